@@ -1,0 +1,26 @@
+import { setTimeout as sleepTimer } from 'node:timers/promises';
+
+/** The only source of time, so that tests can bring their own. */
+export interface Clock {
+  /** Milliseconds since the Unix epoch; may jump when the host's clock is set. */
+  nowMs(): number;
+  /** Milliseconds from an arbitrary start; never jumps. For durations and rates. */
+  monotonicMs(): number;
+  /** Resolves after `ms`; rejects with the signal's reason as soon as it is aborted. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+export const systemClock: Clock = {
+  nowMs: () => Date.now(),
+  monotonicMs: () => performance.now(),
+  sleep: async (ms, signal) => {
+    signal?.throwIfAborted();
+    try {
+      await sleepTimer(ms, undefined, signal ? { signal } : undefined);
+    } catch (error) {
+      // node:timers rejects with an AbortError of its own; callers compare with the signal's reason.
+      signal?.throwIfAborted();
+      throw error;
+    }
+  },
+};

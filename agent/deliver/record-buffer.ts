@@ -1,0 +1,51 @@
+/** Room for a record beyond the target, so that one line of the longest allowed size always fits into an empty buffer. */
+const SLACK_BYTES = 16 * 1024;
+
+/** The largest raw batch: below the broker's default message.max.bytes of 1,048,588 even when it does not compress. */
+export const RECORD_BYTES_MAX = 1_000_000;
+
+/** Where the records of one batch are encoded, before compression. Owned by one batch at a time. */
+export class RecordBuffer {
+  readonly bytes: Buffer = Buffer.allocUnsafeSlow(RECORD_BYTES_MAX + SLACK_BYTES);
+  #length = 0;
+  #records = 0;
+  #target = RECORD_BYTES_MAX;
+
+  /** Bytes written so far. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Records written so far. */
+  get records(): number {
+    return this.#records;
+  }
+
+  get remaining(): number {
+    return Math.max(0, this.#target - this.#length);
+  }
+
+  /** A first record always has room, whatever the target: the longest line is shorter than the buffer. */
+  hasRoom(bytes: number): boolean {
+    if (this.#records === 0) return bytes <= this.bytes.length;
+    return this.#length + bytes <= this.#target;
+  }
+
+  /** Tells that one record was written, up to `end`. */
+  wrote(end: number): void {
+    this.#length = end;
+    this.#records++;
+  }
+
+  /** Empties the buffer for another batch of at most `targetBytes`. */
+  reset(targetBytes = RECORD_BYTES_MAX): void {
+    this.#length = 0;
+    this.#records = 0;
+    this.#target = Math.min(targetBytes, RECORD_BYTES_MAX);
+  }
+
+  /** The written bytes; valid until the next reset. */
+  view(): Buffer {
+    return this.bytes.subarray(0, this.#length);
+  }
+}

@@ -1,0 +1,62 @@
+import { varintBytes, writeVarint } from './varint.ts';
+
+/** What the standard headers say of every line of one source. */
+export interface HeaderFacts {
+  host: string;
+  path: string;
+  /** The entry's id, without `entries/`. */
+  entry: string;
+  generation: string;
+}
+
+/**
+ * The bytes of a record's headers around its range. `before` holds the headers' count, the static headers and the key of
+ * `logfleet.range`; the range's length and digits follow, then `after`.
+ */
+export interface HeaderTemplate {
+  before: Buffer;
+  after: Buffer;
+}
+
+export interface HeaderTemplates {
+  plain: HeaderTemplate;
+  unterminated: HeaderTemplate;
+  split: HeaderTemplate;
+  splitUnterminated: HeaderTemplate;
+}
+
+const EMPTY = Buffer.alloc(0);
+
+/** The headers of design.md's record contract, made once per source. */
+export function standardHeaders(facts: HeaderFacts): HeaderTemplates {
+  const fixed = [
+    header('host.name', facts.host),
+    header('log.file.path', facts.path),
+    header('logfleet.entry', facts.entry),
+    header('logfleet.generation', facts.generation),
+  ];
+  const rangeKey = lengthAndBytes('logfleet.range');
+  const before = (count: number) => Buffer.concat([varint(count), ...fixed, rangeKey]);
+  const flagged = (flags: string) => ({ before: before(6), after: header('logfleet.flags', flags) });
+  return {
+    plain: { before: before(5), after: EMPTY },
+    unterminated: flagged('unterminated'),
+    split: flagged('split'),
+    splitUnterminated: flagged('split,unterminated'),
+  };
+}
+
+function header(key: string, value: string): Buffer {
+  return Buffer.concat([lengthAndBytes(key), lengthAndBytes(value)]);
+}
+
+function lengthAndBytes(text: string): Buffer {
+  const bytes = Buffer.from(text);
+  return Buffer.concat([varint(bytes.length), bytes]);
+}
+
+function varint(value: number): Buffer {
+  const bytes = Buffer.alloc(varintBytes(value));
+  writeVarint(bytes, 0, value);
+  return bytes;
+}

@@ -36,11 +36,12 @@ export interface BatchHeader {
   recordCount: number;
   /** When its lines were read, ms since the epoch; the timestamp of each of its records. */
   timestampMs: number;
-  producer: ProducerIdentity;
-  baseSequence: number;
 }
 
-/** Returns a whole batch around `records`, the encoded records after compression. Copies them once. */
+/**
+ * Returns a batch around `records`, the encoded records after compression. Copies them once. It is whole when `stampProducer` has
+ * written the producer and the checksum.
+ */
 export function encodeRecordBatch(header: BatchHeader, records: Uint8Array): Buffer {
   const batch = Buffer.allocUnsafe(BATCH_HEADER_BYTES + records.length);
   batch.writeBigInt64BE(0n, 0);
@@ -54,11 +55,10 @@ export function encodeRecordBatch(header: BatchHeader, records: Uint8Array): Buf
   batch.writeBigInt64BE(timestamp, 35);
   batch.writeInt32BE(header.recordCount, 57);
   batch.set(records, BATCH_HEADER_BYTES);
-  stampProducer(batch, header.producer, header.baseSequence);
   return batch;
 }
 
-/** Writes another producer's identity and sequence into an encoded batch, and its new checksum. */
+/** Writes the producer's identity and sequence into an encoded batch, and the checksum. May be done again for another producer. */
 export function stampProducer(batch: Buffer, producer: ProducerIdentity, baseSequence: number): void {
   batch.writeBigInt64BE(producer.id, 43);
   batch.writeInt16BE(producer.epoch, 51);

@@ -1,0 +1,250 @@
+import { type BigIntStats, closeSync, fstat as fstatCallback, read as readCallback } from 'node:fs';
+import { promisify } from 'node:util';
+import type { LineFormat } from '../deliver/line-encoder.ts';
+import { LineEncoder } from '../deliver/line-encoder.ts';
+import type { Route, RouteSource, Segment } from '../deliver/route.ts';
+import { CHUNK_BYTES_MAX, type Workbench } from '../deliver/work-pool.ts';
+import type { Checkpoint } from './checkpoint-store.ts';
+import { compareHead, type FileHead, isInsideLine } from './file-head.ts';
+import { RateMeter } from './rate-meter.ts';
+
+const readAt = promisify(readCallback);
+const fstat = promisify(fstatCallback) as (fd: number, options: { bigint: true }) => Promise<BigIntStats>;
+
+const READ_BYTES_MIN = 64 * 1024;
+
+/** Told by a source to whoever keeps it. */
+export interface SourceEvents {
+  /** The acknowledged position moved. */
+  onProgress(source: Source, segment: Segment): void;
+  /** A read failed, or works again. */
+  onStateChange(source: Source): void;
+}
+
+/** What `look` found. */
+export type Look = 'same' | 'truncated';
+
+/**
+ * One generation of one file, read for one entry. READING ⇄ PAUSED; DRAINING once the file has left its path; CLOSED at the end.
+ * Reading is stateless but for one position: half lines are read again, from the page cache, when the rest has come.
+ */
+export class Source implements RouteSource {
+  readonly entryUid: string;
+  readonly generation: string;
+  readonly device: bigint;
+  readonly inode: bigint;
+  readonly fd: number;
+  readonly rate = new RateMeter();
+  readonly #events: SourceEvents;
+  readonly #encoder = new LineEncoder();
+  readonly #deliveredAhead = new Map<number, number>();
+  /** Ranges that were read once and must be read again, in order. */
+  #returned: { start: number; end: number }[] = [];
+  #format: LineFormat;
+  #route: Route | undefined;
+  #head: FileHead;
+  #readPosition: number;
+  #position: number;
+  #insideLine: boolean | undefined;
+  #wantBytes = READ_BYTES_MIN;
+  #rawPerEncoded = 1;
+  #busy = false;
+  #wokenMeanwhile = false;
+  #outstanding = 0;
+  #topic: string;
+  #partition: number;
+  path: string;
+  state: 'READING' | 'PAUSED' | 'DRAINING' | 'CLOSED' = 'READING';
+  /** The file is complete: an unterminated last line goes too. */
+  sealed = false;
+  size: number;
+  lastError = '';
+  lastProgressMs = 0;
+  /** When the file was last seen to grow, or was opened; monotonic. */
+  lastGrowthMs: number;
+
+  constructor(fd: number, checkpoint: Checkpoint, format: LineFormat, events: SourceEvents, nowMs: number) {
+    this.fd = fd;
+    this.entryUid = checkpoint.entryUid;
+    this.generation = checkpoint.generation;
+    this.device = checkpoint.device;
+    this.inode = checkpoint.inode;
+    this.path = checkpoint.path;
+    this.#head = checkpoint.head;
+    this.#position = checkpoint.position;
+    this.#readPosition = checkpoint.position;
+    this.#topic = checkpoint.topic;
+    this.#partition = checkpoint.partition;
+    this.size = checkpoint.position;
+    this.lastGrowthMs = nowMs;
+    this.#format = format;
+    this.#events = events;
+  }
+
+  /** Every line before it is in Kafka. */
+  get position(): number {
+    return this.#position;
+  }
+
+  /** All that the file has is in Kafka; nothing is on its way. */
+  get complete(): boolean {
+    return this.#outstanding === 0 && this.#returned.length === 0 && !this.#busy && this.#position >= this.size;
+  }
+
+  /** Nothing is on its way. */
+  get settled(): boolean {
+    return this.#outstanding === 0 && !this.#busy;
+  }
+
+  get checkpoint(): Checkpoint {
+    const { entryUid, generation, device, inode, path } = this;
+    const where = { topic: this.#topic, partition: this.#partition };
+    return { entryUid, generation, device, inode, path, head: this.#head, position: this.#position, ...where };
+  }
+
+  /** The partition it had in `topic`, -1 when it had none. */
+  partitionIn(topic: string): number {
+    return topic === this.#topic ? this.#partition : -1;
+  }
+
+  isOn(route: Route): boolean {
+    return route === this.#route && (this.state === 'READING' || this.state === 'DRAINING');
+  }
+
+  /** From the next line on, lines go by `route` in `format`; what is on its way elsewhere arrives there. */
+  assign(route: Route, format: LineFormat): void {
+    this.#route = route;
+    this.#format = format;
+    this.#topic = route.producer.topic;
+    this.#partition = route.producer.partition;
+    this.wake();
+  }
+
+  pause(): void {
+    if (this.state === 'READING') this.state = 'PAUSED';
+  }
+
+  resume(): void {
+    if (this.state === 'PAUSED') this.state = 'READING';
+    this.wake();
+  }
+
+  wake(): void {
+    this.#wokenMeanwhile = true;
+    if (this.#route && this.isOn(this.#route)) this.#route.wake(this);
+  }
+
+  /** Looks at the file as it is now, and goes on reading when it has grown. Rejects with the system's error. */
+  async look(nowMs: number): Promise<Look> {
+    const size = Number((await fstat(this.fd, { bigint: true })).size);
+    const head = await compareHead(this.fd, this.#head);
+    if (size < this.#readPosition || !head) return 'truncated';
+    this.#head = head;
+    if (size > this.size) this.lastGrowthMs = nowMs;
+    this.size = size;
+    if (size > this.#readPosition || this.#returned.length > 0) this.wake();
+    return 'same';
+  }
+
+  async fill(bench: Workbench): Promise<{ segment: Segment | undefined; more: boolean }> {
+    if (this.#busy) return { segment: undefined, more: false };
+    this.#busy = true;
+    this.#wokenMeanwhile = false;
+    try {
+      const filled = await this.#readAndEncode(bench);
+      this.#recovered();
+      return { segment: filled.segment, more: filled.more || this.#wokenMeanwhile };
+    } catch (error) {
+      this.failed(error as Error);
+      return { segment: undefined, more: false };
+    } finally {
+      this.#busy = false;
+      if (this.#wokenMeanwhile) this.wake();
+    }
+  }
+
+  delivered(segment: Segment): void {
+    this.#outstanding--;
+    this.#deliveredAhead.set(segment.start, segment.end);
+    for (let end = this.#takeAhead(); end !== undefined; end = this.#takeAhead()) this.#position = end;
+    this.#events.onProgress(this, segment);
+  }
+
+  returned({ start, end }: Segment): void {
+    this.#outstanding--;
+    this.#returned.push({ start, end });
+    this.#returned.sort((a, b) => a.start - b.start);
+    this.wake();
+  }
+
+  /** Tells that the file could not be read; it is tried again at the next look. */
+  failed(error: Error): void {
+    this.lastError = error.message;
+    this.#events.onStateChange(this);
+  }
+
+  close(): void {
+    if (this.state === 'CLOSED') return;
+    this.state = 'CLOSED';
+    closeSync(this.fd);
+  }
+
+  async #readAndEncode({ chunk, records }: Workbench): Promise<{ segment: Segment | undefined; more: boolean }> {
+    const again = this.#returned[0];
+    const start = again?.start ?? this.#readPosition;
+    const room = Math.floor(records.remaining * this.#rawPerEncoded) + 4096;
+    const want = Math.min(CHUNK_BYTES_MAX, Math.max(this.#wantBytes, room), again ? again.end - again.start : Infinity);
+    const { bytesRead } = await readAt(this.fd, chunk, 0, want, start);
+    const atEnd = bytesRead < want;
+    const insideLine = again || this.#insideLine === undefined ? await isInsideLine(this.fd, start) : this.#insideLine;
+    const last = again ? true : this.sealed && atEnd;
+    const before = records.length;
+    const encoded = this.#encoder.encode(
+      { bytes: chunk, length: bytesRead, position: start, last, insideLine },
+      this.#format,
+      records,
+    );
+    const end = start + encoded.consumed;
+    this.size = Math.max(this.size, start + bytesRead);
+    if (again) this.#tookAgain(again, end);
+    else this.#tookNew(end, encoded.insideLine);
+    if (encoded.records === 0) return { segment: undefined, more: this.#widen(encoded.full, atEnd) };
+    this.#wantBytes = READ_BYTES_MIN;
+    this.#rawPerEncoded = encoded.consumed / (records.length - before);
+    this.#outstanding++;
+    return {
+      segment: { source: this, start, end, lines: encoded.records },
+      more: encoded.full || !atEnd || again !== undefined,
+    };
+  }
+
+  #tookNew(end: number, insideLine: boolean): void {
+    this.#readPosition = end;
+    this.#insideLine = insideLine;
+  }
+
+  #tookAgain(range: { start: number; end: number }, end: number): void {
+    range.start = end;
+    if (range.start >= range.end) this.#returned.shift();
+  }
+
+  /** No line fitted: is there more to read at once? With a longer read, or in the next batch. */
+  #widen(full: boolean, atEnd: boolean): boolean {
+    if (full) return true;
+    if (atEnd) return false;
+    this.#wantBytes = CHUNK_BYTES_MAX;
+    return true;
+  }
+
+  #takeAhead(): number | undefined {
+    const end = this.#deliveredAhead.get(this.#position);
+    this.#deliveredAhead.delete(this.#position);
+    return end;
+  }
+
+  #recovered(): void {
+    if (this.lastError === '') return;
+    this.lastError = '';
+    this.#events.onStateChange(this);
+  }
+}

@@ -1,0 +1,259 @@
+import { createBackoff } from '../../runtime/backoff.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import { errorText } from '../../runtime/errors.ts';
+import type { Logger } from '../../runtime/logger.ts';
+import { DeliveryError, DUPLICATE_SEQUENCE_NUMBER, kafkaAnswerError } from './delivery-error.ts';
+import type { KafkaCluster } from './kafka-cluster.ts';
+import { kafkaErrorName } from './kafka-wire.ts';
+import { type ProducerIdentity, sequenceAfter, stampProducer } from './record-batch.ts';
+
+/** An encoded batch on its way; owned by the producer until one of its callbacks is called. */
+export interface OutgoingBatch {
+  bytes: Buffer;
+  recordCount: number;
+  /** Kafka has it, on all in-sync replicas. */
+  onDelivered(): void;
+  /** Kafka does not have it and takes no batch of this size: its lines must come again in smaller batches. */
+  onTooLarge(error: DeliveryError): void;
+}
+
+interface Sequenced extends OutgoingBatch {
+  /** undefined until the batch is first sent. */
+  baseSequence: number | undefined;
+  failure: DeliveryError | undefined;
+}
+
+/** Kafka remembers the last five batches of a producer on a partition (KIP-98, KIP-185): more in flight could not be told apart. */
+export const IN_FLIGHT_MAX = 5;
+const RETRY = { initialMs: 100, maxMs: 5_000 };
+/** A cluster busy with itself for less than this is nothing to tell an operator. */
+const QUIET_FAILURE_MS = 3_000;
+
+/**
+ * Sends batches to one partition in order, each once: an idempotent producer of its own. A failed batch stops the sending; when all
+ * in flight have an answer, the failed ones go again in their order with their first sequences, so that the broker recognises
+ * what it has. OPEN → SETTLING (waits for what is in flight) → RECOVERING (waits, asks, or takes a new id) → OPEN; CLOSED at the end.
+ */
+export class PartitionProducer {
+  readonly #cluster: KafkaCluster;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #onFailureChange: () => void;
+  readonly #stop = new AbortController();
+  readonly #backoff = createBackoff(RETRY);
+  readonly topic: string;
+  readonly partition: number;
+  #state: 'OPEN' | 'SETTLING' | 'RECOVERING' | 'CLOSED' = 'OPEN';
+  #identity: ProducerIdentity | undefined;
+  #nextSequence = 0;
+  #queue: Sequenced[] = [];
+  #inFlight: Sequenced[] = [];
+  #failed: Sequenced[] = [];
+  /** One until an answer was good: a broker accepts any sequence of an id that it does not know, so a gap would go unseen. */
+  #limit = 1;
+  #lastOffset = -1n;
+  #failure: { error: DeliveryError; sinceMs: number } | undefined;
+
+  constructor(
+    cluster: KafkaCluster,
+    target: { topic: string; partition: number },
+    tools: { clock: Clock; logger: Logger; onFailureChange: () => void },
+  ) {
+    this.#cluster = cluster;
+    this.topic = target.topic;
+    this.partition = target.partition;
+    this.#clock = tools.clock;
+    this.#logger = tools.logger.child(target);
+    this.#onFailureChange = tools.onFailureChange;
+  }
+
+  /** What holds up delivery, for a person; undefined while all is well or the trouble is young. */
+  get failure(): DeliveryError | undefined {
+    if (!this.#failure) return undefined;
+    const lasting = this.#clock.monotonicMs() - this.#failure.sinceMs > QUIET_FAILURE_MS;
+    return lasting || this.#failure.error.kind !== 'retriable' ? this.#failure.error : undefined;
+  }
+
+  /** Takes a batch to send after those before it. The caller keeps to IN_FLIGHT_MAX batches without an answer. */
+  enqueue(batch: OutgoingBatch): void {
+    this.#queue.push({ ...batch, baseSequence: undefined, failure: undefined });
+    this.#drive();
+  }
+
+  /** Stops sending and forgets what has no answer: it was not acknowledged, so it will be read again. */
+  close(): void {
+    this.#state = 'CLOSED';
+    this.#stop.abort();
+    this.#queue = [];
+  }
+
+  #drive(): void {
+    if (this.#state !== 'OPEN') return;
+    if (!this.#identity) {
+      if (this.#queue.length > 0) this.#recover('needs a producer id');
+      return;
+    }
+    while (this.#inFlight.length < this.#limit) {
+      const batch = this.#queue.shift();
+      if (!batch) return;
+      void this.#send(batch, this.#identity);
+    }
+  }
+
+  async #send(batch: Sequenced, identity: ProducerIdentity): Promise<void> {
+    if (batch.baseSequence === undefined) {
+      batch.baseSequence = this.#nextSequence;
+      this.#nextSequence = sequenceAfter(batch.baseSequence, batch.recordCount);
+      stampProducer(batch.bytes, identity, batch.baseSequence);
+    }
+    this.#inFlight.push(batch);
+    batch.failure = await this.#attempt(batch);
+    this.#inFlight.splice(this.#inFlight.indexOf(batch), 1);
+    if (this.#state === 'CLOSED') {
+      if (!batch.failure) batch.onDelivered();
+      return;
+    }
+    if (batch.failure) {
+      this.#failed.push(batch);
+      if (this.#state === 'OPEN') this.#state = 'SETTLING';
+    } else {
+      this.#succeeded(batch);
+    }
+    if (this.#state === 'SETTLING' && this.#inFlight.length === 0) this.#settle();
+    else this.#drive();
+  }
+
+  async #attempt(batch: Sequenced): Promise<DeliveryError | undefined> {
+    try {
+      const answer = await this.#cluster.produce(this.topic, this.partition, batch.bytes);
+      if (answer.throttleMs > 0) await this.#clock.sleep(answer.throttleMs, this.#stop.signal).catch(() => {});
+      if (answer.errorCode === DUPLICATE_SEQUENCE_NUMBER) return undefined;
+      if (answer.errorCode !== 0) {
+        return kafkaAnswerError(answer.errorCode, kafkaErrorName(answer.errorCode), answer.errorMessage);
+      }
+      this.#checkOffset(answer.baseOffset);
+      return undefined;
+    } catch (error) {
+      return error as DeliveryError;
+    }
+  }
+
+  /** Answers come in the order of the batches, so their offsets rise. */
+  #checkOffset(offset: bigint): void {
+    if (offset <= this.#lastOffset) {
+      const fields = { offset, former: this.#lastOffset };
+      this.#logger.error('offsets went back: the topic was created anew or has lost records', fields);
+    }
+    this.#lastOffset = offset;
+  }
+
+  #succeeded(batch: Sequenced): void {
+    this.#limit = IN_FLIGHT_MAX;
+    this.#backoff.reset();
+    if (this.#failure && this.#state === 'OPEN') {
+      this.#logger.info('delivery goes on', { after: this.#failure.error.message });
+      this.#failure = undefined;
+      this.#onFailureChange();
+    }
+    batch.onDelivered();
+  }
+
+  /** All in flight have an answer: puts the failed ones back, in their order, and recovers from what the first one met. */
+  #settle(): void {
+    const failed = this.#failed.sort((a, b) => distance(b.baseSequence as number, a.baseSequence as number));
+    this.#failed = [];
+    this.#queue = [...failed, ...this.#queue];
+    const first = failed[0] as Sequenced;
+    const error = first.failure as DeliveryError;
+    if (!this.#failure) this.#logger.warn('delivery is held up', { error: error.message });
+    this.#failure = { error, sinceMs: this.#failure?.sinceMs ?? this.#clock.monotonicMs() };
+    this.#onFailureChange();
+    this.#limit = 1;
+    if (error.kind === 'too-large' && first.recordCount > 1) this.#handBack(first.baseSequence as number, error);
+    else if (error.kind === 'sequence') this.#recover(error.message, () => this.#compareSequences());
+    else this.#recover(error.message);
+  }
+
+  /** The broker has refused the first batch and so has none after it: their lines come again in smaller batches. */
+  #handBack(firstSequence: number, error: DeliveryError): void {
+    const batches = this.#queue;
+    this.#queue = [];
+    this.#nextSequence = firstSequence;
+    this.#state = 'OPEN';
+    for (const batch of batches) batch.onTooLarge(error);
+  }
+
+  #recover(why: string, step: () => Promise<void> = async () => {}): void {
+    this.#state = 'RECOVERING';
+    void this.#recovery(why, step);
+  }
+
+  async #recovery(why: string, step: () => Promise<void>): Promise<void> {
+    let wait = this.#failure !== undefined;
+    while (!this.#stop.signal.aborted) {
+      try {
+        if (wait) await this.#clock.sleep(this.#backoff.next(), this.#stop.signal);
+        await this.#cluster.refresh(this.topic);
+        await step();
+        this.#identity ??= await this.#cluster.initProducer();
+        break;
+      } catch (error) {
+        if (this.#stop.signal.aborted) return;
+        const failure =
+          error instanceof DeliveryError ? error : new DeliveryError('NETWORK', 'retriable', errorText(error));
+        if (!this.#failure) this.#logger.warn('delivery is held up', { error: failure.message, why });
+        this.#failure = { error: failure, sinceMs: this.#failure?.sinceMs ?? this.#clock.monotonicMs() };
+        this.#onFailureChange();
+        wait = true;
+      }
+    }
+    if (this.#state !== 'RECOVERING') return;
+    this.#state = 'OPEN';
+    this.#drive();
+  }
+
+  /**
+   * The broker's sequence is not ours, as after its restart, when it remembers a producer's last batch only. DescribeProducers tells
+   * exactly what it has: that is delivered, the rest goes again. An id that it does not know any more leaves it open.
+   */
+  async #compareSequences(): Promise<void> {
+    const last = await this.#lastSequence();
+    if (last !== undefined) {
+      while (this.#queue[0]?.baseSequence !== undefined && distance(lastOf(this.#queue[0]), last) >= 0) {
+        this.#queue.shift()?.onDelivered();
+      }
+      const next = this.#queue[0]?.baseSequence;
+      if (next === undefined || next === sequenceAfter(last, 1)) return;
+    }
+    this.#logger.warn(
+      'Kafka has forgotten the producer id: batches without an answer go again and may be there twice',
+      {
+        batches: this.#queue.filter(({ baseSequence }) => baseSequence !== undefined).length,
+      },
+    );
+    this.#identity = undefined;
+    this.#nextSequence = 0;
+    for (const batch of this.#queue) batch.baseSequence = undefined;
+  }
+
+  async #lastSequence(): Promise<number | undefined> {
+    if (!this.#identity) return undefined;
+    try {
+      return await this.#cluster.lastSequence(this.topic, this.partition, this.#identity);
+    } catch (error) {
+      // Without the right to READ the topic (KIP-664) the question can't be asked.
+      if (error instanceof DeliveryError && error.kind === 'pausing') return undefined;
+      throw error;
+    }
+  }
+}
+
+function lastOf(batch: Sequenced): number {
+  return sequenceAfter(batch.baseSequence as number, batch.recordCount - 1);
+}
+
+/** How far `to` is ahead of `from`, sequences wrapping at 2^31; negative when it is behind. */
+function distance(from: number, to: number): number {
+  const ahead = (to - from + 2 ** 31) % 2 ** 31;
+  return ahead < 2 ** 30 ? ahead : ahead - 2 ** 31;
+}

@@ -1,0 +1,171 @@
+import type { Clock } from '../../runtime/clock.ts';
+import type { Logger } from '../../runtime/logger.ts';
+import { compress } from './compress.ts';
+import type { DeliveryError } from './delivery-error.ts';
+import { IN_FLIGHT_MAX, type PartitionProducer } from './partition-producer.ts';
+import { type Compression, encodeRecordBatch } from './record-batch.ts';
+import { RECORD_BYTES_MAX } from './record-buffer.ts';
+import type { Workbench, WorkPool } from './work-pool.ts';
+
+/** A run of whole lines of one source inside one batch. */
+export interface Segment {
+  source: RouteSource;
+  /** Positions in the source's generation; `end` is where the next line starts. */
+  start: number;
+  end: number;
+  lines: number;
+}
+
+/** What a route reads from. A source belongs to one route at a time. */
+export interface RouteSource {
+  /** Whether the source still delivers by this route. */
+  isOn(route: Route): boolean;
+  /** Reads on and encodes lines into the bench's records. `more`: there is likely more to read at once. Never rejects. */
+  fill(bench: Workbench): Promise<{ segment: Segment | undefined; more: boolean }>;
+  /** Kafka has the segment. Segments may be told in any order. */
+  delivered(segment: Segment): void;
+  /** Kafka does not have the segment and will not get it from this batch: it must be read again. */
+  returned(segment: Segment): void;
+}
+
+/** While a batch is under way, a small one waits this long for more lines. */
+const LINGER_MS = 5;
+const BATCH_BYTES_MIN = 1_024;
+
+export interface RouteTools {
+  clock: Clock;
+  logger: Logger;
+  pool: WorkPool;
+}
+
+/**
+ * One topic's partition, with one compression: takes turns among the sources that have something to read, makes batches of them, and
+ * keeps at most five without an answer. A batch holds a chunk of as many sources as fit.
+ */
+export class Route {
+  readonly producer: PartitionProducer;
+  readonly compression: Compression;
+  readonly #tools: RouteTools;
+  readonly #ready = new Set<RouteSource>();
+  #pumping = false;
+  #closed = false;
+  #open = 0;
+  #lastFull = false;
+  #batchBytesMax = RECORD_BYTES_MAX;
+  /** Batches are compressed side by side and sent in the order they were made. */
+  #order: Promise<void> = Promise.resolve();
+  readonly #waiters: (() => void)[] = [];
+
+  constructor(producer: PartitionProducer, compression: Compression, tools: RouteTools) {
+    this.producer = producer;
+    this.compression = compression;
+    this.#tools = tools;
+  }
+
+  /** Batches made that have no answer yet. */
+  get open(): number {
+    return this.#open;
+  }
+
+  /** Tells that `source` has something to read. Cheap, and may be told again at any time. */
+  wake(source: RouteSource): void {
+    if (this.#closed) return;
+    this.#ready.add(source);
+    if (this.#pumping) return;
+    this.#pumping = true;
+    void this.#pump();
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#ready.clear();
+    this.producer.close();
+    this.#notify();
+  }
+
+  async #pump(): Promise<void> {
+    const { clock, pool } = this.#tools;
+    while (this.#ready.size > 0 && !this.#closed) {
+      if (this.#open > 0 && !this.#lastFull) await clock.sleep(LINGER_MS);
+      while (this.#open >= IN_FLIGHT_MAX && !this.#closed) await new Promise<void>((wake) => this.#waiters.push(wake));
+      await pool.takeBytes(RECORD_BYTES_MAX);
+      const bench = await pool.takeBench();
+      bench.records.reset(this.#batchBytesMax);
+      const segments = this.#closed ? [] : await this.#fill(bench);
+      this.#lastFull = bench.records.remaining < RECORD_BYTES_MAX / 4;
+      if (segments.length > 0) this.#dispatch(bench, segments);
+      else {
+        pool.giveBench(bench);
+        pool.giveBytes(RECORD_BYTES_MAX);
+      }
+    }
+    this.#pumping = false;
+  }
+
+  /** One turn for each source that is ready, as long as there is room. */
+  async #fill(bench: Workbench): Promise<Segment[]> {
+    const segments: Segment[] = [];
+    for (const source of [...this.#ready]) {
+      this.#ready.delete(source);
+      if (!source.isOn(this)) continue;
+      const { segment, more } = await source.fill(bench);
+      if (segment) segments.push(segment);
+      if (more && source.isOn(this)) this.#ready.add(source);
+      if (bench.records.remaining < BATCH_BYTES_MIN) break;
+    }
+    return segments;
+  }
+
+  #dispatch(bench: Workbench, segments: Segment[]): void {
+    const { clock, pool } = this.#tools;
+    const header = { compression: this.compression, recordCount: bench.records.records, timestampMs: clock.nowMs() };
+    const compressed = compress(bench.records.view(), this.compression);
+    // The rejection is met below, in its turn.
+    compressed.catch(() => {});
+    this.#open++;
+    this.#order = this.#order.then(async () => {
+      let held = RECORD_BYTES_MAX;
+      const finish = (tell: (source: RouteSource, segment: Segment) => void) => {
+        for (const segment of segments) tell(segment.source, segment);
+        this.#open--;
+        pool.giveBytes(held);
+        this.#notify();
+      };
+      try {
+        const bytes = encodeRecordBatch(header, await compressed);
+        held = Math.min(bytes.length, RECORD_BYTES_MAX);
+        pool.giveBytes(RECORD_BYTES_MAX - held);
+        this.producer.enqueue({
+          bytes,
+          recordCount: header.recordCount,
+          onDelivered: () => finish((source, segment) => source.delivered(segment)),
+          onTooLarge: (error) => {
+            this.#shrink(error);
+            finish((source, segment) => source.returned(segment));
+          },
+        });
+      } catch (error) {
+        this.#tools.logger.error('a batch could not be compressed; its lines are read again', { error });
+        finish((source, segment) => source.returned(segment));
+      } finally {
+        pool.giveBench(bench);
+      }
+    });
+  }
+
+  /** The topic takes smaller batches than we make: halve until they fit, and stay there. */
+  #shrink(error: DeliveryError): void {
+    const smaller = Math.max(BATCH_BYTES_MIN, Math.floor(this.#batchBytesMax / 2));
+    if (smaller === this.#batchBytesMax) return;
+    this.#batchBytesMax = smaller;
+    this.#tools.logger.warn('making smaller batches', {
+      topic: this.producer.topic,
+      bytes: smaller,
+      error: error.message,
+    });
+  }
+
+  #notify(): void {
+    for (const wake of this.#waiters.splice(0)) wake();
+  }
+}

@@ -1,0 +1,73 @@
+import { RecordBuffer } from './record-buffer.ts';
+
+/** The most that is read at once; longer than the longest line allowed. */
+export const CHUNK_BYTES_MAX = 1024 * 1024;
+
+/** The two large buffers that making one batch takes: the file's chunk, and the records made of it. */
+export interface Workbench {
+  chunk: Buffer;
+  records: RecordBuffer;
+}
+
+/** Something that there is a fixed amount of; who comes first is served first. */
+class Permits {
+  #free: number;
+  readonly #waiting: { amount: number; grant: () => void }[] = [];
+
+  constructor(total: number) {
+    this.#free = total;
+  }
+
+  async take(amount: number): Promise<void> {
+    if (this.#waiting.length === 0 && this.#free >= amount) {
+      this.#free -= amount;
+      return;
+    }
+    await new Promise<void>((grant) => this.#waiting.push({ amount, grant }));
+  }
+
+  give(amount: number): void {
+    this.#free += amount;
+    for (let next = this.#waiting[0]; next && this.#free >= next.amount; next = this.#waiting[0]) {
+      this.#waiting.shift();
+      this.#free -= next.amount;
+      next.grant();
+    }
+  }
+}
+
+/**
+ * Bounds the memory of delivery: few workbenches, used again and again, and a budget in bytes for the batches that wait for
+ * Kafka's answer. Whoever wants more waits, and the files are the buffer.
+ */
+export class WorkPool {
+  readonly #benches: Permits;
+  readonly #budget: Permits;
+  readonly #idle: Workbench[] = [];
+
+  /** `bufferBytes`: what all batches without an answer may hold together. */
+  constructor(bufferBytes: number, benchesMax = 4) {
+    this.#budget = new Permits(bufferBytes);
+    this.#benches = new Permits(benchesMax);
+  }
+
+  /** Takes a workbench; give it back. */
+  async takeBench(): Promise<Workbench> {
+    await this.#benches.take(1);
+    return this.#idle.pop() ?? { chunk: Buffer.allocUnsafeSlow(CHUNK_BYTES_MAX), records: new RecordBuffer() };
+  }
+
+  giveBench(bench: Workbench): void {
+    this.#idle.push(bench);
+    this.#benches.give(1);
+  }
+
+  /** Waits for `bytes` of the budget. */
+  takeBytes(bytes: number): Promise<void> {
+    return this.#budget.take(bytes);
+  }
+
+  giveBytes(bytes: number): void {
+    this.#budget.give(bytes);
+  }
+}

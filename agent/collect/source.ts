@@ -197,7 +197,7 @@ export class Source implements RouteSource {
     const { bytesRead } = await readAt(this.fd, chunk, 0, want, start);
     const atEnd = bytesRead < want;
     const insideLine = again || this.#insideLine === undefined ? await isInsideLine(this.fd, start) : this.#insideLine;
-    const last = again ? true : this.sealed && atEnd;
+    const last = again ? bytesRead === again.end - again.start : this.sealed && atEnd;
     const before = records.length;
     const encoded = this.#encoder.encode(
       { bytes: chunk, length: bytesRead, position: start, last, insideLine },

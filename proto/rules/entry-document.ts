@@ -1,0 +1,139 @@
+import { isMap, isScalar, isSeq, LineCounter, type ParsedNode, parseAllDocuments } from 'yaml';
+import { Entry } from '../gen/logfleet/v1/entry.ts';
+import { entryViolations } from './entry-rules.ts';
+import type { FieldViolation } from './field-violation.ts';
+import { entryName } from './names.ts';
+import { nearest } from './nearest.ts';
+
+type Kind = 'text' | 'list' | 'number' | 'yes or no' | 'map' | 'set by the server';
+
+/** The words of an entry's document; those of entry.proto. */
+const FIELDS: Readonly<Record<string, Kind>> = {
+  name: 'text',
+  paths: 'list',
+  topic: 'text',
+  exclude: 'list',
+  selector: 'text',
+  start: 'text',
+  compression: 'text',
+  headers: 'text',
+  max_line_bytes: 'number',
+  paused: 'yes or no',
+  owner: 'text',
+  description: 'text',
+  labels: 'map',
+  etag: 'text',
+  uid: 'set by the server',
+  create_time: 'set by the server',
+  update_time: 'set by the server',
+  topic_status: 'set by the server',
+};
+
+/** One entry of a file, with everything that is wrong with it. */
+export interface EntryDocument {
+  entry: Entry;
+  violations: FieldViolation[];
+  /** `file:line` of where it begins. */
+  where: string;
+}
+
+/**
+ * Reads entries from YAML or JSON text: `entries: […]`, a list, or single entries, in one or several documents. Throws an Error that
+ * names file, line and column when the text is not YAML; what is wrong with an entry is in its `violations`.
+ */
+export function entryDocuments(text: string, fileName: string): EntryDocument[] {
+  const lines = new LineCounter();
+  const found: EntryDocument[] = [];
+  for (const document of parseAllDocuments(text, { lineCounter: lines })) {
+    const error = 'errors' in document ? document.errors[0] : undefined;
+    if (error) throw new Error(`${fileName}: ${error.message}`);
+    if (!('contents' in document) || document.contents === null) continue;
+    for (const node of entryNodes(document.contents as ParsedNode, fileName)) {
+      const { line } = lines.linePos(node.range?.[0] ?? 0);
+      found.push({ ...entryFromDocument(node.toJS(document)), where: `${fileName}:${line}` });
+    }
+  }
+  return found;
+}
+
+/** Makes an entry of a parsed mapping with the proto's words; the name may be short. Checks types and rules. */
+export function entryFromDocument(value: unknown): { entry: Entry; violations: FieldViolation[] } {
+  if (!isRecord(value)) {
+    return {
+      entry: Entry.create(),
+      violations: [{ field: '', description: `expected an entry, found ${kindOf(value)}` }],
+    };
+  }
+  const wrong: FieldViolation[] = [];
+  const good: Record<string, unknown> = {};
+  for (const [key, item] of Object.entries(value)) {
+    const kind = Object.hasOwn(FIELDS, key) ? FIELDS[key] : undefined;
+    if (kind === undefined) wrong.push({ field: key, description: unknownKey(key) });
+    else if (kind !== 'set by the server' && item !== null) {
+      if (isKind(kind, item)) good[key] = item;
+      else wrong.push({ field: key, description: `expected ${kind}, found ${kindOf(item)}` });
+    }
+  }
+  const entry = Entry.fromJSON(good);
+  if (entry.name !== '' && !entry.name.includes('/')) entry.name = entryName(entry.name);
+  const typed = new Set(wrong.map(({ field }) => field));
+  const rules = entryViolations(entry).filter(({ field }) => !typed.has(field.replace(/\[.*$/, '')));
+  return { entry, violations: [...wrong, ...rules] };
+}
+
+/** The mapping to print for an entry: short name, the proto's words, defaults and empty fields left out. */
+export function entryToDocument(entry: Entry): Record<string, unknown> {
+  const json = Entry.toJSON(entry) as Record<string, unknown>;
+  return { ...json, name: entry.name.replace(/^entries\//, '') };
+}
+
+function entryNodes(node: ParsedNode, fileName: string): ParsedNode[] {
+  if (isSeq(node)) return node.items as ParsedNode[];
+  if (!isMap(node))
+    throw new Error(`${fileName}: expected entries, found ${isScalar(node) ? kindOf(node.value) : 'something else'}`);
+  const list = node.items.find((pair) => isScalar(pair.key) && pair.key.value === 'entries');
+  if (!list) return [node as ParsedNode];
+  if (node.items.length > 1) throw new Error(`${fileName}: nothing may stand beside "entries"`);
+  if (list.value === null) return [];
+  if (!isSeq(list.value)) throw new Error(`${fileName}: "entries" must be a list`);
+  return list.value.items as ParsedNode[];
+}
+
+function unknownKey(key: string): string {
+  const near = nearest(key, Object.keys(FIELDS));
+  return near
+    ? `is not a field of an entry: did you mean "${near}"?`
+    : `is not a field of an entry: there are ${Object.keys(FIELDS).join(', ')}`;
+}
+
+function isKind(kind: Kind, value: unknown): boolean {
+  switch (kind) {
+    case 'text':
+      return typeof value === 'string';
+    case 'number':
+      return Number.isInteger(value);
+    case 'yes or no':
+      return typeof value === 'boolean';
+    case 'list':
+      return Array.isArray(value) && value.every((item) => typeof item === 'string');
+    case 'map':
+      return isRecord(value) && Object.values(value).every((item) => typeof item === 'string');
+    case 'set by the server':
+      return true;
+  }
+}
+
+function kindOf(value: unknown): string {
+  if (Array.isArray(value))
+    return value.every((item) => typeof item === 'string') ? 'a list' : 'a list with other things than text';
+  if (isRecord(value))
+    return Object.values(value).every((item) => typeof item === 'string')
+      ? 'a map'
+      : 'a map with other things than text';
+  if (typeof value === 'string') return `the text ${JSON.stringify(value.slice(0, 60))}`;
+  return value === null ? 'nothing' : `${typeof value} ${String(value)}`;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

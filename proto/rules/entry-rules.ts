@@ -1,0 +1,137 @@
+import { Entry } from '../gen/logfleet/v1/entry.ts';
+import { labelViolations } from './agent-labels.ts';
+import type { FieldViolation } from './field-violation.ts';
+import { globProblem } from './glob.ts';
+import { entryId } from './names.ts';
+import { parseSelector } from './selector.ts';
+
+export const ENTRY_BYTES_MAX = 1024 * 1024;
+const GLOBS_MAX = 100;
+const TOPIC = /^[A-Za-z0-9._-]{1,249}$/;
+const INTERNAL_TOPICS = ['__consumer_offsets', '__transaction_state', '__share_group_state'];
+const RFC_3339 = /^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})$/;
+const COMPRESSIONS = ['lz4', 'none', 'gzip', 'snappy', 'zstd'];
+const HEADERS = ['standard', 'none'];
+const LINE_BYTES = { min: 1024, max: 900_000, default: 262_144 };
+
+/** Every rule that an entry breaks; empty when it is good. Every process that takes entries in asks here. */
+export function entryViolations(entry: Entry): FieldViolation[] {
+  return [
+    ...nameViolations(entry.name),
+    ...globsViolations('paths', entry.paths, isAbsolute, 'is not absolute: begin it with "/"'),
+    ...(entry.paths.length === 0 ? [{ field: 'paths', description: 'is required: give at least one glob' }] : []),
+    ...globsViolations('exclude', entry.exclude, isAbsoluteOrAnywhere, 'must begin with "/" or "**/"'),
+    ...topicViolations(entry.topic),
+    ...selectorViolations(entry.selector),
+    ...startViolations(entry.start),
+    ...wordViolations('compression', entry.compression, COMPRESSIONS),
+    ...wordViolations('headers', entry.headers, HEADERS),
+    ...lineBytesViolations(entry.maxLineBytes),
+    ...lengthViolations('owner', entry.owner, 256),
+    ...lengthViolations('description', entry.description, 4096),
+    ...labelViolations(entry.labels),
+    ...unknownFieldViolations(entry),
+  ];
+}
+
+/** The entry with its defaults written out. */
+export function withEntryDefaults(entry: Entry): Entry {
+  return {
+    ...entry,
+    start: entry.start || 'end',
+    compression: entry.compression || 'lz4',
+    headers: entry.headers || 'standard',
+    maxLineBytes: entry.maxLineBytes || LINE_BYTES.default,
+  };
+}
+
+/** The size that counts against ENTRY_BYTES_MAX. */
+export function entryBytes(entry: Entry): number {
+  return Entry.encode(entry).finish().length;
+}
+
+function nameViolations(name: string): FieldViolation[] {
+  if (entryId(name)) return [];
+  const rule = 'use "entries/" and 1 to 63 of a-z, 0-9 and "-", beginning and ending with a letter or a digit';
+  return [
+    {
+      field: 'name',
+      description: name === '' ? `is required: ${rule}` : `${quote(name)} is not an entry's name: ${rule}`,
+    },
+  ];
+}
+
+function globsViolations(
+  field: string,
+  globs: string[],
+  rooted: (glob: string) => boolean,
+  rule: string,
+): FieldViolation[] {
+  if (globs.length > GLOBS_MAX) return [{ field, description: `has ${globs.length} globs: at most ${GLOBS_MAX}` }];
+  return globs.flatMap((glob, index) => {
+    const problem = globProblem(glob) ?? (rooted(glob) ? undefined : rule);
+    return problem ? [{ field: `${field}[${index}]`, description: `${quote(glob)} ${problem}` }] : [];
+  });
+}
+
+function topicViolations(topic: string): FieldViolation[] {
+  const field = 'topic';
+  if (topic === '') return [{ field, description: 'is required: name the Kafka topic to produce to' }];
+  if (INTERNAL_TOPICS.includes(topic)) {
+    return [{ field, description: `${quote(topic)} is one of Kafka's own topics: choose another` }];
+  }
+  if (TOPIC.test(topic) && topic !== '.' && topic !== '..') return [];
+  return [
+    { field, description: `${quote(topic)} can't be a Kafka topic: use 1 to 249 of a-z, A-Z, 0-9, ".", "_" and "-"` },
+  ];
+}
+
+function selectorViolations(selector: string): FieldViolation[] {
+  try {
+    parseSelector(selector);
+    return [];
+  } catch (error) {
+    return [{ field: 'selector', description: (error as Error).message }];
+  }
+}
+
+function startViolations(start: string): FieldViolation[] {
+  if (['', 'beginning', 'end'].includes(start)) return [];
+  if (RFC_3339.test(start) && !Number.isNaN(Date.parse(start))) return [];
+  const rule = 'use "beginning", "end" or an RFC 3339 time such as "2026-11-24T08:00:00Z"';
+  return [{ field: 'start', description: `${quote(start)} is not a start: ${rule}` }];
+}
+
+function wordViolations(field: string, word: string, words: readonly string[]): FieldViolation[] {
+  if (word === '' || words.includes(word)) return [];
+  return [{ field, description: `${quote(word)} is not one of ${words.join(', ')}` }];
+}
+
+function lineBytesViolations(bytes: number): FieldViolation[] {
+  if (bytes === 0 || (bytes >= LINE_BYTES.min && bytes <= LINE_BYTES.max)) return [];
+  return [{ field: 'max_line_bytes', description: `${bytes} is not between ${LINE_BYTES.min} and ${LINE_BYTES.max}` }];
+}
+
+function lengthViolations(field: string, text: string, max: number): FieldViolation[] {
+  return text.length <= max ? [] : [{ field, description: `has ${text.length} characters: at most ${max}` }];
+}
+
+/** A newer client's field that this server does not know would be dropped in silence: it is refused instead. */
+function unknownFieldViolations(entry: Entry): FieldViolation[] {
+  return Object.keys(entry._unknownFields ?? {}).map((tag) => ({
+    field: `#${Number(tag) >>> 3}`,
+    description: `field number ${Number(tag) >>> 3} is not known to this version of logfleet: leave it out, or upgrade`,
+  }));
+}
+
+function isAbsolute(glob: string): boolean {
+  return glob.startsWith('/');
+}
+
+function isAbsoluteOrAnywhere(glob: string): boolean {
+  return glob.startsWith('/') || glob.startsWith('**/');
+}
+
+function quote(text: string): string {
+  return JSON.stringify(text.length > 100 ? `${text.slice(0, 100)}…` : text);
+}

@@ -1,0 +1,53 @@
+import picomatch from 'picomatch';
+
+const GLOB_BYTES_MAX = 4096;
+const MAGIC = /[*?[\]{}()!]/;
+/** `*` does not match a leading dot, as in a shell; extglobs (`+(…)`) are off, so that parentheses are ordinary characters. */
+const OPTIONS = { dot: false, noextglob: true, nonegate: true, strictBrackets: true, strictSlashes: true } as const;
+
+/** What is wrong with a glob, and the remedy; undefined when it is good. */
+export function globProblem(glob: string): string | undefined {
+  if (glob === '') return 'is empty: give an absolute path, such as "/var/log/nginx/*.log"';
+  if (Buffer.byteLength(glob) > GLOB_BYTES_MAX) return `is longer than ${GLOB_BYTES_MAX} bytes`;
+  if (glob.includes('\0')) return 'contains a NUL byte, which no path can';
+  if (glob.endsWith('/')) return 'ends in "/": name files, such as "/var/log/*.log"';
+  if (glob.split('/').some((part) => part === '.' || part === '..')) return 'contains "." or "..": write the path out';
+  const unbalanced = unbalancedBracket(glob);
+  if (unbalanced) return `has a "${unbalanced}" without its counterpart: close it, or escape it with "\\"`;
+  try {
+    picomatch.makeRe(glob, OPTIONS);
+    return undefined;
+  } catch (error) {
+    return `is not a glob: ${(error as Error).message}`;
+  }
+}
+
+/** The test whether an absolute path matches; throws for a glob that has a problem. */
+export function compileGlob(glob: string): (path: string) => boolean {
+  const problem = globProblem(glob);
+  if (problem) throw new Error(`glob ${JSON.stringify(glob)} ${problem}`);
+  return picomatch(glob, OPTIONS);
+}
+
+/** The longest leading folder without magic: where to look for the files. A glob without any magic is its own base. */
+export function globBase(glob: string): string {
+  if (!MAGIC.test(glob) && !glob.includes('\\')) return glob;
+  const parts = glob.split('/');
+  const first = parts.findIndex((part) => MAGIC.test(part) || part.includes('\\'));
+  return parts.slice(0, first).join('/') || '/';
+}
+
+function unbalancedBracket(glob: string): string | undefined {
+  const open: string[] = [];
+  for (let at = 0; at < glob.length; at++) {
+    const char = glob[at] as string;
+    if (char === '\\') at++;
+    else if (open.at(-1) === '[') {
+      if (char === ']') open.pop();
+    } else if (char === '[' || char === '{') open.push(char);
+    else if (char === '}') {
+      if (open.pop() !== '{') return '}';
+    } else if (char === ']') return ']';
+  }
+  return open.at(-1);
+}

@@ -1,0 +1,129 @@
+/** Which labels match: the parsed form of Kubernetes' label selector syntax. */
+export interface Selector {
+  matches(labels: Readonly<Record<string, string>>): boolean;
+}
+
+/** Says what is wrong with a selector, where, and what would be right. */
+export class SelectorError extends Error {
+  override readonly name = 'SelectorError';
+}
+
+type Requirement = (labels: Readonly<Record<string, string>>) => boolean;
+
+const NAME = /^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)$/;
+const PREFIX = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/;
+const TOKEN = /\s*(==|!=|=|!|,|\(|\)|[^\s=!,()]+)/y;
+
+/** Whether `key` can be a label's key: a name of up to 63 characters, after an optional DNS prefix and `/`. */
+export function isLabelKey(key: string): boolean {
+  const slash = key.indexOf('/');
+  if (slash === -1) return NAME.test(key);
+  return slash <= 253 && PREFIX.test(key.slice(0, slash)) && NAME.test(key.slice(slash + 1));
+}
+
+/** Whether `value` can be a label's value: empty, or a name of up to 63 characters. */
+export function isLabelValue(value: string): boolean {
+  return value === '' || NAME.test(value);
+}
+
+/**
+ * Parses `env in (prod,stage),role=web,!canary`: `k=v`, `k==v`, `k!=v`, `k in (a,b)`, `k notin (a,b)`, `k`, `!k`, all of which must
+ * hold. `!=` and `notin` hold when the key is absent, as in Kubernetes. Empty text matches all. Throws SelectorError.
+ */
+export function parseSelector(text: string): Selector {
+  const parser = new Parser(text);
+  const requirements: Requirement[] = [];
+  if (parser.peek() !== undefined) {
+    do requirements.push(parser.requirement());
+    while (parser.accept(','));
+    parser.end();
+  }
+  return { matches: (labels) => requirements.every((requirement) => requirement(labels)) };
+}
+
+class Parser {
+  readonly #text: string;
+  readonly #tokens: { text: string; at: number }[] = [];
+  #next = 0;
+
+  constructor(text: string) {
+    this.#text = text;
+    TOKEN.lastIndex = 0;
+    for (let match = TOKEN.exec(text); match; match = TOKEN.exec(text)) {
+      const token = match[1] as string;
+      this.#tokens.push({ text: token, at: match.index + match[0].length - token.length });
+    }
+  }
+
+  peek(): string | undefined {
+    return this.#tokens[this.#next]?.text;
+  }
+
+  accept(token: string): boolean {
+    if (this.peek() !== token) return false;
+    this.#next++;
+    return true;
+  }
+
+  end(): void {
+    if (this.peek() !== undefined) this.#fail('put a comma between requirements');
+  }
+
+  requirement(): Requirement {
+    if (this.accept('!')) {
+      const absent = this.#key();
+      return (labels) => labels[absent] === undefined;
+    }
+    const key = this.#key();
+    if (this.accept('=') || this.accept('==')) return isIn(key, [this.#value()]);
+    if (this.accept('!=')) return not(isIn(key, [this.#value()]));
+    if (this.accept('in')) return isIn(key, this.#values());
+    if (this.accept('notin')) return not(isIn(key, this.#values()));
+    return (labels) => labels[key] !== undefined;
+  }
+
+  #key(): string {
+    const key = this.peek();
+    if (key === undefined || !isLabelKey(key)) {
+      this.#fail(
+        'expected a label key, up to 63 letters, digits, `-`, `_` or `.`, beginning and ending with a letter or digit',
+      );
+    }
+    this.#next++;
+    return key as string;
+  }
+
+  #value(): string {
+    const value = this.peek();
+    if (value === undefined || value === ',' || value === ')') return '';
+    if (!isLabelValue(value)) this.#fail('expected a label value, up to 63 letters, digits, `-`, `_` or `.`');
+    this.#next++;
+    return value;
+  }
+
+  #values(): string[] {
+    if (!this.accept('(')) this.#fail('expected a list such as (a,b)');
+    const values: string[] = [];
+    do values.push(this.#value());
+    while (this.accept(','));
+    if (!this.accept(')')) this.#fail('expected `,` or `)`');
+    return values;
+  }
+
+  #fail(remedy: string): never {
+    const token = this.#tokens[this.#next];
+    const where = token ? `at ${JSON.stringify(token.text)} (character ${token.at + 1})` : 'at its end';
+    throw new SelectorError(`selector ${JSON.stringify(this.#text)} is wrong ${where}: ${remedy}`);
+  }
+}
+
+function isIn(key: string, values: readonly string[]): Requirement {
+  return (labels) => {
+    const value = labels[key];
+    return value !== undefined && values.includes(value);
+  };
+}
+
+function not(requirement: Requirement): Requirement {
+  return (labels) => !requirement(labels);
+}

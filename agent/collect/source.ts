@@ -5,6 +5,7 @@ import { LineEncoder } from '../deliver/line-encoder.ts';
 import type { Route, RouteSource, Segment } from '../deliver/route.ts';
 import { CHUNK_BYTES_MAX, type Workbench } from '../deliver/work-pool.ts';
 import type { Checkpoint } from './checkpoint-store.ts';
+import { ContiguousPosition } from './contiguous-position.ts';
 import { compareHead, type FileHead, isInsideLine } from './file-head.ts';
 import { RateMeter } from './rate-meter.ts';
 
@@ -37,14 +38,13 @@ export class Source implements RouteSource {
   readonly rate = new RateMeter();
   readonly #events: SourceEvents;
   readonly #encoder = new LineEncoder();
-  readonly #deliveredAhead = new Map<number, number>();
   /** Ranges that were read once and must be read again, in order. */
   #returned: { start: number; end: number }[] = [];
-  #format: LineFormat;
+  #format: LineFormat = { headers: undefined, maxLineBytes: 0 };
   #route: Route | undefined;
+  readonly #delivered: ContiguousPosition;
   #head: FileHead;
   #readPosition: number;
-  #position: number;
   #insideLine: boolean | undefined;
   #wantBytes = READ_BYTES_MIN;
   #rawPerEncoded = 1;
@@ -57,13 +57,15 @@ export class Source implements RouteSource {
   state: 'READING' | 'PAUSED' | 'DRAINING' | 'CLOSED' = 'READING';
   /** The file is complete: an unterminated last line goes too. */
   sealed = false;
+  /** No path leads to the file any more. */
+  unlinked = false;
   size: number;
   lastError = '';
   lastProgressMs = 0;
   /** When the file was last seen to grow, or was opened; monotonic. */
   lastGrowthMs: number;
 
-  constructor(fd: number, checkpoint: Checkpoint, format: LineFormat, events: SourceEvents, nowMs: number) {
+  constructor(fd: number, checkpoint: Checkpoint, events: SourceEvents, nowMs: number) {
     this.fd = fd;
     this.entryUid = checkpoint.entryUid;
     this.generation = checkpoint.generation;
@@ -71,24 +73,23 @@ export class Source implements RouteSource {
     this.inode = checkpoint.inode;
     this.path = checkpoint.path;
     this.#head = checkpoint.head;
-    this.#position = checkpoint.position;
+    this.#delivered = new ContiguousPosition(checkpoint.position);
     this.#readPosition = checkpoint.position;
     this.#topic = checkpoint.topic;
     this.#partition = checkpoint.partition;
     this.size = checkpoint.position;
     this.lastGrowthMs = nowMs;
-    this.#format = format;
     this.#events = events;
   }
 
   /** Every line before it is in Kafka. */
   get position(): number {
-    return this.#position;
+    return this.#delivered.value;
   }
 
   /** All that the file has is in Kafka; nothing is on its way. */
   get complete(): boolean {
-    return this.#outstanding === 0 && this.#returned.length === 0 && !this.#busy && this.#position >= this.size;
+    return this.#outstanding === 0 && this.#returned.length === 0 && !this.#busy && this.position >= this.size;
   }
 
   /** Nothing is on its way. */
@@ -99,7 +100,7 @@ export class Source implements RouteSource {
   get checkpoint(): Checkpoint {
     const { entryUid, generation, device, inode, path } = this;
     const where = { topic: this.#topic, partition: this.#partition };
-    return { entryUid, generation, device, inode, path, head: this.#head, position: this.#position, ...where };
+    return { entryUid, generation, device, inode, path, head: this.#head, position: this.position, ...where };
   }
 
   /** The partition it had in `topic`, -1 when it had none. */
@@ -120,8 +121,14 @@ export class Source implements RouteSource {
     this.wake();
   }
 
+  /** Lines go nowhere until the next `assign`. */
+  unassign(): void {
+    this.#route = undefined;
+  }
+
+  /** Stops reading; what is on its way may still arrive. */
   pause(): void {
-    if (this.state === 'READING') this.state = 'PAUSED';
+    if (this.state !== 'CLOSED') this.state = 'PAUSED';
   }
 
   resume(): void {
@@ -136,7 +143,9 @@ export class Source implements RouteSource {
 
   /** Looks at the file as it is now, and goes on reading when it has grown. Rejects with the system's error. */
   async look(nowMs: number): Promise<Look> {
-    const size = Number((await fstat(this.fd, { bigint: true })).size);
+    const stat = await fstat(this.fd, { bigint: true });
+    const size = Number(stat.size);
+    this.unlinked = stat.nlink === 0n;
     const head = await compareHead(this.fd, this.#head);
     if (size < this.#readPosition || !head) return 'truncated';
     this.#head = head;
@@ -165,8 +174,7 @@ export class Source implements RouteSource {
 
   delivered(segment: Segment): void {
     this.#outstanding--;
-    this.#deliveredAhead.set(segment.start, segment.end);
-    for (let end = this.#takeAhead(); end !== undefined; end = this.#takeAhead()) this.#position = end;
+    this.#delivered.cover(segment.start, segment.end);
     this.#events.onProgress(this, segment);
   }
 
@@ -234,12 +242,6 @@ export class Source implements RouteSource {
     if (atEnd) return false;
     this.#wantBytes = CHUNK_BYTES_MAX;
     return true;
-  }
-
-  #takeAhead(): number | undefined {
-    const end = this.#deliveredAhead.get(this.#position);
-    this.#deliveredAhead.delete(this.#position);
-    return end;
   }
 
   #recovered(): void {

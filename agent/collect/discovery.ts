@@ -1,0 +1,137 @@
+import type { BigIntStats, Dirent } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { compileGlob, globBase } from '../../proto/rules/glob.ts';
+import { errorCode } from '../../runtime/errors.ts';
+
+/** A regular file that an entry's globs match; links are followed. */
+export interface FoundFile {
+  path: string;
+  stat: BigIntStats;
+}
+
+export interface ScanResult {
+  files: FoundFile[];
+  /** What could not be looked at: folders without permission, links to nowhere. */
+  errors: { path: string; error: Error }[];
+}
+
+const STATS_AT_ONCE = 32;
+const SYMLINK_DEPTH_MAX = 16;
+
+/**
+ * Finds the files of one entry: the truth that watchers only hint at. Walks below the globs' bases, no deeper than the globs go.
+ */
+export class Discovery {
+  /** The folders (or single files) below which matches can be. */
+  readonly bases: readonly string[];
+  readonly #matches: ((path: string) => boolean)[];
+  readonly #excluded: ((path: string) => boolean)[];
+  readonly #depths: ReadonlyMap<string, number>;
+
+  constructor(globs: { paths: readonly string[]; exclude: readonly string[] }) {
+    this.#matches = globs.paths.map(compileGlob);
+    this.#excluded = globs.exclude.map(compileGlob);
+    const depths = new Map<string, number>();
+    for (const glob of globs.paths) {
+      const base = globBase(glob);
+      depths.set(base, Math.max(depths.get(base) ?? 0, depthBelow(glob, base)));
+    }
+    this.#depths = depths;
+    this.bases = [...depths.keys()];
+  }
+
+  matches(path: string): boolean {
+    return this.#matches.some((match) => match(path)) && !this.#excluded.some((match) => match(path));
+  }
+
+  /** How many folders below `base` a match can be. */
+  depth(base: string): number {
+    return this.#depths.get(base) ?? 0;
+  }
+
+  /** All files that match now. Rejects only when aborted. */
+  async scan(signal: AbortSignal): Promise<ScanResult> {
+    const found = new Set<string>();
+    const errors: ScanResult['errors'] = [];
+    for (const [base, depth] of this.#depths) {
+      if (depth === 0) found.add(base);
+      else await this.#walk(base, depth, found, errors, signal);
+    }
+    const files = await this.#stat([...found], errors, signal);
+    return { files, errors };
+  }
+
+  async #walk(
+    folder: string,
+    depth: number,
+    found: Set<string>,
+    errors: ScanResult['errors'],
+    signal: AbortSignal,
+  ): Promise<void> {
+    signal.throwIfAborted();
+    let children: Dirent[];
+    try {
+      children = await readdir(folder, { withFileTypes: true });
+    } catch (error) {
+      if (!isAbsent(error)) errors.push({ path: folder, error: error as Error });
+      return;
+    }
+    for (const child of children) {
+      const path = join(folder, child.name);
+      if (child.isFile() || child.isSymbolicLink()) {
+        if (this.matches(path)) found.add(path);
+      }
+      if (depth > 1 && (await isFolder(child, path)) && !this.#isExcludedFolder(path)) {
+        await this.#walk(path, depth - 1, found, errors, signal);
+      }
+    }
+  }
+
+  /** `**\/x/**` excludes everything below x: no need to go there. */
+  #isExcludedFolder(path: string): boolean {
+    return this.#excluded.some((match) => match(join(path, 'x')) && match(join(path, 'x', 'x')));
+  }
+
+  async #stat(paths: string[], errors: ScanResult['errors'], signal: AbortSignal): Promise<FoundFile[]> {
+    const files: FoundFile[] = [];
+    for (let at = 0; at < paths.length; at += STATS_AT_ONCE) {
+      signal.throwIfAborted();
+      const looked = paths.slice(at, at + STATS_AT_ONCE).map(async (path) => {
+        try {
+          const found = await stat(path, { bigint: true });
+          if (found.isFile() && this.matches(path)) files.push({ path, stat: found });
+        } catch (error) {
+          if (!isAbsent(error)) errors.push({ path, error: error as Error });
+        }
+      });
+      await Promise.all(looked);
+    }
+    return files;
+  }
+}
+
+function depthBelow(glob: string, base: string): number {
+  if (base === glob) return 0;
+  if (glob.includes('**')) return Number.POSITIVE_INFINITY;
+  const prefix = base === '/' ? '/' : `${base}/`;
+  // A brace or bracket may hold slashes of its own: one level too many does no harm.
+  return glob.slice(prefix.length).split('/').length;
+}
+
+/** Follows links to folders, but not for ever: a link's target that holds the link itself would go round. */
+async function isFolder(child: Dirent, path: string): Promise<boolean> {
+  if (child.isDirectory()) return true;
+  if (!child.isSymbolicLink() || path.split('/').length > SYMLINK_DEPTH_MAX) return false;
+  try {
+    return (await stat(path)).isDirectory();
+  } catch {
+    // A dangling link is no folder; as a file it is reported by the caller.
+    return false;
+  }
+}
+
+function isAbsent(error: unknown): boolean {
+  const code = errorCode(error);
+  return code === 'ENOENT' || code === 'ENOTDIR';
+}

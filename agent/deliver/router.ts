@@ -1,0 +1,64 @@
+import { createHash } from 'node:crypto';
+import type { DeliveryError } from './delivery-error.ts';
+import type { KafkaCluster } from './kafka-cluster.ts';
+import { PartitionProducer } from './partition-producer.ts';
+import type { Compression } from './record-batch.ts';
+import { Route, type RouteTools } from './route.ts';
+
+/** Which partition of a topic: the one a source had before, else one by the hash of `key`. */
+export interface PartitionChoice {
+  /** -1: none before. */
+  former: number;
+  key: string;
+}
+
+/** All routes of an agent, made as they are needed. */
+export class Router {
+  readonly #cluster: KafkaCluster;
+  readonly #tools: RouteTools;
+  readonly #onFailureChange: () => void;
+  readonly #routes = new Map<string, Route>();
+
+  constructor(cluster: KafkaCluster, tools: RouteTools, onFailureChange: () => void) {
+    this.#cluster = cluster;
+    this.#tools = tools;
+    this.#onFailureChange = onFailureChange;
+  }
+
+  /** Rejects with DeliveryError while the topic is not there or Kafka can't be reached. */
+  partitionCount(topic: string): Promise<number> {
+    return this.#cluster.partitionCount(topic);
+  }
+
+  route(topic: string, partitions: number, choice: PartitionChoice, compression: Compression): Route {
+    const kept = choice.former >= 0 && choice.former < partitions;
+    const partition = kept ? choice.former : partitionOf(choice.key, partitions);
+    const key = `${topic}/${partition}/${compression}`;
+    let route = this.#routes.get(key);
+    if (!route) {
+      const { clock, logger } = this.#tools;
+      const tools = { clock, logger, onFailureChange: this.#onFailureChange };
+      route = new Route(new PartitionProducer(this.#cluster, { topic, partition }, tools), compression, this.#tools);
+      this.#routes.set(key, route);
+    }
+    return route;
+  }
+
+  /** What holds up delivery to `topic`, or to any topic. */
+  failure(topic?: string): DeliveryError | undefined {
+    for (const { producer, open } of this.#routes.values()) {
+      if (open > 0 && (topic === undefined || producer.topic === topic) && producer.failure) return producer.failure;
+    }
+    return undefined;
+  }
+
+  async close(): Promise<void> {
+    for (const route of this.#routes.values()) route.close();
+    await this.#cluster.close();
+  }
+}
+
+/** The same for a file and its successor after a rotation, so that their order is kept. */
+function partitionOf(key: string, partitions: number): number {
+  return createHash('sha256').update(key).digest().readUInt32BE(0) % partitions;
+}

@@ -8,6 +8,8 @@ export type HintKind = 'changed' | 'appeared' | 'gone';
 /** A folder to watch, and how to tell what below it matters. */
 export interface WatchedBase {
   base: string;
+  /** How many folders below `base` a match can be. */
+  depth: number;
   /** Whether a file is worth watching. */
   matches(path: string): boolean;
 }
@@ -34,9 +36,12 @@ export class FileWatcher {
     if (bases.length === 0) return;
     // A base that is a file is watched through its folder, which tells when the file is replaced.
     const folders = bases.map(({ base, matches }) => (matches(base) ? dirname(base) : base));
+    const deepest = Math.max(...bases.map(({ depth }) => depth));
     const watcher = watch([...new Set(folders)], {
       ignoreInitial: true,
       persistent: false,
+      // chokidar counts folders from 0: the base itself.
+      ...(Number.isFinite(deepest) && { depth: Math.max(0, deepest - 1) }),
       ignored: (path, stats) => stats?.isFile() === true && !bases.some(({ matches }) => matches(path)),
     });
     watcher.on('add', (path) => this.#onHint(path, 'appeared'));

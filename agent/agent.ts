@@ -1,0 +1,114 @@
+import { hostname } from 'node:os';
+import type { Clock } from '../runtime/clock.ts';
+import { errorText } from '../runtime/errors.ts';
+import { createLifecycle } from '../runtime/lifecycle.ts';
+import type { Logger } from '../runtime/logger.ts';
+import { loadSasl, loadTls } from '../runtime/security.ts';
+import { CheckpointStore } from './collect/checkpoint-store.ts';
+import { FileCollector } from './collect/file-collector.ts';
+import type { AgentConfig } from './config.ts';
+import { KafkaCluster } from './deliver/kafka-cluster.ts';
+import { Router } from './deliver/router.ts';
+import { WorkPool } from './deliver/work-pool.ts';
+import { followEntriesFile, readEntriesFile } from './entries-file.ts';
+import { agentIdentity } from './identity.ts';
+import { ControllerLink } from './link/controller-link.ts';
+import { DesiredState } from './link/desired-state.ts';
+import { SnapshotCache } from './link/snapshot-cache.ts';
+
+/** One agent: the collector, and what tells it the desired state. */
+export class Agent {
+  readonly #config: AgentConfig;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+
+  constructor(config: AgentConfig, tools: { clock: Clock; logger: Logger }) {
+    this.#config = config;
+    this.#clock = tools.clock;
+    this.#logger = tools.logger;
+  }
+
+  /** Collects until `signal` is aborted or, with `once`, until all is read and acknowledged; then drains. */
+  async run(signal: AbortSignal): Promise<void> {
+    const lifecycle = createLifecycle((state) => this.#logger.debug('agent', { state }));
+    const entries = this.#config.entries === undefined ? undefined : await readEntriesFile(this.#config.entries);
+    const collector = this.#createCollector();
+    lifecycle.to('RUNNING');
+    this.#logger.info('agent started', { id: this.#config.id, kafka: this.#config.kafka.brokers });
+    collector.start();
+    try {
+      if (entries) {
+        collector.apply(entries);
+        await this.#alone(collector, signal);
+      } else {
+        await this.#inFleet(collector, signal);
+      }
+    } finally {
+      lifecycle.to('DRAINING');
+      await collector.settle();
+      await collector.close();
+      lifecycle.to('STOPPED');
+      this.#logger.info('agent stopped');
+    }
+  }
+
+  async #alone(collector: FileCollector, signal: AbortSignal): Promise<void> {
+    const file = this.#config.entries as string;
+    if (!this.#config.once) {
+      await followEntriesFile(file, collector, { clock: this.#clock, logger: this.#logger }, signal);
+      return;
+    }
+    await collector.completed(signal).catch((error: unknown) => {
+      if (!signal.aborted) throw error;
+    });
+    const { health } = collector.observe();
+    if (!signal.aborted)
+      this.#logger.info('all is read and acknowledged', { lines: health.deliveredLines, bytes: health.deliveredBytes });
+  }
+
+  async #inFleet(collector: FileCollector, signal: AbortSignal): Promise<void> {
+    const { controller, report_interval: reportIntervalMs, state_dir: stateDir } = this.#config;
+    const desired = new DesiredState();
+    const cache = new SnapshotCache(stateDir);
+    const kept = await cache.load().catch((error: unknown) => this.#logger.error(errorText(error)));
+    if (kept) {
+      desired.restore(kept);
+      collector.apply(kept);
+      this.#logger.info('collecting by the last desired state, until a controller tells another', {
+        entries: kept.length,
+      });
+    }
+    const identity = agentIdentity(this.#config);
+    const tls = loadTls(controller.tls, 'controller.tls');
+    const options = { addresses: controller.addresses, tls, identity, reportIntervalMs };
+    const link = new ControllerLink(options, { clock: this.#clock, logger: this.#logger, collector, desired, cache });
+    const linked = link.run();
+    await new Promise<void>((resolve) => {
+      if (signal.aborted) resolve();
+      signal.addEventListener('abort', () => resolve(), { once: true });
+    });
+    await collector.settle();
+    link.leave();
+    await linked;
+  }
+
+  #createCollector(): FileCollector {
+    const { kafka, id, state_dir: stateDir, once } = this.#config;
+    const tls = loadTls(kafka.tls, 'kafka.tls');
+    const sasl = loadSasl(kafka.sasl, 'kafka.sasl');
+    const store = CheckpointStore.open(stateDir);
+    const clock = this.#clock;
+    const logger = this.#logger;
+    const cluster = new KafkaCluster({
+      clientId: `logfleet-agent-${id}`,
+      brokers: kafka.brokers,
+      ...(tls && { tls }),
+      ...(sasl && { sasl }),
+    });
+    const pool = new WorkPool(this.#config.buffer_memory);
+    const router: Router = new Router(cluster, { clock, logger, pool }, () => collector.changed());
+    const options = { scanIntervalMs: this.#config.scan_interval, drainTimeoutMs: this.#config.drain_timeout };
+    const collector = new FileCollector(options, { clock, logger, store, router, host: hostname(), once });
+    return collector;
+  }
+}

@@ -1,0 +1,182 @@
+import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
+import { errorText } from '../../runtime/errors.ts';
+import type { Collector, Observation } from '../collector.ts';
+import type { Segment } from '../deliver/route.ts';
+import { type CollectTools, EntryCollector } from './entry-collector.ts';
+import { FileWatcher } from './file-watcher.ts';
+import { observeEntry, observeFiles, observeHealth, Totals } from './observe.ts';
+
+/** Acknowledged positions reach the disk this often. */
+const FLUSH_INTERVAL_MS = 250;
+/** Hints about unknown paths come in swarms: one scan answers many. */
+const HINT_SETTLE_MS = 50;
+const DRAIN_POLL_MS = 20;
+const CHANGE_SETTLE_MS = 20;
+
+export interface FileCollectorOptions {
+  scanIntervalMs: number;
+  drainTimeoutMs: number;
+}
+
+/** The collector of this agent: keeps one EntryCollector for each desired entry. */
+export class FileCollector implements Collector {
+  readonly #options: FileCollectorOptions;
+  readonly #tools: CollectTools;
+  readonly #totals: Totals;
+  readonly #watcher: FileWatcher;
+  readonly #entries = new Map<string, EntryCollector>();
+  /** Stopped entries whose last batches have no answer yet. */
+  readonly #leaving = new Set<EntryCollector>();
+  readonly #listeners: (() => void)[] = [];
+  readonly #stop = new AbortController();
+  readonly #hinted = new Set<EntryCollector>();
+  #hintTimer: Promise<void> | undefined;
+  #changeTimer: Promise<void> | undefined;
+  #background: Promise<unknown> = Promise.resolve();
+  #stateError = '';
+
+  constructor(options: FileCollectorOptions, tools: Omit<CollectTools, 'onDelivered' | 'onStateChange'>) {
+    this.#options = options;
+    this.#totals = new Totals(tools.clock);
+    this.#tools = {
+      ...tools,
+      onDelivered: (segment: Segment) => this.#totals.add(segment),
+      onStateChange: () => this.changed(),
+    };
+    this.#watcher = new FileWatcher(tools.logger, (path) => this.#hint(path));
+  }
+
+  start(): void {
+    this.#background = Promise.all([this.#scanLoop(), this.#flushLoop()]);
+  }
+
+  apply(entries: readonly Entry[]): void {
+    const wanted = new Map(entries.map((entry) => [entry.uid, entry]));
+    for (const [uid, collector] of this.#entries) if (!wanted.has(uid)) this.#remove(uid, collector);
+    for (const entry of entries) {
+      const present = this.#entries.get(entry.uid);
+      if (present?.entry.etag === entry.etag) continue;
+      const collector = present ?? new EntryCollector(entry, this.#tools);
+      this.#entries.set(entry.uid, collector);
+      collector.apply(entry);
+      void this.#watch(collector);
+      void collector.scan();
+    }
+    this.changed();
+  }
+
+  observe(): Observation {
+    const entries = [...this.#entries.values()];
+    const files = entries.flatMap((entry) => observeFiles(entry, this.#tools.clock));
+    const error = this.#stateError || (this.#tools.router.failure()?.message ?? '');
+    return { entries: entries.map(observeEntry), files, health: observeHealth(files, this.#totals, error) };
+  }
+
+  onChange(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Tells the listeners, once for many changes in a row. */
+  changed(): void {
+    this.#changeTimer ??= this.#tools.clock.sleep(CHANGE_SETTLE_MS).then(() => {
+      this.#changeTimer = undefined;
+      for (const listener of this.#listeners) listener();
+    });
+  }
+
+  /** Resolves when all that the files of all entries hold is in Kafka. */
+  async completed(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      const entries = [...this.#entries.values()];
+      if (entries.every((entry) => entry.complete)) return;
+      await this.#tools.clock.sleep(DRAIN_POLL_MS, signal);
+    }
+  }
+
+  /** Stops reading and waits for what is on its way; what it observes afterwards is final. */
+  async settle(): Promise<void> {
+    const { clock, logger } = this.#tools;
+    this.#stop.abort();
+    await this.#background;
+    await this.#watcher.close();
+    const all = this.#all;
+    for (const entry of all) entry.halt();
+    const deadline = clock.monotonicMs() + this.#options.drainTimeoutMs;
+    while (!all.every((entry) => entry.settled) && clock.monotonicMs() < deadline) await clock.sleep(DRAIN_POLL_MS);
+    if (!all.every((entry) => entry.settled)) {
+      logger.warn('stopping with batches that Kafka has not answered; their lines are read again at the next start');
+    }
+  }
+
+  /** After `settle`: writes the positions and lets all go. */
+  async close(): Promise<void> {
+    const { clock, store, router } = this.#tools;
+    await router.close();
+    store.flush(clock.nowMs());
+    for (const entry of this.#all) entry.close();
+    store.close();
+  }
+
+  get #all(): EntryCollector[] {
+    return [...this.#entries.values(), ...this.#leaving];
+  }
+
+  #remove(uid: string, collector: EntryCollector): void {
+    this.#entries.delete(uid);
+    this.#leaving.add(collector);
+    collector.halt();
+    void this.#watcher.watch(uid, []);
+  }
+
+  async #watch(collector: EntryCollector): Promise<void> {
+    const { discovery } = collector;
+    if (!discovery) return;
+    const matches = (path: string) => discovery.matches(path);
+    const depthOf = (base: string) => discovery.depth(base);
+    await this.#watcher.watch(
+      collector.entry.uid,
+      discovery.bases.map((base) => ({ base, matches, depth: depthOf(base) })),
+    );
+  }
+
+  #hint(path: string): void {
+    for (const collector of this.#entries.values()) {
+      if (!collector.poke(path)) this.#hinted.add(collector);
+    }
+    if (this.#hinted.size === 0) return;
+    this.#hintTimer ??= this.#tools.clock.sleep(HINT_SETTLE_MS).then(() => {
+      this.#hintTimer = undefined;
+      for (const collector of this.#hinted) void collector.scan();
+      this.#hinted.clear();
+    });
+  }
+
+  async #scanLoop(): Promise<void> {
+    const { clock } = this.#tools;
+    while (!this.#stop.signal.aborted) {
+      await Promise.all([...this.#entries.values()].map((entry) => entry.scan()));
+      for (const entry of this.#leaving) {
+        if (!entry.settled) continue;
+        entry.close();
+        this.#leaving.delete(entry);
+      }
+      await clock.sleep(this.#options.scanIntervalMs, this.#stop.signal).catch(() => {});
+    }
+  }
+
+  async #flushLoop(): Promise<void> {
+    const { clock, store, logger } = this.#tools;
+    while (!this.#stop.signal.aborted) {
+      try {
+        store.flush(clock.nowMs());
+        if (this.#stateError) this.changed();
+        this.#stateError = '';
+      } catch (error) {
+        if (!this.#stateError)
+          logger.error("positions can't be written; lines are delivered on", { error: errorText(error) });
+        this.#stateError = errorText(error);
+      }
+      await clock.sleep(FLUSH_INTERVAL_MS, this.#stop.signal).catch(() => {});
+    }
+  }
+}

@@ -1,0 +1,103 @@
+import { AgentHealth, EntryStatus, FileStatus } from '../../proto/gen/logfleet/v1/fleet.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import type { Segment } from '../deliver/route.ts';
+import type { EntryCollector } from './entry-collector.ts';
+import { RateMeter } from './rate-meter.ts';
+import type { Source } from './source.ts';
+
+/** What was acknowledged since the process started. */
+export class Totals {
+  readonly #clock: Clock;
+  readonly #byteRate = new RateMeter();
+  readonly #lineRate = new RateMeter();
+  readonly startTime: Date;
+  bytes = 0;
+  lines = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.startTime = new Date(clock.nowMs());
+  }
+
+  add({ start, end, lines }: Segment): void {
+    const nowMs = this.#clock.monotonicMs();
+    this.bytes += end - start;
+    this.lines += lines;
+    this.#byteRate.add(end - start, nowMs);
+    this.#lineRate.add(lines, nowMs);
+  }
+
+  get bytesPerSecond(): number {
+    return this.#byteRate.perSecond(this.#clock.monotonicMs());
+  }
+
+  get linesPerSecond(): number {
+    return this.#lineRate.perSecond(this.#clock.monotonicMs());
+  }
+}
+
+export function observeEntry(collector: EntryCollector): EntryStatus {
+  const { entry, error, applied } = collector;
+  return EntryStatus.create({
+    entry: entry.name,
+    etag: entry.etag,
+    state: error ? 'STATE_FAILED' : stateOf(applied, entry.paused),
+    error,
+    files: [...collector.sources].length + collector.fileErrors.size,
+  });
+}
+
+/** Every file of an entry, those that can't be opened too. */
+export function observeFiles(collector: EntryCollector, clock: Clock): FileStatus[] {
+  const { name: entry, uid } = collector.entry;
+  const nowMs = clock.monotonicMs();
+  const files = [...collector.sources].map((source) => observeFile(source, entry, nowMs));
+  for (const [path, error] of collector.fileErrors) {
+    files.push(FileStatus.create({ id: `${uid}/${path}`, entry, path, state: 'STATE_FAILED', lastError: error }));
+  }
+  return files;
+}
+
+export function observeHealth(files: readonly FileStatus[], totals: Totals, error: string): AgentHealth {
+  return AgentHealth.create({
+    lagBytes: files.reduce((sum, file) => sum + file.lagBytes, 0n),
+    bytesPerSecond: totals.bytesPerSecond,
+    linesPerSecond: totals.linesPerSecond,
+    deliveredBytes: BigInt(totals.bytes),
+    deliveredLines: BigInt(totals.lines),
+    openFiles: files.length,
+    residentBytes: BigInt(process.memoryUsage.rss()),
+    error,
+    startTime: totals.startTime,
+  });
+}
+
+function stateOf(applied: boolean, paused: boolean): EntryStatus['state'] {
+  if (!applied) return 'STATE_APPLYING';
+  return paused ? 'STATE_PAUSED' : 'STATE_APPLIED';
+}
+
+function observeFile(source: Source, entry: string, nowMs: number): FileStatus {
+  const lag = Math.max(0, source.size - source.position);
+  return FileStatus.create({
+    id: `${source.entryUid}/${source.generation}`,
+    entry,
+    path: source.path,
+    generation: source.generation,
+    device: source.device,
+    inode: source.inode,
+    state: fileStateOf(source),
+    position: BigInt(source.position),
+    size: BigInt(source.size),
+    lagBytes: BigInt(lag),
+    bytesPerSecond: source.rate.perSecond(nowMs),
+    lastError: source.lastError,
+    ...(source.lastProgressMs > 0 && { lastProgressTime: new Date(source.lastProgressMs) }),
+  });
+}
+
+function fileStateOf(source: Source): FileStatus['state'] {
+  if (source.lastError) return 'STATE_FAILED';
+  if (source.state === 'DRAINING') return 'STATE_DRAINING';
+  return source.state === 'PAUSED' ? 'STATE_PAUSED' : 'STATE_READING';
+}

@@ -1,0 +1,67 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { Entry } from '../proto/gen/logfleet/v1/entry.ts';
+import { entryDocuments } from '../proto/rules/entry-document.ts';
+import type { Clock } from '../runtime/clock.ts';
+import { CodedError, errorText } from '../runtime/errors.ts';
+import type { Logger } from '../runtime/logger.ts';
+import type { Collector } from './collector.ts';
+
+const LOOK_INTERVAL_MS = 1_000;
+
+export class EntriesFileError extends CodedError<'UNREADABLE' | 'INVALID'> {}
+
+/** Reads the entries of an agent that runs alone. Rejects with EntriesFileError, which names every violation. */
+export async function readEntriesFile(file: string): Promise<Entry[]> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    throw new EntriesFileError('UNREADABLE', `entries: can't read ${file}`, { cause: error });
+  }
+  return parseEntries(text, file);
+}
+
+/** Applies the file's entries again whenever it changes; a file that is wrong changes nothing. */
+export async function followEntriesFile(
+  file: string,
+  collector: Collector,
+  tools: { clock: Clock; logger: Logger },
+  signal: AbortSignal,
+): Promise<void> {
+  let former = '';
+  while (!signal.aborted) {
+    try {
+      const text = await readFile(file, 'utf8');
+      if (former !== '' && text !== former) {
+        former = text;
+        collector.apply(parseEntries(text, file));
+        tools.logger.info('applied the changed entries', { file });
+      }
+      former = text;
+    } catch (error) {
+      tools.logger.warn('the entries file can not be used; the former entries stay', { error: errorText(error) });
+    }
+    await tools.clock.sleep(LOOK_INTERVAL_MS, signal).catch(() => {});
+  }
+}
+
+function parseEntries(text: string, file: string): Entry[] {
+  const documents = entryDocuments(text, file);
+  const problems = documents.flatMap(({ where, violations }) =>
+    violations.map(({ field, description }) => `${where}: ${field}: ${description}`),
+  );
+  const names = documents.map(({ entry }) => entry.name);
+  for (const { entry, where } of documents) {
+    if (names.indexOf(entry.name) !== names.lastIndexOf(entry.name))
+      problems.push(`${where}: name: ${entry.name} is there twice`);
+  }
+  if (documents.length === 0) problems.push(`${file}: has no entries`);
+  if (problems.length > 0) throw new EntriesFileError('INVALID', problems.join('\n'));
+  return documents.map(({ entry }) => ({ ...entry, uid: `file:${entry.name}`, etag: contentHash(entry) }));
+}
+
+/** There is no server to count revisions: an entry's content is its revision. */
+function contentHash(entry: Entry): string {
+  return createHash('sha256').update(Entry.encode(entry).finish()).digest('hex').slice(0, 16);
+}

@@ -1,0 +1,165 @@
+import { randomUUID } from 'node:crypto';
+import { ChannelCredentials, ClientError, createChannel, createClient, Status } from 'nice-grpc';
+import { AgentServiceDefinition, ConnectRequest } from '../../proto/gen/logfleet/v1/agent_service.ts';
+import type { AgentIdentity } from '../../proto/gen/logfleet/v1/fleet.ts';
+import { createBackoff } from '../../runtime/backoff.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import { errorText } from '../../runtime/errors.ts';
+import type { Logger } from '../../runtime/logger.ts';
+import type { TlsMaterial } from '../../runtime/security.ts';
+import type { Collector } from '../collector.ts';
+import type { DesiredState } from './desired-state.ts';
+import { ReportBuilder } from './report-builder.ts';
+import type { SnapshotCache } from './snapshot-cache.ts';
+
+const RECONNECT = { initialMs: 200, maxMs: 10_000 };
+/** Changes of state gather this long before they are reported. */
+const CHANGE_SETTLE_MS = 50;
+const GOODBYE_TIMEOUT_MS = 2_000;
+/** HTTP/2 pings, so that a controller that vanished without a word is noticed within 15 s. */
+const CHANNEL_OPTIONS = {
+  'grpc.keepalive_time_ms': 10_000,
+  'grpc.keepalive_timeout_ms': 5_000,
+  'grpc.keepalive_permit_without_calls': 1,
+  'grpc.enable_retries': 0,
+};
+
+export interface LinkOptions {
+  addresses: readonly string[];
+  tls: TlsMaterial | undefined;
+  identity: AgentIdentity;
+  reportIntervalMs: number;
+}
+
+export interface LinkTools {
+  clock: Clock;
+  logger: Logger;
+  collector: Collector;
+  desired: DesiredState;
+  cache: SnapshotCache;
+}
+
+/**
+ * The agent's side of the stream: CONNECTING to one controller after the other with full jitter, CONNECTED while a stream lasts, then
+ * again; LEAVING when the agent stops. The collector works on in every state.
+ */
+export class ControllerLink {
+  readonly #options: LinkOptions;
+  readonly #tools: LinkTools;
+  readonly #instanceId = randomUUID();
+  readonly #leaving = new AbortController();
+  readonly #changes: (() => void)[] = [];
+  #changed = false;
+
+  constructor(options: LinkOptions, tools: LinkTools) {
+    this.#options = options;
+    this.#tools = tools;
+    tools.collector.onChange(() => {
+      this.#changed = true;
+      for (const wake of this.#changes.splice(0)) wake();
+    });
+  }
+
+  /** Keeps a stream to a controller until `leave`. */
+  async run(): Promise<void> {
+    const { clock, logger } = this.#tools;
+    const backoff = createBackoff(RECONNECT);
+    for (let turn = 0; !this.#leaving.signal.aborted; turn++) {
+      const address = this.#options.addresses[turn % this.#options.addresses.length] as string;
+      try {
+        await this.#converse(address, () => backoff.reset());
+      } catch (error) {
+        if (!this.#leaving.signal.aborted)
+          logger.warn('no stream to the controller', { address, error: describe(error) });
+      }
+      await clock.sleep(backoff.next(), this.#leaving.signal).catch(() => {});
+    }
+  }
+
+  /** Makes a last report, says goodbye, and ends `run`. */
+  leave(): void {
+    this.#leaving.abort();
+  }
+
+  async #converse(address: string, onConnected: () => void): Promise<void> {
+    const { clock, logger, desired } = this.#tools;
+    const channel = createChannel(address, this.#credentials(), CHANNEL_OPTIONS);
+    const stream = new AbortController();
+    const giveUp = () =>
+      void clock.sleep(GOODBYE_TIMEOUT_MS, stream.signal).then(
+        () => stream.abort(),
+        () => {},
+      );
+    this.#leaving.signal.addEventListener('abort', giveUp, { once: true });
+    try {
+      const client = createClient(AgentServiceDefinition, channel);
+      for await (const { message } of client.connect(this.#requests(stream.signal), { signal: stream.signal })) {
+        if (message?.$case !== 'desired') continue;
+        onConnected();
+        if (message.value.kind !== 'KIND_DELTA') logger.info('connected to the controller', { address });
+        if (desired.accept(message.value)) await this.#apply();
+      }
+    } finally {
+      this.#leaving.signal.removeEventListener('abort', giveUp);
+      stream.abort();
+      channel.close();
+    }
+  }
+
+  async #apply(): Promise<void> {
+    const { collector, desired, cache, logger } = this.#tools;
+    collector.apply(desired.entries);
+    try {
+      await cache.save(desired.entries);
+    } catch (error) {
+      logger.error('the desired state could not be kept for the next start', { error: errorText(error) });
+    }
+  }
+
+  async *#requests(signal: AbortSignal): AsyncGenerator<ConnectRequest> {
+    const { clock, collector, desired } = this.#tools;
+    const { identity } = this.#options;
+    const hello = { identity, instanceId: this.#instanceId, appliedHash: desired.hash };
+    yield ConnectRequest.create({ message: { $case: 'hello', value: hello } });
+    const reports = new ReportBuilder();
+    for (;;) {
+      const last = this.#leaving.signal.aborted;
+      this.#changed = false;
+      for (const report of reports.build(collector.observe(), new Date(clock.nowMs()))) {
+        yield ConnectRequest.create({ message: { $case: 'report', value: report } });
+      }
+      if (last || signal.aborted) break;
+      await this.#nextReport(signal);
+    }
+    yield ConnectRequest.create({ message: { $case: 'goodbye', value: { reason: 'the agent is stopping' } } });
+  }
+
+  /** Waits for the interval to pass, for a change, or for the end. */
+  async #nextReport(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#tools;
+    const waiting = new AbortController();
+    const wake = () => waiting.abort();
+    signal.addEventListener('abort', wake);
+    this.#leaving.signal.addEventListener('abort', wake);
+    if (this.#changed) wake();
+    else this.#changes.push(wake);
+    await clock.sleep(this.#options.reportIntervalMs, waiting.signal).catch(() => {});
+    signal.removeEventListener('abort', wake);
+    this.#leaving.signal.removeEventListener('abort', wake);
+    if (!this.#leaving.signal.aborted && this.#changed) await clock.sleep(CHANGE_SETTLE_MS);
+  }
+
+  #credentials(): ChannelCredentials {
+    const { tls } = this.#options;
+    if (!tls) return ChannelCredentials.createInsecure();
+    const options = tls.rejectUnauthorized === false ? { rejectUnauthorized: false } : {};
+    return ChannelCredentials.createSsl(tls.ca ?? null, tls.key ?? null, tls.cert ?? null, options);
+  }
+}
+
+function describe(error: unknown): string {
+  if (error instanceof ClientError && error.code === Status.ALREADY_EXISTS) {
+    return `${error.details}; give each agent an --id of its own, or stop the other one`;
+  }
+  return errorText(error);
+}

@@ -1,0 +1,40 @@
+import { mkdir, open, readFile, rename } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
+import { CodedError, errorCode } from '../../runtime/errors.ts';
+
+const VERSION = 1;
+
+export class SnapshotCacheError extends CodedError<'UNREADABLE'> {}
+
+/** The last desired state on disk, so that the agent collects from its start on, with or without a controller. */
+export class SnapshotCache {
+  readonly #file: string;
+
+  constructor(stateDir: string) {
+    this.#file = join(stateDir, 'desired.json');
+  }
+
+  /** The entries kept; undefined when there are none yet. Rejects with SnapshotCacheError when the file makes no sense. */
+  async load(): Promise<Entry[] | undefined> {
+    try {
+      const kept = JSON.parse(await readFile(this.#file, 'utf8')) as { version: number; entries: unknown[] };
+      if (kept.version !== VERSION) throw new Error(`format ${kept.version} is not known`);
+      return kept.entries.map((entry) => Entry.fromJSON(entry));
+    } catch (error) {
+      if (errorCode(error) === 'ENOENT') return undefined;
+      throw new SnapshotCacheError('UNREADABLE', `${this.#file} can't be used and is ignored`, { cause: error });
+    }
+  }
+
+  /** Writes atomically: a crash leaves the former file or the new one, whole. */
+  async save(entries: readonly Entry[]): Promise<void> {
+    await mkdir(dirname(this.#file), { recursive: true });
+    const text = `${JSON.stringify({ version: VERSION, entries: entries.map(Entry.toJSON) }, undefined, 1)}\n`;
+    const temporary = `${this.#file}.new`;
+    await using file = await open(temporary, 'w', 0o600);
+    await file.writeFile(text);
+    await file.sync();
+    await rename(temporary, this.#file);
+  }
+}

@@ -1,0 +1,90 @@
+import { z } from 'zod';
+
+export type LeafKind = 'text' | 'number' | 'flag' | 'list' | 'map';
+
+/** One setting: a leaf of the schema. */
+export interface Leaf {
+  /** `kafka.sasl.mechanism` */
+  key: string;
+  path: readonly string[];
+  kind: LeafKind;
+  description: string;
+  /** As the schema has it; undefined when the setting has none. */
+  default: unknown;
+  secret: boolean;
+}
+
+/** `5s`, `250ms`, `2m`, `1h` → milliseconds. */
+export function duration() {
+  return amount({ ms: 1, s: 1000, m: 60_000, h: 3_600_000 }, 'a duration such as "5s" or "250ms"');
+}
+
+/** `64MiB`, `1GiB`, `512KiB`, `100B` → bytes. */
+export function byteSize() {
+  return amount({ B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 }, 'a size such as "64MiB"');
+}
+
+/** `host:port`, the port being required. */
+export function hostPort() {
+  return z.string().regex(/^(\[[0-9a-fA-F:]+\]|[^:\s,]+):\d{1,5}$/, 'expected HOST:PORT');
+}
+
+/** Every setting of a schema, in its order. */
+export function leavesOf(schema: z.ZodType, path: readonly string[] = []): Leaf[] {
+  const { inner, fallback } = unwrap(schema);
+  if (inner instanceof z.ZodObject) {
+    return Object.entries(inner.shape).flatMap(([key, child]) => leavesOf(child as z.ZodType, [...path, key]));
+  }
+  const description = schema.description ?? inner.description ?? '';
+  const secret = /password$|token$/.test(path.at(-1) ?? '');
+  return [{ key: path.join('.'), path, kind: kindOf(inner), description, default: fallback, secret }];
+}
+
+/** The value that a flag's or a variable's text stands for; the schema judges it afterwards. */
+export function parseText(kind: LeafKind, text: string): unknown {
+  switch (kind) {
+    case 'text':
+      return text;
+    case 'number':
+      return text.trim() !== '' && Number.isFinite(Number(text)) ? Number(text) : text;
+    case 'flag':
+      return text === 'true' ? true : text === 'false' ? false : text;
+    case 'list':
+      return text.split(',').filter((item) => item !== '');
+    case 'map':
+      return Object.fromEntries(text.split(',').map((pair) => splitOnce(pair, '=')));
+  }
+}
+
+function splitOnce(text: string, separator: string): [string, string] {
+  const at = text.indexOf(separator);
+  return at === -1 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)];
+}
+
+function amount(units: Readonly<Record<string, number>>, expected: string) {
+  const pattern = new RegExp(`^(\\d+(?:\\.\\d+)?)(${Object.keys(units).join('|')})$`);
+  return z.string().transform((text, context) => {
+    const match = pattern.exec(text);
+    if (match) return Number(match[1]) * (units[match[2] as string] as number);
+    context.addIssue({ code: 'custom', message: `expected ${expected}`, input: text });
+    return z.NEVER;
+  });
+}
+
+function unwrap(schema: z.ZodType): { inner: z.ZodType; fallback: unknown } {
+  let inner = schema;
+  let fallback: unknown;
+  for (;;) {
+    if (inner instanceof z.ZodDefault || inner instanceof z.ZodPrefault) fallback ??= inner.def.defaultValue;
+    else if (!(inner instanceof z.ZodOptional)) break;
+    inner = inner.def.innerType as z.ZodType;
+  }
+  return { inner, fallback };
+}
+
+function kindOf(schema: z.ZodType): LeafKind {
+  if (schema instanceof z.ZodArray) return 'list';
+  if (schema instanceof z.ZodRecord) return 'map';
+  if (schema instanceof z.ZodBoolean) return 'flag';
+  return schema instanceof z.ZodNumber ? 'number' : 'text';
+}

@@ -1,0 +1,176 @@
+import { readFileSync } from 'node:fs';
+import { parse as parseYaml } from 'yaml';
+import type { z } from 'zod';
+import { renderHelp } from './config-help.ts';
+import { type Leaf, leavesOf, parseText } from './config-leaves.ts';
+import { CodedError, errorText } from './errors.ts';
+import { version } from './version.ts';
+
+/** Every problem of a configuration, one to a line: where it comes from, what is wrong, what would be right. */
+export class ConfigError extends CodedError<'INVALID'> {
+  constructor(problems: readonly string[]) {
+    super('INVALID', problems.join('\n'));
+  }
+}
+
+export interface ConfigSpec<Schema extends z.ZodType> {
+  /** `logfleet-agent`; the variables begin with `LOGFLEET_AGENT_`. */
+  program: string;
+  summary: string;
+  schema: Schema;
+  /** Short flags: `{ kafka: 'kafka.brokers' }` makes `--kafka` the same as `--kafka.brokers`. */
+  aliases: Readonly<Record<string, string>>;
+  examples: readonly string[];
+}
+
+export type ConfigOutcome<Schema extends z.ZodType> =
+  | { kind: 'run'; config: z.output<Schema> }
+  | { kind: 'print'; text: string };
+
+interface Given {
+  value: unknown;
+  origin: string;
+}
+
+/**
+ * One schema, three places: flags win over variables, those over the file given by `--config`. Throws ConfigError with all problems
+ * at once; an unknown key is one. `--help`, `--version` and `--print-config` come as text to print.
+ */
+export function loadConfig<Schema extends z.ZodType>(
+  spec: ConfigSpec<Schema>,
+  argv: readonly string[],
+  env: NodeJS.ProcessEnv,
+): ConfigOutcome<Schema> {
+  if (argv.includes('--help') || argv.includes('-h')) return { kind: 'print', text: renderHelp(spec) };
+  if (argv.includes('--version')) return { kind: 'print', text: `${spec.program} ${version}\n` };
+  const leaves = leavesOf(spec.schema);
+  const problems: string[] = [];
+  const flags = readFlags(argv, spec, leaves, problems);
+  const given = new Map<string, Given>([...readEnv(env, spec.program, leaves, problems), ...flags.given]);
+  const tree = flags.file === undefined ? {} : readFile(flags.file, problems);
+  for (const leaf of leaves) {
+    const from = given.get(leaf.key);
+    if (from) setAt(tree, leaf.path, from.value);
+  }
+  const parsed = spec.schema.safeParse(tree);
+  if (!parsed.success) {
+    for (const issue of parsed.error.issues) problems.push(...issueTexts(issue, given, flags.file, leaves));
+  }
+  if (problems.length > 0 || !parsed.success) throw new ConfigError(problems);
+  if (flags.print) return { kind: 'print', text: renderEffective(parsed.data, leaves, given, flags.file) };
+  return { kind: 'run', config: parsed.data };
+}
+
+/** `LOGFLEET_AGENT_KAFKA_BROKERS` */
+export function variableOf(program: string, key: string): string {
+  return `${program}_${key}`.replace(/[^A-Za-z0-9]/g, '_').toUpperCase();
+}
+
+function readFlags(argv: readonly string[], spec: ConfigSpec<z.ZodType>, leaves: readonly Leaf[], problems: string[]) {
+  const given = new Map<string, Given>();
+  let file: string | undefined;
+  let print = false;
+  for (let at = 0; at < argv.length; at++) {
+    const [flag = '', inline] = splitFlag(argv[at] as string);
+    const name = flag.replace(/^--/, '');
+    const key = spec.aliases[name] ?? name;
+    const leaf = leaves.find((candidate) => candidate.key === key);
+    if (flag === '--print-config') print = true;
+    else if (!flag.startsWith('--') || (!leaf && name !== 'config')) problems.push(`${flag}: unknown flag; see --help`);
+    else if (leaf?.kind === 'flag' && inline === undefined) given.set(key, { value: true, origin: flag });
+    else {
+      const text = inline ?? argv[++at];
+      if (text === undefined) problems.push(`${flag}: a value is missing`);
+      else if (!leaf) file = text;
+      else given.set(key, { value: merged(leaf, given.get(key), parseText(leaf.kind, text)), origin: flag });
+    }
+  }
+  return { given, file, print };
+}
+
+function splitFlag(argument: string): [string, string?] {
+  const equals = argument.indexOf('=');
+  return equals === -1 ? [argument] : [argument.slice(0, equals), argument.slice(equals + 1)];
+}
+
+/** Lists and maps may be given piece by piece: `--label env=prod --label role=web`. */
+function merged(leaf: Leaf, former: Given | undefined, value: unknown): unknown {
+  if (!former) return value;
+  if (leaf.kind === 'list') return [...(former.value as unknown[]), ...(value as unknown[])];
+  return leaf.kind === 'map' ? { ...(former.value as object), ...(value as object) } : value;
+}
+
+function readEnv(
+  env: NodeJS.ProcessEnv,
+  program: string,
+  leaves: readonly Leaf[],
+  problems: string[],
+): Map<string, Given> {
+  const given = new Map<string, Given>();
+  const known = new Map(leaves.map((leaf) => [variableOf(program, leaf.key), leaf]));
+  const prefix = `${variableOf(program, '')}`;
+  for (const [variable, text] of Object.entries(env)) {
+    if (!variable.startsWith(prefix) || text === undefined) continue;
+    const leaf = known.get(variable);
+    if (leaf) given.set(leaf.key, { value: parseText(leaf.kind, text), origin: variable });
+    else problems.push(`${variable}: no such setting; --help lists them`);
+  }
+  return given;
+}
+
+function readFile(file: string, problems: string[]): Record<string, unknown> {
+  try {
+    const tree: unknown = parseYaml(readFileSync(file, 'utf8')) ?? {};
+    if (typeof tree === 'object' && !Array.isArray(tree)) return tree as Record<string, unknown>;
+    problems.push(`${file}: expected settings, one to a line, such as "state_dir: /var/lib/logfleet-agent"`);
+  } catch (error) {
+    problems.push(`${file}: ${errorText(error)}`);
+  }
+  return {};
+}
+
+function setAt(tree: Record<string, unknown>, path: readonly string[], value: unknown): void {
+  let at = tree;
+  for (const key of path.slice(0, -1)) {
+    const child = at[key];
+    if (typeof child !== 'object' || child === null) at[key] = {};
+    at = at[key] as Record<string, unknown>;
+  }
+  at[path.at(-1) as string] = value;
+}
+
+function getAt(tree: unknown, path: readonly string[]): unknown {
+  return path.reduce<unknown>((at, key) => (at as Record<string, unknown> | undefined)?.[key], tree);
+}
+
+function issueTexts(
+  issue: z.core.$ZodIssue,
+  given: Map<string, Given>,
+  file: string | undefined,
+  leaves: readonly Leaf[],
+): string[] {
+  const path = issue.path.map(String);
+  const where = (key: string) => {
+    const leaf = leaves.find((candidate) => key === candidate.key || key.startsWith(`${candidate.key}.`));
+    const origin = (leaf && given.get(leaf.key)?.origin) ?? file;
+    return origin ? `${key} (${origin})` : key;
+  };
+  if (issue.code === 'unrecognized_keys') {
+    return issue.keys.map((key) => `${where([...path, key].join('.'))}: unknown key; --help lists the settings`);
+  }
+  return [`${where(path.join('.')) || 'configuration'}: ${issue.message}`];
+}
+
+function renderEffective(
+  config: unknown,
+  leaves: readonly Leaf[],
+  given: Map<string, Given>,
+  file: string | undefined,
+): string {
+  const lines = leaves.map((leaf) => {
+    const value = getAt(config, leaf.path);
+    const shown = leaf.secret && value !== undefined ? '********' : JSON.stringify(value);
+    return `${leaf.key}: ${shown ?? '-'}${given.has(leaf.key) ? `  # ${given.get(leaf.key)?.origin}` : ''}`;
+  });
+  return `${file ? `# ${file}\n` : ''}${lines.join('\n')}\n`;
+}

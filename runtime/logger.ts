@@ -56,9 +56,13 @@ function renderText(level: LogLevel, message: string, fields: LogFields): string
 }
 
 function textOf(value: unknown): string {
-  const text =
-    value instanceof Error ? errorText(value) : typeof value === 'string' ? value : JSON.stringify(value, plain);
+  const text = plainText(value);
   return /[\s"=]/.test(text) || text === '' ? JSON.stringify(text) : text;
+}
+
+function plainText(value: unknown): string {
+  if (typeof value === 'object' && value !== null && !(value instanceof Error)) return JSON.stringify(value, plain);
+  return value instanceof Error ? errorText(value) : String(value);
 }
 
 function plain(_key: string, value: unknown): unknown {

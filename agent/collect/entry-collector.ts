@@ -140,6 +140,8 @@ export class EntryCollector {
         this.#partitions = { topic, count: await router.partitionCount(topic) };
         this.#routingError = '';
       } catch (error) {
+        if (!this.#routingError)
+          this.#tools.logger.warn('no route', { entry: this.#entry.name, error: errorText(error) });
         this.#routingError = errorText(error);
         await clock.sleep(backoff.next(), this.#stop.signal).catch(() => {});
       }

@@ -109,7 +109,7 @@ export class SourceSet {
   async #openFile(path: string, stat: BigIntStats, start: StartRule): Promise<Source> {
     const fd = await open(path, constants.O_RDONLY);
     const known = await this.#recognise(fd, stat);
-    return this.#track(fd, known ?? (await this.#newGeneration(fd, path, stat, start)));
+    return this.#track(fd, known ?? (await this.#newGeneration(fd, path, stat, start)), Number(stat.size));
   }
 
   /** The generation that this file was when the agent last ran. */
@@ -136,7 +136,7 @@ export class SourceSet {
     return { entryUid: this.#entryUid, generation, device, inode, path, head: EMPTY_HEAD, position: 0, ...where };
   }
 
-  #track(fd: number, checkpoint: Checkpoint): Source {
+  #track(fd: number, checkpoint: Checkpoint, size: number): Source {
     const { clock, store, logger, onStateChange, onDelivered, once } = this.#tools;
     const onProgress = (source: Source, segment: Segment) => {
       source.lastProgressMs = clock.nowMs();
@@ -144,7 +144,7 @@ export class SourceSet {
       if (!this.#isClosed(source)) store.put(source.checkpoint);
       onDelivered(segment);
     };
-    const source = new Source(fd, checkpoint, { onProgress, onStateChange }, clock.monotonicMs());
+    const source = new Source(fd, checkpoint, size, { onProgress, onStateChange }, clock.monotonicMs());
     source.sealed = once;
     this.#sources.set(source.generation, source);
     store.put(source.checkpoint);
@@ -161,7 +161,7 @@ export class SourceSet {
     if (unread > 0) this.#tools.logger.error('a file was truncated before all of it was delivered', fields);
     source.state = 'CLOSED';
     this.#tools.store.remove(this.#entryUid, source.generation);
-    this.#track(source.fd, this.#mint(source.path, source.device, source.inode));
+    this.#track(source.fd, this.#mint(source.path, source.device, source.inode), 0);
     this.#tools.onStateChange();
   }
 

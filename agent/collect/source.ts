@@ -65,7 +65,7 @@ export class Source implements RouteSource {
   /** When the file was last seen to grow, or was opened; monotonic. */
   lastGrowthMs: number;
 
-  constructor(fd: number, checkpoint: Checkpoint, events: SourceEvents, nowMs: number) {
+  constructor(fd: number, checkpoint: Checkpoint, size: number, events: SourceEvents, nowMs: number) {
     this.fd = fd;
     this.entryUid = checkpoint.entryUid;
     this.generation = checkpoint.generation;
@@ -77,7 +77,7 @@ export class Source implements RouteSource {
     this.#readPosition = checkpoint.position;
     this.#topic = checkpoint.topic;
     this.#partition = checkpoint.partition;
-    this.size = checkpoint.position;
+    this.size = size;
     this.lastGrowthMs = nowMs;
     this.#events = events;
   }

@@ -90,7 +90,7 @@ export class PartitionProducer {
   #drive(): void {
     if (this.#state !== 'OPEN') return;
     if (!this.#identity) {
-      if (this.#queue.length > 0) this.#recover('needs a producer id');
+      if (this.#queue.length > 0) this.#recover();
       return;
     }
     while (this.#inFlight.length < this.#limit) {
@@ -165,13 +165,19 @@ export class PartitionProducer {
     this.#queue = [...failed, ...this.#queue];
     const first = failed[0] as Sequenced;
     const error = first.failure as DeliveryError;
-    if (!this.#failure) this.#logger.warn('delivery is held up', { error: error.message });
-    this.#failure = { error, sinceMs: this.#failure?.sinceMs ?? this.#clock.monotonicMs() };
-    this.#onFailureChange();
+    this.#heldUp(error);
     this.#limit = 1;
     if (error.kind === 'too-large' && first.recordCount > 1) this.#handBack(first.baseSequence as number, error);
-    else if (error.kind === 'sequence') this.#recover(error.message, () => this.#compareSequences());
-    else this.#recover(error.message);
+    else if (error.kind === 'sequence') this.#recover(() => this.#compareSequences());
+    else this.#recover();
+  }
+
+  #heldUp(error: DeliveryError): void {
+    // A cluster is often busy with itself for a moment, as when a leader moves: that is worth a line, not a warning.
+    if (!this.#failure)
+      this.#logger[error.kind === 'retriable' ? 'info' : 'warn']('delivery is held up', { error: error.message });
+    this.#failure = { error, sinceMs: this.#failure?.sinceMs ?? this.#clock.monotonicMs() };
+    this.#onFailureChange();
   }
 
   /** The broker has refused the first batch and so has none after it: their lines come again in smaller batches. */
@@ -183,12 +189,12 @@ export class PartitionProducer {
     for (const batch of batches) batch.onTooLarge(error);
   }
 
-  #recover(why: string, step: () => Promise<void> = async () => {}): void {
+  #recover(step: () => Promise<void> = async () => {}): void {
     this.#state = 'RECOVERING';
-    void this.#recovery(why, step);
+    void this.#recovery(step);
   }
 
-  async #recovery(why: string, step: () => Promise<void>): Promise<void> {
+  async #recovery(step: () => Promise<void>): Promise<void> {
     let wait = this.#failure !== undefined;
     while (!this.#stop.signal.aborted) {
       try {
@@ -201,9 +207,7 @@ export class PartitionProducer {
         if (this.#stop.signal.aborted) return;
         const failure =
           error instanceof DeliveryError ? error : new DeliveryError('NETWORK', 'retriable', errorText(error));
-        if (!this.#failure) this.#logger.warn('delivery is held up', { error: failure.message, why });
-        this.#failure = { error: failure, sinceMs: this.#failure?.sinceMs ?? this.#clock.monotonicMs() };
-        this.#onFailureChange();
+        this.#heldUp(failure);
         wait = true;
       }
     }

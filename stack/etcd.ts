@@ -1,0 +1,88 @@
+import { execFile } from 'node:child_process';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { cached } from './cache.ts';
+import { freePort } from './free-port.ts';
+import { type LocalProcess, startLocalProcess } from './local-process.ts';
+import { buildStep, requireTool } from './tools.ts';
+import { waitUntilUp } from './wait-until-up.ts';
+
+const VERSION = '3.6.7';
+const UP_TIMEOUT_MS = 30_000;
+
+export interface EtcdOptions {
+  dataDir: string;
+  clientPort?: number;
+  /** Further flags of etcd's. */
+  args?: readonly string[];
+}
+
+/** A real etcd on loopback, with a data folder of its own. */
+export interface Etcd {
+  readonly endpoint: string;
+  readonly port: number;
+  /** Starts it again on the same data and port. */
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  kill(signal: NodeJS.Signals): Promise<void>;
+}
+
+export async function startEtcd(options: EtcdOptions, say: (line: string) => void = () => {}): Promise<Etcd> {
+  const binary = await etcdBinary(say);
+  const port = options.clientPort ?? (await freePort());
+  const peerPort = await freePort();
+  const endpoint = `http://127.0.0.1:${port}`;
+  const peer = `http://127.0.0.1:${peerPort}`;
+  await mkdir(options.dataDir, { recursive: true });
+  let running: LocalProcess | undefined;
+  const start = async () => {
+    running = await startLocalProcess({
+      command: binary,
+      logFile: join(options.dataDir, 'etcd.log'),
+      args: [
+        ...['--name=logfleet', `--data-dir=${join(options.dataDir, 'data')}`, '--log-level=warn'],
+        ...[`--listen-client-urls=${endpoint}`, `--advertise-client-urls=${endpoint}`],
+        ...[
+          `--listen-peer-urls=${peer}`,
+          `--initial-advertise-peer-urls=${peer}`,
+          `--initial-cluster=logfleet=${peer}`,
+        ],
+        ...(options.args ?? []),
+      ],
+    });
+    await waitUntilUp('etcd', running, UP_TIMEOUT_MS, async () => (await fetch(`${endpoint}/readyz`)).ok);
+  };
+  await start();
+  return {
+    endpoint,
+    port,
+    start,
+    stop: async () => running?.stop(),
+    kill: async (signal) => running?.kill(signal),
+  };
+}
+
+/** etcd 3.6 from PATH, or built once from the Go module proxy into the cache. */
+async function etcdBinary(say: (line: string) => void): Promise<string> {
+  if (await isOnPath()) return 'etcd';
+  const folder = await cached(`etcd-${VERSION}`, async (building) => {
+    await requireTool('go', `building etcd ${VERSION} (etcd 3.6 is not on PATH)`);
+    say(`building etcd ${VERSION} (once, about a minute) …`);
+    const env = { GOTOOLCHAIN: 'local', GOFLAGS: '-mod=mod' };
+    await buildStep('go', ['mod', 'init', 'logfleet-etcd'], building, env);
+    await buildStep('go', ['get', `go.etcd.io/etcd/server/v3@v${VERSION}`], building, env);
+    await buildStep('go', ['build', '-o', 'etcd', 'go.etcd.io/etcd/server/v3'], building, env);
+  });
+  return join(folder, 'etcd');
+}
+
+async function isOnPath(): Promise<boolean> {
+  try {
+    const { stdout } = await promisify(execFile)('etcd', ['--version']);
+    return /etcd Version: 3\.6\./.test(stdout);
+  } catch {
+    // Not there: it is built.
+    return false;
+  }
+}

@@ -1,0 +1,98 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createWriteStream } from 'node:fs';
+import { readFile } from 'node:fs/promises';
+import type { Readable } from 'node:stream';
+
+const STOP_TIMEOUT_MS = 15_000;
+
+/**
+ * Runs a command and ends it when standard input ends: when the parent dies, even by kill -9, its end of the pipe closes. The
+ * watcher is a subshell of the wrapper, which itself waits for the command and passes on its exit code.
+ */
+const WRAPPER = `"$@" </dev/null & child=$!
+trap 'kill -TERM $child 2>/dev/null' TERM INT
+( cat >/dev/null; kill -KILL $child 2>/dev/null ) <&3 3<&- & watcher=$!
+exec 3<&-
+echo "pid $child"
+while :; do wait $child; code=$?; kill -0 $child 2>/dev/null || break; done
+kill -KILL $watcher 2>/dev/null
+exit $code`;
+
+export interface LocalProcessOptions {
+  command: string;
+  args: readonly string[];
+  env?: NodeJS.ProcessEnv;
+  cwd?: string;
+  /** Where its output goes. */
+  logFile: string;
+}
+
+/** A server process of ours that never outlives us. */
+export interface LocalProcess {
+  readonly pid: number;
+  readonly exited: Promise<number | null>;
+  /** Asks it to end, insists after 15 s, and waits until it is gone. */
+  stop(): Promise<void>;
+  /** Sends a signal to the server itself, and waits until it is gone. */
+  kill(signal: NodeJS.Signals): Promise<void>;
+  /** The last lines it printed, for an error message. */
+  lastLines(): Promise<string>;
+}
+
+export async function startLocalProcess(options: LocalProcessOptions): Promise<LocalProcess> {
+  const log = createWriteStream(options.logFile, { flags: 'a' });
+  const shell = spawn('sh', ['-c', `exec 3<&0; ${WRAPPER}`, 'sh', options.command, ...options.args], {
+    cwd: options.cwd,
+    env: { ...process.env, ...options.env },
+    stdio: ['pipe', 'pipe', 'pipe'],
+    // A group of its own: Ctrl-C in a terminal reaches us alone, and we stop the servers in order.
+    detached: true,
+  });
+  const exited = new Promise<number | null>((resolve) => shell.once('exit', resolve));
+  const pid = await readPid(shell);
+  shell.stdout?.pipe(log, { end: false });
+  shell.stderr?.pipe(log, { end: false });
+  void exited.then(() => log.end());
+  const kill = async (signal: NodeJS.Signals) => {
+    signalPid(pid, signal);
+    await exited;
+  };
+  return {
+    pid,
+    exited,
+    kill,
+    stop: async () => {
+      const insist = setTimeout(() => signalPid(pid, 'SIGKILL'), STOP_TIMEOUT_MS);
+      await kill('SIGTERM');
+      clearTimeout(insist);
+    },
+    lastLines: async () => (await readFile(options.logFile, 'utf8')).trimEnd().split('\n').slice(-12).join('\n'),
+  };
+}
+
+function readPid(shell: ChildProcess): Promise<number> {
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  const stdout = shell.stdout as Readable;
+  let text = '';
+  const onData = (data: Buffer) => {
+    text += data.toString();
+    const match = /^pid (\d+)\n/.exec(text);
+    if (!match) return;
+    stdout.off('data', onData);
+    const rest = text.slice(match[0].length);
+    if (rest) stdout.unshift(Buffer.from(rest));
+    resolve(Number(match[1]));
+  };
+  stdout.on('data', onData);
+  shell.once('error', reject);
+  shell.once('exit', (code) => reject(new Error(`the process ended at once with code ${code}`)));
+  return promise;
+}
+
+function signalPid(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
+}

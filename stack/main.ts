@@ -1,0 +1,69 @@
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { errorText } from '../runtime/errors.ts';
+import { runUntilSignal } from '../runtime/lifecycle.ts';
+import { createLogger } from '../runtime/logger.ts';
+import { serversFromEnv, startStack } from './start-stack.ts';
+
+const HELP = `Starts a real etcd and a real Apache Kafka on this machine, for trying logfleet out.
+
+Usage: npm run stack -- [options]
+
+  --data DIR          where they keep their data (default: .stack)
+  --etcd-port PORT    etcd's port (default: a free one)
+  --kafka-port PORT   Kafka's port (default: a free one)
+
+ETCD=host:port and KAFKA=host:port name servers of your own, to be used instead. Ctrl-C stops what was started.
+`;
+
+function readOptions() {
+  const { values } = parseArgs({
+    options: {
+      data: { type: 'string', default: join(import.meta.dirname, '..', '.stack') },
+      'etcd-port': { type: 'string' },
+      'kafka-port': { type: 'string' },
+      help: { type: 'boolean', short: 'h' },
+    },
+  });
+  const port = (text: string | undefined, flag: string) => {
+    const value = Number(text);
+    if (text !== undefined && !(Number.isInteger(value) && value > 0 && value < 65536))
+      throw new Error(`${flag}: ${text} is not a port`);
+    return text === undefined ? undefined : value;
+  };
+  return {
+    help: values.help === true,
+    dataDir: values.data,
+    etcdPort: port(values['etcd-port'], '--etcd-port'),
+    kafkaPort: port(values['kafka-port'], '--kafka-port'),
+  };
+}
+
+const logger = createLogger({ level: 'info', format: 'text' });
+
+async function runStack(signal: AbortSignal): Promise<void> {
+  const { dataDir, etcdPort, kafkaPort } = readOptions();
+  const say = (line: string) => process.stderr.write(`${line}\n`);
+  const ports = { ...(etcdPort && { etcdPort }), ...(kafkaPort && { kafkaPort }) };
+  const stack = await startStack({ dataDir, ...ports, ...serversFromEnv(process.env), say });
+  process.stdout.write(`etcd   ${stack.etcd.join(',')}
+kafka  ${stack.kafka.join(',')}
+
+Try:
+  bin/logfleet-controller --etcd ${stack.etcd.join(',')} --kafka ${stack.kafka.join(',')}
+  kcat -b ${stack.kafka[0]} -L
+  etcdctl --endpoints ${stack.etcd[0]} get --prefix /logfleet/
+
+Ctrl-C stops them.
+`);
+  if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+  await stack.stop();
+}
+
+try {
+  if (readOptions().help) process.stdout.write(HELP);
+  else process.exitCode = await runUntilSignal(logger, runStack);
+} catch (error) {
+  process.stderr.write(`stack: ${errorText(error)}; see --help\n`);
+  process.exitCode = 2;
+}

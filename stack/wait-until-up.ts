@@ -1,0 +1,37 @@
+import { systemClock } from '../runtime/clock.ts';
+import { errorText } from '../runtime/errors.ts';
+import type { LocalProcess } from './local-process.ts';
+import { StackError } from './tools.ts';
+
+const LOOK_INTERVAL_MS = 50;
+
+/** Waits until `isUp` says so; rejects with the server's last lines when it ends or takes longer than `timeoutMs`. */
+export async function waitUntilUp(
+  name: string,
+  server: LocalProcess,
+  timeoutMs: number,
+  isUp: () => Promise<boolean>,
+): Promise<void> {
+  const deadline = systemClock.monotonicMs() + timeoutMs;
+  let ended = false;
+  let last = '';
+  void server.exited.then(() => {
+    ended = true;
+  });
+  for (;;) {
+    if (ended) throw new StackError('NOT_UP', `${name} ended at once:\n${await server.lastLines()}`);
+    try {
+      if (await isUp()) return;
+    } catch (error) {
+      last = errorText(error);
+    }
+    if (systemClock.monotonicMs() > deadline) {
+      await server.stop();
+      throw new StackError(
+        'NOT_UP',
+        `${name} is not up after ${timeoutMs / 1000} s: ${last}\n${await server.lastLines()}`,
+      );
+    }
+    await systemClock.sleep(LOOK_INTERVAL_MS);
+  }
+}

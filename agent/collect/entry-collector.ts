@@ -189,10 +189,10 @@ export class EntryCollector {
     if (changed) this.#tools.onStateChange();
   }
 
-  /** `start` is about files that were there when the entry came; later ones are read whole. */
+  /** `start` is about files that were there when the entry came; later ones are read whole, and with `once` all are. */
   #start(stat: BigIntStats): 'beginning' | 'end' {
     const { start } = this.#entry;
-    if (this.#scannedEver || start === 'beginning') return 'beginning';
+    if (this.#scannedEver || this.#tools.once || start === 'beginning') return 'beginning';
     if (start === 'end') return 'end';
     return Number(stat.mtimeMs) >= Date.parse(start) ? 'beginning' : 'end';
   }

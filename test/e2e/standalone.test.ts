@@ -1,0 +1,136 @@
+import assert from 'node:assert/strict';
+import { appendFile, mkdir, readdir, readFile, rename, truncate, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { assemble } from '../support/assemble.ts';
+import { eventually } from '../support/eventually.ts';
+import { runProcess, startProcess } from '../support/process.ts';
+import { sharedKafka } from '../support/servers.ts';
+import { tempDir } from '../support/temp-dir.ts';
+import { countRecords, createTopic, readTopic } from '../support/topics.ts';
+
+const LOGHUB = join(import.meta.dirname, '..', '..', '..', 'shared', 'data', 'loghub');
+
+async function writeEntries(file: string, entries: object[]): Promise<void> {
+  await writeFile(file, JSON.stringify({ entries }));
+}
+
+test('--once delivers all thirteen loghub files byte for byte, and stops', async () => {
+  const kafka = await sharedKafka();
+  const topic = await createTopic(kafka, 4);
+  await using dir = await tempDir();
+  await writeEntries(dir.at('entries.yaml'), [{ name: 'loghub', paths: [join(LOGHUB, '*.log')], topic }]);
+  const args = ['--entries', dir.at('entries.yaml'), '--kafka', kafka.join(','), '--state', dir.at('state'), '--once'];
+  const { code, stderr } = await runProcess('agent/main.ts', args);
+  assert.equal(code, 0, stderr);
+  const files = assemble(await readTopic(kafka, topic));
+  const names = (await readdir(LOGHUB)).filter((name) => name.endsWith('.log'));
+  assert.equal(files.size, 13);
+  for (const { path, bytes } of files.values()) assert.ok(bytes.equals(await readFile(path)), `${path} differs`);
+  assert.deepEqual([...files.values()].map(({ path }) => path).sort(), names.map((name) => join(LOGHUB, name)).sort());
+
+  const again = await runProcess('agent/main.ts', args);
+  assert.equal(again.code, 0, again.stderr);
+  const lines = [...files.values()].reduce((sum, { records }) => sum + records, 0);
+  assert.equal(await countRecords(kafka, topic), lines, 'a second run has nothing to do');
+});
+
+for (const compression of ['none', 'gzip', 'snappy', 'lz4', 'zstd']) {
+  test(`compression ${compression} is read back by an independent consumer`, async () => {
+    const kafka = await sharedKafka();
+    const topic = await createTopic(kafka);
+    await using dir = await tempDir();
+    const content = await readFile(join(LOGHUB, 'OpenSSH.log'));
+    await writeFile(dir.at('a.log'), content);
+    await writeEntries(dir.at('entries.yaml'), [{ name: 'a', paths: [dir.at('*.log')], topic, compression }]);
+    const args = [
+      '--entries',
+      dir.at('entries.yaml'),
+      '--kafka',
+      kafka.join(','),
+      '--state',
+      dir.at('state'),
+      '--once',
+    ];
+    const { code, stderr } = await runProcess('agent/main.ts', args);
+    assert.equal(code, 0, stderr);
+    const [file] = assemble(await readTopic(kafka, topic)).values();
+    assert.ok(file?.bytes.equals(content));
+  });
+}
+
+test('a file is followed through growth, rename and truncation, and a second start goes on where the first stopped', async () => {
+  const kafka = await sharedKafka();
+  const topic = await createTopic(kafka, 2);
+  await using dir = await tempDir();
+  await mkdir(dir.at('logs'));
+  const log = dir.at('logs', 'app.log');
+  await writeFile(log, 'old\n');
+  await writeEntries(dir.at('entries.yaml'), [{ name: 'app', paths: [dir.at('logs', '*.log')], topic, start: 'end' }]);
+  const args = [
+    '--entries',
+    dir.at('entries.yaml'),
+    '--kafka',
+    kafka.join(','),
+    '--state',
+    dir.at('state'),
+    '--log.level',
+    'debug',
+  ];
+  const delivered = async (count: number) =>
+    eventually(async () => assert.equal(await countRecords(kafka, topic), count));
+  {
+    await using agent = startProcess('agent/main.ts', args);
+    await agent.logged('reading');
+    await appendFile(log, 'one\ntw');
+    await delivered(1);
+    await appendFile(log, 'o\r\n');
+    await delivered(2);
+    await rename(log, dir.at('logs', 'app.log.1'));
+    await appendFile(dir.at('logs', 'app.log.1'), 'late\n');
+    await writeFile(log, 'new\n');
+    await delivered(4);
+    await truncate(log);
+    await appendFile(log, 'after\n');
+    await delivered(5);
+    await agent.kill('SIGTERM');
+    assert.equal((await agent.exited).code, 0, agent.stderr());
+  }
+  await appendFile(log, 'down\n');
+  await using agent = startProcess('agent/main.ts', args);
+  await delivered(6);
+  await agent.kill('SIGTERM');
+  const values = (await readTopic(kafka, topic)).map(({ value }) => value.toString()).sort();
+  assert.deepEqual(values, ['after', 'down', 'late', 'new', 'one', 'two\r']);
+});
+
+test('kill -9 at any time loses nothing', async () => {
+  const kafka = await sharedKafka();
+  const topic = await createTopic(kafka);
+  await using dir = await tempDir();
+  const lines = Array.from({ length: 200_000 }, (_, index) => `line ${index} ${'x'.repeat(index % 90)}\n`);
+  await writeFile(dir.at('a.log'), lines.join(''));
+  await writeEntries(dir.at('entries.yaml'), [{ name: 'a', paths: [dir.at('*.log')], topic, start: 'beginning' }]);
+  const args = ['--entries', dir.at('entries.yaml'), '--kafka', kafka.join(','), '--state', dir.at('state')];
+  for (let round = 0; round < 2; round++) {
+    await using agent = startProcess('agent/main.ts', args);
+    await eventually(async () => assert.ok((await countRecords(kafka, topic)) > round * 20_000));
+    await agent.kill('SIGKILL');
+  }
+  const { code, stderr } = await runProcess('agent/main.ts', [...args, '--once']);
+  assert.equal(code, 0, stderr);
+  const seen = new Set((await readTopic(kafka, topic)).map(({ value }) => `${value}\n`));
+  assert.equal(seen.size, lines.length);
+});
+
+test('a state folder is held by one agent at a time', async () => {
+  const kafka = await sharedKafka();
+  await using dir = await tempDir();
+  await writeEntries(dir.at('entries.yaml'), [{ name: 'a', paths: [dir.at('*.log')], topic: 'none-yet' }]);
+  const args = ['--entries', dir.at('entries.yaml'), '--kafka', kafka.join(','), '--state', dir.at('state')];
+  await using first = startProcess('agent/main.ts', args);
+  await first.logged('agent started');
+  const second = await runProcess('agent/main.ts', args);
+  assert.equal(second.code, 1);
+  assert.match(second.stderr, /is held by another logfleet-agent/);
+});

@@ -1,0 +1,90 @@
+import { randomUUID } from 'node:crypto';
+import kafkajs from 'kafkajs';
+import { registerCodecs } from './kafkajs-codecs.ts';
+
+/** A record as an independent client (kafkajs) reads it. */
+export interface ReadRecord {
+  partition: number;
+  offset: bigint;
+  timestampMs: number;
+  key: Buffer | null;
+  value: Buffer;
+  headers: Record<string, string>;
+}
+
+registerCodecs();
+
+function client(bootstrap: readonly string[]) {
+  return new kafkajs.Kafka({
+    brokers: [...bootstrap],
+    logLevel: kafkajs.logLevel.NOTHING,
+    retry: { initialRetryTime: 100, retries: 12 },
+  });
+}
+
+/** Makes a topic of the test's own and returns its name. */
+export async function createTopic(
+  bootstrap: readonly string[],
+  partitions = 1,
+  name = `test-${randomUUID()}`,
+): Promise<string> {
+  const admin = client(bootstrap).admin();
+  await admin.connect();
+  try {
+    await admin.createTopics({ topics: [{ topic: name, numPartitions: partitions }], waitForLeaders: true });
+  } finally {
+    await admin.disconnect();
+  }
+  return name;
+}
+
+/** How many records a topic has; 0 while it does not exist. */
+export async function countRecords(bootstrap: readonly string[], topic: string): Promise<number> {
+  const admin = client(bootstrap).admin();
+  await admin.connect();
+  try {
+    const offsets = await admin.fetchTopicOffsets(topic);
+    return offsets.reduce((sum, { low, high }) => sum + Number(high) - Number(low), 0);
+  } finally {
+    await admin.disconnect();
+  }
+}
+
+/** Reads a topic from its beginning to the end it has now, in the order of partition and offset. */
+export async function readTopic(bootstrap: readonly string[], topic: string): Promise<ReadRecord[]> {
+  const kafka = client(bootstrap);
+  const expected = await countRecords(bootstrap, topic);
+  if (expected === 0) return [];
+  const consumer = kafka.consumer({ groupId: `test-${randomUUID()}`, maxWaitTimeInMs: 50 });
+  const records: ReadRecord[] = [];
+  await consumer.connect();
+  try {
+    await consumer.subscribe({ topic, fromBeginning: true });
+    await new Promise<void>((resolve, reject) => {
+      consumer.on(consumer.events.CRASH, ({ payload }) => reject(payload.error));
+      consumer
+        .run({
+          eachBatch: async ({ batch }) => {
+            for (const message of batch.messages) records.push(toRecord(batch.partition, message));
+            if (records.length >= expected) resolve();
+          },
+        })
+        .catch(reject);
+    });
+  } finally {
+    await consumer.disconnect();
+  }
+  return records.sort((a, b) => a.partition - b.partition || (a.offset < b.offset ? -1 : 1));
+}
+
+function toRecord(partition: number, message: kafkajs.KafkaMessage): ReadRecord {
+  const headers = Object.entries(message.headers ?? {}).map(([key, value]) => [key, String(value)]);
+  return {
+    partition,
+    offset: BigInt(message.offset),
+    timestampMs: Number(message.timestamp),
+    key: message.key,
+    value: message.value ?? Buffer.alloc(0),
+    headers: Object.fromEntries(headers),
+  };
+}

@@ -1,0 +1,130 @@
+import { createBackoff } from '../runtime/backoff.ts';
+import type { Clock } from '../runtime/clock.ts';
+import { errorText, isAbort } from '../runtime/errors.ts';
+import type { Logger } from '../runtime/logger.ts';
+import type { EtcdClient, KeyChange, StoredKey } from './etcd-client.ts';
+import { StoreError } from './store-error.ts';
+
+const RETRY = { initialMs: 100, maxMs: 3_000 };
+
+/** Told of every key that changed, in order; `former` is what the mirror had. */
+export type MirrorListener = (change: KeyChange, former: StoredKey | undefined) => void;
+
+/**
+ * A copy of all keys below a prefix, kept up to date by a watch. A watch that breaks (compaction, an etcd that lost its data) is made
+ * good by listing again and telling the difference, so that a listener misses nothing but states that were overwritten meanwhile. Reads
+ * go on while etcd is away.
+ */
+export class EtcdMirror {
+  readonly #client: EtcdClient;
+  readonly #prefix: string;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #keys = new Map<string, StoredKey>();
+  readonly #listeners: MirrorListener[] = [];
+  readonly #waiting = new Set<{ revision: bigint; resolve: () => void }>();
+  #revision = 0n;
+
+  constructor(client: EtcdClient, prefix: string, tools: { clock: Clock; logger: Logger }) {
+    this.#client = client;
+    this.#prefix = prefix;
+    this.#clock = tools.clock;
+    this.#logger = tools.logger;
+  }
+
+  /** The revision that the copy is at; 0 before the first list. */
+  get revision(): bigint {
+    return this.#revision;
+  }
+
+  get(key: string): StoredKey | undefined {
+    return this.#keys.get(key);
+  }
+
+  /** The keys that begin with `prefix`, in no order. */
+  *below(prefix: string): Generator<StoredKey> {
+    for (const stored of this.#keys.values()) if (stored.key.startsWith(prefix)) yield stored;
+  }
+
+  /** Calls `listener` for each change; returns what ends that. */
+  onChange(listener: MirrorListener): () => void {
+    this.#listeners.push(listener);
+    return () => void this.#listeners.splice(this.#listeners.indexOf(listener), 1);
+  }
+
+  /** Resolves when the copy is at `revision`, so that whoever wrote reads what it wrote; rejects with UNAVAILABLE after `timeoutMs`. */
+  async reaches(revision: bigint, timeoutMs = 5_000): Promise<void> {
+    if (this.#revision >= revision) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const waiter = { revision, resolve };
+    this.#waiting.add(waiter);
+    const late = new AbortController();
+    const timeout = this.#clock.sleep(timeoutMs, late.signal).then(() => {
+      throw new StoreError('UNAVAILABLE', 'the write was made, but etcd has not told of it yet', { retryable: true });
+    });
+    try {
+      await Promise.race([promise, timeout]);
+    } finally {
+      this.#waiting.delete(waiter);
+      late.abort();
+      timeout.catch(() => {});
+    }
+  }
+
+  /** Keeps the copy until `signal` is aborted. */
+  async run(signal: AbortSignal): Promise<void> {
+    const backoff = createBackoff(RETRY);
+    while (!signal.aborted) {
+      try {
+        await this.#list();
+        backoff.reset();
+        await this.#follow(signal);
+      } catch (error) {
+        if (isAbort(error, signal)) return;
+        this.#logger.warn('the view of etcd is behind; listing again', { error: errorText(error) });
+        await this.#clock.sleep(backoff.next(), signal).catch(() => {});
+      }
+    }
+  }
+
+  async #list(): Promise<void> {
+    const { revision, keys } = await this.#client.list(this.#prefix);
+    const present = new Map(keys.map((stored) => [stored.key, stored]));
+    for (const key of [...this.#keys.keys()]) {
+      if (!present.has(key)) this.#take({ key, value: undefined, revision });
+    }
+    for (const stored of keys) {
+      if (this.#keys.get(stored.key)?.revision !== stored.revision) this.#take(stored);
+    }
+    this.#advance(revision);
+  }
+
+  #follow(signal: AbortSignal): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const end = this.#client.watch(this.#prefix, this.#revision + 1n, {
+      onChanges: (changes) => {
+        for (const change of changes) this.#take(change);
+        this.#advance(changes.at(-1)?.revision ?? this.#revision);
+      },
+      onBroken: reject,
+    });
+    const onAbort = () => resolve();
+    signal.addEventListener('abort', onAbort, { once: true });
+    return promise.finally(() => {
+      signal.removeEventListener('abort', onAbort);
+      end();
+    });
+  }
+
+  #take(change: KeyChange): void {
+    const former = this.#keys.get(change.key);
+    if (change.value === undefined) this.#keys.delete(change.key);
+    else this.#keys.set(change.key, { key: change.key, value: change.value, revision: change.revision });
+    for (const listener of [...this.#listeners]) listener(change, former);
+  }
+
+  #advance(revision: bigint): void {
+    this.#revision = revision;
+    for (const waiter of this.#waiting) if (waiter.revision <= revision) waiter.resolve();
+  }
+}

@@ -1,0 +1,151 @@
+import { Admin, type BaseOptions } from '@platformatic/kafka';
+import { TopicStatus } from '../proto/gen/logfleet/v1/entry.ts';
+import type { Clock } from '../runtime/clock.ts';
+import { errorText } from '../runtime/errors.ts';
+import type { Logger } from '../runtime/logger.ts';
+import type { Login, TlsMaterial } from '../runtime/security.ts';
+
+const CHECK_INTERVAL_MS = 30_000;
+const TOPIC_ALREADY_EXISTS = 36;
+
+export interface TopicSettings {
+  brokers: readonly string[];
+  tls: TlsMaterial | undefined;
+  sasl: Login | undefined;
+  partitions: number;
+  replicationFactor: number;
+}
+
+/** Sees to it that the entries' topics exist, and knows how they are. Every controller does; Kafka makes each topic once. */
+export class KafkaTopics {
+  readonly #settings: TopicSettings;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #onChange: (topic: string) => void;
+  readonly #statuses = new Map<string, TopicStatus>();
+  #admin: Admin | undefined;
+  #wanted: () => Iterable<string> = () => [];
+  #wake: (() => void) | undefined;
+
+  constructor(settings: TopicSettings, tools: { clock: Clock; logger: Logger; onChange: (topic: string) => void }) {
+    this.#settings = settings;
+    this.#clock = tools.clock;
+    this.#logger = tools.logger;
+    this.#onChange = tools.onChange;
+  }
+
+  status(topic: string): TopicStatus {
+    const message =
+      this.#settings.brokers.length === 0
+        ? 'the controller has no kafka.brokers: create the topic yourself'
+        : 'not looked at yet';
+    return this.#statuses.get(topic) ?? TopicStatus.create({ state: 'STATE_PENDING', message });
+  }
+
+  /** Looks at the topics at once instead of at the next turn. */
+  check(): void {
+    this.#wake?.();
+  }
+
+  /** Looks at all that `wanted` tells, now and every 30 s, and creates what is missing. */
+  async run(wanted: () => Iterable<string>, signal: AbortSignal): Promise<void> {
+    if (this.#settings.brokers.length === 0) return;
+    this.#wanted = wanted;
+    while (!signal.aborted) {
+      const turn = new AbortController();
+      const end = () => turn.abort();
+      this.#wake = end;
+      signal.addEventListener('abort', end);
+      const well = await this.#checkAll();
+      await this.#clock.sleep(well ? CHECK_INTERVAL_MS : 1_000, turn.signal).catch(() => {});
+      signal.removeEventListener('abort', end);
+    }
+    await this.#admin?.close();
+  }
+
+  /** Whether Kafka answered. */
+  async #checkAll(): Promise<boolean> {
+    const topics = [...new Set(this.#wanted())];
+    if (topics.length === 0) return true;
+    try {
+      this.#admin ??= this.#connect();
+      const present = new Set(await this.#admin.listTopics({ includeInternals: false }));
+      for (const topic of topics) {
+        if (!present.has(topic)) await this.#create(this.#admin, topic);
+        else await this.#describe(this.#admin, topic);
+      }
+      return true;
+    } catch (error) {
+      const message = `Kafka can't be reached: ${errorText(error)}`;
+      for (const topic of topics) {
+        const known = this.#statuses.get(topic)?.state === 'STATE_READY';
+        if (!known) this.#set(topic, { state: 'STATE_PENDING', message, partitions: 0 });
+      }
+      return false;
+    }
+  }
+
+  async #describe(admin: Admin, topic: string): Promise<void> {
+    if (this.#statuses.get(topic)?.state === 'STATE_READY') return;
+    const { topics } = await admin.metadata({ topics: [topic], forceUpdate: true });
+    const partitions = topics.get(topic)?.partitionsCount ?? 0;
+    this.#set(topic, { state: 'STATE_READY', message: '', partitions });
+  }
+
+  async #create(admin: Admin, topic: string): Promise<void> {
+    const { partitions, replicationFactor: replicas } = this.#settings;
+    try {
+      await admin.createTopics({ topics: [topic], partitions, replicas });
+      this.#logger.info('created a topic', { topic, partitions, replicas });
+      this.#set(topic, { state: 'STATE_READY', message: '', partitions });
+    } catch (error) {
+      const answer = kafkaAnswer(error);
+      if (answer === undefined) throw error;
+      if (answer.code === TOPIC_ALREADY_EXISTS) await this.#describe(admin, topic);
+      else
+        this.#set(topic, {
+          state: 'STATE_REFUSED',
+          message: `Kafka refuses to create ${topic}: ${answer.text}`,
+          partitions: 0,
+        });
+    }
+  }
+
+  #set(topic: string, status: TopicStatus): void {
+    const former = this.#statuses.get(topic);
+    this.#statuses.set(topic, status);
+    if (former?.state === status.state && former.message === status.message) return;
+    if (status.state === 'STATE_REFUSED') this.#logger.error('a topic is missing', { topic, error: status.message });
+    this.#onChange(topic);
+  }
+
+  #connect(): Admin {
+    const { brokers, tls, sasl } = this.#settings;
+    const options: BaseOptions = {
+      clientId: 'logfleet-controller',
+      bootstrapBrokers: [...brokers],
+      retries: 1,
+      retryDelay: 200,
+      ...(tls && { tls }),
+      ...(sasl && { sasl }),
+    };
+    return new Admin(options);
+  }
+}
+
+/** What Kafka said, when the error is an answer of Kafka's and not a matter of the network. */
+function kafkaAnswer(error: unknown): { code: number; text: string } | undefined {
+  for (let at: unknown = error; at; at = (at as Error).cause) {
+    const { errors, apiCode, apiId, serverErrorMessage } = at as {
+      errors?: unknown[];
+      apiCode?: number;
+      apiId?: string;
+      serverErrorMessage?: string;
+    };
+    if (typeof apiCode === 'number')
+      return { code: apiCode, text: `${apiId} (${apiCode}) ${serverErrorMessage ?? ''}`.trim() };
+    const inner = errors?.map(kafkaAnswer).find((answer) => answer !== undefined);
+    if (inner) return inner;
+  }
+  return undefined;
+}

@@ -1,0 +1,92 @@
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import { z } from 'zod';
+import { isAgentId } from '../proto/rules/names.ts';
+import type { ConfigSpec } from '../runtime/config.ts';
+import { duration, hostPort } from '../runtime/config-leaves.ts';
+import { logLevels } from '../runtime/logger.ts';
+import { saslSettings, tlsSettings } from '../runtime/security.ts';
+
+const schema = z.strictObject({
+  id: z
+    .string()
+    .refine(isAgentId, 'expected 1 to 253 of a-z, 0-9, "-" and "."')
+    .default(`${hostname().toLowerCase()}-${randomBytes(3).toString('hex')}`)
+    .describe("the controller's id, unique among the controllers of one etcd"),
+  listen: hostPort().default('127.0.0.1:7070').describe('where to serve gRPC; port 0 takes a free one'),
+  advertise: hostPort().optional().describe('where the other controllers reach this one (default: where it listens)'),
+  tls: z
+    .strictObject({
+      cert_file: z
+        .string()
+        .optional()
+        .describe('PEM file of the certificate to serve with; without it there is no TLS'),
+      key_file: z.string().optional().describe('PEM file of the key to cert_file'),
+      client_ca_file: z
+        .string()
+        .optional()
+        .describe('PEM file of the authorities whose clients are let in; without it all are'),
+    })
+    .refine(
+      (tls) => (tls.cert_file === undefined) === (tls.key_file === undefined),
+      'cert_file and key_file go together',
+    )
+    .prefault({}),
+  peer_tls: tlsSettings.prefault({}),
+  etcd: z
+    .strictObject({
+      endpoints: z
+        .array(z.string())
+        .min(1, 'give at least one URL')
+        .default(['http://127.0.0.1:2379'])
+        .describe("etcd's URLs"),
+      prefix: z
+        .string()
+        .regex(/^\/.*\/$/, 'must begin and end with "/"')
+        .default('/logfleet/')
+        .describe('what all keys begin with'),
+      username: z.string().optional().describe('who logs in to etcd'),
+      password: z.string().optional().describe('the password; better give password_file'),
+      password_file: z.string().optional().describe('file with the password on its first line'),
+      tls: tlsSettings.prefault({}),
+    })
+    .prefault({}),
+  kafka: z
+    .strictObject({
+      brokers: z.array(hostPort()).default([]).describe('to create missing topics; without it they must be there'),
+      tls: tlsSettings.prefault({}),
+      sasl: saslSettings.prefault({}),
+    })
+    .prefault({}),
+  topics: z
+    .strictObject({
+      partitions: z.int().min(1).max(10_000).default(4).describe('partitions of a topic that is created'),
+      replication_factor: z
+        .int()
+        .min(-1)
+        .max(100)
+        .default(-1)
+        .describe("replicas of a topic that is created; -1: the brokers' default"),
+    })
+    .prefault({}),
+  lease_ttl: duration().prefault('10s').describe('an agent whose controller has died is shown as lost after this long'),
+  log: z
+    .strictObject({
+      level: z.enum(logLevels).default('info').describe('debug, info, warn or error'),
+      format: z.enum(['json', 'text']).default('json').describe('json or text'),
+    })
+    .prefault({}),
+});
+
+export type ControllerConfig = z.output<typeof schema>;
+
+export const controllerConfigSpec: ConfigSpec<typeof schema> = {
+  program: 'logfleet-controller',
+  summary: "Keeps the collection entries in etcd, tells every agent what to collect, and knows the fleet's state.",
+  schema,
+  aliases: { etcd: 'etcd.endpoints', kafka: 'kafka.brokers' },
+  examples: [
+    'logfleet-controller --etcd http://etcd-1:2379,http://etcd-2:2379 --kafka kafka-1:9092 --listen 0.0.0.0:7070',
+    'logfleet-controller --config controller.yaml',
+  ],
+};

@@ -1,0 +1,126 @@
+import type { Clock } from '../runtime/clock.ts';
+import { createLifecycle } from '../runtime/lifecycle.ts';
+import type { Logger } from '../runtime/logger.ts';
+import { loadSasl, loadTls, readSecret } from '../runtime/security.ts';
+import type { ControllerConfig } from './config.ts';
+import { EntryStore } from './entry-store.ts';
+import { EtcdClient } from './etcd-client.ts';
+import { EtcdMirror } from './etcd-mirror.ts';
+import { Fleet } from './fleet/fleet.ts';
+import { Membership } from './fleet/membership.ts';
+import { KafkaTopics } from './kafka-topics.ts';
+import { AgentService } from './rpc/agent-service.ts';
+import { EntryService } from './rpc/entry-service.ts';
+import { FleetService } from './rpc/fleet-service.ts';
+import { Peers } from './rpc/peers.ts';
+import { RpcServer, type ServerTls } from './rpc/rpc-server.ts';
+import { TopicFeed } from './rpc/topic-feed.ts';
+
+const HEALTH_INTERVAL_MS = 500;
+
+/** One controller: its view of etcd, its agents' streams, and the API. */
+export class Controller {
+  readonly #config: ControllerConfig;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+
+  constructor(config: ControllerConfig, tools: { clock: Clock; logger: Logger }) {
+    this.#config = config;
+    this.#clock = tools.clock;
+    this.#logger = tools.logger;
+  }
+
+  /** Serves until `signal` is aborted, then drains. */
+  async run(signal: AbortSignal): Promise<void> {
+    const tools = { clock: this.#clock, logger: this.#logger };
+    const lifecycle = createLifecycle((state) => this.#logger.debug('controller', { state }));
+    const { etcd, id: controllerId, lease_ttl: leaseTtlMs } = this.#config;
+    const client = new EtcdClient(this.#etcdSettings());
+    const mirror = new EtcdMirror(client, etcd.prefix, tools);
+    const store = new EntryStore(client, mirror, etcd.prefix, tools);
+    const membership = new Membership(client, mirror, { controllerId, prefix: etcd.prefix, leaseTtlMs }, tools);
+    const fleet = new Fleet(membership, store, tools);
+    const feed = new TopicFeed();
+    const topics = this.#createTopics(store, feed);
+    const peers = new Peers(membership, loadTls(this.#config.peer_tls, 'peer_tls'));
+    const services = {
+      entries: new EntryService(store, topics, feed),
+      agents: new AgentService(fleet),
+      fleet: new FleetService(fleet, peers, this.#clock),
+    };
+    const server = new RpcServer(services, this.#logger);
+    const address = await this.#listen(server);
+    lifecycle.to('RUNNING');
+    const background = new AbortController();
+    const running = [
+      mirror.run(background.signal),
+      membership.run(this.#config.advertise ?? address, background.signal),
+      topics.run(() => wantedTopics(store), background.signal),
+      this.#watchHealth(server, () => mirror.revision > 0n && membership.joined, signal),
+    ];
+    store.onChange(() => topics.check());
+    this.#logger.info('listening', { address, id: controllerId, etcd: etcd.endpoints });
+    if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+    lifecycle.to('DRAINING');
+    await server.drain();
+    background.abort();
+    await Promise.all(running);
+    peers.close();
+    client.close();
+    lifecycle.to('STOPPED');
+    this.#logger.info('controller stopped');
+  }
+
+  async #listen(server: RpcServer): Promise<string> {
+    const { listen } = this.#config;
+    const host = listen.slice(0, listen.lastIndexOf(':'));
+    const port = await server.listen(listen, this.#serverTls());
+    return `${host}:${port}`;
+  }
+
+  #createTopics(store: EntryStore, feed: TopicFeed): KafkaTopics {
+    const { kafka, topics } = this.#config;
+    const settings = {
+      brokers: kafka.brokers,
+      tls: loadTls(kafka.tls, 'kafka.tls'),
+      sasl: loadSasl(kafka.sasl, 'kafka.sasl'),
+      partitions: topics.partitions,
+      replicationFactor: topics.replication_factor,
+    };
+    const onChange = (topic: string) => {
+      for (const { entry } of store.all()) if (entry.topic === topic) feed.tell(entry);
+    };
+    return new KafkaTopics(settings, { clock: this.#clock, logger: this.#logger, onChange });
+  }
+
+  async #watchHealth(server: RpcServer, isWell: () => boolean, signal: AbortSignal): Promise<void> {
+    let former: boolean | undefined;
+    while (!signal.aborted) {
+      const well = isWell();
+      if (well !== former) server.serving(well);
+      former = well;
+      await this.#clock.sleep(HEALTH_INTERVAL_MS, signal).catch(() => {});
+    }
+  }
+
+  #etcdSettings() {
+    const { endpoints, tls, username, password, password_file: file } = this.#config.etcd;
+    const secret = file === undefined ? password : readSecret(file, 'etcd.password_file').toString().split('\n')[0];
+    const user = username === undefined ? undefined : { username, password: secret ?? '' };
+    return { endpoints, tls: loadTls(tls, 'etcd.tls'), user };
+  }
+
+  #serverTls(): ServerTls | undefined {
+    const { cert_file: cert, key_file: key, client_ca_file: clientCa } = this.#config.tls;
+    if (cert === undefined || key === undefined) return undefined;
+    return {
+      cert: readSecret(cert, 'tls.cert_file'),
+      key: readSecret(key, 'tls.key_file'),
+      clientCa: clientCa === undefined ? undefined : readSecret(clientCa, 'tls.client_ca_file'),
+    };
+  }
+}
+
+function wantedTopics(store: EntryStore): string[] {
+  return store.revision === 0n ? [] : store.all().map(({ entry }) => entry.topic);
+}

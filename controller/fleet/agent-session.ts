@@ -1,0 +1,142 @@
+import type { Desired, Hello, Report } from '../../proto/gen/logfleet/v1/agent_service.ts';
+import type { AgentHealth, AgentIdentity, EntryStatus, FileStatus } from '../../proto/gen/logfleet/v1/fleet.ts';
+import { selectorLabels } from '../../proto/rules/agent-labels.ts';
+import { desiredHash } from '../../proto/rules/desired-hash.ts';
+import { invalidArgument } from '../api-error.ts';
+import type { EntryStore } from '../entry-store.ts';
+
+const FILES_MAX = 100_000;
+const ENTRIES_MAX = 10_000;
+
+/** One agent's stream: what it was told, and what it reported. In memory only. */
+export class AgentSession {
+  readonly identity: AgentIdentity;
+  readonly instanceId: string;
+  readonly connectTime: Date;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly #store: EntryStore;
+  readonly #appliedHash: string;
+  /** What the agent was told: etag and uid by name. */
+  readonly #told = new Map<string, { name: string; uid: string; etag: string }>();
+  /** Entries that changed since: latest wins, for it is a set of names. */
+  readonly #dirty = new Set<string>();
+  readonly #entries = new Map<string, EntryStatus>();
+  readonly #files = new Map<string, FileStatus>();
+  #wake: (() => void) | undefined;
+  #closed = false;
+  health: AgentHealth | undefined;
+  lastSeen: Date;
+  saidGoodbye = false;
+
+  constructor(hello: Hello & { identity: AgentIdentity }, store: EntryStore, now: Date) {
+    this.identity = hello.identity;
+    this.instanceId = hello.instanceId;
+    this.labels = selectorLabels(hello.identity);
+    this.#appliedHash = hello.appliedHash;
+    this.#store = store;
+    this.connectTime = now;
+    this.lastSeen = now;
+  }
+
+  get entries(): EntryStatus[] {
+    return [...this.#entries.values()].sort((a, b) => (a.entry < b.entry ? -1 : 1));
+  }
+
+  get files(): FileStatus[] {
+    return [...this.#files.values()].sort((a, b) => order(a.entry, b.entry) || order(a.path, b.path));
+  }
+
+  get fileCount(): number {
+    return this.#files.size;
+  }
+
+  /** Ends `desired`, and with it the stream. */
+  close(): void {
+    this.#closed = true;
+    this.#wake?.();
+  }
+
+  /** The messages for the agent: first the whole desired state, then every change; one at a time, as fast as it takes them. */
+  async *desired(): AsyncGenerator<Desired> {
+    const unsubscribe = this.#store.onChange(({ name }) => {
+      this.#dirty.add(name);
+      this.#wake?.();
+    });
+    try {
+      yield this.#snapshot();
+      while (!this.#closed) {
+        const delta = this.#delta();
+        if (delta) yield delta;
+        else
+          await new Promise<void>((resolve) => {
+            this.#wake = resolve;
+          });
+      }
+    } finally {
+      unsubscribe();
+    }
+  }
+
+  /** Takes a report in; throws INVALID_ARGUMENT for one that makes no sense. */
+  take(report: Report, now: Date): void {
+    if (report.full) {
+      this.#entries.clear();
+      this.#files.clear();
+    }
+    for (const status of report.entries) this.#entries.set(status.entry, status);
+    for (const status of report.files) this.#files.set(status.id, status);
+    for (const name of report.removedEntries) this.#entries.delete(name);
+    for (const id of report.removedFiles) this.#files.delete(id);
+    if (this.#files.size > FILES_MAX) throw tooMany('report.files', FILES_MAX);
+    if (this.#entries.size > ENTRIES_MAX) throw tooMany('report.entries', ENTRIES_MAX);
+    this.health = report.health ?? this.health;
+    this.lastSeen = now;
+  }
+
+  #snapshot(): Desired {
+    this.#dirty.clear();
+    const upserts = this.#store
+      .all()
+      .filter(({ selector }) => selector.matches(this.labels))
+      .map(({ entry }) => entry);
+    for (const { name, uid, etag } of upserts) this.#told.set(name, { name, uid, etag });
+    const hash = desiredHash(this.#told.values());
+    const revision = this.#store.revision;
+    if (hash === this.#appliedHash) return { kind: 'KIND_UNCHANGED', upserts: [], removed: [], revision, hash };
+    return { kind: 'KIND_SNAPSHOT', upserts, removed: [], revision, hash };
+  }
+
+  #delta(): Desired | undefined {
+    const upserts: Desired['upserts'] = [];
+    const removed: string[] = [];
+    for (const name of this.#dirty) {
+      const known = this.#store.find(name);
+      const told = this.#told.get(name);
+      if (known?.selector.matches(this.labels)) {
+        if (told?.etag === known.entry.etag) continue;
+        upserts.push(known.entry);
+        this.#told.set(name, { name, uid: known.entry.uid, etag: known.entry.etag });
+      } else if (told) {
+        removed.push(name);
+        this.#told.delete(name);
+      }
+    }
+    this.#dirty.clear();
+    if (upserts.length === 0 && removed.length === 0) return undefined;
+    return {
+      kind: 'KIND_DELTA',
+      upserts,
+      removed,
+      revision: this.#store.revision,
+      hash: desiredHash(this.#told.values()),
+    };
+  }
+}
+
+function order(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+function tooMany(field: string, max: number) {
+  return invalidArgument([{ field, description: `the agent reports more than ${max}: collect fewer with one agent` }]);
+}

@@ -1,0 +1,151 @@
+import type { Hello, Report } from '../../proto/gen/logfleet/v1/agent_service.ts';
+import { Agent, AgentIdentity } from '../../proto/gen/logfleet/v1/fleet.ts';
+import { agentLabelViolations } from '../../proto/rules/agent-labels.ts';
+import { agentName, isAgentId } from '../../proto/rules/names.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import { errorText } from '../../runtime/errors.ts';
+import type { Logger } from '../../runtime/logger.ts';
+import { invalidArgument } from '../api-error.ts';
+import type { EntryStore } from '../entry-store.ts';
+import { AgentSession } from './agent-session.ts';
+import type { AgentRecord, Membership } from './membership.ts';
+
+/** The agents connected to this controller, and what is known of the others. */
+export class Fleet {
+  readonly #membership: Membership;
+  readonly #store: EntryStore;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #sessions = new Map<string, AgentSession>();
+  readonly #listeners = new Set<(agentId: string) => void>();
+
+  constructor(membership: Membership, store: EntryStore, tools: { clock: Clock; logger: Logger }) {
+    this.#membership = membership;
+    this.#store = store;
+    this.#clock = tools.clock;
+    this.#logger = tools.logger;
+    membership.onChange((agentId) => this.#tell(agentId));
+  }
+
+  /** Begins a stream. Rejects with INVALID_ARGUMENT, ALREADY_EXISTS or UNAVAILABLE. */
+  async open(hello: Hello): Promise<AgentSession> {
+    const identity = hello.identity ?? AgentIdentity.create();
+    const violations = agentLabelViolations(identity.labels, 'hello.identity.labels');
+    if (!isAgentId(identity.agentId)) {
+      const description = `${JSON.stringify(identity.agentId)} is not an agent's id: use 1 to 253 of a-z, 0-9, "-" and "."`;
+      violations.push({ field: 'hello.identity.agent_id', description });
+    }
+    if (hello.instanceId === '') violations.push({ field: 'hello.instance_id', description: 'is required' });
+    if (violations.length > 0) throw invalidArgument(violations);
+    const now = this.#now();
+    const { agentId, host } = identity;
+    await this.#membership.claim(agentId, { instance_id: hello.instanceId, host, connect_time: now.toISOString() });
+    this.#sessions.get(agentId)?.close();
+    const session = new AgentSession({ ...hello, identity }, this.#store, now);
+    this.#sessions.set(agentId, session);
+    await this.#record(session, false);
+    this.#logger.info('an agent connected', { agent: agentId, host });
+    this.#tell(agentId);
+    return session;
+  }
+
+  report(session: AgentSession, report: Report): void {
+    session.take(report, this.#now());
+    this.#tell(session.identity.agentId);
+  }
+
+  /** Ends a stream. Never rejects: what can't be written now is seen from the lease. */
+  async close(session: AgentSession): Promise<void> {
+    const { agentId } = session.identity;
+    session.close();
+    if (this.#sessions.get(agentId) !== session) return;
+    this.#sessions.delete(agentId);
+    this.#logger.info('an agent disconnected', { agent: agentId, goodbye: session.saidGoodbye });
+    try {
+      await this.#record(session, session.saidGoodbye);
+      await this.#membership.release(agentId, session.instanceId);
+    } catch (error) {
+      this.#logger.warn('the end of a stream could not be written', { agent: agentId, error: errorText(error) });
+    }
+    this.#tell(agentId);
+  }
+
+  /** Ends all streams: the agents go to other controllers. */
+  closeAll(): void {
+    for (const session of this.#sessions.values()) session.close();
+  }
+
+  /** Calls `listener` with the id of each agent that changed. */
+  onChange(listener: (agentId: string) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** The agents connected here. */
+  local(): Agent[] {
+    return [...this.#sessions.values()].map((session) => this.#describe(session));
+  }
+
+  /** One agent, when it is connected here. */
+  localAgent(agentId: string): Agent | undefined {
+    const session = this.#sessions.get(agentId);
+    return session && this.#describe(session);
+  }
+
+  /** What etcd says of an agent that is not connected here. */
+  recorded(agentId: string): Agent | undefined {
+    const record = this.#membership.recordOf(agentId);
+    return record && this.#fromRecord(record);
+  }
+
+  /** All agents ever seen: those connected here as they are, the others as etcd knows them. */
+  all(): Map<string, Agent> {
+    const agents = new Map<string, Agent>();
+    for (const record of this.#membership.records()) agents.set(record.identity.agentId, this.#fromRecord(record));
+    for (const [agentId, session] of this.#sessions) agents.set(agentId, this.#describe(session));
+    return agents;
+  }
+
+  #describe(session: AgentSession): Agent {
+    return Agent.create({
+      name: agentName(session.identity.agentId),
+      identity: session.identity,
+      liveness: 'LIVENESS_LIVE',
+      controller: this.#membership.controllerId,
+      connectTime: session.connectTime,
+      lastSeenTime: session.lastSeen,
+      ...(session.health && { health: session.health }),
+      entries: session.entries,
+      files: session.files,
+      fileCount: session.fileCount,
+    });
+  }
+
+  #fromRecord(record: AgentRecord): Agent {
+    const { identity } = record;
+    const presence = this.#membership.presence(identity.agentId);
+    const gone = record.stopped ? 'LIVENESS_STOPPED' : 'LIVENESS_LOST';
+    return Agent.create({
+      name: agentName(identity.agentId),
+      identity,
+      liveness: presence ? 'LIVENESS_LIVE' : gone,
+      controller: presence?.controller ?? record.controller,
+      connectTime: new Date(record.connect_time),
+      lastSeenTime: new Date(record.last_seen_time),
+    });
+  }
+
+  #record(session: AgentSession, stopped: boolean): Promise<void> {
+    const { identity, connectTime, lastSeen } = session;
+    const times = { connect_time: connectTime.toISOString(), last_seen_time: lastSeen.toISOString() };
+    return this.#membership.record({ identity, ...times, stopped });
+  }
+
+  #tell(agentId: string): void {
+    for (const listener of [...this.#listeners]) listener(agentId);
+  }
+
+  #now(): Date {
+    return new Date(this.#clock.nowMs());
+  }
+}

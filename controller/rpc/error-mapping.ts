@@ -1,0 +1,34 @@
+import { type CallContext, ServerError, type ServerMiddlewareCall, Status } from 'nice-grpc';
+import { BadRequest, RichServerError } from 'nice-grpc-error-details';
+import { errorText, isAbort } from '../../runtime/errors.ts';
+import type { Logger } from '../../runtime/logger.ts';
+import { ApiError } from '../api-error.ts';
+import { StoreError } from '../store-error.ts';
+
+const storeStatus = { UNAVAILABLE: Status.UNAVAILABLE, DENIED: Status.UNAVAILABLE, REFUSED: Status.INTERNAL } as const;
+
+/** Middleware: the one place where our errors become gRPC's. What nobody expected is logged, and told as INTERNAL. */
+export function mapErrors(logger: Logger) {
+  return async function* mapped<Request, Response>(
+    call: ServerMiddlewareCall<Request, Response>,
+    context: CallContext,
+  ) {
+    try {
+      return yield* call.next(call.request, context);
+    } catch (error) {
+      throw toServerError(error, call.method.path, logger);
+    }
+  };
+}
+
+function toServerError(error: unknown, method: string, logger: Logger): unknown {
+  if (error instanceof ServerError || isAbort(error)) return error;
+  if (error instanceof ApiError) {
+    if (error.violations.length === 0) return new ServerError(Status[error.code], error.message);
+    const fieldViolations = error.violations.map(({ field, description }) => ({ field, description }));
+    return new RichServerError(Status[error.code], error.message, [BadRequest.fromPartial({ fieldViolations })]);
+  }
+  if (error instanceof StoreError) return new ServerError(storeStatus[error.code], errorText(error));
+  logger.error('a call failed in a way nobody expected', { method, error: (error as Error).stack ?? errorText(error) });
+  return new ServerError(Status.INTERNAL, errorText(error));
+}

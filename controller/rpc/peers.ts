@@ -1,0 +1,56 @@
+import { type Channel, ChannelCredentials, type ChannelOptions, createChannel, createClient } from 'nice-grpc';
+import { type FleetServiceClient, FleetServiceDefinition } from '../../proto/gen/logfleet/v1/fleet_service.ts';
+import type { TlsMaterial } from '../../runtime/security.ts';
+import type { Membership } from '../fleet/membership.ts';
+
+/** Clients of the other controllers, kept as long as those are alive. */
+export class Peers {
+  readonly #membership: Membership;
+  readonly #tls: TlsMaterial | undefined;
+  readonly #channels = new Map<string, Channel>();
+
+  constructor(membership: Membership, tls: TlsMaterial | undefined) {
+    this.#membership = membership;
+    this.#tls = tls;
+  }
+
+  /** Every other controller that is alive now. */
+  all(): { id: string; client: FleetServiceClient }[] {
+    const alive = this.#membership.peers();
+    const addresses = new Set(alive.values());
+    for (const [address, channel] of this.#channels) {
+      if (addresses.has(address)) continue;
+      channel.close();
+      this.#channels.delete(address);
+    }
+    return [...alive].map(([id, address]) => ({ id, client: this.#client(address) }));
+  }
+
+  /** One controller by its id; undefined when it is not alive. */
+  find(id: string): FleetServiceClient | undefined {
+    const address = this.#membership.peers().get(id);
+    return address === undefined ? undefined : this.#client(address);
+  }
+
+  close(): void {
+    for (const channel of this.#channels.values()) channel.close();
+    this.#channels.clear();
+  }
+
+  #client(address: string): FleetServiceClient {
+    let channel = this.#channels.get(address);
+    if (!channel) {
+      const options: ChannelOptions = { 'grpc.max_receive_message_length': -1, 'grpc.keepalive_time_ms': 10_000 };
+      channel = createChannel(address, this.#credentials(), options);
+      this.#channels.set(address, channel);
+    }
+    return createClient(FleetServiceDefinition, channel);
+  }
+
+  #credentials(): ChannelCredentials {
+    const tls = this.#tls;
+    if (!tls) return ChannelCredentials.createInsecure();
+    const options = tls.rejectUnauthorized === false ? { rejectUnauthorized: false } : {};
+    return ChannelCredentials.createSsl(tls.ca ?? null, tls.key ?? null, tls.cert ?? null, options);
+  }
+}

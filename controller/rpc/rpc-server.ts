@@ -1,0 +1,87 @@
+import { ServerCredentials } from '@grpc/grpc-js';
+import { createServer, type Server } from 'nice-grpc';
+import { errorDetailsServerMiddleware } from 'nice-grpc-error-details';
+import { HealthDefinition, HealthServiceImpl, HealthState } from 'nice-grpc-server-health';
+import { AgentServiceDefinition } from '../../proto/gen/logfleet/v1/agent_service.ts';
+import { EntryServiceDefinition } from '../../proto/gen/logfleet/v1/entry_service.ts';
+import { FleetServiceDefinition } from '../../proto/gen/logfleet/v1/fleet_service.ts';
+import type { Logger } from '../../runtime/logger.ts';
+import type { AgentService } from './agent-service.ts';
+import type { EntryService } from './entry-service.ts';
+import { mapErrors } from './error-mapping.ts';
+import type { FleetService } from './fleet-service.ts';
+import { reflectionServices } from './reflection.ts';
+
+const DRAIN_TIMEOUT_MS = 5_000;
+const OPTIONS = {
+  // Pings, so that an agent that vanished without a word is noticed within 15 s.
+  'grpc.keepalive_time_ms': 10_000,
+  'grpc.keepalive_timeout_ms': 5_000,
+  // Probes that connect and never call are let go.
+  'grpc.max_connection_idle_ms': 300_000,
+};
+
+export interface ServerTls {
+  cert: Buffer;
+  key: Buffer;
+  clientCa: Buffer | undefined;
+}
+
+export interface RpcServices {
+  entries: EntryService;
+  agents: AgentService;
+  fleet: FleetService;
+}
+
+/** The gRPC server: our services, grpc.health.v1 and reflection. */
+export class RpcServer {
+  readonly #server: Server;
+  readonly #agents: AgentService;
+  readonly #health = HealthState();
+
+  constructor(services: RpcServices, logger: Logger) {
+    this.#agents = services.agents;
+    this.#server = createServer(OPTIONS).use(errorDetailsServerMiddleware).use(mapErrors(logger));
+    this.#server.add(EntryServiceDefinition, services.entries);
+    this.#server.add(AgentServiceDefinition, services.agents);
+    this.#server.add(FleetServiceDefinition, services.fleet);
+    this.#server.add(HealthDefinition, HealthServiceImpl(this.#health));
+    for (const { definition, implementation } of reflectionServices()) this.#server.add(definition, implementation);
+    this.serving(false);
+  }
+
+  /** Listens; returns the port. */
+  listen(address: string, tls: ServerTls | undefined): Promise<number> {
+    return this.#server.listen(address, tls ? secure(tls) : ServerCredentials.createInsecure());
+  }
+
+  /** What grpc.health.v1 says of the process and of each service. */
+  serving(well: boolean): void {
+    const status = well ? 'healthy' : 'unhealthy';
+    for (const service of [
+      '',
+      EntryServiceDefinition.fullName,
+      AgentServiceDefinition.fullName,
+      FleetServiceDefinition.fullName,
+    ]) {
+      this.#health.setStatus(status, service);
+    }
+  }
+
+  /** Ends the agents' streams, lets other calls finish, and closes. */
+  async drain(): Promise<void> {
+    this.serving(false);
+    this.#agents.drain();
+    const force = setTimeout(() => this.#server.forceShutdown(), DRAIN_TIMEOUT_MS);
+    await this.#server.shutdown();
+    clearTimeout(force);
+  }
+}
+
+function secure({ cert, key, clientCa }: ServerTls): ServerCredentials {
+  return ServerCredentials.createSsl(
+    clientCa ?? null,
+    [{ cert_chain: cert, private_key: key }],
+    clientCa !== undefined,
+  );
+}

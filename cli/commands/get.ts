@@ -1,0 +1,144 @@
+import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
+import type { Agent } from '../../proto/gen/logfleet/v1/fleet.ts';
+import { agentName, entryName } from '../../proto/rules/names.ts';
+import { CliError, exitCodes } from '../cli-error.ts';
+import { Table } from '../format.ts';
+import { agentKind, entryKind, type Kind, type Output, renderItem, renderList } from '../output.ts';
+import type { ControllerApi } from '../rpc/client.ts';
+import { parseTargets } from '../target.ts';
+
+export interface GetOptions {
+  output: Output;
+  selector?: string;
+  watch?: boolean;
+}
+
+/** A source of one kind of thing. */
+interface Reader<Item> {
+  kind: Kind<Item>;
+  get(name: string): Promise<Item>;
+  list(): Promise<Item[]>;
+  /** Items as they are and as they change; `gone` when deleted; undefined when all that was there has been told. */
+  watch(name: string): AsyncIterable<{ item: Item; gone: boolean } | undefined>;
+}
+
+/** `logfleet get entries|agents [NAME…]` */
+export async function get(
+  api: ControllerApi,
+  words: readonly string[],
+  options: GetOptions,
+  write: (text: string) => void,
+): Promise<void> {
+  const { kind, names } = parseTargets(words);
+  const labelSelector = options.selector ?? '';
+  if (kind === 'entry') await show(entryReader(api, labelSelector), names, options, write);
+  else await show(agentReader(api, labelSelector, isDocument(options.output)), names, options, write);
+}
+
+async function show<Item>(
+  reader: Reader<Item>,
+  names: readonly string[],
+  options: GetOptions,
+  write: (text: string) => void,
+) {
+  if (options.watch) {
+    if (names.length > 1) throw new CliError(exitCodes.usage, '--watch takes one name, or none for all');
+    await watch(reader, names[0] ?? '', options.output, write);
+    return;
+  }
+  const items = names.length > 0 ? await Promise.all(names.map((name) => reader.get(name))) : await reader.list();
+  write(render(reader.kind, items, options.output, names.length === 1));
+}
+
+function render<Item>(kind: Kind<Item>, items: readonly Item[], output: Output, single: boolean): string {
+  if (output === 'table' || output === 'wide') {
+    return items.length === 0 ? `No ${kind.plural} found.\n` : tableOf(kind, output).render(items);
+  }
+  const [only] = items;
+  return single && only !== undefined
+    ? renderItem(kind, only, output).replace(/^---\n/, '')
+    : renderList(kind, items, output);
+}
+
+async function watch<Item>(
+  reader: Reader<Item>,
+  name: string,
+  output: Output,
+  write: (text: string) => void,
+): Promise<void> {
+  const { kind } = reader;
+  const table = output === 'table' || output === 'wide' ? tableOf(kind, output) : undefined;
+  const present: Item[] = [];
+  let synced = false;
+  for await (const change of reader.watch(name)) {
+    if (!change) {
+      synced = true;
+      if (table) write(table.render(present));
+    } else if (!table) write(renderItem(kind, change.item, output as 'json' | 'yaml' | 'name'));
+    else if (!synced) present.push(change.item);
+    else write(change.gone ? `${kind.singular}/${kind.id(change.item)} deleted\n` : table.row(change.item));
+  }
+}
+
+function tableOf<Item>(kind: Kind<Item>, output: 'table' | 'wide'): Table<Item> {
+  return new Table(output === 'wide' ? [...kind.columns, ...kind.wideColumns] : kind.columns);
+}
+
+function isDocument(output: Output): boolean {
+  return output === 'json' || output === 'yaml';
+}
+
+function entryReader(api: ControllerApi, labelSelector: string): Reader<Entry> {
+  return {
+    kind: entryKind,
+    get: (name) => api.call((options) => api.entries.getEntry({ name: entryName(name) }, options)),
+    list: () =>
+      listAll(async (pageToken) => {
+        const { entries, nextPageToken } = await api.call((options) =>
+          api.entries.listEntries({ labelSelector, pageToken, pageSize: 1000 }, options),
+        );
+        return { items: entries, nextPageToken };
+      }),
+    watch: async function* (name) {
+      const request = { name: name && entryName(name), labelSelector };
+      for await (const { kind, entry } of api.follow(api.entries.watchEntries(request))) {
+        yield entry && { item: entry, gone: kind === 'KIND_DELETED' };
+      }
+    },
+  };
+}
+
+function agentReader(api: ControllerApi, labelSelector: string, includeFiles: boolean): Reader<Agent> {
+  return {
+    kind: agentKind,
+    get: (name) => api.call((options) => api.fleet.getAgent({ name: agentName(name) }, options)),
+    list: () =>
+      listAll(async (pageToken) => {
+        const request = { labelSelector, pageToken, pageSize: 1000, includeFiles };
+        const { agents, nextPageToken, unreachable } = await api.call((options) =>
+          api.fleet.listAgents(request, options),
+        );
+        for (const peer of unreachable)
+          process.stderr.write(`warning: controller ${peer}; its agents are shown without health\n`);
+        return { items: agents, nextPageToken };
+      }),
+    watch: async function* (name) {
+      const request = { name: name && agentName(name), labelSelector, includeFiles };
+      for await (const { kind, agent } of api.follow(api.fleet.watchAgents(request))) {
+        yield agent && { item: agent, gone: kind === 'KIND_REMOVED' };
+      }
+    },
+  };
+}
+
+async function listAll<Item>(
+  page: (token: string) => Promise<{ items: Item[]; nextPageToken: string }>,
+): Promise<Item[]> {
+  const all: Item[] = [];
+  for (let token = ''; ; ) {
+    const { items, nextPageToken } = await page(token);
+    all.push(...items);
+    token = nextPageToken;
+    if (token === '') return all;
+  }
+}

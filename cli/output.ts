@@ -1,0 +1,97 @@
+import { stringify } from 'yaml';
+import type { Entry } from '../proto/gen/logfleet/v1/entry.ts';
+import { Agent } from '../proto/gen/logfleet/v1/fleet.ts';
+import { selectorLabels } from '../proto/rules/agent-labels.ts';
+import { entryToDocument } from '../proto/rules/entry-document.ts';
+import { age, type Column, count, size, word } from './format.ts';
+
+export const outputs = ['table', 'wide', 'json', 'yaml', 'name'] as const;
+export type Output = (typeof outputs)[number];
+
+/** How one kind of thing is shown. */
+export interface Kind<Item> {
+  singular: string;
+  plural: string;
+  id(item: Item): string;
+  document(item: Item): unknown;
+  columns: readonly Column<Item>[];
+  wideColumns: readonly Column<Item>[];
+}
+
+export const entryKind: Kind<Entry> = {
+  singular: 'entry',
+  plural: 'entries',
+  id: ({ name }) => name.replace(/^entries\//, ''),
+  document: entryToDocument,
+  columns: [
+    { title: 'NAME', value: ({ name }) => name.replace(/^entries\//, '') },
+    { title: 'TOPIC', value: ({ topic }) => topic },
+    { title: 'PATHS', value: ({ paths }) => shorten(paths) },
+    { title: 'SELECTOR', value: ({ selector }) => selector || '<all>' },
+    { title: 'PAUSED', value: ({ paused }) => (paused ? 'yes' : 'no') },
+    { title: 'TOPIC-STATUS', value: ({ topicStatus }) => word(topicStatus?.state ?? 'STATE_PENDING') },
+    { title: 'AGE', value: ({ createTime }) => age(createTime) },
+  ],
+  wideColumns: [
+    { title: 'START', value: ({ start }) => start },
+    { title: 'COMPRESSION', value: ({ compression }) => compression },
+    { title: 'HEADERS', value: ({ headers }) => headers },
+    { title: 'OWNER', value: ({ owner }) => owner || '-' },
+  ],
+};
+
+export const agentKind: Kind<Agent> = {
+  singular: 'agent',
+  plural: 'agents',
+  id: ({ name }) => name.replace(/^agents\//, ''),
+  document: (agent) => Agent.toJSON(agent),
+  columns: [
+    { title: 'NAME', value: ({ name }) => name.replace(/^agents\//, '') },
+    { title: 'STATUS', value: (agent) => agentStatus(agent) },
+    { title: 'HOST', value: ({ identity }) => identity?.host ?? '-' },
+    { title: 'VERSION', value: ({ identity }) => identity?.version ?? '-' },
+    { title: 'ENTRIES', value: ({ entries }) => String(entries.length) },
+    { title: 'FILES', value: ({ fileCount }) => String(fileCount) },
+    { title: 'LAG', value: ({ health }) => (health ? size(health.lagBytes) : '-') },
+    { title: 'LINES/S', value: ({ health }) => (health ? count(health.linesPerSecond) : '-') },
+    { title: 'BYTES/S', value: ({ health }) => (health ? size(health.bytesPerSecond) : '-') },
+    { title: 'LAST-SEEN', value: ({ lastSeenTime }) => age(lastSeenTime) },
+  ],
+  wideColumns: [
+    { title: 'CONTROLLER', value: ({ controller }) => controller },
+    { title: 'MEMORY', value: ({ health }) => (health ? size(health.residentBytes) : '-') },
+    { title: 'LABELS', value: ({ identity }) => (identity ? labels(selectorLabels(identity)) : '-') },
+  ],
+};
+
+/** `Live`, or `Failing` when an entry or the agent as a whole is in trouble. */
+export function agentStatus({ liveness, health, entries }: Agent): string {
+  const failing = health?.error || entries.some(({ state }) => state === 'STATE_FAILED');
+  return liveness === 'LIVENESS_LIVE' && failing ? 'Failing' : word(liveness);
+}
+
+/** A list as one document; `name` one to a line. */
+export function renderList<Item>(kind: Kind<Item>, items: readonly Item[], output: 'json' | 'yaml' | 'name'): string {
+  if (output === 'name') return items.map((item) => `${kind.singular}/${kind.id(item)}\n`).join('');
+  return renderDocument({ [kind.plural]: items.map((item) => kind.document(item)) }, output);
+}
+
+/** One item as a document of its own. */
+export function renderItem<Item>(kind: Kind<Item>, item: Item, output: 'json' | 'yaml' | 'name'): string {
+  if (output === 'name') return `${kind.singular}/${kind.id(item)}\n`;
+  return `${output === 'yaml' ? '---\n' : ''}${renderDocument(kind.document(item), output)}`;
+}
+
+export function labels(map: Readonly<Record<string, string>>): string {
+  const pairs = Object.entries(map).map(([key, value]) => `${key}=${value}`);
+  return pairs.sort().join(',') || '<none>';
+}
+
+function renderDocument(document: unknown, output: 'json' | 'yaml'): string {
+  return output === 'json' ? `${JSON.stringify(document, undefined, 2)}\n` : stringify(document);
+}
+
+function shorten(paths: readonly string[]): string {
+  const [first = '', ...rest] = paths;
+  return rest.length > 0 ? `${first} +${rest.length}` : first;
+}

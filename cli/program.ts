@@ -1,0 +1,140 @@
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { entryName } from '../proto/rules/names.ts';
+import { version } from '../runtime/version.ts';
+import { CliError, exitCodes } from './cli-error.ts';
+import { apply, namesIn } from './commands/apply.ts';
+import { describe } from './commands/describe.ts';
+import { get } from './commands/get.ts';
+import { type Output, outputs } from './output.ts';
+import { type ConnectionOptions, type ControllerApi, connect } from './rpc/client.ts';
+import { parseTargets } from './target.ts';
+
+const EXAMPLES = `
+Examples:
+  logfleet apply -f entry.yaml          create or change the entries of a file
+  logfleet get entries                  what is collected
+  logfleet get agents -l env=prod -w    who collects it, and how it goes, as it changes
+  logfleet describe agent web-17        every file of an agent: position, lag, last error
+  logfleet delete entry nginx-access
+
+Exit codes: 0 done; 1 the controller refuses, or there is no such thing; 2 the command or its input is wrong;
+3 the controller can't be reached.
+`;
+
+type Write = (text: string) => void;
+
+/** The command line. `write` takes what goes to standard output. */
+export function createProgram(write: Write): Command {
+  const program = new Command('logfleet')
+    .description('Says what a fleet collects, and shows how it goes.')
+    .version(version, '--version')
+    .addOption(
+      new Option('--controller <host:port>', 'a controller').env('LOGFLEET_CONTROLLER').default('127.0.0.1:7070'),
+    )
+    .addOption(
+      new Option('--timeout <duration>', 'how long an answer may take').argParser(parseTimeout).default(10_000, '10s'),
+    )
+    .addOption(new Option('--tls', 'use TLS').env('LOGFLEET_TLS'))
+    .addOption(new Option('--ca-file <file>', 'authorities to trust').env('LOGFLEET_CA_FILE'))
+    .addOption(new Option('--cert-file <file>', 'certificate to show').env('LOGFLEET_CERT_FILE'))
+    .addOption(new Option('--key-file <file>', 'key to the certificate').env('LOGFLEET_KEY_FILE'))
+    .addHelpText('after', EXAMPLES)
+    .showHelpAfterError('(see --help)')
+    .exitOverride()
+    .configureOutput({ writeOut: write });
+  for (const add of [addApply, addGet, addDescribe, addDelete, addPause]) add(program, write);
+  return program;
+}
+
+/** Runs a command with a connection that is closed at its end. */
+function withApi(program: Command, body: (api: ControllerApi) => Promise<void>): Promise<void> {
+  const { timeout, ...rest } = program.opts<Omit<ConnectionOptions, 'timeoutMs'> & { timeout: number }>();
+  const api = connect({ ...rest, timeoutMs: timeout });
+  return body(api).finally(() => api[Symbol.dispose]());
+}
+
+function addApply(program: Command, write: Write): void {
+  program
+    .command('apply')
+    .description('create or change entries; nothing is written unless all of it is right')
+    .requiredOption('-f, --filename <file...>', 'YAML or JSON files, folders of them, or - for standard input')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  logfleet apply -f entry.yaml\n  logfleet apply -f entries/\n  cat entry.yaml | logfleet apply -f -',
+    )
+    .action(({ filename }: { filename: string[] }) => withApi(program, (api) => apply(api, filename, write)));
+}
+
+function addGet(program: Command, write: Write): void {
+  program
+    .command('get <kind> [name...]')
+    .description('list entries or agents')
+    .addOption(new Option('-o, --output <format>', 'how to print').choices(outputs).default('table'))
+    .option('-l, --selector <selector>', 'only those whose labels match, such as env=prod,!canary')
+    .option('-w, --watch', 'go on with every change')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  logfleet get entries -o wide\n  logfleet get agents -w\n  logfleet get entry nginx-access -o yaml',
+    )
+    .action((kind: string, names: string[], options: { output: Output; selector?: string; watch?: boolean }) =>
+      withApi(program, (api) => get(api, [kind, ...names], options, write)),
+    );
+}
+
+function addDescribe(program: Command, write: Write): void {
+  program
+    .command('describe <kind> [name...]')
+    .description('tell all about an entry or an agent')
+    .addHelpText('after', '\nExamples:\n  logfleet describe entry nginx-access\n  logfleet describe agent web-17')
+    .action((kind: string, names: string[]) => withApi(program, (api) => describe(api, [kind, ...names], write)));
+}
+
+function addDelete(program: Command, write: Write): void {
+  program
+    .command('delete [kind] [name...]')
+    .description('delete entries: agents stop collecting them, and forget their files')
+    .option('-f, --filename <file...>', 'the entries of these files')
+    .addHelpText('after', '\nExamples:\n  logfleet delete entry nginx-access\n  logfleet delete -f entry.yaml')
+    .action((kind: string | undefined, names: string[], { filename }: { filename?: string[] }) =>
+      withApi(program, async (api) => {
+        const targets = filename ? await namesIn(filename) : entriesOnly([kind ?? '', ...names]);
+        for (const name of targets) {
+          await api.call((options) => api.entries.deleteEntry({ name: entryName(name) }, options));
+          write(`entry/${name} deleted\n`);
+        }
+      }),
+    );
+}
+
+function addPause(program: Command, write: Write): void {
+  for (const [command, paused, done] of [
+    ['pause', true, 'paused'],
+    ['resume', false, 'resumed'],
+  ] as const) {
+    program
+      .command(`${command} <kind> [name...]`)
+      .description(paused ? 'stop reading, and keep the positions' : 'go on reading where it was paused')
+      .action((kind: string, names: string[]) =>
+        withApi(program, async (api) => {
+          for (const name of entriesOnly([kind, ...names])) {
+            const entry = { name: entryName(name), paused };
+            await api.call((options) => api.entries.updateEntry({ entry, updateMask: ['paused'] }, options));
+            write(`entry/${name} ${done}\n`);
+          }
+        }),
+      );
+  }
+}
+
+function entriesOnly(words: readonly string[]): string[] {
+  const { kind, names } = parseTargets(words);
+  if (kind !== 'entry') throw new CliError(exitCodes.usage, 'only entries can be changed');
+  if (names.length === 0) throw new CliError(exitCodes.usage, 'name the entries');
+  return names;
+}
+
+function parseTimeout(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m)?$/.exec(text);
+  if (!match) throw new InvalidArgumentError('give a duration such as 10s.');
+  return Number(match[1]) * { ms: 1, s: 1000, m: 60_000 }[(match[2] ?? 's') as 'ms' | 's' | 'm'];
+}

@@ -1,0 +1,93 @@
+import { readFileSync } from 'node:fs';
+import { ChannelCredentials, ClientError, createChannel, createClientFactory, Status } from 'nice-grpc';
+import { BadRequest, errorDetailsClientMiddleware, RichClientError } from 'nice-grpc-error-details';
+import { type EntryServiceClient, EntryServiceDefinition } from '../../proto/gen/logfleet/v1/entry_service.ts';
+import { type FleetServiceClient, FleetServiceDefinition } from '../../proto/gen/logfleet/v1/fleet_service.ts';
+import type { FieldViolation } from '../../proto/rules/field-violation.ts';
+import { errorText } from '../../runtime/errors.ts';
+import { CliError, exitCodes } from '../cli-error.ts';
+
+export interface ConnectionOptions {
+  /** `host:port` */
+  controller: string;
+  timeoutMs: number;
+  tls: boolean;
+  caFile?: string;
+  certFile?: string;
+  keyFile?: string;
+}
+
+/** A controller's API as the commands use it. */
+export interface ControllerApi extends Disposable {
+  entries: EntryServiceClient;
+  fleet: FleetServiceClient;
+  /** Makes one call within the time allowed; rejects with CliError. */
+  call<T>(request: (options: { signal: AbortSignal }) => Promise<T>): Promise<T>;
+  /** Follows a stream until it ends; rejects with CliError. */
+  follow<T>(stream: AsyncIterable<T>): AsyncGenerator<T>;
+}
+
+export function connect(options: ConnectionOptions): ControllerApi {
+  const channel = createChannel(options.controller, credentials(options), { 'grpc.max_receive_message_length': -1 });
+  const factory = createClientFactory().use(errorDetailsClientMiddleware);
+  const fail = (error: unknown) => toCliError(error, options);
+  return {
+    entries: factory.create(EntryServiceDefinition, channel),
+    fleet: factory.create(FleetServiceDefinition, channel),
+    call: async (request) => {
+      try {
+        return await request({ signal: AbortSignal.timeout(options.timeoutMs) });
+      } catch (error) {
+        throw fail(error);
+      }
+    },
+    follow: async function* (stream) {
+      try {
+        yield* stream;
+      } catch (error) {
+        throw fail(error);
+      }
+    },
+    [Symbol.dispose]: () => channel.close(),
+  };
+}
+
+function credentials({ tls, caFile, certFile, keyFile }: ConnectionOptions): ChannelCredentials {
+  const given = tls || [caFile, certFile, keyFile].some((file) => file !== undefined);
+  if (!given) return ChannelCredentials.createInsecure();
+  const read = (file: string | undefined) => (file === undefined ? null : readFileSync(file));
+  return ChannelCredentials.createSsl(read(caFile), read(keyFile), read(certFile));
+}
+
+/** NOT_FOUND stays recognisable: `apply` asks what is there. */
+export function isNotFound(error: unknown): boolean {
+  return error instanceof CliError && error.cause instanceof ClientError && error.cause.code === Status.NOT_FOUND;
+}
+
+function toCliError(error: unknown, { controller, timeoutMs }: ConnectionOptions): unknown {
+  if ((error as Error).name === 'TimeoutError') {
+    const text = `no answer from the controller at ${controller} within ${timeoutMs / 1000} s`;
+    return new CliError(exitCodes.unreachable, `${text}; see --timeout`, { cause: error });
+  }
+  if (!(error instanceof ClientError)) return error;
+  if (error.code === Status.UNAVAILABLE) {
+    const remedy = 'is it running, and is --controller (or LOGFLEET_CONTROLLER) right?';
+    return new CliError(
+      exitCodes.unreachable,
+      `the controller at ${controller} can't serve: ${error.details}; ${remedy}`,
+      { cause: error },
+    );
+  }
+  const violations = violationsOf(error);
+  const text = violations.length > 0 ? 'the controller refuses:' : error.details || errorText(error);
+  return new CliError(exitCodes.refused, text, { cause: error, violations });
+}
+
+function violationsOf(error: ClientError): FieldViolation[] {
+  if (!(error instanceof RichClientError)) return [];
+  return error.extra.flatMap((detail) =>
+    detail.$type === BadRequest.$type
+      ? detail.fieldViolations.map(({ field, description }) => ({ field, description }))
+      : [],
+  );
+}

@@ -1,0 +1,23 @@
+import { CliError, exitCodes } from './cli-error.ts';
+
+export type TargetKind = 'entry' | 'agent';
+
+/** What a command is about: `entry a b`, `entries`, `entry/a agent/b`, as kubectl takes them. Throws CliError. */
+export function parseTargets(words: readonly string[]): { kind: TargetKind; names: string[] } {
+  const [first = '', ...rest] = words;
+  if (!first.includes('/')) return { kind: kindOf(first), names: rest };
+  const pairs = words.map((word) => word.split('/') as [string, string?]);
+  const kind = kindOf(pairs[0]?.[0] ?? '');
+  for (const [other, name] of pairs) {
+    if (kindOf(other) !== kind || !name) {
+      throw new CliError(exitCodes.usage, `give names of one kind, such as ${kind}/a ${kind}/b`);
+    }
+  }
+  return { kind, names: pairs.map(([, name]) => name as string) };
+}
+
+function kindOf(word: string): TargetKind {
+  if (['entry', 'entries'].includes(word)) return 'entry';
+  if (['agent', 'agents'].includes(word)) return 'agent';
+  throw new CliError(exitCodes.usage, `there is no kind ${JSON.stringify(word)}: give entries or agents`);
+}

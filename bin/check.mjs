@@ -1,0 +1,59 @@
+// `npm run check`: all that can be said of the code without running it. Runs every check, then fails if one did.
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const tool = (name) => join(root, 'node_modules', '.bin', name);
+const env = { ...process.env, PATH: `${join(root, 'node_modules', '.bin')}:${process.env.PATH}` };
+
+function run(command, args) {
+  const { status, stdout, stderr } = spawnSync(command, args, {
+    cwd: root,
+    env,
+    encoding: 'utf8',
+    maxBuffer: 64 << 20,
+  });
+  return { ok: status === 0, text: `${stdout ?? ''}${stderr ?? ''}` };
+}
+
+/** Generates into a folder of its own and compares: generated code is never edited, and never old. */
+function generatedIsCurrent() {
+  const folder = mkdtempSync(join(tmpdir(), 'logfleet-gen-'));
+  try {
+    const template = join(folder, 'buf.gen.yaml');
+    const out = join(folder, 'gen');
+    writeFileSync(template, readFileSync(join(root, 'buf.gen.yaml'), 'utf8').replace('out: proto/gen', `out: ${out}`));
+    const generated = run(tool('buf'), ['generate', '--template', template]);
+    if (!generated.ok) return generated;
+    const described = run(tool('buf'), ['build', '-o', join(out, 'descriptors.binpb')]);
+    if (!described.ok) return described;
+    const { ok, text } = run('diff', ['-r', join(root, 'proto', 'gen'), out]);
+    return {
+      ok,
+      text: ok ? text : `proto/gen is not what the .proto files say: run "npm run generate"\n${text.slice(0, 2000)}`,
+    };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+const checks = [
+  ['buf lint', () => run(tool('buf'), ['lint'])],
+  ['generated code', generatedIsCurrent],
+  ['biome', () => run(tool('biome'), ['check', '--error-on-warnings', '.'])],
+  ['tsc', () => run(tool('tsc'), ['-p', '.'])],
+  ['knip', () => run(tool('knip'), [])],
+  ['architecture', () => run(process.execPath, ['--test', '--test-reporter=dot', 'test/architecture.test.ts'])],
+];
+let failed = false;
+for (const [name, check] of checks) {
+  const startMs = Date.now();
+  const { ok, text } = check();
+  process.stdout.write(`${ok ? 'ok    ' : 'FAILED'} ${name} (${((Date.now() - startMs) / 1000).toFixed(1)} s)\n`);
+  if (!ok) process.stdout.write(`${text}\n`);
+  failed ||= !ok;
+}
+process.exit(failed ? 1 : 0);

@@ -1,0 +1,123 @@
+import { spawn } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { systemClock } from '../../runtime/clock.ts';
+import { errorText, isAbort } from '../../runtime/errors.ts';
+import { runUntilSignal } from '../../runtime/lifecycle.ts';
+import { createLogger } from '../../runtime/logger.ts';
+import { type Stack, serversFromEnv, startStack } from '../start-stack.ts';
+import { Demo } from './demo.ts';
+
+const HELP = `Tries logfleet out: starts a real etcd and Kafka, a controller, an agent and a small log writer, creates a collection entry
+over gRPC, and shows how it goes.
+
+Usage: npm start [-- options]
+
+  --smoke          deliver 10,000 lines, verify them byte for byte in Kafka, and exit
+  --rate N         lines that the log writer writes per second (default: 1000)
+
+ETCD=host:port and KAFKA=host:port name servers of your own, to be used instead. Ctrl-C stops what was started.
+`;
+const SMOKE_LINES = 10_000;
+const SMOKE_TIMEOUT_MS = 60_000;
+const root = join(import.meta.dirname, '..', '..');
+const say = (line: string) => void process.stderr.write(`${line}\n`);
+
+const { values } = parseArgs({
+  options: {
+    smoke: { type: 'boolean' },
+    rate: { type: 'string', default: '1000' },
+    help: { type: 'boolean', short: 'h' },
+  },
+});
+
+async function runDemo(signal: AbortSignal): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'logfleet-demo-'));
+  say('starting etcd and Kafka …');
+  const stack = await startStack({ dataDir: join(folder, 'stack'), ...serversFromEnv(process.env), say });
+  try {
+    await using demo = new Demo(folder);
+    say('starting a controller and an agent …');
+    await demo.start(stack);
+    if (values.smoke) await smoke(demo, stack);
+    else await live(demo, stack, signal);
+  } finally {
+    await stack.stop();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function smoke(demo: Demo, stack: Stack): Promise<void> {
+  const topic = `logfleet-smoke-${process.pid}`;
+  const file = join(demo.logs, 'smoke.log');
+  await demo.apply({ name: 'smoke', paths: [join(demo.logs, '*.log')], topic, start: 'beginning' });
+  demo.write(file, SMOKE_LINES * 2, SMOKE_LINES);
+  const startMs = systemClock.monotonicMs();
+  for (;;) {
+    const written = (await readFile(file, 'latin1').catch(() => '')).split('\n').length - 1;
+    const { health } = await demo.agent();
+    if (written === SMOKE_LINES && Number(health?.delivered_lines ?? 0) >= SMOKE_LINES) break;
+    if (systemClock.monotonicMs() - startMs > SMOKE_TIMEOUT_MS) {
+      throw new Error(
+        `only ${health?.delivered_lines ?? 0} of ${written} lines were delivered in ${SMOKE_TIMEOUT_MS / 1000} s`,
+      );
+    }
+    await systemClock.sleep(100);
+  }
+  await verify(stack.kafka.join(','), topic, file);
+}
+
+/** Reads the topic back with an independent client. */
+async function verify(kafka: string, topic: string, file: string): Promise<void> {
+  const verifier = spawn(process.execPath, [join(root, 'test', 'smoke', 'verify-topic.ts'), kafka, topic, file], {
+    stdio: 'inherit',
+  });
+  const code = await new Promise((resolve) => verifier.once('exit', resolve));
+  if (code !== 0) throw new Error('the lines in Kafka are not those of the file');
+}
+
+async function live(demo: Demo, stack: Stack, signal: AbortSignal): Promise<void> {
+  const file = join(demo.logs, 'app.log');
+  await demo.apply({ name: 'demo', paths: [join(demo.logs, '*.log')], topic: 'logfleet-demo', start: 'beginning' });
+  demo.write(file, Number(values.rate));
+  process.stdout.write(`
+A log writer appends ${values.rate} lines per second to ${file}; the agent delivers them to the topic logfleet-demo.
+Try, in another terminal, here:
+
+  export LOGFLEET_CONTROLLER=${demo.controller}
+  bin/logfleet get entries
+  bin/logfleet get agents -w
+  bin/logfleet describe agent demo
+  bin/logfleet pause entry demo          # and: resume
+  bin/logfleet get entry demo -o yaml    # change it, and: bin/logfleet apply -f
+  kcat -b ${stack.kafka[0]} -C -t logfleet-demo -o end
+  etcdctl --endpoints ${stack.etcd[0]} get --prefix /logfleet-demo-
+
+The processes' logs are in ${demo.folder}. Ctrl-C stops all.
+
+`);
+  while (!signal.aborted) {
+    try {
+      const { health, entries } = await demo.agent();
+      const error = entries?.find((entry) => entry.error)?.error;
+      const rate = `${Math.round(health?.lines_per_second ?? 0)} lines/s, ${kib(health?.bytes_per_second)}/s`;
+      const line = `${rate}, lag ${kib(health?.lag_bytes)}, ${health?.delivered_lines ?? 0} lines delivered${error ? `; ${error}` : ''}`;
+      process.stdout.write(process.stdout.isTTY ? `\r\x1b[K${line}` : `${line}\n`);
+    } catch (error) {
+      say(errorText(error));
+    }
+    await systemClock.sleep(1_000, signal).catch((error: unknown) => {
+      if (!isAbort(error, signal)) throw error;
+    });
+  }
+  process.stdout.write('\n');
+}
+
+function kib(bytes: string | number | undefined): string {
+  return `${(Number(bytes ?? 0) / 1024).toFixed(1)} KiB`;
+}
+
+if (values.help) process.stdout.write(HELP);
+else process.exitCode = await runUntilSignal(createLogger({ level: 'info', format: 'text' }), runDemo);

@@ -405,16 +405,8 @@ export const Hello: MessageFns<Hello> = {
   fromJSON(object: any): Hello {
     return {
       identity: isSet(object.identity) ? AgentIdentity.fromJSON(object.identity) : undefined,
-      instanceId: isSet(object.instanceId)
-        ? globalThis.String(object.instanceId)
-        : isSet(object.instance_id)
-        ? globalThis.String(object.instance_id)
-        : "",
-      appliedHash: isSet(object.appliedHash)
-        ? globalThis.String(object.appliedHash)
-        : isSet(object.applied_hash)
-        ? globalThis.String(object.applied_hash)
-        : "",
+      instanceId: isSet(object.instance_id) ? globalThis.String(object.instance_id) : "",
+      appliedHash: isSet(object.applied_hash) ? globalThis.String(object.applied_hash) : "",
     };
   },
 
@@ -424,10 +416,10 @@ export const Hello: MessageFns<Hello> = {
       obj.identity = AgentIdentity.toJSON(message.identity);
     }
     if (message.instanceId !== "") {
-      obj.instanceId = message.instanceId;
+      obj.instance_id = message.instanceId;
     }
     if (message.appliedHash !== "") {
-      obj.appliedHash = message.appliedHash;
+      obj.applied_hash = message.appliedHash;
     }
     return obj;
   },
@@ -916,14 +908,10 @@ export const Report: MessageFns<Report> = {
       time: isSet(object.time) ? fromJsonTimestamp(object.time) : undefined,
       entries: globalThis.Array.isArray(object?.entries) ? object.entries.map((e: any) => EntryStatus.fromJSON(e)) : [],
       files: globalThis.Array.isArray(object?.files) ? object.files.map((e: any) => FileStatus.fromJSON(e)) : [],
-      removedEntries: globalThis.Array.isArray(object?.removedEntries)
-        ? object.removedEntries.map((e: any) => globalThis.String(e))
-        : globalThis.Array.isArray(object?.removed_entries)
+      removedEntries: globalThis.Array.isArray(object?.removed_entries)
         ? object.removed_entries.map((e: any) => globalThis.String(e))
         : [],
-      removedFiles: globalThis.Array.isArray(object?.removedFiles)
-        ? object.removedFiles.map((e: any) => globalThis.String(e))
-        : globalThis.Array.isArray(object?.removed_files)
+      removedFiles: globalThis.Array.isArray(object?.removed_files)
         ? object.removed_files.map((e: any) => globalThis.String(e))
         : [],
       full: isSet(object.full) ? globalThis.Boolean(object.full) : false,
@@ -943,10 +931,10 @@ export const Report: MessageFns<Report> = {
       obj.files = message.files.map((e) => FileStatus.toJSON(e));
     }
     if (message.removedEntries?.length) {
-      obj.removedEntries = message.removedEntries;
+      obj.removed_entries = message.removedEntries;
     }
     if (message.removedFiles?.length) {
-      obj.removedFiles = message.removedFiles;
+      obj.removed_files = message.removedFiles;
     }
     if (message.full !== false) {
       obj.full = message.full;

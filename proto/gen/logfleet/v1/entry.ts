@@ -457,11 +457,7 @@ export const Entry: MessageFns<Entry> = {
       start: isSet(object.start) ? globalThis.String(object.start) : "",
       compression: isSet(object.compression) ? globalThis.String(object.compression) : "",
       headers: isSet(object.headers) ? globalThis.String(object.headers) : "",
-      maxLineBytes: isSet(object.maxLineBytes)
-        ? globalThis.Number(object.maxLineBytes)
-        : isSet(object.max_line_bytes)
-        ? globalThis.Number(object.max_line_bytes)
-        : 0,
+      maxLineBytes: isSet(object.max_line_bytes) ? globalThis.Number(object.max_line_bytes) : 0,
       paused: isSet(object.paused) ? globalThis.Boolean(object.paused) : false,
       owner: isSet(object.owner) ? globalThis.String(object.owner) : "",
       description: isSet(object.description) ? globalThis.String(object.description) : "",
@@ -479,21 +475,9 @@ export const Entry: MessageFns<Entry> = {
           {},
         )
         : {},
-      createTime: isSet(object.createTime)
-        ? fromJsonTimestamp(object.createTime)
-        : isSet(object.create_time)
-        ? fromJsonTimestamp(object.create_time)
-        : undefined,
-      updateTime: isSet(object.updateTime)
-        ? fromJsonTimestamp(object.updateTime)
-        : isSet(object.update_time)
-        ? fromJsonTimestamp(object.update_time)
-        : undefined,
-      topicStatus: isSet(object.topicStatus)
-        ? TopicStatus.fromJSON(object.topicStatus)
-        : isSet(object.topic_status)
-        ? TopicStatus.fromJSON(object.topic_status)
-        : undefined,
+      createTime: isSet(object.create_time) ? fromJsonTimestamp(object.create_time) : undefined,
+      updateTime: isSet(object.update_time) ? fromJsonTimestamp(object.update_time) : undefined,
+      topicStatus: isSet(object.topic_status) ? TopicStatus.fromJSON(object.topic_status) : undefined,
     };
   },
 
@@ -530,7 +514,7 @@ export const Entry: MessageFns<Entry> = {
       obj.headers = message.headers;
     }
     if (message.maxLineBytes !== 0) {
-      obj.maxLineBytes = Math.round(message.maxLineBytes);
+      obj.max_line_bytes = Math.round(message.maxLineBytes);
     }
     if (message.paused !== false) {
       obj.paused = message.paused;
@@ -551,13 +535,13 @@ export const Entry: MessageFns<Entry> = {
       }
     }
     if (message.createTime !== undefined) {
-      obj.createTime = message.createTime.toISOString();
+      obj.create_time = message.createTime.toISOString();
     }
     if (message.updateTime !== undefined) {
-      obj.updateTime = message.updateTime.toISOString();
+      obj.update_time = message.updateTime.toISOString();
     }
     if (message.topicStatus !== undefined) {
-      obj.topicStatus = TopicStatus.toJSON(message.topicStatus);
+      obj.topic_status = TopicStatus.toJSON(message.topicStatus);
     }
     return obj;
   },

@@ -264,11 +264,7 @@ export const CreateEntryRequest: MessageFns<CreateEntryRequest> = {
 
   fromJSON(object: any): CreateEntryRequest {
     return {
-      entryId: isSet(object.entryId)
-        ? globalThis.String(object.entryId)
-        : isSet(object.entry_id)
-        ? globalThis.String(object.entry_id)
-        : "",
+      entryId: isSet(object.entry_id) ? globalThis.String(object.entry_id) : "",
       entry: isSet(object.entry) ? Entry.fromJSON(object.entry) : undefined,
     };
   },
@@ -276,7 +272,7 @@ export const CreateEntryRequest: MessageFns<CreateEntryRequest> = {
   toJSON(message: CreateEntryRequest): unknown {
     const obj: any = {};
     if (message.entryId !== "") {
-      obj.entryId = message.entryId;
+      obj.entry_id = message.entryId;
     }
     if (message.entry !== undefined) {
       obj.entry = Entry.toJSON(message.entry);
@@ -463,34 +459,22 @@ export const ListEntriesRequest: MessageFns<ListEntriesRequest> = {
 
   fromJSON(object: any): ListEntriesRequest {
     return {
-      pageSize: isSet(object.pageSize)
-        ? globalThis.Number(object.pageSize)
-        : isSet(object.page_size)
-        ? globalThis.Number(object.page_size)
-        : 0,
-      pageToken: isSet(object.pageToken)
-        ? globalThis.String(object.pageToken)
-        : isSet(object.page_token)
-        ? globalThis.String(object.page_token)
-        : "",
-      labelSelector: isSet(object.labelSelector)
-        ? globalThis.String(object.labelSelector)
-        : isSet(object.label_selector)
-        ? globalThis.String(object.label_selector)
-        : "",
+      pageSize: isSet(object.page_size) ? globalThis.Number(object.page_size) : 0,
+      pageToken: isSet(object.page_token) ? globalThis.String(object.page_token) : "",
+      labelSelector: isSet(object.label_selector) ? globalThis.String(object.label_selector) : "",
     };
   },
 
   toJSON(message: ListEntriesRequest): unknown {
     const obj: any = {};
     if (message.pageSize !== 0) {
-      obj.pageSize = Math.round(message.pageSize);
+      obj.page_size = Math.round(message.pageSize);
     }
     if (message.pageToken !== "") {
-      obj.pageToken = message.pageToken;
+      obj.page_token = message.pageToken;
     }
     if (message.labelSelector !== "") {
-      obj.labelSelector = message.labelSelector;
+      obj.label_selector = message.labelSelector;
     }
     return obj;
   },
@@ -582,11 +566,7 @@ export const ListEntriesResponse: MessageFns<ListEntriesResponse> = {
   fromJSON(object: any): ListEntriesResponse {
     return {
       entries: globalThis.Array.isArray(object?.entries) ? object.entries.map((e: any) => Entry.fromJSON(e)) : [],
-      nextPageToken: isSet(object.nextPageToken)
-        ? globalThis.String(object.nextPageToken)
-        : isSet(object.next_page_token)
-        ? globalThis.String(object.next_page_token)
-        : "",
+      nextPageToken: isSet(object.next_page_token) ? globalThis.String(object.next_page_token) : "",
     };
   },
 
@@ -596,7 +576,7 @@ export const ListEntriesResponse: MessageFns<ListEntriesResponse> = {
       obj.entries = message.entries.map((e) => Entry.toJSON(e));
     }
     if (message.nextPageToken !== "") {
-      obj.nextPageToken = message.nextPageToken;
+      obj.next_page_token = message.nextPageToken;
     }
     return obj;
   },
@@ -698,16 +678,8 @@ export const UpdateEntryRequest: MessageFns<UpdateEntryRequest> = {
   fromJSON(object: any): UpdateEntryRequest {
     return {
       entry: isSet(object.entry) ? Entry.fromJSON(object.entry) : undefined,
-      updateMask: isSet(object.updateMask)
-        ? FieldMask.unwrap(FieldMask.fromJSON(object.updateMask))
-        : isSet(object.update_mask)
-        ? FieldMask.unwrap(FieldMask.fromJSON(object.update_mask))
-        : undefined,
-      allowMissing: isSet(object.allowMissing)
-        ? globalThis.Boolean(object.allowMissing)
-        : isSet(object.allow_missing)
-        ? globalThis.Boolean(object.allow_missing)
-        : false,
+      updateMask: isSet(object.update_mask) ? FieldMask.unwrap(FieldMask.fromJSON(object.update_mask)) : undefined,
+      allowMissing: isSet(object.allow_missing) ? globalThis.Boolean(object.allow_missing) : false,
     };
   },
 
@@ -717,10 +689,10 @@ export const UpdateEntryRequest: MessageFns<UpdateEntryRequest> = {
       obj.entry = Entry.toJSON(message.entry);
     }
     if (message.updateMask !== undefined) {
-      obj.updateMask = FieldMask.toJSON(FieldMask.wrap(message.updateMask));
+      obj.update_mask = FieldMask.toJSON(FieldMask.wrap(message.updateMask));
     }
     if (message.allowMissing !== false) {
-      obj.allowMissing = message.allowMissing;
+      obj.allow_missing = message.allowMissing;
     }
     return obj;
   },
@@ -913,11 +885,7 @@ export const WatchEntriesRequest: MessageFns<WatchEntriesRequest> = {
   fromJSON(object: any): WatchEntriesRequest {
     return {
       name: isSet(object.name) ? globalThis.String(object.name) : "",
-      labelSelector: isSet(object.labelSelector)
-        ? globalThis.String(object.labelSelector)
-        : isSet(object.label_selector)
-        ? globalThis.String(object.label_selector)
-        : "",
+      labelSelector: isSet(object.label_selector) ? globalThis.String(object.label_selector) : "",
     };
   },
 
@@ -927,7 +895,7 @@ export const WatchEntriesRequest: MessageFns<WatchEntriesRequest> = {
       obj.name = message.name;
     }
     if (message.labelSelector !== "") {
-      obj.labelSelector = message.labelSelector;
+      obj.label_selector = message.labelSelector;
     }
     return obj;
   },

@@ -499,11 +499,7 @@ export const AgentIdentity: MessageFns<AgentIdentity> = {
 
   fromJSON(object: any): AgentIdentity {
     return {
-      agentId: isSet(object.agentId)
-        ? globalThis.String(object.agentId)
-        : isSet(object.agent_id)
-        ? globalThis.String(object.agent_id)
-        : "",
+      agentId: isSet(object.agent_id) ? globalThis.String(object.agent_id) : "",
       host: isSet(object.host) ? globalThis.String(object.host) : "",
       os: isSet(object.os) ? globalThis.String(object.os) : "",
       version: isSet(object.version) ? globalThis.String(object.version) : "",
@@ -530,7 +526,7 @@ export const AgentIdentity: MessageFns<AgentIdentity> = {
   toJSON(message: AgentIdentity): unknown {
     const obj: any = {};
     if (message.agentId !== "") {
-      obj.agentId = message.agentId;
+      obj.agent_id = message.agentId;
     }
     if (message.host !== "") {
       obj.host = message.host;
@@ -854,78 +850,46 @@ export const AgentHealth: MessageFns<AgentHealth> = {
 
   fromJSON(object: any): AgentHealth {
     return {
-      lagBytes: isSet(object.lagBytes)
-        ? BigInt(object.lagBytes)
-        : isSet(object.lag_bytes)
-        ? BigInt(object.lag_bytes)
-        : 0n,
-      bytesPerSecond: isSet(object.bytesPerSecond)
-        ? globalThis.Number(object.bytesPerSecond)
-        : isSet(object.bytes_per_second)
-        ? globalThis.Number(object.bytes_per_second)
-        : 0,
-      linesPerSecond: isSet(object.linesPerSecond)
-        ? globalThis.Number(object.linesPerSecond)
-        : isSet(object.lines_per_second)
-        ? globalThis.Number(object.lines_per_second)
-        : 0,
-      deliveredBytes: isSet(object.deliveredBytes)
-        ? BigInt(object.deliveredBytes)
-        : isSet(object.delivered_bytes)
-        ? BigInt(object.delivered_bytes)
-        : 0n,
-      deliveredLines: isSet(object.deliveredLines)
-        ? BigInt(object.deliveredLines)
-        : isSet(object.delivered_lines)
-        ? BigInt(object.delivered_lines)
-        : 0n,
-      openFiles: isSet(object.openFiles)
-        ? globalThis.Number(object.openFiles)
-        : isSet(object.open_files)
-        ? globalThis.Number(object.open_files)
-        : 0,
-      residentBytes: isSet(object.residentBytes)
-        ? BigInt(object.residentBytes)
-        : isSet(object.resident_bytes)
-        ? BigInt(object.resident_bytes)
-        : 0n,
+      lagBytes: isSet(object.lag_bytes) ? BigInt(object.lag_bytes) : 0n,
+      bytesPerSecond: isSet(object.bytes_per_second) ? globalThis.Number(object.bytes_per_second) : 0,
+      linesPerSecond: isSet(object.lines_per_second) ? globalThis.Number(object.lines_per_second) : 0,
+      deliveredBytes: isSet(object.delivered_bytes) ? BigInt(object.delivered_bytes) : 0n,
+      deliveredLines: isSet(object.delivered_lines) ? BigInt(object.delivered_lines) : 0n,
+      openFiles: isSet(object.open_files) ? globalThis.Number(object.open_files) : 0,
+      residentBytes: isSet(object.resident_bytes) ? BigInt(object.resident_bytes) : 0n,
       error: isSet(object.error) ? globalThis.String(object.error) : "",
-      startTime: isSet(object.startTime)
-        ? fromJsonTimestamp(object.startTime)
-        : isSet(object.start_time)
-        ? fromJsonTimestamp(object.start_time)
-        : undefined,
+      startTime: isSet(object.start_time) ? fromJsonTimestamp(object.start_time) : undefined,
     };
   },
 
   toJSON(message: AgentHealth): unknown {
     const obj: any = {};
     if (message.lagBytes !== 0n) {
-      obj.lagBytes = message.lagBytes.toString();
+      obj.lag_bytes = message.lagBytes.toString();
     }
     if (message.bytesPerSecond !== 0) {
-      obj.bytesPerSecond = floatToJson(message.bytesPerSecond);
+      obj.bytes_per_second = floatToJson(message.bytesPerSecond);
     }
     if (message.linesPerSecond !== 0) {
-      obj.linesPerSecond = floatToJson(message.linesPerSecond);
+      obj.lines_per_second = floatToJson(message.linesPerSecond);
     }
     if (message.deliveredBytes !== 0n) {
-      obj.deliveredBytes = message.deliveredBytes.toString();
+      obj.delivered_bytes = message.deliveredBytes.toString();
     }
     if (message.deliveredLines !== 0n) {
-      obj.deliveredLines = message.deliveredLines.toString();
+      obj.delivered_lines = message.deliveredLines.toString();
     }
     if (message.openFiles !== 0) {
-      obj.openFiles = Math.round(message.openFiles);
+      obj.open_files = Math.round(message.openFiles);
     }
     if (message.residentBytes !== 0n) {
-      obj.residentBytes = message.residentBytes.toString();
+      obj.resident_bytes = message.residentBytes.toString();
     }
     if (message.error !== "") {
       obj.error = message.error;
     }
     if (message.startTime !== undefined) {
-      obj.startTime = message.startTime.toISOString();
+      obj.start_time = message.startTime.toISOString();
     }
     return obj;
   },
@@ -1337,26 +1301,10 @@ export const FileStatus: MessageFns<FileStatus> = {
       state: isSet(object.state) ? fileStatus_StateFromJSON(object.state) : FileStatus_State.UNSPECIFIED,
       position: isSet(object.position) ? BigInt(object.position) : 0n,
       size: isSet(object.size) ? BigInt(object.size) : 0n,
-      lagBytes: isSet(object.lagBytes)
-        ? BigInt(object.lagBytes)
-        : isSet(object.lag_bytes)
-        ? BigInt(object.lag_bytes)
-        : 0n,
-      bytesPerSecond: isSet(object.bytesPerSecond)
-        ? globalThis.Number(object.bytesPerSecond)
-        : isSet(object.bytes_per_second)
-        ? globalThis.Number(object.bytes_per_second)
-        : 0,
-      lastError: isSet(object.lastError)
-        ? globalThis.String(object.lastError)
-        : isSet(object.last_error)
-        ? globalThis.String(object.last_error)
-        : "",
-      lastProgressTime: isSet(object.lastProgressTime)
-        ? fromJsonTimestamp(object.lastProgressTime)
-        : isSet(object.last_progress_time)
-        ? fromJsonTimestamp(object.last_progress_time)
-        : undefined,
+      lagBytes: isSet(object.lag_bytes) ? BigInt(object.lag_bytes) : 0n,
+      bytesPerSecond: isSet(object.bytes_per_second) ? globalThis.Number(object.bytes_per_second) : 0,
+      lastError: isSet(object.last_error) ? globalThis.String(object.last_error) : "",
+      lastProgressTime: isSet(object.last_progress_time) ? fromJsonTimestamp(object.last_progress_time) : undefined,
     };
   },
 
@@ -1390,16 +1338,16 @@ export const FileStatus: MessageFns<FileStatus> = {
       obj.size = message.size.toString();
     }
     if (message.lagBytes !== 0n) {
-      obj.lagBytes = message.lagBytes.toString();
+      obj.lag_bytes = message.lagBytes.toString();
     }
     if (message.bytesPerSecond !== 0) {
-      obj.bytesPerSecond = floatToJson(message.bytesPerSecond);
+      obj.bytes_per_second = floatToJson(message.bytesPerSecond);
     }
     if (message.lastError !== "") {
-      obj.lastError = message.lastError;
+      obj.last_error = message.lastError;
     }
     if (message.lastProgressTime !== undefined) {
-      obj.lastProgressTime = message.lastProgressTime.toISOString();
+      obj.last_progress_time = message.lastProgressTime.toISOString();
     }
     return obj;
   },
@@ -1616,24 +1564,12 @@ export const Agent: MessageFns<Agent> = {
       identity: isSet(object.identity) ? AgentIdentity.fromJSON(object.identity) : undefined,
       liveness: isSet(object.liveness) ? agent_LivenessFromJSON(object.liveness) : Agent_Liveness.UNSPECIFIED,
       controller: isSet(object.controller) ? globalThis.String(object.controller) : "",
-      connectTime: isSet(object.connectTime)
-        ? fromJsonTimestamp(object.connectTime)
-        : isSet(object.connect_time)
-        ? fromJsonTimestamp(object.connect_time)
-        : undefined,
-      lastSeenTime: isSet(object.lastSeenTime)
-        ? fromJsonTimestamp(object.lastSeenTime)
-        : isSet(object.last_seen_time)
-        ? fromJsonTimestamp(object.last_seen_time)
-        : undefined,
+      connectTime: isSet(object.connect_time) ? fromJsonTimestamp(object.connect_time) : undefined,
+      lastSeenTime: isSet(object.last_seen_time) ? fromJsonTimestamp(object.last_seen_time) : undefined,
       health: isSet(object.health) ? AgentHealth.fromJSON(object.health) : undefined,
       entries: globalThis.Array.isArray(object?.entries) ? object.entries.map((e: any) => EntryStatus.fromJSON(e)) : [],
       files: globalThis.Array.isArray(object?.files) ? object.files.map((e: any) => FileStatus.fromJSON(e)) : [],
-      fileCount: isSet(object.fileCount)
-        ? globalThis.Number(object.fileCount)
-        : isSet(object.file_count)
-        ? globalThis.Number(object.file_count)
-        : 0,
+      fileCount: isSet(object.file_count) ? globalThis.Number(object.file_count) : 0,
       error: isSet(object.error) ? globalThis.String(object.error) : "",
     };
   },
@@ -1653,10 +1589,10 @@ export const Agent: MessageFns<Agent> = {
       obj.controller = message.controller;
     }
     if (message.connectTime !== undefined) {
-      obj.connectTime = message.connectTime.toISOString();
+      obj.connect_time = message.connectTime.toISOString();
     }
     if (message.lastSeenTime !== undefined) {
-      obj.lastSeenTime = message.lastSeenTime.toISOString();
+      obj.last_seen_time = message.lastSeenTime.toISOString();
     }
     if (message.health !== undefined) {
       obj.health = AgentHealth.toJSON(message.health);
@@ -1668,7 +1604,7 @@ export const Agent: MessageFns<Agent> = {
       obj.files = message.files.map((e) => FileStatus.toJSON(e));
     }
     if (message.fileCount !== 0) {
-      obj.fileCount = Math.round(message.fileCount);
+      obj.file_count = Math.round(message.fileCount);
     }
     if (message.error !== "") {
       obj.error = message.error;

@@ -257,50 +257,30 @@ export const ListAgentsRequest: MessageFns<ListAgentsRequest> = {
 
   fromJSON(object: any): ListAgentsRequest {
     return {
-      pageSize: isSet(object.pageSize)
-        ? globalThis.Number(object.pageSize)
-        : isSet(object.page_size)
-        ? globalThis.Number(object.page_size)
-        : 0,
-      pageToken: isSet(object.pageToken)
-        ? globalThis.String(object.pageToken)
-        : isSet(object.page_token)
-        ? globalThis.String(object.page_token)
-        : "",
-      labelSelector: isSet(object.labelSelector)
-        ? globalThis.String(object.labelSelector)
-        : isSet(object.label_selector)
-        ? globalThis.String(object.label_selector)
-        : "",
-      includeFiles: isSet(object.includeFiles)
-        ? globalThis.Boolean(object.includeFiles)
-        : isSet(object.include_files)
-        ? globalThis.Boolean(object.include_files)
-        : false,
-      localOnly: isSet(object.localOnly)
-        ? globalThis.Boolean(object.localOnly)
-        : isSet(object.local_only)
-        ? globalThis.Boolean(object.local_only)
-        : false,
+      pageSize: isSet(object.page_size) ? globalThis.Number(object.page_size) : 0,
+      pageToken: isSet(object.page_token) ? globalThis.String(object.page_token) : "",
+      labelSelector: isSet(object.label_selector) ? globalThis.String(object.label_selector) : "",
+      includeFiles: isSet(object.include_files) ? globalThis.Boolean(object.include_files) : false,
+      localOnly: isSet(object.local_only) ? globalThis.Boolean(object.local_only) : false,
     };
   },
 
   toJSON(message: ListAgentsRequest): unknown {
     const obj: any = {};
     if (message.pageSize !== 0) {
-      obj.pageSize = Math.round(message.pageSize);
+      obj.page_size = Math.round(message.pageSize);
     }
     if (message.pageToken !== "") {
-      obj.pageToken = message.pageToken;
+      obj.page_token = message.pageToken;
     }
     if (message.labelSelector !== "") {
-      obj.labelSelector = message.labelSelector;
+      obj.label_selector = message.labelSelector;
     }
     if (message.includeFiles !== false) {
-      obj.includeFiles = message.includeFiles;
+      obj.include_files = message.includeFiles;
     }
     if (message.localOnly !== false) {
-      obj.localOnly = message.localOnly;
+      obj.local_only = message.localOnly;
     }
     return obj;
   },
@@ -405,11 +385,7 @@ export const ListAgentsResponse: MessageFns<ListAgentsResponse> = {
   fromJSON(object: any): ListAgentsResponse {
     return {
       agents: globalThis.Array.isArray(object?.agents) ? object.agents.map((e: any) => Agent.fromJSON(e)) : [],
-      nextPageToken: isSet(object.nextPageToken)
-        ? globalThis.String(object.nextPageToken)
-        : isSet(object.next_page_token)
-        ? globalThis.String(object.next_page_token)
-        : "",
+      nextPageToken: isSet(object.next_page_token) ? globalThis.String(object.next_page_token) : "",
       unreachable: globalThis.Array.isArray(object?.unreachable)
         ? object.unreachable.map((e: any) => globalThis.String(e))
         : [],
@@ -422,7 +398,7 @@ export const ListAgentsResponse: MessageFns<ListAgentsResponse> = {
       obj.agents = message.agents.map((e) => Agent.toJSON(e));
     }
     if (message.nextPageToken !== "") {
-      obj.nextPageToken = message.nextPageToken;
+      obj.next_page_token = message.nextPageToken;
     }
     if (message.unreachable?.length) {
       obj.unreachable = message.unreachable;
@@ -517,11 +493,7 @@ export const GetAgentRequest: MessageFns<GetAgentRequest> = {
   fromJSON(object: any): GetAgentRequest {
     return {
       name: isSet(object.name) ? globalThis.String(object.name) : "",
-      localOnly: isSet(object.localOnly)
-        ? globalThis.Boolean(object.localOnly)
-        : isSet(object.local_only)
-        ? globalThis.Boolean(object.local_only)
-        : false,
+      localOnly: isSet(object.local_only) ? globalThis.Boolean(object.local_only) : false,
     };
   },
 
@@ -531,7 +503,7 @@ export const GetAgentRequest: MessageFns<GetAgentRequest> = {
       obj.name = message.name;
     }
     if (message.localOnly !== false) {
-      obj.localOnly = message.localOnly;
+      obj.local_only = message.localOnly;
     }
     return obj;
   },
@@ -644,21 +616,9 @@ export const WatchAgentsRequest: MessageFns<WatchAgentsRequest> = {
   fromJSON(object: any): WatchAgentsRequest {
     return {
       name: isSet(object.name) ? globalThis.String(object.name) : "",
-      labelSelector: isSet(object.labelSelector)
-        ? globalThis.String(object.labelSelector)
-        : isSet(object.label_selector)
-        ? globalThis.String(object.label_selector)
-        : "",
-      includeFiles: isSet(object.includeFiles)
-        ? globalThis.Boolean(object.includeFiles)
-        : isSet(object.include_files)
-        ? globalThis.Boolean(object.include_files)
-        : false,
-      localOnly: isSet(object.localOnly)
-        ? globalThis.Boolean(object.localOnly)
-        : isSet(object.local_only)
-        ? globalThis.Boolean(object.local_only)
-        : false,
+      labelSelector: isSet(object.label_selector) ? globalThis.String(object.label_selector) : "",
+      includeFiles: isSet(object.include_files) ? globalThis.Boolean(object.include_files) : false,
+      localOnly: isSet(object.local_only) ? globalThis.Boolean(object.local_only) : false,
     };
   },
 
@@ -668,13 +628,13 @@ export const WatchAgentsRequest: MessageFns<WatchAgentsRequest> = {
       obj.name = message.name;
     }
     if (message.labelSelector !== "") {
-      obj.labelSelector = message.labelSelector;
+      obj.label_selector = message.labelSelector;
     }
     if (message.includeFiles !== false) {
-      obj.includeFiles = message.includeFiles;
+      obj.include_files = message.includeFiles;
     }
     if (message.localOnly !== false) {
-      obj.localOnly = message.localOnly;
+      obj.local_only = message.localOnly;
     }
     return obj;
   },

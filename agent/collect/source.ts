@@ -1,7 +1,6 @@
 import { type BigIntStats, closeSync, fstat as fstatCallback, read as readCallback } from 'node:fs';
 import { promisify } from 'node:util';
-import type { LineFormat } from '../deliver/line-encoder.ts';
-import { LineEncoder } from '../deliver/line-encoder.ts';
+import { LineEncoder, type LineFormat } from '../deliver/line-encoder.ts';
 import type { Route, RouteSource, Segment } from '../deliver/route.ts';
 import { CHUNK_BYTES_MAX, type Workbench } from '../deliver/work-pool.ts';
 import type { Checkpoint } from './checkpoint-store.ts';
@@ -21,9 +20,6 @@ export interface SourceEvents {
   /** A read failed, or works again. */
   onStateChange(source: Source): void;
 }
-
-/** What `look` found. */
-export type Look = 'same' | 'truncated';
 
 /**
  * One generation of one file, read for one entry. READING ⇄ PAUSED; DRAINING once the file has left its path; CLOSED at the end.
@@ -142,7 +138,7 @@ export class Source implements RouteSource {
   }
 
   /** Looks at the file as it is now, and goes on reading when it has grown. Rejects with the system's error. */
-  async look(nowMs: number): Promise<Look> {
+  async look(nowMs: number): Promise<'same' | 'truncated'> {
     const stat = await fstat(this.fd, { bigint: true });
     const size = Number(stat.size);
     this.unlinked = stat.nlink === 0n;

@@ -5,7 +5,9 @@ import type { Logger } from '../../runtime/logger.ts';
 import { DeliveryError, DUPLICATE_SEQUENCE_NUMBER, kafkaAnswerError } from './delivery-error.ts';
 import type { KafkaCluster } from './kafka-cluster.ts';
 import { kafkaErrorName } from './kafka-wire.ts';
-import { type ProducerIdentity, sequenceAfter, stampProducer } from './record-batch.ts';
+import { type ProducerIdentity, stampProducer } from './record-batch.ts';
+import { sequenceAfter, sequenceDistance } from './sequence.ts';
+import { Trouble } from './trouble.ts';
 
 /** An encoded batch on its way; owned by the producer until one of its callbacks is called. */
 export interface OutgoingBatch {
@@ -26,8 +28,6 @@ interface Sequenced extends OutgoingBatch {
 /** Kafka remembers the last five batches of a producer on a partition (KIP-98, KIP-185): more in flight could not be told apart. */
 export const IN_FLIGHT_MAX = 5;
 const RETRY = { initialMs: 100, maxMs: 5_000 };
-/** A cluster busy with itself for less than this is nothing to tell an operator. */
-const QUIET_FAILURE_MS = 3_000;
 
 /**
  * Sends batches to one partition in order, each once: an idempotent producer of its own. A failed batch stops the sending; when all
@@ -38,7 +38,7 @@ export class PartitionProducer {
   readonly #cluster: KafkaCluster;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #onFailureChange: () => void;
+  readonly #trouble: Trouble;
   readonly #stop = new AbortController();
   readonly #backoff = createBackoff(RETRY);
   readonly topic: string;
@@ -52,7 +52,6 @@ export class PartitionProducer {
   /** One until an answer was good: a broker accepts any sequence of an id that it does not know, so a gap would go unseen. */
   #limit = 1;
   #lastOffset = -1n;
-  #failure: { error: DeliveryError; sinceMs: number } | undefined;
 
   constructor(
     cluster: KafkaCluster,
@@ -64,14 +63,12 @@ export class PartitionProducer {
     this.partition = target.partition;
     this.#clock = tools.clock;
     this.#logger = tools.logger.child(target);
-    this.#onFailureChange = tools.onFailureChange;
+    this.#trouble = new Trouble({ clock: tools.clock, logger: this.#logger, onChange: tools.onFailureChange });
   }
 
   /** What holds up delivery, for a person; undefined while all is well or the trouble is young. */
   get failure(): DeliveryError | undefined {
-    if (!this.#failure) return undefined;
-    const lasting = this.#clock.monotonicMs() - this.#failure.sinceMs > QUIET_FAILURE_MS;
-    return lasting || this.#failure.error.kind !== 'retriable' ? this.#failure.error : undefined;
+    return this.#trouble.shown;
   }
 
   /** Takes a batch to send after those before it. The caller keeps to IN_FLIGHT_MAX batches without an answer. */
@@ -150,34 +147,22 @@ export class PartitionProducer {
   #succeeded(batch: Sequenced): void {
     this.#limit = IN_FLIGHT_MAX;
     this.#backoff.reset();
-    if (this.#failure && this.#state === 'OPEN') {
-      this.#logger.info('delivery goes on', { after: this.#failure.error.message });
-      this.#failure = undefined;
-      this.#onFailureChange();
-    }
+    if (this.#state === 'OPEN') this.#trouble.end();
     batch.onDelivered();
   }
 
   /** All in flight have an answer: puts the failed ones back, in their order, and recovers from what the first one met. */
   #settle(): void {
-    const failed = this.#failed.sort((a, b) => distance(b.baseSequence as number, a.baseSequence as number));
+    const failed = this.#failed.sort((a, b) => sequenceDistance(b.baseSequence as number, a.baseSequence as number));
     this.#failed = [];
     this.#queue = [...failed, ...this.#queue];
     const first = failed[0] as Sequenced;
     const error = first.failure as DeliveryError;
-    this.#heldUp(error);
+    this.#trouble.begin(error);
     this.#limit = 1;
     if (error.kind === 'too-large' && first.recordCount > 1) this.#handBack(first.baseSequence as number, error);
     else if (error.kind === 'sequence') this.#recover(() => this.#compareSequences());
     else this.#recover();
-  }
-
-  #heldUp(error: DeliveryError): void {
-    // A cluster is often busy with itself for a moment, as when a leader moves: that is worth a line, not a warning.
-    if (!this.#failure)
-      this.#logger[error.kind === 'retriable' ? 'info' : 'warn']('delivery is held up', { error: error.message });
-    this.#failure = { error, sinceMs: this.#failure?.sinceMs ?? this.#clock.monotonicMs() };
-    this.#onFailureChange();
   }
 
   /** The broker has refused the first batch and so has none after it: their lines come again in smaller batches. */
@@ -195,7 +180,7 @@ export class PartitionProducer {
   }
 
   async #recovery(step: () => Promise<void>): Promise<void> {
-    let wait = this.#failure !== undefined;
+    let wait = this.#trouble.there;
     while (!this.#stop.signal.aborted) {
       try {
         if (wait) await this.#clock.sleep(this.#backoff.next(), this.#stop.signal);
@@ -207,7 +192,7 @@ export class PartitionProducer {
         if (this.#stop.signal.aborted) return;
         const failure =
           error instanceof DeliveryError ? error : new DeliveryError('NETWORK', 'retriable', errorText(error));
-        this.#heldUp(failure);
+        this.#trouble.begin(failure);
         wait = true;
       }
     }
@@ -223,7 +208,7 @@ export class PartitionProducer {
   async #compareSequences(): Promise<void> {
     const last = await this.#lastSequence();
     if (last !== undefined) {
-      while (this.#queue[0]?.baseSequence !== undefined && distance(lastOf(this.#queue[0]), last) >= 0) {
+      while (this.#queue[0]?.baseSequence !== undefined && sequenceDistance(lastOf(this.#queue[0]), last) >= 0) {
         this.#queue.shift()?.onDelivered();
       }
       const next = this.#queue[0]?.baseSequence;
@@ -254,10 +239,4 @@ export class PartitionProducer {
 
 function lastOf(batch: Sequenced): number {
   return sequenceAfter(batch.baseSequence as number, batch.recordCount - 1);
-}
-
-/** How far `to` is ahead of `from`, sequences wrapping at 2^31; negative when it is behind. */
-function distance(from: number, to: number): number {
-  const ahead = (to - from + 2 ** 31) % 2 ** 31;
-  return ahead < 2 ** 30 ? ahead : ahead - 2 ** 31;
 }

@@ -65,8 +65,3 @@ export function stampProducer(batch: Buffer, producer: ProducerIdentity, baseSeq
   batch.writeInt32BE(baseSequence, 53);
   batch.writeUInt32BE(crc32c(batch.subarray(CRC_FROM)), CRC_AT);
 }
-
-/** Sequences are int32 and wrap to 0 after 2^31 - 1 (KIP-98). */
-export function sequenceAfter(sequence: number, count: number): number {
-  return (sequence + count) % 2 ** 31;
-}

@@ -1,0 +1,12 @@
+/** Sequences are int32 and wrap to 0 after 2^31 - 1 (KIP-98). */
+const MODULUS = 2 ** 31;
+
+export function sequenceAfter(sequence: number, count: number): number {
+  return (sequence + count) % MODULUS;
+}
+
+/** How far `to` is ahead of `from`; negative when it is behind. */
+export function sequenceDistance(from: number, to: number): number {
+  const ahead = (to - from + MODULUS) % MODULUS;
+  return ahead < MODULUS / 2 ? ahead : ahead - MODULUS;
+}

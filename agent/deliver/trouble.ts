@@ -1,0 +1,48 @@
+import type { Clock } from '../../runtime/clock.ts';
+import type { Logger } from '../../runtime/logger.ts';
+import type { DeliveryError } from './delivery-error.ts';
+
+/** A cluster busy with itself for less than this is nothing to tell an operator. */
+const QUIET_MS = 3_000;
+
+/** What holds up delivery on one route, from the first failure to the next success. */
+export class Trouble {
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #onChange: () => void;
+  #error: DeliveryError | undefined;
+  #sinceMs = 0;
+
+  constructor(tools: { clock: Clock; logger: Logger; onChange: () => void }) {
+    this.#clock = tools.clock;
+    this.#logger = tools.logger;
+    this.#onChange = tools.onChange;
+  }
+
+  get there(): boolean {
+    return this.#error !== undefined;
+  }
+
+  /** The error for a person; undefined while all is well, or the trouble is young and likely to pass. */
+  get shown(): DeliveryError | undefined {
+    const lasting = this.#clock.monotonicMs() - this.#sinceMs > QUIET_MS;
+    return this.#error?.kind !== 'retriable' || lasting ? this.#error : undefined;
+  }
+
+  begin(error: DeliveryError): void {
+    if (!this.#error) {
+      this.#sinceMs = this.#clock.monotonicMs();
+      // A leader that moves is worth a line, not a warning.
+      this.#logger[error.kind === 'retriable' ? 'info' : 'warn']('delivery is held up', { error: error.message });
+    }
+    this.#error = error;
+    this.#onChange();
+  }
+
+  end(): void {
+    if (!this.#error) return;
+    this.#logger.info('delivery goes on', { after: this.#error.message });
+    this.#error = undefined;
+    this.#onChange();
+  }
+}

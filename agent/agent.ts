@@ -12,7 +12,6 @@ import { Router } from './deliver/router.ts';
 import { WorkPool } from './deliver/work-pool.ts';
 import { followEntriesFile, readEntriesFile } from './entries-file.ts';
 import { agentIdentity } from './identity.ts';
-import { ControllerLink } from './link/controller-link.ts';
 import { DesiredState } from './link/desired-state.ts';
 import { SnapshotCache } from './link/snapshot-cache.ts';
 
@@ -78,6 +77,8 @@ export class Agent {
         entries: kept.length,
       });
     }
+    // gRPC is loaded only where there is a controller.
+    const { ControllerLink } = await import('./link/controller-link.ts');
     const identity = agentIdentity(this.#config);
     const tls = loadTls(controller.tls, 'controller.tls');
     const options = { addresses: controller.addresses, tls, identity, reportIntervalMs };

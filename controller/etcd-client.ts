@@ -121,8 +121,8 @@ export class EtcdClient {
   }
 
   /**
-   * Follows `prefix` from `fromRevision` on. The package reconnects by itself; `onBroken` is called once when the watch is gone for good,
-   * as after a compaction: then list again. Returns what ends it.
+   * Follows `prefix` from `fromRevision` on. `onBroken` is called once when the watch is gone, as after a compaction, or may have missed
+   * something, as after a lost connection: then list again. Returns what ends it.
    */
   watch(
     prefix: string,
@@ -141,16 +141,21 @@ export class EtcdClient {
         })),
       );
     });
-    watcher.on('error', (error) => {
-      if (!ended) handlers.onBroken(error);
-      ended = true;
-    });
-    return () => {
+    const end = () => {
       if (ended) return;
       ended = true;
       // It can't be cancelled while etcd is away; it is deaf from here on anyhow.
       watcher.cancel().catch(() => {});
     };
+    const broken = (error: Error) => {
+      if (ended) return;
+      end();
+      handlers.onBroken(error);
+    };
+    watcher.on('error', broken);
+    // Connected again, the package goes on from the answer's revision, not from where it was: what lies between would be lost.
+    watcher.on('disconnected', broken);
+    return end;
   }
 
   close(): void {
@@ -174,6 +179,8 @@ async function call<T>(request: () => Promise<T>): Promise<T> {
     if (isRecoverableError(error as Error) || /UNAVAILABLE|DEADLINE|no leader|timed out/i.test(text)) {
       throw new StoreError('UNAVAILABLE', 'etcd gives no answer', { cause: error, retryable: true });
     }
+    if (/request is too large/i.test(text))
+      throw new StoreError('TOO_LARGE', 'larger than etcd takes (1.5 MiB by default)', { cause: error });
     throw new StoreError('REFUSED', `etcd refuses: ${text}`, { cause: error });
   }
 }

@@ -22,6 +22,8 @@ const CHANNEL_OPTIONS = {
   'grpc.keepalive_timeout_ms': 5_000,
   'grpc.keepalive_permit_without_calls': 1,
   'grpc.enable_retries': 0,
+  // A snapshot can't be split: many large entries pass the default of 4 MiB.
+  'grpc.max_receive_message_length': -1,
 };
 
 export interface LinkOptions {

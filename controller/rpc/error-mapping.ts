@@ -5,7 +5,12 @@ import type { Logger } from '../../runtime/logger.ts';
 import { ApiError } from '../api-error.ts';
 import { StoreError } from '../store-error.ts';
 
-const storeStatus = { UNAVAILABLE: Status.UNAVAILABLE, DENIED: Status.UNAVAILABLE, REFUSED: Status.INTERNAL } as const;
+const storeStatus = {
+  UNAVAILABLE: Status.UNAVAILABLE,
+  DENIED: Status.UNAVAILABLE,
+  REFUSED: Status.INTERNAL,
+  TOO_LARGE: Status.RESOURCE_EXHAUSTED,
+} as const;
 
 /** Middleware: the one place where our errors become gRPC's. What nobody expected is logged, and told as INTERNAL. */
 export function mapErrors(logger: Logger) {

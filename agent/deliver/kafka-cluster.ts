@@ -1,56 +1,53 @@
-import type { ConnectionOptions as TlsOptions } from 'node:tls';
-import {
-  apiVersionsV3,
-  type Broker,
-  Connection,
-  describeProducersV0,
-  initProducerIdV4,
-  metadataV12,
-  type SASLOptions,
-} from '@platformatic/kafka';
+import { systemClock } from '../../runtime/clock.ts';
 import { errorText } from '../../runtime/errors.ts';
+import type { Login, TlsMaterial } from '../../runtime/security.ts';
+import { type BrokerAddress, KafkaConnection } from '../kafka/kafka-connection.ts';
+import { type ConnectionError, kafkaErrorName } from '../kafka/kafka-error.ts';
+import {
+  apis,
+  type ClusterMetadata,
+  describeProducers,
+  initProducerId,
+  metadata,
+  type ProducerIdentity,
+  type TopicMetadata,
+} from '../kafka/kafka-messages.ts';
+import { type ProduceAnswer, produce } from '../kafka/kafka-produce.ts';
+import type { KafkaRequest } from '../kafka/kafka-request.ts';
 import { DeliveryError, kafkaAnswerError, UNKNOWN_TOPIC_OR_PARTITION } from './delivery-error.ts';
-import { kafkaErrorName, PRODUCE, PRODUCE_VERSIONS, type ProduceAnswer, sendProduce } from './kafka-wire.ts';
-import type { ProducerIdentity } from './record-batch.ts';
+import type { RecordBatch } from './record-batch.ts';
 
 export interface ClusterOptions {
   clientId: string;
   /** Addresses to learn the cluster from, `host:port`. */
   brokers: readonly string[];
-  tls?: TlsOptions;
-  sasl?: SASLOptions;
+  tls?: TlsMaterial | undefined;
+  sasl?: Login | undefined;
 }
 
-const CONNECT_TIMEOUT_MS = 5_000;
-/** How long a broker may take to answer; longer than PRODUCE_TIMEOUT_MS, after which it answers REQUEST_TIMED_OUT itself. */
-const REQUEST_TIMEOUT_MS = 30_000;
+/** How long a broker may wait for the in-sync replicas; it then answers REQUEST_TIMED_OUT. */
 const PRODUCE_TIMEOUT_MS = 20_000;
-/** Routes bound what is in flight (five batches each), not the connection. */
-const CONNECTION_INFLIGHT_MAX = 1_000;
 /** Metadata asked for again within this time is answered from the last answer, so that fifty routes ask once. */
 const METADATA_FRESH_MS = 200;
 
-interface Link {
-  connection: Connection;
-  produceVersion: number;
-}
+const NEEDS = [apis.produce, apis.metadata, apis.initProducerId, apis.describeProducers];
 
-interface TopicView {
-  errorCode: number;
-  /** Leader node by partition; -1 while it has none. */
-  leaders: number[];
+interface Link {
+  opened: Promise<KafkaConnection>;
+  /** undefined until it is open. */
+  connection: KafkaConnection | undefined;
 }
 
 /**
  * The agent's view of one Kafka cluster: connections by broker, partitions and leaders by topic, and the few calls the agent
- * makes. The library does connections, TLS and SASL; retries are the callers'. Every method rejects with DeliveryError.
+ * makes. Retries are the callers'. Every method rejects with DeliveryError.
  */
 export class KafkaCluster {
   readonly #options: ClusterOptions;
-  readonly #links = new Map<string, Promise<Link>>();
-  readonly #topics = new Map<string, TopicView>();
+  readonly #links = new Map<string, Link>();
+  readonly #topics = new Map<string, TopicMetadata>();
   readonly #refreshes = new Map<string, { atMs: number; done: Promise<void> }>();
-  #brokers = new Map<number, Broker>();
+  #brokers = new Map<number, BrokerAddress>();
   #closed = false;
 
   constructor(options: ClusterOptions) {
@@ -62,9 +59,8 @@ export class KafkaCluster {
     if (!this.#topics.has(topic)) await this.refresh(topic);
     const view = this.#topics.get(topic);
     if (view?.errorCode !== 0) {
-      const code = view?.errorCode ?? UNKNOWN_TOPIC_OR_PARTITION;
       this.#topics.delete(topic);
-      throw kafkaAnswerError(code, kafkaErrorName(code), `topic ${topic}`);
+      throw answerError(view?.errorCode ?? UNKNOWN_TOPIC_OR_PARTITION, `topic ${topic}`);
     }
     return view.leaders.length;
   }
@@ -72,63 +68,53 @@ export class KafkaCluster {
   /** Asks the cluster anew who leads the partitions of `topic`. */
   refresh(topic: string): Promise<void> {
     const last = this.#refreshes.get(topic);
-    if (last && performance.now() - last.atMs < METADATA_FRESH_MS) return last.done;
+    if (last && systemClock.monotonicMs() - last.atMs < METADATA_FRESH_MS) return last.done;
     const done = this.#fetchMetadata(topic);
-    this.#refreshes.set(topic, { atMs: performance.now(), done });
+    this.#refreshes.set(topic, { atMs: systemClock.monotonicMs(), done });
     return done;
   }
 
   /** A new producer id; its sequences start at 0 on every partition. */
   async initProducer(): Promise<ProducerIdentity> {
-    const link = await this.#anyLink();
-    const answer = await call(() => initProducerIdV4.api.async(link.connection, null, 0));
-    return { id: answer.producerId, epoch: answer.producerEpoch };
+    const answer = await call(await this.#anyBroker(), initProducerId());
+    if (answer.errorCode !== 0) throw answerError(answer.errorCode, null);
+    return { id: answer.id, epoch: answer.epoch };
   }
 
   /** Appends one encoded batch; the answer may be an error of Kafka's. Rejects when it is not known whether it was appended. */
-  async produce(topic: string, partition: number, batch: Buffer): Promise<ProduceAnswer> {
-    const link = await this.#leaderLink(topic, partition);
-    const target = { topic, partition, version: link.produceVersion, timeoutMs: PRODUCE_TIMEOUT_MS };
-    return call(() => sendProduce(link.connection, target, batch));
+  async produce(topic: string, partition: number, batch: RecordBatch): Promise<ProduceAnswer> {
+    const target = { topic, partition, timeoutMs: PRODUCE_TIMEOUT_MS };
+    const leader = await this.#leader(topic, partition);
+    return call(leader, produce(target, [batch.header, ...batch.records]));
   }
 
   /** The last sequence that the partition's leader has of `producer`; undefined when it does not know the id (KIP-664). */
   async lastSequence(topic: string, partition: number, producer: ProducerIdentity): Promise<number | undefined> {
-    const link = await this.#leaderLink(topic, partition);
-    const request = [{ name: topic, partitionIndexes: [partition] }];
-    const answer = await call(() => describeProducersV0.api.async(link.connection, request));
-    const known = answer.topics[0]?.partitions[0]?.activeProducers.find(
-      (active) => active.producerId === producer.id && active.producerEpoch === producer.epoch,
-    );
+    const answer = await call(await this.#leader(topic, partition), describeProducers(topic, partition));
+    if (answer.errorCode !== 0) throw answerError(answer.errorCode, answer.errorMessage);
+    const known = answer.producers.find(({ id, epoch }) => id === producer.id && epoch === producer.epoch);
     return known?.lastSequence;
   }
 
   async close(): Promise<void> {
     this.#closed = true;
-    const links = await Promise.allSettled(this.#links.values());
+    const links = await Promise.allSettled([...this.#links.values()].map(({ opened }) => opened));
     this.#links.clear();
-    await Promise.allSettled(links.map((link) => link.status === 'fulfilled' && link.value.connection.close()));
+    for (const link of links) if (link.status === 'fulfilled') link.value.close();
   }
 
   async #fetchMetadata(topic: string): Promise<void> {
-    const link = await this.#anyLink();
-    const answer = await call(() => metadataV12.api.async(link.connection, [topic], false, false)).catch(
-      keepTopicErrors,
-    );
-    this.#brokers = new Map(answer.brokers.map(({ nodeId, host, port }) => [nodeId, { host, port }]));
-    const found = answer.topics.find(({ name }) => name === topic);
-    if (!found) return;
-    const leaders: number[] = [];
-    for (const { partitionIndex, leaderId } of found.partitions) leaders[partitionIndex] = leaderId;
-    this.#topics.set(topic, { errorCode: found.errorCode, leaders });
+    const answer: ClusterMetadata = await call(await this.#anyBroker(), metadata([topic]));
+    this.#brokers = answer.brokers;
+    const found = answer.topics.get(topic);
+    if (found) this.#topics.set(topic, found);
   }
 
-  async #leaderLink(topic: string, partition: number): Promise<Link> {
+  async #leader(topic: string, partition: number): Promise<KafkaConnection> {
     if (!this.#topics.has(topic)) await this.refresh(topic);
     const view = this.#topics.get(topic);
     if (view?.errorCode !== 0 || partition >= view.leaders.length) {
-      const code = view?.errorCode || UNKNOWN_TOPIC_OR_PARTITION;
-      throw kafkaAnswerError(code, kafkaErrorName(code), `partition ${partition} of topic ${topic}`);
+      throw answerError(view?.errorCode || UNKNOWN_TOPIC_OR_PARTITION, `partition ${partition} of topic ${topic}`);
     }
     const broker = this.#brokers.get(view.leaders[partition] ?? -1);
     if (!broker)
@@ -136,92 +122,67 @@ export class KafkaCluster {
     return this.#link(broker);
   }
 
-  /** A link to whichever broker answers first in order: those known already, then those configured. */
-  async #anyLink(): Promise<Link> {
-    const failures: unknown[] = [];
+  /** A connection to whichever broker answers first in order: those known already, then those configured. */
+  async #anyBroker(): Promise<KafkaConnection> {
+    const failures: DeliveryError[] = [];
     for (const broker of [...this.#brokers.values(), ...this.#options.brokers.map(parseBroker)]) {
       try {
         return await this.#link(broker);
       } catch (error) {
-        failures.push(error);
+        failures.push(error as DeliveryError);
       }
     }
-    const worst =
-      failures.find((error) => error instanceof DeliveryError && error.kind === 'pausing') ?? failures.at(-1);
-    throw asDeliveryError(worst);
+    throw failures.find(({ kind }) => kind === 'pausing') ?? failures.at(-1);
   }
 
-  #link(broker: Broker): Promise<Link> {
+  #link(broker: BrokerAddress): Promise<KafkaConnection> {
     const key = `${broker.host}:${broker.port}`;
     const present = this.#links.get(key);
-    if (present !== undefined) return present;
-    const link = this.#connect(broker, () => forget());
+    if (present && present.connection?.usable !== false) return present.opened;
+    const link: Link = { opened: this.#connect(broker), connection: undefined };
+    this.#links.set(key, link);
+    present?.connection?.retire();
     const forget = () => {
       if (this.#links.get(key) === link) this.#links.delete(key);
     };
-    this.#links.set(key, link);
-    link.catch(forget);
-    return link;
+    link.opened.then((connection) => {
+      link.connection = connection;
+      connection.onClose(forget);
+    }, forget);
+    return link.opened;
   }
 
-  async #connect({ host, port }: Broker, onClose: () => void): Promise<Link> {
+  async #connect(broker: BrokerAddress): Promise<KafkaConnection> {
     if (this.#closed) throw new DeliveryError('NETWORK', 'retriable', 'the agent is stopping');
-    const { clientId, tls, sasl } = this.#options;
-    const connection = new Connection(clientId, {
-      connectTimeout: CONNECT_TIMEOUT_MS,
-      requestTimeout: REQUEST_TIMEOUT_MS,
-      maxInflights: CONNECTION_INFLIGHT_MAX,
-      ...(tls && { tls: { servername: host, ...tls } }),
-      ...(sasl && { sasl }),
-    });
-    // Errors reach the callers through their requests; without a listener the emitter would end the process.
-    connection.on('error', onClose);
-    connection.on('close', onClose);
-    await call(() => connection.connect(host, port) as Promise<void>, `can't connect to Kafka at ${host}:${port}`);
-    const versions = await call(() => apiVersionsV3.api.async(connection, 'logfleet', '0.1.0'));
-    const produce = versions.apiKeys.find(({ apiKey }) => apiKey === PRODUCE);
-    if (!produce || produce.maxVersion < PRODUCE_VERSIONS.min) {
-      await connection.close();
-      throw new DeliveryError(
-        'UNSUPPORTED',
-        'pausing',
-        `the broker at ${host}:${port} is older than Kafka 2.8: upgrade it`,
-      );
+    const { clientId, tls, sasl: login } = this.#options;
+    try {
+      return await KafkaConnection.open(broker, { clientId, tls, login, needs: NEEDS });
+    } catch (error) {
+      throw asDeliveryError(error);
     }
-    return { connection, produceVersion: Math.min(produce.maxVersion, PRODUCE_VERSIONS.max) };
   }
 }
 
-async function call<T>(request: () => Promise<T>, context?: string): Promise<T> {
+async function call<Answer>(connection: KafkaConnection, request: KafkaRequest<Answer>): Promise<Answer> {
   try {
-    return await request();
+    return await connection.request(request);
   } catch (error) {
-    throw asDeliveryError(error, context);
+    throw asDeliveryError(error);
   }
 }
 
-/** The library throws for an answer with any error in it; metadata's answer is worth having all the same. */
-function keepTopicErrors(error: unknown): ReturnType<typeof metadataV12.parseResponse> {
-  const answer = ((error as Error).cause as { response?: unknown } | undefined)?.response;
-  if (!answer) throw error;
-  return answer as ReturnType<typeof metadataV12.parseResponse>;
+function answerError(code: number, detail: string | null): DeliveryError {
+  return kafkaAnswerError(code, kafkaErrorName(code), detail);
 }
 
-function asDeliveryError(error: unknown, context?: string): DeliveryError {
+function asDeliveryError(error: unknown): DeliveryError {
   if (error instanceof DeliveryError) return error;
-  const known = error as { code?: string; errors?: { apiCode?: number; message?: string }[] };
-  const kafkaCode = known.errors?.find(({ apiCode }) => typeof apiCode === 'number')?.apiCode;
-  if (kafkaCode) return kafkaAnswerError(kafkaCode, kafkaErrorName(kafkaCode), context);
-  const cause = (error as Error).cause ?? error;
-  const denied =
-    known.code === 'PLT_KFK_AUTHENTICATION' || (cause as { code?: string }).code === 'PLT_KFK_AUTHENTICATION';
-  if (denied)
-    return new DeliveryError('AUTHENTICATION', 'pausing', `${errorText(error)}: check kafka.sasl`, { cause: error });
-  const text = context ?? 'the connection to Kafka failed';
-  return new DeliveryError('NETWORK', 'retriable', `${text}: ${errorText(error)}`, { cause: error });
+  const { code, retryable } = error as ConnectionError;
+  const hint = code === 'AUTHENTICATION' ? ': check kafka.sasl' : '';
+  return new DeliveryError(code, retryable ? 'retriable' : 'pausing', `${errorText(error)}${hint}`, { cause: error });
 }
 
-function parseBroker(address: string): Broker {
+function parseBroker(address: string): BrokerAddress {
   const at = address.lastIndexOf(':');
   return { host: address.slice(0, at).replace(/^\[|\]$/g, ''), port: Number(address.slice(at + 1)) };
 }

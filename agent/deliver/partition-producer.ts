@@ -2,16 +2,17 @@ import { createBackoff } from '../../runtime/backoff.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { errorText } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
+import { kafkaErrorName } from '../kafka/kafka-error.ts';
+import type { ProducerIdentity } from '../kafka/kafka-messages.ts';
 import { DeliveryError, DUPLICATE_SEQUENCE_NUMBER, kafkaAnswerError } from './delivery-error.ts';
 import type { KafkaCluster } from './kafka-cluster.ts';
-import { kafkaErrorName } from './kafka-wire.ts';
-import { type ProducerIdentity, stampProducer } from './record-batch.ts';
+import { type RecordBatch, stampProducer } from './record-batch.ts';
 import { sequenceAfter, sequenceDistance } from './sequence.ts';
 import { Trouble } from './trouble.ts';
 
 /** An encoded batch on its way; owned by the producer until one of its callbacks is called. */
 export interface OutgoingBatch {
-  bytes: Buffer;
+  encoded: RecordBatch;
   recordCount: number;
   /** Kafka has it, on all in-sync replicas. */
   onDelivered(): void;
@@ -101,7 +102,7 @@ export class PartitionProducer {
     if (batch.baseSequence === undefined) {
       batch.baseSequence = this.#nextSequence;
       this.#nextSequence = sequenceAfter(batch.baseSequence, batch.recordCount);
-      stampProducer(batch.bytes, identity, batch.baseSequence);
+      stampProducer(batch.encoded, identity, batch.baseSequence);
     }
     this.#inFlight.push(batch);
     batch.failure = await this.#attempt(batch);
@@ -122,7 +123,7 @@ export class PartitionProducer {
 
   async #attempt(batch: Sequenced): Promise<DeliveryError | undefined> {
     try {
-      const answer = await this.#cluster.produce(this.topic, this.partition, batch.bytes);
+      const answer = await this.#cluster.produce(this.topic, this.partition, batch.encoded);
       if (answer.throttleMs > 0) await this.#clock.sleep(answer.throttleMs, this.#stop.signal).catch(() => {});
       if (answer.errorCode === DUPLICATE_SEQUENCE_NUMBER) return undefined;
       if (answer.errorCode !== 0) {

@@ -1,4 +1,5 @@
 import { crc32c } from '@node-rs/crc32';
+import type { ProducerIdentity } from '../kafka/kafka-messages.ts';
 
 /*
  * RecordBatch, magic 2 (https://kafka.apache.org/documentation/#recordbatch):
@@ -26,11 +27,6 @@ const MAGIC = 2;
 export const compressionCodes = { none: 0, gzip: 1, snappy: 2, lz4: 3, zstd: 4 } as const;
 export type Compression = keyof typeof compressionCodes;
 
-export interface ProducerIdentity {
-  id: bigint;
-  epoch: number;
-}
-
 export interface BatchHeader {
   compression: Compression;
   recordCount: number;
@@ -38,30 +34,43 @@ export interface BatchHeader {
   timestampMs: number;
 }
 
+/** One encoded batch: its header and the compressed records, to be written one after the other. */
+export interface RecordBatch {
+  header: Buffer;
+  records: readonly Uint8Array[];
+  /** Of all together. */
+  byteLength: number;
+}
+
 /**
- * Returns a batch around `records`, the encoded records after compression. Copies them once. It is whole when `stampProducer` has
+ * A batch around `records`, the encoded records after compression, which are not copied. It is whole when `stampProducer` has
  * written the producer and the checksum.
  */
-export function encodeRecordBatch(header: BatchHeader, records: Uint8Array): Buffer {
-  const batch = Buffer.allocUnsafe(BATCH_HEADER_BYTES + records.length);
-  batch.writeBigInt64BE(0n, 0);
-  batch.writeInt32BE(batch.length - 12, 8);
-  batch.writeInt32BE(-1, 12);
-  batch.writeInt8(MAGIC, 16);
-  batch.writeInt16BE(compressionCodes[header.compression], 21);
-  batch.writeInt32BE(header.recordCount - 1, 23);
-  const timestamp = BigInt(header.timestampMs);
-  batch.writeBigInt64BE(timestamp, 27);
-  batch.writeBigInt64BE(timestamp, 35);
-  batch.writeInt32BE(header.recordCount, 57);
-  batch.set(records, BATCH_HEADER_BYTES);
-  return batch;
+export function encodeRecordBatch(facts: BatchHeader, records: readonly Uint8Array[]): RecordBatch {
+  const byteLength = records.reduce((sum, piece) => sum + piece.length, BATCH_HEADER_BYTES);
+  const header = Buffer.allocUnsafe(BATCH_HEADER_BYTES);
+  header.writeBigInt64BE(0n, 0);
+  header.writeInt32BE(byteLength - 12, 8);
+  header.writeInt32BE(-1, 12);
+  header.writeInt8(MAGIC, 16);
+  header.writeInt16BE(compressionCodes[facts.compression], 21);
+  header.writeInt32BE(facts.recordCount - 1, 23);
+  const timestamp = BigInt(facts.timestampMs);
+  header.writeBigInt64BE(timestamp, 27);
+  header.writeBigInt64BE(timestamp, 35);
+  header.writeInt32BE(facts.recordCount, 57);
+  return { header, records, byteLength };
 }
 
 /** Writes the producer's identity and sequence into an encoded batch, and the checksum. May be done again for another producer. */
-export function stampProducer(batch: Buffer, producer: ProducerIdentity, baseSequence: number): void {
-  batch.writeBigInt64BE(producer.id, 43);
-  batch.writeInt16BE(producer.epoch, 51);
-  batch.writeInt32BE(baseSequence, 53);
-  batch.writeUInt32BE(crc32c(batch.subarray(CRC_FROM)), CRC_AT);
+export function stampProducer(
+  { header, records }: RecordBatch,
+  producer: ProducerIdentity,
+  baseSequence: number,
+): void {
+  header.writeBigInt64BE(producer.id, 43);
+  header.writeInt16BE(producer.epoch, 51);
+  header.writeInt32BE(baseSequence, 53);
+  const checksum = records.reduce((crc, piece) => crc32c(piece, crc), crc32c(header.subarray(CRC_FROM)));
+  header.writeUInt32BE(checksum, CRC_AT);
 }

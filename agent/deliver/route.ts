@@ -132,11 +132,11 @@ export class Route {
         this.#notify();
       };
       try {
-        const bytes = encodeRecordBatch(header, await compressed);
-        held = Math.min(bytes.length, RECORD_BYTES_MAX);
+        const encoded = encodeRecordBatch(header, await compressed);
+        held = Math.min(encoded.byteLength, RECORD_BYTES_MAX);
         pool.giveBytes(RECORD_BYTES_MAX - held);
         this.producer.enqueue({
-          bytes,
+          encoded,
           recordCount: header.recordCount,
           onDelivered: () => finish((source, segment) => source.delivered(segment)),
           onTooLarge: (error) => {

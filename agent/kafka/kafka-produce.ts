@@ -1,0 +1,77 @@
+import { type Answered, apis, only } from './kafka-messages.ts';
+import type { KafkaRequest } from './kafka-request.ts';
+import type { WireReader } from './wire-reader.ts';
+import { WireWriter } from './wire-writer.ts';
+
+const ACKS_ALL = -1;
+const NO_TAGS_THRICE = Buffer.alloc(3);
+
+/** Kafka's answer for one partition. */
+export type ProduceAnswer = Answered<{
+  errorMessage: string | null;
+  /** The offset of the batch's first record; the first append's own one when the batch was a repetition, or -1. */
+  baseOffset: bigint;
+  /** How long the broker asks to wait because of a quota, ms. */
+  throttleMs: number;
+}>;
+
+export interface ProduceTarget {
+  topic: string;
+  partition: number;
+  /** How long the broker may wait for the in-sync replicas. */
+  timeoutMs: number;
+}
+
+/*
+ * One batch for one partition's leader, to be answered when all in-sync replicas have it.
+ *
+ * ProduceRequest v9 => transactional_id:COMPACT_NULLABLE_STRING acks:INT16 timeout_ms:INT32 [topic_data] TAGS
+ *   topic_data => name:COMPACT_STRING [partition_data] TAGS
+ *     partition_data => index:INT32 records:COMPACT_RECORDS TAGS
+ */
+export function produce(target: ProduceTarget, batch: readonly Uint8Array[]): KafkaRequest<ProduceAnswer> {
+  const { topic, partition, timeoutMs } = target;
+  const bytes = batch.reduce((sum, piece) => sum + piece.length, 0);
+  const before = new WireWriter().compactString(null).int16(ACKS_ALL).int32(timeoutMs);
+  before
+    .unsignedVarint(2)
+    .compactString(topic)
+    .unsignedVarint(2)
+    .int32(partition)
+    .unsignedVarint(bytes + 1);
+  return { api: apis.produce, flexible: true, body: [before.done(), ...batch, NO_TAGS_THRICE], parse };
+}
+
+/*
+ * ProduceResponse v9 => [responses] throttle_time_ms:INT32 TAGS
+ *   responses => name:COMPACT_STRING [partition_responses] TAGS
+ *     partition_responses => index:INT32 error_code:INT16 base_offset:INT64 log_append_time_ms:INT64 log_start_offset:INT64
+ *                            [record_errors] error_message:COMPACT_NULLABLE_STRING TAGS
+ *       record_errors => batch_index:INT32 batch_index_error_message:COMPACT_NULLABLE_STRING TAGS
+ */
+function parse(reader: WireReader): ProduceAnswer {
+  const topics = reader.compactArray(() => {
+    reader.compactString();
+    const answer = only(reader.compactArray(() => parsePartition(reader)));
+    reader.tags();
+    return answer;
+  });
+  return { ...only(topics), throttleMs: reader.int32() };
+}
+
+function parsePartition(reader: WireReader): Omit<ProduceAnswer, 'throttleMs'> {
+  reader.int32();
+  const errorCode = reader.int16();
+  const baseOffset = reader.int64();
+  reader.int64();
+  reader.int64();
+  const recordErrors = reader.compactArray(() => {
+    reader.int32();
+    const message = reader.compactString();
+    reader.tags();
+    return message;
+  });
+  const message = reader.compactString();
+  reader.tags();
+  return { errorCode, baseOffset, errorMessage: message ?? recordErrors.find((text) => text !== null) ?? null };
+}

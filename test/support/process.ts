@@ -16,10 +16,17 @@ export interface TestProcess extends AsyncDisposable {
   logged(message: string, options?: { timeoutMs?: number }): Promise<Record<string, unknown>>;
 }
 
-export function startProcess(script: string, args: readonly string[], env: NodeJS.ProcessEnv = {}): TestProcess {
+/** `uid`: as another user. */
+export function startProcess(
+  script: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv = {},
+  uid?: number,
+): TestProcess {
   const child: ChildProcess = spawn(process.execPath, [join(repository, script), ...args], {
     env: { ...process.env, NODE_TEST_CONTEXT: undefined, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
+    ...(uid !== undefined && { uid, gid: uid }),
   });
   const output = { stdout: '', stderr: '' };
   child.stdout?.on('data', (data: Buffer) => {

@@ -22,12 +22,13 @@ function client(bootstrap: readonly string[]) {
   });
 }
 
+/** The name of a topic of the test's own, not made yet. */
+export function newTopic(): string {
+  return `test-${randomUUID()}`;
+}
+
 /** Makes a topic of the test's own and returns its name. */
-export async function createTopic(
-  bootstrap: readonly string[],
-  partitions = 1,
-  name = `test-${randomUUID()}`,
-): Promise<string> {
+export async function createTopic(bootstrap: readonly string[], partitions = 1, name = newTopic()): Promise<string> {
   const admin = client(bootstrap).admin();
   await admin.connect();
   try {

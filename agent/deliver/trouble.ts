@@ -12,6 +12,7 @@ export class Trouble {
   readonly #onChange: () => void;
   #error: DeliveryError | undefined;
   #sinceMs = 0;
+  #warned = false;
 
   constructor(tools: { clock: Clock; logger: Logger; onChange: () => void }) {
     this.#clock = tools.clock;
@@ -30,12 +31,19 @@ export class Trouble {
   }
 
   begin(error: DeliveryError): void {
-    if (!this.#error) {
+    const first = !this.#error;
+    if (first) {
       this.#sinceMs = this.#clock.monotonicMs();
-      // A leader that moves is worth a line, not a warning.
-      this.#logger[error.kind === 'retriable' ? 'info' : 'warn']('delivery is held up', { error: error.message });
+      this.#warned = false;
     }
     this.#error = error;
+    if (this.shown && !this.#warned) {
+      this.#warned = true;
+      this.#logger.warn('delivery is held up', { error: error.message });
+    } else if (first) {
+      // A leader that moves is worth a line, not a warning.
+      this.#logger.info('delivery is held up for a moment', { error: error.message });
+    }
     this.#onChange();
   }
 

@@ -66,13 +66,20 @@ export class ControllerLink {
   async run(): Promise<void> {
     const { clock, logger } = this.#tools;
     const backoff = createBackoff(RECONNECT);
+    // The same reason again and again is told once.
+    let told = '';
     for (let turn = 0; !this.#leaving.signal.aborted; turn++) {
       const address = this.#options.addresses[turn % this.#options.addresses.length] as string;
       try {
-        await this.#converse(address, () => backoff.reset());
+        await this.#converse(address, () => {
+          backoff.reset();
+          told = '';
+        });
       } catch (error) {
-        if (!this.#leaving.signal.aborted)
-          logger.warn('no stream to the controller', { address, error: describe(error) });
+        const text = describe(error);
+        if (!this.#leaving.signal.aborted && text !== told)
+          logger.warn('no stream to the controller', { address, error: text });
+        told = text;
       }
       await clock.sleep(backoff.next(), this.#leaving.signal).catch(() => {});
     }
@@ -160,8 +167,9 @@ export class ControllerLink {
 }
 
 function describe(error: unknown): string {
-  if (error instanceof ClientError && error.code === Status.ALREADY_EXISTS) {
+  if (!(error instanceof ClientError)) return errorText(error);
+  if (error.code === Status.ALREADY_EXISTS) {
     return `${error.details}; give each agent an --id of its own, or stop the other one`;
   }
-  return errorText(error);
+  return `${Status[error.code]}: ${error.details.replace(/\.? Resolution note: $/, '')}`;
 }

@@ -13,9 +13,10 @@ export function newPrefix(): string {
   return `/test-${randomUUID()}/`;
 }
 
-/** A real controller process on a free port, ready to serve. */
+/** A real controller process, ready to serve; on a free port unless `args` say another. */
 export async function startController(etcd: string, prefix: string, ...args: string[]): Promise<RunningController> {
-  const common = ['--listen', '127.0.0.1:0', '--etcd', etcd, '--etcd.prefix', prefix];
+  const listen = args.includes('--listen') ? [] : ['--listen', '127.0.0.1:0'];
+  const common = [...listen, '--etcd', etcd, '--etcd.prefix', prefix];
   const process = startProcess('controller/main.ts', [...common, ...args]);
   const { address } = (await process.logged('listening', { timeoutMs: 20_000 })) as { address: string };
   const api = apiClient(address);

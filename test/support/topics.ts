@@ -62,7 +62,7 @@ export async function readTopic(bootstrap: readonly string[], topic: string): Pr
   try {
     await consumer.subscribe({ topic, fromBeginning: true });
     await new Promise<void>((resolve, reject) => {
-      consumer.on(consumer.events.CRASH, ({ payload }) => reject(payload.error));
+      consumer.on(consumer.events.CRASH, ({ payload }) => payload.restart || reject(payload.error));
       consumer
         .run({
           eachBatch: async ({ batch }) => {

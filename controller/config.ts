@@ -14,7 +14,11 @@ const schema = z.strictObject({
     .default(`${hostname().toLowerCase()}-${randomBytes(3).toString('hex')}`)
     .describe("the controller's id, unique among the controllers of one etcd"),
   listen: hostPort().default('127.0.0.1:7070').describe('where to serve gRPC; port 0 takes a free one'),
-  advertise: hostPort().optional().describe('where the other controllers reach this one (default: where it listens)'),
+  advertise: hostPort()
+    .optional()
+    .describe(
+      'where the other controllers reach this one (default: where it listens, by the host name when that is any address)',
+    ),
   tls: z
     .strictObject({
       cert_file: z

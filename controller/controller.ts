@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import type { Clock } from '../runtime/clock.ts';
 import { createLifecycle } from '../runtime/lifecycle.ts';
 import type { Logger } from '../runtime/logger.ts';
@@ -54,7 +55,7 @@ export class Controller {
     const background = new AbortController();
     const running = [
       mirror.run(background.signal),
-      membership.run(this.#config.advertise ?? address, background.signal),
+      membership.run(this.#config.advertise ?? reachable(address), background.signal),
       topics.run(() => wantedTopics(store), background.signal),
       this.#watchHealth(server, () => mirror.revision > 0n && membership.joined, signal),
     ];
@@ -119,6 +120,11 @@ export class Controller {
       clientCa: clientCa === undefined ? undefined : readSecret(clientCa, 'tls.client_ca_file'),
     };
   }
+}
+
+/** "Any address" is where to listen, not where to be reached. */
+function reachable(address: string): string {
+  return address.replace(/^(0\.0\.0\.0|\[::\]):/, `${hostname()}:`);
 }
 
 function wantedTopics(store: EntryStore): string[] {

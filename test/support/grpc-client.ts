@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
-import { type Client, credentials, loadPackageDefinition, type ServiceError } from '@grpc/grpc-js';
+import { Client, credentials, loadPackageDefinition, type ServiceError } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { BadRequest } from 'nice-grpc-error-details';
 
@@ -63,6 +63,30 @@ export function apiClient(address: string): ApiClient {
       for (const client of clients.values()) client.close();
     },
   };
+}
+
+/** A call of one message each way, as bytes: for what no .proto of ours describes. `path` is `/service/Method`. */
+export function rawCall(address: string, path: string, request: Buffer): Promise<Buffer> {
+  const client = new Client(address, credentials.createInsecure());
+  const bytes = (message: Buffer) => message;
+  return new Promise<Buffer>((resolve, reject) => {
+    client.makeUnaryRequest(path, bytes, bytes, request, (error, answer) =>
+      error ? reject(error) : resolve(answer ?? Buffer.alloc(0)),
+    );
+  }).finally(() => client.close());
+}
+
+/** The first answer of a stream of bytes. */
+export function rawStream(address: string, path: string, request: Buffer): Promise<Buffer> {
+  const client = new Client(address, credentials.createInsecure());
+  const bytes = (message: Buffer) => message;
+  return new Promise<Buffer>((resolve, reject) => {
+    const stream = client.makeBidiStreamRequest(path, bytes, bytes);
+    stream.on('error', reject);
+    stream.once('data', resolve);
+    stream.write(request);
+    stream.end();
+  }).finally(() => client.close());
 }
 
 /** The fields that the google.rpc.BadRequest in an error names, in its order. */

@@ -1,0 +1,274 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { createConnection } from 'node:net';
+import { test } from 'node:test';
+import { type ServiceError, status } from '@grpc/grpc-js';
+import { startAgent } from '../support/agents.ts';
+import { newPrefix, type RunningController, startController } from '../support/controllers.ts';
+import { eventually } from '../support/eventually.ts';
+import { rawCall, rawStream, type Stream } from '../support/grpc-client.ts';
+import { sharedEtcd, sharedKafka } from '../support/servers.ts';
+import { tempDir } from '../support/temp-dir.ts';
+
+async function ready(controller: RunningController): Promise<RunningController> {
+  await eventually(() => controller.api.call('EntryService', 'ListEntries', {}));
+  return controller;
+}
+
+const single = async (...args: string[]) => ready(await startController(await sharedEtcd(), newPrefix(), ...args));
+
+function hello(stream: Stream, agentId: string, more: object = {}): Stream {
+  const identity = { agent_id: agentId, host: 'h', os: 'linux', labels: {} };
+  stream.write({ hello: { identity, instance_id: 'one', ...more } });
+  return stream;
+}
+
+/** How a stream ended. */
+async function ending(stream: Stream): Promise<{ code: number; details: string }> {
+  try {
+    for await (const _ of stream);
+  } catch (error) {
+    const { code, details } = error as ServiceError;
+    return { code, details };
+  }
+  return { code: status.OK, details: '' };
+}
+
+async function next(stream: Stream): Promise<Record<string, never>> {
+  const { value } = await stream[Symbol.asyncIterator]().next();
+  return (value as { desired: Record<string, never> }).desired;
+}
+
+async function liveness({ api }: RunningController, agent: string): Promise<string> {
+  return (await api.call('FleetService', 'GetAgent', { name: `agents/${agent}` })).liveness;
+}
+
+test('an agent gets its whole desired state once, then what changes; what it has already is not sent again', async () => {
+  await using controller = await single();
+  const { api } = controller;
+  const create = (id: string, selector: string) =>
+    api.call('EntryService', 'CreateEntry', { entry_id: id, entry: { paths: ['/x/*.log'], topic: 't', selector } });
+  await create('all', '');
+  await create('other', 'agent=other');
+  const stream = hello(api.stream('AgentService', 'Connect'), 'me');
+  const messages: { kind: string; upserts: { name: string }[]; removed: string[]; hash: string }[] = [];
+  const reading = (async () => {
+    for await (const { desired } of stream) messages.push(desired as never);
+  })().catch(() => {});
+  const told = (count: number) => eventually(() => assert.equal(messages.length, count));
+  await told(1);
+  await create('mine', 'agent in (me,you)');
+  await told(2);
+  await create('not-mine', 'agent notin (me)');
+  await api.call('EntryService', 'DeleteEntry', { name: 'entries/all' });
+  await told(3);
+  await api.call('EntryService', 'UpdateEntry', { entry: { name: 'entries/mine', selector: 'agent=you' } });
+  await told(4);
+  assert.deepEqual(
+    messages.map(({ kind, upserts, removed }) => [kind, upserts.map(({ name }) => name), removed]),
+    [
+      ['KIND_SNAPSHOT', ['entries/all'], []],
+      ['KIND_DELTA', ['entries/mine'], []],
+      ['KIND_DELTA', [], ['entries/all']],
+      ['KIND_DELTA', [], ['entries/mine']],
+    ],
+  );
+  stream.end();
+  await reading;
+  const again = hello(api.stream('AgentService', 'Connect'), 'me', { applied_hash: messages.at(-1)?.hash });
+  assert.equal((await next(again))['kind'], 'KIND_UNCHANGED');
+  again.cancel();
+});
+
+test('a second agent with an id that is connected is refused and told why; the same process may come again', async () => {
+  await using controller = await single();
+  await using dir = await tempDir();
+  const kafka = await sharedKafka();
+  const options = { id: 'twin', controller: controller.address, kafka };
+  await using first = startAgent({ ...options, state: dir.at('one') });
+  await first.logged('connected to the controller');
+  await using second = startAgent({ ...options, state: dir.at('two') });
+  const { error } = await second.logged('no stream to the controller');
+  assert.match(String(error), /id twin is connected already, on host .*give each agent an --id of its own/);
+  assert.equal(await liveness(controller, 'twin'), 'LIVENESS_LIVE');
+
+  const stream = hello(controller.api.stream('AgentService', 'Connect'), 'solo');
+  await next(stream);
+  const former = ending(stream);
+  const latter = hello(controller.api.stream('AgentService', 'Connect'), 'solo');
+  await next(latter);
+  assert.equal((await former).code, status.ABORTED);
+  latter.cancel();
+});
+
+test('an agent that says goodbye is stopped, one that is killed is lost, and both are known by what they last were', async () => {
+  await using controller = await single();
+  await using dir = await tempDir();
+  const kafka = await sharedKafka();
+  const options = { controller: controller.address, kafka };
+  await using stopped = startAgent({ ...options, id: 'stopped', state: dir.at('a'), labels: { env: 'prod' } });
+  await using killed = startAgent({ ...options, id: 'killed', state: dir.at('b') });
+  await Promise.all([stopped, killed].map((agent) => agent.logged('connected to the controller')));
+  await stopped.kill('SIGTERM');
+  await killed.kill('SIGKILL');
+  await eventually(async () => assert.equal(await liveness(controller, 'stopped'), 'LIVENESS_STOPPED'));
+  await eventually(async () => assert.equal(await liveness(controller, 'killed'), 'LIVENESS_LOST'));
+  const { agents } = await controller.api.call('FleetService', 'ListAgents', { label_selector: 'env=prod' });
+  assert.deepEqual(
+    agents.map(({ name, identity }: { name: string; identity: { labels: object } }) => [name, identity.labels]),
+    [['agents/stopped', { env: 'prod' }]],
+  );
+});
+
+test('messages that make no sense end the stream with the field named, and hurt nobody else', async () => {
+  await using controller = await single();
+  const { api } = controller;
+  const open = () => api.stream('AgentService', 'Connect');
+  const early = open();
+  early.write({ report: {} });
+  assert.deepEqual(
+    await ending(early).then(({ code, details }) => [code, /first message must be hello/.test(details)]),
+    [status.INVALID_ARGUMENT, true],
+  );
+  const cases: [object, RegExp][] = [
+    [{ identity: { agent_id: 'Not An Id' } }, /agent_id/],
+    [{ identity: { agent_id: 'a', labels: { host: 'mine' } } }, /labels/],
+    [{ identity: { agent_id: 'a' }, instance_id: '' }, /instance_id/],
+  ];
+  for (const [more, expected] of cases) {
+    const { code, details } = await ending(hello(open(), 'a', more));
+    assert.equal(code, status.INVALID_ARGUMENT);
+    assert.match(details, expected);
+  }
+  const twice = hello(open(), 'b');
+  hello(twice, 'b');
+  assert.equal((await ending(twice)).code, status.INVALID_ARGUMENT);
+});
+
+test('garbage bytes on the gRPC port are shut out, and calls go on', async () => {
+  await using controller = await single();
+  const [host, port] = controller.address.split(':') as [string, string];
+  const garbage = [
+    randomBytes(4096),
+    Buffer.from('GET / HTTP/1.1\r\nHost: x\r\n\r\n'),
+    Buffer.from([0x16, 3, 1, 2, 0]),
+  ];
+  for (const bytes of garbage) {
+    const socket = createConnection(Number(port), host);
+    socket.on('error', () => {});
+    socket.write(bytes);
+    socket.end();
+    socket.resume();
+    await once(socket, 'close');
+  }
+  assert.deepEqual((await controller.api.call('EntryService', 'ListEntries', {})).entries, []);
+  const { code } = await rawCall(controller.address, '/logfleet.v1.EntryService/CreateEntry', randomBytes(100)).then(
+    () => ({ code: status.OK }),
+    (error: ServiceError) => error,
+  );
+  assert.notEqual(code, status.OK);
+  assert.deepEqual((await controller.api.call('EntryService', 'ListEntries', {})).entries, []);
+});
+
+test('a field that this version does not know is refused, not dropped', async () => {
+  await using controller = await single();
+  // CreateEntryRequest: entry_id = 1, entry = 2; Entry: paths = 4, topic = 5, and 999 that nobody knows.
+  const field = (number: number, bytes: Buffer) => {
+    const tag = number * 8 + 2;
+    const head = tag < 128 ? [tag] : [(tag & 0x7f) | 0x80, tag >> 7];
+    return Buffer.concat([Buffer.from([...head, bytes.length]), bytes]);
+  };
+  const text = (number: number, value: string) => field(number, Buffer.from(value));
+  const send = (more: Buffer) =>
+    rawCall(
+      controller.address,
+      '/logfleet.v1.EntryService/CreateEntry',
+      Buffer.concat([text(1, 'app'), field(2, Buffer.concat([text(4, '/x/*.log'), text(5, 't'), more]))]),
+    );
+  await assert.rejects(send(text(999, 'new')), { code: status.INVALID_ARGUMENT, message: /999/ });
+  await send(Buffer.alloc(0));
+});
+
+test('reflection answers under both of its names, and grpc.health.v1 tells that the controller serves', async () => {
+  await using controller = await single();
+  const listServices = Buffer.from([0x3a, 1, 0x2a]);
+  for (const version of ['v1', 'v1alpha']) {
+    const path = `/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`;
+    const answer = await rawStream(controller.address, path, listServices);
+    for (const service of ['EntryService', 'AgentService', 'FleetService'])
+      assert.ok(answer.includes(`logfleet.v1.${service}`), `${version} tells of ${service}`);
+  }
+  await eventually(async () => {
+    const check = await rawCall(controller.address, '/grpc.health.v1.Health/Check', Buffer.alloc(0));
+    assert.deepEqual([...check], [0x08, 0x01], 'SERVING');
+  });
+});
+
+test('any controller answers for all agents, and an agent whose controller is killed is soon at another', async () => {
+  const [etcd, prefix, kafka] = [await sharedEtcd(), newPrefix(), await sharedKafka()];
+  await using dir = await tempDir();
+  await using a = await ready(await startController(etcd, prefix, '--lease_ttl', '3s'));
+  await using b = await ready(await startController(etcd, prefix, '--lease_ttl', '3s'));
+  await writeFile(dir.at('x.log'), 'x\n');
+  await using agent = startAgent({ id: 'x', controller: `${a.address},${b.address}`, kafka, state: dir.at('state') });
+  await agent.logged('connected to the controller');
+  const entry = { paths: [dir.at('*.log')], topic: 'no-such-topic', start: 'beginning' };
+  await b.api.call('EntryService', 'CreateEntry', { entry_id: 'app', entry });
+  const seenFrom = async ({ api }: RunningController) => {
+    const { agents, unreachable } = await api.call('FleetService', 'ListAgents', { include_files: true });
+    assert.deepEqual([agents.length, unreachable], [1, []]);
+    const [{ liveness: live, files, entries, controller }] = agents;
+    assert.equal(live, 'LIVENESS_LIVE');
+    assert.deepEqual(
+      files.map(({ path }: { path: string }) => path),
+      [dir.at('x.log')],
+    );
+    assert.match(entries[0].error, /topic.*does not exist/);
+    return controller as string;
+  };
+  await eventually(() => seenFrom(a));
+  const home = await eventually(() => seenFrom(b));
+  await a.process.kill('SIGKILL');
+  await eventually(async () => assert.notEqual(await seenFrom(b), home), { timeoutMs: 20_000 });
+});
+
+test('a watch of agents tells who is there, then every change', async () => {
+  await using controller = await single();
+  await using dir = await tempDir();
+  const watch = controller.api.stream('FleetService', 'WatchAgents', {});
+  const seen: string[] = [];
+  const reading = (async () => {
+    for await (const { kind, agent } of watch) {
+      const { name = '', liveness: live = '' } = (agent ?? {}) as { name?: string; liveness?: string };
+      seen.push(`${kind} ${name} ${live}`);
+    }
+  })().catch(() => {});
+  await eventually(() => assert.deepEqual(seen, ['KIND_SYNCED  ']));
+  await using agent = startAgent({
+    id: 'x',
+    controller: controller.address,
+    kafka: await sharedKafka(),
+    state: dir.at('state'),
+  });
+  await eventually(() => assert.equal(seen.at(-1), 'KIND_UPDATED agents/x LIVENESS_LIVE'));
+  await agent.kill('SIGTERM');
+  await eventually(() => assert.equal(seen.at(-1), 'KIND_UPDATED agents/x LIVENESS_STOPPED'));
+  watch.cancel();
+  await reading;
+});
+
+test('SIGTERM drains: agents are told to go elsewhere, and the controller ends in good order', async () => {
+  const [etcd, prefix] = [await sharedEtcd(), newPrefix()];
+  await using a = await ready(await startController(etcd, prefix));
+  await using b = await ready(await startController(etcd, prefix));
+  const stream = hello(a.api.stream('AgentService', 'Connect'), 'x');
+  await next(stream);
+  const ended = ending(stream);
+  await a.process.kill('SIGTERM');
+  assert.deepEqual([(await ended).code, (await a.process.exited).code], [status.UNAVAILABLE, 0], a.process.stderr());
+  const again = hello(b.api.stream('AgentService', 'Connect'), 'x', { instance_id: 'two' });
+  assert.equal((await next(again))['kind'], 'KIND_SNAPSHOT', 'its id is free at once');
+  again.cancel();
+});

@@ -14,9 +14,13 @@ export interface ReadRecord {
 
 registerCodecs();
 
-function client(bootstrap: readonly string[]) {
+/** How a test's own client gets in where Kafka wants TLS or a login. */
+export type Entrance = Pick<kafkajs.KafkaConfig, 'ssl' | 'sasl'>;
+
+function client(bootstrap: readonly string[], entrance: Entrance) {
   return new kafkajs.Kafka({
     brokers: [...bootstrap],
+    ...entrance,
     logLevel: kafkajs.logLevel.NOTHING,
     retry: { initialRetryTime: 100, retries: 12 },
   });
@@ -28,11 +32,16 @@ export function newTopic(): string {
 }
 
 /** Makes a topic of the test's own and returns its name. */
-export async function createTopic(bootstrap: readonly string[], partitions = 1, name = newTopic()): Promise<string> {
-  const admin = client(bootstrap).admin();
+export async function createTopic(
+  bootstrap: readonly string[],
+  partitions = 1,
+  { entrance = {}, ...config }: Omit<kafkajs.ITopicConfig, 'topic'> & { entrance?: Entrance } = {},
+): Promise<string> {
+  const name = newTopic();
+  const admin = client(bootstrap, entrance).admin();
   await admin.connect();
   try {
-    await admin.createTopics({ topics: [{ topic: name, numPartitions: partitions }], waitForLeaders: true });
+    await admin.createTopics({ topics: [{ topic: name, numPartitions: partitions, ...config }], waitForLeaders: true });
   } finally {
     await admin.disconnect();
   }
@@ -40,8 +49,12 @@ export async function createTopic(bootstrap: readonly string[], partitions = 1, 
 }
 
 /** How many records a topic has; 0 while it does not exist. */
-export async function countRecords(bootstrap: readonly string[], topic: string): Promise<number> {
-  const admin = client(bootstrap).admin();
+export async function countRecords(
+  bootstrap: readonly string[],
+  topic: string,
+  entrance: Entrance = {},
+): Promise<number> {
+  const admin = client(bootstrap, entrance).admin();
   await admin.connect();
   try {
     const offsets = await admin.fetchTopicOffsets(topic);
@@ -52,9 +65,13 @@ export async function countRecords(bootstrap: readonly string[], topic: string):
 }
 
 /** Reads a topic from its beginning to the end it has now, in the order of partition and offset. */
-export async function readTopic(bootstrap: readonly string[], topic: string): Promise<ReadRecord[]> {
-  const kafka = client(bootstrap);
-  const expected = await countRecords(bootstrap, topic);
+export async function readTopic(
+  bootstrap: readonly string[],
+  topic: string,
+  entrance: Entrance = {},
+): Promise<ReadRecord[]> {
+  const kafka = client(bootstrap, entrance);
+  const expected = await countRecords(bootstrap, topic, entrance);
   if (expected === 0) return [];
   const consumer = kafka.consumer({ groupId: `test-${randomUUID()}`, maxWaitTimeInMs: 50 });
   const records: ReadRecord[] = [];

@@ -1,0 +1,152 @@
+import assert from 'node:assert/strict';
+import { appendFile, readFile, writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:net';
+import { test } from 'node:test';
+import { KafkaConnection } from '../../../agent/kafka/kafka-connection.ts';
+import { apis } from '../../../agent/kafka/kafka-messages.ts';
+import { startKafka } from '../../../stack/kafka.ts';
+import { assemble } from '../../support/assemble.ts';
+import { type TestCertificates, testCertificates } from '../../support/certificates.ts';
+import { eventually } from '../../support/eventually.ts';
+import { startWriter } from '../../support/line-writer.ts';
+import { runProcess, startProcess } from '../../support/process.ts';
+import { sharedKafka } from '../../support/servers.ts';
+import { type TempDir, tempDir } from '../../support/temp-dir.ts';
+import { countRecords, createTopic, type Entrance, readTopic } from '../../support/topics.ts';
+
+const PASSWORD = 'a, "strange"=pässword';
+
+/** A broker that lets in by TLS and login only, by each mechanism; sessions of SCRAM-SHA-512 last two seconds. */
+async function guardedKafka(dir: TempDir, certificates: TestCertificates) {
+  const plain = 'org.apache.kafka.common.security.plain.PlainLoginModule';
+  const scram = 'org.apache.kafka.common.security.scram.ScramLoginModule';
+  return startKafka({
+    dataDir: dir.at('kafka'),
+    protocol: 'SASL_SSL',
+    config: {
+      'sasl.enabled.mechanisms': 'PLAIN,SCRAM-SHA-256,SCRAM-SHA-512',
+      'sasl.mechanism.inter.broker.protocol': 'PLAIN',
+      'listener.name.client.plain.sasl.jaas.config': `${plain} required username="a" password="a" user_a="a" user_alice="plain";`,
+      'listener.name.client.scram-sha-256.sasl.jaas.config': `${scram} required;`,
+      'listener.name.client.scram-sha-512.sasl.jaas.config': `${scram} required;`,
+      'listener.name.client.scram-sha-512.connections.max.reauth.ms': '2000',
+      'ssl.keystore.type': 'PEM',
+      'ssl.keystore.location': certificates.server.keyAndCert,
+      'ssl.truststore.type': 'PEM',
+      'ssl.truststore.location': certificates.ca,
+    },
+    scramUsers: ['SCRAM-SHA-256=[name=bob,password=secret-256]', 'SCRAM-SHA-512=[name=eve,password=secret-512]'],
+  });
+}
+
+test('an agent gets in by TLS with plain and with scram, stays when sessions end, and says what is wrong with a login', async () => {
+  await using dir = await tempDir('sasl');
+  const certificates = await testCertificates(dir);
+  const kafka = await guardedKafka(dir, certificates);
+  try {
+    const entrance: Entrance = {
+      ssl: { ca: await readFile(certificates.ca) },
+      sasl: { mechanism: 'plain', username: 'alice', password: 'plain' },
+    };
+    const topic = await createTopic(kafka.bootstrap, 1, { entrance });
+    const entries = async (name: string) => {
+      const text = JSON.stringify({ entries: [{ name, paths: [dir.at(`${name}.log`)], topic, start: 'beginning' }] });
+      await writeFile(dir.at(`${name}.yaml`), text);
+      const own = ['--entries', dir.at(`${name}.yaml`), '--state', dir.at(`state-${name}`)];
+      return [
+        ...own,
+        '--kafka',
+        kafka.bootstrap.join(','),
+        '--kafka.tls.enabled',
+        '--kafka.tls.ca_file',
+        certificates.ca,
+      ];
+    };
+    const login = async (mechanism: string, username: string, password: string) => {
+      await writeFile(dir.at('password'), `${password}\n`);
+      const user = ['--kafka.sasl.mechanism', mechanism, '--kafka.sasl.username', username];
+      return [...user, '--kafka.sasl.password_file', dir.at('password')];
+    };
+    const users = [
+      ['plain', 'alice', 'plain'],
+      ['scram-sha-256', 'bob', 'secret-256'],
+    ] as const;
+    for (const [mechanism, user, password] of users) {
+      await writeFile(dir.at(`${user}.log`), `${user}\n`);
+      const args = [...(await entries(user)), ...(await login(mechanism, user, password)), '--once'];
+      const { code, stderr } = await runProcess('agent/main.ts', args);
+      assert.equal(code, 0, stderr);
+    }
+    const values = (await readTopic(kafka.bootstrap, topic, entrance)).map(({ value }) => value.toString());
+    assert.deepEqual(values, ['alice', 'bob']);
+
+    const wrong = [
+      ['plain', 'alice', PASSWORD, /refused the login.*check kafka\.sasl/],
+      ['scram-sha-256', 'bob', PASSWORD, /refused the login.*check kafka\.sasl/],
+    ] as const;
+    await appendFile(dir.at('alice.log'), 'more\n');
+    for (const [mechanism, user, password, expected] of wrong) {
+      await using agent = startProcess('agent/main.ts', [
+        ...(await entries('alice')),
+        ...(await login(mechanism, user, password)),
+      ]);
+      assert.match(String((await agent.logged('no route'))['error']), expected);
+      await agent.kill('SIGTERM');
+    }
+
+    const writer = startWriter(dir.at('eve.log'));
+    await using agent = startProcess('agent/main.ts', [
+      ...(await entries('eve')),
+      ...(await login('scram-sha-512', 'eve', 'secret-512')),
+    ]);
+    const startMs = performance.now();
+    await eventually(() => assert.ok(performance.now() - startMs > 5_000));
+    await writer.stop();
+    await eventually(async () =>
+      assert.equal(await countRecords(kafka.bootstrap, topic, entrance), writer.lines + values.length),
+    );
+    await agent.kill('SIGTERM');
+    const records = await readTopic(kafka.bootstrap, topic, entrance);
+    const file = [...assemble(records).values()].find(({ path }) => path.endsWith('eve.log'));
+    assert.deepEqual(file?.bytes, writer.bytes);
+    assert.doesNotMatch(agent.stderr(), /held up/, 'sessions were followed by others before they ended');
+  } finally {
+    await kafka.stop();
+  }
+});
+
+async function listening(server: Server): Promise<{ host: string; port: number }> {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return { host: '127.0.0.1', port: (server.address() as { port: number }).port };
+}
+
+test('a port that is not Kafka, is closed, or wants TLS is told as that', async () => {
+  const web = createServer((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'));
+  const shut = createServer((socket) => socket.destroy());
+  try {
+    const open = (address: { host: string; port: number }) =>
+      KafkaConnection.open(address, { clientId: 'test', needs: [] });
+    await assert.rejects(open(await listening(web)), { code: 'UNSUPPORTED', message: /is not Kafka/ });
+    await assert.rejects(open(await listening(shut)), { code: 'NETWORK', message: /does that port want TLS/ });
+    const closed = createServer();
+    const address = await listening(closed);
+    await new Promise((resolve) => closed.close(resolve));
+    await assert.rejects(open(address), (error: Error) => {
+      assert.match(`${error.message} ${error.cause}`, /Kafka at 127\.0\.0\.1:\d+ .*ECONNREFUSED/);
+      return true;
+    });
+  } finally {
+    web.close();
+    shut.close();
+  }
+});
+
+test('a broker that does not speak what is needed is refused with the release that does', async () => {
+  const [address] = await sharedKafka();
+  const [host, port] = (address as string).split(':') as [string, string];
+  const needs = [apis.metadata, { name: 'Produce', key: 0, version: 999, since: '99.0' }];
+  await assert.rejects(KafkaConnection.open({ host, port: Number(port) }, { clientId: 'test', needs }), {
+    code: 'UNSUPPORTED',
+    message: /does not speak Produce version 999: it must be Kafka 99\.0 or newer/,
+  });
+});

@@ -1,0 +1,56 @@
+import { writeFile } from 'node:fs/promises';
+import { generate } from 'selfsigned';
+import type { TempDir } from './temp-dir.ts';
+
+/** PEM files. */
+export interface TestCertificates {
+  ca: string;
+  /** For 127.0.0.1 and localhost. */
+  server: { key: string; cert: string; keyAndCert: string };
+  client: { key: string; cert: string };
+}
+
+/** An authority of the test's own, with a certificate for a server on loopback and one for a client. */
+export async function testCertificates(dir: TempDir): Promise<TestCertificates> {
+  const options = { keySize: 2048, algorithm: 'sha256' } as const;
+  const authority = await generate([{ name: 'commonName', value: 'test authority' }], {
+    ...options,
+    extensions: [
+      { name: 'basicConstraints', cA: true, critical: true },
+      { name: 'keyUsage', keyCertSign: true, digitalSignature: true, critical: true },
+    ],
+  });
+  const issued = async (name: string) => {
+    const { private: key, cert } = await generate([{ name: 'commonName', value: name }], {
+      ...options,
+      ca: { key: authority.private, cert: authority.cert },
+      extensions: [
+        { name: 'basicConstraints', cA: false },
+        { name: 'keyUsage', digitalSignature: true, keyEncipherment: true },
+        { name: 'extKeyUsage', serverAuth: true, clientAuth: true },
+        {
+          name: 'subjectAltName',
+          altNames: [
+            { type: 2, value: 'localhost' },
+            { type: 7, ip: '127.0.0.1' },
+          ],
+        },
+      ],
+    });
+    return { key, cert };
+  };
+  const write = async (name: string, text: string) => {
+    await writeFile(dir.at(name), text, { mode: 0o600 });
+    return dir.at(name);
+  };
+  const [server, client] = [await issued('server'), await issued('client')];
+  return {
+    ca: await write('ca.pem', authority.cert),
+    server: {
+      key: await write('server-key.pem', server.key),
+      cert: await write('server-cert.pem', server.cert),
+      keyAndCert: await write('server.pem', `${server.key}\n${server.cert}`),
+    },
+    client: { key: await write('client-key.pem', client.key), cert: await write('client-cert.pem', client.cert) },
+  };
+}

@@ -17,7 +17,7 @@ import { Peers } from './rpc/peers.ts';
 import { RpcServer, type ServerTls } from './rpc/rpc-server.ts';
 import { TopicFeed } from './rpc/topic-feed.ts';
 
-const HEALTH_INTERVAL_MS = 500;
+const HEALTH_INTERVAL_MS = 100;
 
 /** One controller: its view of etcd, its agents' streams, and the API. */
 export class Controller {

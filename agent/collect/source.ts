@@ -139,11 +139,13 @@ export class Source implements RouteSource {
 
   /** Looks at the file as it is now, and goes on reading when it has grown. Rejects with the system's error. */
   async look(nowMs: number): Promise<'same' | 'truncated'> {
+    // The file may grow and be read on while it is looked at: only what was read before is known to have been there.
+    const readBefore = this.#readPosition;
     const stat = await fstat(this.fd, { bigint: true });
-    const size = Number(stat.size);
+    const size = Math.max(Number(stat.size), this.#readPosition);
     this.unlinked = stat.nlink === 0n;
     const head = await compareHead(this.fd, this.#head);
-    if (size < this.#readPosition || !head) return 'truncated';
+    if (stat.size < readBefore || !head) return 'truncated';
     this.#head = head;
     if (size > this.size) this.lastGrowthMs = nowMs;
     this.size = size;

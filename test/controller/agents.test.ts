@@ -12,8 +12,13 @@ import { rawCall, rawStream, type Stream } from '../support/grpc-client.ts';
 import { sharedEtcd, sharedKafka } from '../support/servers.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
+/** grpc.health.v1's answer, as bytes: field 1, the status, is 1 (SERVING). */
+const SERVING = Buffer.from([8, 1]);
+
+/** Waits until a controller knows the entries and is known to the others: before that it refuses agents as UNAVAILABLE. */
 async function ready(controller: RunningController): Promise<RunningController> {
-  await eventually(() => controller.api.call('EntryService', 'ListEntries', {}));
+  const check = () => rawCall(controller.address, '/grpc.health.v1.Health/Check', Buffer.alloc(0));
+  await eventually(async () => assert.deepEqual(await check(), SERVING));
   return controller;
 }
 

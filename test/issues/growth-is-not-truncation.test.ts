@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict';
+import { appendFileSync, fstatSync, openSync } from 'node:fs';
+import { test } from 'node:test';
+import { EMPTY_HEAD } from '../../agent/collect/file-head.ts';
+import { Source } from '../../agent/collect/source.ts';
+import { RecordBuffer } from '../../agent/deliver/record-buffer.ts';
+import type { Route } from '../../agent/deliver/route.ts';
+import { tempDir } from '../support/temp-dir.ts';
+
+const LOOKS = 300;
+
+// Seen in CI: a look took the file's size, the file grew, the reader went past that size, and then the look held the file for truncated;
+// all of it was sent once more.
+test('a file that grows and is read while it is looked at is not taken for a truncated one', async () => {
+  await using dir = await tempDir();
+  const file = dir.at('a.log');
+  appendFileSync(file, '');
+  const fd = openSync(file, 'r');
+  const { dev: device, ino: inode } = fstatSync(fd, { bigint: true });
+  const checkpoint = { entryUid: 'e', generation: 'g', device, inode, path: file, head: EMPTY_HEAD, position: 0 };
+  const events = { onProgress: () => {}, onStateChange: () => {} };
+  const source = new Source(fd, { ...checkpoint, topic: '', partition: -1 }, 0, events, 0);
+  const nowhere = { producer: { topic: 't', partition: 0 }, wake: () => {} } as unknown as Route;
+  source.assign(nowhere, { headers: undefined, maxLineBytes: 1000 });
+  const bench = { chunk: Buffer.alloc(1 << 20), records: new RecordBuffer() };
+  for (let look = 0; look < LOOKS; look++) {
+    const looked = source.look(0);
+    appendFileSync(file, `line ${look}\n`);
+    bench.records.reset();
+    const filled = await source.fill(bench);
+    if (filled.segment) source.delivered(filled.segment);
+    assert.equal(await looked, 'same', `look ${look}`);
+  }
+  assert.equal(source.position, fstatSync(fd).size);
+  source.close();
+});

@@ -1,6 +1,6 @@
 import type { BigIntStats, Dirent } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { compileGlob, globBase } from '../../proto/rules/glob.ts';
 import { errorCode } from '../../runtime/errors.ts';
 
@@ -17,7 +17,6 @@ export interface ScanResult {
 }
 
 const STATS_AT_ONCE = 32;
-const SYMLINK_DEPTH_MAX = 16;
 
 /**
  * Finds the files of one entry: the truth that watchers only hint at. Walks below the globs' bases, no deeper than the globs go.
@@ -119,15 +118,25 @@ function depthBelow(glob: string, base: string): number {
   return glob.slice(prefix.length).split('/').length;
 }
 
-/** Follows links to folders, but not for ever: a link's target that holds the link itself would go round. */
+/** Whether to go on below `child`. Links to folders are followed, unless they lead back to a folder that we are in. */
 async function isFolder(child: Dirent, path: string): Promise<boolean> {
   if (child.isDirectory()) return true;
-  if (!child.isSymbolicLink() || path.split('/').length > SYMLINK_DEPTH_MAX) return false;
+  if (!child.isSymbolicLink()) return false;
   try {
-    return (await stat(path)).isDirectory();
+    const target = await stat(path, { bigint: true });
+    return target.isDirectory() && !(await isAbove(target, path));
   } catch {
     // A dangling link is no folder; as a file it is reported by the caller.
     return false;
+  }
+}
+
+/** Whether one of the folders that lead to `path` is `folder`: following it would go round for ever. */
+async function isAbove(folder: BigIntStats, path: string): Promise<boolean> {
+  for (let at = dirname(path); ; at = dirname(at)) {
+    const { dev, ino } = await stat(at, { bigint: true });
+    if (dev === folder.dev && ino === folder.ino) return true;
+    if (at === dirname(at)) return false;
   }
 }
 

@@ -47,7 +47,7 @@ export function entryDocuments(text: string, fileName: string): EntryDocument[] 
   for (const document of parseAllDocuments(text, { lineCounter: lines })) {
     const error = 'errors' in document ? document.errors[0] : undefined;
     if (error) throw new Error(`${fileName}: ${error.message}`);
-    if (!('contents' in document) || document.contents === null) continue;
+    if (!('contents' in document) || document.toJS() === null) continue;
     for (const node of entryNodes(document.contents as ParsedNode, fileName)) {
       const { line } = lines.linePos(node.range?.[0] ?? 0);
       found.push({ ...entryFromDocument(node.toJS(document)), where: `${fileName}:${line}` });
@@ -94,7 +94,7 @@ function entryNodes(node: ParsedNode, fileName: string): ParsedNode[] {
   const list = node.items.find((pair) => isScalar(pair.key) && pair.key.value === 'entries');
   if (!list) return [node as ParsedNode];
   if (node.items.length > 1) throw new Error(`${fileName}: nothing may stand beside "entries"`);
-  if (list.value === null) return [];
+  if (list.value === null || (isScalar(list.value) && list.value.value === null)) return [];
   if (!isSeq(list.value)) throw new Error(`${fileName}: "entries" must be a list`);
   return list.value.items as ParsedNode[];
 }

@@ -2,8 +2,18 @@ import picomatch from 'picomatch';
 
 const GLOB_BYTES_MAX = 4096;
 const MAGIC = /[*?[\]{}()!]/;
-/** `*` does not match a leading dot, as in a shell; extglobs (`+(…)`) are off, so that parentheses are ordinary characters. */
-const OPTIONS = { dot: false, noextglob: true, nonegate: true, strictBrackets: true, strictSlashes: true } as const;
+/**
+ * `*` does not match a leading dot, as in a shell; extglobs (`+(…)`) are off, so that parentheses are ordinary characters; `posix` is
+ * what makes `[!a]` the same as `[^a]`.
+ */
+const OPTIONS = {
+  dot: false,
+  noextglob: true,
+  nonegate: true,
+  posix: true,
+  strictBrackets: true,
+  strictSlashes: true,
+} as const;
 
 /** What is wrong with a glob, and the remedy; undefined when it is good. */
 export function globProblem(glob: string): string | undefined {
@@ -43,7 +53,10 @@ function unbalancedBracket(glob: string): string | undefined {
     const char = glob[at] as string;
     if (char === '\\') at++;
     else if (open.at(-1) === '[') {
-      if (char === ']') open.pop();
+      // [[:digit:]]
+      const classEnd = glob.startsWith('[:', at) ? glob.indexOf(':]', at + 2) : -1;
+      if (classEnd !== -1) at = classEnd + 1;
+      else if (char === ']') open.pop();
     } else if (char === '[' || char === '{') open.push(char);
     else if (char === '}') {
       if (open.pop() !== '{') return '}';

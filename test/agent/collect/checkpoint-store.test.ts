@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { DatabaseSync } from 'node:sqlite';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { type Checkpoint, CheckpointStore } from '../../../agent/collect/checkpoint-store.ts';
+import { tempDir } from '../../support/temp-dir.ts';
+
+const inode = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
+const checkpoint: fc.Arbitrary<Checkpoint> = fc.record(
+  {
+    entryUid: fc.constantFrom('a', 'b'),
+    generation: fc.constantFrom('g1', 'g2', 'g3'),
+    device: inode,
+    inode,
+    path: fc.string({ unit: 'binary' }).filter((text) => text.isWellFormed() && !text.includes('\0')),
+    head: fc.record({ bytes: fc.nat(1024), hash: fc.constant('ab') }, { noNullPrototype: true }),
+    position: fc.nat(Number.MAX_SAFE_INTEGER),
+    topic: fc.constantFrom('', 't'),
+    partition: fc.integer({ min: -1, max: 10 }),
+  },
+  { noNullPrototype: true },
+);
+
+test('what was flushed is there after opening again, to the last bit of an inode; later ones replace former ones', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(checkpoint, { maxLength: 8 }), async (checkpoints) => {
+      await using dir = await tempDir();
+      const store = CheckpointStore.open(dir.path);
+      for (const each of checkpoints) store.put(each);
+      store.flush(1);
+      store.close();
+      const again = CheckpointStore.open(dir.path);
+      const found = ['a', 'b'].flatMap((uid) => again.load(uid));
+      again.close();
+      const last = new Map(checkpoints.map((each) => [`${each.entryUid} ${each.generation}`, each]));
+      const sorted = [...last].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, each]) => each);
+      assert.deepEqual(found, sorted);
+    }),
+    { numRuns: 30 },
+  );
+});
+
+test('a removed generation does not come back with the next flush', async () => {
+  await using dir = await tempDir();
+  const store = CheckpointStore.open(dir.path);
+  const [one] = fc.sample(checkpoint, 1) as [Checkpoint];
+  store.put(one);
+  store.remove(one.entryUid, one.generation);
+  store.flush(1);
+  assert.deepEqual(store.load(one.entryUid), []);
+  assert.equal(store.wasScanned('a'), false);
+  store.markScanned('a', 1);
+  assert.equal(store.wasScanned('a'), true);
+  store.close();
+});
+
+test('state that is no database, or of a newer version, is refused with the remedy and left as it is', async () => {
+  await using dir = await tempDir();
+  await writeFile(dir.at('checkpoints.db'), 'this is no database, and long enough to be looked at as one'.repeat(20));
+  assert.throws(() => CheckpointStore.open(dir.path), { code: 'UNUSABLE', message: /checkpoints\.db can't be used/ });
+  await using newer = await tempDir();
+  const db = new DatabaseSync(newer.at('checkpoints.db'));
+  db.exec('PRAGMA user_version = 99');
+  db.close();
+  assert.throws(() => CheckpointStore.open(newer.path), { code: 'NEWER_VERSION', message: /format 99\): upgrade/ });
+});

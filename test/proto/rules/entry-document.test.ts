@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { entryDocuments, entryFromDocument, entryToDocument } from '../../../proto/rules/entry-document.ts';
+
+const good = { name: 'app', paths: ['/var/log/*.log'], topic: 'app' };
+
+test('entries are read from a list, below "entries", as documents of their own, and from JSON', () => {
+  const one = '{name: a, paths: [/a], topic: t}';
+  const texts = [
+    `entries:\n- ${one}\n- ${one.replace('a,', 'b,')}`,
+    `- ${one}\n- ${one.replace('a,', 'b,')}`,
+    `${one}\n---\n${one.replace('a,', 'b,')}\n---\n# nothing\n`,
+    JSON.stringify({
+      entries: [
+        { ...good, name: 'a' },
+        { ...good, name: 'b' },
+      ],
+    }),
+  ];
+  for (const text of texts) {
+    const documents = entryDocuments(text, 'f.yaml');
+    assert.deepEqual(
+      documents.map(({ entry, violations }) => [entry.name, violations]),
+      [
+        ['entries/a', []],
+        ['entries/b', []],
+      ],
+    );
+  }
+  assert.deepEqual(entryDocuments('', 'f.yaml'), []);
+  assert.deepEqual(entryDocuments('entries:', 'f.yaml'), []);
+});
+
+test('what is not YAML, or not entries, is refused with the file and the place', () => {
+  assert.throws(() => entryDocuments('entries: [', 'f.yaml'), /f\.yaml: .*line 1/);
+  assert.throws(() => entryDocuments('entries: 5', 'f.yaml'), /f\.yaml: "entries" must be a list/);
+  assert.throws(() => entryDocuments('entries: []\nmore: 1', 'f.yaml'), /nothing may stand beside "entries"/);
+  assert.throws(() => entryDocuments('hello', 'f.yaml'), /expected entries, found the text "hello"/);
+});
+
+test('every violation is told with its field and where the entry begins', () => {
+  const [, second] = entryDocuments('- {name: a, paths: [/a], topic: t}\n- name: b\n  pats: [/x]\n  topic: 5\n', 'f');
+  assert.equal(second?.where, 'f:2');
+  const told = second?.violations.map(({ field, description }) => `${field}: ${description}`) ?? [];
+  assert.deepEqual(told, [
+    'pats: is not a field of an entry: did you mean "paths"?',
+    'topic: expected text, found number 5',
+    'paths: is required: give at least one glob',
+  ]);
+  assert.deepEqual(entryFromDocument('x').violations[0]?.description, 'expected an entry, found the text "x"');
+});
+
+test('an entry printed and read again is the same', () => {
+  const full = { ...good, exclude: ['**/*.gz'], selector: 'env=prod', paused: true, labels: { team: 'a' } };
+  const { entry, violations } = entryFromDocument({ ...full, max_line_bytes: 2048, start: 'end' });
+  assert.deepEqual(violations, []);
+  assert.deepEqual(entryFromDocument(entryToDocument(entry)).entry, entry);
+});

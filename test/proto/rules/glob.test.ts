@@ -1,0 +1,51 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { compileGlob, globBase, globProblem } from '../../../proto/rules/glob.ts';
+
+test('globs match as a shell does: "*" within a folder, "**" across folders, dot files only when named', () => {
+  const cases: [glob: string, path: string, matches: boolean][] = [
+    ['/var/log/*.log', '/var/log/a.log', true],
+    ['/var/log/*.log', '/var/log/x/a.log', false],
+    ['/var/log/**/*.log', '/var/log/x/y/a.log', true],
+    ['/var/log/**/*.log', '/var/log/a.log', true],
+    ['/var/log/*.log', '/var/log/.a.log', false],
+    ['/var/log/.*.log', '/var/log/.a.log', true],
+    ['/var/log/{a,b}.log', '/var/log/b.log', true],
+    ['/var/log/[ab].log', '/var/log/c.log', false],
+    ['/var/log/[!ab].log', '/var/log/c.log', true],
+    ['/var/log/[!ab].log', '/var/log/a.log', false],
+    ['/var/log/[[:digit:]].log', '/var/log/7.log', true],
+    ['/var/log/a?.log', '/var/log/ab.log', true],
+    ['/var/log/app(1).log', '/var/log/app(1).log', true],
+    ['/var/log/a\\*.log', '/var/log/a*.log', true],
+    ['/var/log/a\\*.log', '/var/log/ab.log', false],
+    ['/var/log/!a.log', '/var/log/!a.log', true],
+    ['**/*.gz', '/var/log/x/a.gz', true],
+  ];
+  for (const [glob, path, matches] of cases) assert.equal(compileGlob(glob)(path), matches, `${glob} on ${path}`);
+});
+
+test('what can never match a file is refused, with the remedy', () => {
+  const cases: [string, RegExp][] = [
+    ['', /is empty/],
+    ['/var/log/', /ends in "\/"/],
+    ['/var/../log/*', /contains "\." or "\.\."/],
+    ['/var/[a.log', /has a "\[" without/],
+    ['/var/{a,b.log', /has a "\{" without/],
+    ['/var/a}.log', /has a "\}" without/],
+    ['/var/\0.log', /NUL/],
+    [`/${'x'.repeat(5000)}`, /longer than/],
+  ];
+  for (const [glob, expected] of cases) {
+    assert.match(globProblem(glob) ?? 'none', expected, glob);
+    assert.throws(() => compileGlob(glob));
+  }
+});
+
+test('the base of a glob is the longest folder without magic', () => {
+  assert.equal(globBase('/var/log/*.log'), '/var/log');
+  assert.equal(globBase('/var/log/a.log'), '/var/log/a.log');
+  assert.equal(globBase('/*/x.log'), '/');
+  assert.equal(globBase('/srv/{a,b}/x.log'), '/srv');
+  assert.equal(globBase('/srv/a\\*/x.log'), '/srv');
+});

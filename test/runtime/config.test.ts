@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { test } from 'node:test';
+import { z } from 'zod';
+import { type ConfigSpec, loadConfig } from '../../runtime/config.ts';
+import { byteSize, duration, hostPort } from '../../runtime/config-leaves.ts';
+import { tempDir } from '../support/temp-dir.ts';
+
+const schema = z.strictObject({
+  name: z.string().default('x').describe('a name'),
+  labels: z.record(z.string(), z.string()).default({}).describe('labels'),
+  kafka: z.strictObject({ brokers: z.array(hostPort()).min(1, 'give one').describe('brokers') }).prefault({} as never),
+  every: duration().prefault('5s').describe('how often'),
+  memory: byteSize().prefault('64MiB').describe('how much'),
+  once: z.boolean().default(false).describe('only once'),
+  password: z.string().optional().describe('a secret'),
+});
+const spec: ConfigSpec<typeof schema> = {
+  program: 'logfleet-thing',
+  summary: 'Does a thing.',
+  schema,
+  aliases: { kafka: 'kafka.brokers', label: 'labels' },
+  examples: ['logfleet-thing --kafka a:1'],
+};
+
+function run(argv: string[], env: NodeJS.ProcessEnv = {}) {
+  const outcome = loadConfig(spec, argv, env);
+  assert.equal(outcome.kind, 'run');
+  return (outcome as { config: z.output<typeof schema> }).config;
+}
+
+function problems(argv: string[], env: NodeJS.ProcessEnv = {}): string[] {
+  try {
+    loadConfig(spec, argv, env);
+  } catch (error) {
+    assert.equal((error as { code: string }).code, 'INVALID');
+    return (error as Error).message.split('\n');
+  }
+  throw new Error('the configuration was not refused');
+}
+
+test('flags win over variables, variables over the file, the file over defaults', async () => {
+  await using dir = await tempDir();
+  await writeFile(dir.at('c.yaml'), 'name: file\nevery: 1m\nmemory: 1GiB\nkafka: {brokers: ["f:1"]}\n');
+  const env = { LOGFLEET_THING_NAME: 'variable', LOGFLEET_THING_EVERY: '2s' };
+  const config = run(['--config', dir.at('c.yaml'), '--name=flag'], env);
+  assert.deepEqual([config.name, config.every, config.memory, config.once], ['flag', 2_000, 2 ** 30, false]);
+  assert.deepEqual(config.kafka.brokers, ['f:1']);
+});
+
+test('lists and maps are given piece by piece or at once, by short names too', () => {
+  const config = run(['--kafka', 'a:1,b:2', '--kafka', 'c:3', '--label', 'env=prod', '--label', 'role=web', '--once']);
+  assert.deepEqual(config.kafka.brokers, ['a:1', 'b:2', 'c:3']);
+  assert.deepEqual([config.labels, config.once], [{ env: 'prod', role: 'web' }, true]);
+});
+
+test('an unknown key and a bad value are refused with path, origin and reason, all at once', async () => {
+  await using dir = await tempDir();
+  await writeFile(dir.at('c.yaml'), 'nam: x\nkafka: {brokers: [a], broker: b}\nevery: 5\n');
+  const file = dir.at('c.yaml');
+  assert.deepEqual(problems(['--config', file]).sort(), [
+    `every (${file}): Invalid input: expected string, received number`,
+    `kafka.broker (${file}): unknown key; --help lists the settings`,
+    `kafka.brokers.0 (${file}): expected HOST:PORT`,
+    `nam (${file}): unknown key; --help lists the settings`,
+  ]);
+  assert.deepEqual(problems(['--kafka', 'a:1', '--every', '5 parsecs', '--nope', '1'], { LOGFLEET_THING_NAMES: 'x' }), [
+    '--nope: unknown flag; see --help',
+    '1: unknown flag; see --help',
+    'LOGFLEET_THING_NAMES: no such setting; --help lists them',
+    'every (--every): expected a duration such as "5s" or "250ms"',
+  ]);
+  assert.deepEqual(problems([]), ['kafka.brokers: Invalid input: expected array, received undefined']);
+  assert.deepEqual(problems(['--kafka', 'a:1', '--name']), ['--name: a value is missing']);
+  assert.match(problems(['--kafka', 'a:1', '--config', dir.at('none.yaml')])[0] as string, /none\.yaml: .*ENOENT/);
+  await writeFile(dir.at('list.yaml'), '- a\n');
+  assert.match(problems(['--kafka', 'a:1', '--config', dir.at('list.yaml')])[0] as string, /expected settings/);
+});
+
+test('--help tells every setting with its flags, variable and default; --print-config tells what is in force, no secrets', () => {
+  const text = (argv: string[]) => (loadConfig(spec, argv, {}) as { text: string }).text;
+  const help = text(['--help']);
+  assert.match(help, /--kafka, --kafka\.brokers\n\s+brokers\n\s+LOGFLEET_THING_KAFKA_BROKERS/);
+  assert.match(help, /--every\n\s+how often \(default: 5s\)/);
+  assert.match(text(['--version']), /^logfleet-thing \d+\.\d+\.\d+\n$/);
+  const printed = text(['--print-config', '--kafka', 'a:1', '--password', 'hush']);
+  assert.match(printed, /^kafka\.brokers: \["a:1"\] {2}# --kafka$/m);
+  assert.match(printed, /^password: \*+ {2}# --password$/m);
+  assert.doesNotMatch(printed, /hush/);
+});

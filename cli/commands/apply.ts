@@ -39,7 +39,8 @@ async function applyOne(api: ControllerApi, entry: Entry): Promise<'created' | '
     await api.call((options) => api.entries.createEntry({ entry }, options));
     return 'created';
   }
-  if (entry.etag === '' && sameContent(present, withEntryDefaults(entry))) return 'unchanged';
+  const isStale = entry.etag !== '' && entry.etag !== present.etag;
+  if (!isStale && sameContent(present, withEntryDefaults(entry))) return 'unchanged';
   await api.call((options) => api.entries.updateEntry({ entry, updateMask: ['*'] }, options));
   return 'configured';
 }

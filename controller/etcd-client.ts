@@ -1,7 +1,7 @@
 import { noop } from 'cockatiel';
 import { Etcd3, type IKeyValue, isRecoverableError, type Lease, type Watcher } from 'etcd3';
 import { errorText } from '../runtime/errors.ts';
-import type { TlsMaterial } from '../runtime/security.ts';
+import { grpcTls, type TlsMaterial } from '../runtime/security.ts';
 import { StoreError } from './store-error.ts';
 
 /** etcd answers within milliseconds; a call that has taken this long is reported as failed. */
@@ -56,6 +56,7 @@ export class EtcdClient {
         'grpc.keepalive_time_ms': 5_000,
         'grpc.keepalive_timeout_ms': 3_000,
         'grpc.max_receive_message_length': -1,
+        ...(tls && grpcTls(tls).channel),
       },
       defaultCallOptions: ({ isStream }) => (isStream ? {} : { deadline: new Date(Date.now() + CALL_TIMEOUT_MS) }),
     });

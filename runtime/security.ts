@@ -67,6 +67,15 @@ export function loadTls(settings: TlsSettings, name: string): TlsMaterial | unde
   };
 }
 
+/** The same for grpc-js: the arguments of its `createSsl`, and the channel options that go with them. */
+export function grpcTls({ ca, key, cert, servername, rejectUnauthorized }: TlsMaterial) {
+  const verify = rejectUnauthorized === false ? { rejectUnauthorized } : {};
+  return {
+    credentials: [ca ?? null, key ?? null, cert ?? null, verify] as const,
+    channel: servername === undefined ? {} : { 'grpc.ssl_target_name_override': servername },
+  };
+}
+
 export interface Login {
   mechanism: 'PLAIN' | 'SCRAM-SHA-256' | 'SCRAM-SHA-512';
   username: string;

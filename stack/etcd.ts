@@ -6,7 +6,7 @@ import { cached } from './cache.ts';
 import { freePort } from './free-port.ts';
 import { type LocalProcess, startLocalProcess } from './local-process.ts';
 import { buildStep, requireTool } from './tools.ts';
-import { waitUntilUp } from './wait-until-up.ts';
+import { accepts, waitUntilUp } from './wait-until-up.ts';
 
 const VERSION = '3.6.7';
 const UP_TIMEOUT_MS = 30_000;
@@ -14,8 +14,8 @@ const UP_TIMEOUT_MS = 30_000;
 export interface EtcdOptions {
   dataDir: string;
   clientPort?: number;
-  /** Further flags of etcd's. */
-  args?: readonly string[];
+  /** Serve clients by TLS, and let in those only whose certificate is of this authority. PEM files. */
+  tls?: { ca: string; cert: string; key: string };
 }
 
 /** A real etcd on loopback, with a data folder of its own. */
@@ -32,7 +32,8 @@ export async function startEtcd(options: EtcdOptions, say: (line: string) => voi
   const binary = await etcdBinary(say);
   const port = options.clientPort ?? (await freePort());
   const peerPort = await freePort();
-  const endpoint = `http://127.0.0.1:${port}`;
+  const { tls } = options;
+  const endpoint = `${tls ? 'https' : 'http'}://127.0.0.1:${port}`;
   const peer = `http://127.0.0.1:${peerPort}`;
   await mkdir(options.dataDir, { recursive: true });
   let running: LocalProcess | undefined;
@@ -48,10 +49,11 @@ export async function startEtcd(options: EtcdOptions, say: (line: string) => voi
           `--initial-advertise-peer-urls=${peer}`,
           `--initial-cluster=logfleet=${peer}`,
         ],
-        ...(options.args ?? []),
+        ...(tls ? ['--client-cert-auth', `--trusted-ca-file=${tls.ca}`, `--cert-file=${tls.cert}`] : []),
+        ...(tls ? [`--key-file=${tls.key}`] : []),
       ],
     });
-    await waitUntilUp('etcd', running, UP_TIMEOUT_MS, async () => (await fetch(`${endpoint}/readyz`)).ok);
+    await waitUntilUp('etcd', running, UP_TIMEOUT_MS, () => (tls ? accepts(port) : isReady(endpoint)));
   };
   await start();
   return {
@@ -61,6 +63,10 @@ export async function startEtcd(options: EtcdOptions, say: (line: string) => voi
     stop: async () => running?.stop(),
     kill: async (signal) => running?.kill(signal),
   };
+}
+
+async function isReady(endpoint: string): Promise<boolean> {
+  return (await fetch(`${endpoint}/readyz`)).ok;
 }
 
 /** etcd 3.6 from PATH, or built once from the Go module proxy into the cache. */

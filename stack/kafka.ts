@@ -1,11 +1,10 @@
 import { mkdir, writeFile } from 'node:fs/promises';
-import { createConnection } from 'node:net';
 import { join } from 'node:path';
 import { cached } from './cache.ts';
 import { freePort } from './free-port.ts';
 import { type LocalProcess, startLocalProcess } from './local-process.ts';
 import { buildStep, requireTool } from './tools.ts';
-import { waitUntilUp } from './wait-until-up.ts';
+import { accepts, waitUntilUp } from './wait-until-up.ts';
 
 const VERSION = '4.1.1';
 const UP_TIMEOUT_MS = 60_000;
@@ -156,17 +155,6 @@ async function kafkaLibs(say: (line: string) => void): Promise<string> {
     await buildStep('mvn', ['-q', '-B', 'dependency:copy-dependencies', '-DoutputDirectory=libs'], building);
   });
   return join(folder, 'libs');
-}
-
-function accepts(port: number): Promise<boolean> {
-  return new Promise((resolve, reject) => {
-    const socket = createConnection(port, '127.0.0.1');
-    socket.once('error', reject);
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-  });
 }
 
 function render(config: Readonly<Record<string, string>>): string {

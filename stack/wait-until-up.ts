@@ -1,3 +1,4 @@
+import { createConnection } from 'node:net';
 import { systemClock } from '../runtime/clock.ts';
 import { errorText } from '../runtime/errors.ts';
 import type { LocalProcess } from './local-process.ts';
@@ -34,4 +35,16 @@ export async function waitUntilUp(
     }
     await systemClock.sleep(LOOK_INTERVAL_MS);
   }
+}
+
+/** Whether something listens on a port of this machine; rejects when not. */
+export function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const socket = createConnection(port, '127.0.0.1');
+    socket.once('error', reject);
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+  });
 }

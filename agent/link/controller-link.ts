@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import { ChannelCredentials, ClientError, createChannel, createClient, Status } from 'nice-grpc';
+import { type Channel, ChannelCredentials, ClientError, createChannel, createClient, Status } from 'nice-grpc';
 import { AgentServiceDefinition, ConnectRequest } from '../../proto/gen/logfleet/v1/agent_service.ts';
 import type { AgentIdentity } from '../../proto/gen/logfleet/v1/fleet.ts';
 import { createBackoff } from '../../runtime/backoff.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { errorText } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import type { TlsMaterial } from '../../runtime/security.ts';
+import { grpcTls, type TlsMaterial } from '../../runtime/security.ts';
 import type { Collector } from '../collector.ts';
 import type { DesiredState } from './desired-state.ts';
 import { ReportBuilder } from './report-builder.ts';
@@ -50,15 +50,16 @@ export class ControllerLink {
   readonly #tools: LinkTools;
   readonly #instanceId = randomUUID();
   readonly #leaving = new AbortController();
-  readonly #changes: (() => void)[] = [];
   #changed = false;
+  /** Ends the wait for the next report. */
+  #wake: (() => void) | undefined;
 
   constructor(options: LinkOptions, tools: LinkTools) {
     this.#options = options;
     this.#tools = tools;
     tools.collector.onChange(() => {
       this.#changed = true;
-      for (const wake of this.#changes.splice(0)) wake();
+      this.#wake?.();
     });
   }
 
@@ -92,7 +93,7 @@ export class ControllerLink {
 
   async #converse(address: string, onConnected: () => void): Promise<void> {
     const { clock, logger, desired } = this.#tools;
-    const channel = createChannel(address, this.#credentials(), CHANNEL_OPTIONS);
+    const channel = this.#connect(address);
     const stream = new AbortController();
     const giveUp = () =>
       void clock.sleep(GOODBYE_TIMEOUT_MS, stream.signal).then(
@@ -150,19 +151,18 @@ export class ControllerLink {
     const wake = () => waiting.abort();
     signal.addEventListener('abort', wake);
     this.#leaving.signal.addEventListener('abort', wake);
+    this.#wake = wake;
     if (this.#changed) wake();
-    else this.#changes.push(wake);
     await clock.sleep(this.#options.reportIntervalMs, waiting.signal).catch(() => {});
     signal.removeEventListener('abort', wake);
     this.#leaving.signal.removeEventListener('abort', wake);
     if (!this.#leaving.signal.aborted && this.#changed) await clock.sleep(CHANGE_SETTLE_MS);
   }
 
-  #credentials(): ChannelCredentials {
-    const { tls } = this.#options;
-    if (!tls) return ChannelCredentials.createInsecure();
-    const options = tls.rejectUnauthorized === false ? { rejectUnauthorized: false } : {};
-    return ChannelCredentials.createSsl(tls.ca ?? null, tls.key ?? null, tls.cert ?? null, options);
+  #connect(address: string): Channel {
+    if (!this.#options.tls) return createChannel(address, ChannelCredentials.createInsecure(), CHANNEL_OPTIONS);
+    const { credentials, channel } = grpcTls(this.#options.tls);
+    return createChannel(address, ChannelCredentials.createSsl(...credentials), { ...CHANNEL_OPTIONS, ...channel });
   }
 }
 

@@ -1,6 +1,6 @@
 import { type Channel, ChannelCredentials, type ChannelOptions, createChannel, createClient } from 'nice-grpc';
 import { type FleetServiceClient, FleetServiceDefinition } from '../../proto/gen/logfleet/v1/fleet_service.ts';
-import type { TlsMaterial } from '../../runtime/security.ts';
+import { grpcTls, type TlsMaterial } from '../../runtime/security.ts';
 import type { Membership } from '../fleet/membership.ts';
 
 /** Clients of the other controllers, kept as long as those are alive. */
@@ -40,17 +40,16 @@ export class Peers {
   #client(address: string): FleetServiceClient {
     let channel = this.#channels.get(address);
     if (!channel) {
-      const options: ChannelOptions = { 'grpc.max_receive_message_length': -1, 'grpc.keepalive_time_ms': 10_000 };
-      channel = createChannel(address, this.#credentials(), options);
+      channel = this.#connect(address);
       this.#channels.set(address, channel);
     }
     return createClient(FleetServiceDefinition, channel);
   }
 
-  #credentials(): ChannelCredentials {
-    const tls = this.#tls;
-    if (!tls) return ChannelCredentials.createInsecure();
-    const options = tls.rejectUnauthorized === false ? { rejectUnauthorized: false } : {};
-    return ChannelCredentials.createSsl(tls.ca ?? null, tls.key ?? null, tls.cert ?? null, options);
+  #connect(address: string): Channel {
+    const options: ChannelOptions = { 'grpc.max_receive_message_length': -1, 'grpc.keepalive_time_ms': 10_000 };
+    if (!this.#tls) return createChannel(address, ChannelCredentials.createInsecure(), options);
+    const tls = grpcTls(this.#tls);
+    return createChannel(address, ChannelCredentials.createSsl(...tls.credentials), { ...options, ...tls.channel });
   }
 }

@@ -104,6 +104,25 @@ test('a file is followed through growth, rename and truncation, and a second sta
   assert.deepEqual(values, ['after', 'down', 'late', 'new', 'one', 'two\r']);
 });
 
+test('a topic that takes only small batches gets them, each line once', async () => {
+  const kafka = await sharedKafka();
+  const topic = await createTopic(kafka, 1, { configEntries: [{ name: 'max.message.bytes', value: '40000' }] });
+  await using dir = await tempDir();
+  const content = Buffer.from(
+    randomBytes(1_500_000)
+      .toString('base64')
+      .replace(/(.{120})/g, '$1\n'),
+  );
+  await writeFile(dir.at('a.log'), content);
+  await writeEntries(dir.at('entries.yaml'), [{ name: 'a', paths: [dir.at('*.log')], topic }]);
+  const own = ['--entries', dir.at('entries.yaml'), '--state', dir.at('state'), '--once'];
+  const { code, stderr } = await runProcess('agent/main.ts', [...own, '--kafka', kafka.join(',')]);
+  assert.equal(code, 0, stderr);
+  assert.match(stderr, /making smaller batches/);
+  const [file] = assemble(await readTopic(kafka, topic)).values();
+  assert.ok(file?.bytes.equals(content));
+});
+
 test('kill -9 at any time loses nothing', async () => {
   const kafka = await sharedKafka();
   const topic = await createTopic(kafka);

@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { parse as parseYaml } from 'yaml';
 import { startAgent } from '../support/agents.ts';
-import { newPrefix, type RunningController, startController } from '../support/controllers.ts';
+import { newPrefix, startController } from '../support/controllers.ts';
 import { eventually } from '../support/eventually.ts';
 import { startProcess } from '../support/process.ts';
 import { sharedEtcd, sharedKafka } from '../support/servers.ts';
@@ -14,11 +14,7 @@ import { tempDir } from '../support/temp-dir.ts';
 
 const main = join(import.meta.dirname, '..', '..', 'cli', 'main.ts');
 
-async function controller(): Promise<RunningController> {
-  const running = await startController(await sharedEtcd(), newPrefix());
-  await eventually(() => running.api.call('EntryService', 'ListEntries', {}));
-  return running;
-}
+const controller = async () => startController(await sharedEtcd(), newPrefix());
 
 /** Runs the command to its end. */
 async function logfleet(address: string, args: readonly string[], input = '') {

@@ -1,28 +1,15 @@
 import assert from 'node:assert/strict';
-import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
-import { createConnection } from 'node:net';
 import { test } from 'node:test';
 import { type ServiceError, status } from '@grpc/grpc-js';
 import { startAgent } from '../support/agents.ts';
 import { newPrefix, type RunningController, startController } from '../support/controllers.ts';
 import { eventually } from '../support/eventually.ts';
-import { rawCall, rawStream, type Stream } from '../support/grpc-client.ts';
+import type { Stream } from '../support/grpc-client.ts';
 import { sharedEtcd, sharedKafka } from '../support/servers.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
-/** grpc.health.v1's answer, as bytes: field 1, the status, is 1 (SERVING). */
-const SERVING = Buffer.from([8, 1]);
-
-/** Waits until a controller knows the entries and is known to the others: before that it refuses agents as UNAVAILABLE. */
-async function ready(controller: RunningController): Promise<RunningController> {
-  const check = () => rawCall(controller.address, '/grpc.health.v1.Health/Check', Buffer.alloc(0));
-  await eventually(async () => assert.deepEqual(await check(), SERVING));
-  return controller;
-}
-
-const single = async (...args: string[]) => ready(await startController(await sharedEtcd(), newPrefix(), ...args));
+const single = async (...args: string[]) => startController(await sharedEtcd(), newPrefix(), ...args);
 
 function hello(stream: Stream, agentId: string, more: object = {}): Stream {
   const identity = { agent_id: agentId, host: 'h', os: 'linux', labels: {} };
@@ -152,70 +139,11 @@ test('messages that make no sense end the stream with the field named, and hurt 
   assert.equal((await ending(twice)).code, status.INVALID_ARGUMENT);
 });
 
-test('garbage bytes on the gRPC port are shut out, and calls go on', async () => {
-  await using controller = await single();
-  const [host, port] = controller.address.split(':') as [string, string];
-  const garbage = [
-    randomBytes(4096),
-    Buffer.from('GET / HTTP/1.1\r\nHost: x\r\n\r\n'),
-    Buffer.from([0x16, 3, 1, 2, 0]),
-  ];
-  for (const bytes of garbage) {
-    const socket = createConnection(Number(port), host);
-    socket.on('error', () => {});
-    socket.write(bytes);
-    socket.end();
-    socket.resume();
-    await once(socket, 'close');
-  }
-  assert.deepEqual((await controller.api.call('EntryService', 'ListEntries', {})).entries, []);
-  const { code } = await rawCall(controller.address, '/logfleet.v1.EntryService/CreateEntry', randomBytes(100)).then(
-    () => ({ code: status.OK }),
-    (error: ServiceError) => error,
-  );
-  assert.notEqual(code, status.OK);
-  assert.deepEqual((await controller.api.call('EntryService', 'ListEntries', {})).entries, []);
-});
-
-test('a field that this version does not know is refused, not dropped', async () => {
-  await using controller = await single();
-  // CreateEntryRequest: entry_id = 1, entry = 2; Entry: paths = 4, topic = 5, and 999 that nobody knows.
-  const field = (number: number, bytes: Buffer) => {
-    const tag = number * 8 + 2;
-    const head = tag < 128 ? [tag] : [(tag & 0x7f) | 0x80, tag >> 7];
-    return Buffer.concat([Buffer.from([...head, bytes.length]), bytes]);
-  };
-  const text = (number: number, value: string) => field(number, Buffer.from(value));
-  const send = (more: Buffer) =>
-    rawCall(
-      controller.address,
-      '/logfleet.v1.EntryService/CreateEntry',
-      Buffer.concat([text(1, 'app'), field(2, Buffer.concat([text(4, '/x/*.log'), text(5, 't'), more]))]),
-    );
-  await assert.rejects(send(text(999, 'new')), { code: status.INVALID_ARGUMENT, message: /999/ });
-  await send(Buffer.alloc(0));
-});
-
-test('reflection answers under both of its names, and grpc.health.v1 tells that the controller serves', async () => {
-  await using controller = await single();
-  const listServices = Buffer.from([0x3a, 1, 0x2a]);
-  for (const version of ['v1', 'v1alpha']) {
-    const path = `/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`;
-    const answer = await rawStream(controller.address, path, listServices);
-    for (const service of ['EntryService', 'AgentService', 'FleetService'])
-      assert.ok(answer.includes(`logfleet.v1.${service}`), `${version} tells of ${service}`);
-  }
-  await eventually(async () => {
-    const check = await rawCall(controller.address, '/grpc.health.v1.Health/Check', Buffer.alloc(0));
-    assert.deepEqual([...check], [0x08, 0x01], 'SERVING');
-  });
-});
-
 test('any controller answers for all agents, and an agent whose controller is killed is soon at another', async () => {
   const [etcd, prefix, kafka] = [await sharedEtcd(), newPrefix(), await sharedKafka()];
   await using dir = await tempDir();
-  await using a = await ready(await startController(etcd, prefix, '--lease_ttl', '3s'));
-  await using b = await ready(await startController(etcd, prefix, '--lease_ttl', '3s'));
+  await using a = await startController(etcd, prefix, '--lease_ttl', '3s');
+  await using b = await startController(etcd, prefix, '--lease_ttl', '3s');
   await writeFile(dir.at('x.log'), 'x\n');
   await using agent = startAgent({ id: 'x', controller: `${a.address},${b.address}`, kafka, state: dir.at('state') });
   await agent.logged('connected to the controller');
@@ -266,8 +194,8 @@ test('a watch of agents tells who is there, then every change', async () => {
 
 test('SIGTERM drains: agents are told to go elsewhere, and the controller ends in good order', async () => {
   const [etcd, prefix] = [await sharedEtcd(), newPrefix()];
-  await using a = await ready(await startController(etcd, prefix));
-  await using b = await ready(await startController(etcd, prefix));
+  await using a = await startController(etcd, prefix);
+  await using b = await startController(etcd, prefix);
   const stream = hello(a.api.stream('AgentService', 'Connect'), 'x');
   await next(stream);
   const ended = ending(stream);

@@ -1,19 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { status } from '@grpc/grpc-js';
-import { newPrefix, type RunningController, startController } from '../support/controllers.ts';
+import { newPrefix, startController } from '../support/controllers.ts';
 import { eventually } from '../support/eventually.ts';
 import { violatedFields } from '../support/grpc-client.ts';
 import { sharedEtcd, sharedKafka } from '../support/servers.ts';
 
 const good = { paths: ['/var/log/app/*.log'], topic: 'app' };
 
-/** Waits out the controller's first look at etcd. */
-async function controller(...args: string[]): Promise<RunningController> {
-  const running = await startController(await sharedEtcd(), newPrefix(), ...args);
-  await eventually(() => running.api.call('EntryService', 'ListEntries', {}));
-  return running;
-}
+const controller = async (...args: string[]) => startController(await sharedEtcd(), newPrefix(), ...args);
 
 async function refusal(promise: Promise<unknown>): Promise<{ code: number; details: string; fields: string[] }> {
   try {
@@ -143,7 +138,7 @@ test('a watch tells what is there, then every change; and two controllers on one
   const etcd = await sharedEtcd();
   await using a = await startController(etcd, prefix);
   await using b = await startController(etcd, prefix);
-  await eventually(() => a.api.call('EntryService', 'CreateEntry', { entry_id: 'one', entry: good }));
+  await a.api.call('EntryService', 'CreateEntry', { entry_id: 'one', entry: good });
   await eventually(() => b.api.call('EntryService', 'GetEntry', { name: 'entries/one' }));
   const watch = b.api.stream('EntryService', 'WatchEntries', {});
   const seen: string[] = [];

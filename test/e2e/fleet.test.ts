@@ -1,63 +1,11 @@
 import assert from 'node:assert/strict';
-import { appendFile, chmod, chown, mkdir, readdir, readFile, rename, unlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { appendFile, mkdir, writeFile } from 'node:fs/promises';
 import { type TestContext, test } from 'node:test';
-import { startAgent } from '../support/agents.ts';
 import { assemble } from '../support/assemble.ts';
-import { newPrefix, type RunningController, startController } from '../support/controllers.ts';
 import { eventually } from '../support/eventually.ts';
+import { acknowledged, agentNow, agentOf, delivered, ground } from '../support/ground.ts';
 import { startWriter } from '../support/line-writer.ts';
-import { LOGHUB, needsLoghub } from '../support/loghub.ts';
-import { sharedEtcd, sharedKafka } from '../support/servers.ts';
-import { type TempDir, tempDir } from '../support/temp-dir.ts';
 import { countRecords, createTopic, newTopic, readTopic } from '../support/topics.ts';
-
-const NOBODY = 65_534;
-
-interface Ground extends AsyncDisposable {
-  kafka: string[];
-  controller: RunningController;
-  dir: TempDir;
-}
-
-/** A controller that creates topics, and a folder. */
-async function ground(): Promise<Ground> {
-  const kafka = await sharedKafka();
-  const controller = await startController(await sharedEtcd(), newPrefix(), '--kafka', kafka.join(','));
-  await eventually(() => controller.api.call('EntryService', 'ListEntries', {}));
-  const dir = await tempDir('fleet');
-  return {
-    kafka,
-    controller,
-    dir,
-    [Symbol.asyncDispose]: async () => {
-      await controller[Symbol.asyncDispose]();
-      await dir[Symbol.asyncDispose]();
-    },
-  };
-}
-
-function agentOf({ kafka, controller, dir }: Ground, id: string, more: Partial<Parameters<typeof startAgent>[0]> = {}) {
-  return startAgent({ id, controller: controller.address, kafka, state: dir.at(`state-${id}`), ...more });
-}
-
-// biome-ignore lint/suspicious/noExplicitAny: a message as the .proto files say.
-async function agentNow({ controller }: Ground, id: string): Promise<any> {
-  return controller.api.call('FleetService', 'GetAgent', { name: `agents/${id}` });
-}
-
-/** Waits until the agent has acknowledged this revision of the entry. */
-async function acknowledged(on: Ground, id: string, entry: { name: string; etag: string }, state = 'STATE_APPLIED') {
-  await eventually(async () => {
-    const { entries } = await agentNow(on, id);
-    const found = entries.find((status: { entry: string }) => status.entry === entry.name);
-    assert.deepEqual([found?.etag, found?.state], [entry.etag, state], JSON.stringify(found));
-  });
-}
-
-async function delivered(on: Ground, topic: string, count: number): Promise<void> {
-  await eventually(async () => assert.equal(await countRecords(on.kafka, topic), count));
-}
 
 test('an entry created over gRPC has its lines in a topic made for it soon after, and the fleet tells where it is', async (t: TestContext) => {
   await using on = await ground();
@@ -170,12 +118,10 @@ test('a paused entry holds its position and goes on from there, a deleted one st
   const log = dir.at('a.log');
   await writeFile(log, 'one\n');
   await using _agent = agentOf(on, 'a');
-  const created = await eventually(() =>
-    controller.api.call('EntryService', 'CreateEntry', {
-      entry_id: 'app',
-      entry: { paths: [log], topic, start: 'beginning' },
-    }),
-  );
+  const created = await controller.api.call('EntryService', 'CreateEntry', {
+    entry_id: 'app',
+    entry: { paths: [log], topic, start: 'beginning' },
+  });
   await acknowledged(on, 'a', created);
   await delivered(on, topic, 1);
   const set = (fields: object) =>
@@ -207,80 +153,4 @@ test('a paused entry holds its position and goes on from there, a deleted one st
   });
   await delivered(on, other, 1);
   assert.equal(await countRecords(kafka, topic), 2);
-});
-
-test(
-  'all thirteen loghub files are collected at once by globs, byte for byte, unterminated last lines too when the files go',
-  needsLoghub,
-  async () => {
-    await using on = await ground();
-    const { controller, dir, kafka } = on;
-    const topic = await createTopic(kafka, 4);
-    const names = (await readdir(LOGHUB)).filter((name) => name.endsWith('.log'));
-    const contents = new Map<string, Buffer>();
-    await using agent = agentOf(on, 'a');
-    await agent.logged('connected to the controller');
-    const entry = await controller.api.call('EntryService', 'CreateEntry', {
-      entry_id: 'loghub',
-      entry: { paths: [dir.at('[A-H]*.log'), dir.at('sub', '**', '*.log')], topic, start: 'beginning' },
-    });
-    await acknowledged(on, 'a', entry);
-    await mkdir(dir.at('sub', 'deep'), { recursive: true });
-    for (const name of names) {
-      const folder = /^[A-H]/.test(name) ? dir.path : dir.at('sub', 'deep');
-      const bytes = await readFile(join(LOGHUB, name));
-      contents.set(join(folder, name), bytes);
-      // As a service does: the file appears, then grows.
-      await writeFile(join(folder, name), bytes.subarray(0, 1_000));
-      await appendFile(join(folder, name), bytes.subarray(1_000));
-    }
-    const lastLines = [...contents.values()].filter((bytes) => bytes.at(-1) !== 0x0a).length;
-    const lines = [...contents.values()].reduce(
-      (sum, bytes) => sum + bytes.toString('latin1').split('\n').length - 1,
-      0,
-    );
-    await delivered(on, topic, lines);
-    for (const path of contents.keys()) await unlink(path);
-    await eventually(async () => assert.equal(await countRecords(kafka, topic), lines + lastLines), {
-      timeoutMs: 30_000,
-    });
-    const records = await readTopic(kafka, topic);
-    const files = [...assemble(records).values()];
-    assert.equal(files.length, 13);
-    for (const { path, bytes } of files) assert.ok(contents.get(path)?.equals(bytes), `${path} differs`);
-    assert.equal(records.filter(({ headers }) => headers['logfleet.flags'] === 'unterminated').length, lastLines);
-    await eventually(async () => assert.deepEqual((await agentNow(on, 'a')).files, []), { timeoutMs: 30_000 });
-  },
-);
-
-test('an unreadable file and a vanished one are shown in the fleet, and the others flow', async (t) => {
-  if (process.getuid?.() !== 0) return t.skip('needs root, to run the agent as somebody else');
-  await using on = await ground();
-  const { controller, dir, kafka } = on;
-  const topic = await createTopic(kafka);
-  await chown(dir.path, NOBODY, NOBODY);
-  await writeFile(dir.at('secret.log'), 'secret\n');
-  await chmod(dir.at('secret.log'), 0o600);
-  await writeFile(dir.at('open.log'), 'open\n');
-  await using _agent = agentOf(on, 'a', { uid: NOBODY });
-  const entry = await eventually(() =>
-    controller.api.call('EntryService', 'CreateEntry', {
-      entry_id: 'app',
-      entry: { paths: [dir.at('*.log')], topic, start: 'beginning' },
-    }),
-  );
-  await acknowledged(on, 'a', entry);
-  await delivered(on, topic, 1);
-  const fileNamed = async (name: string) =>
-    (await agentNow(on, 'a')).files.find(({ path }: { path: string }) => path === dir.at(name));
-  await eventually(async () => {
-    const file = await fileNamed('secret.log');
-    assert.equal(file?.state, 'STATE_FAILED');
-    assert.match(file.last_error, /EACCES|permission denied/i);
-  });
-  await rename(dir.at('open.log'), dir.at('open.moved'));
-  await eventually(async () => assert.equal((await fileNamed('open.log'))?.state, 'STATE_DRAINING'));
-  await chown(dir.at('secret.log'), NOBODY, NOBODY);
-  await delivered(on, topic, 2);
-  await eventually(async () => assert.equal((await fileNamed('secret.log'))?.last_error, ''));
 });

@@ -55,7 +55,7 @@ test('agent, controller, etcd and Kafka are each ended and started again while l
       }, PATIENCE);
 
     const entry = { paths: [dir.at('*.log')], topic, start: 'beginning' };
-    await eventually(() => controller.api.call('EntryService', 'CreateEntry', { entry_id: 'app', entry }));
+    await controller.api.call('EntryService', 'CreateEntry', { entry_id: 'app', entry });
     await flowing('at first');
 
     await etcd.kill('SIGKILL');
@@ -104,7 +104,7 @@ test('an agent killed by kill -9 goes on without any controller, and nothing is 
   await using dir = await tempDir('killed');
   await using controller = await startController(await sharedEtcd(), newPrefix());
   const entry = { paths: [dir.at('*.log')], topic, start: 'beginning' };
-  await eventually(() => controller.api.call('EntryService', 'CreateEntry', { entry_id: 'app', entry }));
+  await controller.api.call('EntryService', 'CreateEntry', { entry_id: 'app', entry });
   const writer = startWriter(dir.at('x.log'));
   const agentOptions = { id: 'a', controller: controller.address, kafka, state: dir.at('state') };
   for (let round = 0; round < 3; round++) {
@@ -131,7 +131,7 @@ test('the broken desired state of a former process is told and ignored, and the 
   await using controller = await startController(await sharedEtcd(), newPrefix());
   await writeFile(dir.at('x.log'), 'one\n');
   const entry = { paths: [dir.at('*.log')], topic, start: 'beginning' };
-  await eventually(() => controller.api.call('EntryService', 'CreateEntry', { entry_id: 'app', entry }));
+  await controller.api.call('EntryService', 'CreateEntry', { entry_id: 'app', entry });
   const agentOptions = { id: 'a', controller: controller.address, kafka, state: dir.at('state') };
   {
     await using first = startAgent(agentOptions);

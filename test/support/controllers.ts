@@ -1,5 +1,7 @@
+import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
-import { type ApiClient, apiClient } from './grpc-client.ts';
+import { eventually } from './eventually.ts';
+import { type ApiClient, apiClient, rawCall } from './grpc-client.ts';
 import { startProcess, type TestProcess } from './process.ts';
 
 export interface RunningController extends AsyncDisposable {
@@ -13,12 +15,24 @@ export function newPrefix(): string {
   return `/test-${randomUUID()}/`;
 }
 
-/** A real controller process, ready to serve; on a free port unless `args` say another. */
+/** grpc.health.v1's answer, as bytes: field 1, the status, is 1 (SERVING). */
+const SERVING = Buffer.from([8, 1]);
+
+/** What grpc.health.v1 says: rejects unless it is SERVING. */
+export async function serves(address: string): Promise<void> {
+  assert.deepEqual(await rawCall(address, '/grpc.health.v1.Health/Check', Buffer.alloc(0)), SERVING);
+}
+
+/**
+ * A real controller process that serves: it knows the entries and is known to the other controllers. On a free port unless `args` say
+ * another.
+ */
 export async function startController(etcd: string, prefix: string, ...args: string[]): Promise<RunningController> {
   const listen = args.includes('--listen') ? [] : ['--listen', '127.0.0.1:0'];
   const common = [...listen, '--etcd', etcd, '--etcd.prefix', prefix];
   const process = startProcess('controller/main.ts', [...common, ...args]);
   const { address } = (await process.logged('listening', { timeoutMs: 20_000 })) as { address: string };
+  await eventually(() => serves(address), { timeoutMs: 20_000 });
   const api = apiClient(address);
   return {
     address,

@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict';
+import { appendFile, chmod, chown, mkdir, readdir, readFile, rename, unlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { assemble } from '../support/assemble.ts';
+import { eventually } from '../support/eventually.ts';
+import { acknowledged, agentNow, agentOf, delivered, ground } from '../support/ground.ts';
+import { LOGHUB, needsLoghub } from '../support/loghub.ts';
+import { countRecords, createTopic, readTopic } from '../support/topics.ts';
+
+const NOBODY = 65_534;
+
+test(
+  'all thirteen loghub files are collected at once by globs, byte for byte, unterminated last lines too when the files go',
+  needsLoghub,
+  async () => {
+    await using on = await ground();
+    const { controller, dir, kafka } = on;
+    const topic = await createTopic(kafka, 4);
+    const names = (await readdir(LOGHUB)).filter((name) => name.endsWith('.log'));
+    const contents = new Map<string, Buffer>();
+    await using agent = agentOf(on, 'a');
+    await agent.logged('connected to the controller');
+    const entry = await controller.api.call('EntryService', 'CreateEntry', {
+      entry_id: 'loghub',
+      entry: { paths: [dir.at('[A-H]*.log'), dir.at('sub', '**', '*.log')], topic, start: 'beginning' },
+    });
+    await acknowledged(on, 'a', entry);
+    await mkdir(dir.at('sub', 'deep'), { recursive: true });
+    for (const name of names) {
+      const folder = /^[A-H]/.test(name) ? dir.path : dir.at('sub', 'deep');
+      const bytes = await readFile(join(LOGHUB, name));
+      contents.set(join(folder, name), bytes);
+      // As a service does: the file appears, then grows.
+      await writeFile(join(folder, name), bytes.subarray(0, 1_000));
+      await appendFile(join(folder, name), bytes.subarray(1_000));
+    }
+    const lastLines = [...contents.values()].filter((bytes) => bytes.at(-1) !== 0x0a).length;
+    const lines = [...contents.values()].reduce(
+      (sum, bytes) => sum + bytes.toString('latin1').split('\n').length - 1,
+      0,
+    );
+    await delivered(on, topic, lines);
+    for (const path of contents.keys()) await unlink(path);
+    await eventually(async () => assert.equal(await countRecords(kafka, topic), lines + lastLines), {
+      timeoutMs: 30_000,
+    });
+    const records = await readTopic(kafka, topic);
+    const files = [...assemble(records).values()];
+    assert.equal(files.length, 13);
+    for (const { path, bytes } of files) assert.ok(contents.get(path)?.equals(bytes), `${path} differs`);
+    assert.equal(records.filter(({ headers }) => headers['logfleet.flags'] === 'unterminated').length, lastLines);
+    await eventually(async () => assert.deepEqual((await agentNow(on, 'a')).files, []), { timeoutMs: 30_000 });
+  },
+);
+
+test('an unreadable file and a vanished one are shown in the fleet, and the others flow', async (t) => {
+  if (process.getuid?.() !== 0) return t.skip('needs root, to run the agent as somebody else');
+  await using on = await ground();
+  const { controller, dir, kafka } = on;
+  const topic = await createTopic(kafka);
+  await chown(dir.path, NOBODY, NOBODY);
+  await writeFile(dir.at('secret.log'), 'secret\n');
+  await chmod(dir.at('secret.log'), 0o600);
+  await writeFile(dir.at('open.log'), 'open\n');
+  await using _agent = agentOf(on, 'a', { uid: NOBODY });
+  const entry = await controller.api.call('EntryService', 'CreateEntry', {
+    entry_id: 'app',
+    entry: { paths: [dir.at('*.log')], topic, start: 'beginning' },
+  });
+  await acknowledged(on, 'a', entry);
+  await delivered(on, topic, 1);
+  const fileNamed = async (name: string) =>
+    (await agentNow(on, 'a')).files.find(({ path }: { path: string }) => path === dir.at(name));
+  await eventually(async () => {
+    const file = await fileNamed('secret.log');
+    assert.equal(file?.state, 'STATE_FAILED');
+    assert.match(file.last_error, /EACCES|permission denied/i);
+  });
+  await rename(dir.at('open.log'), dir.at('open.moved'));
+  await eventually(async () => assert.equal((await fileNamed('open.log'))?.state, 'STATE_DRAINING'));
+  await chown(dir.at('secret.log'), NOBODY, NOBODY);
+  await delivered(on, topic, 2);
+  await eventually(async () => assert.equal((await fileNamed('secret.log'))?.last_error, ''));
+});

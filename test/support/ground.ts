@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict';
+import { startAgent } from './agents.ts';
+import { newPrefix, type RunningController, startController } from './controllers.ts';
+import { eventually } from './eventually.ts';
+import { sharedEtcd, sharedKafka } from './servers.ts';
+import { type TempDir, tempDir } from './temp-dir.ts';
+import { countRecords } from './topics.ts';
+
+/** What a test of the fleet stands on. */
+export interface Ground extends AsyncDisposable {
+  kafka: string[];
+  controller: RunningController;
+  dir: TempDir;
+}
+
+/** A controller that creates topics, and a folder. */
+export async function ground(): Promise<Ground> {
+  const kafka = await sharedKafka();
+  const controller = await startController(await sharedEtcd(), newPrefix(), '--kafka', kafka.join(','));
+  const dir = await tempDir('fleet');
+  return {
+    kafka,
+    controller,
+    dir,
+    [Symbol.asyncDispose]: async () => {
+      await controller[Symbol.asyncDispose]();
+      await dir[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** An agent of this fleet, with its state in the ground's folder. */
+export function agentOf(
+  { kafka, controller, dir }: Ground,
+  id: string,
+  more: Partial<Parameters<typeof startAgent>[0]> = {},
+) {
+  return startAgent({ id, controller: controller.address, kafka, state: dir.at(`state-${id}`), ...more });
+}
+
+/** What the fleet's state tells of an agent. */
+// biome-ignore lint/suspicious/noExplicitAny: a message as the .proto files say.
+export async function agentNow({ controller }: Ground, id: string): Promise<any> {
+  return controller.api.call('FleetService', 'GetAgent', { name: `agents/${id}` });
+}
+
+/** Waits until the agent has acknowledged this revision of the entry. */
+export async function acknowledged(
+  on: Ground,
+  id: string,
+  entry: { name: string; etag: string },
+  state = 'STATE_APPLIED',
+) {
+  await eventually(async () => {
+    const { entries } = await agentNow(on, id);
+    const found = entries.find((status: { entry: string }) => status.entry === entry.name);
+    assert.deepEqual([found?.etag, found?.state], [entry.etag, state], JSON.stringify(found));
+  });
+}
+
+/** Waits until the topic has so many records. */
+export async function delivered(on: Ground, topic: string, count: number): Promise<void> {
+  await eventually(async () => assert.equal(await countRecords(on.kafka, topic), count));
+}

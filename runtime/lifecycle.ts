@@ -1,3 +1,4 @@
+import { systemClock } from './clock.ts';
 import { errorText } from './errors.ts';
 import type { Logger } from './logger.ts';
 
@@ -31,14 +32,22 @@ export function createLifecycle(onChange?: (state: LifecycleState) => void): Lif
   };
 }
 
+/** Ctrl-C reaches a process from the terminal and again from npm and the bootstrap, which pass it on: that is one signal. */
+const SAME_SIGNAL_MS = 1_000;
+
 /**
- * Runs a process's body until it ends or SIGINT or SIGTERM asks it to drain; a second signal ends at once with 128 + its
- * number, as shells expect. Returns the exit code: 0, or 1 when the body throws.
+ * Runs a process's body until it ends or SIGINT or SIGTERM asks it to drain; a second signal, a second later or more, ends at once with
+ * 128 + its number, as shells expect. Returns the exit code: 0, or 1 when the body throws.
  */
 export async function runUntilSignal(logger: Logger, body: (signal: AbortSignal) => Promise<void>): Promise<number> {
   const controller = new AbortController();
+  let firstMs = 0;
   const onSignal = (name: NodeJS.Signals) => {
-    if (controller.signal.aborted) process.exit(name === 'SIGINT' ? 130 : 143);
+    if (controller.signal.aborted) {
+      if (systemClock.monotonicMs() - firstMs > SAME_SIGNAL_MS) process.exit(name === 'SIGINT' ? 130 : 143);
+      return;
+    }
+    firstMs = systemClock.monotonicMs();
     logger.info('draining; a second signal ends at once', { signal: name });
     controller.abort(new DOMException(`received ${name}`, 'AbortError'));
   };

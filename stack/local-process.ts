@@ -7,13 +7,13 @@ const STOP_TIMEOUT_MS = 15_000;
 
 /**
  * Runs a command and ends it when standard input ends: when the parent dies, even by kill -9, its end of the pipe closes. The
- * watcher is a subshell of the wrapper, which itself waits for the command and passes on its exit code.
+ * watcher is a subshell of the wrapper, which itself waits for the command and passes on its exit code. The first line of output is
+ * the command's own process id.
  */
-const WRAPPER = `"$@" </dev/null & child=$!
+const WRAPPER = `sh -c 'echo "pid $$"; exec "$@"' sh "$@" </dev/null & child=$!
 trap 'kill -TERM $child 2>/dev/null' TERM INT
 ( cat >/dev/null; kill -KILL $child 2>/dev/null ) <&3 3<&- & watcher=$!
 exec 3<&-
-echo "pid $child"
 while :; do wait $child; code=$?; kill -0 $child 2>/dev/null || break; done
 kill -KILL $watcher 2>/dev/null
 exit $code`;
@@ -49,10 +49,10 @@ export async function startLocalProcess(options: LocalProcessOptions): Promise<L
     detached: true,
   });
   const exited = new Promise<number | null>((resolve) => shell.once('exit', resolve));
+  shell.stderr?.pipe(log, { end: false });
   const pid = await readPid(shell);
   shell.stdout?.pipe(log, { end: false });
-  shell.stderr?.pipe(log, { end: false });
-  void exited.then(() => log.end());
+  shell.once('close', () => log.end());
   const kill = async (signal: NodeJS.Signals) => {
     signalPid(pid, signal);
     await exited;
@@ -78,6 +78,8 @@ function readPid(shell: ChildProcess): Promise<number> {
     text += data.toString();
     const match = /^pid (\d+)\n/.exec(text);
     if (!match) return;
+    // Without a reader a flowing stream drops what comes until the log is attached.
+    stdout.pause();
     stdout.off('data', onData);
     const rest = text.slice(match[0].length);
     if (rest) stdout.unshift(Buffer.from(rest));
@@ -85,7 +87,8 @@ function readPid(shell: ChildProcess): Promise<number> {
   };
   stdout.on('data', onData);
   shell.once('error', reject);
-  shell.once('exit', (code) => reject(new Error(`the process ended at once with code ${code}`)));
+  // Not `exit`: what it printed before may not have been read yet.
+  shell.once('close', (code) => reject(new Error(`the process ended at once with code ${code}`)));
   return promise;
 }
 

@@ -12,6 +12,8 @@ import type { Source } from './source.ts';
 import { SourceSet, type SourceSetTools } from './source-set.ts';
 
 const ROUTING_RETRY = { initialMs: 100, maxMs: 5_000 };
+/** A topic that its controller is just making is nothing to tell. */
+const ROUTING_QUIET_MS = 1_000;
 
 export interface CollectTools extends SourceSetTools {
   router: Router;
@@ -133,6 +135,7 @@ export class EntryCollector {
   async #route(): Promise<void> {
     const backoff = createBackoff(ROUTING_RETRY);
     const { clock, router } = this.#tools;
+    const startMs = clock.monotonicMs();
     this.#routing = true;
     while (!this.#stop.signal.aborted && !this.#routed) {
       const { topic } = this.#entry;
@@ -140,9 +143,10 @@ export class EntryCollector {
         this.#partitions = { topic, count: await router.partitionCount(topic) };
         this.#routingError = '';
       } catch (error) {
-        if (!this.#routingError)
-          this.#tools.logger.warn('no route', { entry: this.#entry.name, error: errorText(error) });
-        this.#routingError = errorText(error);
+        const told = this.#routingError !== '';
+        if (clock.monotonicMs() - startMs > ROUTING_QUIET_MS) this.#routingError = errorText(error);
+        if (this.#routingError && !told)
+          this.#tools.logger.warn('no route', { entry: this.#entry.name, error: this.#routingError });
         await clock.sleep(backoff.next(), this.#stop.signal).catch(() => {});
       }
       this.#tools.onStateChange();

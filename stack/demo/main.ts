@@ -106,7 +106,8 @@ The processes' logs are in ${demo.folder}. Ctrl-C stops all.
       const line = `${rate}, lag ${kib(health?.lag_bytes)}, ${health?.delivered_lines ?? 0} lines delivered${error ? `; ${error}` : ''}`;
       process.stdout.write(process.stdout.isTTY ? `\r\x1b[K${line}` : `${line}\n`);
     } catch (error) {
-      say(errorText(error));
+      // Ctrl-C reaches the command that was just asking, too.
+      if (!signal.aborted) say(errorText(error));
     }
     await systemClock.sleep(1_000, signal).catch((error: unknown) => {
       if (!isAbort(error, signal)) throw error;

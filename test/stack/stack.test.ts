@@ -44,8 +44,8 @@ test(
       await createTopic([kafka]);
       assert.ok((await processesAt(dir)).length >= 2);
       // A terminal's Ctrl-C comes from npm once more.
-    if (signal === 'SIGINT') process.kill(stack.pid, signal);
-    await stack.kill(signal);
+      if (signal === 'SIGINT') process.kill(stack.pid, signal);
+      await stack.kill(signal);
       await eventually(async () => assert.deepEqual(await processesAt(dir), []));
       if (signal === 'SIGINT') assert.equal((await stack.exited).code, 0);
     }

@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { DatabaseSync, type SQLOutputValue, type StatementSync } from 'node:sqlite';
 import { CodedError, errorText } from '../../runtime/errors.ts';
 import type { FileHead } from './file-head.ts';
 
@@ -19,6 +19,12 @@ export interface Checkpoint {
   partition: number;
 }
 
+/** Which files an entry means. */
+export interface Globs {
+  paths: readonly string[];
+  exclude: readonly string[];
+}
+
 export type StateErrorCode = 'LOCKED' | 'UNUSABLE' | 'NEWER_VERSION';
 
 export class StateError extends CodedError<StateErrorCode> {}
@@ -31,7 +37,7 @@ const SCHEMA = `
     head_bytes INTEGER NOT NULL, head_hash TEXT NOT NULL, position INTEGER NOT NULL,
     topic TEXT NOT NULL, partition INTEGER NOT NULL, updated_ms INTEGER NOT NULL,
     PRIMARY KEY (entry_uid, generation)) STRICT, WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS entry (uid TEXT PRIMARY KEY, first_scan_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS entry (uid TEXT PRIMARY KEY, paths TEXT NOT NULL, exclude TEXT NOT NULL) STRICT, WITHOUT ROWID;
   PRAGMA user_version = ${SCHEMA_VERSION};`;
 
 /**
@@ -41,11 +47,15 @@ const SCHEMA = `
 export class CheckpointStore {
   readonly #db: DatabaseSync;
   readonly #put: StatementSync;
-  readonly #dirty = new Map<string, Checkpoint>();
+  readonly #delete: StatementSync;
+  /** What is to be written; undefined: to be deleted. By entry and generation. */
+  readonly #dirty = new Map<string, Checkpoint | undefined>();
+  readonly #scanned = new Map<string, Globs>();
 
   private constructor(db: DatabaseSync) {
     this.#db = db;
     this.#put = db.prepare(`INSERT OR REPLACE INTO generation VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+    this.#delete = db.prepare('DELETE FROM generation WHERE entry_uid = ? AND generation = ?');
   }
 
   /** Opens or creates `<stateDir>/checkpoints.db`. Throws StateError when another process holds it or it can't be used. */
@@ -72,55 +82,61 @@ export class CheckpointStore {
     }
   }
 
-  /** All checkpoints of one entry. */
+  /** All checkpoints of one entry, those noted and not yet written too. */
   load(entryUid: string): Checkpoint[] {
     const select = this.#db.prepare('SELECT * FROM generation WHERE entry_uid = ?');
     select.setReadBigInts(true);
-    return select.all(entryUid).map((row) => ({
-      entryUid,
-      generation: String(row['generation']),
-      device: BigInt.asUintN(64, row['device'] as bigint),
-      inode: BigInt.asUintN(64, row['inode'] as bigint),
-      path: String(row['path']),
-      head: { bytes: Number(row['head_bytes']), hash: String(row['head_hash']) },
-      position: Number(row['position']),
-      topic: String(row['topic']),
-      partition: Number(row['partition']),
-    }));
+    const written = select.all(entryUid).map(fromRow);
+    const known = new Map(written.map((checkpoint) => [keyOf(entryUid, checkpoint.generation), checkpoint]));
+    for (const [key, checkpoint] of this.#dirty) {
+      if (!checkpoint) known.delete(key);
+      else if (checkpoint.entryUid === entryUid) known.set(key, checkpoint);
+    }
+    return [...known.values()];
   }
 
   /** Notes a checkpoint for the next flush. */
   put(checkpoint: Checkpoint): void {
-    this.#dirty.set(`${checkpoint.entryUid}/${checkpoint.generation}`, checkpoint);
+    this.#dirty.set(keyOf(checkpoint.entryUid, checkpoint.generation), checkpoint);
   }
 
-  /** Whether the entry's files have been looked for before; if so, a file met for the first time was created since. */
-  wasScanned(entryUid: string): boolean {
-    return this.#db.prepare('SELECT 1 FROM entry WHERE uid = ?').get(entryUid) !== undefined;
+  /** Notes that a generation is to be forgotten. */
+  remove(entryUid: string, generation: string): void {
+    this.#dirty.set(keyOf(entryUid, generation), undefined);
   }
 
-  markScanned(entryUid: string, nowMs: number): void {
-    this.#db.prepare('INSERT OR IGNORE INTO entry VALUES (?, ?)').run(entryUid, nowMs);
+  /** The globs by which the entry's files were last looked for; undefined when they never were. */
+  scannedGlobs(entryUid: string): Globs | undefined {
+    const noted = this.#scanned.get(entryUid);
+    if (noted) return noted;
+    const row = this.#db.prepare('SELECT paths, exclude FROM entry WHERE uid = ?').get(entryUid);
+    return row && { paths: JSON.parse(String(row['paths'])), exclude: JSON.parse(String(row['exclude'])) };
   }
 
-  /** Writes all noted checkpoints in one transaction; throws StateError and keeps them noted when that fails. */
+  /** Notes by which globs the entry's files were looked for: written together with the positions of what was found. */
+  markScanned(entryUid: string, { paths, exclude }: Globs): void {
+    this.#scanned.set(entryUid, { paths, exclude });
+  }
+
+  /** Writes all that is noted in one transaction; throws StateError and keeps it noted when that fails. */
   flush(nowMs: number): void {
-    if (this.#dirty.size === 0) return;
+    if (this.#dirty.size === 0 && this.#scanned.size === 0) return;
     try {
       this.#db.exec('BEGIN IMMEDIATE');
-      for (const at of this.#dirty.values()) this.#write(at, nowMs);
+      for (const [key, checkpoint] of this.#dirty) {
+        if (checkpoint) this.#write(checkpoint, nowMs);
+        else this.#delete.run(...splitKey(key));
+      }
+      const putEntry = this.#db.prepare('INSERT OR REPLACE INTO entry VALUES (?, ?, ?)');
+      for (const [uid, globs] of this.#scanned)
+        putEntry.run(uid, JSON.stringify(globs.paths), JSON.stringify(globs.exclude));
       this.#db.exec('COMMIT');
       this.#dirty.clear();
+      this.#scanned.clear();
     } catch (error) {
       if (this.#db.isTransaction) this.#db.exec('ROLLBACK');
       throw asStateError(error, 'checkpoints.db');
     }
-  }
-
-  /** Forgets a generation that is complete, or all of an entry's. */
-  remove(entryUid: string, generation: string): void {
-    this.#dirty.delete(`${entryUid}/${generation}`);
-    this.#db.prepare('DELETE FROM generation WHERE entry_uid = ? AND generation = ?').run(entryUid, generation);
   }
 
   close(): void {
@@ -135,6 +151,30 @@ export class CheckpointStore {
     const where = [at.topic, at.partition, nowMs] as const;
     this.#put.run(at.entryUid, at.generation, device, inode, at.path, head.bytes, head.hash, at.position, ...where);
   }
+}
+
+function keyOf(entryUid: string, generation: string): string {
+  return `${entryUid}/${generation}`;
+}
+
+/** Generations are hexadecimal, so the last slash is the one between the two. */
+function splitKey(key: string): [entryUid: string, generation: string] {
+  const at = key.lastIndexOf('/');
+  return [key.slice(0, at), key.slice(at + 1)];
+}
+
+function fromRow(row: Record<string, SQLOutputValue>): Checkpoint {
+  return {
+    entryUid: String(row['entry_uid']),
+    generation: String(row['generation']),
+    device: BigInt.asUintN(64, row['device'] as bigint),
+    inode: BigInt.asUintN(64, row['inode'] as bigint),
+    path: String(row['path']),
+    head: { bytes: Number(row['head_bytes']), hash: String(row['head_hash']) },
+    position: Number(row['position']),
+    topic: String(row['topic']),
+    partition: Number(row['partition']),
+  };
 }
 
 function asStateError(error: unknown, file: string): StateError {

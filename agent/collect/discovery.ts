@@ -7,7 +7,12 @@ import { errorCode } from '../../runtime/errors.ts';
 /** A regular file that an entry's globs match; links are followed. */
 export interface FoundFile {
   path: string;
-  stat: BigIntStats;
+  device: bigint;
+  inode: bigint;
+  size: number;
+  changedMs: number;
+  /** When it was created; 0 where the file system does not say. */
+  bornMs: number;
 }
 
 export interface ScanResult {
@@ -47,6 +52,12 @@ export class Discovery {
   /** How many folders below `base` a match can be. */
   depth(base: string): number {
     return this.#depths.get(base) ?? 0;
+  }
+
+  /** The file at `path`; undefined when it does not match or is no regular file. Rejects with the system's error. */
+  async look(path: string): Promise<FoundFile | undefined> {
+    if (!this.matches(path)) return undefined;
+    return foundFile(path, await stat(path, { bigint: true }));
   }
 
   /** All files that match now. Rejects only when aborted. */
@@ -98,8 +109,8 @@ export class Discovery {
       signal.throwIfAborted();
       const looked = paths.slice(at, at + STATS_AT_ONCE).map(async (path) => {
         try {
-          const found = await stat(path, { bigint: true });
-          if (found.isFile() && this.matches(path)) files.push({ path, stat: found });
+          const file = await this.look(path);
+          if (file) files.push(file);
         } catch (error) {
           if (!isAbsent(error)) errors.push({ path, error: error as Error });
         }
@@ -108,6 +119,19 @@ export class Discovery {
     }
     return files;
   }
+}
+
+/** What `stats` say of the file at `path`; undefined when it is no regular file. */
+export function foundFile(path: string, stats: BigIntStats): FoundFile | undefined {
+  if (!stats.isFile()) return undefined;
+  return {
+    path,
+    device: stats.dev,
+    inode: stats.ino,
+    size: Number(stats.size),
+    changedMs: Number(stats.mtimeMs),
+    bornMs: Number(stats.birthtimeMs),
+  };
 }
 
 function depthBelow(glob: string, base: string): number {

@@ -1,4 +1,3 @@
-import type { BigIntStats } from 'node:fs';
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import { entryViolations, withEntryDefaults } from '../../proto/rules/entry-rules.ts';
 import { createBackoff } from '../../runtime/backoff.ts';
@@ -7,13 +6,15 @@ import type { LineFormat } from '../deliver/line-encoder.ts';
 import type { Compression } from '../deliver/record-batch.ts';
 import { standardHeaders } from '../deliver/record-headers.ts';
 import type { Router } from '../deliver/router.ts';
-import { Discovery } from './discovery.ts';
+import { Discovery, type FoundFile } from './discovery.ts';
 import type { Source } from './source.ts';
 import { SourceSet, type SourceSetTools } from './source-set.ts';
 
 const ROUTING_RETRY = { initialMs: 100, maxMs: 5_000 };
 /** A topic that its controller is just making is nothing to tell. */
 const ROUTING_QUIET_MS = 1_000;
+/** Files are stamped by a clock that stands still for up to 10 ms (clock_gettime(2), CLOCK_REALTIME_COARSE). */
+const CLOCK_GRAIN_MS = 10;
 
 export interface CollectTools extends SourceSetTools {
   router: Router;
@@ -25,7 +26,7 @@ export interface CollectTools extends SourceSetTools {
 export class EntryCollector {
   readonly #tools: CollectTools;
   readonly #sources: SourceSet;
-  readonly #stop = new AbortController();
+  #stop = new AbortController();
   #entry: Entry;
   #discovery: Discovery | undefined;
   #partitions: { topic: string; count: number } | undefined;
@@ -34,15 +35,21 @@ export class EntryCollector {
   #routingError = '';
   #fileErrors: ReadonlyMap<string, string> = new Map();
   #scanning: Promise<void> | undefined;
-  /** The files were looked for at some time, perhaps by a former process: what is new now was created since. */
-  #scannedEver: boolean;
+  #scanAgain = false;
+  /** Hints that are being looked into. */
+  #hints = 0;
+  /** What was looked for at some time, perhaps by a former process: a file met now that it matches was created since. */
+  #scanned: Discovery | undefined;
   #scannedNow = false;
+  /** When the globs in force came. */
+  #sinceMs = 0;
 
   constructor(entry: Entry, tools: CollectTools) {
     this.#entry = entry;
     this.#tools = tools;
     this.#sources = new SourceSet(entry.uid, tools, (source) => this.#direct(source));
-    this.#scannedEver = tools.store.wasScanned(entry.uid);
+    const globs = tools.store.scannedGlobs(entry.uid);
+    this.#scanned = globs && new Discovery(globs);
   }
 
   /** The revision in force, its defaults written out. */
@@ -73,9 +80,9 @@ export class EntryCollector {
     return this.#routed && this.#scannedNow;
   }
 
-  /** Whether nothing is on its way. */
+  /** Whether nothing is on its way, and no file is being looked at. */
   get settled(): boolean {
-    return [...this.#sources].every((source) => source.settled);
+    return !this.#scanning && this.#hints === 0 && [...this.#sources].every((source) => source.settled);
   }
 
   /** Whether all that its files hold is in Kafka. */
@@ -87,8 +94,9 @@ export class EntryCollector {
     return this.#partitions?.topic === this.#entry.topic;
   }
 
-  /** Puts a revision in force: from now on for what is read, not for what is on its way. */
+  /** Puts a revision in force: from now on for what is read, not for what is on its way. Ends a `halt`. */
   apply(entry: Entry): void {
+    if (this.#stop.signal.aborted) this.#stop = new AbortController();
     this.#entry = withEntryDefaults(entry);
     const violations = entryViolations(this.#entry);
     this.#invalid = violations.map(({ field, description }) => `${field}: ${description}`).join('; ');
@@ -97,31 +105,38 @@ export class EntryCollector {
       return;
     }
     this.#discovery = new Discovery(this.#entry);
+    this.#sinceMs = this.#tools.clock.nowMs();
     this.#scannedNow = false;
     for (const source of this.#sources) this.#direct(source);
     if (!this.#routed && !this.#routing) void this.#route();
   }
 
-  /** Looks for files, and at those it has. Never rejects: troubles are kept to be shown. */
+  /** Looks for files, and at those it has; once more when asked meanwhile. Never rejects: troubles are kept to be shown. */
   scan(): Promise<void> {
-    this.#scanning ??= this.#scan().finally(() => {
+    this.#scanAgain = true;
+    this.#scanning ??= this.#scans().finally(() => {
       this.#scanning = undefined;
     });
     return this.#scanning;
   }
 
-  /** A hint about one path: looks at its source at once; false when it has none. */
-  poke(path: string): boolean {
-    let known = false;
-    for (const source of this.#sources) {
-      if (source.path !== path) continue;
-      known = true;
-      void this.#sources.look(source);
+  /** A hint that something happened at `path`: looks at the file there at once. What that misses the next scan finds. */
+  async hint(path: string): Promise<void> {
+    const discovery = this.#discovery;
+    // Before the first scan it is not known which files are new.
+    if (!discovery || !this.#scannedNow || this.#stop.signal.aborted) return;
+    this.#hints++;
+    try {
+      const file = await discovery.look(path).catch(() => undefined);
+      if (discovery === this.#discovery) await this.#sources.meet(path, file, (met) => this.#start(met));
+    } catch {
+      // It can't be opened: the scan tells of that, if it lasts.
+    } finally {
+      this.#hints--;
     }
-    return known;
   }
 
-  /** Stops reading for good; what is on its way may still arrive. */
+  /** Stops reading until the next `apply`; what is on its way may still arrive. */
   halt(): void {
     this.#stop.abort();
     for (const source of this.#sources) source.pause();
@@ -177,27 +192,35 @@ export class EntryCollector {
     return { headers, maxLineBytes: this.#entry.maxLineBytes };
   }
 
+  async #scans(): Promise<void> {
+    while (this.#scanAgain) {
+      this.#scanAgain = false;
+      await this.#scan();
+    }
+  }
+
   async #scan(): Promise<void> {
     const discovery = this.#discovery;
     const { signal } = this.#stop;
     if (!discovery || this.#invalid || signal.aborted) return;
     const found = await discovery.scan(signal).catch(() => undefined);
     if (!found || signal.aborted || discovery !== this.#discovery) return;
-    const errors = await this.#sources.reconcile(found.files, (stat) => this.#start(stat));
+    const errors = await this.#sources.reconcile(found.files, (file) => this.#start(file));
     for (const { path, error } of found.errors) errors.set(path, errorText(error));
     const changed = !this.#scannedNow || [...errors.keys()].join() !== [...this.#fileErrors.keys()].join();
     this.#fileErrors = errors;
-    if (!this.#scannedEver) this.#tools.store.markScanned(this.#entry.uid, this.#tools.clock.nowMs());
-    this.#scannedEver = true;
+    if (this.#scanned !== discovery) this.#tools.store.markScanned(this.#entry.uid, this.#entry);
+    this.#scanned = discovery;
     this.#scannedNow = true;
     if (changed) this.#tools.onStateChange();
   }
 
-  /** `start` is about files that were there when the entry came; later ones are read whole, and with `once` all are. */
-  #start(stat: BigIntStats): 'beginning' | 'end' {
+  /** `start` is about files that were there when the globs came; later ones are read whole, and with `once` all are. */
+  #start(file: FoundFile): 'beginning' | 'end' {
     const { start } = this.#entry;
-    if (this.#scannedEver || this.#tools.once || start === 'beginning') return 'beginning';
+    if (this.#tools.once || start === 'beginning' || this.#scanned?.matches(file.path)) return 'beginning';
+    if (file.bornMs > this.#sinceMs - CLOCK_GRAIN_MS) return 'beginning';
     if (start === 'end') return 'end';
-    return Number(stat.mtimeMs) >= Date.parse(start) ? 'beginning' : 'end';
+    return file.changedMs >= Date.parse(start) ? 'beginning' : 'end';
   }
 }

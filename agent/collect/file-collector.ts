@@ -3,12 +3,12 @@ import { errorText } from '../../runtime/errors.ts';
 import type { Collector, Observation } from '../collector.ts';
 import type { Segment } from '../deliver/route.ts';
 import { type CollectTools, EntryCollector } from './entry-collector.ts';
-import { FileWatcher } from './file-watcher.ts';
+import { FileWatcher, type HintKind } from './file-watcher.ts';
 import { observeEntry, observeFiles, observeHealth, Totals } from './observe.ts';
 
 /** Acknowledged positions reach the disk this often. */
 const FLUSH_INTERVAL_MS = 250;
-/** Hints about unknown paths come in swarms: one scan answers many. */
+/** Hints about folders come in swarms: one scan answers many. */
 const HINT_SETTLE_MS = 50;
 const DRAIN_POLL_MS = 20;
 const CHANGE_SETTLE_MS = 20;
@@ -26,7 +26,7 @@ export class FileCollector implements Collector {
   readonly #watcher: FileWatcher;
   readonly #entries = new Map<string, EntryCollector>();
   /** Stopped entries whose last batches have no answer yet. */
-  readonly #leaving = new Set<EntryCollector>();
+  readonly #leaving = new Map<string, EntryCollector>();
   readonly #listeners: (() => void)[] = [];
   readonly #stop = new AbortController();
   readonly #hinted = new Set<EntryCollector>();
@@ -43,7 +43,7 @@ export class FileCollector implements Collector {
       onDelivered: (segment: Segment) => this.#totals.add(segment),
       onStateChange: () => this.changed(),
     };
-    this.#watcher = new FileWatcher(tools.logger, (path) => this.#hint(path));
+    this.#watcher = new FileWatcher(tools.logger, (path, kind) => this.#hint(path, kind));
   }
 
   start(): void {
@@ -51,15 +51,18 @@ export class FileCollector implements Collector {
   }
 
   apply(entries: readonly Entry[]): void {
+    if (this.#stop.signal.aborted) return;
     const wanted = new Map(entries.map((entry) => [entry.uid, entry]));
     for (const [uid, collector] of this.#entries) if (!wanted.has(uid)) this.#remove(uid, collector);
     for (const entry of entries) {
       const present = this.#entries.get(entry.uid);
       if (present?.entry.etag === entry.etag) continue;
-      const collector = present ?? new EntryCollector(entry, this.#tools);
+      // One that has just been stopped and comes back goes on where it is: its last batches are not on the disk yet.
+      const collector = present ?? this.#leaving.get(entry.uid) ?? new EntryCollector(entry, this.#tools);
+      this.#leaving.delete(entry.uid);
       this.#entries.set(entry.uid, collector);
       collector.apply(entry);
-      void this.#watch(collector);
+      this.#watch(collector);
       void collector.scan();
     }
     this.changed();
@@ -118,30 +121,32 @@ export class FileCollector implements Collector {
   }
 
   get #all(): EntryCollector[] {
-    return [...this.#entries.values(), ...this.#leaving];
+    return [...this.#entries.values(), ...this.#leaving.values()];
   }
 
   #remove(uid: string, collector: EntryCollector): void {
     this.#entries.delete(uid);
-    this.#leaving.add(collector);
+    this.#leaving.set(uid, collector);
     collector.halt();
-    void this.#watcher.watch(uid, []);
+    this.#watcher.watch(uid, []);
   }
 
-  async #watch(collector: EntryCollector): Promise<void> {
+  #watch(collector: EntryCollector): void {
     const { discovery } = collector;
     if (!discovery) return;
     const matches = (path: string) => discovery.matches(path);
     const depthOf = (base: string) => discovery.depth(base);
-    await this.#watcher.watch(
+    this.#watcher.watch(
       collector.entry.uid,
       discovery.bases.map((base) => ({ base, matches, depth: depthOf(base) })),
     );
   }
 
-  #hint(path: string): void {
+  /** A file is looked at by itself; a folder needs a scan, one for many hints. */
+  #hint(path: string, kind: HintKind): void {
     for (const collector of this.#entries.values()) {
-      if (!collector.poke(path)) this.#hinted.add(collector);
+      if (kind === 'folder') this.#hinted.add(collector);
+      else void collector.hint(path);
     }
     if (this.#hinted.size === 0) return;
     this.#hintTimer ??= this.#tools.clock.sleep(HINT_SETTLE_MS).then(() => {
@@ -155,10 +160,10 @@ export class FileCollector implements Collector {
     const { clock } = this.#tools;
     while (!this.#stop.signal.aborted) {
       await Promise.all([...this.#entries.values()].map((entry) => entry.scan()));
-      for (const entry of this.#leaving) {
+      for (const [uid, entry] of this.#leaving) {
         if (!entry.settled) continue;
         entry.close();
-        this.#leaving.delete(entry);
+        this.#leaving.delete(uid);
       }
       await clock.sleep(this.#options.scanIntervalMs, this.#stop.signal).catch(() => {});
     }

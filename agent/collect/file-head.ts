@@ -1,8 +1,6 @@
 import { createHash } from 'node:crypto';
-import { read as readCallback } from 'node:fs';
-import { promisify } from 'node:util';
+import { readAt } from './file-io.ts';
 
-const readAt = promisify(readCallback);
 const HEAD_BYTES_MAX = 1024;
 const NEWLINE = 0x0a;
 const LOOK_BACK_BYTES = 64 * 1024;

@@ -3,7 +3,7 @@ import { type FSWatcher, watch } from 'chokidar';
 import { errorText } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 
-export type HintKind = 'changed' | 'appeared' | 'gone';
+export type HintKind = 'file' | 'folder';
 
 /** A folder to watch, and how to tell what below it matters. */
 export interface WatchedBase {
@@ -30,8 +30,8 @@ export class FileWatcher {
   }
 
   /** Watches exactly these, each under the key of its owner; those that are no longer named are let go. */
-  async watch(key: string, bases: readonly WatchedBase[]): Promise<void> {
-    await this.#watchers.get(key)?.close();
+  watch(key: string, bases: readonly WatchedBase[]): void {
+    void this.#watchers.get(key)?.close();
     this.#watchers.delete(key);
     if (bases.length === 0) return;
     // A base that is a file is watched through its folder, which tells when the file is replaced.
@@ -40,14 +40,16 @@ export class FileWatcher {
     const watcher = watch([...new Set(folders)], {
       ignoreInitial: true,
       persistent: false,
+      // Else a file that is replaced, as by a rotation, is told 100 ms late, as a change of the former one.
+      atomic: false,
       // chokidar counts folders from 0: the base itself.
       ...(Number.isFinite(deepest) && { depth: Math.max(0, deepest - 1) }),
       ignored: (path, stats) => stats?.isFile() === true && !bases.some(({ matches }) => matches(path)),
     });
-    watcher.on('add', (path) => this.#onHint(path, 'appeared'));
-    watcher.on('addDir', (path) => this.#onHint(path, 'appeared'));
-    watcher.on('change', (path) => this.#onHint(path, 'changed'));
-    watcher.on('unlink', (path) => this.#onHint(path, 'gone'));
+    watcher.on('add', (path) => this.#onHint(path, 'file'));
+    watcher.on('change', (path) => this.#onHint(path, 'file'));
+    watcher.on('unlink', (path) => this.#onHint(path, 'file'));
+    watcher.on('addDir', (path) => this.#onHint(path, 'folder'));
     watcher.on('error', (error) => this.#trouble(error));
     this.#watchers.set(key, watcher);
   }

@@ -1,16 +1,14 @@
 import { randomBytes } from 'node:crypto';
-import { type BigIntStats, constants, open as openCallback } from 'node:fs';
-import { promisify } from 'node:util';
+import { closeSync } from 'node:fs';
 import type { Clock } from '../../runtime/clock.ts';
 import { errorText } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Segment } from '../deliver/route.ts';
 import type { Checkpoint, CheckpointStore } from './checkpoint-store.ts';
-import type { FoundFile } from './discovery.ts';
+import { type FoundFile, foundFile } from './discovery.ts';
 import { compareHead, EMPTY_HEAD, lineStartBefore } from './file-head.ts';
+import { fstat, openToRead } from './file-io.ts';
 import { Source } from './source.ts';
-
-const open = promisify(openCallback);
 
 /** How long a file that has left its path is kept open after it last grew, for writers that have not noticed. */
 const RENAMED_GRACE_MS = 5 * 60_000;
@@ -27,7 +25,7 @@ export interface SourceSetTools {
 }
 
 /** Where a file met for the first time is read from. */
-export type StartRule = (stat: BigIntStats) => 'beginning' | 'end';
+export type StartRule = (file: FoundFile) => 'beginning' | 'end';
 
 /** The generations that one entry reads: recognises files, follows renames, notices truncation, lets go of what is complete. */
 export class SourceSet {
@@ -35,15 +33,21 @@ export class SourceSet {
   readonly #tools: SourceSetTools;
   readonly #direct: (source: Source) => void;
   readonly #sources = new Map<string, Source>();
-  /** What the state knows and no file has been recognised as yet. */
-  readonly #checkpoints: Map<string, Checkpoint>;
+  /** The present generation of each file. */
+  readonly #byFile = new Map<string, Source>();
+  /** What was last seen at each path. */
+  readonly #byPath = new Map<string, Source>();
+  /** One file is opened at a time: a hint and a scan may meet the same one. */
+  #opening: Promise<unknown> = Promise.resolve();
+  /** What the state knows and no file has been recognised as yet, by file. */
+  readonly #checkpoints: Map<string, Checkpoint[]>;
 
   /** `direct` sets a new source going. */
   constructor(entryUid: string, tools: SourceSetTools, direct: (source: Source) => void) {
     this.#entryUid = entryUid;
     this.#tools = tools;
     this.#direct = direct;
-    this.#checkpoints = new Map(tools.store.load(entryUid).map((checkpoint) => [checkpoint.generation, checkpoint]));
+    this.#checkpoints = Map.groupBy(tools.store.load(entryUid), fileKey);
   }
 
   [Symbol.iterator](): Iterator<Source> {
@@ -54,24 +58,37 @@ export class SourceSet {
   async reconcile(files: readonly FoundFile[], start: StartRule): Promise<Map<string, string>> {
     const errors = new Map<string, string>();
     const present = new Set<Source>();
-    for (const { path, stat } of files) {
+    for (const file of files) {
       try {
-        const source = this.#sourceOf(stat) ?? (await this.#openFile(path, stat, start));
-        if (!present.has(source)) this.#isAt(source, path);
+        const source = await this.#sourceOf(file, start);
+        if (!present.has(source)) this.#isAt(source, file.path);
         present.add(source);
       } catch (error) {
-        errors.set(path, errorText(error));
+        errors.set(file.path, errorText(error));
       }
     }
     for (const source of [...this.#sources.values()]) {
-      await this.look(source);
+      await this.#look(source);
       if (!present.has(source)) this.#leftItsPath(source);
     }
     return errors;
   }
 
+  /**
+   * Looks at one path, between two scans: at the source that was there, and at `file`, which is there now, unless there is none. Rejects
+   * when it can't be opened.
+   */
+  async meet(path: string, file: FoundFile | undefined, start: StartRule): Promise<void> {
+    const former = this.#byPath.get(path);
+    if (former) await this.#look(former);
+    if (!file) return;
+    const source = await this.#sourceOf(file, start);
+    this.#isAt(source, path);
+    if (source !== former) await this.#look(source);
+  }
+
   /** Looks whether the file has grown, was truncated, or can't be read. */
-  async look(source: Source): Promise<void> {
+  async #look(source: Source): Promise<void> {
     if (source.state === 'CLOSED') return;
     try {
       if ((await source.look(this.#tools.clock.monotonicMs())) === 'truncated') this.#truncated(source);
@@ -85,52 +102,73 @@ export class SourceSet {
   close(): void {
     for (const source of this.#sources.values()) source.close();
     this.#sources.clear();
+    this.#byFile.clear();
+    this.#byPath.clear();
   }
 
   #isClosed(source: Source): boolean {
     return source.state === 'CLOSED';
   }
 
-  #sourceOf(stat: BigIntStats): Source | undefined {
-    for (const source of this.#sources.values()) {
-      if (source.inode === stat.ino && source.device === stat.dev) return source;
-    }
-    return undefined;
+  async #sourceOf(file: FoundFile, start: StartRule): Promise<Source> {
+    const present = this.#byFile.get(fileKey(file));
+    if (present) return present;
+    const opened = this.#opening.then(() => this.#openFile(file.path, start));
+    this.#opening = opened.catch(() => {});
+    return opened;
   }
 
   /** The file is at a path of the entry's, perhaps another than before. */
   #isAt(source: Source, path: string): void {
     if (source.state === 'DRAINING') source.state = 'READING';
+    this.#byPath.set(path, source);
     if (source.path === path) return;
+    if (this.#byPath.get(source.path) === source) this.#byPath.delete(source.path);
     source.path = path;
     this.#tools.store.put(source.checkpoint);
   }
 
-  async #openFile(path: string, stat: BigIntStats, start: StartRule): Promise<Source> {
-    const fd = await open(path, constants.O_RDONLY);
-    const known = await this.#recognise(fd, stat);
-    return this.#track(fd, known ?? (await this.#newGeneration(fd, path, stat, start)), Number(stat.size));
+  /** What is at `path` by now may be another file than was seen there: its descriptor tells. */
+  async #openFile(path: string, start: StartRule): Promise<Source> {
+    const fd = await openToRead(path);
+    try {
+      const file = foundFile(path, await fstat(fd, { bigint: true }));
+      if (!file) throw new Error('is no regular file any more');
+      const present = this.#byFile.get(fileKey(file));
+      if (present) {
+        closeSync(fd);
+        return present;
+      }
+      const known = await this.#recognise(fd, file);
+      return this.#track(fd, known ?? (await this.#newGeneration(fd, file, start)), file.size);
+    } catch (error) {
+      closeSync(fd);
+      throw error;
+    }
   }
 
   /** The generation that this file was when the agent last ran. */
-  async #recognise(fd: number, stat: BigIntStats): Promise<Checkpoint | undefined> {
-    for (const checkpoint of this.#checkpoints.values()) {
-      if (checkpoint.inode !== stat.ino || checkpoint.device !== stat.dev) continue;
-      this.#checkpoints.delete(checkpoint.generation);
-      const head = stat.size >= BigInt(checkpoint.position) ? await compareHead(fd, checkpoint.head) : undefined;
-      if (head) return { ...checkpoint, head };
-      this.#tools.store.remove(checkpoint.entryUid, checkpoint.generation);
+  async #recognise(fd: number, file: FoundFile): Promise<Checkpoint | undefined> {
+    const key = fileKey(file);
+    let known: Checkpoint | undefined;
+    const others: Checkpoint[] = [];
+    for (const checkpoint of this.#checkpoints.get(key) ?? []) {
+      const head = !known && file.size >= checkpoint.position ? await compareHead(fd, checkpoint.head) : undefined;
+      if (head) known = { ...checkpoint, head };
+      else others.push(checkpoint);
     }
-    return undefined;
+    this.#checkpoints.delete(key);
+    for (const { entryUid, generation } of others) this.#tools.store.remove(entryUid, generation);
+    return known;
   }
 
-  async #newGeneration(fd: number, path: string, stat: BigIntStats, start: StartRule): Promise<Checkpoint> {
+  async #newGeneration(fd: number, file: FoundFile, start: StartRule): Promise<Checkpoint> {
     const head = (await compareHead(fd, EMPTY_HEAD)) ?? EMPTY_HEAD;
-    const position = start(stat) === 'beginning' ? 0 : await lineStartBefore(fd, Number(stat.size));
-    return { ...this.#mint(path, stat.dev, stat.ino), head, position };
+    const position = start(file) === 'beginning' ? 0 : await lineStartBefore(fd, file.size);
+    return { ...this.#mint(file), head, position };
   }
 
-  #mint(path: string, device: bigint, inode: bigint): Checkpoint {
+  #mint({ path, device, inode }: Pick<FoundFile, 'path' | 'device' | 'inode'>): Checkpoint {
     const generation = randomBytes(8).toString('hex');
     const where = { topic: '', partition: -1 };
     return { entryUid: this.#entryUid, generation, device, inode, path, head: EMPTY_HEAD, position: 0, ...where };
@@ -147,6 +185,8 @@ export class SourceSet {
     const source = new Source(fd, checkpoint, size, { onProgress, onStateChange }, clock.monotonicMs());
     source.sealed = once;
     this.#sources.set(source.generation, source);
+    this.#byFile.set(fileKey(source), source);
+    this.#byPath.set(source.path, source);
     store.put(source.checkpoint);
     logger.debug('reading', { path: source.path, generation: source.generation, from: source.position });
     this.#direct(source);
@@ -161,7 +201,7 @@ export class SourceSet {
     if (unread > 0) this.#tools.logger.error('a file was truncated before all of it was delivered', fields);
     source.state = 'CLOSED';
     this.#tools.store.remove(this.#entryUid, source.generation);
-    this.#track(source.fd, this.#mint(source.path, source.device, source.inode), 0);
+    this.#track(source.fd, this.#mint(source), 0);
     this.#tools.onStateChange();
   }
 
@@ -181,8 +221,14 @@ export class SourceSet {
     } else if (source.complete) {
       source.close();
       this.#sources.delete(source.generation);
+      this.#byFile.delete(fileKey(source));
+      if (this.#byPath.get(source.path) === source) this.#byPath.delete(source.path);
       this.#tools.store.remove(this.#entryUid, source.generation);
       this.#tools.onStateChange();
     }
   }
+}
+
+function fileKey({ device, inode }: { device: bigint; inode: bigint }): string {
+  return `${device}:${inode}`;
 }

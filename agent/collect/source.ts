@@ -1,15 +1,12 @@
-import { type BigIntStats, closeSync, fstat as fstatCallback, read as readCallback } from 'node:fs';
-import { promisify } from 'node:util';
+import { closeSync } from 'node:fs';
 import { LineEncoder, type LineFormat } from '../deliver/line-encoder.ts';
 import type { Route, RouteSource, Segment } from '../deliver/route.ts';
 import { CHUNK_BYTES_MAX, type Workbench } from '../deliver/work-pool.ts';
 import type { Checkpoint } from './checkpoint-store.ts';
 import { ContiguousPosition } from './contiguous-position.ts';
 import { compareHead, type FileHead, isInsideLine } from './file-head.ts';
+import { fstat, readAt } from './file-io.ts';
 import { RateMeter } from './rate-meter.ts';
-
-const readAt = promisify(readCallback);
-const fstat = promisify(fstatCallback) as (fd: number, options: { bigint: true }) => Promise<BigIntStats>;
 
 const READ_BYTES_MIN = 64 * 1024;
 
@@ -35,7 +32,7 @@ export class Source implements RouteSource {
   readonly #events: SourceEvents;
   readonly #encoder = new LineEncoder();
   /** Ranges that were read once and must be read again, in order. */
-  #returned: { start: number; end: number }[] = [];
+  #returned: Pick<Segment, 'start' | 'end' | 'endsInsideLine'>[] = [];
   #format: LineFormat = { headers: undefined, maxLineBytes: 0 };
   #route: Route | undefined;
   readonly #delivered: ContiguousPosition;
@@ -176,9 +173,9 @@ export class Source implements RouteSource {
     this.#events.onProgress(this, segment);
   }
 
-  returned({ start, end }: Segment): void {
+  returned({ start, end, endsInsideLine }: Segment): void {
     this.#outstanding--;
-    this.#returned.push({ start, end });
+    this.#returned.push({ start, end, endsInsideLine });
     this.#returned.sort((a, b) => a.start - b.start);
     this.wake();
   }
@@ -204,9 +201,10 @@ export class Source implements RouteSource {
     const atEnd = bytesRead < want;
     const insideLine = again || this.#insideLine === undefined ? await isInsideLine(this.fd, start) : this.#insideLine;
     const last = again ? bytesRead === again.end - again.start : this.sealed && atEnd;
+    const endsInsideLine = last && again?.endsInsideLine === true;
     const before = records.length;
     const encoded = this.#encoder.encode(
-      { bytes: chunk, length: bytesRead, position: start, last, insideLine },
+      { bytes: chunk, length: bytesRead, position: start, last, insideLine, endsInsideLine },
       this.#format,
       records,
     );
@@ -219,7 +217,7 @@ export class Source implements RouteSource {
     this.#rawPerEncoded = encoded.consumed / (records.length - before);
     this.#outstanding++;
     return {
-      segment: { source: this, start, end, lines: encoded.records },
+      segment: { source: this, start, end, lines: encoded.records, endsInsideLine: encoded.insideLine },
       more: encoded.full || !atEnd || again !== undefined,
     };
   }

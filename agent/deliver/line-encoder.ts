@@ -36,6 +36,8 @@ export interface Chunk {
   last: boolean;
   /** The chunk begins inside a line whose beginning has gone as a `split` record. */
   insideLine: boolean;
+  /** The chunk ends inside a line, where a `split` record ended when it was read before. */
+  endsInsideLine: boolean;
 }
 
 export interface Encoded {
@@ -72,14 +74,15 @@ export class LineEncoder {
       const lineEnd = terminated ? found : length;
       const tooLong = lineEnd - at > maxLineBytes;
       if (!terminated && !tooLong && !chunk.last) break;
+      const split = tooLong || (!terminated && chunk.endsInsideLine);
       const valueEnd = tooLong ? at + maxLineBytes : lineEnd;
-      const next = terminated && !tooLong ? lineEnd + 1 : valueEnd;
-      const template = headers && pickTemplate(headers, tooLong || insideLine, terminated || tooLong);
+      const next = terminated && !split ? lineEnd + 1 : valueEnd;
+      const template = headers && pickTemplate(headers, split || insideLine, terminated || split);
       if (!this.#write(target, bytes, at, valueEnd, next - at, template))
         return { consumed: at, records, insideLine, full: true };
       records++;
       at = next;
-      insideLine = tooLong;
+      insideLine = split;
     }
     return { consumed: at, records, insideLine, full: false };
   }

@@ -23,6 +23,7 @@ export interface OutgoingBatch {
 interface Sequenced extends OutgoingBatch {
   /** undefined until the batch is first sent. */
   baseSequence: number | undefined;
+  attempts: number;
   failure: DeliveryError | undefined;
 }
 
@@ -74,7 +75,7 @@ export class PartitionProducer {
 
   /** Takes a batch to send after those before it. The caller keeps to IN_FLIGHT_MAX batches without an answer. */
   enqueue(batch: OutgoingBatch): void {
-    this.#queue.push({ ...batch, baseSequence: undefined, failure: undefined });
+    this.#queue.push({ ...batch, baseSequence: undefined, attempts: 0, failure: undefined });
     this.#drive();
   }
 
@@ -122,6 +123,7 @@ export class PartitionProducer {
   }
 
   async #attempt(batch: Sequenced): Promise<DeliveryError | undefined> {
+    batch.attempts++;
     try {
       const answer = await this.#cluster.produce(this.topic, this.partition, batch.encoded);
       if (answer.throttleMs > 0) await this.#clock.sleep(answer.throttleMs, this.#stop.signal).catch(() => {});
@@ -129,7 +131,8 @@ export class PartitionProducer {
       if (answer.errorCode !== 0) {
         return kafkaAnswerError(answer.errorCode, kafkaErrorName(answer.errorCode), answer.errorMessage);
       }
-      this.#checkOffset(answer.baseOffset);
+      // A repetition may be answered with the offset of the first time, before those of batches sent since.
+      if (batch.attempts === 1) this.#checkOffset(answer.baseOffset);
       return undefined;
     } catch (error) {
       return error as DeliveryError;

@@ -14,6 +14,8 @@ export interface Segment {
   start: number;
   end: number;
   lines: number;
+  /** `end` is inside a line: its last record is a `split` one. */
+  endsInsideLine: boolean;
 }
 
 /** What a route reads from. A source belongs to one route at a time. */

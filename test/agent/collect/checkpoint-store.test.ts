@@ -49,9 +49,29 @@ test('a removed generation does not come back with the next flush', async () => 
   store.remove(one.entryUid, one.generation);
   store.flush(1);
   assert.deepEqual(store.load(one.entryUid), []);
-  assert.equal(store.wasScanned('a'), false);
-  store.markScanned('a', 1);
-  assert.equal(store.wasScanned('a'), true);
+  store.close();
+});
+
+test('the globs that were scanned last are kept, by entry', async () => {
+  await using dir = await tempDir();
+  const store = CheckpointStore.open(dir.path);
+  assert.equal(store.scannedGlobs('a'), undefined);
+  store.markScanned('a', { paths: ['/x/*.log'], exclude: [] });
+  store.markScanned('a', { paths: ['/x/*.log', '/y/{a,b}'], exclude: ['**/*.gz'] });
+  assert.deepEqual(store.scannedGlobs('a'), { paths: ['/x/*.log', '/y/{a,b}'], exclude: ['**/*.gz'] });
+  assert.equal(store.scannedGlobs('b'), undefined);
+  store.close();
+});
+
+test('a checkpoint that is noted and not yet written is loaded as noted', async () => {
+  await using dir = await tempDir();
+  const store = CheckpointStore.open(dir.path);
+  const [one] = fc.sample(checkpoint, 1) as [Checkpoint];
+  store.put(one);
+  store.flush(1);
+  const later = { ...one, position: one.position + 1 };
+  store.put(later);
+  assert.deepEqual(store.load(one.entryUid), [later]);
   store.close();
 });
 

@@ -20,7 +20,7 @@ function encodeAll(bytes: Buffer, options: { chunkBytes: number; maxLineBytes: n
     const chunk = bytes.subarray(at, at + want);
     const last = at + chunk.length === bytes.length;
     const result = encoder.encode(
-      { bytes: chunk, length: chunk.length, position: options.position + at, last, insideLine },
+      { bytes: chunk, length: chunk.length, position: options.position + at, last, insideLine, endsInsideLine: false },
       format,
       target,
     );
@@ -95,7 +95,7 @@ test('a half line stays in the file until it is the last', () => {
   const encoder = new LineEncoder();
   const target = new RecordBuffer();
   const bytes = Buffer.from('one\ntwo');
-  const chunk = { bytes, length: bytes.length, position: 0, last: false, insideLine: false };
+  const chunk = { bytes, length: bytes.length, position: 0, last: false, insideLine: false, endsInsideLine: false };
   const result = encoder.encode(chunk, { headers: undefined, maxLineBytes: 1024 }, target);
   assert.deepEqual(result, { consumed: 4, records: 1, insideLine: false, full: false });
 });
@@ -105,7 +105,17 @@ test('a batch takes no line beyond its size, but always one', () => {
   const target = new RecordBuffer();
   target.reset(100);
   const bytes = Buffer.from(`${'x'.repeat(200)}\n${'y'.repeat(20)}\n`);
-  const chunk = { bytes, length: bytes.length, position: 0, last: false, insideLine: false };
+  const chunk = { bytes, length: bytes.length, position: 0, last: false, insideLine: false, endsInsideLine: false };
   const result = encoder.encode(chunk, { headers: undefined, maxLineBytes: 1024 }, target);
   assert.deepEqual(result, { consumed: 201, records: 1, insideLine: false, full: true });
+});
+
+test('a piece of a split line that is read again is flagged as it was', () => {
+  const bytes = Buffer.from('x'.repeat(100));
+  const target = new RecordBuffer();
+  const chunk = { bytes, length: 100, position: 0, last: true, insideLine: false, endsInsideLine: true };
+  const result = new LineEncoder().encode(chunk, { headers, maxLineBytes: 100 }, target);
+  assert.deepEqual(result, { consumed: 100, records: 1, insideLine: true, full: false });
+  const [record] = decodeRecords(target.view(), 1);
+  assert.equal(record?.headers['logfleet.flags'], 'split');
 });

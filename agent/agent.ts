@@ -105,6 +105,8 @@ export class Agent {
       brokers: kafka.brokers,
       ...(tls && { tls }),
       ...(sasl && { sasl }),
+      // In a fleet the controller makes them, with the partitions that it is told.
+      createTopics: this.#config.entries !== undefined,
     });
     const pool = new WorkPool(this.#config.buffer_memory);
     const router: Router = new Router(cluster, { clock, logger, pool }, () => collector.changed());

@@ -9,6 +9,8 @@ export interface StackOptions {
   /** The user's own servers, to be used instead: etcd's URLs and Kafka's `host:port`s. */
   etcd?: readonly string[];
   kafka?: readonly string[];
+  /** Whether Kafka makes a topic when somebody produces to it, as it does unless told otherwise. Tests want no topic but their own. */
+  autoCreateTopics?: boolean;
   say?: (line: string) => void;
 }
 
@@ -31,13 +33,16 @@ export function serversFromEnv(env: NodeJS.ProcessEnv): Pick<StackOptions, 'etcd
 
 /** Starts etcd and Kafka side by side, but for those the user brings. When one fails, the other is stopped. */
 export async function startStack(options: StackOptions): Promise<Stack> {
-  const { dataDir, etcdPort, kafkaPort, say = () => {} } = options;
+  const { dataDir, etcdPort, kafkaPort, autoCreateTopics = false, say = () => {} } = options;
+  const config = { 'auto.create.topics.enable': String(autoCreateTopics) };
   const own = { etcd: options.etcd === undefined, kafka: options.kafka === undefined };
   const [etcd, kafka] = await Promise.allSettled([
     own.etcd
       ? startEtcd({ dataDir: join(dataDir, 'etcd'), ...(etcdPort && { clientPort: etcdPort }) }, say)
       : undefined,
-    own.kafka ? startKafka({ dataDir: join(dataDir, 'kafka'), ...(kafkaPort && { port: kafkaPort }) }, say) : undefined,
+    own.kafka
+      ? startKafka({ dataDir: join(dataDir, 'kafka'), config, ...(kafkaPort && { port: kafkaPort }) }, say)
+      : undefined,
   ]);
   const stop = async () => {
     await Promise.all([

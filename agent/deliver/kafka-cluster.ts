@@ -23,6 +23,8 @@ export interface ClusterOptions {
   brokers: readonly string[];
   tls?: TlsMaterial | undefined;
   sasl?: Login | undefined;
+  /** Ask the brokers to make topics that are missing, which they do where `auto.create.topics.enable` is set. */
+  createTopics: boolean;
 }
 
 /** How long a broker may wait for the in-sync replicas; it then answers REQUEST_TIMED_OUT. */
@@ -104,7 +106,7 @@ export class KafkaCluster {
   }
 
   async #fetchMetadata(topic: string): Promise<void> {
-    const answer: ClusterMetadata = await call(await this.#anyBroker(), metadata([topic]));
+    const answer: ClusterMetadata = await call(await this.#anyBroker(), metadata([topic], this.#options.createTopics));
     this.#brokers = answer.brokers;
     const found = answer.topics.get(topic);
     if (found) this.#topics.set(topic, found);

@@ -64,10 +64,10 @@ export interface ClusterMetadata {
  *     partitions => error_code:INT16 partition_index:INT32 leader_id:INT32 leader_epoch:INT32 [replica:INT32] [isr:INT32]
  *                   [offline:INT32] TAGS
  */
-export function metadata(topics: readonly string[]): KafkaRequest<ClusterMetadata> {
+export function metadata(topics: readonly string[], createTopics: boolean): KafkaRequest<ClusterMetadata> {
   const writer = new WireWriter();
   writer.compactArray(topics, (topic) => writer.noUuid().compactString(topic).tags());
-  writer.boolean(false).boolean(false).tags();
+  writer.boolean(createTopics).boolean(false).tags();
   const parse = (reader: WireReader) => {
     reader.int32();
     const brokers = reader.compactArray(() => parseBroker(reader));

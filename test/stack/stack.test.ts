@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { startEtcd } from '../../stack/etcd.ts';
 import { startKafka } from '../../stack/kafka.ts';
 import { startLocalProcess } from '../../stack/local-process.ts';
-import { serversFromEnv } from '../../stack/start-stack.ts';
+import { serversFromEnv, startStack } from '../../stack/start-stack.ts';
 import { requireTool } from '../../stack/tools.ts';
 import { eventually } from '../support/eventually.ts';
 import { runProcess, startProcess } from '../support/process.ts';
 import { type TempDir, tempDir } from '../support/temp-dir.ts';
-import { createTopic } from '../support/topics.ts';
+import { countRecords, createTopic, newTopic } from '../support/topics.ts';
 
 /** The processes whose command line names a folder. */
 async function processesAt(dir: TempDir): Promise<number[]> {
@@ -51,6 +51,22 @@ test(
     }
   },
 );
+
+test('an agent that runs alone beside npm run stack has its topic made, as by a Kafka of stock', async () => {
+  await using dir = await tempDir('alone');
+  const stack = await startStack({ dataDir: dir.at('servers'), etcd: ['http://127.0.0.1:1'], autoCreateTopics: true });
+  try {
+    const topic = newTopic();
+    await writeFile(dir.at('a.log'), 'one\ntwo\n');
+    await writeFile(dir.at('entries.yaml'), JSON.stringify([{ name: 'a', paths: [dir.at('a.log')], topic }]));
+    const flags = ['--entries', dir.at('entries.yaml'), '--kafka', stack.kafka.join(','), '--state', dir.at('state')];
+    const { code, stderr } = await runProcess('agent/main.ts', [...flags, '--once']);
+    assert.equal(code, 0, stderr);
+    assert.equal(await countRecords(stack.kafka, topic), 2);
+  } finally {
+    await stack.stop();
+  }
+});
 
 test('what etcd and Kafka hold is there after they were stopped and started again', async () => {
   await using dir = await tempDir('stack');

@@ -6,6 +6,7 @@ import type { Logger } from '../runtime/logger.ts';
 import { loadSasl, loadTls } from '../runtime/security.ts';
 import { CheckpointStore } from './collect/checkpoint-store.ts';
 import { FileCollector } from './collect/file-collector.ts';
+import type { Observation } from './collector.ts';
 import type { AgentConfig } from './config.ts';
 import { KafkaCluster } from './deliver/kafka-cluster.ts';
 import { Router } from './deliver/router.ts';
@@ -58,11 +59,20 @@ export class Agent {
       return;
     }
     await collector.completed(signal).catch((error: unknown) => {
-      if (!signal.aborted) throw error;
+      throw signal.aborted ? new Error('stopped before all was read and acknowledged; the next start goes on') : error;
     });
-    const { health } = collector.observe();
-    if (!signal.aborted)
-      this.#logger.info('all is read and acknowledged', { lines: health.deliveredLines, bytes: health.deliveredBytes });
+    this.#tellOutcome(collector.observe());
+  }
+
+  /** What `--once` ends with. Throws when there is something that could not be read. */
+  #tellOutcome({ entries, files, health }: Observation): void {
+    for (const { entry, files: matched } of entries) {
+      if (matched === 0) this.#logger.warn('no file matches', { entry });
+    }
+    const unread = files.filter(({ lastError }) => lastError !== '');
+    for (const { path, lastError } of unread) this.#logger.error('not read', { path, error: lastError });
+    if (unread.length > 0) throw new Error(`${unread.length} of ${files.length} files could not be read`);
+    this.#logger.info('all is read and acknowledged', { lines: health.deliveredLines, bytes: health.deliveredBytes });
   }
 
   async #inFleet(collector: FileCollector, signal: AbortSignal): Promise<void> {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { appendFile, mkdir, readdir, readFile, rename, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, chmod, chown, mkdir, readdir, readFile, rename, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { assemble } from '../support/assemble.ts';
@@ -11,6 +11,8 @@ import { runProcess, startProcess } from '../support/process.ts';
 import { sharedKafka } from '../support/servers.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { countRecords, createTopic, readTopic } from '../support/topics.ts';
+
+const NOBODY = 65_534;
 
 async function writeEntries(file: string, entries: object[]): Promise<void> {
   await writeFile(file, JSON.stringify({ entries }));
@@ -140,6 +142,28 @@ test('kill -9 at any time loses nothing', async () => {
   assert.equal(code, 0, stderr);
   const seen = new Set((await readTopic(kafka, topic)).map(({ value }) => `${value}\n`));
   assert.equal(seen.size, lines.length);
+});
+
+test('--once tells what it could not read, and what it did not find, and fails for the former', async (t) => {
+  if (process.getuid?.() !== 0) return t.skip('needs root, to run the agent as somebody else');
+  const kafka = await sharedKafka();
+  const topic = await createTopic(kafka);
+  await using dir = await tempDir();
+  await chown(dir.path, NOBODY, NOBODY);
+  await writeFile(dir.at('open.log'), 'open\n');
+  await writeFile(dir.at('secret.log'), 'secret\n');
+  await chmod(dir.at('secret.log'), 0o600);
+  await writeEntries(dir.at('entries.yaml'), [
+    { name: 'here', paths: [dir.at('*.log')], topic },
+    { name: 'nowhere', paths: [dir.at('*.txt')], topic },
+  ]);
+  const args = ['--entries', dir.at('entries.yaml'), '--kafka', kafka.join(','), '--state', dir.at('state'), '--once'];
+  await using agent = startProcess('agent/main.ts', args, {}, NOBODY);
+  assert.equal((await agent.exited).code, 1);
+  assert.equal((await agent.logged('no file matches'))['entry'], 'entries/nowhere');
+  assert.match(String((await agent.logged('not read'))['error']), /EACCES|permission denied/i);
+  assert.match(agent.stderr(), /1 of 2 files could not be read/);
+  assert.equal(await countRecords(kafka, topic), 1);
 });
 
 test('a state folder is held by one agent at a time', async () => {

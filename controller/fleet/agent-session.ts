@@ -11,7 +11,8 @@ const ENTRIES_MAX = 10_000;
 /** One agent's stream: what it was told, and what it reported. In memory only. */
 export class AgentSession {
   readonly identity: AgentIdentity;
-  readonly instanceId: string;
+  /** Its claim to the agent's id. */
+  readonly claimed: string;
   readonly connectTime: Date;
   readonly labels: Readonly<Record<string, string>>;
   readonly #store: EntryStore;
@@ -28,9 +29,13 @@ export class AgentSession {
   lastSeen: Date;
   saidGoodbye = false;
 
-  constructor(hello: Hello & { identity: AgentIdentity }, store: EntryStore, now: Date) {
+  constructor(
+    hello: Hello & { identity: AgentIdentity },
+    store: EntryStore,
+    { claimed, now }: { claimed: string; now: Date },
+  ) {
     this.identity = hello.identity;
-    this.instanceId = hello.instanceId;
+    this.claimed = claimed;
     this.labels = selectorLabels(hello.identity);
     this.#appliedHash = hello.appliedHash;
     this.#store = store;

@@ -39,9 +39,13 @@ export class Fleet {
     if (violations.length > 0) throw invalidArgument(violations);
     const now = this.#now();
     const { agentId, host } = identity;
-    await this.#membership.claim(agentId, { instance_id: hello.instanceId, host, connect_time: now.toISOString() });
+    const claimed = await this.#membership.claim(agentId, {
+      instance_id: hello.instanceId,
+      host,
+      connect_time: now.toISOString(),
+    });
     this.#sessions.get(agentId)?.close();
-    const session = new AgentSession({ ...hello, identity }, this.#store, now);
+    const session = new AgentSession({ ...hello, identity }, this.#store, { claimed, now });
     this.#sessions.set(agentId, session);
     await this.#record(session, false);
     this.#logger.info('an agent connected', { agent: agentId, host });
@@ -63,7 +67,7 @@ export class Fleet {
     this.#logger.info('an agent disconnected', { agent: agentId, goodbye: session.saidGoodbye });
     try {
       await this.#record(session, session.saidGoodbye);
-      await this.#membership.release(agentId, session.instanceId);
+      await this.#membership.release(agentId, session.claimed);
     } catch (error) {
       this.#logger.warn('the end of a stream could not be written', { agent: agentId, error: errorText(error) });
     }

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { AgentIdentity } from '../../proto/gen/logfleet/v1/fleet.ts';
 import { createBackoff } from '../../runtime/backoff.ts';
 import type { Clock } from '../../runtime/clock.ts';
@@ -14,6 +15,8 @@ export interface Presence {
   controller: string;
   host: string;
   connect_time: string;
+  /** Tells one stream of a process from its next one. */
+  stream: string;
 }
 
 /** What is kept of an agent for good. */
@@ -94,13 +97,17 @@ export class Membership {
 
   /**
    * Claims an agent's id for one stream. Rejects with ALREADY_EXISTS when another process has it, here or at another controller;
-   * the same process connecting again takes it over.
+   * the same process connecting again takes it over. Returns what `release` wants.
    */
-  async claim(agentId: string, presence: Omit<Presence, 'controller'>): Promise<void> {
+  async claim(agentId: string, presence: Omit<Presence, 'controller' | 'stream'>): Promise<string> {
     const lease = this.#lease;
     if (!lease) throw new ApiError('UNAVAILABLE', 'the controller is not connected to etcd: try again');
     const key = this.#presenceKey(agentId);
-    const value = JSON.stringify({ ...presence, controller: this.controllerId } satisfies Presence);
+    const value = JSON.stringify({
+      ...presence,
+      controller: this.controllerId,
+      stream: randomUUID(),
+    } satisfies Presence);
     const outcome = await this.#client.create(key, value, lease.id);
     if ('present' in outcome) {
       const other = JSON.parse(outcome.present.value) as Presence;
@@ -112,16 +119,14 @@ export class Membership {
       if (taken === undefined) throw new ApiError('UNAVAILABLE', `the id ${agentId} has just changed hands: try again`);
     }
     this.#held.set(agentId, value);
+    return value;
   }
 
-  /** Gives an agent's id back, if it still is this stream's. */
-  async release(agentId: string, instanceId: string): Promise<void> {
-    this.#held.delete(agentId);
+  /** Gives an agent's id back, if it still is this stream's: `claimed` is what `claim` returned for it. */
+  async release(agentId: string, claimed: string): Promise<void> {
+    if (this.#held.get(agentId) === claimed) this.#held.delete(agentId);
     const stored = await this.#client.get(this.#presenceKey(agentId));
-    if (!stored) return;
-    const presence = JSON.parse(stored.value) as Presence;
-    const ours = presence.instance_id === instanceId && presence.controller === this.controllerId;
-    if (ours) await this.#client.remove(stored.key, stored.revision);
+    if (stored?.value === claimed) await this.#client.remove(stored.key, stored.revision);
   }
 
   /** Keeps what is known of an agent. */
@@ -174,7 +179,14 @@ export class Membership {
       JSON.stringify({ address: this.#address }),
       lease.id,
     );
-    for (const [agentId, value] of this.#held) await this.#client.put(this.#presenceKey(agentId), value, lease.id);
+    for (const [agentId, value] of this.#held) {
+      const key = this.#presenceKey(agentId);
+      const outcome = await this.#client.create(key, value, lease.id);
+      if (!('present' in outcome)) continue;
+      if (outcome.present.value === value) await this.#client.replace(key, value, outcome.present.revision, lease.id);
+      // While the lease was lost the agent has gone to another controller, or another process has its id: the stream here is dead.
+      else this.#held.delete(agentId);
+    }
     this.#lease = lease;
   }
 

@@ -37,11 +37,13 @@ const schema = z
       .string()
       .default('/var/lib/logfleet-agent')
       .describe('folder for positions and the last desired state'),
-    report_interval: duration()
+    report_interval: duration('100ms')
       .prefault('5s')
       .describe('how often positions are reported; changes of state go at once'),
-    scan_interval: duration().prefault('5s').describe('how often folders are looked through, besides being watched'),
-    buffer_memory: byteSize().prefault('64MiB').describe("memory for batches that wait for Kafka's answer"),
+    scan_interval: duration('100ms')
+      .prefault('5s')
+      .describe('how often folders are looked through, besides being watched'),
+    buffer_memory: byteSize('4MiB').prefault('64MiB').describe("memory for batches that wait for Kafka's answer"),
     drain_timeout: duration().prefault('10s').describe('how long to wait for answers when stopping'),
     log: z
       .strictObject({

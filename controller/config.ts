@@ -76,7 +76,9 @@ const schema = z.strictObject({
         .describe("replicas of a topic that is created; -1: the brokers' default"),
     })
     .prefault({}),
-  lease_ttl: duration().prefault('10s').describe('an agent whose controller has died is shown as lost after this long'),
+  lease_ttl: duration('2s')
+    .prefault('10s')
+    .describe('an agent whose controller has died is shown as lost after this long'),
   log: z
     .strictObject({
       level: z.enum(logLevels).default('info').describe('debug, info, warn or error'),

@@ -1,16 +1,16 @@
-import { type ConfigSpec, variableOf } from './config.ts';
+import { type ConfigSpec, flagOf, variableOf } from './config.ts';
 import { type Leaf, leavesOf } from './config-leaves.ts';
 
 /** The text of `--help`: made from the schema, so that it can't leave a setting out. */
 export function renderHelp(spec: ConfigSpec<never> | ConfigSpec<import('zod').ZodType>): string {
   const leaves = leavesOf(spec.schema);
-  const flagOf = (leaf: Leaf) => {
+  const flagsOf = (leaf: Leaf) => {
     const alias = Object.entries(spec.aliases).find(([, key]) => key === leaf.key)?.[0];
-    return alias ? `--${alias}, --${leaf.key}` : `--${leaf.key}`;
+    return alias ? `--${alias}, ${flagOf(leaf.key)}` : flagOf(leaf.key);
   };
   const settings = leaves.map((leaf) => {
     const fallback = leaf.default === undefined ? '' : ` (default: ${textOf(leaf.default)})`;
-    return `  ${flagOf(leaf)}\n        ${leaf.description}${fallback}\n        ${variableOf(spec.program, leaf.key)}`;
+    return `  ${flagsOf(leaf)}\n        ${leaf.description}${fallback}\n        ${variableOf(spec.program, leaf.key)}`;
   });
   return `${spec.summary}
 

@@ -2,6 +2,8 @@ import { z } from 'zod';
 
 export type LeafKind = 'text' | 'number' | 'flag' | 'list' | 'map';
 
+const PORT_MAX = 65_535;
+
 /** One setting: a leaf of the schema. */
 export interface Leaf {
   /** `kafka.sasl.mechanism` */
@@ -14,19 +16,20 @@ export interface Leaf {
   secret: boolean;
 }
 
-/** `5s`, `250ms`, `2m`, `1h` → milliseconds. */
-export function duration() {
-  return amount({ ms: 1, s: 1000, m: 60_000, h: 3_600_000 }, 'a duration such as "5s" or "250ms"');
+/** `5s`, `250ms`, `2m`, `1h` → milliseconds; `least` is written the same way. */
+export function duration(least = '0s') {
+  return amount({ ms: 1, s: 1000, m: 60_000, h: 3_600_000 }, 'a duration such as "5s" or "250ms"', least);
 }
 
-/** `64MiB`, `1GiB`, `512KiB`, `100B` → bytes. */
-export function byteSize() {
-  return amount({ B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 }, 'a size such as "64MiB"');
+/** `64MiB`, `1GiB`, `512KiB`, `100B` → bytes; `least` is written the same way. */
+export function byteSize(least = '0B') {
+  return amount({ B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 }, 'a size such as "64MiB"', least);
 }
 
 /** `host:port`, the port being required. */
 export function hostPort() {
-  return z.string().regex(/^(\[[0-9a-fA-F:]+\]|[^:\s,]+):\d{1,5}$/, 'expected HOST:PORT');
+  const pattern = /^(\[[0-9a-fA-F:]+\]|[^:\s,]+):(\d{1,5})$/;
+  return z.string().refine((text) => Number(pattern.exec(text)?.[2] ?? PORT_MAX + 1) <= PORT_MAX, 'expected HOST:PORT');
 }
 
 /** Every setting of a schema, in its order. */
@@ -61,12 +64,17 @@ function splitOnce(text: string, separator: string): [string, string] {
   return at === -1 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)];
 }
 
-function amount(units: Readonly<Record<string, number>>, expected: string) {
+function amount(units: Readonly<Record<string, number>>, expected: string, least: string) {
   const pattern = new RegExp(`^(\\d+(?:\\.\\d+)?)(${Object.keys(units).join('|')})$`);
-  return z.string().transform((text, context) => {
+  const parse = (text: string) => {
     const match = pattern.exec(text);
-    if (match) return Number(match[1]) * (units[match[2] as string] as number);
-    context.addIssue({ code: 'custom', message: `expected ${expected}`, input: text });
+    return match ? Number(match[1]) * (units[match[2] as string] as number) : undefined;
+  };
+  return z.string(`expected ${expected}`).transform((text, context) => {
+    const value = parse(text);
+    if (value !== undefined && value >= (parse(least) as number)) return value;
+    const message = value === undefined ? `expected ${expected}` : `${text} is too little: at least ${least}`;
+    context.addIssue({ code: 'custom', message, input: text });
     return z.NEVER;
   });
 }

@@ -61,6 +61,11 @@ export function loadConfig<Schema extends z.ZodType>(
   return { kind: 'run', config: parsed.data };
 }
 
+/** `--report-interval`; underscores are taken, too. */
+export function flagOf(key: string): string {
+  return `--${key.replaceAll('_', '-')}`;
+}
+
 /** `LOGFLEET_AGENT_KAFKA_BROKERS` */
 export function variableOf(program: string, key: string): string {
   return `${program}_${key}`.replace(/[^A-Za-z0-9]/g, '_').toUpperCase();
@@ -73,7 +78,7 @@ function readFlags(argv: readonly string[], spec: ConfigSpec<z.ZodType>, leaves:
   for (let at = 0; at < argv.length; at++) {
     const [flag = '', inline] = splitFlag(argv[at] as string);
     const name = flag.replace(/^--/, '');
-    const key = spec.aliases[name] ?? name;
+    const key = spec.aliases[name] ?? name.replaceAll('-', '_');
     const leaf = leaves.find((candidate) => candidate.key === key);
     if (flag === '--print-config') print = true;
     else if (!flag.startsWith('--') || (!leaf && name !== 'config')) problems.push(`${flag}: unknown flag; see --help`);
@@ -158,6 +163,9 @@ function issueTexts(
   if (issue.code === 'unrecognized_keys') {
     return issue.keys.map((key) => `${where([...path, key].join('.'))}: unknown key; --help lists the settings`);
   }
+  const leaf = leaves.find(({ key }) => key === path.join('.'));
+  if (leaf && issue.code === 'invalid_type' && issue.message.endsWith('received undefined'))
+    return [`${leaf.key}: is required: ${leaf.description}`];
   return [`${where(path.join('.')) || 'configuration'}: ${issue.message}`];
 }
 

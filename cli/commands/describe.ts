@@ -6,6 +6,7 @@ import { CliError, exitCodes } from '../cli-error.ts';
 import { age, count, fields, size, Table, word } from '../format.ts';
 import { agentStatus, labels } from '../output.ts';
 import type { ControllerApi } from '../rpc/client.ts';
+import { listAgents } from '../rpc/lists.ts';
 import { parseTargets } from '../target.ts';
 
 /** `logfleet describe entry|agent NAME` */
@@ -24,7 +25,7 @@ export async function describe(
 
 async function describeEntry(api: ControllerApi, name: string): Promise<string> {
   const entry = await api.call((options) => api.entries.getEntry({ name: entryName(name) }, options));
-  const { agents } = await api.call((options) => api.fleet.listAgents({ pageSize: 1000, includeFiles: true }, options));
+  const agents = await listAgents(api, { labelSelector: '', includeFiles: true });
   const rows = agents.flatMap((agent) =>
     agent.entries.filter((status) => status.entry === entry.name).map((status) => ({ agent, status })),
   );

@@ -5,6 +5,7 @@ import { CliError, exitCodes } from '../cli-error.ts';
 import { Table } from '../format.ts';
 import { agentKind, entryKind, type Kind, type Output, renderItem, renderList } from '../output.ts';
 import type { ControllerApi } from '../rpc/client.ts';
+import { listAgents, listEntries } from '../rpc/lists.ts';
 import { parseTargets } from '../target.ts';
 
 export interface GetOptions {
@@ -47,13 +48,13 @@ async function show<Item>(
     return;
   }
   const items = names.length > 0 ? await Promise.all(names.map((name) => reader.get(name))) : await reader.list();
-  write(render(reader.kind, items, options.output, names.length === 1));
+  // As kubectl: standard output holds things only, so that lines can be counted.
+  if (items.length === 0 && !isDocument(options.output)) process.stderr.write(`No ${reader.kind.plural} found.\n`);
+  else write(render(reader.kind, items, options.output, names.length === 1));
 }
 
 function render<Item>(kind: Kind<Item>, items: readonly Item[], output: Output, single: boolean): string {
-  if (output === 'table' || output === 'wide') {
-    return items.length === 0 ? `No ${kind.plural} found.\n` : tableOf(kind, output).render(items);
-  }
+  if (output === 'table' || output === 'wide') return tableOf(kind, output).render(items);
   const [only] = items;
   return single && only !== undefined
     ? renderItem(kind, only, output).replace(/^---\n/, '')
@@ -92,13 +93,7 @@ function entryReader(api: ControllerApi, labelSelector: string): Reader<Entry> {
   return {
     kind: entryKind,
     get: (name) => api.call((options) => api.entries.getEntry({ name: entryName(name) }, options)),
-    list: () =>
-      listAll(async (pageToken) => {
-        const { entries, nextPageToken } = await api.call((options) =>
-          api.entries.listEntries({ labelSelector, pageToken, pageSize: 1000 }, options),
-        );
-        return { items: entries, nextPageToken };
-      }),
+    list: () => listEntries(api, { labelSelector }),
     watch: async function* (name) {
       const request = { name: name && entryName(name), labelSelector };
       for await (const { kind, entry } of api.follow(api.entries.watchEntries(request))) {
@@ -112,16 +107,7 @@ function agentReader(api: ControllerApi, labelSelector: string, includeFiles: bo
   return {
     kind: agentKind,
     get: (name) => api.call((options) => api.fleet.getAgent({ name: agentName(name) }, options)),
-    list: () =>
-      listAll(async (pageToken) => {
-        const request = { labelSelector, pageToken, pageSize: 1000, includeFiles };
-        const { agents, nextPageToken, unreachable } = await api.call((options) =>
-          api.fleet.listAgents(request, options),
-        );
-        for (const peer of unreachable)
-          process.stderr.write(`warning: controller ${peer}; its agents are shown without health\n`);
-        return { items: agents, nextPageToken };
-      }),
+    list: () => listAgents(api, { labelSelector, includeFiles }),
     watch: async function* (name) {
       const request = { name: name && agentName(name), labelSelector, includeFiles };
       for await (const { kind, agent } of api.follow(api.fleet.watchAgents(request))) {
@@ -129,16 +115,4 @@ function agentReader(api: ControllerApi, labelSelector: string, includeFiles: bo
       }
     },
   };
-}
-
-async function listAll<Item>(
-  page: (token: string) => Promise<{ items: Item[]; nextPageToken: string }>,
-): Promise<Item[]> {
-  const all: Item[] = [];
-  for (let token = ''; ; ) {
-    const { items, nextPageToken } = await page(token);
-    all.push(...items);
-    token = nextPageToken;
-    if (token === '') return all;
-  }
 }

@@ -44,7 +44,7 @@ export class Demo implements AsyncDisposable {
     await this.#until('the controller', () => this.cli('get', 'entries'));
     this.#spawn('agent', join(root, 'bin', 'logfleet-agent'), [
       ...['--controller', this.controller, '--kafka', kafka, '--state', join(this.folder, 'agent')],
-      ...['--id', 'demo', '--label', 'env=demo', '--report_interval', '1s'],
+      ...['--id', 'demo', '--label', 'env=demo', '--report-interval', '1s'],
     ]);
     await this.#until('the agent', async () => {
       if ((await this.agent()).liveness !== 'LIVENESS_LIVE') throw new Error('it is not connected yet');

@@ -58,7 +58,8 @@ test('apply creates, changes or leaves entries, from files, folders and standard
 test('what get prints in YAML or JSON can be applied again; tables, names and selectors are as with kubectl', async () => {
   await using running = await controller();
   const run = (args: string[], input?: string) => logfleet(running.address, args, input);
-  assert.equal((await run(['get', 'entries'])).stdout, 'No entries found.\n');
+  const none = await run(['get', 'entries']);
+  assert.deepEqual([none.code, none.stdout, none.stderr], [0, '', 'No entries found.\n']);
   await run(['apply', '-f', '-'], YAML);
   for (const output of ['yaml', 'json']) {
     const { stdout } = await run(['get', 'entries', '-o', output]);
@@ -119,7 +120,7 @@ test('agents are listed and described with their files', async () => {
   });
   const { stdout } = await run(['get', 'agents', '-l', 'env=prod']);
   assert.match(stdout, /^NAME +STATUS +HOST .*\nweb-1 +Failing /);
-  assert.equal((await run(['get', 'agents', '-l', 'env=stage'])).stdout, 'No agents found.\n');
+  assert.equal((await run(['get', 'agents', '-l', 'env=stage'])).stderr, 'No agents found.\n');
   const { agents } = JSON.parse((await run(['get', 'agents', '-o', 'json'])).stdout);
   assert.deepEqual([agents[0].name, agents[0].files[0].path], ['agents/web-1', dir.at('a.log')]);
   assert.match((await run(['describe', 'entry', 'app'])).stdout, /Agents:\n {2}AGENT +STATE .*\n {2}web-1 /);
@@ -136,7 +137,8 @@ test('wrong input exits with 2 and changes nothing, a refusal with 1, a controll
   assert.match(refused.stderr, /^error: nothing was applied, for this is wrong:\n/);
   assert.match(refused.stderr, /wrong\.yaml:10: path: is not a field of an entry: did you mean "paths"\?\n/);
   assert.match(refused.stderr, /wrong\.yaml:10: name: "entries\/Bad" is not an entry's name/);
-  assert.equal((await run(['get', 'entries'])).stdout, 'No entries found.\n');
+  const none = await run(['get', 'entries']);
+  assert.deepEqual([none.code, none.stdout, none.stderr], [0, '', 'No entries found.\n']);
   const cases: [string[], number, RegExp][] = [
     [['apply', '-f', dir.at('none.yaml')], 2, /can't read .*none\.yaml: ENOENT/],
     [['apply', '-f', '-'], 2, /no entries in -/],

@@ -142,8 +142,8 @@ test('messages that make no sense end the stream with the field named, and hurt 
 test('any controller answers for all agents, and an agent whose controller is killed is soon at another', async () => {
   const [etcd, prefix, kafka] = [await sharedEtcd(), newPrefix(), await sharedKafka()];
   await using dir = await tempDir();
-  await using a = await startController(etcd, prefix, '--lease_ttl', '3s');
-  await using b = await startController(etcd, prefix, '--lease_ttl', '3s');
+  await using a = await startController(etcd, prefix, '--lease-ttl', '3s');
+  await using b = await startController(etcd, prefix, '--lease-ttl', '3s');
   await writeFile(dir.at('x.log'), 'x\n');
   await using agent = startAgent({ id: 'x', controller: `${a.address},${b.address}`, kafka, state: dir.at('state') });
   await agent.logged('connected to the controller');

@@ -20,8 +20,8 @@ test('what a controller missed while the history was compacted away and etcd was
   try {
     const prefix = newPrefix();
     // A lease of a minute: the sleeper is not to be lost, only late.
-    await using sleeper = await startController(etcd.endpoint, prefix, '--lease_ttl', '60s');
-    await using other = await startController(etcd.endpoint, prefix, '--lease_ttl', '60s');
+    await using sleeper = await startController(etcd.endpoint, prefix, '--lease-ttl', '60s');
+    await using other = await startController(etcd.endpoint, prefix, '--lease-ttl', '60s');
     const create = (id: string) =>
       eventually(() => other.api.call('EntryService', 'CreateEntry', { entry_id: id, entry: good }));
     for (const id of ['kept', 'deleted']) await create(id);

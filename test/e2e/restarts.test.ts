@@ -23,7 +23,7 @@ test('agent, controller, etcd and Kafka are each ended and started again while l
     const topic = await createTopic(kafka.bootstrap, 2);
     const prefix = newPrefix();
     const listen = `127.0.0.1:${await freePort()}`;
-    const newController = () => startController(etcd.endpoint, prefix, '--listen', listen, '--lease_ttl', '3s');
+    const newController = () => startController(etcd.endpoint, prefix, '--listen', listen, '--lease-ttl', '3s');
     const agentOptions = { id: 'a', controller: listen, kafka: kafka.bootstrap, state: dir.at('state') };
     let controller = await newController();
     await using stack = new AsyncDisposableStack();

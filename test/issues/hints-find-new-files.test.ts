@@ -11,7 +11,7 @@ test('a rotated file and its successor are read to their ends without waiting fo
   const file = dir.at('a.log');
   await writeFile(file, 'one\n');
   // No scan but those that the entry's revisions cause.
-  await using _agent = agentOf(on, 'a', { args: ['--scan_interval', '1h'] });
+  await using _agent = agentOf(on, 'a', { args: ['--scan-interval', '1h'] });
   const entry = await controller.api.call('EntryService', 'CreateEntry', {
     entry_id: 'app',
     entry: { paths: [file], topic, start: 'beginning' },

@@ -10,10 +10,11 @@ const schema = z.strictObject({
   name: z.string().default('x').describe('a name'),
   labels: z.record(z.string(), z.string()).default({}).describe('labels'),
   kafka: z.strictObject({ brokers: z.array(hostPort()).min(1, 'give one').describe('brokers') }).prefault({} as never),
-  every: duration().prefault('5s').describe('how often'),
+  every: duration('100ms').prefault('5s').describe('how often'),
   memory: byteSize().prefault('64MiB').describe('how much'),
   once: z.boolean().default(false).describe('only once'),
   password: z.string().optional().describe('a secret'),
+  log_level: z.string().default('info').describe('how much is told'),
 });
 const spec: ConfigSpec<typeof schema> = {
   program: 'logfleet-thing',
@@ -52,6 +53,8 @@ test('lists and maps are given piece by piece or at once, by short names too', (
   const config = run(['--kafka', 'a:1,b:2', '--kafka', 'c:3', '--label', 'env=prod', '--label', 'role=web', '--once']);
   assert.deepEqual(config.kafka.brokers, ['a:1', 'b:2', 'c:3']);
   assert.deepEqual([config.labels, config.once], [{ env: 'prod', role: 'web' }, true]);
+  for (const flag of ['--log-level', '--log_level'])
+    assert.equal(run(['--kafka', 'a:1', flag, 'debug']).log_level, 'debug');
 });
 
 test('an unknown key and a bad value are refused with path, origin and reason, all at once', async () => {
@@ -59,7 +62,7 @@ test('an unknown key and a bad value are refused with path, origin and reason, a
   await writeFile(dir.at('c.yaml'), 'nam: x\nkafka: {brokers: [a], broker: b}\nevery: 5\n');
   const file = dir.at('c.yaml');
   assert.deepEqual(problems(['--config', file]).sort(), [
-    `every (${file}): Invalid input: expected string, received number`,
+    `every (${file}): expected a duration such as "5s" or "250ms"`,
     `kafka.broker (${file}): unknown key; --help lists the settings`,
     `kafka.brokers.0 (${file}): expected HOST:PORT`,
     `nam (${file}): unknown key; --help lists the settings`,
@@ -70,7 +73,11 @@ test('an unknown key and a bad value are refused with path, origin and reason, a
     'LOGFLEET_THING_NAMES: no such setting; --help lists them',
     'every (--every): expected a duration such as "5s" or "250ms"',
   ]);
-  assert.deepEqual(problems([]), ['kafka.brokers: Invalid input: expected array, received undefined']);
+  assert.deepEqual(problems([]), ['kafka.brokers: is required: brokers']);
+  assert.deepEqual(problems(['--kafka', 'a:65536', '--every', '0s']), [
+    'kafka.brokers.0 (--kafka): expected HOST:PORT',
+    'every (--every): 0s is too little: at least 100ms',
+  ]);
   assert.deepEqual(problems(['--kafka', 'a:1', '--name']), ['--name: a value is missing']);
   assert.match(problems(['--kafka', 'a:1', '--config', dir.at('none.yaml')])[0] as string, /none\.yaml: .*ENOENT/);
   await writeFile(dir.at('list.yaml'), '- a\n');
@@ -81,6 +88,7 @@ test('--help tells every setting with its flags, variable and default; --print-c
   const text = (argv: string[]) => (loadConfig(spec, argv, {}) as { text: string }).text;
   const help = text(['--help']);
   assert.match(help, /--kafka, --kafka\.brokers\n\s+brokers\n\s+LOGFLEET_THING_KAFKA_BROKERS/);
+  assert.match(help, /--log-level\n\s+how much is told/);
   assert.match(help, /--every\n\s+how often \(default: 5s\)/);
   assert.match(text(['--version']), /^logfleet-thing \d+\.\d+\.\d+\n$/);
   const printed = text(['--print-config', '--kafka', 'a:1', '--password', 'hush']);

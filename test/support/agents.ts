@@ -16,6 +16,6 @@ export interface AgentOptions {
 export function startAgent({ id, controller, kafka, state, labels = {}, args = [], uid }: AgentOptions): TestProcess {
   const given = ['--id', id, '--controller', controller, '--kafka', kafka.join(','), '--state', state];
   const own = Object.entries(labels).flatMap(([key, value]) => ['--label', `${key}=${value}`]);
-  const often = ['--report_interval', '500ms', '--scan_interval', '1s'];
+  const often = ['--report-interval', '500ms', '--scan-interval', '1s'];
   return startProcess('agent/main.ts', [...given, ...own, ...often, ...args], {}, uid);
 }

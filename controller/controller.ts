@@ -46,7 +46,7 @@ export class Controller {
     const peers = new Peers(membership, loadTls(this.#config.peer_tls, 'peer_tls'));
     const services = {
       entries: new EntryService(store, topics, feed),
-      agents: new AgentService(fleet),
+      agents: new AgentService(fleet, this.#clock),
       fleet: new FleetService(fleet, peers, this.#clock),
     };
     const server = new RpcServer(services, this.#logger);

@@ -56,6 +56,11 @@ export class EntryStore {
     return this.#mirror.revision;
   }
 
+  /** Resolves when the view is at `revision`; rejects with UNAVAILABLE when that takes too long. */
+  reaches(revision: bigint): Promise<void> {
+    return this.#mirror.reaches(revision);
+  }
+
   /** Every entry, in the order of the names. Throws UNAVAILABLE as long as etcd has never answered. */
   all(): KnownEntry[] {
     this.#requireView();

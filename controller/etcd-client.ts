@@ -53,7 +53,7 @@ export class EtcdClient {
       // Its own retries and circuit breaker would hide from us for how long etcd has been away.
       faultHandling: { host: () => noop, global: noop },
       grpcOptions: {
-        'grpc.keepalive_time_ms': 5_000,
+        'grpc.keepalive_time_ms': 7_000,
         'grpc.keepalive_timeout_ms': 3_000,
         'grpc.max_receive_message_length': -1,
         ...(tls && grpcTls(tls).channel),
@@ -103,6 +103,13 @@ export class EtcdClient {
     const transaction = this.#client.if(key, 'Mod', '==', Number(expected)).then(this.#client.delete().key(key));
     const { succeeded, header } = await call(() => transaction.commit());
     return succeeded ? BigInt(header.revision) : undefined;
+  }
+
+  /** Deletes `key` if it still has this value, and then writes `instead`, in one transaction. */
+  async removeIfValue(key: string, value: string, instead?: { key: string; value: string }): Promise<void> {
+    const writes = instead ? [this.#put(instead.key, instead.value, undefined)] : [];
+    const transaction = this.#client.if(key, 'Value', '==', value).then(this.#client.delete().key(key), ...writes);
+    await call(() => transaction.commit());
   }
 
   async grantLease(ttlSeconds: number): Promise<EtcdLease> {

@@ -2,16 +2,16 @@ import { createBackoff } from '../runtime/backoff.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { errorText, isAbort } from '../runtime/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
-import type { EtcdClient, KeyChange, StoredKey } from './etcd-client.ts';
+import type { EtcdClient, KeyChange } from './etcd-client.ts';
 import { StoreError } from './store-error.ts';
 
 const RETRY = { initialMs: 100, maxMs: 3_000 };
 
-/** Told of every key that changed, in order; `former` is what the mirror had. */
-export type MirrorListener = (change: KeyChange, former: StoredKey | undefined) => void;
+/** Told of every key that changed, in order. */
+export type MirrorListener = (change: KeyChange) => void;
 
 /**
- * A copy of all keys below a prefix, kept up to date by a watch. A watch that breaks (compaction, an etcd that lost its data) is made
+ * Follows all keys below a prefix by a watch, and tells its listeners, who keep what the keys mean. A watch that breaks (compaction, an etcd that lost its data) is made
  * good by listing again and telling the difference, so that a listener misses nothing but states that were overwritten meanwhile. Reads
  * go on while etcd is away.
  */
@@ -20,7 +20,8 @@ export class EtcdMirror {
   readonly #prefix: string;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #keys = new Map<string, StoredKey>();
+  /** The revision of each key's last write. */
+  readonly #keys = new Map<string, bigint>();
   readonly #listeners: MirrorListener[] = [];
   readonly #waiting = new Set<{ revision: bigint; resolve: () => void }>();
   #revision = 0n;
@@ -37,19 +38,9 @@ export class EtcdMirror {
     return this.#revision;
   }
 
-  get(key: string): StoredKey | undefined {
-    return this.#keys.get(key);
-  }
-
-  /** The keys that begin with `prefix`, in no order. */
-  *below(prefix: string): Generator<StoredKey> {
-    for (const stored of this.#keys.values()) if (stored.key.startsWith(prefix)) yield stored;
-  }
-
-  /** Calls `listener` for each change; returns what ends that. */
-  onChange(listener: MirrorListener): () => void {
+  /** Calls `listener` for each change. */
+  onChange(listener: MirrorListener): void {
     this.#listeners.push(listener);
-    return () => void this.#listeners.splice(this.#listeners.indexOf(listener), 1);
   }
 
   /** Resolves when the copy is at `revision`, so that whoever wrote reads what it wrote; rejects with UNAVAILABLE after `timeoutMs`. */
@@ -89,12 +80,12 @@ export class EtcdMirror {
 
   async #list(): Promise<void> {
     const { revision, keys } = await this.#client.list(this.#prefix);
-    const present = new Map(keys.map((stored) => [stored.key, stored]));
+    const present = new Set(keys.map(({ key }) => key));
     for (const key of [...this.#keys.keys()]) {
       if (!present.has(key)) this.#take({ key, value: undefined, revision });
     }
     for (const stored of keys) {
-      if (this.#keys.get(stored.key)?.revision !== stored.revision) this.#take(stored);
+      if (this.#keys.get(stored.key) !== stored.revision) this.#take(stored);
     }
     this.#advance(revision);
   }
@@ -117,10 +108,9 @@ export class EtcdMirror {
   }
 
   #take(change: KeyChange): void {
-    const former = this.#keys.get(change.key);
     if (change.value === undefined) this.#keys.delete(change.key);
-    else this.#keys.set(change.key, { key: change.key, value: change.value, revision: change.revision });
-    for (const listener of [...this.#listeners]) listener(change, former);
+    else this.#keys.set(change.key, change.revision);
+    for (const listener of this.#listeners) listener(change);
   }
 
   #advance(revision: bigint): void {

@@ -4,6 +4,7 @@ import { selectorLabels } from '../../proto/rules/agent-labels.ts';
 import { desiredHash } from '../../proto/rules/desired-hash.ts';
 import { invalidArgument } from '../api-error.ts';
 import type { EntryStore } from '../entry-store.ts';
+import type { Claim } from './agent-claims.ts';
 
 const FILES_MAX = 100_000;
 const ENTRIES_MAX = 10_000;
@@ -11,8 +12,8 @@ const ENTRIES_MAX = 10_000;
 /** One agent's stream: what it was told, and what it reported. In memory only. */
 export class AgentSession {
   readonly identity: AgentIdentity;
-  /** Its claim to the agent's id. */
-  readonly claimed: string;
+  /** Its hold of the agent's id. */
+  readonly claim: Claim;
   readonly connectTime: Date;
   readonly labels: Readonly<Record<string, string>>;
   readonly #store: EntryStore;
@@ -32,10 +33,10 @@ export class AgentSession {
   constructor(
     hello: Hello & { identity: AgentIdentity },
     store: EntryStore,
-    { claimed, now }: { claimed: string; now: Date },
+    { claim, now }: { claim: Claim; now: Date },
   ) {
     this.identity = hello.identity;
-    this.claimed = claimed;
+    this.claim = claim;
     this.labels = selectorLabels(hello.identity);
     this.#appliedHash = hello.appliedHash;
     this.#store = store;

@@ -3,7 +3,6 @@ import { Agent, AgentIdentity } from '../../proto/gen/logfleet/v1/fleet.ts';
 import { agentLabelViolations } from '../../proto/rules/agent-labels.ts';
 import { agentName, isAgentId } from '../../proto/rules/names.ts';
 import type { Clock } from '../../runtime/clock.ts';
-import { errorText } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { invalidArgument } from '../api-error.ts';
 import type { EntryStore } from '../entry-store.ts';
@@ -25,6 +24,10 @@ export class Fleet {
     this.#clock = tools.clock;
     this.#logger = tools.logger;
     membership.onChange((agentId) => this.#tell(agentId));
+    membership.claims.onTaken((agentId, claimed) => {
+      const session = this.#sessions.get(agentId);
+      if (session?.claim.value === claimed) session.close();
+    });
   }
 
   /** Begins a stream. Rejects with INVALID_ARGUMENT, ALREADY_EXISTS or UNAVAILABLE. */
@@ -39,15 +42,19 @@ export class Fleet {
     if (violations.length > 0) throw invalidArgument(violations);
     const now = this.#now();
     const { agentId, host } = identity;
-    const claimed = await this.#membership.claim(agentId, {
-      instance_id: hello.instanceId,
-      host,
-      connect_time: now.toISOString(),
-    });
+    const presence = { instance_id: hello.instanceId, host, connect_time: now.toISOString() };
+    const claim = await this.#membership.claims.claim(agentId, presence);
+    const session = new AgentSession({ ...hello, identity }, this.#store, { claim, now });
+    try {
+      // What the agent is told must not be older than what its former controller told it.
+      await this.#store.reaches(claim.revision);
+      await this.#membership.record(recordOf(session, false));
+    } catch (error) {
+      await this.#membership.claims.release(claim);
+      throw error;
+    }
     this.#sessions.get(agentId)?.close();
-    const session = new AgentSession({ ...hello, identity }, this.#store, { claimed, now });
     this.#sessions.set(agentId, session);
-    await this.#record(session, false);
     this.#logger.info('an agent connected', { agent: agentId, host });
     this.#tell(agentId);
     return session;
@@ -58,25 +65,16 @@ export class Fleet {
     this.#tell(session.identity.agentId);
   }
 
-  /** Ends a stream. Never rejects: what can't be written now is seen from the lease. */
+  /** Ends a stream. Never rejects: what can't be written now is written when etcd is back. */
   async close(session: AgentSession): Promise<void> {
     const { agentId } = session.identity;
     session.close();
-    if (this.#sessions.get(agentId) !== session) return;
-    this.#sessions.delete(agentId);
-    this.#logger.info('an agent disconnected', { agent: agentId, goodbye: session.saidGoodbye });
-    try {
-      await this.#record(session, session.saidGoodbye);
-      await this.#membership.release(agentId, session.claimed);
-    } catch (error) {
-      this.#logger.warn('the end of a stream could not be written', { agent: agentId, error: errorText(error) });
+    if (this.#sessions.get(agentId) === session) {
+      this.#sessions.delete(agentId);
+      this.#logger.info('an agent disconnected', { agent: agentId, goodbye: session.saidGoodbye });
     }
+    await this.#membership.release(session.claim, recordOf(session, session.saidGoodbye));
     this.#tell(agentId);
-  }
-
-  /** Ends all streams: the agents go to other controllers. */
-  closeAll(): void {
-    for (const session of this.#sessions.values()) session.close();
   }
 
   /** Calls `listener` with the id of each agent that changed. */
@@ -105,7 +103,7 @@ export class Fleet {
   /** All agents ever seen: those connected here as they are, the others as etcd knows them. */
   all(): Map<string, Agent> {
     const agents = new Map<string, Agent>();
-    for (const record of this.#membership.records()) agents.set(record.identity.agentId, this.#fromRecord(record));
+    for (const [agentId, record] of this.#membership.records()) agents.set(agentId, this.#fromRecord(record));
     for (const [agentId, session] of this.#sessions) agents.set(agentId, this.#describe(session));
     return agents;
   }
@@ -139,12 +137,6 @@ export class Fleet {
     });
   }
 
-  #record(session: AgentSession, stopped: boolean): Promise<void> {
-    const { identity, connectTime, lastSeen } = session;
-    const times = { connect_time: connectTime.toISOString(), last_seen_time: lastSeen.toISOString() };
-    return this.#membership.record({ identity, ...times, stopped });
-  }
-
   #tell(agentId: string): void {
     for (const listener of [...this.#listeners]) listener(agentId);
   }
@@ -152,4 +144,8 @@ export class Fleet {
   #now(): Date {
     return new Date(this.#clock.nowMs());
   }
+}
+
+function recordOf({ identity, connectTime, lastSeen }: AgentSession, stopped: boolean) {
+  return { identity, connect_time: connectTime.toISOString(), last_seen_time: lastSeen.toISOString(), stopped };
 }

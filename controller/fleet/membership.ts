@@ -1,23 +1,13 @@
-import { randomUUID } from 'node:crypto';
 import { AgentIdentity } from '../../proto/gen/logfleet/v1/fleet.ts';
 import { createBackoff } from '../../runtime/backoff.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { errorText } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import { ApiError } from '../api-error.ts';
 import type { EtcdClient, EtcdLease } from '../etcd-client.ts';
 import type { EtcdMirror } from '../etcd-mirror.ts';
+import { EtcdView } from '../etcd-view.ts';
 import { StoreError } from '../store-error.ts';
-
-/** Who is where, as all controllers see it: keys under the lease of the controller that wrote them. */
-export interface Presence {
-  instance_id: string;
-  controller: string;
-  host: string;
-  connect_time: string;
-  /** Tells one stream of a process from its next one. */
-  stream: string;
-}
+import { AgentClaims, type Claim, type Presence } from './agent-claims.ts';
 
 /** What is kept of an agent for good. */
 export interface AgentRecord {
@@ -43,13 +33,15 @@ const RENEW_RETRY = { initialMs: 100, maxMs: 2_000 };
  */
 export class Membership {
   readonly #client: EtcdClient;
-  readonly #mirror: EtcdMirror;
   readonly #options: MembershipOptions;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #held = new Map<string, string>();
+  readonly #presences: EtcdView<Presence>;
+  readonly #records: EtcdView<AgentRecord>;
+  readonly #controllers: EtcdView<{ address: string }>;
+  readonly claims: AgentClaims;
   #lease: EtcdLease | undefined;
-  #address = '';
+  #keptMs = 0;
 
   constructor(
     client: EtcdClient,
@@ -58,34 +50,41 @@ export class Membership {
     tools: { clock: Clock; logger: Logger },
   ) {
     this.#client = client;
-    this.#mirror = mirror;
     this.#options = options;
     this.#clock = tools.clock;
     this.#logger = tools.logger;
+    const { prefix, controllerId } = options;
+    this.#presences = new EtcdView(mirror, `${prefix}presence/`, JSON.parse, tools.logger);
+    this.#records = new EtcdView(mirror, `${prefix}agents/`, parseRecord, tools.logger);
+    this.#controllers = new EtcdView(mirror, `${prefix}controllers/`, JSON.parse, tools.logger);
+    const recordKey = (agentId: string) => this.#recordKey(agentId);
+    const presenceKey = (agentId: string) => `${prefix}presence/${agentId}`;
+    this.claims = new AgentClaims(client, { controllerId, presenceKey, recordKey }, tools.logger);
   }
 
   get controllerId(): string {
     return this.#options.controllerId;
   }
 
-  /** Whether this controller is known to the others. */
+  /** Whether this controller is known to the others: its lease was kept within its time. */
   get joined(): boolean {
-    return this.#lease !== undefined;
+    return this.#lease !== undefined && this.#clock.monotonicMs() - this.#keptMs < this.#options.leaseTtlMs;
   }
 
-  /** Keeps the lease until `signal` is aborted, then gives it up: the others see at once. */
+  /** Keeps the lease until `signal` is aborted, then gives it up: the others see at once. `address`: where they reach this one. */
   async run(address: string, signal: AbortSignal): Promise<void> {
-    this.#address = address;
     const backoff = createBackoff(RENEW_RETRY);
     while (!signal.aborted) {
       try {
         if (this.#lease) await this.#lease.keepAlive();
-        else await this.#join();
+        else await this.#join(address);
+        this.#keptMs = this.#clock.monotonicMs();
         backoff.reset();
+        await this.claims.catchUp();
         await this.#clock.sleep(this.#options.leaseTtlMs / 4, signal);
       } catch (error) {
         if (signal.aborted) break;
-        if (error instanceof StoreError && error.code === 'REFUSED') this.#lease = undefined;
+        if (error instanceof StoreError && error.code === 'REFUSED') this.#leave();
         this.#logger.warn('the lease in etcd is at risk', { error: errorText(error) });
         await this.#clock.sleep(backoff.next(), signal).catch(() => {});
       }
@@ -95,106 +94,61 @@ export class Membership {
       .catch((error: unknown) => this.#logger.warn('the lease runs out by itself', { error: errorText(error) }));
   }
 
-  /**
-   * Claims an agent's id for one stream. Rejects with ALREADY_EXISTS when another process has it, here or at another controller;
-   * the same process connecting again takes it over. Returns what `release` wants.
-   */
-  async claim(agentId: string, presence: Omit<Presence, 'controller' | 'stream'>): Promise<string> {
-    const lease = this.#lease;
-    if (!lease) throw new ApiError('UNAVAILABLE', 'the controller is not connected to etcd: try again');
-    const key = this.#presenceKey(agentId);
-    const value = JSON.stringify({
-      ...presence,
-      controller: this.controllerId,
-      stream: randomUUID(),
-    } satisfies Presence);
-    const outcome = await this.#client.create(key, value, lease.id);
-    if ('present' in outcome) {
-      const other = JSON.parse(outcome.present.value) as Presence;
-      if (other.instance_id !== presence.instance_id) {
-        const who = `on host ${other.host}, connected to controller ${other.controller} since ${other.connect_time}`;
-        throw new ApiError('ALREADY_EXISTS', `an agent with the id ${agentId} is connected already, ${who}`);
-      }
-      const taken = await this.#client.replace(key, value, outcome.present.revision, lease.id);
-      if (taken === undefined) throw new ApiError('UNAVAILABLE', `the id ${agentId} has just changed hands: try again`);
-    }
-    this.#held.set(agentId, value);
-    return value;
-  }
-
-  /** Gives an agent's id back, if it still is this stream's: `claimed` is what `claim` returned for it. */
-  async release(agentId: string, claimed: string): Promise<void> {
-    if (this.#held.get(agentId) === claimed) this.#held.delete(agentId);
-    const stored = await this.#client.get(this.#presenceKey(agentId));
-    if (stored?.value === claimed) await this.#client.remove(stored.key, stored.revision);
-  }
-
-  /** Keeps what is known of an agent. */
+  /** Keeps what is known of an agent that has just connected. */
   async record(record: Omit<AgentRecord, 'controller'>): Promise<void> {
-    const identity = AgentIdentity.toJSON(record.identity);
-    const value = JSON.stringify({ ...record, identity, controller: this.controllerId }, undefined, 2);
-    await this.#client.put(this.#agentKey(record.identity.agentId), value);
+    await this.#client.put(this.#recordKey(record.identity.agentId), this.#encode(record));
+  }
+
+  /** Ends an agent's stream, and keeps what is known of it, unless it has another one by now. Never rejects. */
+  async release(claim: Claim, record: Omit<AgentRecord, 'controller'>): Promise<void> {
+    await this.claims.release(claim, this.#encode(record));
   }
 
   /** Where an agent is connected; undefined when it is not. */
   presence(agentId: string): Presence | undefined {
-    const stored = this.#mirror.get(this.#presenceKey(agentId));
-    return stored && (JSON.parse(stored.value) as Presence);
+    return this.#presences.get(agentId);
   }
 
-  /** Every agent ever seen. */
-  *records(): Generator<AgentRecord> {
-    for (const { value } of this.#mirror.below(`${this.#options.prefix}agents/`)) yield parseRecord(value);
+  /** Every agent ever seen, by id. */
+  records(): IterableIterator<[agentId: string, record: AgentRecord]> {
+    return this.#records.all();
   }
 
   recordOf(agentId: string): AgentRecord | undefined {
-    const stored = this.#mirror.get(this.#agentKey(agentId));
-    return stored && parseRecord(stored.value);
+    return this.#records.get(agentId);
   }
 
   /** The other controllers that are alive: address by id. */
   peers(): Map<string, string> {
-    const prefix = `${this.#options.prefix}controllers/`;
-    const peers = new Map<string, string>();
-    for (const { key, value } of this.#mirror.below(prefix)) {
-      const id = key.slice(prefix.length);
-      if (id !== this.controllerId) peers.set(id, (JSON.parse(value) as { address: string }).address);
-    }
-    return peers;
+    const others = [...this.#controllers.all()].filter(([id]) => id !== this.controllerId);
+    return new Map(others.map(([id, { address }]) => [id, address]));
   }
 
   /** Calls `listener` with an agent's id when its presence or its record changed. */
-  onChange(listener: (agentId: string) => void): () => void {
-    const prefixes = [this.#presenceKey(''), this.#agentKey('')];
-    return this.#mirror.onChange(({ key }) => {
-      const prefix = prefixes.find((candidate) => key.startsWith(candidate));
-      if (prefix !== undefined) listener(key.slice(prefix.length));
-    });
+  onChange(listener: (agentId: string) => void): void {
+    this.#presences.onChange(listener);
+    this.#records.onChange(listener);
   }
 
-  async #join(): Promise<void> {
-    const lease = await this.#client.grantLease(Math.max(2, Math.round(this.#options.leaseTtlMs / 1000)));
-    await this.#client.put(
-      `${this.#options.prefix}controllers/${this.controllerId}`,
-      JSON.stringify({ address: this.#address }),
-      lease.id,
-    );
-    for (const [agentId, value] of this.#held) {
-      const key = this.#presenceKey(agentId);
-      const outcome = await this.#client.create(key, value, lease.id);
-      if (!('present' in outcome)) continue;
-      if (outcome.present.value === value) await this.#client.replace(key, value, outcome.present.revision, lease.id);
-      // While the lease was lost the agent has gone to another controller, or another process has its id: the stream here is dead.
-      else this.#held.delete(agentId);
-    }
+  async #join(address: string): Promise<void> {
+    const lease = await this.#client.grantLease(Math.round(this.#options.leaseTtlMs / 1000));
+    const key = `${this.#options.prefix}controllers/${this.controllerId}`;
+    await this.#client.put(key, JSON.stringify({ address }), lease.id);
     this.#lease = lease;
+    this.claims.under(lease);
   }
 
-  #presenceKey(agentId: string): string {
-    return `${this.#options.prefix}presence/${agentId}`;
+  #leave(): void {
+    this.#lease = undefined;
+    this.claims.under(undefined);
   }
 
-  #agentKey(agentId: string): string {
+  #encode(record: Omit<AgentRecord, 'controller'>): string {
+    const identity = AgentIdentity.toJSON(record.identity);
+    return JSON.stringify({ ...record, identity, controller: this.controllerId }, undefined, 2);
+  }
+
+  #recordKey(agentId: string): string {
     return `${this.#options.prefix}agents/${agentId}`;
   }
 }

@@ -3,53 +3,72 @@ import type {
   AgentServiceImplementation,
   ConnectRequest,
   ConnectResponse,
+  Hello,
 } from '../../proto/gen/logfleet/v1/agent_service.ts';
+import type { Clock } from '../../runtime/clock.ts';
 import { ApiError, invalidArgument } from '../api-error.ts';
 import type { AgentSession } from '../fleet/agent-session.ts';
 import type { Fleet } from '../fleet/fleet.ts';
 
+/** An agent says hello with its first bytes; what connects and says nothing is let go. */
+const HELLO_TIMEOUT_MS = 10_000;
+
 /** The agents' streams. */
 export class AgentService implements AgentServiceImplementation {
   readonly #fleet: Fleet;
-  #draining = false;
+  readonly #clock: Clock;
 
-  constructor(fleet: Fleet) {
+  constructor(fleet: Fleet, clock: Clock) {
     this.#fleet = fleet;
-  }
-
-  /** Ends all streams with UNAVAILABLE, and takes no new ones. */
-  drain(): void {
-    this.#draining = true;
-    this.#fleet.closeAll();
+    this.#clock = clock;
   }
 
   async *connect(requests: AsyncIterable<ConnectRequest>, { signal }: CallContext): AsyncGenerator<ConnectResponse> {
-    if (this.#draining) throw stopping();
     const incoming = requests[Symbol.asyncIterator]();
-    const { value: first } = await incoming.next();
-    const hello = (first as ConnectRequest | undefined)?.message;
-    if (hello?.$case !== 'hello')
-      throw invalidArgument([{ field: 'message', description: 'the first message must be hello' }]);
-    const session = await this.#fleet.open(hello.value);
+    const session = await this.#fleet.open(await this.#hello(incoming, signal));
     const end = () => session.close();
     signal.addEventListener('abort', end, { once: true });
-    let failure: unknown;
-    const reading = this.#read(incoming, session).then(end, (error: unknown) => {
-      failure = error;
-      end();
-    });
+    if (signal.aborted) end();
+    let outcome: { failure?: unknown } | undefined;
+    const reading = this.#read(incoming, session).then(
+      () => {
+        outcome = {};
+        end();
+      },
+      (error: unknown) => {
+        outcome = { failure: error };
+        end();
+      },
+    );
     try {
       for await (const desired of session.desired()) yield { message: { $case: 'desired', value: desired } };
-      if (session.saidGoodbye) return;
-      if (failure) throw failure;
-      if (this.#draining) throw stopping();
+      if (outcome?.failure) throw outcome.failure;
       signal.throwIfAborted();
-      throw new ApiError('ABORTED', 'another stream of this agent has taken over');
+      if (!outcome) throw new ApiError('ABORTED', 'another stream of this agent has taken over');
     } finally {
       signal.removeEventListener('abort', end);
       await this.#fleet.close(session);
       // The reader ends with the call, for the transport closes the request stream.
       reading.catch(() => {});
+    }
+  }
+
+  async #hello(incoming: AsyncIterator<ConnectRequest>, signal: AbortSignal): Promise<Hello> {
+    const waiting = new AbortController();
+    const stop = () => waiting.abort(signal.reason);
+    signal.addEventListener('abort', stop, { once: true });
+    const late = this.#clock.sleep(HELLO_TIMEOUT_MS, waiting.signal).then(() => {
+      throw invalidArgument([{ field: 'message', description: `no hello within ${HELLO_TIMEOUT_MS / 1000} s` }]);
+    });
+    try {
+      const { value } = await Promise.race([incoming.next(), late]);
+      const message = (value as ConnectRequest | undefined)?.message;
+      if (message?.$case === 'hello') return message.value;
+      throw invalidArgument([{ field: 'message', description: 'the first message must be hello' }]);
+    } finally {
+      signal.removeEventListener('abort', stop);
+      waiting.abort();
+      late.catch(() => {});
     }
   }
 
@@ -72,8 +91,4 @@ export class AgentService implements AgentServiceImplementation {
       }
     }
   }
-}
-
-function stopping(): ApiError {
-  return new ApiError('UNAVAILABLE', 'the controller is stopping: connect to another');
 }

@@ -7,6 +7,7 @@ import { EntryServiceDefinition } from '../../proto/gen/logfleet/v1/entry_servic
 import { FleetServiceDefinition } from '../../proto/gen/logfleet/v1/fleet_service.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { AgentService } from './agent-service.ts';
+import { endWhen } from './draining.ts';
 import type { EntryService } from './entry-service.ts';
 import { mapErrors } from './error-mapping.ts';
 import type { FleetService } from './fleet-service.ts';
@@ -17,6 +18,8 @@ const OPTIONS = {
   // Pings, so that an agent that vanished without a word is noticed within 15 s.
   'grpc.keepalive_time_ms': 10_000,
   'grpc.keepalive_timeout_ms': 5_000,
+  // A first report tells of a thousand files, whose paths may be long.
+  'grpc.max_receive_message_length': 16 * 1024 * 1024,
   // Probes that connect and never call are let go.
   'grpc.max_connection_idle_ms': 300_000,
 };
@@ -36,17 +39,20 @@ export interface RpcServices {
 /** The gRPC server: our services, grpc.health.v1 and reflection. */
 export class RpcServer {
   readonly #server: Server;
-  readonly #agents: AgentService;
+  readonly #stopping = new AbortController();
   readonly #health = HealthState();
 
   constructor(services: RpcServices, logger: Logger) {
-    this.#agents = services.agents;
-    this.#server = createServer(OPTIONS).use(errorDetailsServerMiddleware).use(mapErrors(logger));
+    this.#server = createServer(OPTIONS)
+      .use(errorDetailsServerMiddleware)
+      .use(mapErrors(logger))
+      .use(endWhen(this.#stopping.signal));
     this.#server.add(EntryServiceDefinition, services.entries);
     this.#server.add(AgentServiceDefinition, services.agents);
     this.#server.add(FleetServiceDefinition, services.fleet);
     this.#server.add(HealthDefinition, HealthServiceImpl(this.#health));
     for (const { definition, implementation } of reflectionServices()) this.#server.add(definition, implementation);
+    this.#health.setStatus('unhealthy', '');
     this.serving(false);
   }
 
@@ -55,23 +61,22 @@ export class RpcServer {
     return this.#server.listen(address, tls ? secure(tls) : ServerCredentials.createInsecure());
   }
 
-  /** What grpc.health.v1 says of the process and of each service. */
+  /**
+   * What grpc.health.v1 says. The process (the service without a name) is healthy from when it first was: it is nothing that restarting it
+   * would mend when etcd is away. The services need etcd, for writes and for new streams.
+   */
   serving(well: boolean): void {
-    const status = well ? 'healthy' : 'unhealthy';
-    for (const service of [
-      '',
-      EntryServiceDefinition.fullName,
-      AgentServiceDefinition.fullName,
-      FleetServiceDefinition.fullName,
-    ]) {
-      this.#health.setStatus(status, service);
-    }
+    const names = [EntryServiceDefinition, AgentServiceDefinition, FleetServiceDefinition].map(
+      ({ fullName }) => fullName,
+    );
+    for (const name of well ? [...names, ''] : names) this.#health.setStatus(well ? 'healthy' : 'unhealthy', name);
   }
 
-  /** Ends the agents' streams, lets other calls finish, and closes. */
+  /** Ends agents' streams and watches, lets other calls finish, and closes. */
   async drain(): Promise<void> {
+    this.#health.setStatus('unhealthy', '');
     this.serving(false);
-    this.#agents.drain();
+    this.#stopping.abort();
     const force = setTimeout(() => this.#server.forceShutdown(), DRAIN_TIMEOUT_MS);
     await this.#server.shutdown();
     clearTimeout(force);

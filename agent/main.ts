@@ -3,6 +3,8 @@ import { runProcess } from '../runtime/run-process.ts';
 import { Agent } from './agent.ts';
 import { agentConfigSpec } from './config.ts';
 
-process.exitCode = await runProcess(agentConfigSpec, (config, logger, signal) =>
+// Not by an empty event loop: a connection to a server that hangs would hold up the end.
+const exitCode = await runProcess(agentConfigSpec, (config, logger, signal) =>
   new Agent(config, { clock: systemClock, logger }).run(signal),
 );
+process.exit(exitCode);

@@ -47,7 +47,7 @@ export class Controller {
     const services = {
       entries: new EntryService(store, topics, feed),
       agents: new AgentService(fleet, this.#clock),
-      fleet: new FleetService(fleet, peers, this.#clock),
+      fleet: new FleetService(fleet, peers, tools),
     };
     const server = new RpcServer(services, this.#logger);
     const address = await this.#listen(server);

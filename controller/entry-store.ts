@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { Entry } from '../proto/gen/logfleet/v1/entry.ts';
+import { entryFields } from '../proto/rules/entry-document.ts';
 import { ENTRY_BYTES_MAX, entryBytes, entryViolations, withEntryDefaults } from '../proto/rules/entry-rules.ts';
+import type { FieldViolation } from '../proto/rules/field-violation.ts';
 import { entryId, entryName } from '../proto/rules/names.ts';
 import { parseSelector, type Selector } from '../proto/rules/selector.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -22,6 +24,12 @@ export interface EntryChange {
   /** As it is now; when deleted, as it was. */
   entry: Entry;
   revision: bigint;
+}
+
+/** An entry as somebody wants it, and what is wrong with how it was asked for. */
+export interface EntryDraft {
+  entry: Entry;
+  violations: readonly FieldViolation[];
 }
 
 /** A write that lost a race is tried again with what is there now, this often. */
@@ -73,7 +81,7 @@ export class EntryStore {
 
   /** Throws INVALID_ARGUMENT for what is no entry's name, NOT_FOUND, UNAVAILABLE. */
   get(name: string): Entry {
-    requireName(name);
+    requireEntryName(name);
     this.#requireView();
     const known = this.#known.get(name);
     if (!known) throw notFound(name);
@@ -86,9 +94,10 @@ export class EntryStore {
     return () => this.#listeners.delete(listener);
   }
 
-  async create(asked: Entry): Promise<Entry> {
+  /** Creates an entry. `also`: what is wrong with the request besides. */
+  async create(asked: Entry, also: readonly FieldViolation[] = []): Promise<Entry> {
     const now = new Date(this.#clock.nowMs());
-    const entry = checked({ ...asked, uid: randomUUID(), createTime: now, updateTime: now });
+    const entry = checked({ ...asked, uid: randomUUID(), createTime: now, updateTime: now }, also);
     const outcome = await this.#client.create(this.#key(entry.name), encode(entry));
     if ('present' in outcome) {
       throw new ApiError('ALREADY_EXISTS', `${entry.name} exists already: update it, or choose another name`);
@@ -97,22 +106,27 @@ export class EntryStore {
   }
 
   /** Writes what `change` makes of the entry as it is. A non-empty `etag` must be its present one. */
-  async update(name: string, etag: string, change: (entry: Entry) => Entry): Promise<Entry> {
-    requireName(name);
+  async update(name: string, etag: string, change: (entry: Entry) => EntryDraft): Promise<Entry> {
+    if (!entryId(name)) {
+      // There is nothing to change: this names what else is wrong.
+      const { entry, violations } = change({ ...Entry.create(), paths: ['/any'], topic: 'any' });
+      checked({ ...entry, name }, violations);
+    }
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
       const stored = await this.#current(name, etag);
       const former = decode(stored);
       const updateTime = new Date(this.#clock.nowMs());
       const { uid, createTime } = former;
-      const entry = checked({ ...change(former), name, uid, createTime, updateTime });
-      const revision = await this.#client.replace(stored.key, encode(entry), stored.revision);
+      const draft = change(former);
+      const entry = checked({ ...draft.entry, name, uid, createTime, updateTime }, draft.violations);
+      const revision = await this.#client.replace(stored.key, encode(entry, stored.value), stored.revision);
       if (revision !== undefined) return this.#written(entry, revision);
     }
     throw new ApiError('ABORTED', `${name} is being changed by others all the time: try again`);
   }
 
   async delete(name: string, etag: string): Promise<void> {
-    requireName(name);
+    requireEntryName(name);
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
       const stored = await this.#current(name, etag);
       const revision = await this.#client.remove(stored.key, stored.revision);
@@ -173,7 +187,8 @@ export class EntryStore {
   }
 }
 
-function requireName(name: string): void {
+/** Throws INVALID_ARGUMENT for what is no entry's name. */
+export function requireEntryName(name: string): void {
   if (!entryId(name))
     throw invalidArgument([
       { field: 'name', description: `${JSON.stringify(name)} is not an entry's name: entries/ID` },
@@ -184,8 +199,8 @@ function notFound(name: string): ApiError {
   return new ApiError('NOT_FOUND', `there is no ${name}`);
 }
 
-/** The entry with its defaults, or the reason why it can't be one. */
-function checked(asked: Entry): Entry {
+/** The entry with its defaults, or the reasons why it can't be one; `also` are violations that are known already. */
+function checked(asked: Entry, also: readonly FieldViolation[]): Entry {
   const bytes = entryBytes(asked);
   if (bytes > ENTRY_BYTES_MAX) {
     throw new ApiError(
@@ -193,15 +208,19 @@ function checked(asked: Entry): Entry {
       `the entry has ${bytes} bytes: at most ${ENTRY_BYTES_MAX}; use globs instead of lists`,
     );
   }
-  const violations = entryViolations(asked);
+  const violations = [...also, ...entryViolations(asked)];
   if (violations.length > 0) throw invalidArgument(violations);
   return withEntryDefaults(asked);
 }
 
-/** The key's value: the entry but for what etcd and the controller know themselves. */
-function encode(entry: Entry): string {
+/**
+ * The key's value: the entry but for what etcd and the controller know themselves; and what a newer controller wrote into `former` that
+ * this one does not know, so that it outlives a rolling upgrade.
+ */
+function encode(entry: Entry, former = '{}'): string {
   const { etag: _etag, topicStatus: _status, ...kept } = entry;
-  return JSON.stringify(Entry.toJSON(Entry.create(kept)), undefined, 2);
+  const unknown = Object.entries(JSON.parse(former) as object).filter(([field]) => !entryFields.includes(field));
+  return JSON.stringify({ ...Object(Entry.toJSON(Entry.create(kept))), ...Object.fromEntries(unknown) }, undefined, 2);
 }
 
 function decode({ key, value, revision }: StoredKey): Entry {

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { Admin, type BaseOptions } from '@platformatic/kafka';
 import { TopicStatus } from '../proto/gen/logfleet/v1/entry.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -6,6 +7,7 @@ import type { Logger } from '../runtime/logger.ts';
 import type { Login, TlsMaterial } from '../runtime/security.ts';
 
 const CHECK_INTERVAL_MS = 30_000;
+const RETRY_INTERVAL_MS = 1_000;
 const TOPIC_ALREADY_EXISTS = 36;
 
 export interface TopicSettings {
@@ -24,7 +26,6 @@ export class KafkaTopics {
   readonly #onChange: (topic: string) => void;
   readonly #statuses = new Map<string, TopicStatus>();
   #admin: Admin | undefined;
-  #wanted: () => Iterable<string> = () => [];
   #wake: (() => void) | undefined;
 
   constructor(settings: TopicSettings, tools: { clock: Clock; logger: Logger; onChange: (topic: string) => void }) {
@@ -47,26 +48,26 @@ export class KafkaTopics {
     this.#wake?.();
   }
 
-  /** Looks at all that `wanted` tells, now and every 30 s, and creates what is missing. */
+  /** Looks at all that `wanted` tells, now and every 30 s, and creates what is missing. A Kafka that hangs does not hold up the end. */
   async run(wanted: () => Iterable<string>, signal: AbortSignal): Promise<void> {
     if (this.#settings.brokers.length === 0) return;
-    this.#wanted = wanted;
+    const ended = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
     while (!signal.aborted) {
       const turn = new AbortController();
       const end = () => turn.abort();
       this.#wake = end;
       signal.addEventListener('abort', end);
-      const well = await this.#checkAll();
-      await this.#clock.sleep(well ? CHECK_INTERVAL_MS : 1_000, turn.signal).catch(() => {});
+      const well = await Promise.race([this.#checkAll(new Set(wanted())), ended]);
+      await this.#clock.sleep(well ? CHECK_INTERVAL_MS : RETRY_INTERVAL_MS, turn.signal).catch(() => {});
       signal.removeEventListener('abort', end);
     }
-    await this.#admin?.close();
+    // What it says of requests that have no answer yet is of no interest any more.
+    void this.#admin?.close().catch(() => {});
   }
 
   /** Whether Kafka answered. */
-  async #checkAll(): Promise<boolean> {
-    const topics = [...new Set(this.#wanted())];
-    if (topics.length === 0) return true;
+  async #checkAll(topics: ReadonlySet<string>): Promise<boolean> {
+    if (topics.size === 0) return true;
     try {
       this.#admin ??= this.#connect();
       const present = new Set(await this.#admin.listTopics({ includeInternals: false }));
@@ -86,10 +87,15 @@ export class KafkaTopics {
   }
 
   async #describe(admin: Admin, topic: string): Promise<void> {
-    if (this.#statuses.get(topic)?.state === 'STATE_READY') return;
-    const { topics } = await admin.metadata({ topics: [topic], forceUpdate: true });
-    const partitions = topics.get(topic)?.partitionsCount ?? 0;
-    this.#set(topic, { state: 'STATE_READY', message: '', partitions });
+    try {
+      const { topics } = await admin.metadata({ topics: [topic], forceUpdate: true });
+      const partitions = topics.get(topic)?.partitionsCount ?? 0;
+      this.#set(topic, { state: 'STATE_READY', message: '', partitions });
+    } catch (error) {
+      const answer = kafkaAnswer(error);
+      if (answer === undefined) throw error;
+      this.#set(topic, { state: 'STATE_PENDING', message: `Kafka says of ${topic}: ${answer.text}`, partitions: 0 });
+    }
   }
 
   async #create(admin: Admin, topic: string): Promise<void> {
@@ -114,7 +120,7 @@ export class KafkaTopics {
   #set(topic: string, status: TopicStatus): void {
     const former = this.#statuses.get(topic);
     this.#statuses.set(topic, status);
-    if (former?.state === status.state && former.message === status.message) return;
+    if (isDeepStrictEqual(former, status)) return;
     if (status.state === 'STATE_REFUSED') this.#logger.error('a topic is missing', { topic, error: status.message });
     this.#onChange(topic);
   }

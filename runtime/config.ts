@@ -61,6 +61,12 @@ export function loadConfig<Schema extends z.ZodType>(
   return { kind: 'run', config: parsed.data };
 }
 
+/**
+ * What Kubernetes tells every container of a Service that is named like us: LOGFLEET_AGENT_SERVICE_HOST, …_PORT_7070_TCP_ADDR
+ * (https://kubernetes.io/docs/tutorials/services/connect-applications-service/#environment-variables).
+ */
+const SERVICE_LINK = /_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$/;
+
 /** `--report-interval`; underscores are taken, too. */
 export function flagOf(key: string): string {
   return `--${key.replaceAll('_', '-')}`;
@@ -115,7 +121,7 @@ function readEnv(
   const known = new Map(leaves.map((leaf) => [variableOf(program, leaf.key), leaf]));
   const prefix = `${variableOf(program, '')}`;
   for (const [variable, text] of Object.entries(env)) {
-    if (!variable.startsWith(prefix) || text === undefined) continue;
+    if (!variable.startsWith(prefix) || text === undefined || SERVICE_LINK.test(variable)) continue;
     const leaf = known.get(variable);
     if (leaf) given.set(leaf.key, { value: parseText(leaf.kind, text), origin: variable });
     else problems.push(`${variable}: no such setting; --help lists them`);

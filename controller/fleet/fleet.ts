@@ -84,14 +84,14 @@ export class Fleet {
   }
 
   /** The agents connected here. */
-  local(): Agent[] {
-    return [...this.#sessions.values()].map((session) => this.#describe(session));
+  local(includeFiles: boolean): Agent[] {
+    return [...this.#sessions.values()].map((session) => this.#describe(session, includeFiles));
   }
 
   /** One agent, when it is connected here. */
-  localAgent(agentId: string): Agent | undefined {
+  localAgent(agentId: string, includeFiles: boolean): Agent | undefined {
     const session = this.#sessions.get(agentId);
-    return session && this.#describe(session);
+    return session && this.#describe(session, includeFiles);
   }
 
   /** What etcd says of an agent that is not connected here. */
@@ -101,14 +101,14 @@ export class Fleet {
   }
 
   /** All agents ever seen: those connected here as they are, the others as etcd knows them. */
-  all(): Map<string, Agent> {
+  all(includeFiles: boolean): Map<string, Agent> {
     const agents = new Map<string, Agent>();
     for (const [agentId, record] of this.#membership.records()) agents.set(agentId, this.#fromRecord(record));
-    for (const [agentId, session] of this.#sessions) agents.set(agentId, this.#describe(session));
+    for (const [agentId, session] of this.#sessions) agents.set(agentId, this.#describe(session, includeFiles));
     return agents;
   }
 
-  #describe(session: AgentSession): Agent {
+  #describe(session: AgentSession, includeFiles: boolean): Agent {
     return Agent.create({
       name: agentName(session.identity.agentId),
       identity: session.identity,
@@ -118,7 +118,7 @@ export class Fleet {
       lastSeenTime: session.lastSeen,
       ...(session.health && { health: session.health }),
       entries: session.entries,
-      files: session.files,
+      ...(includeFiles && { files: session.files }),
       fileCount: session.fileCount,
     });
   }

@@ -10,15 +10,17 @@ import type {
   WatchEntriesRequest,
   WatchEntriesResponse,
 } from '../../proto/gen/logfleet/v1/entry_service.ts';
+import { entryBytes } from '../../proto/rules/entry-rules.ts';
 import { entryName } from '../../proto/rules/names.ts';
 import { createOutbox } from '../../runtime/outbox.ts';
 import { ApiError, invalidArgument } from '../api-error.ts';
-import type { EntryStore } from '../entry-store.ts';
+import { type EntryStore, requireEntryName } from '../entry-store.ts';
 import type { KafkaTopics } from '../kafka-topics.ts';
 import { applyMask } from './field-mask.ts';
-import { labelSelector } from './label-selector.ts';
-import { pageOf } from './paging.ts';
+import { labelSelector, listing } from './listing.ts';
 import type { TopicFeed } from './topic-feed.ts';
+
+const OF_THE_REQUEST = ['update_mask', 'entry_id'];
 
 /** The calls of EntryService. */
 export class EntryService implements EntryServiceImplementation {
@@ -34,12 +36,11 @@ export class EntryService implements EntryServiceImplementation {
 
   async createEntry({ entry = Entry.create(), entryId }: CreateEntryRequest): Promise<Entry> {
     const name = entryId === '' ? entry.name : entryName(entryId);
-    if (entryId !== '' && entry.name !== '' && entry.name !== name) {
-      throw invalidArgument([
-        { field: 'entry_id', description: `${entryId} and entry.name ${entry.name} differ: give one of them` },
-      ]);
-    }
-    return this.#shown(await inEntry(() => this.#store.create({ ...entry, name })));
+    const conflict = entryId !== '' && entry.name !== '' && entry.name !== name;
+    const description = `${JSON.stringify(entryId)} and entry.name ${JSON.stringify(entry.name)} differ: give one of them`;
+    const also = conflict ? [{ field: 'entry_id', description }] : [];
+    const named = entryId === '' ? 'entry.name' : 'entry_id';
+    return this.#shown(await fieldsFrom(named, () => this.#store.create({ ...entry, name }, also)));
   }
 
   async getEntry({ name }: GetEntryRequest): Promise<Entry> {
@@ -47,11 +48,11 @@ export class EntryService implements EntryServiceImplementation {
   }
 
   async listEntries(request: ListEntriesRequest) {
-    const selector = labelSelector(request.labelSelector);
+    const { selector, page: pageOf } = listing(request);
     const entries = this.#store.all().map(({ entry }) => entry);
     const { page, nextPageToken } = pageOf(
       entries.filter(({ labels }) => selector.matches(labels)),
-      request,
+      entryBytes,
     );
     return { entries: page.map((entry) => this.#shown(entry)), nextPageToken };
   }
@@ -60,9 +61,8 @@ export class EntryService implements EntryServiceImplementation {
     if (!entry) throw invalidArgument([{ field: 'entry', description: 'is required' }]);
     const mask = updateMask?.length ? updateMask : undefined;
     try {
-      return this.#shown(
-        await inEntry(() => this.#store.update(entry.name, entry.etag, (former) => applyMask(former, entry, mask))),
-      );
+      const change = (former: Entry) => applyMask(former, entry, mask);
+      return this.#shown(await fieldsFrom('entry.name', () => this.#store.update(entry.name, entry.etag, change)));
     } catch (error) {
       const missing = error instanceof ApiError && error.code === 'NOT_FOUND';
       if (!missing || !allowMissing || entry.etag !== '') throw error;
@@ -77,6 +77,7 @@ export class EntryService implements EntryServiceImplementation {
 
   /** A watcher that reads slowly is told each entry's last state, never a queue of all of them. */
   async *watchEntries(request: WatchEntriesRequest, { signal }: CallContext): AsyncGenerator<WatchEntriesResponse> {
+    if (request.name !== '') requireEntryName(request.name);
     const selector = labelSelector(request.labelSelector);
     const wanted = (entry: Entry) =>
       (request.name === '' || entry.name === request.name) && selector.matches(entry.labels);
@@ -117,15 +118,16 @@ export class EntryService implements EntryServiceImplementation {
   }
 }
 
-/** Fields are named as the caller sent them: below `entry`. */
-async function inEntry<T>(write: () => Promise<T>): Promise<T> {
+/** Names violated fields as the caller sent them: below `entry`, and the name by `named`. */
+async function fieldsFrom<T>(named: string, write: () => Promise<T>): Promise<T> {
   try {
     return await write();
   } catch (error) {
     if (!(error instanceof ApiError) || error.violations.length === 0) throw error;
+    const below = (field: string) => (field === 'name' ? named : `entry.${field}`);
     throw invalidArgument(
       error.violations.map(({ field, description }) => ({
-        field: field === 'update_mask' ? field : `entry.${field}`,
+        field: OF_THE_REQUEST.includes(field) ? field : below(field),
         description,
       })),
     );

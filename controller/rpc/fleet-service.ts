@@ -11,12 +11,12 @@ import { selectorLabels } from '../../proto/rules/agent-labels.ts';
 import { agentId, agentName } from '../../proto/rules/names.ts';
 import type { Selector } from '../../proto/rules/selector.ts';
 import type { Clock } from '../../runtime/clock.ts';
-import { errorText, isAbort } from '../../runtime/errors.ts';
+import { errorText } from '../../runtime/errors.ts';
+import type { Logger } from '../../runtime/logger.ts';
 import { createOutbox, type Outbox } from '../../runtime/outbox.ts';
 import { ApiError, invalidArgument } from '../api-error.ts';
 import type { Fleet } from '../fleet/fleet.ts';
-import { labelSelector } from './label-selector.ts';
-import { pageOf } from './paging.ts';
+import { labelSelector, listing } from './listing.ts';
 import type { Peers } from './peers.ts';
 
 const PEER_TIMEOUT_MS = 2_000;
@@ -30,43 +30,42 @@ export class FleetService implements FleetServiceImplementation {
   readonly #fleet: Fleet;
   readonly #peers: Peers;
   readonly #clock: Clock;
+  readonly #logger: Logger;
 
-  constructor(fleet: Fleet, peers: Peers, clock: Clock) {
+  constructor(fleet: Fleet, peers: Peers, tools: { clock: Clock; logger: Logger }) {
     this.#fleet = fleet;
     this.#peers = peers;
-    this.#clock = clock;
+    this.#clock = tools.clock;
+    this.#logger = tools.logger;
   }
 
   async listAgents(request: ListAgentsRequest) {
-    const selector = labelSelector(request.labelSelector);
+    const { selector, page: pageOf } = listing(request);
     const { agents, unreachable } = request.localOnly
-      ? { agents: this.#fleet.local(), unreachable: [] }
+      ? { agents: this.#fleet.local(request.includeFiles), unreachable: [] }
       : await this.#everywhere(request.includeFiles);
     const wanted = agents.filter((agent) => matches(selector, agent)).sort((a, b) => (a.name < b.name ? -1 : 1));
-    const { page, nextPageToken } = pageOf(wanted, request);
-    return { agents: page.map((agent) => shown(agent, request.includeFiles)), nextPageToken, unreachable };
+    const { page, nextPageToken } = pageOf(wanted, (agent) => Agent.encode(agent).finish().length);
+    return { agents: page, nextPageToken, unreachable };
   }
 
   async getAgent({ name, localOnly }: GetAgentRequest): Promise<Agent> {
-    const id = agentId(name);
-    if (!id)
-      throw invalidArgument([
-        { field: 'name', description: `${JSON.stringify(name)} is not an agent's name: agents/ID` },
-      ]);
-    const agent = this.#fleet.localAgent(id) ?? (localOnly ? undefined : this.#fleet.recorded(id));
+    const id = requireAgentId(name);
+    const agent = this.#fleet.localAgent(id, true) ?? (localOnly ? undefined : this.#fleet.recorded(id));
     if (!agent) throw new ApiError('NOT_FOUND', `there is no ${name}${localOnly ? ' here' : ''}`);
     if (agent.health || agent.liveness !== 'LIVENESS_LIVE') return agent;
     const peer = this.#peers.find(agent.controller);
-    if (!peer) return agent;
+    if (!peer) return unanswered(agent, 'this controller does not know it yet');
     try {
       return await peer.getAgent({ name, localOnly: true }, { signal: AbortSignal.timeout(PEER_TIMEOUT_MS) });
     } catch (error) {
       if (error instanceof ClientError && error.code === Status.NOT_FOUND) return agent;
-      return { ...agent, error: `controller ${agent.controller} does not answer: ${errorText(error)}` };
+      return unanswered(agent, errorText(error));
     }
   }
 
   async *watchAgents(request: WatchAgentsRequest, { signal }: CallContext): AsyncGenerator<WatchAgentsResponse> {
+    if (request.name !== '') requireAgentId(request.name);
     const selector = labelSelector(request.labelSelector);
     const wanted = (agent: Agent) => (request.name === '' || agent.name === request.name) && matches(selector, agent);
     const outbox = createOutbox<string, Agent | undefined>();
@@ -76,13 +75,15 @@ export class FleetService implements FleetServiceImplementation {
       outbox.close();
     };
     signal.addEventListener('abort', end, { once: true });
-    const stop = this.#fleet.onChange((id) => this.#putLocal(id, request.localOnly, outbox));
+    const stop = this.#fleet.onChange((id) => this.#putLocal(id, request, outbox));
     const told = new Set<string>();
     try {
-      const first = request.localOnly ? this.#fleet.local() : (await this.#everywhere(request.includeFiles)).agents;
+      const first = request.localOnly
+        ? this.#fleet.local(request.includeFiles)
+        : (await this.#everywhere(request.includeFiles)).agents;
       for (const agent of first.filter(wanted)) {
         told.add(agent.name);
-        yield { kind: 'KIND_PRESENT', agent: shown(agent, request.includeFiles) };
+        yield { kind: 'KIND_PRESENT', agent };
       }
       yield { kind: 'KIND_SYNCED', agent: undefined };
       if (!request.localOnly) void this.#followPeers(request, outbox, ended.signal);
@@ -90,7 +91,7 @@ export class FleetService implements FleetServiceImplementation {
         for (const [name, agent] of changes) {
           if (agent && wanted(agent)) {
             told.add(name);
-            yield { kind: 'KIND_UPDATED', agent: shown(agent, request.includeFiles) };
+            yield { kind: 'KIND_UPDATED', agent };
           } else if (told.delete(name)) {
             yield { kind: 'KIND_REMOVED', agent: agent ?? Agent.create({ name }) };
           }
@@ -104,8 +105,12 @@ export class FleetService implements FleetServiceImplementation {
   }
 
   /** What this controller knows of an agent that has changed; a live one elsewhere is told by its own controller. */
-  #putLocal(id: string, localOnly: boolean, outbox: Outbox<string, Agent | undefined>): void {
-    const local = this.#fleet.localAgent(id);
+  #putLocal(
+    id: string,
+    { localOnly, includeFiles }: WatchAgentsRequest,
+    outbox: Outbox<string, Agent | undefined>,
+  ): void {
+    const local = this.#fleet.localAgent(id, includeFiles);
     if (local || localOnly) {
       outbox.put(agentName(id), local);
       return;
@@ -116,8 +121,8 @@ export class FleetService implements FleetServiceImplementation {
 
   /** All agents, those elsewhere as their controllers tell. */
   async #everywhere(includeFiles: boolean): Promise<{ agents: Agent[]; unreachable: string[] }> {
-    const agents = this.#fleet.all();
-    const unreachable: string[] = [];
+    const agents = this.#fleet.all(includeFiles);
+    const silent = new Map<string, string>();
     const asked = this.#peers.all().map(async ({ id, client }) => {
       try {
         for (let pageToken = ''; ; ) {
@@ -128,11 +133,15 @@ export class FleetService implements FleetServiceImplementation {
           if (pageToken === '') return;
         }
       } catch (error) {
-        unreachable.push(`${id}: ${errorText(error)}`);
+        silent.set(id, errorText(error));
       }
     });
     await Promise.all(asked);
-    return { agents: [...agents.values()], unreachable };
+    const told = [...agents.values()].map((agent) => {
+      const reason = agent.health ? undefined : silent.get(agent.controller);
+      return reason === undefined || agent.liveness !== 'LIVENESS_LIVE' ? agent : unanswered(agent, reason);
+    });
+    return { agents: told, unreachable: [...silent.keys()].map((id) => `controllers/${id}`) };
   }
 
   /** Keeps a watch at every other controller, for as long as this one lasts. */
@@ -146,26 +155,24 @@ export class FleetService implements FleetServiceImplementation {
       for (const { id, client } of this.#peers.all()) {
         if (followed.has(id)) continue;
         followed.add(id);
-        void this.#followPeer(client.watchAgents({ ...request, localOnly: true }, { signal }), outbox, signal).finally(
-          () => followed.delete(id),
-        );
+        const stream = client.watchAgents({ ...request, localOnly: true }, { signal });
+        void this.#followPeer(stream, outbox).finally(() => followed.delete(id));
       }
       await this.#clock.sleep(PEERS_LOOK_INTERVAL_MS, signal).catch(() => {});
     }
   }
 
+  /** Never rejects: a peer that is gone is followed again when it is back, and its agents are told by their presence. */
   async #followPeer(
     stream: AsyncIterable<WatchAgentsResponse>,
     outbox: Outbox<string, Agent | undefined>,
-    signal: AbortSignal,
-  ) {
+  ): Promise<void> {
     try {
       for await (const { kind, agent } of stream) {
         if (agent && (kind === 'KIND_PRESENT' || kind === 'KIND_UPDATED')) outbox.put(agent.name, agent);
       }
     } catch (error) {
-      // The peer is gone: its agents are told by their presence, and it is followed again when it is back.
-      if (!isAbort(error, signal) && !(error instanceof ClientError)) throw error;
+      this.#logger.debug('a watch at another controller has ended', { error: errorText(error) });
     }
   }
 }
@@ -174,6 +181,13 @@ function matches(selector: Selector, { identity }: Agent): boolean {
   return identity !== undefined && selector.matches(selectorLabels(identity));
 }
 
-function shown(agent: Agent, includeFiles: boolean): Agent {
-  return includeFiles ? agent : { ...agent, files: [] };
+function unanswered(agent: Agent, reason: string): Agent {
+  return { ...agent, error: `controllers/${agent.controller} does not answer: ${reason}` };
+}
+
+/** The id in an agent's name; throws INVALID_ARGUMENT. */
+function requireAgentId(name: string): string {
+  const id = agentId(name);
+  if (id) return id;
+  throw invalidArgument([{ field: 'name', description: `${JSON.stringify(name)} is not an agent's name: agents/ID` }]);
 }

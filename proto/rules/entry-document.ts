@@ -29,6 +29,9 @@ const FIELDS: Readonly<Record<string, Kind>> = {
   topic_status: 'set by the server',
 };
 
+/** Every field of an entry, as YAML, JSON and etcd have it. */
+export const entryFields: readonly string[] = Object.keys(FIELDS);
+
 /** One entry of a file, with everything that is wrong with it. */
 export interface EntryDocument {
   entry: Entry;
@@ -100,10 +103,10 @@ function entryNodes(node: ParsedNode, fileName: string): ParsedNode[] {
 }
 
 function unknownKey(key: string): string {
-  const near = nearest(key, Object.keys(FIELDS));
+  const near = nearest(key, entryFields);
   return near
     ? `is not a field of an entry: did you mean "${near}"?`
-    : `is not a field of an entry: there are ${Object.keys(FIELDS).join(', ')}`;
+    : `is not a field of an entry: there are ${entryFields.join(', ')}`;
 }
 
 function isKind(kind: Kind, value: unknown): boolean {

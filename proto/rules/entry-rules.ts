@@ -97,9 +97,16 @@ function selectorViolations(selector: string): FieldViolation[] {
 
 function startViolations(start: string): FieldViolation[] {
   if (['', 'beginning', 'end'].includes(start)) return [];
-  if (RFC_3339.test(start) && !Number.isNaN(Date.parse(start))) return [];
+  if (isTime(start)) return [];
   const rule = 'use "beginning", "end" or an RFC 3339 time such as "2026-11-24T08:00:00Z"';
   return [{ field: 'start', description: `${quote(start)} is not a start: ${rule}` }];
+}
+
+/** JavaScript takes 30 February for 1 or 2 March: a day must be one of its month's. */
+function isTime(text: string): boolean {
+  const [year = 0, month = 0, day = 0] = text.slice(0, 10).split('-').map(Number);
+  const isDay = day >= 1 && day <= new Date(Date.UTC(year, month, 0)).getUTCDate();
+  return RFC_3339.test(text) && isDay && !Number.isNaN(Date.parse(text));
 }
 
 function wordViolations(field: string, word: string, words: readonly string[]): FieldViolation[] {

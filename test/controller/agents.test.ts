@@ -1,37 +1,15 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { type ServiceError, status } from '@grpc/grpc-js';
+import { status } from '@grpc/grpc-js';
+import { ending, hello, next } from '../support/agent-streams.ts';
 import { startAgent } from '../support/agents.ts';
 import { newPrefix, type RunningController, startController } from '../support/controllers.ts';
 import { eventually } from '../support/eventually.ts';
-import type { Stream } from '../support/grpc-client.ts';
 import { sharedEtcd, sharedKafka } from '../support/servers.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
 const single = async (...args: string[]) => startController(await sharedEtcd(), newPrefix(), ...args);
-
-function hello(stream: Stream, agentId: string, more: object = {}): Stream {
-  const identity = { agent_id: agentId, host: 'h', os: 'linux', labels: {} };
-  stream.write({ hello: { identity, instance_id: 'one', ...more } });
-  return stream;
-}
-
-/** How a stream ended. */
-async function ending(stream: Stream): Promise<{ code: number; details: string }> {
-  try {
-    for await (const _ of stream);
-  } catch (error) {
-    const { code, details } = error as ServiceError;
-    return { code, details };
-  }
-  return { code: status.OK, details: '' };
-}
-
-async function next(stream: Stream): Promise<Record<string, never>> {
-  const { value } = await stream[Symbol.asyncIterator]().next();
-  return (value as { desired: Record<string, never> }).desired;
-}
 
 async function liveness({ api }: RunningController, agent: string): Promise<string> {
   return (await api.call('FleetService', 'GetAgent', { name: `agents/${agent}` })).liveness;
@@ -134,6 +112,8 @@ test('messages that make no sense end the stream with the field named, and hurt 
     assert.equal(code, status.INVALID_ARGUMENT);
     assert.match(details, expected);
   }
+  const unknown = api.stream('FleetService', 'WatchAgents', { name: 'not a name' });
+  assert.deepEqual((await ending(unknown)).code, status.INVALID_ARGUMENT);
   const twice = hello(open(), 'b');
   hello(twice, 'b');
   assert.equal((await ending(twice)).code, status.INVALID_ARGUMENT);
@@ -198,9 +178,15 @@ test('SIGTERM drains: agents are told to go elsewhere, and the controller ends i
   await using b = await startController(etcd, prefix);
   const stream = hello(a.api.stream('AgentService', 'Connect'), 'x');
   await next(stream);
-  const ended = ending(stream);
+  const watches = ['EntryService/WatchEntries', 'FleetService/WatchAgents'].map((path) => {
+    const [service = '', method = ''] = path.split('/');
+    return a.api.stream(service, method, {});
+  });
+  for (const watch of watches) await watch[Symbol.asyncIterator]().next();
+  const ended = Promise.all([stream, ...watches].map(ending));
   await a.process.kill('SIGTERM');
-  assert.deepEqual([(await ended).code, (await a.process.exited).code], [status.UNAVAILABLE, 0], a.process.stderr());
+  assert.equal((await a.process.exited).code, 0, a.process.stderr());
+  for (const { code } of await ended) assert.equal(code, status.UNAVAILABLE);
   const again = hello(b.api.stream('AgentService', 'Connect'), 'x', { instance_id: 'two' });
   assert.equal((await next(again))['kind'], 'KIND_SNAPSHOT', 'its id is free at once');
   again.cancel();

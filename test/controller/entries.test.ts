@@ -71,6 +71,7 @@ const bad: [string, Record<string, unknown>, string[]][] = [
   ["one of Kafka's own topics", { ...good, topic: '__consumer_offsets' }, ['entry.topic']],
   ['a bad selector', { ...good, selector: 'env in (prod' }, ['entry.selector']],
   ['a bad start', { ...good, start: 'yesterday' }, ['entry.start']],
+  ['a start on no day', { ...good, start: '2026-02-30T00:00:00Z' }, ['entry.start']],
   [
     'several at once',
     { topic: '', compression: 'rar', headers: 'some', max_line_bytes: 7 },
@@ -87,11 +88,21 @@ test('bad entries are refused with every violated field named, and nothing is ch
   }
   for (const id of ['Upper', '-x', 'a.b', 'x'.repeat(64)]) {
     const { code, fields } = await refusal(api.call('EntryService', 'CreateEntry', { entry_id: id, entry: good }));
-    assert.deepEqual([code, fields], [status.INVALID_ARGUMENT, ['entry.name']], id);
+    assert.deepEqual([code, fields], [status.INVALID_ARGUMENT, ['entry_id']], id);
   }
   const mask = { entry: { name: 'entries/app' }, update_mask: { paths: ['colour'] } };
   await api.call('EntryService', 'CreateEntry', { entry_id: 'app', entry: good });
   assert.deepEqual((await refusal(api.call('EntryService', 'UpdateEntry', mask))).fields, ['update_mask']);
+  const violated = async (method: string, request: Record<string, unknown>) =>
+    (await refusal(api.call('EntryService', method, request))).fields.sort();
+  const both = { ...mask, entry: { ...mask.entry, topic: 'a b' }, update_mask: { paths: ['colour', 'topic'] } };
+  assert.deepEqual(await violated('UpdateEntry', both), ['entry.topic', 'update_mask']);
+  const unnamed = { entry: { name: 'app', topic: 'a b' } };
+  assert.deepEqual(await violated('UpdateEntry', unnamed), ['entry.name', 'entry.topic']);
+  const differing = { entry_id: 'one', entry: { ...good, name: 'entries/other', topic: '' } };
+  assert.deepEqual(await violated('CreateEntry', differing), ['entry.topic', 'entry_id']);
+  const list = { page_size: -1, page_token: 'zzz', label_selector: '=' };
+  assert.deepEqual(await violated('ListEntries', list), ['label_selector', 'page_size', 'page_token']);
   const { entries } = await api.call('EntryService', 'ListEntries', {});
   assert.deepEqual(
     entries.map((entry: { name: string }) => entry.name),
@@ -127,9 +138,9 @@ test('pages tile the list, whatever is created between them, and a made-up token
   );
   assert.deepEqual(names, ['a', 'b', 'c', 'd', 'e']);
   assert.equal(third.next_page_token, '');
-  assert.deepEqual((await refusal(api.call('EntryService', 'ListEntries', { page_token: 'zzz' }))).fields, [
-    'page_token',
-  ]);
+  const other = { page_token: first.next_page_token, label_selector: 'team=a' };
+  for (const request of [{ page_token: 'zzz' }, other])
+    assert.deepEqual((await refusal(api.call('EntryService', 'ListEntries', request))).fields, ['page_token']);
   assert.deepEqual((await refusal(api.call('EntryService', 'ListEntries', { page_size: -1 }))).fields, ['page_size']);
 });
 

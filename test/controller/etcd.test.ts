@@ -61,7 +61,7 @@ test('what a controller missed while the history was compacted away and etcd was
   }
 });
 
-test('entries lie in etcd as protobuf-JSON that a person can read', async () => {
+test('entries lie in etcd as protobuf-JSON that a person can read; what others wrote there is kept, or told and ignored', async () => {
   await using dir = await tempDir('readable');
   const etcd = await startEtcd({ dataDir: dir.at('etcd') });
   const client = new Etcd3({ hosts: etcd.endpoint });
@@ -75,6 +75,23 @@ test('entries lie in etcd as protobuf-JSON that a person can read', async () => 
     assert.equal(key, `${prefix}entries/app`);
     const kept = JSON.parse(value);
     assert.deepEqual([kept.paths, kept.topic, kept.max_line_bytes], [good.paths, 'app', 4096]);
+
+    // A newer controller has written a field that this one does not know.
+    await client.put(key).value(JSON.stringify({ ...kept, limits: { lines: 7 } }));
+    const renamed = { entry: { name: 'entries/app', owner: 'team' } };
+    await eventually(() => controller.api.call('EntryService', 'UpdateEntry', renamed));
+    const updated = JSON.parse((await client.get(key).string()) as string);
+    assert.deepEqual([updated.owner, updated.limits], ['team', { lines: 7 }]);
+
+    // Somebody has written what makes no sense.
+    const watch = controller.api.stream('FleetService', 'WatchAgents', {});
+    await watch[Symbol.asyncIterator]().next();
+    for (const bad of ['agents/bad', 'presence/bad', 'controllers/bad', 'entries/bad'])
+      await client.put(`${prefix}${bad}`).value('no JSON');
+    await eventually(() => controller.api.call('EntryService', 'CreateEntry', { entry_id: 'later', entry: good }));
+    assert.deepEqual((await controller.api.call('FleetService', 'ListAgents', {})).agents, []);
+    assert.match(controller.process.stderr(), /a key in etcd makes no sense; it is ignored.*agents\/bad/);
+    watch.cancel();
   } finally {
     client.close();
     await etcd.stop();

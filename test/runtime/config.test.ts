@@ -78,6 +78,9 @@ test('an unknown key and a bad value are refused with path, origin and reason, a
     'kafka.brokers.0 (--kafka): expected HOST:PORT',
     'every (--every): 0s is too little: at least 100ms',
   ]);
+  const links = ['SERVICE_HOST', 'SERVICE_PORT', 'SERVICE_PORT_GRPC', 'PORT', 'PORT_7070_TCP', 'PORT_7070_TCP_ADDR'];
+  const service = Object.fromEntries(links.map((name) => [`LOGFLEET_THING_${name}`, 'tcp://10.0.0.1:7070']));
+  assert.equal(run(['--kafka', 'a:1'], service).name, 'x', 'what Kubernetes says of a Service is no setting');
   assert.deepEqual(problems(['--kafka', 'a:1', '--name']), ['--name: a value is missing']);
   assert.match(problems(['--kafka', 'a:1', '--config', dir.at('none.yaml')])[0] as string, /none\.yaml: .*ENOENT/);
   await writeFile(dir.at('list.yaml'), '- a\n');

@@ -62,6 +62,16 @@ test('reflection answers under both of its names, and grpc.health.v1 tells that 
     const answer = await rawStream(controller.address, path, listServices);
     for (const service of ['EntryService', 'AgentService', 'FleetService'])
       assert.ok(answer.includes(`logfleet.v1.${service}`), `${version} tells of ${service}`);
+    for (const symbol of ['logfleet.v1.EntryService', 'grpc.health.v1.Health']) {
+      // ServerReflectionRequest.file_containing_symbol = 4; the answer holds the file's descriptor.
+      const file = await rawStream(
+        controller.address,
+        path,
+        Buffer.concat([Buffer.from([0x22, symbol.length]), Buffer.from(symbol)]),
+      );
+      const [, message] = /\.(\w+)$/.exec(symbol) as unknown as [string, string];
+      assert.ok(file.includes('.proto') && file.includes(message), `${version} describes ${symbol}: ${file}`);
+    }
   }
   await serves(controller.address);
 });

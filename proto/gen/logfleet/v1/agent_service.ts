@@ -45,6 +45,11 @@ export interface Hello {
   instanceId: string;
   /** The hash of the desired state the agent holds (`Desired.hash`), empty when it has none. */
   appliedHash: string;
+  /**
+   * What the agent can do beyond what every agent can, by names that later versions of this contract give. A
+   * controller asks nothing of an agent that it does not say it can do.
+   */
+  capabilities: string[];
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -320,7 +325,7 @@ export const ConnectRequest: MessageFns<ConnectRequest> = {
 };
 
 function createBaseHello(): Hello {
-  return { identity: undefined, instanceId: "", appliedHash: "", _unknownFields: {} };
+  return { identity: undefined, instanceId: "", appliedHash: "", capabilities: [], _unknownFields: {} };
 }
 
 export const Hello: MessageFns<Hello> = {
@@ -333,6 +338,9 @@ export const Hello: MessageFns<Hello> = {
     }
     if (message.appliedHash !== "") {
       writer.uint32(26).string(message.appliedHash);
+    }
+    for (const v of message.capabilities) {
+      writer.uint32(34).string(v!);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -382,6 +390,14 @@ export const Hello: MessageFns<Hello> = {
             message.appliedHash = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.capabilities.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -407,6 +423,9 @@ export const Hello: MessageFns<Hello> = {
       identity: isSet(object.identity) ? AgentIdentity.fromJSON(object.identity) : undefined,
       instanceId: isSet(object.instance_id) ? globalThis.String(object.instance_id) : "",
       appliedHash: isSet(object.applied_hash) ? globalThis.String(object.applied_hash) : "",
+      capabilities: globalThis.Array.isArray(object?.capabilities)
+        ? object.capabilities.map((e: any) => globalThis.String(e))
+        : [],
     };
   },
 
@@ -421,6 +440,9 @@ export const Hello: MessageFns<Hello> = {
     if (message.appliedHash !== "") {
       obj.applied_hash = message.appliedHash;
     }
+    if (message.capabilities?.length) {
+      obj.capabilities = message.capabilities;
+    }
     return obj;
   },
 
@@ -434,6 +456,7 @@ export const Hello: MessageFns<Hello> = {
       : undefined;
     message.instanceId = object.instanceId ?? "";
     message.appliedHash = object.appliedHash ?? "";
+    message.capabilities = object.capabilities?.map((e) => e) || [];
     return message;
   },
 };
@@ -975,8 +998,9 @@ export const AgentServiceDefinition = {
      * an EntryStatus, and sends reports.
      *
      * The stream ends with ALREADY_EXISTS when another process with the same agent id is connected, INVALID_ARGUMENT when
-     * a message makes no sense, UNAVAILABLE when the controller is stopping or can't reach etcd: connect again, to any
-     * controller, with full jitter.
+     * a message makes no sense or Hello does not come within 10 s, ABORTED when a later stream of the same process has taken
+     * over, UNAVAILABLE when the controller is stopping or can't reach etcd: connect again, to any controller, with full
+     * jitter.
      */
     connect: {
       name: "Connect",
@@ -996,8 +1020,9 @@ export interface AgentServiceImplementation<CallContextExt = {}> {
    * an EntryStatus, and sends reports.
    *
    * The stream ends with ALREADY_EXISTS when another process with the same agent id is connected, INVALID_ARGUMENT when
-   * a message makes no sense, UNAVAILABLE when the controller is stopping or can't reach etcd: connect again, to any
-   * controller, with full jitter.
+   * a message makes no sense or Hello does not come within 10 s, ABORTED when a later stream of the same process has taken
+   * over, UNAVAILABLE when the controller is stopping or can't reach etcd: connect again, to any controller, with full
+   * jitter.
    */
   connect(
     request: AsyncIterable<ConnectRequest>,
@@ -1012,8 +1037,9 @@ export interface AgentServiceClient<CallOptionsExt = {}> {
    * an EntryStatus, and sends reports.
    *
    * The stream ends with ALREADY_EXISTS when another process with the same agent id is connected, INVALID_ARGUMENT when
-   * a message makes no sense, UNAVAILABLE when the controller is stopping or can't reach etcd: connect again, to any
-   * controller, with full jitter.
+   * a message makes no sense or Hello does not come within 10 s, ABORTED when a later stream of the same process has taken
+   * over, UNAVAILABLE when the controller is stopping or can't reach etcd: connect again, to any controller, with full
+   * jitter.
    */
   connect(
     request: AsyncIterable<DeepPartial<ConnectRequest>>,

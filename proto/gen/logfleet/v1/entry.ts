@@ -106,9 +106,9 @@ export interface TopicStatus {
 
 /** Where the topic stands. */
 export const TopicStatus_State = {
-  /** UNSPECIFIED - Not looked at yet. */
+  /** UNSPECIFIED - Never sent. */
   UNSPECIFIED: "STATE_UNSPECIFIED",
-  /** PENDING - The controller is checking or creating the topic, or can't reach Kafka; `message` says which. It goes on trying. */
+  /** PENDING - The controller has not looked yet, is checking or creating the topic, or can't reach Kafka; `message` says which. It goes on trying. */
   PENDING: "STATE_PENDING",
   /** READY - The topic exists. */
   READY: "STATE_READY",

@@ -1036,7 +1036,10 @@ export const WatchEntriesResponse: MessageFns<WatchEntriesResponse> = {
  *
  * Errors are canonical codes: INVALID_ARGUMENT with a google.rpc.BadRequest that names every violated field,
  * ALREADY_EXISTS, NOT_FOUND, ABORTED (the etag is stale: get the entry again), RESOURCE_EXHAUSTED (larger than 1 MiB),
- * UNAVAILABLE (etcd can't be reached: nothing was changed, try again).
+ * UNAVAILABLE (etcd gives no answer: a write may or may not have been made; get the entry, then try again).
+ *
+ * Reads are answered from the view of the controller that is asked. Whoever wrote reads its own write there; another
+ * controller may be some milliseconds behind.
  */
 export type EntryServiceDefinition = typeof EntryServiceDefinition;
 export const EntryServiceDefinition = {
@@ -1093,7 +1096,9 @@ export const EntryServiceDefinition = {
     },
     /**
      * Streams entries as they are, then every change. The first messages are PRESENT, one for each entry there is, then
-     * one SYNCED; then CREATED, UPDATED and DELETED as they happen, in order. The stream ends only with an error.
+     * one SYNCED; then CREATED, UPDATED and DELETED as they happen. A watcher that reads slowly is told each entry's last
+     * state, not every one in between; another `uid` tells that an entry was deleted and created again. The stream ends
+     * only with an error.
      */
     watchEntries: {
       name: "WatchEntries",
@@ -1125,7 +1130,9 @@ export interface EntryServiceImplementation<CallContextExt = {}> {
   deleteEntry(request: DeleteEntryRequest, context: CallContext & CallContextExt): Promise<DeepPartial<Empty>>;
   /**
    * Streams entries as they are, then every change. The first messages are PRESENT, one for each entry there is, then
-   * one SYNCED; then CREATED, UPDATED and DELETED as they happen, in order. The stream ends only with an error.
+   * one SYNCED; then CREATED, UPDATED and DELETED as they happen. A watcher that reads slowly is told each entry's last
+   * state, not every one in between; another `uid` tells that an entry was deleted and created again. The stream ends
+   * only with an error.
    */
   watchEntries(
     request: WatchEntriesRequest,
@@ -1152,7 +1159,9 @@ export interface EntryServiceClient<CallOptionsExt = {}> {
   deleteEntry(request: DeepPartial<DeleteEntryRequest>, options?: CallOptions & CallOptionsExt): Promise<Empty>;
   /**
    * Streams entries as they are, then every change. The first messages are PRESENT, one for each entry there is, then
-   * one SYNCED; then CREATED, UPDATED and DELETED as they happen, in order. The stream ends only with an error.
+   * one SYNCED; then CREATED, UPDATED and DELETED as they happen. A watcher that reads slowly is told each entry's last
+   * state, not every one in between; another `uid` tells that an entry was deleted and created again. The stream ends
+   * only with an error.
    */
   watchEntries(
     request: DeepPartial<WatchEntriesRequest>,

@@ -34,7 +34,10 @@ export interface ListAgentsResponse {
   agents: Agent[];
   /** Ask for the next page with this; empty on the last page. */
   nextPageToken: string;
-  /** Controllers that did not answer, each with the reason: their agents are listed without health. */
+  /**
+   * Controllers that did not answer, `controllers/{controller}`: their agents are listed without health, and with the
+   * reason in `Agent.error`.
+   */
   unreachable: string[];
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
@@ -753,7 +756,10 @@ export const WatchAgentsResponse: MessageFns<WatchAgentsResponse> = {
   },
 };
 
-/** Tells what the fleet is doing. Any controller answers for all agents: what it does not know it asks the others. */
+/**
+ * Tells what the fleet is doing. Any controller answers for all agents: what it does not know it asks the others. A page
+ * may be shorter than asked for, so that it fits into the 4 MiB that a gRPC client takes by default.
+ */
 export type FleetServiceDefinition = typeof FleetServiceDefinition;
 export const FleetServiceDefinition = {
   name: "FleetService",

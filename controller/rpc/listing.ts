@@ -1,0 +1,97 @@
+import { createHash } from 'node:crypto';
+import type { FieldViolation } from '../../proto/rules/field-violation.ts';
+import { parseSelector, type Selector } from '../../proto/rules/selector.ts';
+import { invalidArgument } from '../api-error.ts';
+
+const PAGE_SIZE = { default: 100, max: 1000 };
+/** A client takes answers of 4 MiB unless it was told otherwise: a page may be shorter than asked for (AIP-158). */
+const PAGE_BYTES_MAX = 3 * 1024 * 1024;
+
+interface ListRequest {
+  pageSize: number;
+  pageToken: string;
+  labelSelector: string;
+}
+
+/** A request to list, understood. */
+export interface Listing {
+  selector: Selector;
+  /** The page of `items`, which are in the order of their names; `bytesOf` says how large one is in the answer. */
+  page<Item extends { name: string }>(
+    items: readonly Item[],
+    bytesOf: (item: Item) => number,
+  ): { page: Item[]; nextPageToken: string };
+}
+
+/**
+ * Understands a request to list. A token holds the last name told, so that what is created or deleted in between shifts nothing, and
+ * belongs to its selector. Throws INVALID_ARGUMENT with every field that is wrong.
+ */
+export function listing({ pageSize, pageToken, labelSelector }: ListRequest): Listing {
+  const violations: FieldViolation[] = [];
+  if (pageSize < 0) {
+    const description = `${pageSize} is negative: give 1 to ${PAGE_SIZE.max}, or 0 for ${PAGE_SIZE.default}`;
+    violations.push({ field: 'page_size', description });
+  }
+  const after = decodeToken(pageToken, labelSelector);
+  if (after === undefined) {
+    const description = 'is not a token of this call and selector: send next_page_token unchanged';
+    violations.push({ field: 'page_token', description });
+  }
+  const selector = selectorOf(labelSelector, violations);
+  if (violations.length > 0 || after === undefined || !selector) throw invalidArgument(violations);
+  const size = Math.min(pageSize || PAGE_SIZE.default, PAGE_SIZE.max);
+  return {
+    selector,
+    page: (items, bytesOf) => {
+      const rest = items.filter(({ name }) => name > after);
+      const page = rest.slice(0, fitting(rest, size, bytesOf));
+      const last = page.at(-1);
+      const more = last !== undefined && rest.length > page.length;
+      return { page, nextPageToken: more ? encodeToken(last.name, labelSelector) : '' };
+    },
+  };
+}
+
+/** The selector of a request; throws INVALID_ARGUMENT. */
+export function labelSelector(text: string): Selector {
+  const violations: FieldViolation[] = [];
+  const selector = selectorOf(text, violations);
+  if (!selector) throw invalidArgument(violations);
+  return selector;
+}
+
+function selectorOf(text: string, violations: FieldViolation[]): Selector | undefined {
+  try {
+    return parseSelector(text);
+  } catch (error) {
+    violations.push({ field: 'label_selector', description: (error as Error).message });
+    return undefined;
+  }
+}
+
+/** How many of the first `size` items fit into one answer: at least one. */
+function fitting<Item>(items: readonly Item[], size: number, bytesOf: (item: Item) => number): number {
+  let bytes = 0;
+  for (const [index, item] of items.slice(0, size).entries()) {
+    bytes += bytesOf(item);
+    if (bytes > PAGE_BYTES_MAX) return Math.max(1, index);
+  }
+  return size;
+}
+
+function encodeToken(name: string, selector: string): string {
+  return Buffer.from(`after:${fingerprint(selector)}:${name}`).toString('base64url');
+}
+
+/** The last name told; undefined for what is no token of this selector. */
+function decodeToken(token: string, selector: string): string | undefined {
+  if (token === '') return '';
+  const prefix = `after:${fingerprint(selector)}:`;
+  const text = Buffer.from(token, 'base64url').toString();
+  return text.startsWith(prefix) ? text.slice(prefix.length) : undefined;
+}
+
+function fingerprint(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 8);
+}

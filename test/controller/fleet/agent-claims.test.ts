@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { status } from '@grpc/grpc-js';
+import { Etcd3 } from 'etcd3';
+import { startEtcd } from '../../../stack/etcd.ts';
+import { ending, hello, next } from '../../support/agent-streams.ts';
+import { newPrefix, type RunningController, startController } from '../../support/controllers.ts';
+import { eventually } from '../../support/eventually.ts';
+import type { Stream } from '../../support/grpc-client.ts';
+import { sharedEtcd } from '../../support/servers.ts';
+import { tempDir } from '../../support/temp-dir.ts';
+
+const TURNS = 30;
+const WRITES = 5;
+
+async function seenBy({ api }: RunningController): Promise<string> {
+  return (await api.call('FleetService', 'GetAgent', { name: 'agents/x' })).liveness;
+}
+
+/** As an agent does: tries again while the id is just changing hands. */
+function connect({ api }: RunningController, instance: string): Promise<Stream> {
+  return eventually(
+    async () => {
+      const stream = hello(api.stream('AgentService', 'Connect'), 'x', { instance_id: instance });
+      await next(stream);
+      stream.on('error', () => {});
+      return stream;
+    },
+    { timeoutMs: 20_000 },
+  );
+}
+
+test('an agent that comes back while its former stream is being ended stays live in the eyes of all controllers', async () => {
+  const [etcd, prefix] = [await sharedEtcd(), newPrefix()];
+  await using home = await startController(etcd, prefix);
+  await using other = await startController(etcd, prefix);
+  let stream = await connect(home, 'one');
+  for (let turn = 0; turn < TURNS; turn++) {
+    const latter = connect(home, 'one');
+    stream.cancel();
+    stream = await latter;
+    // Whatever the former stream's end still writes has come before this.
+    for (let write = 0; write < WRITES; write++) {
+      const entry = { name: 'entries/any', paths: ['/x/*.log'], topic: 't', description: `${turn}.${write}` };
+      await home.api.call('EntryService', 'UpdateEntry', { entry, allow_missing: true });
+    }
+    assert.equal(await seenBy(home), 'LIVENESS_LIVE');
+    await eventually(async () => assert.equal(await seenBy(other), 'LIVENESS_LIVE', `turn ${turn}`));
+  }
+  stream.cancel();
+  await eventually(async () => assert.equal(await seenBy(other), 'LIVENESS_LOST'));
+});
+
+test('an id is free again when its agent left while etcd was away', async () => {
+  await using dir = await tempDir('ghost');
+  const etcd = await startEtcd({ dataDir: dir.at('etcd') });
+  try {
+    const prefix = newPrefix();
+    // The lease outlives the outage, and with it all that is written under it.
+    await using home = await startController(etcd.endpoint, prefix, '--lease-ttl', '60s');
+    await using other = await startController(etcd.endpoint, prefix, '--lease-ttl', '60s');
+    const stream = await connect(home, 'one');
+    await etcd.stop();
+    stream.cancel();
+    await home.process.logged('an agent disconnected');
+    await home.process.logged('the end of a stream is not written yet', { timeoutMs: 20_000 });
+    await etcd.start();
+    const latter = await connect(other, 'two');
+    await eventually(async () => assert.equal(await seenBy(home), 'LIVENESS_LIVE'));
+    latter.cancel();
+  } finally {
+    await etcd.stop();
+  }
+});
+
+test('a controller whose lease was lost leaves an id to the process that has it by now', async () => {
+  await using dir = await tempDir('lease');
+  const etcd = await startEtcd({ dataDir: dir.at('etcd') });
+  const client = new Etcd3({ hosts: etcd.endpoint });
+  try {
+    const prefix = newPrefix();
+    await using home = await startController(etcd.endpoint, prefix, '--lease-ttl', '8s');
+    await using other = await startController(etcd.endpoint, prefix, '--lease-ttl', '8s');
+    const former = await connect(home, 'one');
+    const kept = hello(home.api.stream('AgentService', 'Connect'), 'kept');
+    await next(kept);
+    const [presence] = (await client.getAll().prefix(`${prefix}presence/x`).exec()).kvs;
+    await client.leaseClient.leaseRevoke({ ID: presence?.lease as string });
+    const latter = await connect(other, 'two');
+    assert.equal((await ending(former)).code, status.ABORTED);
+    await eventually(async () => {
+      const { agents } = await other.api.call('FleetService', 'ListAgents', {});
+      assert.deepEqual(
+        agents.map(({ name, liveness }: { name: string; liveness: string }) => [name, liveness]),
+        [
+          ['agents/kept', 'LIVENESS_LIVE'],
+          ['agents/x', 'LIVENESS_LIVE'],
+        ],
+      );
+    });
+    for (const stream of [latter, kept]) stream.cancel();
+  } finally {
+    client.close();
+    await etcd.stop();
+  }
+});

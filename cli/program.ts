@@ -7,7 +7,7 @@ import { describe } from './commands/describe.ts';
 import { get } from './commands/get.ts';
 import { type Output, outputs } from './output.ts';
 import { type ConnectionOptions, type ControllerApi, connect } from './rpc/client.ts';
-import { parseTargets } from './target.ts';
+import { forEachName, parseTargets } from './target.ts';
 
 const EXAMPLES = `
 Examples:
@@ -34,7 +34,7 @@ export function createProgram(write: Write): Command {
     .addOption(
       new Option('--timeout <duration>', 'how long an answer may take').argParser(parseTimeout).default(10_000, '10s'),
     )
-    .addOption(new Option('--tls', 'use TLS').env('LOGFLEET_TLS'))
+    .addOption(new Option('--tls', 'use TLS (or LOGFLEET_TLS=true)').default(process.env['LOGFLEET_TLS'] === 'true'))
     .addOption(new Option('--ca-file <file>', 'authorities to trust').env('LOGFLEET_CA_FILE'))
     .addOption(new Option('--cert-file <file>', 'certificate to show').env('LOGFLEET_CERT_FILE'))
     .addOption(new Option('--key-file <file>', 'key to the certificate').env('LOGFLEET_KEY_FILE'))
@@ -98,10 +98,11 @@ function addDelete(program: Command, write: Write): void {
     .action((kind: string | undefined, names: string[], { filename }: { filename?: string[] }) =>
       withApi(program, async (api) => {
         const targets = filename ? await namesIn(filename) : entriesOnly([kind ?? '', ...names]);
-        for (const name of targets) {
+        const end = await forEachName(targets, async (name) => {
           await api.call((options) => api.entries.deleteEntry({ name: entryName(name) }, options));
           write(`entry/${name} deleted\n`);
-        }
+        });
+        end();
       }),
     );
 }
@@ -116,11 +117,12 @@ function addPause(program: Command, write: Write): void {
       .description(paused ? 'stop reading, and keep the positions' : 'go on reading where it was paused')
       .action((kind: string, names: string[]) =>
         withApi(program, async (api) => {
-          for (const name of entriesOnly([kind, ...names])) {
+          const end = await forEachName(entriesOnly([kind, ...names]), async (name) => {
             const entry = { name: entryName(name), paused };
             await api.call((options) => api.entries.updateEntry({ entry, updateMask: ['paused'] }, options));
             write(`entry/${name} ${done}\n`);
-          }
+          });
+          end();
         }),
       );
   }

@@ -16,8 +16,34 @@ export function parseTargets(words: readonly string[]): { kind: TargetKind; name
   return { kind, names: pairs.map(([, name]) => name as string) };
 }
 
+/**
+ * Does something with each name, whatever befalls the others, as kubectl does: each failure is told on standard error. The function that
+ * comes back throws when there was one.
+ */
+export async function forEachName(
+  names: readonly string[],
+  action: (name: string) => Promise<void>,
+): Promise<() => void> {
+  const failures: unknown[] = [];
+  for (const name of names) {
+    try {
+      await action(name);
+    } catch (error) {
+      // Nobody answers: that would be so for each.
+      if (!(error instanceof CliError) || error.exitCode !== exitCodes.refused) throw error;
+      failures.push(error);
+    }
+  }
+  const last = failures.pop();
+  for (const failure of failures) process.stderr.write(`error: ${(failure as Error).message}\n`);
+  return () => {
+    if (last) throw last;
+  };
+}
+
 function kindOf(word: string): TargetKind {
   if (['entry', 'entries'].includes(word)) return 'entry';
   if (['agent', 'agents'].includes(word)) return 'agent';
+  if (word === '') throw new CliError(exitCodes.usage, 'say what: entries or agents, and which');
   throw new CliError(exitCodes.usage, `there is no kind ${JSON.stringify(word)}: give entries or agents`);
 }

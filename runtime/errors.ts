@@ -28,6 +28,11 @@ export function errorText(error: unknown): string {
   return parts.join(': ') || 'unknown error';
 }
 
+/** The details of a gRPC status for a person: grpc-js ends some in an empty "Resolution note: ". */
+export function grpcDetails(details: string): string {
+  return details.replace(/\.?\s*Resolution note:\s*$/, '');
+}
+
 /** The `code` of a Node.js system error or of a CodedError, else undefined. */
 export function errorCode(error: unknown): string | undefined {
   const code = (error as { code?: unknown } | null)?.code;

@@ -4,7 +4,7 @@ import { AgentServiceDefinition, ConnectRequest } from '../../proto/gen/logfleet
 import type { AgentIdentity } from '../../proto/gen/logfleet/v1/fleet.ts';
 import { createBackoff } from '../../runtime/backoff.ts';
 import type { Clock } from '../../runtime/clock.ts';
-import { errorText } from '../../runtime/errors.ts';
+import { errorText, grpcDetails } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { grpcTls, type TlsMaterial } from '../../runtime/security.ts';
 import type { Collector } from '../collector.ts';
@@ -171,5 +171,5 @@ function describe(error: unknown): string {
   if (error.code === Status.ALREADY_EXISTS) {
     return `${error.details}; give each agent an --id of its own, or stop the other one`;
   }
-  return `${Status[error.code]}: ${error.details.replace(/\.? Resolution note: $/, '')}`;
+  return `${Status[error.code]}: ${grpcDetails(error.details)}`;
 }

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import { type EntryDocument, entryDocuments, entryToDocument } from '../../proto/rules/entry-document.ts';
-import { withEntryDefaults } from '../../proto/rules/entry-rules.ts';
+import { ENTRY_BYTES_MAX, entryBytes, withEntryDefaults } from '../../proto/rules/entry-rules.ts';
+import type { FieldViolation } from '../../proto/rules/field-violation.ts';
 import { errorText } from '../../runtime/errors.ts';
 import { CliError, exitCodes } from '../cli-error.ts';
 import { type ControllerApi, isNotFound } from '../rpc/client.ts';
@@ -17,15 +18,21 @@ export async function apply(
   write: (text: string) => void,
 ): Promise<void> {
   const documents = await readDocuments(files);
+  refuse('nothing was applied', problemsOf(documents));
   for (const { entry } of documents) {
     const outcome = await applyOne(api, entry);
     write(`entry/${entry.name.replace(/^entries\//, '')} ${outcome}\n`);
   }
 }
 
-/** `logfleet delete -f FILE`: the names in the files. */
+/** `logfleet delete -f FILE`: the names in the files, whatever else is in them. */
 export async function namesIn(files: readonly string[]): Promise<string[]> {
-  return (await readDocuments(files)).map(({ entry }) => entry.name.replace(/^entries\//, ''));
+  const documents = await readDocuments(files);
+  refuse(
+    'nothing was deleted',
+    problemsOf(documents).filter(({ field }) => field.endsWith(': name')),
+  );
+  return documents.map(({ entry }) => entry.name.replace(/^entries\//, ''));
 }
 
 async function applyOne(api: ControllerApi, entry: Entry): Promise<'created' | 'configured' | 'unchanged'> {
@@ -35,14 +42,11 @@ async function applyOne(api: ControllerApi, entry: Entry): Promise<'created' | '
       if (isNotFound(error)) return undefined;
       throw error;
     });
-  if (!present) {
-    await api.call((options) => api.entries.createEntry({ entry }, options));
-    return 'created';
-  }
-  const isStale = entry.etag !== '' && entry.etag !== present.etag;
-  if (!isStale && sameContent(present, withEntryDefaults(entry))) return 'unchanged';
-  await api.call((options) => api.entries.updateEntry({ entry, updateMask: ['*'] }, options));
-  return 'configured';
+  if (present && sameContent(present, withEntryDefaults(entry))) return 'unchanged';
+  // The controller asked may be some milliseconds behind another, at which the entry has just been made.
+  const update = { entry, updateMask: ['*'], allowMissing: true };
+  await api.call((options) => api.entries.updateEntry(update, options));
+  return present ? 'configured' : 'created';
 }
 
 function sameContent(a: Entry, b: Entry): boolean {
@@ -66,13 +70,22 @@ async function readDocuments(files: readonly string[]): Promise<EntryDocument[]>
   const documents: EntryDocument[] = [];
   for (const file of await expand(files))
     documents.push(...parse(await read(file), file === '-' ? 'standard input' : file));
-  const problems = documents.flatMap(({ where, violations }) =>
-    violations.map(({ field, description }) => ({ field: `${where}: ${field}`, description })),
-  );
-  if (problems.length > 0)
-    throw new CliError(exitCodes.usage, 'nothing was applied, for this is wrong:', { violations: problems });
   if (documents.length === 0) throw new CliError(exitCodes.usage, `no entries in ${files.join(', ')}`);
   return documents;
+}
+
+function problemsOf(documents: readonly EntryDocument[]): FieldViolation[] {
+  return documents.flatMap(({ entry, where, violations }) => {
+    const bytes = entryBytes(entry);
+    const size = { field: 'entry', description: `has ${bytes} bytes: at most ${ENTRY_BYTES_MAX}` };
+    const all = bytes > ENTRY_BYTES_MAX ? [...violations, size] : violations;
+    return all.map(({ field, description }) => ({ field: `${where}: ${field}`, description }));
+  });
+}
+
+function refuse(outcome: string, problems: readonly FieldViolation[]): void {
+  if (problems.length === 0) return;
+  throw new CliError(exitCodes.usage, `${outcome}, for this is wrong:`, { violations: problems });
 }
 
 /** Folders stand for the YAML and JSON files in them. */

@@ -6,7 +6,7 @@ import { Table } from '../format.ts';
 import { agentKind, entryKind, type Kind, type Output, renderItem, renderList } from '../output.ts';
 import type { ControllerApi } from '../rpc/client.ts';
 import { listAgents, listEntries } from '../rpc/lists.ts';
-import { parseTargets } from '../target.ts';
+import { forEachName, parseTargets } from '../target.ts';
 
 export interface GetOptions {
   output: Output;
@@ -47,10 +47,15 @@ async function show<Item>(
     await watch(reader, names[0] ?? '', options.output, write);
     return;
   }
-  const items = names.length > 0 ? await Promise.all(names.map((name) => reader.get(name))) : await reader.list();
+  const items: Item[] = [];
+  const found = await forEachName(names, async (name) => void items.push(await reader.get(name)));
+  if (names.length === 0) items.push(...(await reader.list()));
   // As kubectl: standard output holds things only, so that lines can be counted.
-  if (items.length === 0 && !isDocument(options.output)) process.stderr.write(`No ${reader.kind.plural} found.\n`);
-  else write(render(reader.kind, items, options.output, names.length === 1));
+  const list = names.length === 0;
+  if (items.length > 0 || (list && isDocument(options.output)))
+    write(render(reader.kind, items, options.output, names.length === 1));
+  else if (list) process.stderr.write(`No ${reader.kind.plural} found.\n`);
+  found();
 }
 
 function render<Item>(kind: Kind<Item>, items: readonly Item[], output: Output, single: boolean): string {
@@ -75,9 +80,11 @@ async function watch<Item>(
     if (!change) {
       synced = true;
       if (table) write(table.render(present));
-    } else if (!table) write(renderItem(kind, change.item, output as 'json' | 'yaml' | 'name'));
+    } else if (isDocument(output)) write(renderItem(kind, change.item, output));
+    else if (change.gone) write(`${kind.singular}/${kind.id(change.item)} deleted\n`);
+    else if (!table) write(renderItem(kind, change.item, 'name'));
     else if (!synced) present.push(change.item);
-    else write(change.gone ? `${kind.singular}/${kind.id(change.item)} deleted\n` : table.row(change.item));
+    else write(table.row(change.item));
   }
 }
 
@@ -85,7 +92,7 @@ function tableOf<Item>(kind: Kind<Item>, output: 'table' | 'wide'): Table<Item> 
   return new Table(output === 'wide' ? [...kind.columns, ...kind.wideColumns] : kind.columns);
 }
 
-function isDocument(output: Output): boolean {
+function isDocument(output: Output): output is 'json' | 'yaml' {
   return output === 'json' || output === 'yaml';
 }
 

@@ -4,7 +4,7 @@ import { BadRequest, errorDetailsClientMiddleware, RichClientError } from 'nice-
 import { type EntryServiceClient, EntryServiceDefinition } from '../../proto/gen/logfleet/v1/entry_service.ts';
 import { type FleetServiceClient, FleetServiceDefinition } from '../../proto/gen/logfleet/v1/fleet_service.ts';
 import type { FieldViolation } from '../../proto/rules/field-violation.ts';
-import { errorText } from '../../runtime/errors.ts';
+import { errorText, grpcDetails } from '../../runtime/errors.ts';
 import { CliError, exitCodes } from '../cli-error.ts';
 
 export interface ConnectionOptions {
@@ -27,8 +27,15 @@ export interface ControllerApi extends Disposable {
   follow<T>(stream: AsyncIterable<T>): AsyncGenerator<T>;
 }
 
+const CHANNEL_OPTIONS = {
+  'grpc.max_receive_message_length': -1,
+  // A watch at a controller whose host has vanished ends within 15 s.
+  'grpc.keepalive_time_ms': 10_000,
+  'grpc.keepalive_timeout_ms': 5_000,
+};
+
 export function connect(options: ConnectionOptions): ControllerApi {
-  const channel = createChannel(options.controller, credentials(options), { 'grpc.max_receive_message_length': -1 });
+  const channel = createChannel(options.controller, credentials(options), CHANNEL_OPTIONS);
   const factory = createClientFactory().use(errorDetailsClientMiddleware);
   const fail = (error: unknown) => toCliError(error, options);
   return {
@@ -55,8 +62,20 @@ export function connect(options: ConnectionOptions): ControllerApi {
 function credentials({ tls, caFile, certFile, keyFile }: ConnectionOptions): ChannelCredentials {
   const given = tls || [caFile, certFile, keyFile].some((file) => file !== undefined);
   if (!given) return ChannelCredentials.createInsecure();
-  const read = (file: string | undefined) => (file === undefined ? null : readFileSync(file));
-  return ChannelCredentials.createSsl(read(caFile), read(keyFile), read(certFile));
+  const read = (option: string, file: string | undefined) => (file === undefined ? null : readOption(option, file));
+  return ChannelCredentials.createSsl(
+    read('--ca-file', caFile),
+    read('--key-file', keyFile),
+    read('--cert-file', certFile),
+  );
+}
+
+function readOption(option: string, file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    throw new CliError(exitCodes.usage, `${option}: can't read ${file}: ${errorText(error)}`, { cause: error });
+  }
 }
 
 /** NOT_FOUND stays recognisable: `apply` asks what is there. */
@@ -74,7 +93,7 @@ function toCliError(error: unknown, { controller, timeoutMs }: ConnectionOptions
     const remedy = 'is it running, and is --controller (or LOGFLEET_CONTROLLER) right?';
     return new CliError(
       exitCodes.unreachable,
-      `the controller at ${controller} can't serve: ${error.details}; ${remedy}`,
+      `the controller at ${controller} can't serve: ${grpcDetails(error.details)}; ${remedy}`,
       { cause: error },
     );
   }

@@ -51,8 +51,13 @@ test('apply creates, changes or leaves entries, from files, folders and standard
   assert.equal(again.stdout, 'entry/web unchanged\nentry/db configured\n');
   const removed = await run(['delete', '-f', dir.at('entries', 'a.yaml')]);
   assert.equal(removed.stdout, 'entry/web deleted\nentry/db deleted\n');
-  const missing = await run(['delete', 'entry', 'web']);
-  assert.deepEqual([missing.code, missing.stderr], [1, 'error: there is no entries/web\n']);
+  await run(['apply', '-f', '-'], YAML);
+  const shown = await run(['get', 'entry', 'none', 'db', '-o', 'name']);
+  assert.deepEqual([shown.code, shown.stdout, shown.stderr], [1, 'entry/db\n', 'error: there is no entries/none\n']);
+  const missing = await run(['delete', 'entry', 'none', 'web', 'nothing']);
+  assert.deepEqual([missing.code, missing.stdout], [1, 'entry/web deleted\n']);
+  assert.equal(missing.stderr, 'error: there is no entries/none\nerror: there is no entries/nothing\n');
+  assert.equal((await run(['delete', '-f', '-'], 'name: db\n')).stdout, 'entry/db deleted\n');
 });
 
 test('what get prints in YAML or JSON can be applied again; tables, names and selectors are as with kubectl', async () => {
@@ -67,8 +72,9 @@ test('what get prints in YAML or JSON can be applied again; tables, names and se
     assert.deepEqual(names, ['db', 'web']);
     assert.equal((await run(['apply', '-f', '-'], stdout)).stdout, 'entry/db unchanged\nentry/web unchanged\n');
     const stale = stdout.replace(/etag"?: "\d+"/, (match) => match.replace(/\d+/, '1'));
+    assert.match((await run(['apply', '-f', '-'], stale)).stdout, /entry\/db unchanged\n/);
     assert.match(
-      (await run(['apply', '-f', '-'], stale)).stderr,
+      (await run(['apply', '-f', '-'], stale.replace('role=db', 'role=other'))).stderr,
       /entries\/db has changed since: its etag is \d+, not 1/,
     );
     const single = (await run(['get', 'entry', 'web', '-o', output])).stdout;
@@ -146,6 +152,8 @@ test('wrong input exits with 2 and changes nothing, a refusal with 1, a controll
     [['get', 'entries', '-o', 'xml'], 2, /Allowed choices are table, wide, json, yaml, name/],
     [['delete', 'agent', 'x'], 2, /only entries can be changed/],
     [['nonsense'], 2, /unknown command 'nonsense'/],
+    [['delete'], 2, /say what: entries or agents/],
+    [['--ca-file', '/none.pem', 'get', 'entries'], 2, /--ca-file: can't read \/none\.pem: ENOENT/],
     [['get', 'entry', 'none'], 1, /there is no entries\/none/],
     [['get', 'agents', '-l', 'env in (x'], 1, /label_selector: selector .* is wrong at its end/],
     [

@@ -31,15 +31,15 @@ export class Agent {
   /** Collects until `signal` is aborted or, with `once`, until all is read and acknowledged; then drains. */
   async run(signal: AbortSignal): Promise<void> {
     const lifecycle = createLifecycle((state) => this.#logger.debug('agent', { state }));
-    const entries = this.#config.entries === undefined ? undefined : await readEntriesFile(this.#config.entries);
+    const alone = this.#config.entries === undefined ? undefined : await readEntriesFile(this.#config.entries);
     const collector = this.#createCollector();
     lifecycle.to('RUNNING');
     this.#logger.info('agent started', { id: this.#config.id, kafka: this.#config.kafka.brokers });
     collector.start();
     try {
-      if (entries) {
-        collector.apply(entries);
-        await this.#alone(collector, signal);
+      if (alone) {
+        collector.apply(alone.entries);
+        await this.#alone(collector, alone.text, signal);
       } else {
         await this.#inFleet(collector, signal);
       }
@@ -52,10 +52,10 @@ export class Agent {
     }
   }
 
-  async #alone(collector: FileCollector, signal: AbortSignal): Promise<void> {
+  async #alone(collector: FileCollector, applied: string, signal: AbortSignal): Promise<void> {
     const file = this.#config.entries as string;
     if (!this.#config.once) {
-      await followEntriesFile(file, collector, { clock: this.#clock, logger: this.#logger }, signal);
+      await followEntriesFile(file, applied, collector, { clock: this.#clock, logger: this.#logger }, signal);
       return;
     }
     await collector.completed(signal).catch((error: unknown) => {
@@ -66,8 +66,9 @@ export class Agent {
 
   /** What `--once` ends with. Throws when there is something that could not be read. */
   #tellOutcome({ entries, files, health }: Observation): void {
-    for (const { entry, files: matched } of entries) {
+    for (const { entry, files: matched, state } of entries) {
       if (matched === 0) this.#logger.warn('no file matches', { entry });
+      if (state === 'STATE_PAUSED') this.#logger.warn('not read, for the entry is paused', { entry });
     }
     const unread = files.filter(({ lastError }) => lastError !== '');
     for (const { path, lastError } of unread) this.#logger.error('not read', { path, error: lastError });

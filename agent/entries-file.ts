@@ -12,37 +12,38 @@ const LOOK_INTERVAL_MS = 1_000;
 export class EntriesFileError extends CodedError<'UNREADABLE' | 'INVALID'> {}
 
 /** Reads the entries of an agent that runs alone. Rejects with EntriesFileError, which names every violation. */
-export async function readEntriesFile(file: string): Promise<Entry[]> {
-  let text: string;
+export async function readEntriesFile(file: string): Promise<{ text: string; entries: Entry[] }> {
   try {
-    text = await readFile(file, 'utf8');
+    const text = await readFile(file, 'utf8');
+    return { text, entries: parseEntries(text, file) };
   } catch (error) {
+    if (error instanceof EntriesFileError) throw error;
     throw new EntriesFileError('UNREADABLE', `entries: can't read ${file}`, { cause: error });
   }
-  return parseEntries(text, file);
 }
 
-/** Applies the file's entries again whenever it changes; a file that is wrong changes nothing. */
+/** Applies the file's entries again whenever it is another text than `applied`; a file that is wrong changes nothing. */
 export async function followEntriesFile(
   file: string,
+  applied: string,
   collector: Collector,
   tools: { clock: Clock; logger: Logger },
   signal: AbortSignal,
 ): Promise<void> {
-  let former = '';
-  while (!signal.aborted) {
+  let seen = applied;
+  for (;;) {
+    await tools.clock.sleep(LOOK_INTERVAL_MS, signal).catch(() => {});
+    if (signal.aborted) return;
     try {
       const text = await readFile(file, 'utf8');
-      if (former !== '' && text !== former) {
-        former = text;
-        collector.apply(parseEntries(text, file));
-        tools.logger.info('applied the changed entries', { file });
-      }
-      former = text;
+      if (text === seen) continue;
+      seen = text;
+      collector.apply(parseEntries(text, file));
+      tools.logger.info('applied the changed entries', { file });
     } catch (error) {
-      tools.logger.warn('the entries file can not be used; the former entries stay', { error: errorText(error) });
+      const fields = { error: errorText(error) };
+      tools.logger.warn('the entries file can not be used; the former entries stay', fields);
     }
-    await tools.clock.sleep(LOOK_INTERVAL_MS, signal).catch(() => {});
   }
 }
 

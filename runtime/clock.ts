@@ -10,13 +10,16 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
 }
 
+/** Node's timers take no more than 2^31 - 1 ms, and fire at once instead. */
+const TIMER_MAX_MS = 2 ** 31 - 1;
+
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
   monotonicMs: () => performance.now(),
   sleep: async (ms, signal) => {
     signal?.throwIfAborted();
     try {
-      await sleepTimer(ms, undefined, signal ? { signal } : undefined);
+      await sleepTimer(Math.min(ms, TIMER_MAX_MS), undefined, signal ? { signal } : undefined);
     } catch (error) {
       // node:timers rejects with an AbortError of its own; callers compare with the signal's reason.
       signal?.throwIfAborted();

@@ -22,6 +22,8 @@ export interface ScanResult {
 }
 
 const STATS_AT_ONCE = 32;
+/** What Node puts in the place of bytes that are no UTF-8: such a path leads nowhere. */
+const NOT_UTF8 = '\uFFFD';
 
 /**
  * Finds the files of one entry: the truth that watchers only hint at. Walks below the globs' bases, no deeper than the globs go.
@@ -112,7 +114,8 @@ export class Discovery {
           const file = await this.look(path);
           if (file) files.push(file);
         } catch (error) {
-          if (!isAbsent(error)) errors.push({ path, error: error as Error });
+          if (path.includes(NOT_UTF8)) errors.push({ path, error: new Error('its name is not UTF-8: rename it') });
+          else if (!isAbsent(error)) errors.push({ path, error: error as Error });
         }
       });
       await Promise.all(looked);

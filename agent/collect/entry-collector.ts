@@ -85,9 +85,9 @@ export class EntryCollector {
     return !this.#scanning && this.#hints === 0 && [...this.#sources].every((source) => source.settled);
   }
 
-  /** Whether all that its files hold is in Kafka. */
+  /** Whether all that its files hold is in Kafka, or it is paused. */
   get complete(): boolean {
-    return this.applied && [...this.#sources].every((source) => source.complete);
+    return this.applied && (this.#entry.paused || [...this.#sources].every((source) => source.complete));
   }
 
   get #routed(): boolean {
@@ -205,8 +205,9 @@ export class EntryCollector {
     if (!discovery || this.#invalid || signal.aborted) return;
     const found = await discovery.scan(signal).catch(() => undefined);
     if (!found || signal.aborted || discovery !== this.#discovery) return;
-    const errors = await this.#sources.reconcile(found.files, (file) => this.#start(file));
-    for (const { path, error } of found.errors) errors.set(path, errorText(error));
+    const start = (file: FoundFile) => this.#start(file);
+    const errors = await this.#sources.reconcile(found, { start, matches: (path) => discovery.matches(path) }, signal);
+    if (signal.aborted) return;
     const changed = !this.#scannedNow || [...errors.keys()].join() !== [...this.#fileErrors.keys()].join();
     this.#fileErrors = errors;
     if (this.#scanned !== discovery) this.#tools.store.markScanned(this.#entry.uid, this.#entry);

@@ -32,7 +32,7 @@ export class FileCollector implements Collector {
   readonly #hinted = new Set<EntryCollector>();
   #hintTimer: Promise<void> | undefined;
   #changeTimer: Promise<void> | undefined;
-  #background: Promise<unknown> = Promise.resolve();
+  #settling: Promise<void> | undefined;
   #stateError = '';
 
   constructor(options: FileCollectorOptions, tools: Omit<CollectTools, 'onDelivered' | 'onStateChange'>) {
@@ -47,7 +47,8 @@ export class FileCollector implements Collector {
   }
 
   start(): void {
-    this.#background = Promise.all([this.#scanLoop(), this.#flushLoop()]);
+    void this.#scanLoop();
+    void this.#flushLoop();
   }
 
   apply(entries: readonly Entry[]): void {
@@ -97,18 +98,9 @@ export class FileCollector implements Collector {
   }
 
   /** Stops reading and waits for what is on its way; what it observes afterwards is final. */
-  async settle(): Promise<void> {
-    const { clock, logger } = this.#tools;
-    this.#stop.abort();
-    await this.#background;
-    await this.#watcher.close();
-    const all = this.#all;
-    for (const entry of all) entry.halt();
-    const deadline = clock.monotonicMs() + this.#options.drainTimeoutMs;
-    while (!all.every((entry) => entry.settled) && clock.monotonicMs() < deadline) await clock.sleep(DRAIN_POLL_MS);
-    if (!all.every((entry) => entry.settled)) {
-      logger.warn('stopping with batches that Kafka has not answered; their lines are read again at the next start');
-    }
+  settle(): Promise<void> {
+    this.#settling ??= this.#settle();
+    return this.#settling;
   }
 
   /** After `settle`: writes the positions and lets all go. */
@@ -122,6 +114,19 @@ export class FileCollector implements Collector {
 
   get #all(): EntryCollector[] {
     return [...this.#entries.values(), ...this.#leaving.values()];
+  }
+
+  async #settle(): Promise<void> {
+    const { clock, logger } = this.#tools;
+    const deadline = clock.monotonicMs() + this.#options.drainTimeoutMs;
+    this.#stop.abort();
+    const all = this.#all;
+    for (const entry of all) entry.halt();
+    while (!all.every((entry) => entry.settled) && clock.monotonicMs() < deadline) await clock.sleep(DRAIN_POLL_MS);
+    if (!all.every((entry) => entry.settled)) {
+      logger.warn('stopping with batches that Kafka has not answered; their lines are read again at the next start');
+    }
+    await this.#watcher.close();
   }
 
   #remove(uid: string, collector: EntryCollector): void {

@@ -5,7 +5,7 @@ import { errorText } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Segment } from '../deliver/route.ts';
 import type { Checkpoint, CheckpointStore } from './checkpoint-store.ts';
-import { type FoundFile, foundFile } from './discovery.ts';
+import { type FoundFile, foundFile, type ScanResult } from './discovery.ts';
 import { compareHead, EMPTY_HEAD, lineStartBefore } from './file-head.ts';
 import { fstat, openToRead } from './file-io.ts';
 import { Source } from './source.ts';
@@ -13,6 +13,7 @@ import { Source } from './source.ts';
 /** How long a file that has left its path is kept open after it last grew, for writers that have not noticed. */
 const RENAMED_GRACE_MS = 5 * 60_000;
 const UNLINKED_GRACE_MS = 5_000;
+const LOOKS_AT_ONCE = 16;
 
 export interface SourceSetTools {
   clock: Clock;
@@ -26,6 +27,12 @@ export interface SourceSetTools {
 
 /** Where a file met for the first time is read from. */
 export type StartRule = (file: FoundFile) => 'beginning' | 'end';
+
+export interface ScanRules {
+  start: StartRule;
+  /** Whether the entry still wants what is at a path. */
+  matches(path: string): boolean;
+}
 
 /** The generations that one entry reads: recognises files, follows renames, notices truncation, lets go of what is complete. */
 export class SourceSet {
@@ -54,22 +61,30 @@ export class SourceSet {
     return this.#sources.values();
   }
 
-  /** Takes in the files found by a scan and looks at each source; returns the errors by path. */
-  async reconcile(files: readonly FoundFile[], start: StartRule): Promise<Map<string, string>> {
+  /** Takes in what a scan found, and looks at each source; returns the errors by path. Stops early when `signal` is aborted. */
+  async reconcile(found: ScanResult, rules: ScanRules, signal: AbortSignal): Promise<Map<string, string>> {
     const errors = new Map<string, string>();
     const present = new Set<Source>();
-    for (const file of files) {
+    for (const file of found.files) {
+      if (signal.aborted) return errors;
       try {
-        const source = await this.#sourceOf(file, start);
+        const source = await this.#sourceOf(file, rules.start);
         if (!present.has(source)) this.#isAt(source, file.path);
         present.add(source);
       } catch (error) {
         errors.set(file.path, errorText(error));
       }
     }
-    for (const source of [...this.#sources.values()]) {
-      await this.#look(source);
-      if (!present.has(source)) this.#leftItsPath(source);
+    for (const { path, error } of found.errors) errors.set(path, errorText(error));
+    const sources = [...this.#sources.values()];
+    for (let at = 0; at < sources.length && !signal.aborted; at += LOOKS_AT_ONCE) {
+      await Promise.all(sources.slice(at, at + LOOKS_AT_ONCE).map((source) => this.#look(source)));
+    }
+    for (const source of sources) {
+      if (present.has(source) || signal.aborted) continue;
+      if (!rules.matches(source.path)) this.#isUnwanted(source);
+      // What can't be looked at may still be there.
+      else if (!found.errors.some(({ path }) => isAtOrBelow(source.path, path))) this.#leftItsPath(source);
     }
     return errors;
   }
@@ -91,7 +106,9 @@ export class SourceSet {
   async #look(source: Source): Promise<void> {
     if (source.state === 'CLOSED') return;
     try {
-      if ((await source.look(this.#tools.clock.monotonicMs())) === 'truncated') this.#truncated(source);
+      const seen = await source.look(this.#tools.clock.monotonicMs());
+      if (seen === 'truncated') this.#truncated(source);
+      else if (seen === 'learned' && !this.#isClosed(source)) this.#tools.store.put(source.checkpoint);
     } catch (error) {
       // The descriptor may have been closed meanwhile, when the agent stops.
       if (!this.#isClosed(source)) source.failed(error as Error);
@@ -120,7 +137,10 @@ export class SourceSet {
 
   /** The file is at a path of the entry's, perhaps another than before. */
   #isAt(source: Source, path: string): void {
-    if (source.state === 'DRAINING') source.state = 'READING';
+    if (source.state === 'DRAINING') {
+      source.state = 'READING';
+      source.sealed = this.#tools.once;
+    }
     this.#byPath.set(path, source);
     if (source.path === path) return;
     if (this.#byPath.get(source.path) === source) this.#byPath.delete(source.path);
@@ -219,14 +239,31 @@ export class SourceSet {
       source.sealed = true;
       source.wake();
     } else if (source.complete) {
-      source.close();
-      this.#sources.delete(source.generation);
-      this.#byFile.delete(fileKey(source));
-      if (this.#byPath.get(source.path) === source) this.#byPath.delete(source.path);
-      this.#tools.store.remove(this.#entryUid, source.generation);
-      this.#tools.onStateChange();
+      this.#letGo(source);
     }
   }
+
+  /** The entry does not mean it any more: what was read is delivered, and no more is read. */
+  #isUnwanted(source: Source): void {
+    source.pause();
+    if (source.settled) this.#letGo(source);
+  }
+
+  /** Closes the file. A deleted one is forgotten; another may come back, and goes on from where it was. */
+  #letGo(source: Source): void {
+    source.close();
+    this.#sources.delete(source.generation);
+    const key = fileKey(source);
+    this.#byFile.delete(key);
+    if (this.#byPath.get(source.path) === source) this.#byPath.delete(source.path);
+    if (source.unlinked) this.#tools.store.remove(this.#entryUid, source.generation);
+    else this.#checkpoints.set(key, [...(this.#checkpoints.get(key) ?? []), source.checkpoint]);
+    this.#tools.onStateChange();
+  }
+}
+
+function isAtOrBelow(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(folder === '/' ? '/' : `${folder}/`);
 }
 
 function fileKey({ device, inode }: { device: bigint; inode: bigint }): string {

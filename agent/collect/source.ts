@@ -1,6 +1,6 @@
 import { closeSync } from 'node:fs';
 import { LineEncoder, type LineFormat } from '../deliver/line-encoder.ts';
-import type { Route, RouteSource, Segment } from '../deliver/route.ts';
+import type { Filled, Route, RouteSource, Segment } from '../deliver/route.ts';
 import { CHUNK_BYTES_MAX, type Workbench } from '../deliver/work-pool.ts';
 import type { Checkpoint } from './checkpoint-store.ts';
 import { ContiguousPosition } from './contiguous-position.ts';
@@ -9,6 +9,7 @@ import { fstat, readAt } from './file-io.ts';
 import { RateMeter } from './rate-meter.ts';
 
 const READ_BYTES_MIN = 64 * 1024;
+const NOTHING: Filled = { segment: undefined, more: false, full: false };
 
 /** Told by a source to whoever keeps it. */
 export interface SourceEvents {
@@ -44,6 +45,7 @@ export class Source implements RouteSource {
   #busy = false;
   #wokenMeanwhile = false;
   #outstanding = 0;
+  readonly #errors = { look: '', read: '' };
   #topic: string;
   #partition: number;
   path: string;
@@ -53,7 +55,6 @@ export class Source implements RouteSource {
   /** No path leads to the file any more. */
   unlinked = false;
   size: number;
-  lastError = '';
   lastProgressMs = 0;
   /** When the file was last seen to grow, or was opened; monotonic. */
   lastGrowthMs: number;
@@ -134,8 +135,11 @@ export class Source implements RouteSource {
     if (this.#route && this.isOn(this.#route)) this.#route.wake(this);
   }
 
-  /** Looks at the file as it is now, and goes on reading when it has grown. Rejects with the system's error. */
-  async look(nowMs: number): Promise<'same' | 'truncated'> {
+  /**
+   * Looks at the file as it is now, and goes on reading when it has grown. `learned`: more of its head is known, for the checkpoint. Rejects
+   * with the system's error.
+   */
+  async look(nowMs: number): Promise<'same' | 'learned' | 'truncated'> {
     // The file may grow and be read on while it is looked at: only what was read before is known to have been there.
     const readBefore = this.#readPosition;
     const stat = await fstat(this.fd, { bigint: true });
@@ -143,24 +147,26 @@ export class Source implements RouteSource {
     this.unlinked = stat.nlink === 0n;
     const head = await compareHead(this.fd, this.#head);
     if (stat.size < readBefore || !head) return 'truncated';
+    const learned = head !== this.#head;
     this.#head = head;
+    this.#became('look', '');
     if (size > this.size) this.lastGrowthMs = nowMs;
     this.size = size;
     if (size > this.#readPosition || this.#returned.length > 0) this.wake();
-    return 'same';
+    return learned ? 'learned' : 'same';
   }
 
-  async fill(bench: Workbench): Promise<{ segment: Segment | undefined; more: boolean }> {
-    if (this.#busy) return { segment: undefined, more: false };
+  async fill(bench: Workbench): Promise<Filled> {
+    if (this.#busy) return NOTHING;
     this.#busy = true;
     this.#wokenMeanwhile = false;
     try {
       const filled = await this.#readAndEncode(bench);
-      this.#recovered();
-      return { segment: filled.segment, more: filled.more || this.#wokenMeanwhile };
+      this.#became('read', '');
+      return { ...filled, more: filled.more || this.#wokenMeanwhile };
     } catch (error) {
-      this.failed(error as Error);
-      return { segment: undefined, more: false };
+      this.#became('read', (error as Error).message);
+      return NOTHING;
     } finally {
       this.#busy = false;
       if (this.#wokenMeanwhile) this.wake();
@@ -180,10 +186,14 @@ export class Source implements RouteSource {
     this.wake();
   }
 
-  /** Tells that the file could not be read; it is tried again at the next look. */
+  /** Tells that the file could not be looked at; that is tried again. */
   failed(error: Error): void {
-    this.lastError = error.message;
-    this.#events.onStateChange(this);
+    this.#became('look', error.message);
+  }
+
+  /** What is wrong with the file; empty when all is well. */
+  get lastError(): string {
+    return this.#errors.read || this.#errors.look;
   }
 
   close(): void {
@@ -192,7 +202,7 @@ export class Source implements RouteSource {
     closeSync(this.fd);
   }
 
-  async #readAndEncode({ chunk, records }: Workbench): Promise<{ segment: Segment | undefined; more: boolean }> {
+  async #readAndEncode({ chunk, records }: Workbench): Promise<Filled> {
     const again = this.#returned[0];
     const start = again?.start ?? this.#readPosition;
     const room = Math.floor(records.remaining * this.#rawPerEncoded) + 4096;
@@ -200,7 +210,8 @@ export class Source implements RouteSource {
     const { bytesRead } = await readAt(this.fd, chunk, 0, want, start);
     const atEnd = bytesRead < want;
     const insideLine = again || this.#insideLine === undefined ? await isInsideLine(this.fd, start) : this.#insideLine;
-    const last = again ? bytesRead === again.end - again.start : this.sealed && atEnd;
+    // A read may be short before the end, too: of a network file system, or before a bad sector.
+    const last = again ? bytesRead === again.end - again.start : this.sealed && atEnd && start + bytesRead >= this.size;
     const endsInsideLine = last && again?.endsInsideLine === true;
     const before = records.length;
     const encoded = this.#encoder.encode(
@@ -212,13 +223,15 @@ export class Source implements RouteSource {
     this.size = Math.max(this.size, start + bytesRead);
     if (again) this.#tookAgain(again, end);
     else this.#tookNew(end, encoded.insideLine);
-    if (encoded.records === 0) return { segment: undefined, more: this.#widen(encoded.full, atEnd) };
+    const { full } = encoded;
+    if (encoded.records === 0) return { segment: undefined, more: this.#widen(full, atEnd), full };
     this.#wantBytes = READ_BYTES_MIN;
     this.#rawPerEncoded = encoded.consumed / (records.length - before);
     this.#outstanding++;
     return {
       segment: { source: this, start, end, lines: encoded.records, endsInsideLine: encoded.insideLine },
-      more: encoded.full || !atEnd || again !== undefined,
+      more: full || !atEnd || again !== undefined,
+      full,
     };
   }
 
@@ -227,9 +240,10 @@ export class Source implements RouteSource {
     this.#insideLine = insideLine;
   }
 
+  /** Another range may have come before this one while it was read. */
   #tookAgain(range: { start: number; end: number }, end: number): void {
     range.start = end;
-    if (range.start >= range.end) this.#returned.shift();
+    if (range.start >= range.end) this.#returned = this.#returned.filter((other) => other !== range);
   }
 
   /** No line fitted: is there more to read at once? With a longer read, or in the next batch. */
@@ -240,9 +254,9 @@ export class Source implements RouteSource {
     return true;
   }
 
-  #recovered(): void {
-    if (this.lastError === '') return;
-    this.lastError = '';
+  #became(part: 'look' | 'read', error: string): void {
+    if (this.#errors[part] === error) return;
+    this.#errors[part] = error;
     this.#events.onStateChange(this);
   }
 }

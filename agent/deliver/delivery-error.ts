@@ -31,6 +31,7 @@ export class DeliveryError extends CodedError<DeliveryErrorCode> {
 /** Already appended before: as good as success. */
 export const DUPLICATE_SEQUENCE_NUMBER = 46;
 export const UNKNOWN_TOPIC_OR_PARTITION = 3;
+export const TOPIC_AUTHORIZATION_FAILED = 29;
 
 /** The errors that need something else than another try, by Kafka's number; all others are retriable. */
 const kinds: Readonly<Record<number, FailureKind>> = {

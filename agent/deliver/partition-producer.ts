@@ -4,7 +4,12 @@ import { errorText } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { kafkaErrorName } from '../kafka/kafka-error.ts';
 import type { ProducerIdentity } from '../kafka/kafka-messages.ts';
-import { DeliveryError, DUPLICATE_SEQUENCE_NUMBER, kafkaAnswerError } from './delivery-error.ts';
+import {
+  DeliveryError,
+  DUPLICATE_SEQUENCE_NUMBER,
+  kafkaAnswerError,
+  TOPIC_AUTHORIZATION_FAILED,
+} from './delivery-error.ts';
 import type { KafkaCluster } from './kafka-cluster.ts';
 import { type RecordBatch, stampProducer } from './record-batch.ts';
 import { sequenceAfter, sequenceDistance } from './sequence.ts';
@@ -29,6 +34,8 @@ interface Sequenced extends OutgoingBatch {
 
 /** Kafka remembers the last five batches of a producer on a partition (KIP-98, KIP-185): more in flight could not be told apart. */
 export const IN_FLIGHT_MAX = 5;
+/** Much less than any sensible `producer.id.expiration.ms`. */
+const IDLE_MS = 60_000;
 const RETRY = { initialMs: 100, maxMs: 5_000 };
 
 /**
@@ -53,6 +60,7 @@ export class PartitionProducer {
   #failed: Sequenced[] = [];
   /** One until an answer was good: a broker accepts any sequence of an id that it does not know, so a gap would go unseen. */
   #limit = 1;
+  #successMs = 0;
   #lastOffset = -1n;
 
   constructor(
@@ -92,6 +100,8 @@ export class PartitionProducer {
       if (this.#queue.length > 0) this.#recover();
       return;
     }
+    // Brokers forget the ids of idle producers, after a day unless told otherwise: then the first answer counts again.
+    if (this.#inFlight.length === 0 && this.#clock.monotonicMs() - this.#successMs > IDLE_MS) this.#limit = 1;
     while (this.#inFlight.length < this.#limit) {
       const batch = this.#queue.shift();
       if (!batch) return;
@@ -150,6 +160,7 @@ export class PartitionProducer {
 
   #succeeded(batch: Sequenced): void {
     this.#limit = IN_FLIGHT_MAX;
+    this.#successMs = this.#clock.monotonicMs();
     this.#backoff.reset();
     if (this.#state === 'OPEN') this.#trouble.end();
     batch.onDelivered();
@@ -234,8 +245,8 @@ export class PartitionProducer {
     try {
       return await this.#cluster.lastSequence(this.topic, this.partition, this.#identity);
     } catch (error) {
-      // Without the right to READ the topic (KIP-664) the question can't be asked.
-      if (error instanceof DeliveryError && error.kind === 'pausing') return undefined;
+      // Without the right to READ the topic (KIP-664) the question can't be asked. Whatever else it is will pass.
+      if (error instanceof DeliveryError && error.kafkaCode === TOPIC_AUTHORIZATION_FAILED) return undefined;
       throw error;
     }
   }

@@ -18,12 +18,21 @@ export interface Segment {
   endsInsideLine: boolean;
 }
 
+/** What one turn of a source gave. */
+export interface Filled {
+  segment: Segment | undefined;
+  /** There is likely more to read at once. */
+  more: boolean;
+  /** The batch has no room for the source's next line. */
+  full: boolean;
+}
+
 /** What a route reads from. A source belongs to one route at a time. */
 export interface RouteSource {
   /** Whether the source still delivers by this route. */
   isOn(route: Route): boolean;
-  /** Reads on and encodes lines into the bench's records. `more`: there is likely more to read at once. Never rejects. */
-  fill(bench: Workbench): Promise<{ segment: Segment | undefined; more: boolean }>;
+  /** Reads on and encodes lines into the bench's records. Never rejects. */
+  fill(bench: Workbench): Promise<Filled>;
   /** Kafka has the segment. Segments may be told in any order. */
   delivered(segment: Segment): void;
   /** Kafka does not have the segment and will not get it from this batch: it must be read again. */
@@ -54,6 +63,8 @@ export class Route {
   #open = 0;
   #lastFull = false;
   #batchBytesMax = RECORD_BYTES_MAX;
+  /** How often batches were given back. */
+  #returns = 0;
   /** Batches are compressed side by side and sent in the order they were made. */
   #order: Promise<void> = Promise.resolve();
   readonly #waiters: (() => void)[] = [];
@@ -93,9 +104,10 @@ export class Route {
       await pool.takeBytes(RECORD_BYTES_MAX);
       const bench = await pool.takeBench();
       bench.records.reset(this.#batchBytesMax);
+      const returns = this.#returns;
       const segments = this.#closed ? [] : await this.#fill(bench);
       this.#lastFull = bench.records.remaining < RECORD_BYTES_MAX / 4;
-      if (segments.length > 0) this.#dispatch(bench, segments);
+      if (segments.length > 0) this.#dispatch(bench, segments, returns);
       else {
         pool.giveBench(bench);
         pool.giveBytes(RECORD_BYTES_MAX);
@@ -110,17 +122,18 @@ export class Route {
     for (const source of [...this.#ready]) {
       this.#ready.delete(source);
       if (!source.isOn(this)) continue;
-      const { segment, more } = await source.fill(bench);
+      const { segment, more, full } = await source.fill(bench);
       if (segment) segments.push(segment);
       if (more && source.isOn(this)) this.#ready.add(source);
-      if (bench.records.remaining < BATCH_BYTES_MIN) break;
+      if (full || bench.records.remaining < BATCH_BYTES_MIN) break;
     }
     return segments;
   }
 
-  #dispatch(bench: Workbench, segments: Segment[]): void {
+  #dispatch(bench: Workbench, segments: Segment[], returns: number): void {
     const { clock, pool } = this.#tools;
     const header = { compression: this.compression, recordCount: bench.records.records, timestampMs: clock.nowMs() };
+    const rawBytes = bench.records.length;
     const compressed = compress(bench.records.view(), this.compression);
     // The rejection is met below, in its turn.
     compressed.catch(() => {});
@@ -137,12 +150,15 @@ export class Route {
         const encoded = encodeRecordBatch(header, await compressed);
         held = Math.min(encoded.byteLength, RECORD_BYTES_MAX);
         pool.giveBytes(RECORD_BYTES_MAX - held);
+        // Batches before it were given back since it was begun: its lines must not overtake theirs.
+        if (returns !== this.#returns) return finish((source, segment) => source.returned(segment));
         this.producer.enqueue({
           encoded,
           recordCount: header.recordCount,
           onDelivered: () => finish((source, segment) => source.delivered(segment)),
           onTooLarge: (error) => {
-            this.#shrink(error);
+            this.#returns++;
+            this.#shrink(rawBytes, error);
             finish((source, segment) => source.returned(segment));
           },
         });
@@ -155,16 +171,13 @@ export class Route {
     });
   }
 
-  /** The topic takes smaller batches than we make: halve until they fit, and stay there. */
-  #shrink(error: DeliveryError): void {
-    const smaller = Math.max(BATCH_BYTES_MIN, Math.floor(this.#batchBytesMax / 2));
-    if (smaller === this.#batchBytesMax) return;
+  /** The topic takes smaller batches than one of `rawBytes`: halve until they fit, and stay there. */
+  #shrink(rawBytes: number, error: DeliveryError): void {
+    const smaller = Math.max(BATCH_BYTES_MIN, Math.floor(rawBytes / 2));
+    if (smaller >= this.#batchBytesMax) return;
     this.#batchBytesMax = smaller;
-    this.#tools.logger.warn('making smaller batches', {
-      topic: this.producer.topic,
-      bytes: smaller,
-      error: error.message,
-    });
+    const { topic, partition } = this.producer;
+    this.#tools.logger.warn('making smaller batches', { topic, partition, bytes: smaller, error: error.message });
   }
 
   #notify(): void {

@@ -18,6 +18,7 @@ export class Router {
   readonly #tools: RouteTools;
   readonly #onFailureChange: () => void;
   readonly #routes = new Map<string, Route>();
+  readonly #producers = new Map<string, PartitionProducer>();
 
   constructor(cluster: KafkaCluster, tools: RouteTools, onFailureChange: () => void) {
     this.#cluster = cluster;
@@ -36,12 +37,23 @@ export class Router {
     const key = `${topic}/${partition}/${compression}`;
     let route = this.#routes.get(key);
     if (!route) {
-      const { clock, logger } = this.#tools;
-      const tools = { clock, logger, onFailureChange: this.#onFailureChange };
-      route = new Route(new PartitionProducer(this.#cluster, { topic, partition }, tools), compression, this.#tools);
+      route = new Route(this.#producer(topic, partition), compression, this.#tools);
       this.#routes.set(key, route);
     }
     return route;
+  }
+
+  /** One for each partition, so that lines keep their order when their compression changes. */
+  #producer(topic: string, partition: number): PartitionProducer {
+    const key = `${topic}/${partition}`;
+    let producer = this.#producers.get(key);
+    if (!producer) {
+      const { clock, logger } = this.#tools;
+      const tools = { clock, logger, onFailureChange: this.#onFailureChange };
+      producer = new PartitionProducer(this.#cluster, { topic, partition }, tools);
+      this.#producers.set(key, producer);
+    }
+    return producer;
   }
 
   /** What holds up delivery to `topic`, or to any topic. */

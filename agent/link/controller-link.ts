@@ -13,6 +13,8 @@ import { ReportBuilder } from './report-builder.ts';
 import type { SnapshotCache } from './snapshot-cache.ts';
 
 const RECONNECT = { initialMs: 200, maxMs: 10_000 };
+/** When a controller goes, all its agents come to the others: spread over this time. */
+const RETURN_SPREAD_MS = 3_000;
 /** Changes of state gather this long before they are reported. */
 const CHANGE_SETTLE_MS = 50;
 const GOODBYE_TIMEOUT_MS = 2_000;
@@ -67,13 +69,17 @@ export class ControllerLink {
   async run(): Promise<void> {
     const { clock, logger } = this.#tools;
     const backoff = createBackoff(RECONNECT);
+    const { addresses } = this.#options;
+    // Agents begin anywhere in the list, so that controllers share them.
+    let at = Math.floor(Math.random() * addresses.length);
     // The same reason again and again is told once.
     let told = '';
-    for (let turn = 0; !this.#leaving.signal.aborted; turn++) {
-      const address = this.#options.addresses[turn % this.#options.addresses.length] as string;
+    while (!this.#leaving.signal.aborted) {
+      const address = addresses[at++ % addresses.length] as string;
+      let wasConnected = false;
       try {
         await this.#converse(address, () => {
-          backoff.reset();
+          wasConnected = true;
           told = '';
         });
       } catch (error) {
@@ -82,7 +88,9 @@ export class ControllerLink {
           logger.warn('no stream to the controller', { address, error: text });
         told = text;
       }
-      await clock.sleep(backoff.next(), this.#leaving.signal).catch(() => {});
+      if (wasConnected) backoff.reset();
+      const delayMs = wasConnected ? Math.random() * RETURN_SPREAD_MS : backoff.next();
+      await clock.sleep(delayMs, this.#leaving.signal).catch(() => {});
     }
   }
 
@@ -105,9 +113,10 @@ export class ControllerLink {
       const client = createClient(AgentServiceDefinition, channel);
       for await (const { message } of client.connect(this.#requests(stream.signal), { signal: stream.signal })) {
         if (message?.$case !== 'desired') continue;
+        const changed = desired.accept(message.value);
         onConnected();
         if (message.value.kind !== 'KIND_DELTA') logger.info('connected to the controller', { address });
-        if (desired.accept(message.value)) await this.#apply();
+        if (changed) await this.#apply();
       }
     } finally {
       this.#leaving.signal.removeEventListener('abort', giveUp);
@@ -118,7 +127,13 @@ export class ControllerLink {
 
   async #apply(): Promise<void> {
     const { collector, desired, cache, logger } = this.#tools;
-    collector.apply(desired.entries);
+    try {
+      collector.apply(desired.entries);
+    } catch (error) {
+      // The next Hello must not say that this state is in force.
+      desired.forget();
+      throw error;
+    }
     try {
       await cache.save(desired.entries);
     } catch (error) {

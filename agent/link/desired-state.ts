@@ -25,6 +25,11 @@ export class DesiredState {
     this.#hash = desiredHash(entries);
   }
 
+  /** The next Hello asks for all. */
+  forget(): void {
+    this.#hash = '';
+  }
+
   /**
    * Takes the controller's message; true when the entries may have changed. Throws DesiredStateError when the result is not the one
    * the controller means, and then knows nothing, so that the next Hello asks for all.
@@ -45,7 +50,7 @@ export class DesiredState {
     }
     this.#hash = desiredHash(this.#entries.values());
     if (this.#hash !== message.hash) {
-      this.#hash = '';
+      this.forget();
       throw new DesiredStateError('DIVERGED', "the desired state differs from the controller's", { retryable: true });
     }
     return message.kind !== 'KIND_UNCHANGED';

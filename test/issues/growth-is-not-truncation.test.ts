@@ -29,7 +29,7 @@ test('a file that grows and is read while it is looked at is not taken for a tru
     bench.records.reset();
     const filled = await source.fill(bench);
     if (filled.segment) source.delivered(filled.segment);
-    assert.equal(await looked, 'same', `look ${look}`);
+    assert.notEqual(await looked, 'truncated', `look ${look}`);
   }
   assert.equal(source.position, fstatSync(fd).size);
   source.close();

@@ -48,8 +48,8 @@ export async function runUntilSignal(logger: Logger, body: (signal: AbortSignal)
       return;
     }
     firstMs = systemClock.monotonicMs();
-    logger.info('draining; a second signal ends at once', { signal: name });
     controller.abort(new DOMException(`received ${name}`, 'AbortError'));
+    logger.info('draining; a second signal ends at once', { signal: name });
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);

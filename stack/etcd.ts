@@ -16,6 +16,8 @@ export interface EtcdOptions {
   clientPort?: number;
   /** Serve clients by TLS, and let in those only whose certificate is of this authority. PEM files. */
   tls?: { ca: string; cert: string; key: string };
+  /** Told what it last printed when it ends and nobody here asked it to. */
+  onDied?: ((lastLines: string) => void) | undefined;
 }
 
 /** A real etcd on loopback, with a data folder of its own. */
@@ -30,7 +32,7 @@ export interface Etcd {
 
 export async function startEtcd(options: EtcdOptions, say: (line: string) => void = () => {}): Promise<Etcd> {
   const binary = await etcdBinary(say);
-  const port = options.clientPort ?? (await freePort());
+  const port = await freePort(options.clientPort);
   const peerPort = await freePort();
   const { tls } = options;
   const endpoint = `${tls ? 'https' : 'http'}://127.0.0.1:${port}`;
@@ -40,6 +42,7 @@ export async function startEtcd(options: EtcdOptions, say: (line: string) => voi
   const start = async () => {
     running = await startLocalProcess({
       command: binary,
+      onDied: options.onDied,
       logFile: join(options.dataDir, 'etcd.log'),
       args: [
         ...['--name=logfleet', `--data-dir=${join(options.dataDir, 'data')}`, '--log-level=warn'],

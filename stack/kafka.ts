@@ -1,5 +1,6 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { errorCode } from '../runtime/errors.ts';
 import { cached } from './cache.ts';
 import { freePort } from './free-port.ts';
 import { type LocalProcess, startLocalProcess } from './local-process.ts';
@@ -21,6 +22,8 @@ export interface KafkaOptions {
   protocol?: 'PLAINTEXT' | 'SSL' | 'SASL_PLAINTEXT' | 'SASL_SSL';
   /** SCRAM users to make when the storage is formatted: `SCRAM-SHA-256=[name=alice,password=secret]`. */
   scramUsers?: readonly string[];
+  /** Told what a broker last printed when it ends and nobody here asked it to. */
+  onDied?: ((lastLines: string) => void) | undefined;
 }
 
 export interface KafkaBroker {
@@ -42,10 +45,10 @@ export async function startKafka(options: KafkaOptions, say: (line: string) => v
   const libs = await kafkaLibs(say);
   const count = options.brokers ?? 1;
   const controllerPort = await freePort();
-  const clusterId = await newClusterId(libs);
+  const clusterId = await clusterIdOf(options.dataDir, libs);
   const brokers: KafkaBroker[] = [];
   for (let id = 1; id <= count; id++) {
-    const port = id === 1 && options.port !== undefined ? options.port : await freePort();
+    const port = await freePort(id === 1 ? options.port : undefined);
     const broker = await prepareBroker(libs, { ...options, id, count, port, controllerPort, clusterId });
     brokers.push(broker);
   }
@@ -79,6 +82,7 @@ async function prepareBroker(libs: string, plan: BrokerPlan): Promise<KafkaBroke
   const start = async () => {
     running = await startLocalProcess({
       command: 'java',
+      onDied: plan.onDied,
       args: [
         ...[
           '-Xms256m',
@@ -136,13 +140,19 @@ async function format(libs: string, plan: BrokerPlan, properties: string): Promi
   await buildStep('java', [...QUICK_JAVA, '-cp', join(libs, '*'), 'kafka.tools.StorageTool', ...args], plan.dataDir);
 }
 
-async function newClusterId(libs: string): Promise<string> {
-  const out = await buildStep(
-    'java',
-    [...QUICK_JAVA, '-cp', join(libs, '*'), 'kafka.tools.StorageTool', 'random-uuid'],
-    '.',
-  );
-  return out.trim().split('\n').at(-1) as string;
+/** The id of the cluster whose data the folder holds, or a new one, kept there. */
+async function clusterIdOf(dataDir: string, libs: string): Promise<string> {
+  const file = join(dataDir, 'cluster-id');
+  const kept = await readFile(file, 'utf8').catch((error: unknown) => {
+    if (errorCode(error) === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (kept !== undefined) return kept.trim();
+  const args = [...QUICK_JAVA, '-cp', join(libs, '*'), 'kafka.tools.StorageTool', 'random-uuid'];
+  const id = (await buildStep('java', args, '.')).trim().split('\n').at(-1) as string;
+  await mkdir(dataDir, { recursive: true });
+  await writeFile(file, `${id}\n`);
+  return id;
 }
 
 /** Kafka's jars and a logger, from Maven into the cache. */

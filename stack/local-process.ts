@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
 
 const STOP_TIMEOUT_MS = 15_000;
+const LAST_LINES = 12;
 
 /**
  * Runs a command and ends it when standard input ends: when the parent dies, even by kill -9, its end of the pipe closes. The
@@ -25,6 +26,8 @@ export interface LocalProcessOptions {
   cwd?: string;
   /** Where its output goes. */
   logFile: string;
+  /** Told when it ends and nobody here asked it to. */
+  onDied?: ((lastLines: string) => void) | undefined;
 }
 
 /** A server process of ours that never outlives us. */
@@ -53,10 +56,18 @@ export async function startLocalProcess(options: LocalProcessOptions): Promise<L
   const pid = await readPid(shell);
   shell.stdout?.pipe(log, { end: false });
   shell.once('close', () => log.end());
+  let asked = false;
   const kill = async (signal: NodeJS.Signals) => {
+    asked = true;
     signalPid(pid, signal);
     await exited;
   };
+  const lastLines = async () =>
+    (await readFile(options.logFile, 'utf8')).trimEnd().split('\n').slice(-LAST_LINES).join('\n');
+  if (options.onDied) {
+    const tell = options.onDied;
+    void exited.then(async () => asked || tell(await lastLines()));
+  }
   return {
     pid,
     exited,
@@ -66,7 +77,7 @@ export async function startLocalProcess(options: LocalProcessOptions): Promise<L
       await kill('SIGTERM');
       clearTimeout(insist);
     },
-    lastLines: async () => (await readFile(options.logFile, 'utf8')).trimEnd().split('\n').slice(-12).join('\n'),
+    lastLines,
   };
 }
 

@@ -56,8 +56,15 @@ Try:
 
 Ctrl-C stops them.
 `);
-  if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
-  await stack.stop();
+  try {
+    if (!signal.aborted)
+      await Promise.race([
+        stack.died,
+        new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true })),
+      ]);
+  } finally {
+    await stack.stop();
+  }
 }
 
 try {

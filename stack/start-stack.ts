@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { startEtcd } from './etcd.ts';
 import { startKafka } from './kafka.ts';
+import { StackError } from './tools.ts';
 
 export interface StackOptions {
   dataDir: string;
@@ -19,15 +20,24 @@ export interface Stack {
   etcd: string[];
   /** `host:port`s. */
   kafka: string[];
+  /** Rejects when a server that was started here ends by itself. */
+  died: Promise<never>;
   /** Stops what was started here. */
   stop(): Promise<void>;
 }
 
-/** The user's servers as the variables ETCD and KAFKA name them. */
+/** The user's servers as the variables ETCD and KAFKA name them. Throws an Error for what is no address. */
 export function serversFromEnv(env: NodeJS.ProcessEnv): Pick<StackOptions, 'etcd' | 'kafka'> {
-  const list = (text: string | undefined) => text?.split(',').filter((item) => item !== '');
-  const etcd = list(env['ETCD'])?.map((address) => (address.includes('://') ? address : `http://${address}`));
-  const kafka = list(env['KAFKA']);
+  const list = (variable: string, pattern: RegExp) => {
+    const items = env[variable]?.split(',').filter((item) => item !== '');
+    const wrong = items?.find((item) => !pattern.test(item));
+    if (wrong !== undefined) throw new Error(`${variable}: ${JSON.stringify(wrong)} is no address: give HOST:PORT,…`);
+    return items;
+  };
+  const etcd = list('ETCD', /^(https?:\/\/)?[^/\s]+:\d{1,5}\/?$/)?.map((address) =>
+    address.includes('://') ? address : `http://${address}`,
+  );
+  const kafka = list('KAFKA', /^[^/\s]+:\d{1,5}$/);
   return { ...(etcd?.length && { etcd }), ...(kafka?.length && { kafka }) };
 }
 
@@ -35,14 +45,24 @@ export function serversFromEnv(env: NodeJS.ProcessEnv): Pick<StackOptions, 'etcd
 export async function startStack(options: StackOptions): Promise<Stack> {
   const { dataDir, etcdPort, kafkaPort, autoCreateTopics = false, say = () => {} } = options;
   const config = { 'auto.create.topics.enable': String(autoCreateTopics) };
-  const own = { etcd: options.etcd === undefined, kafka: options.kafka === undefined };
+  const death = Promise.withResolvers<never>();
+  // Whoever does not wait for it does not want to know.
+  death.promise.catch(() => {});
+  const onDied = (name: string) => (lastLines: string) =>
+    death.reject(new StackError('NOT_UP', `${name} ended by itself:\n${lastLines}`));
+  const startOwnEtcd = () =>
+    startEtcd(
+      { dataDir: join(dataDir, 'etcd'), onDied: onDied('etcd'), ...(etcdPort && { clientPort: etcdPort }) },
+      say,
+    );
+  const startOwnKafka = () =>
+    startKafka(
+      { dataDir: join(dataDir, 'kafka'), onDied: onDied('Kafka'), config, ...(kafkaPort && { port: kafkaPort }) },
+      say,
+    );
   const [etcd, kafka] = await Promise.allSettled([
-    own.etcd
-      ? startEtcd({ dataDir: join(dataDir, 'etcd'), ...(etcdPort && { clientPort: etcdPort }) }, say)
-      : undefined,
-    own.kafka
-      ? startKafka({ dataDir: join(dataDir, 'kafka'), config, ...(kafkaPort && { port: kafkaPort }) }, say)
-      : undefined,
+    options.etcd === undefined ? startOwnEtcd() : undefined,
+    options.kafka === undefined ? startOwnKafka() : undefined,
   ]);
   const stop = async () => {
     await Promise.all([
@@ -57,6 +77,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   return {
     etcd: etcd.value ? [etcd.value.endpoint] : [...(options.etcd ?? [])],
     kafka: kafka.value ? kafka.value.bootstrap : [...(options.kafka ?? [])],
+    died: death.promise,
     stop,
   };
 }

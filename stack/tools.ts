@@ -4,7 +4,7 @@ import { CodedError } from '../runtime/errors.ts';
 
 const run = promisify(execFile);
 
-export class StackError extends CodedError<'MISSING_TOOL' | 'BUILD' | 'NOT_UP'> {}
+export class StackError extends CodedError<'MISSING_TOOL' | 'BUILD' | 'NOT_UP' | 'PORT_TAKEN'> {}
 
 const tools = {
   java: { args: ['-version'], remedy: 'install a JDK 17 or newer (Debian: apt-get install openjdk-17-jdk-headless)' },
@@ -22,14 +22,14 @@ export async function requireTool(name: ToolName, why: string): Promise<void> {
     const { stdout, stderr } = await run(name, [...args]);
     text = stdout + stderr;
   } catch (error) {
-    throw new StackError('MISSING_TOOL', `${why} needs ${name}, which is not on PATH: ${remedy}.`, {
-      cause: (error as NodeJS.ErrnoException).code,
-    });
+    const { code, message } = error as NodeJS.ErrnoException;
+    const problem = code === 'ENOENT' ? 'which is not on PATH' : `which does not run (${message.split('\n')[0]})`;
+    throw new StackError('MISSING_TOOL', `${why} needs ${name}, ${problem}: ${remedy}`);
   }
   if (name !== 'java') return;
   const major = Number(/version "(\d+)/.exec(text)?.[1] ?? 0);
   if (major < 17)
-    throw new StackError('MISSING_TOOL', `${why} needs Java 17 or newer, and java is version ${major}: ${remedy}.`);
+    throw new StackError('MISSING_TOOL', `${why} needs Java 17 or newer, and java is version ${major}: ${remedy}`);
 }
 
 /** Runs a build step; rejects with its last lines when it fails. */

@@ -22,7 +22,8 @@ export async function waitUntilUp(
   for (;;) {
     if (ended) throw new StackError('NOT_UP', `${name} ended at once:\n${await server.lastLines()}`);
     try {
-      if (await isUp()) return;
+      // Another server at the port may have answered.
+      if ((await isUp()) && !ended) return;
     } catch (error) {
       last = errorText(error);
     }

@@ -18,7 +18,13 @@ export interface AgentView {
   liveness: string;
   entries?: { entry: string; state: string; error?: string }[];
   files?: { path: string; position?: string; size?: string; lag_bytes?: string }[];
-  health?: { lag_bytes?: string; lines_per_second?: number; bytes_per_second?: number; delivered_lines?: string };
+  health?: {
+    lag_bytes?: string;
+    lines_per_second?: number;
+    bytes_per_second?: number;
+    delivered_lines?: string;
+    error?: string;
+  };
 }
 
 /** A controller and an agent, run through their launchers as a user would run them. */
@@ -102,7 +108,7 @@ export class Demo implements AsyncDisposable {
       } catch (error) {
         const dead = this.#children.find(({ name, child }) => name !== 'log-writer' && child.exitCode !== null);
         if (dead || systemClock.monotonicMs() > deadline) {
-          throw new Error(`${what} did not come up: ${errorText(error)}; see ${this.folder}/*.log`, { cause: error });
+          throw new Error(`${what} did not come up: ${errorText(error)}`, { cause: error });
         }
       }
       await systemClock.sleep(100);

@@ -22,30 +22,49 @@ ETCD=host:port and KAFKA=host:port name servers of your own, to be used instead.
 `;
 const SMOKE_LINES = 10_000;
 const SMOKE_TIMEOUT_MS = 60_000;
+const RATE_MAX = 1_000_000;
+const LIVE_INTERVAL_MS = 1_000;
+/** Not on a terminal: a line now and then. */
+const LOGGED_INTERVAL_MS = 10_000;
 const root = join(import.meta.dirname, '..', '..');
 const say = (line: string) => void process.stderr.write(`${line}\n`);
 
-const { values } = parseArgs({
-  options: {
-    smoke: { type: 'boolean' },
-    rate: { type: 'string', default: '1000' },
-    help: { type: 'boolean', short: 'h' },
-  },
-});
+interface Options {
+  smoke: boolean;
+  rate: number;
+}
 
-async function runDemo(signal: AbortSignal): Promise<void> {
+/** undefined: only help was asked for. Throws an Error for what can't be. */
+function readOptions(): Options | undefined {
+  const { values } = parseArgs({
+    options: {
+      smoke: { type: 'boolean', default: false },
+      rate: { type: 'string', default: '1000' },
+      help: { type: 'boolean', short: 'h' },
+    },
+  });
+  const rate = Number(values.rate);
+  if (!(rate >= 1 && rate <= RATE_MAX)) throw new Error(`--rate: ${values.rate} is not a number from 1 to ${RATE_MAX}`);
+  return values.help ? undefined : { smoke: values.smoke, rate };
+}
+
+async function runDemo({ smoke: isSmoke, rate }: Options, signal: AbortSignal): Promise<void> {
+  const servers = serversFromEnv(process.env);
   const folder = await mkdtemp(join(tmpdir(), 'logfleet-demo-'));
   say('starting etcd and Kafka …');
-  const stack = await startStack({ dataDir: join(folder, 'stack'), ...serversFromEnv(process.env), say });
+  const stack = await startStack({ dataDir: join(folder, 'stack'), ...servers, say });
   try {
     await using demo = new Demo(folder);
     say('starting a controller and an agent …');
     await demo.start(stack);
-    if (values.smoke) await smoke(demo, stack);
-    else await live(demo, stack, signal);
+    if (isSmoke) await Promise.race([smoke(demo, stack), stack.died]);
+    else await live(demo, stack, rate, signal);
+    await rm(folder, { recursive: true, force: true });
+  } catch (error) {
+    say(`the processes' logs are in ${folder}`);
+    throw error;
   } finally {
     await stack.stop();
-    await rm(folder, { recursive: true, force: true });
   }
 }
 
@@ -57,12 +76,12 @@ async function smoke(demo: Demo, stack: Stack): Promise<void> {
   const startMs = systemClock.monotonicMs();
   for (;;) {
     const written = (await readFile(file, 'latin1').catch(() => '')).split('\n').length - 1;
-    const { health } = await demo.agent();
+    const { health, entries } = await demo.agent();
     if (written === SMOKE_LINES && Number(health?.delivered_lines ?? 0) >= SMOKE_LINES) break;
     if (systemClock.monotonicMs() - startMs > SMOKE_TIMEOUT_MS) {
-      throw new Error(
-        `only ${health?.delivered_lines ?? 0} of ${written} lines were delivered in ${SMOKE_TIMEOUT_MS / 1000} s`,
-      );
+      const reason = health?.error || entries?.find(({ error }) => error)?.error || 'no reason is told';
+      const lines = `${health?.delivered_lines ?? 0} of ${written} lines were delivered`;
+      throw new Error(`only ${lines} in ${SMOKE_TIMEOUT_MS / 1000} s: ${reason}`);
     }
     await systemClock.sleep(100);
   }
@@ -78,12 +97,12 @@ async function verify(kafka: string, topic: string, file: string): Promise<void>
   if (code !== 0) throw new Error('the lines in Kafka are not those of the file');
 }
 
-async function live(demo: Demo, stack: Stack, signal: AbortSignal): Promise<void> {
+async function live(demo: Demo, stack: Stack, linesPerSecond: number, signal: AbortSignal): Promise<void> {
   const file = join(demo.logs, 'app.log');
   await demo.apply({ name: 'demo', paths: [join(demo.logs, '*.log')], topic: 'logfleet-demo', start: 'beginning' });
-  demo.write(file, Number(values.rate));
+  demo.write(file, linesPerSecond);
   process.stdout.write(`
-A log writer appends ${values.rate} lines per second to ${file}; the agent delivers them to the topic logfleet-demo.
+A log writer appends ${linesPerSecond} lines per second to ${file}; the agent delivers them to the topic logfleet-demo.
 Try, in another terminal, here:
 
   export LOGFLEET_CONTROLLER=${demo.controller}
@@ -92,12 +111,14 @@ Try, in another terminal, here:
   bin/logfleet describe agent demo
   bin/logfleet pause entry demo          # and: resume
   bin/logfleet get entry demo -o yaml    # change it, and: bin/logfleet apply -f
-  kcat -b ${stack.kafka[0]} -C -t logfleet-demo -o end
-  etcdctl --endpoints ${stack.etcd[0]} get --prefix /logfleet-demo-
+  kcat -b ${stack.kafka[0]} -C -t logfleet-demo -o end                # where kcat is installed
+  etcdctl --endpoints ${stack.etcd[0]} get --prefix /logfleet-demo-    # where etcdctl is
 
 The processes' logs are in ${demo.folder}. Ctrl-C stops all.
 
 `);
+  // The live line ends before anything else is said.
+  signal.addEventListener('abort', () => process.stdout.write('\n'), { once: true });
   while (!signal.aborted) {
     try {
       const { health, entries } = await demo.agent();
@@ -109,16 +130,23 @@ The processes' logs are in ${demo.folder}. Ctrl-C stops all.
       // Ctrl-C reaches the command that was just asking, too.
       if (!signal.aborted) say(errorText(error));
     }
-    await systemClock.sleep(1_000, signal).catch((error: unknown) => {
+    const pause = systemClock.sleep(process.stdout.isTTY ? LIVE_INTERVAL_MS : LOGGED_INTERVAL_MS, signal);
+    await Promise.race([pause, stack.died]).catch((error: unknown) => {
       if (!isAbort(error, signal)) throw error;
     });
   }
-  process.stdout.write('\n');
 }
 
 function kib(bytes: string | number | undefined): string {
   return `${(Number(bytes ?? 0) / 1024).toFixed(1)} KiB`;
 }
 
-if (values.help) process.stdout.write(HELP);
-else process.exitCode = await runUntilSignal(createLogger({ level: 'info', format: 'text' }), runDemo);
+try {
+  const options = readOptions();
+  const logger = createLogger({ level: 'info', format: 'text' });
+  if (options) process.exitCode = await runUntilSignal(logger, (signal) => runDemo(options, signal));
+  else process.stdout.write(HELP);
+} catch (error) {
+  say(`npm start: ${errorText(error)}; see npm start -- --help`);
+  process.exitCode = 2;
+}

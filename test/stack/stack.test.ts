@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { test } from 'node:test';
 import { startEtcd } from '../../stack/etcd.ts';
 import { startKafka } from '../../stack/kafka.ts';
@@ -9,7 +11,7 @@ import { requireTool } from '../../stack/tools.ts';
 import { eventually } from '../support/eventually.ts';
 import { runProcess, startProcess } from '../support/process.ts';
 import { type TempDir, tempDir } from '../support/temp-dir.ts';
-import { countRecords, createTopic, newTopic } from '../support/topics.ts';
+import { countRecords, createTopic, newTopic, topicNames } from '../support/topics.ts';
 
 /** The processes whose command line names a folder. */
 async function processesAt(dir: TempDir): Promise<number[]> {
@@ -21,6 +23,10 @@ async function processesAt(dir: TempDir): Promise<number[]> {
     }),
   );
   return found.flat();
+}
+
+function isRunning(pid: number, program: string): boolean {
+  return basename(readFileSync(`/proc/${pid}/comm`, 'utf8').trim()) === program;
 }
 
 const isLinux = { skip: process.platform === 'linux' ? false : 'looks into /proc' };
@@ -68,6 +74,35 @@ test('an agent that runs alone beside npm run stack has its topic made, as by a 
   }
 });
 
+test(
+  'what the stack holds is there when it is started again; a taken port and a server that dies are told',
+  isLinux,
+  async () => {
+    await using dir = await tempDir('stack');
+    const former = await startStack({ dataDir: dir.path });
+    const topic = await createTopic(former.kafka);
+    await former.stop();
+    const stack = await startStack({ dataDir: dir.path });
+    try {
+      assert.ok((await topicNames(stack.kafka)).includes(topic));
+      const [etcdPort, kafkaPort] = [...stack.etcd, ...stack.kafka].map((address) => Number(address.split(':').at(-1)));
+      const others = { etcdPort: etcdPort as number, kafkaPort: kafkaPort as number };
+      for (const [name, port] of Object.entries(others)) {
+        await using other = await tempDir('other');
+        await assert.rejects(startStack({ dataDir: other.path, [name]: port }), {
+          code: 'PORT_TAKEN',
+          message: `port ${port} can't be used: choose another`,
+        });
+      }
+      const etcd = (await processesAt(dir)).find((pid) => isRunning(pid, 'etcd')) as number;
+      process.kill(etcd, 'SIGKILL');
+      await assert.rejects(stack.died, /etcd ended by itself/);
+    } finally {
+      await stack.stop();
+    }
+  },
+);
+
 test('what etcd and Kafka hold is there after they were stopped and started again', async () => {
   await using dir = await tempDir('stack');
   const etcd = await startEtcd({ dataDir: dir.at('etcd') });
@@ -109,7 +144,7 @@ test('a missing tool is told in one sentence that says what to install', async (
   try {
     await assert.rejects(requireTool('mvn', 'fetching Kafka'), {
       code: 'MISSING_TOOL',
-      message: /^fetching Kafka needs mvn, which is not on PATH: install Maven \(.*\)\.$/,
+      message: /^fetching Kafka needs mvn, which is not on PATH: install Maven \(.*\)$/,
     });
   } finally {
     process.env['PATH'] = path;
@@ -128,6 +163,7 @@ test("the user's own servers are used when ETCD and KAFKA name them", () => {
     etcd: ['http://a:2379', 'https://b:2379'],
     kafka: ['k:9092'],
   });
+  assert.throws(() => serversFromEnv({ KAFKA: 'k:9092,nonsense' }), /KAFKA: "nonsense" is no address: give HOST:PORT/);
 });
 
 test('a server that ends at once is told with its last words', async () => {

@@ -48,6 +48,17 @@ export async function createTopic(
   return name;
 }
 
+/** The topics there are. */
+export async function topicNames(bootstrap: readonly string[]): Promise<string[]> {
+  const admin = client(bootstrap, {}).admin();
+  await admin.connect();
+  try {
+    return await admin.listTopics();
+  } finally {
+    await admin.disconnect();
+  }
+}
+
 /** How many records a topic has; 0 while it does not exist. */
 export async function countRecords(
   bootstrap: readonly string[],

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { agentLabelViolations } from '../proto/rules/agent-labels.ts';
 import { isAgentId } from '../proto/rules/names.ts';
 import type { ConfigSpec } from '../runtime/config.ts';
-import { byteSize, duration, hostPort } from '../runtime/config-leaves.ts';
+import { byteSize, duration, hostPort, pairs } from '../runtime/config-leaves.ts';
 import { logLevels } from '../runtime/logger.ts';
 import { saslSettings, tlsSettings } from '../runtime/security.ts';
 
@@ -14,7 +14,7 @@ const schema = z
       .refine(isAgentId, 'expected 1 to 253 of a-z, 0-9, "-" and ".", beginning and ending with a letter or a digit')
       .default(defaultId())
       .describe("the agent's id, unique in the fleet"),
-    labels: z.record(z.string(), z.string()).default({}).describe('labels for selectors, key=value,…'),
+    labels: pairs().default({}).describe('labels for selectors, key=value,…'),
     controller: z
       .strictObject({
         addresses: z.array(hostPort()).default([]).describe('controllers to connect to, HOST:PORT,…'),

@@ -40,7 +40,7 @@ const schema = z.strictObject({
   etcd: z
     .strictObject({
       endpoints: z
-        .array(z.string())
+        .array(etcdUrl())
         .min(1, 'give at least one URL')
         .default(['http://127.0.0.1:2379'])
         .describe("etcd's URLs"),
@@ -86,6 +86,14 @@ const schema = z.strictObject({
     })
     .prefault({}),
 });
+
+/** `http://host:port`; `host:port` will do, as with etcdctl. */
+function etcdUrl() {
+  const address = z
+    .string()
+    .regex(/^(https?:\/\/)?(\[[0-9a-fA-F:]+\]|[^:/\s,]+):\d{1,5}\/?$/, 'expected HOST:PORT or a URL');
+  return address.transform((text) => (text.includes('://') ? text : `http://${text}`));
+}
 
 export type ControllerConfig = z.output<typeof schema>;
 

@@ -21,9 +21,14 @@ export function duration(least = '0s') {
   return amount({ ms: 1, s: 1000, m: 60_000, h: 3_600_000 }, 'a duration such as "5s" or "250ms"', least);
 }
 
-/** `64MiB`, `1GiB`, `512KiB`, `100B` → bytes; `least` is written the same way. */
+/** `64MiB`, `1GiB`, `512KiB`, `100B` → bytes, and so is a number; `least` is written the same way. */
 export function byteSize(least = '0B') {
-  return amount({ B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 }, 'a size such as "64MiB"', least);
+  return amount({ B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3, '': 1 }, 'a size such as "64MiB"', least);
+}
+
+/** `key=value` pairs. */
+export function pairs() {
+  return z.record(z.string(), z.string(), 'expected KEY=VALUE,…');
 }
 
 /** `host:port`, the port being required. */
@@ -54,14 +59,18 @@ export function parseText(kind: LeafKind, text: string): unknown {
       return text === 'true' ? true : text === 'false' ? false : text;
     case 'list':
       return text.split(',').filter((item) => item !== '');
-    case 'map':
-      return Object.fromEntries(text.split(',').map((pair) => splitOnce(pair, '=')));
+    case 'map': {
+      const items = text.split(',').filter((item) => item !== '');
+      return items.every((item) => item.includes('='))
+        ? Object.fromEntries(items.map((item) => splitOnce(item)))
+        : text;
+    }
   }
 }
 
-function splitOnce(text: string, separator: string): [string, string] {
-  const at = text.indexOf(separator);
-  return at === -1 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)];
+function splitOnce(pair: string): [string, string] {
+  const at = pair.indexOf('=');
+  return [pair.slice(0, at), pair.slice(at + 1)];
 }
 
 function amount(units: Readonly<Record<string, number>>, expected: string, least: string) {
@@ -70,7 +79,8 @@ function amount(units: Readonly<Record<string, number>>, expected: string, least
     const match = pattern.exec(text);
     return match ? Number(match[1]) * (units[match[2] as string] as number) : undefined;
   };
-  return z.string(`expected ${expected}`).transform((text, context) => {
+  return z.union([z.string(), z.number()], `expected ${expected}`).transform((given, context) => {
+    const text = String(given);
     const value = parse(text);
     if (value !== undefined && value >= (parse(least) as number)) return value;
     const message = value === undefined ? `expected ${expected}` : `${text} is too little: at least ${least}`;

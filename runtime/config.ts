@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { parse as parseYaml } from 'yaml';
+import { Document, parse as parseYaml } from 'yaml';
 import type { z } from 'zod';
 import { renderHelp } from './config-help.ts';
 import { type Leaf, leavesOf, parseText } from './config-leaves.ts';
@@ -57,7 +57,7 @@ export function loadConfig<Schema extends z.ZodType>(
     for (const issue of parsed.error.issues) problems.push(...issueTexts(issue, given, flags.file, leaves));
   }
   if (problems.length > 0 || !parsed.success) throw new ConfigError(problems);
-  if (flags.print) return { kind: 'print', text: renderEffective(parsed.data, leaves, given, flags.file) };
+  if (flags.print) return { kind: 'print', text: renderEffective(tree, leaves, given, flags.file) };
   return { kind: 'run', config: parsed.data };
 }
 
@@ -87,8 +87,12 @@ function readFlags(argv: readonly string[], spec: ConfigSpec<z.ZodType>, leaves:
     const key = spec.aliases[name] ?? name.replaceAll('-', '_');
     const leaf = leaves.find((candidate) => candidate.key === key);
     if (flag === '--print-config') print = true;
-    else if (!flag.startsWith('--') || (!leaf && name !== 'config')) problems.push(`${flag}: unknown flag; see --help`);
-    else if (leaf?.kind === 'flag' && inline === undefined) given.set(key, { value: true, origin: flag });
+    else if (!flag.startsWith('--')) problems.push(`${flag}: settings begin with "--"; see --help`);
+    else if (!leaf && name !== 'config') {
+      problems.push(`${flag}: unknown flag; see --help`);
+      // What follows is its value.
+      if (inline === undefined && argv[at + 1]?.startsWith('--') === false) at++;
+    } else if (leaf?.kind === 'flag' && inline === undefined) given.set(key, { value: true, origin: flag });
     else {
       const text = inline ?? argv[++at];
       if (text === undefined) problems.push(`${flag}: a value is missing`);
@@ -108,7 +112,8 @@ function splitFlag(argument: string): [string, string?] {
 function merged(leaf: Leaf, former: Given | undefined, value: unknown): unknown {
   if (!former) return value;
   if (leaf.kind === 'list') return [...(former.value as unknown[]), ...(value as unknown[])];
-  return leaf.kind === 'map' ? { ...(former.value as object), ...(value as object) } : value;
+  const areMaps = [former.value, value].every((item) => typeof item === 'object');
+  return areMaps ? { ...(former.value as object), ...(value as object) } : value;
 }
 
 function readEnv(
@@ -175,16 +180,25 @@ function issueTexts(
   return [`${where(path.join('.')) || 'configuration'}: ${issue.message}`];
 }
 
+/** As `--config` takes it again, but for secrets; `tree` holds what was given, as it was given. */
 function renderEffective(
-  config: unknown,
+  tree: unknown,
   leaves: readonly Leaf[],
   given: Map<string, Given>,
   file: string | undefined,
 ): string {
   const lines = leaves.map((leaf) => {
-    const value = getAt(config, leaf.path);
-    const shown = leaf.secret && value !== undefined ? '********' : JSON.stringify(value);
-    return `${leaf.key}: ${shown ?? '-'}${given.has(leaf.key) ? `  # ${given.get(leaf.key)?.origin}` : ''}`;
+    const set = getAt(tree, leaf.path);
+    const value = set ?? leaf.default;
+    const origin = given.get(leaf.key)?.origin ?? (set === undefined ? undefined : file);
+    return { leaf, text: leaf.secret && value !== undefined ? '"********"' : JSON.stringify(value), origin };
   });
-  return `${file ? `# ${file}\n` : ''}${lines.join('\n')}\n`;
+  const root = new Document({});
+  for (const { leaf, text, origin } of lines) {
+    if (text === undefined) continue;
+    const node = root.createNode(JSON.parse(text), { flow: true });
+    if (origin) node.comment = ` ${origin}`;
+    root.setIn(leaf.path, node);
+  }
+  return root.toString();
 }

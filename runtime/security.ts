@@ -15,9 +15,10 @@ export const tlsSettings = z
       .describe("the name to expect in the server's certificate, when it is not the address"),
     insecure_skip_verify: z.boolean().default(false).describe('accept any server certificate; for trying out only'),
   })
+  .refine((tls) => (tls.cert_file === undefined) === (tls.key_file === undefined), 'cert_file and key_file go together')
   .refine(
-    (tls) => (tls.cert_file === undefined) === (tls.key_file === undefined),
-    'cert_file and key_file go together',
+    ({ enabled, ...rest }) => enabled || Object.values(rest).every((value) => value === undefined || value === false),
+    'the settings of TLS are of no effect without enabled: true',
   );
 
 /** Settings of SASL towards Kafka. */

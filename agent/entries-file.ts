@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { Entry } from '../proto/gen/logfleet/v1/entry.ts';
-import { entryDocuments } from '../proto/rules/entry-document.ts';
+import { entryDocuments, withoutTwins } from '../proto/rules/entry-document.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { CodedError, errorText } from '../runtime/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
@@ -48,15 +48,10 @@ export async function followEntriesFile(
 }
 
 function parseEntries(text: string, file: string): Entry[] {
-  const documents = entryDocuments(text, file);
+  const documents = withoutTwins(entryDocuments(text, file));
   const problems = documents.flatMap(({ where, violations }) =>
     violations.map(({ field, description }) => `${where}: ${field}: ${description}`),
   );
-  const names = documents.map(({ entry }) => entry.name);
-  for (const { entry, where } of documents) {
-    if (names.indexOf(entry.name) !== names.lastIndexOf(entry.name))
-      problems.push(`${where}: name: ${entry.name} is there twice`);
-  }
   if (documents.length === 0) problems.push(`${file}: has no entries`);
   if (problems.length > 0) throw new EntriesFileError('INVALID', problems.join('\n'));
   return documents.map(({ entry }) => ({ ...entry, uid: `file:${entry.name}`, etag: contentHash(entry) }));

@@ -51,4 +51,5 @@ if [ -n "${HOME:-}" ]; then
   export NODE_COMPILE_CACHE
 fi
 
-exec "$node" --disable-warning=ExperimentalWarning "$main" "$@"
+# DEP0123: gRPC names the server to TLS, also when that is an address.
+exec "$node" --disable-warning=ExperimentalWarning --disable-warning=DEP0123 "$main" "$@"

@@ -1,6 +1,6 @@
 import { stringify } from 'yaml';
 import type { Entry } from '../proto/gen/logfleet/v1/entry.ts';
-import { Agent } from '../proto/gen/logfleet/v1/fleet.ts';
+import { Agent, type EntryStatus } from '../proto/gen/logfleet/v1/fleet.ts';
 import { selectorLabels } from '../proto/rules/agent-labels.ts';
 import { entryToDocument } from '../proto/rules/entry-document.ts';
 import { age, type Column, count, size, word } from './format.ts';
@@ -64,9 +64,10 @@ export const agentKind: Kind<Agent> = {
   ],
 };
 
-/** `Live`, or `Failing` when an entry or the agent as a whole is in trouble. */
+/** `Live`, or `Failing` when a file, an entry or the agent as a whole is in trouble. */
 export function agentStatus({ liveness, health, entries }: Agent): string {
-  const failing = health?.error || entries.some(({ state }) => state === 'STATE_FAILED');
+  const failing =
+    health?.error || entries.some(({ state, failedFiles }) => state === 'STATE_FAILED' || failedFiles > 0);
   return liveness === 'LIVENESS_LIVE' && failing ? 'Failing' : word(liveness);
 }
 
@@ -80,6 +81,11 @@ export function renderList<Item>(kind: Kind<Item>, items: readonly Item[], outpu
 export function renderItem<Item>(kind: Kind<Item>, item: Item, output: 'json' | 'yaml' | 'name'): string {
   if (output === 'name') return `${kind.singular}/${kind.id(item)}\n`;
   return `${output === 'yaml' ? '---\n' : ''}${renderDocument(kind.document(item), output)}`;
+}
+
+/** `3`, or `3 (1 failing)`. */
+export function fileCount({ files, failedFiles }: EntryStatus): string {
+  return failedFiles > 0 ? `${files} (${failedFiles} failing)` : String(files);
 }
 
 export function labels(map: Readonly<Record<string, string>>): string {

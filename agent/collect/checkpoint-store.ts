@@ -1,5 +1,5 @@
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { DatabaseSync, type SQLOutputValue, type StatementSync } from 'node:sqlite';
 import { CodedError, errorText } from '../../runtime/errors.ts';
 import type { FileHead } from './file-head.ts';
@@ -62,7 +62,7 @@ export class CheckpointStore {
   static open(stateDir: string): CheckpointStore {
     const file = join(stateDir, 'checkpoints.db');
     try {
-      mkdirSync(stateDir, { recursive: true });
+      makeFolder(stateDir);
       const db = new DatabaseSync(file);
       // EXCLUSIVE keeps the file locked for as long as the process lives, kill -9 included.
       db.exec(
@@ -151,6 +151,13 @@ export class CheckpointStore {
     const where = [at.topic, at.partition, nowMs] as const;
     this.#put.run(at.entryUid, at.generation, device, inode, at.path, head.bytes, head.hash, at.position, ...where);
   }
+}
+
+/** Node's own recursive mkdir never returns for a folder that can't be made below /proc. */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return;
+  if (dirname(path) !== path) makeFolder(dirname(path));
+  mkdirSync(path);
 }
 
 function keyOf(entryUid: string, generation: string): string {

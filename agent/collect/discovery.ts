@@ -137,6 +137,10 @@ export function foundFile(path: string, stats: BigIntStats): FoundFile | undefin
   };
 }
 
+export function isAtOrBelow(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(folder === '/' ? '/' : `${folder}/`);
+}
+
 function depthBelow(glob: string, base: string): number {
   if (base === glob) return 0;
   if (glob.includes('**')) return Number.POSITIVE_INFINITY;

@@ -160,8 +160,10 @@ export class EntryCollector {
       } catch (error) {
         const told = this.#routingError !== '';
         if (clock.monotonicMs() - startMs > ROUTING_QUIET_MS) this.#routingError = errorText(error);
-        if (this.#routingError && !told)
-          this.#tools.logger.warn('no route', { entry: this.#entry.name, error: this.#routingError });
+        if (this.#routingError && !told) {
+          const fields = { entry: this.#entry.name, topic, error: this.#routingError };
+          this.#tools.logger.warn("lines can't be delivered yet; it is tried again", fields);
+        }
         await clock.sleep(backoff.next(), this.#stop.signal).catch(() => {});
       }
       this.#tools.onStateChange();
@@ -209,6 +211,10 @@ export class EntryCollector {
     const errors = await this.#sources.reconcile(found, { start, matches: (path) => discovery.matches(path) }, signal);
     if (signal.aborted) return;
     const changed = !this.#scannedNow || [...errors.keys()].join() !== [...this.#fileErrors.keys()].join();
+    for (const [path, error] of errors) {
+      if (this.#fileErrors.get(path) !== error)
+        this.#tools.logger.warn("can't be read", { entry: this.#entry.name, path, error });
+    }
     this.#fileErrors = errors;
     if (this.#scanned !== discovery) this.#tools.store.markScanned(this.#entry.uid, this.#entry);
     this.#scanned = discovery;

@@ -11,6 +11,8 @@ const FLUSH_INTERVAL_MS = 250;
 /** Hints about folders come in swarms: one scan answers many. */
 const HINT_SETTLE_MS = 50;
 const DRAIN_POLL_MS = 20;
+/** While `--once` waits. */
+const WAITING_INTERVAL_MS = 10_000;
 const CHANGE_SETTLE_MS = 20;
 
 export interface FileCollectorOptions {
@@ -88,12 +90,22 @@ export class FileCollector implements Collector {
     });
   }
 
-  /** Resolves when all that the files of all entries hold is in Kafka. */
+  /** Resolves when all that the files of all entries hold is in Kafka; tells now and then what it waits for. */
   async completed(signal: AbortSignal): Promise<void> {
-    for (;;) {
+    const { clock, logger } = this.#tools;
+    for (let toldMs = clock.monotonicMs(); ; ) {
       const entries = [...this.#entries.values()];
       if (entries.every((entry) => entry.complete)) return;
-      await this.#tools.clock.sleep(DRAIN_POLL_MS, signal);
+      await clock.sleep(DRAIN_POLL_MS, signal);
+      if (clock.monotonicMs() - toldMs < WAITING_INTERVAL_MS) continue;
+      toldMs = clock.monotonicMs();
+      const { health, entries: statuses } = this.observe();
+      const error = health.error || statuses.find((status) => status.error)?.error;
+      logger.info('not all is acknowledged yet', {
+        lagBytes: health.lagBytes,
+        delivered: health.deliveredBytes,
+        error,
+      });
     }
   }
 

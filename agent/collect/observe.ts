@@ -37,13 +37,15 @@ export class Totals {
 }
 
 export function observeEntry(collector: EntryCollector): EntryStatus {
-  const { entry, error, applied } = collector;
+  const { entry, error, applied, fileErrors } = collector;
+  const sources = [...collector.sources];
   return EntryStatus.create({
     entry: entry.name,
     etag: entry.etag,
     state: error ? 'STATE_FAILED' : stateOf(applied, entry.paused),
     error,
-    files: [...collector.sources].length + collector.fileErrors.size,
+    files: sources.length + fileErrors.size,
+    failedFiles: sources.filter(({ lastError }) => lastError !== '').length + fileErrors.size,
   });
 }
 

@@ -5,9 +5,10 @@ import { errorText } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Segment } from '../deliver/route.ts';
 import type { Checkpoint, CheckpointStore } from './checkpoint-store.ts';
-import { type FoundFile, foundFile, type ScanResult } from './discovery.ts';
+import { type FoundFile, foundFile, isAtOrBelow, type ScanResult } from './discovery.ts';
 import { compareHead, EMPTY_HEAD, lineStartBefore } from './file-head.ts';
 import { fstat, openToRead } from './file-io.ts';
+import { fileKey, KnownFiles } from './known-files.ts';
 import { Source } from './source.ts';
 
 /** How long a file that has left its path is kept open after it last grew, for writers that have not noticed. */
@@ -46,15 +47,14 @@ export class SourceSet {
   readonly #byPath = new Map<string, Source>();
   /** One file is opened at a time: a hint and a scan may meet the same one. */
   #opening: Promise<unknown> = Promise.resolve();
-  /** What the state knows and no file has been recognised as yet, by file. */
-  readonly #checkpoints: Map<string, Checkpoint[]>;
+  readonly #known: KnownFiles;
 
   /** `direct` sets a new source going. */
   constructor(entryUid: string, tools: SourceSetTools, direct: (source: Source) => void) {
     this.#entryUid = entryUid;
     this.#tools = tools;
     this.#direct = direct;
-    this.#checkpoints = Map.groupBy(tools.store.load(entryUid), fileKey);
+    this.#known = new KnownFiles(tools.store.load(entryUid));
   }
 
   [Symbol.iterator](): Iterator<Source> {
@@ -159,27 +159,13 @@ export class SourceSet {
         closeSync(fd);
         return present;
       }
-      const known = await this.#recognise(fd, file);
+      const { known, gone } = await this.#known.take(fd, file);
+      for (const { entryUid, generation } of gone) this.#tools.store.remove(entryUid, generation);
       return this.#track(fd, known ?? (await this.#newGeneration(fd, file, start)), file.size);
     } catch (error) {
       closeSync(fd);
       throw error;
     }
-  }
-
-  /** The generation that this file was when the agent last ran. */
-  async #recognise(fd: number, file: FoundFile): Promise<Checkpoint | undefined> {
-    const key = fileKey(file);
-    let known: Checkpoint | undefined;
-    const others: Checkpoint[] = [];
-    for (const checkpoint of this.#checkpoints.get(key) ?? []) {
-      const head = !known && file.size >= checkpoint.position ? await compareHead(fd, checkpoint.head) : undefined;
-      if (head) known = { ...checkpoint, head };
-      else others.push(checkpoint);
-    }
-    this.#checkpoints.delete(key);
-    for (const { entryUid, generation } of others) this.#tools.store.remove(entryUid, generation);
-    return known;
   }
 
   async #newGeneration(fd: number, file: FoundFile, start: StartRule): Promise<Checkpoint> {
@@ -219,6 +205,7 @@ export class SourceSet {
     const unread = source.size - source.position;
     const fields = { path: source.path, generation: source.generation, bytes: unread };
     if (unread > 0) this.#tools.logger.error('a file was truncated before all of it was delivered', fields);
+    else this.#tools.logger.info('a file was truncated; what came since it was last looked at is not known', fields);
     source.state = 'CLOSED';
     this.#tools.store.remove(this.#entryUid, source.generation);
     this.#track(source.fd, this.#mint(source), 0);
@@ -253,19 +240,10 @@ export class SourceSet {
   #letGo(source: Source): void {
     source.close();
     this.#sources.delete(source.generation);
-    const key = fileKey(source);
-    this.#byFile.delete(key);
+    this.#byFile.delete(fileKey(source));
     if (this.#byPath.get(source.path) === source) this.#byPath.delete(source.path);
     if (source.unlinked) this.#tools.store.remove(this.#entryUid, source.generation);
-    else this.#checkpoints.set(key, [...(this.#checkpoints.get(key) ?? []), source.checkpoint]);
+    else this.#known.add(source.checkpoint);
     this.#tools.onStateChange();
   }
-}
-
-function isAtOrBelow(path: string, folder: string): boolean {
-  return path === folder || path.startsWith(folder === '/' ? '/' : `${folder}/`);
-}
-
-function fileKey({ device, inode }: { device: bigint; inode: bigint }): string {
-  return `${device}:${inode}`;
 }

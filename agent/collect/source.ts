@@ -7,6 +7,7 @@ import { ContiguousPosition } from './contiguous-position.ts';
 import { compareHead, type FileHead, isInsideLine } from './file-head.ts';
 import { fstat, readAt } from './file-io.ts';
 import { RateMeter } from './rate-meter.ts';
+import { ReturnedRanges } from './returned-ranges.ts';
 
 const READ_BYTES_MIN = 64 * 1024;
 const NOTHING: Filled = { segment: undefined, more: false, full: false };
@@ -32,8 +33,7 @@ export class Source implements RouteSource {
   readonly rate = new RateMeter();
   readonly #events: SourceEvents;
   readonly #encoder = new LineEncoder();
-  /** Ranges that were read once and must be read again, in order. */
-  #returned: Pick<Segment, 'start' | 'end' | 'endsInsideLine'>[] = [];
+  readonly #returned = new ReturnedRanges();
   #format: LineFormat = { headers: undefined, maxLineBytes: 0 };
   #route: Route | undefined;
   readonly #delivered: ContiguousPosition;
@@ -83,7 +83,7 @@ export class Source implements RouteSource {
 
   /** All that the file has is in Kafka; nothing is on its way. */
   get complete(): boolean {
-    return this.#outstanding === 0 && this.#returned.length === 0 && !this.#busy && this.position >= this.size;
+    return this.#outstanding === 0 && !this.#returned.first && !this.#busy && this.position >= this.size;
   }
 
   /** Nothing is on its way. */
@@ -152,7 +152,7 @@ export class Source implements RouteSource {
     this.#became('look', '');
     if (size > this.size) this.lastGrowthMs = nowMs;
     this.size = size;
-    if (size > this.#readPosition || this.#returned.length > 0) this.wake();
+    if (size > this.#readPosition || this.#returned.first) this.wake();
     return learned ? 'learned' : 'same';
   }
 
@@ -179,10 +179,9 @@ export class Source implements RouteSource {
     this.#events.onProgress(this, segment);
   }
 
-  returned({ start, end, endsInsideLine }: Segment): void {
+  returned(segment: Segment): void {
     this.#outstanding--;
-    this.#returned.push({ start, end, endsInsideLine });
-    this.#returned.sort((a, b) => a.start - b.start);
+    this.#returned.add(segment);
     this.wake();
   }
 
@@ -203,7 +202,7 @@ export class Source implements RouteSource {
   }
 
   async #readAndEncode({ chunk, records }: Workbench): Promise<Filled> {
-    const again = this.#returned[0];
+    const again = this.#returned.first;
     const start = again?.start ?? this.#readPosition;
     const room = Math.floor(records.remaining * this.#rawPerEncoded) + 4096;
     const want = Math.min(CHUNK_BYTES_MAX, Math.max(this.#wantBytes, room), again ? again.end - again.start : Infinity);
@@ -221,8 +220,8 @@ export class Source implements RouteSource {
     );
     const end = start + encoded.consumed;
     this.size = Math.max(this.size, start + bytesRead);
-    if (again) this.#tookAgain(again, end);
-    else this.#tookNew(end, encoded.insideLine);
+    if (again) this.#returned.took(again, end);
+    else [this.#readPosition, this.#insideLine] = [end, encoded.insideLine];
     const { full } = encoded;
     if (encoded.records === 0) return { segment: undefined, more: this.#widen(full, atEnd), full };
     this.#wantBytes = READ_BYTES_MIN;
@@ -233,17 +232,6 @@ export class Source implements RouteSource {
       more: full || !atEnd || again !== undefined,
       full,
     };
-  }
-
-  #tookNew(end: number, insideLine: boolean): void {
-    this.#readPosition = end;
-    this.#insideLine = insideLine;
-  }
-
-  /** Another range may have come before this one while it was read. */
-  #tookAgain(range: { start: number; end: number }, end: number): void {
-    range.start = end;
-    if (range.start >= range.end) this.#returned = this.#returned.filter((other) => other !== range);
   }
 
   /** No line fitted: is there more to read at once? With a longer read, or in the next batch. */

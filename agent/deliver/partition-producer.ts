@@ -4,13 +4,9 @@ import { errorText } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { kafkaErrorName } from '../kafka/kafka-error.ts';
 import type { ProducerIdentity } from '../kafka/kafka-messages.ts';
-import {
-  DeliveryError,
-  DUPLICATE_SEQUENCE_NUMBER,
-  kafkaAnswerError,
-  TOPIC_AUTHORIZATION_FAILED,
-} from './delivery-error.ts';
+import { DeliveryError, DUPLICATE_SEQUENCE_NUMBER, kafkaAnswerError } from './delivery-error.ts';
 import type { KafkaCluster } from './kafka-cluster.ts';
+import { lastSequenceOf } from './last-sequence.ts';
 import { type RecordBatch, stampProducer } from './record-batch.ts';
 import { sequenceAfter, sequenceDistance } from './sequence.ts';
 import { Trouble } from './trouble.ts';
@@ -221,7 +217,7 @@ export class PartitionProducer {
    * exactly what it has: that is delivered, the rest goes again. An id that it does not know any more leaves it open.
    */
   async #compareSequences(): Promise<void> {
-    const last = await this.#lastSequence();
+    const last = this.#identity && (await lastSequenceOf(this.#cluster, this, this.#identity));
     if (last !== undefined) {
       while (this.#queue[0]?.baseSequence !== undefined && sequenceDistance(lastOf(this.#queue[0]), last) >= 0) {
         this.#queue.shift()?.onDelivered();
@@ -238,17 +234,6 @@ export class PartitionProducer {
     this.#identity = undefined;
     this.#nextSequence = 0;
     for (const batch of this.#queue) batch.baseSequence = undefined;
-  }
-
-  async #lastSequence(): Promise<number | undefined> {
-    if (!this.#identity) return undefined;
-    try {
-      return await this.#cluster.lastSequence(this.topic, this.partition, this.#identity);
-    } catch (error) {
-      // Without the right to READ the topic (KIP-664) the question can't be asked. Whatever else it is will pass.
-      if (error instanceof DeliveryError && error.kafkaCode === TOPIC_AUTHORIZATION_FAILED) return undefined;
-      throw error;
-    }
   }
 }
 

@@ -1,4 +1,4 @@
-import { connect as connectTcp, type Socket } from 'node:net';
+import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { systemClock } from '../../runtime/clock.ts';
 import type { Login, TlsMaterial } from '../../runtime/security.ts';
@@ -72,7 +72,9 @@ export class KafkaConnection {
   /** Connects, makes sure of what the broker speaks, and logs in. Rejects with ConnectionError. */
   static async open({ host, port }: BrokerAddress, options: ConnectionOptions): Promise<KafkaConnection> {
     const { clientId, tls, login, needs } = options;
-    const socket = tls ? connectTls({ host, port, servername: host, ...tls }) : connectTcp({ host, port });
+    const socket = tls
+      ? connectTls({ host, port, ...(!isIP(host) && { servername: host }), ...tls })
+      : connectTcp({ host, port });
     const connection = new KafkaConnection(socket, clientId, `Kafka at ${host}:${port}`);
     try {
       connection.#requireApis(await connection.request(apiVersions()), needs);

@@ -1,5 +1,5 @@
-import { mkdir, open, readFile, rename } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { open, readFile, rename } from 'node:fs/promises';
+import { join } from 'node:path';
 import { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import { CodedError, errorCode } from '../../runtime/errors.ts';
 
@@ -29,7 +29,6 @@ export class SnapshotCache {
 
   /** Writes atomically: a crash leaves the former file or the new one, whole. */
   async save(entries: readonly Entry[]): Promise<void> {
-    await mkdir(dirname(this.#file), { recursive: true });
     const text = `${JSON.stringify({ version: VERSION, entries: entries.map(Entry.toJSON) }, undefined, 1)}\n`;
     const temporary = `${this.#file}.new`;
     await using file = await open(temporary, 'w', 0o600);

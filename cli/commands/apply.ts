@@ -2,7 +2,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
-import { type EntryDocument, entryDocuments, entryToDocument } from '../../proto/rules/entry-document.ts';
+import { type EntryDocument, entryDocuments, entryToDocument, withoutTwins } from '../../proto/rules/entry-document.ts';
 import { ENTRY_BYTES_MAX, entryBytes, withEntryDefaults } from '../../proto/rules/entry-rules.ts';
 import type { FieldViolation } from '../../proto/rules/field-violation.ts';
 import { errorText } from '../../runtime/errors.ts';
@@ -71,7 +71,7 @@ async function readDocuments(files: readonly string[]): Promise<EntryDocument[]>
   for (const file of await expand(files))
     documents.push(...parse(await read(file), file === '-' ? 'standard input' : file));
   if (documents.length === 0) throw new CliError(exitCodes.usage, `no entries in ${files.join(', ')}`);
-  return documents;
+  return withoutTwins(documents);
 }
 
 function problemsOf(documents: readonly EntryDocument[]): FieldViolation[] {

@@ -4,7 +4,7 @@ import { selectorLabels } from '../../proto/rules/agent-labels.ts';
 import { agentName, entryName } from '../../proto/rules/names.ts';
 import { CliError, exitCodes } from '../cli-error.ts';
 import { age, count, fields, size, Table, word } from '../format.ts';
-import { agentStatus, labels } from '../output.ts';
+import { agentStatus, fileCount, labels } from '../output.ts';
 import type { ControllerApi } from '../rpc/client.ts';
 import { listAgents } from '../rpc/lists.ts';
 import { parseTargets } from '../target.ts';
@@ -36,7 +36,7 @@ async function describeEntry(api: ControllerApi, name: string): Promise<string> 
       title: 'REVISION',
       value: ({ status }) => (status.etag === entry.etag ? `${status.etag} (current)` : status.etag),
     },
-    { title: 'FILES', value: ({ status }) => String(status.files) },
+    { title: 'FILES', value: ({ status }) => fileCount(status) },
     { title: 'LAG', value: ({ agent }) => size(lagOf(agent, entry)) },
     { title: 'ERROR', value: ({ status }) => status.error || '-' },
   ]);
@@ -95,7 +95,7 @@ function describeEntries({ entries }: Agent): string {
     { title: '  NAME', value: ({ entry }) => `  ${entry.replace(/^entries\//, '')}` },
     { title: 'STATE', value: ({ state }) => word(state) },
     { title: 'REVISION', value: ({ etag }) => etag },
-    { title: 'FILES', value: ({ files }) => String(files) },
+    { title: 'FILES', value: fileCount },
     { title: 'ERROR', value: ({ error }) => error || '-' },
   ]);
   return `Entries:\n${table.render(entries)}`;

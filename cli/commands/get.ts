@@ -1,6 +1,7 @@
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import type { Agent } from '../../proto/gen/logfleet/v1/fleet.ts';
 import { agentName, entryName } from '../../proto/rules/names.ts';
+import { parseSelector } from '../../proto/rules/selector.ts';
 import { CliError, exitCodes } from '../cli-error.ts';
 import { Table } from '../format.ts';
 import { agentKind, entryKind, type Kind, type Output, renderItem, renderList } from '../output.ts';
@@ -31,9 +32,18 @@ export async function get(
   write: (text: string) => void,
 ): Promise<void> {
   const { kind, names } = parseTargets(words);
-  const labelSelector = options.selector ?? '';
+  const labelSelector = checkedSelector(options.selector ?? '');
   if (kind === 'entry') await show(entryReader(api, labelSelector), names, options, write);
   else await show(agentReader(api, labelSelector, isDocument(options.output)), names, options, write);
+}
+
+function checkedSelector(text: string): string {
+  try {
+    parseSelector(text);
+    return text;
+  } catch (error) {
+    throw new CliError(exitCodes.usage, `--selector: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 async function show<Item>(

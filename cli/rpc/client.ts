@@ -34,7 +34,12 @@ const CHANNEL_OPTIONS = {
   'grpc.keepalive_timeout_ms': 5_000,
 };
 
+/** Throws CliError for an address that is none, and for files that can't be read. */
 export function connect(options: ConnectionOptions): ControllerApi {
+  if (!/^(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$/.test(options.controller)) {
+    const text = `--controller: ${JSON.stringify(options.controller)} is no address: give HOST:PORT`;
+    throw new CliError(exitCodes.usage, text);
+  }
   const channel = createChannel(options.controller, credentials(options), CHANNEL_OPTIONS);
   const factory = createClientFactory().use(errorDetailsClientMiddleware);
   const fail = (error: unknown) => toCliError(error, options);
@@ -89,17 +94,24 @@ function toCliError(error: unknown, { controller, timeoutMs }: ConnectionOptions
     return new CliError(exitCodes.unreachable, `${text}; see --timeout`, { cause: error });
   }
   if (!(error instanceof ClientError)) return error;
-  if (error.code === Status.UNAVAILABLE) {
-    const remedy = 'is it running, and is --controller (or LOGFLEET_CONTROLLER) right?';
-    return new CliError(
-      exitCodes.unreachable,
-      `the controller at ${controller} can't serve: ${grpcDetails(error.details)}; ${remedy}`,
-      { cause: error },
-    );
-  }
+  if (error.code === Status.UNAVAILABLE) return unavailable(error, controller);
   const violations = violationsOf(error);
   const text = violations.length > 0 ? 'the controller refuses:' : error.details || errorText(error);
   return new CliError(exitCodes.refused, text, { cause: error, violations });
+}
+
+/** Who was not reached is told by what grpc-js says of its connection; else the controller itself has answered. */
+function unavailable(error: ClientError, controller: string): CliError {
+  const details = grpcDetails(error.details);
+  const reached = !/^(No connection established|Connection dropped|Name resolution failed)/.test(details);
+  const plain = /wrong version number|packet length too long/.test(details);
+  const remedy = plain
+    ? 'that port does not speak TLS'
+    : 'is it running, and is --controller (or LOGFLEET_CONTROLLER) right?';
+  const text = reached
+    ? `the controller at ${controller} can't serve this now: ${details}`
+    : `the controller at ${controller} can't be reached: ${details}; ${remedy}`;
+  return new CliError(exitCodes.unreachable, text, { cause: error });
 }
 
 function violationsOf(error: ClientError): FieldViolation[] {

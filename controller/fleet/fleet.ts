@@ -4,8 +4,9 @@ import { agentLabelViolations } from '../../proto/rules/agent-labels.ts';
 import { agentName, isAgentId } from '../../proto/rules/names.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import { invalidArgument } from '../api-error.ts';
+import { ApiError, invalidArgument } from '../api-error.ts';
 import type { EntryStore } from '../entry-store.ts';
+import type { Claim } from './agent-claims.ts';
 import { AgentSession } from './agent-session.ts';
 import type { AgentRecord, Membership } from './membership.ts';
 
@@ -43,7 +44,7 @@ export class Fleet {
     const now = this.#now();
     const { agentId, host } = identity;
     const presence = { instance_id: hello.instanceId, host, connect_time: now.toISOString() };
-    const claim = await this.#membership.claims.claim(agentId, presence);
+    const claim = await this.#claim(agentId, presence);
     const session = new AgentSession({ ...hello, identity }, this.#store, { claim, now });
     try {
       // What the agent is told must not be older than what its former controller told it.
@@ -106,6 +107,20 @@ export class Fleet {
     for (const [agentId, record] of this.#membership.records()) agents.set(agentId, this.#fromRecord(record));
     for (const [agentId, session] of this.#sessions) agents.set(agentId, this.#describe(session, includeFiles));
     return agents;
+  }
+
+  async #claim(agentId: string, presence: { instance_id: string; host: string; connect_time: string }): Promise<Claim> {
+    try {
+      return await this.#membership.claims.claim(agentId, presence);
+    } catch (error) {
+      if (error instanceof ApiError && error.code === 'ALREADY_EXISTS')
+        this.#logger.warn('a second agent with an id that is connected is refused', {
+          agent: agentId,
+          host: presence.host,
+          error: error.message,
+        });
+      throw error;
+    }
   }
 
   #describe(session: AgentSession, includeFiles: boolean): Agent {

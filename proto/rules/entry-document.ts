@@ -59,6 +59,17 @@ export function entryDocuments(text: string, fileName: string): EntryDocument[] 
   return found;
 }
 
+/** The documents, with a violation at each whose name another has, too. */
+export function withoutTwins(documents: readonly EntryDocument[]): EntryDocument[] {
+  const byName = Map.groupBy(documents, ({ entry }) => entry.name);
+  return documents.map((document) => {
+    const others = (byName.get(document.entry.name) ?? []).filter((other) => other !== document);
+    if (others.length === 0 || document.entry.name === '') return document;
+    const description = `${document.entry.name} is also at ${others.map(({ where }) => where).join(', ')}`;
+    return { ...document, violations: [...document.violations, { field: 'name', description }] };
+  });
+}
+
 /** Makes an entry of a parsed mapping with the proto's words; the name may be short. Checks types and rules. */
 export function entryFromDocument(value: unknown): { entry: Entry; violations: FieldViolation[] } {
   if (!isRecord(value)) {

@@ -143,6 +143,9 @@ test('wrong input exits with 2 and changes nothing, a refusal with 1, a controll
   assert.match(refused.stderr, /^error: nothing was applied, for this is wrong:\n/);
   assert.match(refused.stderr, /wrong\.yaml:10: path: is not a field of an entry: did you mean "paths"\?\n/);
   assert.match(refused.stderr, /wrong\.yaml:10: name: "entries\/Bad" is not an entry's name/);
+  const twins = await run(['apply', '-f', '-'], `${YAML}- {name: web, topic: t, paths: [/a]}\n`);
+  assert.deepEqual([twins.code, twins.stdout], [2, '']);
+  assert.match(twins.stderr, /input:2: name: entries\/web is also at standard input:10\n/);
   const none = await run(['get', 'entries']);
   assert.deepEqual([none.code, none.stdout, none.stderr], [0, '', 'No entries found.\n']);
   const cases: [string[], number, RegExp][] = [
@@ -155,11 +158,12 @@ test('wrong input exits with 2 and changes nothing, a refusal with 1, a controll
     [['delete'], 2, /say what: entries or agents/],
     [['--ca-file', '/none.pem', 'get', 'entries'], 2, /--ca-file: can't read \/none\.pem: ENOENT/],
     [['get', 'entry', 'none'], 1, /there is no entries\/none/],
-    [['get', 'agents', '-l', 'env in (x'], 1, /label_selector: selector .* is wrong at its end/],
+    [['get', 'agents', '-l', 'env in (x'], 2, /--selector: selector .* is wrong at its end/],
+    [['--controller', 'somewhere', 'get', 'entries'], 2, /--controller: "somewhere" is no address: give HOST:PORT/],
     [
       ['--controller', '127.0.0.1:1', 'get', 'entries'],
       3,
-      /the controller at 127\.0\.0\.1:1 can't serve: .*is it running/,
+      /the controller at 127\.0\.0\.1:1 can't be reached: .*is it running/,
     ],
   ];
   for (const [args, code, expected] of cases) {

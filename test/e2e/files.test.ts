@@ -63,7 +63,7 @@ test('an unreadable file and a vanished one are shown in the fleet, and the othe
   await writeFile(dir.at('secret.log'), 'secret\n');
   await chmod(dir.at('secret.log'), 0o600);
   await writeFile(dir.at('open.log'), 'open\n');
-  await using _agent = agentOf(on, 'a', { uid: NOBODY });
+  await using agent = agentOf(on, 'a', { uid: NOBODY });
   const entry = await controller.api.call('EntryService', 'CreateEntry', {
     entry_id: 'app',
     entry: { paths: [dir.at('*.log')], topic, start: 'beginning' },
@@ -77,6 +77,9 @@ test('an unreadable file and a vanished one are shown in the fleet, and the othe
     assert.equal(file?.state, 'STATE_FAILED');
     assert.match(file.last_error, /EACCES|permission denied/i);
   });
+  const [status] = (await agentNow(on, 'a')).entries;
+  assert.deepEqual([status.files, status.failed_files, status.state], [2, 1, 'STATE_APPLIED']);
+  assert.equal((await agent.logged("can't be read"))['path'], dir.at('secret.log'));
   await rename(dir.at('open.log'), dir.at('open.moved'));
   await eventually(async () => assert.equal((await fileNamed('open.log'))?.state, 'STATE_DRAINING'));
   await chown(dir.at('secret.log'), NOBODY, NOBODY);

@@ -13,6 +13,7 @@ import { tempDir } from '../support/temp-dir.ts';
 import { countRecords, createTopic, readTopic } from '../support/topics.ts';
 
 const NOBODY = 65_534;
+const FILES = 2_000;
 
 async function writeEntries(file: string, entries: object[]): Promise<void> {
   await writeFile(file, JSON.stringify({ entries }));
@@ -164,6 +165,51 @@ test('--once tells what it could not read, and what it did not find, and fails f
   assert.match(String((await agent.logged('not read'))['error']), /EACCES|permission denied/i);
   assert.match(agent.stderr(), /1 of 2 files could not be read/);
   assert.equal(await countRecords(kafka, topic), 1);
+});
+
+test('SIGTERM while many files are looked at for the first time ends in good order', async () => {
+  const kafka = await sharedKafka();
+  const topic = await createTopic(kafka);
+  await using dir = await tempDir();
+  await mkdir(dir.at('logs'));
+  await Promise.all(
+    Array.from({ length: FILES }, (_, index) => writeFile(dir.at('logs', `${index}.log`), `${index}\n`)),
+  );
+  await writeEntries(dir.at('entries.yaml'), [
+    { name: 'a', paths: [dir.at('logs', '*.log')], topic, start: 'beginning' },
+  ]);
+  const args = ['--entries', dir.at('entries.yaml'), '--kafka', kafka.join(','), '--state', dir.at('state')];
+  await using agent = startProcess('agent/main.ts', args);
+  await agent.logged('agent started');
+  await agent.kill('SIGTERM');
+  assert.equal((await agent.exited).code, 0, agent.stderr());
+  const rest = await runProcess('agent/main.ts', [...args, '--once']);
+  assert.equal(rest.code, 0, rest.stderr);
+  const values = (await readTopic(kafka, topic)).map(({ value }) => Number(value));
+  assert.deepEqual(
+    values.sort((a, b) => a - b),
+    Array.from({ length: FILES }, (_, index) => index),
+  );
+});
+
+test('a changed entries file is applied, however it is written', async () => {
+  const kafka = await sharedKafka();
+  const [former, latter] = [await createTopic(kafka), await createTopic(kafka)];
+  await using dir = await tempDir();
+  const file = dir.at('entries.yaml');
+  await writeFile(dir.at('a.log'), 'one\n');
+  await writeEntries(file, [{ name: 'a', paths: [dir.at('*.log')], topic: former, start: 'beginning' }]);
+  await using agent = startProcess('agent/main.ts', [
+    ...['--entries', file, '--kafka', kafka.join(','), '--state', dir.at('state')],
+  ]);
+  await eventually(async () => assert.equal(await countRecords(kafka, former), 1));
+  await truncate(file);
+  await agent.logged('the entries file can not be used; the former entries stay');
+  await writeEntries(file, [{ name: 'a', paths: [dir.at('*.log')], topic: latter, start: 'beginning' }]);
+  await agent.logged('applied the changed entries');
+  await appendFile(dir.at('a.log'), 'two\n');
+  await eventually(async () => assert.equal(await countRecords(kafka, latter), 1));
+  assert.equal(await countRecords(kafka, former), 1);
 });
 
 test('a state folder is held by one agent at a time', async () => {

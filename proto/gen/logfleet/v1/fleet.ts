@@ -76,6 +76,8 @@ export interface EntryStatus {
   error: string;
   /** How many files the entry matches on this agent. */
   files: number;
+  /** How many of them can't be read now; FileStatus.last_error says why. */
+  failedFiles: number;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -919,7 +921,15 @@ export const AgentHealth: MessageFns<AgentHealth> = {
 };
 
 function createBaseEntryStatus(): EntryStatus {
-  return { entry: "", etag: "", state: EntryStatus_State.UNSPECIFIED, error: "", files: 0, _unknownFields: {} };
+  return {
+    entry: "",
+    etag: "",
+    state: EntryStatus_State.UNSPECIFIED,
+    error: "",
+    files: 0,
+    failedFiles: 0,
+    _unknownFields: {},
+  };
 }
 
 export const EntryStatus: MessageFns<EntryStatus> = {
@@ -938,6 +948,9 @@ export const EntryStatus: MessageFns<EntryStatus> = {
     }
     if (message.files !== 0) {
       writer.uint32(40).int32(message.files);
+    }
+    if (message.failedFiles !== 0) {
+      writer.uint32(48).int32(message.failedFiles);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -1003,6 +1016,14 @@ export const EntryStatus: MessageFns<EntryStatus> = {
             message.files = reader.int32();
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.failedFiles = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1030,6 +1051,7 @@ export const EntryStatus: MessageFns<EntryStatus> = {
       state: isSet(object.state) ? entryStatus_StateFromJSON(object.state) : EntryStatus_State.UNSPECIFIED,
       error: isSet(object.error) ? globalThis.String(object.error) : "",
       files: isSet(object.files) ? globalThis.Number(object.files) : 0,
+      failedFiles: isSet(object.failed_files) ? globalThis.Number(object.failed_files) : 0,
     };
   },
 
@@ -1050,6 +1072,9 @@ export const EntryStatus: MessageFns<EntryStatus> = {
     if (message.files !== 0) {
       obj.files = Math.round(message.files);
     }
+    if (message.failedFiles !== 0) {
+      obj.failed_files = Math.round(message.failedFiles);
+    }
     return obj;
   },
 
@@ -1063,6 +1088,7 @@ export const EntryStatus: MessageFns<EntryStatus> = {
     message.state = object.state ?? EntryStatus_State.UNSPECIFIED;
     message.error = object.error ?? "";
     message.files = object.files ?? 0;
+    message.failedFiles = object.failedFiles ?? 0;
     return message;
   },
 };

@@ -1,0 +1,185 @@
+import assert from 'node:assert/strict';
+import { appendFile, rename, stat, truncate, unlink, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { test } from 'node:test';
+import { CheckpointStore } from '../../../agent/collect/checkpoint-store.ts';
+import { type FoundFile, foundFile } from '../../../agent/collect/discovery.ts';
+import type { Source } from '../../../agent/collect/source.ts';
+import { SourceSet } from '../../../agent/collect/source-set.ts';
+import { RecordBuffer } from '../../../agent/deliver/record-buffer.ts';
+import type { Route } from '../../../agent/deliver/route.ts';
+import { createLogger } from '../../../runtime/logger.ts';
+import { type TempDir, tempDir } from '../../support/temp-dir.ts';
+
+const HOUR_MS = 3_600_000;
+const signal = new AbortController().signal;
+const nowhere = { producer: { topic: 't', partition: 0 }, wake: () => {} } as unknown as Route;
+
+/** Sources over real files and a real store; only the clock is the test's. */
+class Ground {
+  readonly store: CheckpointStore;
+  readonly set: SourceSet;
+  nowMs = 0;
+  wanted = (_path: string) => true;
+
+  constructor(dir: TempDir) {
+    this.store = CheckpointStore.open(dir.at('state'));
+    const clock = { nowMs: () => this.nowMs, monotonicMs: () => this.nowMs, sleep: async () => {} };
+    const logger = createLogger({ level: 'error', format: 'json', write: () => {} });
+    const rest = { once: false, onDelivered: () => {}, onStateChange: () => {} };
+    this.set = new SourceSet('e', { clock, logger, store: this.store, ...rest }, (source) => {
+      if (source.state === 'PAUSED') return;
+      source.assign(nowhere, { headers: undefined, maxLineBytes: 1000 });
+    });
+  }
+
+  async scan(paths: string[], unreadable: string[] = []): Promise<void> {
+    const files: FoundFile[] = [];
+    for (const path of paths) files.push(foundFile(path, await stat(path, { bigint: true })) as FoundFile);
+    const errors = unreadable.map((path) => ({ path, error: new Error('EACCES') }));
+    const rules = { start: () => 'beginning' as const, matches: (path: string) => this.wanted(path) };
+    await this.set.reconcile({ files, errors }, rules, signal);
+  }
+
+  get sources(): Source[] {
+    return [...this.set];
+  }
+
+  /** Reads and acknowledges all that there is. */
+  async deliver(): Promise<void> {
+    const bench = { chunk: Buffer.alloc(1 << 20), records: new RecordBuffer() };
+    for (const source of this.sources) {
+      bench.records.reset();
+      const { segment } = await source.fill(bench);
+      if (segment) source.delivered(segment);
+    }
+  }
+
+  close(): void {
+    this.set.close();
+    this.store.close();
+  }
+}
+
+test('a file whose folder can not be looked into is neither let go nor forgotten, however long', async () => {
+  await using dir = await tempDir();
+  const on = new Ground(dir);
+  const file = dir.at('a.log');
+  await writeFile(file, 'one\n');
+  await on.scan([file]);
+  await on.deliver();
+  for (let scan = 0; scan < 4; scan++) {
+    on.nowMs += HOUR_MS;
+    await on.scan([], [dirname(file)]);
+  }
+  const [source] = on.sources;
+  assert.deepEqual([source?.state, source?.position], ['READING', 4]);
+  on.close();
+});
+
+test('a file that has left its path is let go after its grace, and goes on from where it was when it comes back', async () => {
+  await using dir = await tempDir();
+  const on = new Ground(dir);
+  const file = dir.at('a.log');
+  await writeFile(file, 'one\ntw');
+  await on.scan([file]);
+  await on.deliver();
+  const generation = on.sources[0]?.generation;
+  await rename(file, dir.at('elsewhere'));
+  for (let scan = 0; scan < 3; scan++) {
+    await on.scan([]);
+    assert.equal(on.sources[0]?.state, 'DRAINING');
+    on.nowMs += HOUR_MS;
+  }
+  await on.deliver();
+  await on.scan([]);
+  assert.equal(on.sources.length, 0);
+  await rename(dir.at('elsewhere'), file);
+  await on.scan([file]);
+  const [source] = on.sources;
+  assert.deepEqual([source?.generation, source?.position, source?.sealed], [generation, 6, false]);
+  on.close();
+});
+
+test('a deleted file is read to its end, let go and forgotten', async () => {
+  await using dir = await tempDir();
+  const on = new Ground(dir);
+  await writeFile(dir.at('a.log'), 'one\ntwo');
+  await on.scan([dir.at('a.log')]);
+  await unlink(dir.at('a.log'));
+  for (let scan = 0; scan < 3; scan++) {
+    await on.scan([]);
+    on.nowMs += HOUR_MS;
+    await on.deliver();
+  }
+  await on.scan([]);
+  assert.deepEqual([on.sources, on.store.load('e')], [[], []]);
+  on.close();
+});
+
+test('a file that the entry does not mean any more is let go at once, though it grows, and is known when it is meant again', async () => {
+  await using dir = await tempDir();
+  const on = new Ground(dir);
+  const file = dir.at('a.log');
+  await writeFile(file, 'one\n');
+  await on.scan([file]);
+  await on.deliver();
+  on.wanted = () => false;
+  await appendFile(file, 'two\n');
+  await on.scan([]);
+  assert.equal(on.sources.length, 0);
+  on.wanted = () => true;
+  await on.scan([file]);
+  assert.equal(on.sources[0]?.position, 4);
+  on.close();
+});
+
+test('the generation that begins with a truncation is known by its head after a restart', async () => {
+  await using dir = await tempDir();
+  const file = dir.at('a.log');
+  await writeFile(file, 'a first life\n');
+  const before = new Ground(dir);
+  await before.scan([file]);
+  await before.deliver();
+  await truncate(file);
+  await before.scan([file]);
+  await appendFile(file, 'second\n');
+  await before.scan([file]);
+  await before.deliver();
+  before.store.flush(1);
+  before.close();
+  // Another life again, and longer than what was read of the second.
+  await writeFile(file, 'a third life, longer than the second\n');
+  const after = new Ground(dir);
+  await after.scan([file]);
+  assert.equal(after.sources[0]?.position, 0);
+  after.close();
+});
+
+test('a file that took the place of the one that was found there is known as what it is', async () => {
+  await using dir = await tempDir();
+  const on = new Ground(dir);
+  const [file, rotated] = [dir.at('a.log'), dir.at('a.log.1')];
+  await writeFile(file, 'old\n');
+  const found = foundFile(file, await stat(file, { bigint: true })) as FoundFile;
+  await rename(file, rotated);
+  await writeFile(file, 'new\n');
+  const rules = { start: () => 'beginning' as const, matches: () => true };
+  await on.set.reconcile({ files: [found], errors: [] }, rules, signal);
+  await on.scan([file, rotated]);
+  const inodes = new Map(on.sources.map(({ path, inode }) => [path, inode]));
+  assert.equal(inodes.size, 2);
+  for (const path of [file, rotated]) assert.equal(inodes.get(path), (await stat(path, { bigint: true })).ino);
+  on.close();
+});
+
+test('what hints and scans meet at the same time is opened once', async () => {
+  await using dir = await tempDir();
+  const on = new Ground(dir);
+  const file = dir.at('a.log');
+  await writeFile(file, 'one\n');
+  const found = foundFile(file, await stat(file, { bigint: true })) as FoundFile;
+  await Promise.all([on.scan([file]), ...[1, 2, 3].map(() => on.set.meet(file, found, () => 'beginning'))]);
+  assert.equal(on.sources.length, 1);
+  on.close();
+});

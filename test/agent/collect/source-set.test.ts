@@ -144,8 +144,9 @@ test('the generation that begins with a truncation is known by its head after a 
   await truncate(file);
   await before.scan([file]);
   await appendFile(file, 'second\n');
-  await before.scan([file]);
+  // Read and acknowledged before the next look.
   await before.deliver();
+  await before.scan([file]);
   before.store.flush(1);
   before.close();
   // Another life again, and longer than what was read of the second.

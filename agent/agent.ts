@@ -5,6 +5,7 @@ import { createLifecycle } from '../runtime/lifecycle.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { loadSasl, loadTls } from '../runtime/security.ts';
 import { CheckpointStore } from './collect/checkpoint-store.ts';
+import { FileBudget, openFilesMax } from './collect/file-budget.ts';
 import { FileCollector } from './collect/file-collector.ts';
 import type { Observation } from './collector.ts';
 import type { AgentConfig } from './config.ts';
@@ -15,6 +16,8 @@ import { followEntriesFile, readEntriesFile } from './entries-file.ts';
 import { agentIdentity } from './identity.ts';
 import { DesiredState } from './link/desired-state.ts';
 import { SnapshotCache } from './link/snapshot-cache.ts';
+
+const UNREAD_TOLD = 5;
 
 /** One agent: the collector, and what tells it the desired state. */
 export class Agent {
@@ -71,7 +74,8 @@ export class Agent {
       if (state === 'STATE_PAUSED') this.#logger.warn('not read, for the entry is paused', { entry });
     }
     const unread = files.filter(({ lastError }) => lastError !== '');
-    for (const { path, lastError } of unread) this.#logger.error('not read', { path, error: lastError });
+    for (const { path, lastError } of unread.slice(0, UNREAD_TOLD))
+      this.#logger.error('not read', { path, error: lastError });
     if (unread.length > 0) throw new Error(`${unread.length} of ${files.length} files could not be read`);
     this.#logger.info('all is read and acknowledged', { lines: health.deliveredLines, bytes: health.deliveredBytes });
   }
@@ -122,7 +126,8 @@ export class Agent {
     const pool = new WorkPool(this.#config.buffer_memory);
     const router: Router = new Router(cluster, { clock, logger, pool }, () => collector.changed());
     const options = { scanIntervalMs: this.#config.scan_interval, drainTimeoutMs: this.#config.drain_timeout };
-    const collector = new FileCollector(options, { clock, logger, store, router, host: hostname(), once });
+    const budget = new FileBudget(openFilesMax());
+    const collector = new FileCollector(options, { clock, logger, store, budget, router, host: hostname(), once });
     return collector;
   }
 }

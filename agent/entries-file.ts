@@ -31,6 +31,8 @@ export async function followEntriesFile(
   signal: AbortSignal,
 ): Promise<void> {
   let seen = applied;
+  // The same reason again and again is told once.
+  let told = '';
   for (;;) {
     await tools.clock.sleep(LOOK_INTERVAL_MS, signal).catch(() => {});
     if (signal.aborted) return;
@@ -40,9 +42,12 @@ export async function followEntriesFile(
       seen = text;
       collector.apply(parseEntries(text, file));
       tools.logger.info('applied the changed entries', { file });
+      told = '';
     } catch (error) {
-      const fields = { error: errorText(error) };
-      tools.logger.warn('the entries file can not be used; the former entries stay', fields);
+      const text = errorText(error);
+      if (text !== told)
+        tools.logger.warn('the entries file can not be used; the former entries stay', { error: text });
+      told = text;
     }
   }
 }

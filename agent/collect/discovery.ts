@@ -21,6 +21,15 @@ export interface ScanResult {
   errors: { path: string; error: Error }[];
 }
 
+/** Where a file met for the first time is read from. */
+export type StartRule = (file: FoundFile) => 'beginning' | 'end';
+
+export interface ScanRules {
+  start: StartRule;
+  /** Whether the entry still wants what is at a path. */
+  matches(path: string): boolean;
+}
+
 const STATS_AT_ONCE = 32;
 /** What Node puts in the place of bytes that are no UTF-8: such a path leads nowhere. */
 const NOT_UTF8 = '\uFFFD';

@@ -15,6 +15,7 @@ const ROUTING_RETRY = { initialMs: 100, maxMs: 5_000 };
 const ROUTING_QUIET_MS = 1_000;
 /** Files are stamped by a clock that stands still for up to 10 ms (clock_gettime(2), CLOCK_REALTIME_COARSE). */
 const CLOCK_GRAIN_MS = 10;
+const ERRORS_TOLD = 3;
 
 export interface CollectTools extends SourceSetTools {
   router: Router;
@@ -211,15 +212,22 @@ export class EntryCollector {
     const errors = await this.#sources.reconcile(found, { start, matches: (path) => discovery.matches(path) }, signal);
     if (signal.aborted) return;
     const changed = !this.#scannedNow || [...errors.keys()].join() !== [...this.#fileErrors.keys()].join();
-    for (const [path, error] of errors) {
-      if (this.#fileErrors.get(path) !== error)
-        this.#tools.logger.warn("can't be read", { entry: this.#entry.name, path, error });
-    }
+    this.#tellNewErrors(errors);
     this.#fileErrors = errors;
     if (this.#scanned !== discovery) this.#tools.store.markScanned(this.#entry.uid, this.#entry);
     this.#scanned = discovery;
     this.#scannedNow = true;
     if (changed) this.#tools.onStateChange();
+  }
+
+  /** A cause that befalls thousands of files does not fill the log: the fleet shows each. */
+  #tellNewErrors(errors: ReadonlyMap<string, string>): void {
+    const entry = this.#entry.name;
+    const fresh = [...errors].filter(([path]) => !this.#fileErrors.has(path));
+    for (const [path, error] of fresh.slice(0, ERRORS_TOLD))
+      this.#tools.logger.warn("can't be read", { entry, path, error });
+    const more = fresh.length - ERRORS_TOLD;
+    if (more > 0) this.#tools.logger.warn("more files can't be read", { entry, files: more });
   }
 
   /** `start` is about files that were there when the globs came; later ones are read whole, and with `once` all are. */

@@ -1,13 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync } from 'node:fs';
 import type { Clock } from '../../runtime/clock.ts';
 import { errorText } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Segment } from '../deliver/route.ts';
 import type { Checkpoint, CheckpointStore } from './checkpoint-store.ts';
-import { type FoundFile, foundFile, isAtOrBelow, type ScanResult } from './discovery.ts';
+import { type FoundFile, isAtOrBelow, type ScanResult, type ScanRules, type StartRule } from './discovery.ts';
+import type { FileBudget } from './file-budget.ts';
 import { compareHead, EMPTY_HEAD, lineStartBefore } from './file-head.ts';
-import { fstat, openToRead } from './file-io.ts';
 import { fileKey, KnownFiles } from './known-files.ts';
 import { Source } from './source.ts';
 
@@ -20,19 +19,11 @@ export interface SourceSetTools {
   clock: Clock;
   logger: Logger;
   store: CheckpointStore;
+  budget: FileBudget;
   /** Files are complete as they are: an unterminated last line goes at once. */
   once: boolean;
   onDelivered(segment: Segment): void;
   onStateChange(): void;
-}
-
-/** Where a file met for the first time is read from. */
-export type StartRule = (file: FoundFile) => 'beginning' | 'end';
-
-export interface ScanRules {
-  start: StartRule;
-  /** Whether the entry still wants what is at a path. */
-  matches(path: string): boolean;
 }
 
 /** The generations that one entry reads: recognises files, follows renames, notices truncation, lets go of what is complete. */
@@ -117,7 +108,7 @@ export class SourceSet {
 
   /** Closes the files; their positions stay. */
   close(): void {
-    for (const source of this.#sources.values()) source.close();
+    for (const source of this.#sources.values()) this.#close(source);
     this.#sources.clear();
     this.#byFile.clear();
     this.#byPath.clear();
@@ -150,20 +141,19 @@ export class SourceSet {
 
   /** What is at `path` by now may be another file than was seen there: its descriptor tells. */
   async #openFile(path: string, start: StartRule): Promise<Source> {
-    const fd = await openToRead(path);
+    const { budget, store } = this.#tools;
+    const { fd, file } = await budget.open(path);
+    const present = this.#byFile.get(fileKey(file));
+    if (present) {
+      budget.close(fd);
+      return present;
+    }
     try {
-      const file = foundFile(path, await fstat(fd, { bigint: true }));
-      if (!file) throw new Error('is no regular file any more');
-      const present = this.#byFile.get(fileKey(file));
-      if (present) {
-        closeSync(fd);
-        return present;
-      }
       const { known, gone } = await this.#known.take(fd, file);
-      for (const { entryUid, generation } of gone) this.#tools.store.remove(entryUid, generation);
+      for (const { entryUid, generation } of gone) store.remove(entryUid, generation);
       return this.#track(fd, known ?? (await this.#newGeneration(fd, file, start)), file.size);
     } catch (error) {
-      closeSync(fd);
+      budget.close(fd);
       throw error;
     }
   }
@@ -236,9 +226,15 @@ export class SourceSet {
     if (source.settled) this.#letGo(source);
   }
 
+  #close(source: Source): void {
+    if (this.#isClosed(source)) return;
+    source.state = 'CLOSED';
+    this.#tools.budget.close(source.fd);
+  }
+
   /** Closes the file. A deleted one is forgotten; another may come back, and goes on from where it was. */
   #letGo(source: Source): void {
-    source.close();
+    this.#close(source);
     this.#sources.delete(source.generation);
     this.#byFile.delete(fileKey(source));
     if (this.#byPath.get(source.path) === source) this.#byPath.delete(source.path);

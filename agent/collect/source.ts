@@ -1,4 +1,3 @@
-import { closeSync } from 'node:fs';
 import { LineEncoder, type LineFormat } from '../deliver/line-encoder.ts';
 import type { Filled, Route, RouteSource, Segment } from '../deliver/route.ts';
 import { CHUNK_BYTES_MAX, type Workbench } from '../deliver/work-pool.ts';
@@ -193,12 +192,6 @@ export class Source implements RouteSource {
   /** What is wrong with the file; empty when all is well. */
   get lastError(): string {
     return this.#errors.read || this.#errors.look;
-  }
-
-  close(): void {
-    if (this.state === 'CLOSED') return;
-    this.state = 'CLOSED';
-    closeSync(this.fd);
   }
 
   async #readAndEncode({ chunk, records }: Workbench): Promise<Filled> {

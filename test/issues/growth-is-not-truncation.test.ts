@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, fstatSync, openSync } from 'node:fs';
+import { appendFileSync, closeSync, fstatSync, openSync } from 'node:fs';
 import { test } from 'node:test';
 import { EMPTY_HEAD } from '../../agent/collect/file-head.ts';
 import { Source } from '../../agent/collect/source.ts';
@@ -32,5 +32,5 @@ test('a file that grows and is read while it is looked at is not taken for a tru
     assert.notEqual(await looked, 'truncated', `look ${look}`);
   }
   assert.equal(source.position, fstatSync(fd).size);
-  source.close();
+  closeSync(source.fd);
 });

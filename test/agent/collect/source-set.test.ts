@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { test } from 'node:test';
 import { CheckpointStore } from '../../../agent/collect/checkpoint-store.ts';
 import { type FoundFile, foundFile } from '../../../agent/collect/discovery.ts';
+import { FileBudget } from '../../../agent/collect/file-budget.ts';
 import type { Source } from '../../../agent/collect/source.ts';
 import { SourceSet } from '../../../agent/collect/source-set.ts';
 import { RecordBuffer } from '../../../agent/deliver/record-buffer.ts';
@@ -22,23 +23,24 @@ class Ground {
   nowMs = 0;
   wanted = (_path: string) => true;
 
-  constructor(dir: TempDir) {
+  constructor(dir: TempDir, filesMax = 100) {
     this.store = CheckpointStore.open(dir.at('state'));
     const clock = { nowMs: () => this.nowMs, monotonicMs: () => this.nowMs, sleep: async () => {} };
     const logger = createLogger({ level: 'error', format: 'json', write: () => {} });
-    const rest = { once: false, onDelivered: () => {}, onStateChange: () => {} };
+    const budget = new FileBudget(filesMax);
+    const rest = { budget, once: false, onDelivered: () => {}, onStateChange: () => {} };
     this.set = new SourceSet('e', { clock, logger, store: this.store, ...rest }, (source) => {
       if (source.state === 'PAUSED') return;
       source.assign(nowhere, { headers: undefined, maxLineBytes: 1000 });
     });
   }
 
-  async scan(paths: string[], unreadable: string[] = []): Promise<void> {
+  async scan(paths: string[], unreadable: string[] = []): Promise<Map<string, string>> {
     const files: FoundFile[] = [];
     for (const path of paths) files.push(foundFile(path, await stat(path, { bigint: true })) as FoundFile);
     const errors = unreadable.map((path) => ({ path, error: new Error('EACCES') }));
     const rules = { start: () => 'beginning' as const, matches: (path: string) => this.wanted(path) };
-    await this.set.reconcile({ files, errors }, rules, signal);
+    return this.set.reconcile({ files, errors }, rules, signal);
   }
 
   get sources(): Source[] {
@@ -182,5 +184,21 @@ test('what hints and scans meet at the same time is opened once', async () => {
   const found = foundFile(file, await stat(file, { bigint: true })) as FoundFile;
   await Promise.all([on.scan([file]), ...[1, 2, 3].map(() => on.set.meet(file, found, () => 'beginning'))]);
   assert.equal(on.sources.length, 1);
+  on.close();
+});
+
+test('files beyond the limit are told, with the remedy, and read when others are let go', async () => {
+  await using dir = await tempDir();
+  const on = new Ground(dir, 2);
+  const paths = ['a', 'b', 'c'].map((name) => dir.at(name));
+  for (const path of paths) await writeFile(path, 'one\n');
+  const errors = await on.scan(paths);
+  assert.deepEqual([...errors.keys()], [dir.at('c')]);
+  assert.match(errors.get(dir.at('c')) as string, /2 files are open, as many as the limit .* allows: raise the limit/);
+  await on.deliver();
+  on.wanted = (path) => path !== dir.at('a');
+  await on.scan(paths.slice(1));
+  assert.equal((await on.scan(paths.slice(1))).size, 0);
+  assert.deepEqual(on.sources.map(({ path }) => path).sort(), paths.slice(1));
   on.close();
 });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, fstatSync, openSync } from 'node:fs';
+import { appendFileSync, closeSync, fstatSync, openSync } from 'node:fs';
 import { test } from 'node:test';
 import { EMPTY_HEAD } from '../../../agent/collect/file-head.ts';
 import { Source } from '../../../agent/collect/source.ts';
@@ -47,5 +47,5 @@ test('ranges that come back while another is read again are all read again, in o
   assert.deepEqual(again, [0, 2]);
   assert.equal(source.position, LINES * LINE_BYTES);
   assert.ok(source.complete);
-  source.close();
+  closeSync(source.fd);
 });

@@ -72,7 +72,7 @@ export class SourceSet {
       await Promise.all(sources.slice(at, at + LOOKS_AT_ONCE).map((source) => this.#look(source)));
     }
     for (const source of sources) {
-      if (present.has(source) || signal.aborted) continue;
+      if (present.has(source) || this.#isClosed(source) || signal.aborted) continue;
       if (!rules.matches(source.path)) this.#isUnwanted(source);
       // What can't be looked at may still be there.
       else if (!found.errors.some(({ path }) => isAtOrBelow(source.path, path))) this.#leftItsPath(source);

@@ -6,10 +6,10 @@ export type TargetKind = 'entry' | 'agent';
 export function parseTargets(words: readonly string[]): { kind: TargetKind; names: string[] } {
   const [first = '', ...rest] = words;
   if (!first.includes('/')) return { kind: kindOf(first), names: rest };
-  const pairs = words.map((word) => word.split('/') as [string, string?]);
+  const pairs = words.map((word) => word.split('/') as [string, string?, string?]);
   const kind = kindOf(pairs[0]?.[0] ?? '');
-  for (const [other, name] of pairs) {
-    if (kindOf(other) !== kind || !name) {
+  for (const [other, name, more] of pairs) {
+    if (kindOf(other) !== kind || !name || more !== undefined) {
       throw new CliError(exitCodes.usage, `give names of one kind, such as ${kind}/a ${kind}/b`);
     }
   }
@@ -29,9 +29,9 @@ export async function forEachName(
     try {
       await action(name);
     } catch (error) {
-      // Nobody answers: that would be so for each.
-      if (!(error instanceof CliError) || error.exitCode !== exitCodes.refused) throw error;
       failures.push(error);
+      // Nobody answers: that would be so for each.
+      if (!(error instanceof CliError) || error.exitCode !== exitCodes.refused) break;
     }
   }
   const last = failures.pop();

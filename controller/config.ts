@@ -35,6 +35,10 @@ const schema = z.strictObject({
       (tls) => (tls.cert_file === undefined) === (tls.key_file === undefined),
       'cert_file and key_file go together',
     )
+    .refine(
+      (tls) => tls.client_ca_file === undefined || tls.cert_file !== undefined,
+      'client_ca_file needs cert_file: without it there is no TLS',
+    )
     .prefault({}),
   peer_tls: tlsSettings.prefault({}),
   etcd: z
@@ -57,6 +61,10 @@ const schema = z.strictObject({
         .prefault({})
         .refine((tls) => !tls.insecure_skip_verify, 'insecure_skip_verify is not possible with etcd: give ca_file'),
     })
+    .refine(
+      (etcd) => (etcd.username !== undefined) === (etcd.password !== undefined || etcd.password_file !== undefined),
+      'username goes with password or password_file',
+    )
     .prefault({}),
   kafka: z
     .strictObject({

@@ -105,11 +105,20 @@ export class EtcdClient {
     return succeeded ? BigInt(header.revision) : undefined;
   }
 
-  /** Deletes `key` if it still has this value, and then writes `instead`, in one transaction. */
-  async removeIfValue(key: string, value: string, instead?: { key: string; value: string }): Promise<void> {
+  /** Deletes `key` if it has this value, and then writes `instead`, in one transaction; tells what was there. */
+  async removeIfValue(
+    key: string,
+    value: string,
+    instead?: { key: string; value: string },
+  ): Promise<'removed' | 'other' | 'absent'> {
     const writes = instead ? [this.#put(instead.key, instead.value, undefined)] : [];
-    const transaction = this.#client.if(key, 'Value', '==', value).then(this.#client.delete().key(key), ...writes);
-    await call(() => transaction.commit());
+    const transaction = this.#client
+      .if(key, 'Value', '==', value)
+      .then(this.#client.delete().key(key), ...writes)
+      .else(this.#client.get(key));
+    const { succeeded, responses } = await call(() => transaction.commit());
+    if (succeeded) return 'removed';
+    return responses[0]?.response_range?.kvs.length ? 'other' : 'absent';
   }
 
   async grantLease(ttlSeconds: number): Promise<EtcdLease> {

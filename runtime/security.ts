@@ -37,6 +37,10 @@ export const saslSettings = z
     'username is required with a mechanism',
   )
   .refine(
+    ({ mechanism, ...rest }) => mechanism !== undefined || Object.values(rest).every((value) => value === undefined),
+    'the settings of a login are of no effect without a mechanism',
+  )
+  .refine(
     (sasl) => sasl.mechanism === undefined || (sasl.password === undefined) !== (sasl.password_file === undefined),
     'give either password or password_file with a mechanism',
   );

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import type { Readable } from 'node:stream';
+import { errorText } from '../runtime/errors.ts';
 
 const STOP_TIMEOUT_MS = 15_000;
 const LAST_LINES = 12;
@@ -66,7 +67,7 @@ export async function startLocalProcess(options: LocalProcessOptions): Promise<L
     (await readFile(options.logFile, 'utf8')).trimEnd().split('\n').slice(-LAST_LINES).join('\n');
   if (options.onDied) {
     const tell = options.onDied;
-    void exited.then(async () => asked || tell(await lastLines()));
+    void exited.then(async () => asked || tell(await lastLines().catch(errorText)));
   }
   return {
     pid,

@@ -112,6 +112,10 @@ export class EntryCollector {
     if (!this.#routed && !this.#routing) void this.#route();
   }
 
+  get scanning(): boolean {
+    return this.#scanning !== undefined;
+  }
+
   /** Looks for files, and at those it has; once more when asked meanwhile. Never rejects: troubles are kept to be shown. */
   scan(): Promise<void> {
     this.#scanAgain = true;

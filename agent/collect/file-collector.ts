@@ -99,8 +99,10 @@ export class FileCollector implements Collector {
       await clock.sleep(DRAIN_POLL_MS, signal);
       if (clock.monotonicMs() - toldMs < WAITING_INTERVAL_MS) continue;
       toldMs = clock.monotonicMs();
-      const { health, entries: statuses } = this.observe();
-      const error = health.error || statuses.find((status) => status.error)?.error;
+      const { health, entries: statuses, files } = this.observe();
+      const file = files.find(({ lastError }) => lastError !== '');
+      const error =
+        health.error || statuses.find((status) => status.error)?.error || (file && `${file.path}: ${file.lastError}`);
       logger.info('not all is acknowledged yet', {
         lagBytes: health.lagBytes,
         delivered: health.deliveredBytes,
@@ -176,7 +178,8 @@ export class FileCollector implements Collector {
   async #scanLoop(): Promise<void> {
     const { clock } = this.#tools;
     while (!this.#stop.signal.aborted) {
-      await Promise.all([...this.#entries.values()].map((entry) => entry.scan()));
+      // Not waited for: one file system that hangs holds up no other.
+      for (const entry of this.#entries.values()) if (!entry.scanning) void entry.scan();
       for (const [uid, entry] of this.#leaving) {
         if (!entry.settled) continue;
         entry.close();

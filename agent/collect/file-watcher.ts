@@ -21,7 +21,7 @@ export interface WatchedBase {
 export class FileWatcher {
   readonly #logger: Logger;
   readonly #onHint: (path: string, kind: HintKind) => void;
-  readonly #watchers = new Map<string, FSWatcher>();
+  readonly #watchers = new Map<string, FSWatcher[]>();
   #troubled = false;
 
   constructor(logger: Logger, onHint: (path: string, kind: HintKind) => void) {
@@ -31,19 +31,33 @@ export class FileWatcher {
 
   /** Watches exactly these, each under the key of its owner; those that are no longer named are let go. */
   watch(key: string, bases: readonly WatchedBase[]): void {
-    void this.#watchers.get(key)?.close();
+    for (const watcher of this.#watchers.get(key) ?? []) void watcher.close();
     this.#watchers.delete(key);
     if (bases.length === 0) return;
+    const byDepth = Map.groupBy(bases, ({ depth }) => depth);
+    this.#watchers.set(
+      key,
+      [...byDepth.values()].map((alike) => this.#watchAlike(alike)),
+    );
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#watchers.values()].flat().map((watcher) => watcher.close()));
+    this.#watchers.clear();
+  }
+
+  /** Watches bases below which matches can be equally deep. */
+  #watchAlike(bases: readonly WatchedBase[]): FSWatcher {
+    const depth = bases[0]?.depth ?? 0;
     // A base that is a file is watched through its folder, which tells when the file is replaced.
     const folders = bases.map(({ base, matches }) => (matches(base) ? dirname(base) : base));
-    const deepest = Math.max(...bases.map(({ depth }) => depth));
     const watcher = watch([...new Set(folders)], {
       ignoreInitial: true,
       persistent: false,
       // Else a file that is replaced, as by a rotation, is told 100 ms late, as a change of the former one.
       atomic: false,
       // chokidar counts folders from 0: the base itself.
-      ...(Number.isFinite(deepest) && { depth: Math.max(0, deepest - 1) }),
+      ...(Number.isFinite(depth) && { depth: Math.max(0, depth - 1) }),
       ignored: (path, stats) => stats?.isFile() === true && !bases.some(({ matches }) => matches(path)),
     });
     watcher.on('add', (path) => this.#onHint(path, 'file'));
@@ -51,12 +65,7 @@ export class FileWatcher {
     watcher.on('unlink', (path) => this.#onHint(path, 'file'));
     watcher.on('addDir', (path) => this.#onHint(path, 'folder'));
     watcher.on('error', (error) => this.#trouble(error));
-    this.#watchers.set(key, watcher);
-  }
-
-  async close(): Promise<void> {
-    await Promise.all([...this.#watchers.values()].map((watcher) => watcher.close()));
-    this.#watchers.clear();
+    return watcher;
   }
 
   #trouble(error: unknown): void {

@@ -128,10 +128,10 @@ export class SourceSet {
 
   /** The file is at a path of the entry's, perhaps another than before. */
   #isAt(source: Source, path: string): void {
-    if (source.state === 'DRAINING') {
-      source.state = 'READING';
-      source.sealed = this.#tools.once;
-    }
+    if (source.state === 'DRAINING') source.state = 'READING';
+    source.sealed = this.#tools.once;
+    // The entry may not have meant it, and does again.
+    if (source.state === 'PAUSED') this.#direct(source);
     this.#byPath.set(path, source);
     if (source.path === path) return;
     if (this.#byPath.get(source.path) === source) this.#byPath.delete(source.path);

@@ -7,26 +7,10 @@ import type { ProducerIdentity } from '../kafka/kafka-messages.ts';
 import { DeliveryError, DUPLICATE_SEQUENCE_NUMBER, kafkaAnswerError } from './delivery-error.ts';
 import type { KafkaCluster } from './kafka-cluster.ts';
 import { lastSequenceOf } from './last-sequence.ts';
-import { type RecordBatch, stampProducer } from './record-batch.ts';
+import { lastOf, type OutgoingBatch, type Sequenced } from './outgoing-batch.ts';
+import { stampProducer } from './record-batch.ts';
 import { sequenceAfter, sequenceDistance } from './sequence.ts';
 import { Trouble } from './trouble.ts';
-
-/** An encoded batch on its way; owned by the producer until one of its callbacks is called. */
-export interface OutgoingBatch {
-  encoded: RecordBatch;
-  recordCount: number;
-  /** Kafka has it, on all in-sync replicas. */
-  onDelivered(): void;
-  /** Kafka does not have it and takes no batch of this size: its lines must come again in smaller batches. */
-  onTooLarge(error: DeliveryError): void;
-}
-
-interface Sequenced extends OutgoingBatch {
-  /** undefined until the batch is first sent. */
-  baseSequence: number | undefined;
-  attempts: number;
-  failure: DeliveryError | undefined;
-}
 
 /** Kafka remembers the last five batches of a producer on a partition (KIP-98, KIP-185): more in flight could not be told apart. */
 export const IN_FLIGHT_MAX = 5;
@@ -57,6 +41,9 @@ export class PartitionProducer {
   /** One until an answer was good: a broker accepts any sequence of an id that it does not know, so a gap would go unseen. */
   #limit = 1;
   #successMs = 0;
+  #returns = 0;
+  /** Batches are compressed side by side, and take their turns. */
+  #order: Promise<void> = Promise.resolve();
   #lastOffset = -1n;
 
   constructor(
@@ -75,6 +62,16 @@ export class PartitionProducer {
   /** What holds up delivery, for a person; undefined while all is well or the trouble is young. */
   get failure(): DeliveryError | undefined {
     return this.#trouble.shown;
+  }
+
+  /** How often batches were given back: what was begun before must not overtake them. */
+  get returns(): number {
+    return this.#returns;
+  }
+
+  /** Runs `task`, which makes a batch ready, after those before it: batches of all routes go in the order in which they were begun. */
+  inOrder(task: () => Promise<void>): void {
+    this.#order = this.#order.then(task);
   }
 
   /** Takes a batch to send after those before it. The caller keeps to IN_FLIGHT_MAX batches without an answer. */
@@ -181,6 +178,7 @@ export class PartitionProducer {
     const batches = this.#queue;
     this.#queue = [];
     this.#nextSequence = firstSequence;
+    this.#returns++;
     this.#state = 'OPEN';
     for (const batch of batches) batch.onTooLarge(error);
   }
@@ -235,8 +233,4 @@ export class PartitionProducer {
     this.#nextSequence = 0;
     for (const batch of this.#queue) batch.baseSequence = undefined;
   }
-}
-
-function lastOf(batch: Sequenced): number {
-  return sequenceAfter(batch.baseSequence as number, batch.recordCount - 1);
 }

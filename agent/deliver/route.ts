@@ -63,10 +63,6 @@ export class Route {
   #open = 0;
   #lastFull = false;
   #batchBytesMax = RECORD_BYTES_MAX;
-  /** How often batches were given back. */
-  #returns = 0;
-  /** Batches are compressed side by side and sent in the order they were made. */
-  #order: Promise<void> = Promise.resolve();
   readonly #waiters: (() => void)[] = [];
 
   constructor(producer: PartitionProducer, compression: Compression, tools: RouteTools) {
@@ -104,7 +100,7 @@ export class Route {
       await pool.takeBytes(RECORD_BYTES_MAX);
       const bench = await pool.takeBench();
       bench.records.reset(this.#batchBytesMax);
-      const returns = this.#returns;
+      const { returns } = this.producer;
       const segments = this.#closed ? [] : await this.#fill(bench);
       this.#lastFull = bench.records.remaining < RECORD_BYTES_MAX / 4;
       if (segments.length > 0) this.#dispatch(bench, segments, returns);
@@ -138,7 +134,7 @@ export class Route {
     // The rejection is met below, in its turn.
     compressed.catch(() => {});
     this.#open++;
-    this.#order = this.#order.then(async () => {
+    this.producer.inOrder(async () => {
       let held = RECORD_BYTES_MAX;
       const finish = (tell: (source: RouteSource, segment: Segment) => void) => {
         for (const segment of segments) tell(segment.source, segment);
@@ -151,13 +147,12 @@ export class Route {
         held = Math.min(encoded.byteLength, RECORD_BYTES_MAX);
         pool.giveBytes(RECORD_BYTES_MAX - held);
         // Batches before it were given back since it was begun: its lines must not overtake theirs.
-        if (returns !== this.#returns) return finish((source, segment) => source.returned(segment));
+        if (returns !== this.producer.returns) return finish((source, segment) => source.returned(segment));
         this.producer.enqueue({
           encoded,
           recordCount: header.recordCount,
           onDelivered: () => finish((source, segment) => source.delivered(segment)),
           onTooLarge: (error) => {
-            this.#returns++;
             this.#shrink(rawBytes, error);
             finish((source, segment) => source.returned(segment));
           },

@@ -7,7 +7,7 @@ import { age, count, fields, size, Table, word } from '../format.ts';
 import { agentStatus, fileCount, labels } from '../output.ts';
 import type { ControllerApi } from '../rpc/client.ts';
 import { listAgents } from '../rpc/lists.ts';
-import { parseTargets } from '../target.ts';
+import { forEachName, parseTargets } from '../target.ts';
 
 /** `logfleet describe entry|agent NAME` */
 export async function describe(
@@ -17,10 +17,12 @@ export async function describe(
 ): Promise<void> {
   const { kind, names } = parseTargets(words);
   if (names.length === 0) throw new CliError(exitCodes.usage, `name the ${kind} to describe`);
-  for (const [index, name] of names.entries()) {
-    if (index > 0) write('\n');
-    write(kind === 'entry' ? await describeEntry(api, name) : await describeAgent(api, name));
-  }
+  let between = '';
+  const end = await forEachName(names, async (name) => {
+    write(between + (kind === 'entry' ? await describeEntry(api, name) : await describeAgent(api, name)));
+    between = '\n';
+  });
+  end();
 }
 
 async function describeEntry(api: ControllerApi, name: string): Promise<string> {

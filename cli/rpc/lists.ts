@@ -18,11 +18,13 @@ export function listAgents(
   api: ControllerApi,
   asked: { labelSelector: string; includeFiles: boolean },
 ): Promise<Agent[]> {
+  const told = new Set<string>();
   return listAll(async (pageToken) => {
     const request = { ...asked, pageToken, pageSize: PAGE_SIZE };
     const { agents, nextPageToken, unreachable } = await api.call((options) => api.fleet.listAgents(request, options));
-    for (const peer of unreachable)
-      process.stderr.write(`warning: controller ${peer}; its agents are shown without health\n`);
+    for (const controller of unreachable.filter((name) => !told.has(name)))
+      process.stderr.write(`warning: ${controller} does not answer; its agents are shown without health\n`);
+    for (const controller of unreachable) told.add(controller);
     return { items: agents, nextPageToken };
   });
 }

@@ -31,8 +31,8 @@ export interface ClaimOptions {
   recordKey(agentId: string): string;
 }
 
-/** Claims that are written side by side when a lease was lost. */
-const RESTORE_AT_ONCE = 32;
+/** Writes side by side, when there are many to make good. */
+const AT_ONCE = 32;
 
 /** The claims of the agents that are connected to this controller: at most one stream in the fleet has an agent's id. */
 export class AgentClaims {
@@ -45,10 +45,10 @@ export class AgentClaims {
   readonly #claiming = new Map<string, number>();
   /** Agents whose claims are to be written again, under another lease. */
   readonly #unwritten = new Set<string>();
-  /** Claims that have ended and are still in etcd, for all we know; and the record to leave in their place. */
-  readonly #ended = new Map<string, { agentId: string; record: string | undefined }>();
+  /** Agents of whom etcd may hold a claim of this controller's that has ended; and the record to leave in its place. */
+  readonly #doubtful = new Map<string, string | undefined>();
   #lease: EtcdLease | undefined;
-  #restoring = false;
+  #catchingUp = false;
   #onTaken: (agentId: string, claimed: string) => void = () => {};
 
   constructor(client: EtcdClient, options: ClaimOptions, logger: Logger) {
@@ -86,28 +86,37 @@ export class AgentClaims {
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
       // A write without an answer may have been made.
-      this.#ended.set(value, { agentId, record: undefined });
+      this.#doubt(agentId);
       throw new ApiError('UNAVAILABLE', `the id ${agentId} can't be claimed now, try again: ${errorText(error)}`);
     } finally {
       this.#countClaiming(agentId, -1);
     }
   }
 
-  /** Ends a claim and leaves `record` in its place, unless another stream has the id by now. Never rejects: tries until it is done. */
-  async release({ agentId, value }: Claim, record?: string): Promise<void> {
-    if (this.#held.get(agentId) === value) this.#held.delete(agentId);
-    this.#ended.set(value, { agentId, record });
+  /** Whether a claim still is its stream's: it may have gone to another one meanwhile. */
+  holds({ agentId, value }: Claim): boolean {
+    return this.#held.get(agentId) === value;
+  }
+
+  /** Ends a claim and leaves `record` in its place, unless another stream has the id by now. Never rejects: it is tried until it is done. */
+  async release(claim: Claim, record?: string): Promise<void> {
+    const { agentId, value } = claim;
+    if (this.holds(claim)) this.#held.delete(agentId);
     try {
-      await this.#bury();
+      await this.#end(agentId, value, record);
     } catch (error) {
+      this.#doubt(agentId, record);
       this.#logger.warn('the end of a stream is not written yet', { agent: agentId, error: errorText(error) });
     }
   }
 
-  /** Does what could not be done before: to be called whenever etcd has just answered. Rejects with StoreError. */
-  async catchUp(): Promise<void> {
-    void this.#restore();
-    await this.#bury();
+  /** Does what could not be done before, side by side with what else goes on: to be called whenever etcd has just answered. */
+  catchUp(): void {
+    if (this.#catchingUp) return;
+    this.#catchingUp = true;
+    void this.#makeGood().finally(() => {
+      this.#catchingUp = false;
+    });
   }
 
   async #write(agentId: string, presence: Presence, value: string, lease: EtcdLease): Promise<bigint> {
@@ -137,55 +146,89 @@ export class AgentClaims {
     else this.#claiming.set(agentId, count);
   }
 
-  /** Writes claims again under the present lease, beside its being kept alive. What fails is tried again at the next turn. */
-  async #restore(): Promise<void> {
-    if (this.#restoring || this.#unwritten.size === 0) return;
-    this.#restoring = true;
-    const waiting = [...this.#unwritten];
-    const work = async () => {
-      for (let agentId = waiting.pop(); agentId !== undefined; agentId = waiting.pop()) {
-        await this.#writeAgain(agentId);
-        this.#unwritten.delete(agentId);
-      }
-    };
+  async #makeGood(): Promise<void> {
     try {
-      await Promise.all(Array.from({ length: RESTORE_AT_ONCE }, work));
+      await sideBySide([...this.#unwritten], (agentId) => this.#writeAgain(agentId));
+      await sideBySide([...this.#doubtful.keys()], (agentId) => this.#clear(agentId));
     } catch (error) {
-      const fields = { agents: this.#unwritten.size, error: errorText(error) };
-      this.#logger.warn('not all agents are shown as live yet', fields);
-    } finally {
-      this.#restoring = false;
+      const fields = { unwritten: this.#unwritten.size, ended: this.#doubtful.size, error: errorText(error) };
+      this.#logger.warn('not all streams are told to the other controllers yet', fields);
     }
   }
 
+  /** Writes a claim under the present lease. */
   async #writeAgain(agentId: string): Promise<void> {
+    const lease = this.#lease;
     const value = this.#held.get(agentId);
-    if (value === undefined || !this.#lease) return;
+    this.#unwritten.delete(agentId);
+    if (value === undefined || !lease) return;
+    let isDone = false;
+    try {
+      isDone = await this.#put(agentId, value, lease);
+    } finally {
+      if (!isDone || this.#lease !== lease) this.#unwritten.add(agentId);
+    }
+  }
+
+  /** False when the key has changed between a look and a write. */
+  async #put(agentId: string, value: string, lease: EtcdLease): Promise<boolean> {
     const key = this.#options.presenceKey(agentId);
-    const outcome = await this.#client.create(key, value, this.#lease.id);
-    if (!('present' in outcome)) return;
+    const outcome = await this.#client.create(key, value, lease.id);
+    if (!('present' in outcome)) return true;
     const { present } = outcome;
-    if (present.value === value) await this.#client.replace(key, value, present.revision, this.#lease.id);
-    else if (this.#held.get(agentId) === value) {
+    if (present.value === value)
+      return (await this.#client.replace(key, value, present.revision, lease.id)) !== undefined;
+    if (this.#held.get(agentId) === value) {
       this.#held.delete(agentId);
       this.#onTaken(agentId, value);
     }
+    return true;
   }
 
-  /** Takes ended claims out of etcd. */
-  async #bury(): Promise<void> {
-    for (const [value, { agentId, record }] of this.#ended) {
-      const instead = record === undefined ? undefined : { key: this.#options.recordKey(agentId), value: record };
-      await this.#client.removeIfValue(this.#options.presenceKey(agentId), value, instead);
-      this.#ended.delete(value);
-    }
+  #doubt(agentId: string, record?: string): void {
+    this.#doubtful.set(agentId, record ?? this.#doubtful.get(agentId));
   }
+
+  async #end(agentId: string, value: string, record: string | undefined): Promise<void> {
+    const instead = record === undefined ? undefined : { key: this.#options.recordKey(agentId), value: record };
+    const outcome = await this.#client.removeIfValue(this.#options.presenceKey(agentId), value, instead);
+    // The lease was lost, and the key with it: nobody has the id.
+    if (outcome === 'absent' && instead) await this.#client.put(instead.key, instead.value);
+  }
+
+  /** Takes a claim out of etcd that is this controller's and no stream's. */
+  async #clear(agentId: string): Promise<void> {
+    const record = this.#doubtful.get(agentId);
+    const stored = await this.#client.get(this.#options.presenceKey(agentId));
+    const isOurs = stored && parsePresence(stored.value)?.controller === this.#options.controllerId;
+    const isInUse = this.#held.has(agentId) || this.#claiming.has(agentId);
+    if (!isInUse && (isOurs || !stored)) await this.#end(agentId, stored?.value ?? '', record);
+    this.#doubtful.delete(agentId);
+  }
+}
+
+/** Rejects with the first failure, when all that was begun has ended. */
+async function sideBySide(items: string[], work: (item: string) => Promise<void>): Promise<void> {
+  const worker = async () => {
+    for (let item = items.pop(); item !== undefined; item = items.pop()) await work(item);
+  };
+  const outcomes = await Promise.allSettled(Array.from({ length: Math.min(AT_ONCE, items.length) }, worker));
+  const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+  if (failed) throw failed.reason;
+}
+
+/** What a presence key says. Throws for what makes no sense. */
+export function readPresence(value: string): Presence {
+  const presence = JSON.parse(value) as Presence | null;
+  if (typeof presence?.controller !== 'string' || typeof presence.instance_id !== 'string')
+    throw new Error('no controller, or no instance_id');
+  return presence;
 }
 
 /** undefined for what makes no sense, and may be overwritten. */
 function parsePresence(value: string): Presence | undefined {
   try {
-    return JSON.parse(value) as Presence;
+    return readPresence(value);
   } catch {
     return undefined;
   }

@@ -50,6 +50,8 @@ export class Fleet {
       // What the agent is told must not be older than what its former controller told it.
       await this.#store.reaches(claim.revision);
       await this.#membership.record(recordOf(session, false));
+      if (!this.#membership.claims.holds(claim))
+        throw new ApiError('ABORTED', 'another stream of this agent has taken over');
     } catch (error) {
       await this.#membership.claims.release(claim);
       throw error;

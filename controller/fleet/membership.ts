@@ -7,7 +7,7 @@ import type { EtcdClient, EtcdLease } from '../etcd-client.ts';
 import type { EtcdMirror } from '../etcd-mirror.ts';
 import { EtcdView } from '../etcd-view.ts';
 import { StoreError } from '../store-error.ts';
-import { AgentClaims, type Claim, type Presence } from './agent-claims.ts';
+import { AgentClaims, type Claim, type Presence, readPresence } from './agent-claims.ts';
 
 /** What is kept of an agent for good. */
 export interface AgentRecord {
@@ -54,9 +54,9 @@ export class Membership {
     this.#clock = tools.clock;
     this.#logger = tools.logger;
     const { prefix, controllerId } = options;
-    this.#presences = new EtcdView(mirror, `${prefix}presence/`, JSON.parse, tools.logger);
+    this.#presences = new EtcdView(mirror, `${prefix}presence/`, readPresence, tools.logger);
     this.#records = new EtcdView(mirror, `${prefix}agents/`, parseRecord, tools.logger);
-    this.#controllers = new EtcdView(mirror, `${prefix}controllers/`, JSON.parse, tools.logger);
+    this.#controllers = new EtcdView(mirror, `${prefix}controllers/`, readController, tools.logger);
     const recordKey = (agentId: string) => this.#recordKey(agentId);
     const presenceKey = (agentId: string) => `${prefix}presence/${agentId}`;
     this.claims = new AgentClaims(client, { controllerId, presenceKey, recordKey }, tools.logger);
@@ -80,7 +80,7 @@ export class Membership {
         else await this.#join(address);
         this.#keptMs = this.#clock.monotonicMs();
         backoff.reset();
-        await this.claims.catchUp();
+        this.claims.catchUp();
         await this.#clock.sleep(this.#options.leaseTtlMs / 4, signal);
       } catch (error) {
         if (signal.aborted) break;
@@ -151,6 +151,12 @@ export class Membership {
   #recordKey(agentId: string): string {
     return `${this.#options.prefix}agents/${agentId}`;
   }
+}
+
+function readController(value: string): { address: string } {
+  const controller = JSON.parse(value) as { address?: unknown } | null;
+  if (typeof controller?.address !== 'string') throw new Error('no address');
+  return { address: controller.address };
 }
 
 function parseRecord(value: string): AgentRecord {

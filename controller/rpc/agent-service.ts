@@ -30,7 +30,8 @@ export class AgentService implements AgentServiceImplementation {
     signal.addEventListener('abort', end, { once: true });
     if (signal.aborted) end();
     let outcome: { failure?: unknown } | undefined;
-    const reading = this.#read(incoming, session).then(
+    // Ends with the call, for the transport closes the request stream.
+    void this.#read(incoming, session).then(
       () => {
         outcome = {};
         end();
@@ -48,8 +49,6 @@ export class AgentService implements AgentServiceImplementation {
     } finally {
       signal.removeEventListener('abort', end);
       await this.#fleet.close(session);
-      // The reader ends with the call, for the transport closes the request stream.
-      reading.catch(() => {});
     }
   }
 

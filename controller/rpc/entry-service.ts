@@ -66,7 +66,8 @@ export class EntryService implements EntryServiceImplementation {
     } catch (error) {
       const missing = error instanceof ApiError && error.code === 'NOT_FOUND';
       if (!missing || !allowMissing || entry.etag !== '') throw error;
-      return this.createEntry({ entry, entryId: '' });
+      const { violations } = applyMask(Entry.create(), entry, mask);
+      return this.#shown(await fieldsFrom('entry.name', () => this.#store.create(entry, violations)));
     }
   }
 

@@ -59,13 +59,13 @@ async function runDemo({ smoke: isSmoke, rate }: Options, signal: AbortSignal): 
     await demo.start(stack);
     if (isSmoke) await Promise.race([smoke(demo, stack), stack.died]);
     else await live(demo, stack, rate, signal);
-    await rm(folder, { recursive: true, force: true });
   } catch (error) {
     say(`the processes' logs are in ${folder}`);
     throw error;
   } finally {
     await stack.stop();
   }
+  await rm(folder, { recursive: true, force: true });
 }
 
 async function smoke(demo: Demo, stack: Stack): Promise<void> {

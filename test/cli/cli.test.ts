@@ -156,6 +156,7 @@ test('wrong input exits with 2 and changes nothing, a refusal with 1, a controll
     [['delete', 'agent', 'x'], 2, /only entries can be changed/],
     [['nonsense'], 2, /unknown command 'nonsense'/],
     [['delete'], 2, /say what: entries or agents/],
+    [['delete', 'entry/a/b'], 2, /give names of one kind, such as entry\/a entry\/b/],
     [['--ca-file', '/none.pem', 'get', 'entries'], 2, /--ca-file: can't read \/none\.pem: ENOENT/],
     [['get', 'entry', 'none'], 1, /there is no entries\/none/],
     [['get', 'agents', '-l', 'env in (x'], 2, /--selector: selector .* is wrong at its end/],

@@ -8,7 +8,7 @@ import { FileBudget } from '../../../agent/collect/file-budget.ts';
 import type { Source } from '../../../agent/collect/source.ts';
 import { SourceSet } from '../../../agent/collect/source-set.ts';
 import { RecordBuffer } from '../../../agent/deliver/record-buffer.ts';
-import type { Route } from '../../../agent/deliver/route.ts';
+import type { Route, Segment } from '../../../agent/deliver/route.ts';
 import { createLogger } from '../../../runtime/logger.ts';
 import { type TempDir, tempDir } from '../../support/temp-dir.ts';
 
@@ -30,7 +30,7 @@ class Ground {
     const budget = new FileBudget(filesMax);
     const rest = { budget, once: false, onDelivered: () => {}, onStateChange: () => {} };
     this.set = new SourceSet('e', { clock, logger, store: this.store, ...rest }, (source) => {
-      if (source.state === 'PAUSED') return;
+      if (source.state === 'PAUSED') source.resume();
       source.assign(nowhere, { headers: undefined, maxLineBytes: 1000 });
     });
   }
@@ -133,6 +133,48 @@ test('a file that the entry does not mean any more is let go at once, though it 
   on.wanted = () => true;
   await on.scan([file]);
   assert.equal(on.sources[0]?.position, 4);
+  on.close();
+});
+
+test('a file that is meant again before its last batch was answered is read on', async () => {
+  await using dir = await tempDir();
+  const on = new Ground(dir);
+  await writeFile(dir.at('a.txt'), 'one\n');
+  await on.scan([dir.at('a.txt')]);
+  const [source] = on.sources as [Source];
+  const bench = { chunk: Buffer.alloc(1 << 20), records: new RecordBuffer() };
+  const { segment } = await source.fill(bench);
+  on.wanted = (path) => path.endsWith('.log');
+  await on.scan([]);
+  assert.equal(source.state, 'PAUSED');
+  await rename(dir.at('a.txt'), dir.at('a.log'));
+  await appendFile(dir.at('a.log'), 'two\n');
+  await on.scan([dir.at('a.log')]);
+  source.delivered(segment as Segment);
+  await on.deliver();
+  assert.deepEqual([on.sources[0] === source, source.state, source.position], [true, 'READING', 8]);
+  on.close();
+});
+
+test('a file that comes back after it was paused while it was sealed is not held for complete', async () => {
+  await using dir = await tempDir();
+  const on = new Ground(dir);
+  const [file, elsewhere] = [dir.at('a.log'), dir.at('elsewhere')];
+  await writeFile(file, 'one\ntw');
+  await on.scan([file]);
+  const [source] = on.sources as [Source];
+  await rename(file, elsewhere);
+  for (let scan = 0; scan < 2; scan++) {
+    await on.scan([]);
+    on.nowMs += HOUR_MS;
+  }
+  await on.scan([]);
+  assert.equal(source.sealed, true);
+  source.pause();
+  source.resume();
+  await rename(elsewhere, file);
+  await on.scan([file]);
+  assert.equal(source.sealed, false);
   on.close();
 });
 

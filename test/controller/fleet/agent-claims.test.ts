@@ -12,6 +12,7 @@ import { tempDir } from '../../support/temp-dir.ts';
 
 const TURNS = 30;
 const WRITES = 5;
+const STREAMS = 60;
 
 async function seenBy({ api }: RunningController): Promise<string> {
   return (await api.call('FleetService', 'GetAgent', { name: 'agents/x' })).liveness;
@@ -101,6 +102,50 @@ test('a controller whose lease was lost leaves an id to the process that has it 
     for (const stream of [latter, kept]) stream.cancel();
   } finally {
     client.close();
+    await etcd.stop();
+  }
+});
+
+test('a goodbye is kept though the lease was lost with the claim', async () => {
+  await using dir = await tempDir('goodbye');
+  const etcd = await startEtcd({ dataDir: dir.at('etcd') });
+  const client = new Etcd3({ hosts: etcd.endpoint });
+  try {
+    const prefix = newPrefix();
+    await using home = await startController(etcd.endpoint, prefix, '--lease-ttl', '20s');
+    const stream = await connect(home, 'one');
+    const [presence] = (await client.getAll().prefix(`${prefix}presence/x`).exec()).kvs;
+    await client.leaseClient.leaseRevoke({ ID: presence?.lease as string });
+    stream.write({ goodbye: {} });
+    stream.end();
+    await eventually(async () => assert.equal(await seenBy(home), 'LIVENESS_STOPPED'));
+  } finally {
+    client.close();
+    await etcd.stop();
+  }
+});
+
+test('the end of many streams at once costs etcd a transaction or two for each', async () => {
+  await using dir = await tempDir('ends');
+  const etcd = await startEtcd({ dataDir: dir.at('etcd') });
+  const transactions = async () => {
+    const metrics = await (await fetch(`${etcd.endpoint}/metrics`)).text();
+    const lines = [...metrics.matchAll(/^grpc_server_handled_total\{.*grpc_method="Txn".*\} (\S+)$/gm)];
+    return lines.reduce((sum, [, count]) => sum + Number(count), 0);
+  };
+  try {
+    await using home = await startController(etcd.endpoint, newPrefix());
+    for (let agent = 0; agent < STREAMS; agent++) {
+      const stream = hello(home.api.stream('AgentService', 'Connect'), `agent-${agent}`);
+      stream.on('error', () => {});
+      await next(stream);
+    }
+    const before = await transactions();
+    assert.ok(before >= STREAMS);
+    await home.process.kill('SIGTERM');
+    const cost = (await transactions()) - before;
+    assert.ok(cost >= STREAMS && cost <= 2 * STREAMS, `${cost} transactions for ${STREAMS} streams`);
+  } finally {
     await etcd.stop();
   }
 });

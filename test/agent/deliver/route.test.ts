@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { closeSync, openSync, writeFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { EMPTY_HEAD } from '../../../agent/collect/file-head.ts';
+import { Source } from '../../../agent/collect/source.ts';
+import { KafkaCluster } from '../../../agent/deliver/kafka-cluster.ts';
+import { standardHeaders } from '../../../agent/deliver/record-headers.ts';
+import { Router } from '../../../agent/deliver/router.ts';
+import { WorkPool } from '../../../agent/deliver/work-pool.ts';
+import { systemClock } from '../../../runtime/clock.ts';
+import { createLogger } from '../../../runtime/logger.ts';
+import { rangeOf } from '../../support/assemble.ts';
+import { eventually } from '../../support/eventually.ts';
+import { sharedKafka } from '../../support/servers.ts';
+import { tempDir } from '../../support/temp-dir.ts';
+import { createTopic, readTopic } from '../../support/topics.ts';
+
+const LINES = 30_000;
+const MEMORY_BYTES = 64 * 1024 * 1024;
+
+test('lines keep their order when their compression changes while batches are being compressed', async () => {
+  const brokers = await sharedKafka();
+  const topic = await createTopic(brokers);
+  await using dir = await tempDir();
+  const file = dir.at('a.log');
+  // Random bytes take gzip the longest.
+  writeFileSync(file, Array.from({ length: LINES }, () => `${randomBytes(100).toString('base64')}\n`).join(''));
+  const fd = openSync(file, 'r');
+  const logger = createLogger({ level: 'error', format: 'json' });
+  const cluster = new KafkaCluster({ clientId: 'test', brokers, createTopics: false });
+  const router = new Router(cluster, { clock: systemClock, logger, pool: new WorkPool(MEMORY_BYTES) }, () => {});
+  const at = { device: 1n, inode: 1n, path: file, head: EMPTY_HEAD, position: 0, topic: '', partition: -1 };
+  const events = { onProgress: () => {}, onStateChange: () => {} };
+  const source = new Source(fd, { entryUid: 'e', generation: 'g', ...at }, 1, events, 0);
+  const headers = standardHeaders({ host: 'h', path: file, entry: 'e', generation: 'g' });
+  const turns = ['gzip', 'none', 'gzip', 'lz4', 'gzip', 'none'] as const;
+  try {
+    for (const compression of turns) {
+      const before = source.size;
+      source.assign(router.route(topic, 1, { former: -1, key: 'k' }, compression), { headers, maxLineBytes: 1000 });
+      // Some of it is read and being compressed.
+      await eventually(() => assert.ok(source.size > before || source.complete));
+    }
+    await eventually(() => assert.ok(source.complete && source.position === source.size));
+    const starts = (await readTopic(brokers, topic)).map((record) => rangeOf(record).start);
+    assert.equal(starts.length, LINES);
+    const back = starts.findIndex((start, index) => index > 0 && start <= (starts[index - 1] as number));
+    assert.equal(back, -1, `record ${back} begins at ${starts[back]}, after one that begins at ${starts[back - 1]}`);
+  } finally {
+    await router.close();
+    closeSync(fd);
+  }
+});

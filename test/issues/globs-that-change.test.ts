@@ -16,9 +16,8 @@ test('start: end is about what was there when a glob came; what is created later
   const name = 'entries/app';
   const paths = [dir.at('*.log')];
   const entry = await controller.api.call('EntryService', 'CreateEntry', { entry: { name, paths, topic } });
-  // Created before the first scan, perhaps; after the entry, surely.
-  await writeFile(dir.at('new.log'), 'new.log\n');
   await acknowledged(on, 'a', entry);
+  await writeFile(dir.at('new.log'), 'new.log\n');
   await delivered(on, topic, 1);
   const more = { name, paths: [...paths, dir.at('*.txt')] };
   const updated = await controller.api.call('EntryService', 'UpdateEntry', { entry: more });

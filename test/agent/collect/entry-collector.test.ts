@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict';
+import { utimes, writeFile } from 'node:fs/promises';
+import { test } from 'node:test';
+import { CheckpointStore } from '../../../agent/collect/checkpoint-store.ts';
+import { EntryCollector } from '../../../agent/collect/entry-collector.ts';
+import { FileBudget } from '../../../agent/collect/file-budget.ts';
+import type { Router } from '../../../agent/deliver/router.ts';
+import { Entry } from '../../../proto/gen/logfleet/v1/entry.ts';
+import { createLogger } from '../../../runtime/logger.ts';
+import { tempDir } from '../../support/temp-dir.ts';
+
+const HOUR_MS = 3_600_000;
+const NOT_ROUTED = { partitionCount: () => new Promise(() => {}), failure: () => undefined } as unknown as Router;
+
+test('where a file is read from depends on the rule and on whether it was there when the entry came', async () => {
+  await using dir = await tempDir();
+  const file = dir.at('a.log');
+  await writeFile(file, 'one\ntwo\n');
+  const changed = new Date(Date.now() - 2 * HOUR_MS);
+  await utimes(file, changed, changed);
+  const store = CheckpointStore.open(dir.at('state'));
+  const logger = createLogger({ level: 'error', format: 'json', write: () => {} });
+  const budget = new FileBudget(10);
+  const positionWith = async (start: string, entryCameMs: number) => {
+    const clock = { nowMs: () => entryCameMs, monotonicMs: () => 0, sleep: async () => {} };
+    const tools = { clock, logger, store, budget, once: false, router: NOT_ROUTED, host: 'h' };
+    const entry = Entry.create({ name: 'entries/a', uid: `${start}-${entryCameMs}`, topic: 't', paths: [file], start });
+    const collector = new EntryCollector(entry, { ...tools, onDelivered: () => {}, onStateChange: () => {} });
+    collector.apply(entry);
+    await collector.scan();
+    const positions = [...collector.sources].map(({ position }) => position);
+    collector.halt();
+    collector.close();
+    return positions;
+  };
+  const [before, after] = [Date.now() - HOUR_MS, Date.now() + HOUR_MS];
+  assert.deepEqual(await positionWith('end', after), [8], 'the file was there');
+  assert.deepEqual(await positionWith('end', before), [0], 'the file was created since');
+  assert.deepEqual(await positionWith('beginning', after), [0]);
+  const [earlier, later] = [3, 1].map((hours) => new Date(Date.now() - hours * HOUR_MS).toISOString());
+  assert.deepEqual(await positionWith(earlier as string, after), [0], 'changed since that time');
+  assert.deepEqual(await positionWith(later as string, after), [8], 'not changed since that time');
+  store.close();
+});

@@ -63,30 +63,30 @@ class Ground {
   }
 }
 
-test('a file whose folder can not be looked into is neither let go nor forgotten, however long', async () => {
-  await using dir = await tempDir();
+/** A file that was found, and read to its last whole line. */
+async function begun(dir: TempDir, content: string): Promise<{ on: Ground; file: string; source: Source }> {
   const on = new Ground(dir);
   const file = dir.at('a.log');
-  await writeFile(file, 'one\n');
+  await writeFile(file, content);
   await on.scan([file]);
   await on.deliver();
+  return { on, file, source: on.sources[0] as Source };
+}
+
+test('a file whose folder can not be looked into is neither let go nor forgotten, however long', async () => {
+  await using dir = await tempDir();
+  const { on, file, source } = await begun(dir, 'one\n');
   for (let scan = 0; scan < 4; scan++) {
     on.nowMs += HOUR_MS;
     await on.scan([], [dirname(file)]);
   }
-  const [source] = on.sources;
-  assert.deepEqual([source?.state, source?.position], ['READING', 4]);
+  assert.deepEqual([on.sources[0] === source, source.state, source.position], [true, 'READING', 4]);
   on.close();
 });
 
 test('a file that has left its path is let go after its grace, and goes on from where it was when it comes back', async () => {
   await using dir = await tempDir();
-  const on = new Ground(dir);
-  const file = dir.at('a.log');
-  await writeFile(file, 'one\ntw');
-  await on.scan([file]);
-  await on.deliver();
-  const generation = on.sources[0]?.generation;
+  const { on, file, source: former } = await begun(dir, 'one\ntw');
   await rename(file, dir.at('elsewhere'));
   for (let scan = 0; scan < 3; scan++) {
     await on.scan([]);
@@ -99,7 +99,7 @@ test('a file that has left its path is let go after its grace, and goes on from 
   await rename(dir.at('elsewhere'), file);
   await on.scan([file]);
   const [source] = on.sources;
-  assert.deepEqual([source?.generation, source?.position, source?.sealed], [generation, 6, false]);
+  assert.deepEqual([source?.generation, source?.position, source?.sealed], [former.generation, 6, false]);
   on.close();
 });
 
@@ -121,11 +121,7 @@ test('a deleted file is read to its end, let go and forgotten', async () => {
 
 test('a file that the entry does not mean any more is let go at once, though it grows, and is known when it is meant again', async () => {
   await using dir = await tempDir();
-  const on = new Ground(dir);
-  const file = dir.at('a.log');
-  await writeFile(file, 'one\n');
-  await on.scan([file]);
-  await on.deliver();
+  const { on, file } = await begun(dir, 'one\n');
   on.wanted = () => false;
   await appendFile(file, 'two\n');
   await on.scan([]);
@@ -158,11 +154,8 @@ test('a file that is meant again before its last batch was answered is read on',
 
 test('a file that comes back after it was paused while it was sealed is not held for complete', async () => {
   await using dir = await tempDir();
-  const on = new Ground(dir);
-  const [file, elsewhere] = [dir.at('a.log'), dir.at('elsewhere')];
-  await writeFile(file, 'one\ntw');
-  await on.scan([file]);
-  const [source] = on.sources as [Source];
+  const { on, file, source } = await begun(dir, 'one\ntw');
+  const elsewhere = dir.at('elsewhere');
   await rename(file, elsewhere);
   for (let scan = 0; scan < 2; scan++) {
     await on.scan([]);
@@ -180,11 +173,7 @@ test('a file that comes back after it was paused while it was sealed is not held
 
 test('the generation that begins with a truncation is known by its head after a restart', async () => {
   await using dir = await tempDir();
-  const file = dir.at('a.log');
-  await writeFile(file, 'a first life\n');
-  const before = new Ground(dir);
-  await before.scan([file]);
-  await before.deliver();
+  const { on: before, file } = await begun(dir, 'a first life\n');
   await truncate(file);
   await before.scan([file]);
   await appendFile(file, 'second\n');

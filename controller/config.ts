@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { isAgentId } from '../proto/rules/names.ts';
 import type { ConfigSpec } from '../runtime/config.ts';
 import { duration, hostPort } from '../runtime/config-leaves.ts';
+import { httpUrl } from '../runtime/host-port.ts';
 import { logLevels } from '../runtime/logger.ts';
 import { saslSettings, tlsSettings } from '../runtime/security.ts';
 
@@ -97,10 +98,12 @@ const schema = z.strictObject({
 
 /** `http://host:port`; `host:port` will do, as with etcdctl. */
 function etcdUrl() {
-  const address = z
-    .string()
-    .regex(/^(https?:\/\/)?(\[[0-9a-fA-F:]+\]|[^:/\s,]+):\d{1,5}\/?$/, 'expected HOST:PORT or a URL');
-  return address.transform((text) => (text.includes('://') ? text : `http://${text}`));
+  return z.string().transform((text, context) => {
+    const url = httpUrl(text);
+    if (url !== undefined) return url;
+    context.addIssue({ code: 'custom', message: 'expected HOST:PORT or a URL', input: text });
+    return z.NEVER;
+  });
 }
 
 export type ControllerConfig = z.output<typeof schema>;

@@ -1,8 +1,7 @@
 import { z } from 'zod';
+import { isHostPort } from './host-port.ts';
 
 export type LeafKind = 'text' | 'number' | 'flag' | 'list' | 'map';
-
-const PORT_MAX = 65_535;
 
 /** One setting: a leaf of the schema. */
 export interface Leaf {
@@ -33,8 +32,7 @@ export function pairs() {
 
 /** `host:port`, the port being required. */
 export function hostPort() {
-  const pattern = /^(\[[0-9a-fA-F:]+\]|[^:\s,]+):(\d{1,5})$/;
-  return z.string().refine((text) => Number(pattern.exec(text)?.[2] ?? PORT_MAX + 1) <= PORT_MAX, 'expected HOST:PORT');
+  return z.string().refine(isHostPort, 'expected HOST:PORT');
 }
 
 /** Every setting of a schema, in its order. */

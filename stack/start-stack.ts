@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { httpUrl, isHostPort } from '../runtime/host-port.ts';
 import { startEtcd } from './etcd.ts';
 import { startKafka } from './kafka.ts';
 import { StackError } from './tools.ts';
@@ -28,16 +29,18 @@ export interface Stack {
 
 /** The user's servers as the variables ETCD and KAFKA name them. Throws an Error for what is no address. */
 export function serversFromEnv(env: NodeJS.ProcessEnv): Pick<StackOptions, 'etcd' | 'kafka'> {
-  const list = (variable: string, pattern: RegExp) => {
-    const items = env[variable]?.split(',').filter((item) => item !== '');
-    const wrong = items?.find((item) => !pattern.test(item));
-    if (wrong !== undefined) throw new Error(`${variable}: ${JSON.stringify(wrong)} is no address: give HOST:PORT,…`);
-    return items;
-  };
-  const etcd = list('ETCD', /^(https?:\/\/)?[^/\s]+:\d{1,5}\/?$/)?.map((address) =>
-    address.includes('://') ? address : `http://${address}`,
-  );
-  const kafka = list('KAFKA', /^[^/\s]+:\d{1,5}$/);
+  const list = (variable: string, parse: (address: string) => string | undefined) =>
+    env[variable]
+      ?.split(',')
+      .filter((item) => item !== '')
+      .map((item) => {
+        const address = parse(item);
+        if (address === undefined)
+          throw new Error(`${variable}: ${JSON.stringify(item)} is no address: give HOST:PORT,…`);
+        return address;
+      });
+  const etcd = list('ETCD', httpUrl);
+  const kafka = list('KAFKA', (address) => (isHostPort(address) ? address : undefined));
   return { ...(etcd?.length && { etcd }), ...(kafka?.length && { kafka }) };
 }
 

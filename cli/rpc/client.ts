@@ -5,6 +5,7 @@ import { type EntryServiceClient, EntryServiceDefinition } from '../../proto/gen
 import { type FleetServiceClient, FleetServiceDefinition } from '../../proto/gen/logfleet/v1/fleet_service.ts';
 import type { FieldViolation } from '../../proto/rules/field-violation.ts';
 import { errorText, grpcDetails } from '../../runtime/errors.ts';
+import { isHostPort } from '../../runtime/host-port.ts';
 import { CliError, exitCodes } from '../cli-error.ts';
 
 export interface ConnectionOptions {
@@ -36,7 +37,7 @@ const CHANNEL_OPTIONS = {
 
 /** Throws CliError for an address that is none, and for files that can't be read. */
 export function connect(options: ConnectionOptions): ControllerApi {
-  if (!/^(\[[0-9a-fA-F:]+\]|[^:\s]+):\d{1,5}$/.test(options.controller)) {
+  if (!isHostPort(options.controller)) {
     const text = `--controller: ${JSON.stringify(options.controller)} is no address: give HOST:PORT`;
     throw new CliError(exitCodes.usage, text);
   }

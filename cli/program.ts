@@ -98,11 +98,10 @@ function addDelete(program: Command, write: Write): void {
     .action((kind: string | undefined, names: string[], { filename }: { filename?: string[] }) =>
       withApi(program, async (api) => {
         const targets = filename ? await namesIn(filename) : entriesOnly([kind ?? '', ...names]);
-        const end = await forEachName(targets, async (name) => {
+        await forEachName(targets, async (name) => {
           await api.call((options) => api.entries.deleteEntry({ name: entryName(name) }, options));
           write(`entry/${name} deleted\n`);
         });
-        end();
       }),
     );
 }
@@ -117,12 +116,11 @@ function addPause(program: Command, write: Write): void {
       .description(paused ? 'stop reading, and keep the positions' : 'go on reading where it was paused')
       .action((kind: string, names: string[]) =>
         withApi(program, async (api) => {
-          const end = await forEachName(entriesOnly([kind, ...names]), async (name) => {
+          await forEachName(entriesOnly([kind, ...names]), async (name) => {
             const entry = { name: entryName(name), paused };
             await api.call((options) => api.entries.updateEntry({ entry, updateMask: ['paused'] }, options));
             write(`entry/${name} ${done}\n`);
           });
-          end();
         }),
       );
   }

@@ -16,14 +16,8 @@ export function parseTargets(words: readonly string[]): { kind: TargetKind; name
   return { kind, names: pairs.map(([, name]) => name as string) };
 }
 
-/**
- * Does something with each name, whatever befalls the others, as kubectl does: each failure is told on standard error. The function that
- * comes back throws when there was one.
- */
-export async function forEachName(
-  names: readonly string[],
-  action: (name: string) => Promise<void>,
-): Promise<() => void> {
+/** Does something with each name, whatever befalls the others, as kubectl does. Tells each failure on standard error, and throws the last. */
+export async function forEachName(names: readonly string[], action: (name: string) => Promise<void>): Promise<void> {
   const failures: unknown[] = [];
   for (const name of names) {
     try {
@@ -34,11 +28,9 @@ export async function forEachName(
       if (!(error instanceof CliError) || error.exitCode !== exitCodes.refused) break;
     }
   }
-  const last = failures.pop();
-  for (const failure of failures) process.stderr.write(`error: ${(failure as Error).message}\n`);
-  return () => {
-    if (last) throw last;
-  };
+  if (failures.length === 0) return;
+  for (const failure of failures.slice(0, -1)) process.stderr.write(`error: ${(failure as Error).message}\n`);
+  throw failures.at(-1);
 }
 
 function kindOf(word: string): TargetKind {

@@ -11,9 +11,9 @@ const RETRY = { initialMs: 100, maxMs: 3_000 };
 export type MirrorListener = (change: KeyChange) => void;
 
 /**
- * Follows all keys below a prefix by a watch, and tells its listeners, who keep what the keys mean. A watch that breaks (compaction, an etcd that lost its data) is made
- * good by listing again and telling the difference, so that a listener misses nothing but states that were overwritten meanwhile. Reads
- * go on while etcd is away.
+ * Follows all keys below a prefix by a watch, and tells its listeners, who keep what the keys mean. A watch that breaks (compaction, an
+ * etcd that lost its data) is made good by listing again and telling the difference, so that a listener misses nothing but states that
+ * were overwritten meanwhile. What listeners keep can be read while etcd is away.
  */
 export class EtcdMirror {
   readonly #client: EtcdClient;
@@ -33,7 +33,7 @@ export class EtcdMirror {
     this.#logger = tools.logger;
   }
 
-  /** The revision that the copy is at; 0 before the first list. */
+  /** The revision up to which listeners were told; 0 before the first list. */
   get revision(): bigint {
     return this.#revision;
   }
@@ -43,7 +43,7 @@ export class EtcdMirror {
     this.#listeners.push(listener);
   }
 
-  /** Resolves when the copy is at `revision`, so that whoever wrote reads what it wrote; rejects with UNAVAILABLE after `timeoutMs`. */
+  /** Resolves when listeners were told up to `revision`, so that whoever wrote reads what it wrote; rejects with UNAVAILABLE after `timeoutMs`. */
   async reaches(revision: bigint, timeoutMs = 5_000): Promise<void> {
     if (this.#revision >= revision) return;
     const { promise, resolve } = Promise.withResolvers<void>();
@@ -62,7 +62,7 @@ export class EtcdMirror {
     }
   }
 
-  /** Keeps the copy until `signal` is aborted. */
+  /** Follows until `signal` is aborted. */
   async run(signal: AbortSignal): Promise<void> {
     const backoff = createBackoff(RETRY);
     while (!signal.aborted) {

@@ -187,18 +187,15 @@ function renderEffective(
   given: Map<string, Given>,
   file: string | undefined,
 ): string {
-  const lines = leaves.map((leaf) => {
+  const document = new Document({});
+  for (const leaf of leaves) {
     const set = getAt(tree, leaf.path);
     const value = set ?? leaf.default;
+    if (value === undefined) continue;
+    const node = document.createNode(leaf.secret ? '********' : value, { flow: true });
     const origin = given.get(leaf.key)?.origin ?? (set === undefined ? undefined : file);
-    return { leaf, text: leaf.secret && value !== undefined ? '"********"' : JSON.stringify(value), origin };
-  });
-  const root = new Document({});
-  for (const { leaf, text, origin } of lines) {
-    if (text === undefined) continue;
-    const node = root.createNode(JSON.parse(text), { flow: true });
     if (origin) node.comment = ` ${origin}`;
-    root.setIn(leaf.path, node);
+    document.setIn(leaf.path, node);
   }
-  return root.toString();
+  return document.toString();
 }

@@ -25,6 +25,13 @@ export interface Globs {
   exclude: readonly string[];
 }
 
+/** A change that is not written yet; without a checkpoint the generation is to be forgotten. */
+interface Noted {
+  entryUid: string;
+  generation: string;
+  checkpoint: Checkpoint | undefined;
+}
+
 export type StateErrorCode = 'LOCKED' | 'UNUSABLE' | 'NEWER_VERSION';
 
 export class StateError extends CodedError<StateErrorCode> {}
@@ -48,14 +55,16 @@ export class CheckpointStore {
   readonly #db: DatabaseSync;
   readonly #put: StatementSync;
   readonly #delete: StatementSync;
-  /** What is to be written; undefined: to be deleted. By entry and generation. */
-  readonly #dirty = new Map<string, Checkpoint | undefined>();
+  readonly #putEntry: StatementSync;
+  /** What is to be written or deleted, by entry and generation. */
+  readonly #dirty = new Map<string, Noted>();
   readonly #scanned = new Map<string, Globs>();
 
   private constructor(db: DatabaseSync) {
     this.#db = db;
     this.#put = db.prepare(`INSERT OR REPLACE INTO generation VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
     this.#delete = db.prepare('DELETE FROM generation WHERE entry_uid = ? AND generation = ?');
+    this.#putEntry = db.prepare('INSERT OR REPLACE INTO entry VALUES (?, ?, ?)');
   }
 
   /** Opens or creates `<stateDir>/checkpoints.db`. Throws StateError when another process holds it or it can't be used. */
@@ -87,22 +96,23 @@ export class CheckpointStore {
     const select = this.#db.prepare('SELECT * FROM generation WHERE entry_uid = ?');
     select.setReadBigInts(true);
     const written = select.all(entryUid).map(fromRow);
-    const known = new Map(written.map((checkpoint) => [keyOf(entryUid, checkpoint.generation), checkpoint]));
-    for (const [key, checkpoint] of this.#dirty) {
-      if (!checkpoint) known.delete(key);
-      else if (checkpoint.entryUid === entryUid) known.set(key, checkpoint);
+    const known = new Map(written.map((checkpoint) => [checkpoint.generation, checkpoint]));
+    for (const noted of this.#dirty.values()) {
+      if (noted.entryUid !== entryUid) continue;
+      if (noted.checkpoint) known.set(noted.generation, noted.checkpoint);
+      else known.delete(noted.generation);
     }
     return [...known.values()];
   }
 
   /** Notes a checkpoint for the next flush. */
   put(checkpoint: Checkpoint): void {
-    this.#dirty.set(keyOf(checkpoint.entryUid, checkpoint.generation), checkpoint);
+    this.#note({ entryUid: checkpoint.entryUid, generation: checkpoint.generation, checkpoint });
   }
 
   /** Notes that a generation is to be forgotten. */
   remove(entryUid: string, generation: string): void {
-    this.#dirty.set(keyOf(entryUid, generation), undefined);
+    this.#note({ entryUid, generation, checkpoint: undefined });
   }
 
   /** The globs by which the entry's files were last looked for; undefined when they never were. */
@@ -123,13 +133,12 @@ export class CheckpointStore {
     if (this.#dirty.size === 0 && this.#scanned.size === 0) return;
     try {
       this.#db.exec('BEGIN IMMEDIATE');
-      for (const [key, checkpoint] of this.#dirty) {
+      for (const { entryUid, generation, checkpoint } of this.#dirty.values()) {
         if (checkpoint) this.#write(checkpoint, nowMs);
-        else this.#delete.run(...splitKey(key));
+        else this.#delete.run(entryUid, generation);
       }
-      const putEntry = this.#db.prepare('INSERT OR REPLACE INTO entry VALUES (?, ?, ?)');
-      for (const [uid, globs] of this.#scanned)
-        putEntry.run(uid, JSON.stringify(globs.paths), JSON.stringify(globs.exclude));
+      for (const [uid, { paths, exclude }] of this.#scanned)
+        this.#putEntry.run(uid, JSON.stringify(paths), JSON.stringify(exclude));
       this.#db.exec('COMMIT');
       this.#dirty.clear();
       this.#scanned.clear();
@@ -141,6 +150,10 @@ export class CheckpointStore {
 
   close(): void {
     this.#db.close();
+  }
+
+  #note(noted: Noted): void {
+    this.#dirty.set(`${noted.entryUid}/${noted.generation}`, noted);
   }
 
   #write(at: Checkpoint, nowMs: number): void {
@@ -158,16 +171,6 @@ function makeFolder(path: string): void {
   if (existsSync(path)) return;
   if (dirname(path) !== path) makeFolder(dirname(path));
   mkdirSync(path);
-}
-
-function keyOf(entryUid: string, generation: string): string {
-  return `${entryUid}/${generation}`;
-}
-
-/** Generations are hexadecimal, so the last slash is the one between the two. */
-function splitKey(key: string): [entryUid: string, generation: string] {
-  const at = key.lastIndexOf('/');
-  return [key.slice(0, at), key.slice(at + 1)];
 }
 
 function fromRow(row: Record<string, SQLOutputValue>): Checkpoint {

@@ -36,6 +36,8 @@ export class SourceSet {
   readonly #byFile = new Map<string, Source>();
   /** What was last seen at each path. */
   readonly #byPath = new Map<string, Source>();
+  /** Paused, for the entry did not mean them when they were last looked at. */
+  readonly #unwanted = new Set<Source>();
   /** One file is opened at a time: a hint and a scan may meet the same one. */
   #opening: Promise<unknown> = Promise.resolve();
   readonly #known: KnownFiles;
@@ -130,8 +132,7 @@ export class SourceSet {
   #isAt(source: Source, path: string): void {
     if (source.state === 'DRAINING') source.state = 'READING';
     source.sealed = this.#tools.once;
-    // The entry may not have meant it, and does again.
-    if (source.state === 'PAUSED') this.#direct(source);
+    if (this.#unwanted.delete(source)) this.#direct(source);
     this.#byPath.set(path, source);
     if (source.path === path) return;
     if (this.#byPath.get(source.path) === source) this.#byPath.delete(source.path);
@@ -192,6 +193,7 @@ export class SourceSet {
   /** The same file, another life: it begins anew, through the same descriptor. */
   #truncated(source: Source): void {
     if (!this.#sources.delete(source.generation)) return;
+    this.#unwanted.delete(source);
     const unread = source.size - source.position;
     const fields = { path: source.path, generation: source.generation, bytes: unread };
     if (unread > 0) this.#tools.logger.error('a file was truncated before all of it was delivered', fields);
@@ -223,6 +225,7 @@ export class SourceSet {
   /** The entry does not mean it any more: what was read is delivered, and no more is read. */
   #isUnwanted(source: Source): void {
     source.pause();
+    this.#unwanted.add(source);
     if (source.settled) this.#letGo(source);
   }
 
@@ -235,6 +238,7 @@ export class SourceSet {
   /** Closes the file. A deleted one is forgotten; another may come back, and goes on from where it was. */
   #letGo(source: Source): void {
     this.#close(source);
+    this.#unwanted.delete(source);
     this.#sources.delete(source.generation);
     this.#byFile.delete(fileKey(source));
     if (this.#byPath.get(source.path) === source) this.#byPath.delete(source.path);

@@ -18,11 +18,10 @@ export async function describe(
   const { kind, names } = parseTargets(words);
   if (names.length === 0) throw new CliError(exitCodes.usage, `name the ${kind} to describe`);
   let between = '';
-  const end = await forEachName(names, async (name) => {
+  await forEachName(names, async (name) => {
     write(between + (kind === 'entry' ? await describeEntry(api, name) : await describeAgent(api, name)));
     between = '\n';
   });
-  end();
 }
 
 async function describeEntry(api: ControllerApi, name: string): Promise<string> {

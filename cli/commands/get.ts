@@ -57,15 +57,19 @@ async function show<Item>(
     await watch(reader, names[0] ?? '', options.output, write);
     return;
   }
-  const items: Item[] = [];
-  const found = await forEachName(names, async (name) => void items.push(await reader.get(name)));
-  if (names.length === 0) items.push(...(await reader.list()));
+  if (names.length > 0) {
+    const items: Item[] = [];
+    const getAll = forEachName(names, async (name) => void items.push(await reader.get(name)));
+    // What was found is shown, whatever was not.
+    await getAll.finally(
+      () => items.length > 0 && write(render(reader.kind, items, options.output, names.length === 1)),
+    );
+    return;
+  }
+  const items = await reader.list();
   // As kubectl: standard output holds things only, so that lines can be counted.
-  const list = names.length === 0;
-  if (items.length > 0 || (list && isDocument(options.output)))
-    write(render(reader.kind, items, options.output, names.length === 1));
-  else if (list) process.stderr.write(`No ${reader.kind.plural} found.\n`);
-  found();
+  if (items.length > 0 || isDocument(options.output)) write(render(reader.kind, items, options.output, false));
+  else process.stderr.write(`No ${reader.kind.plural} found.\n`);
 }
 
 function render<Item>(kind: Kind<Item>, items: readonly Item[], output: Output, single: boolean): string {

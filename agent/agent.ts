@@ -4,7 +4,6 @@ import { errorText } from '../runtime/errors.ts';
 import { createLifecycle } from '../runtime/lifecycle.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { loadSasl, loadTls } from '../runtime/security.ts';
-import { CheckpointStore } from './collect/checkpoint-store.ts';
 import { FileBudget, openFilesMax } from './collect/file-budget.ts';
 import { FileCollector } from './collect/file-collector.ts';
 import type { Observation } from './collector.ts';
@@ -16,6 +15,9 @@ import { followEntriesFile, readEntriesFile } from './entries-file.ts';
 import { agentIdentity } from './identity.ts';
 import { DesiredState } from './link/desired-state.ts';
 import { SnapshotCache } from './link/snapshot-cache.ts';
+import { CheckpointStore } from './state/checkpoint-store.ts';
+import { FactStore } from './state/fact-store.ts';
+import { StateDatabase } from './state/state-database.ts';
 
 const UNREAD_TOLD = 5;
 
@@ -112,7 +114,9 @@ export class Agent {
     const { kafka, id, state_dir: stateDir, once } = this.#config;
     const tls = loadTls(kafka.tls, 'kafka.tls');
     const sasl = loadSasl(kafka.sasl, 'kafka.sasl');
-    const store = CheckpointStore.open(stateDir);
+    const state = StateDatabase.open(stateDir);
+    const store = new CheckpointStore(state);
+    const facts = new FactStore(state, { clock: this.#clock, logger: this.#logger });
     const clock = this.#clock;
     const logger = this.#logger;
     const cluster = new KafkaCluster({
@@ -127,7 +131,17 @@ export class Agent {
     const router: Router = new Router(cluster, { clock, logger, pool }, () => collector.changed());
     const options = { scanIntervalMs: this.#config.scan_interval, drainTimeoutMs: this.#config.drain_timeout };
     const budget = new FileBudget(openFilesMax());
-    const collector = new FileCollector(options, { clock, logger, store, budget, router, host: hostname(), once });
+    const collector = new FileCollector(options, {
+      clock,
+      logger,
+      state,
+      store,
+      facts,
+      budget,
+      router,
+      host: hostname(),
+      once,
+    });
     return collector;
   }
 }

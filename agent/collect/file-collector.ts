@@ -2,6 +2,7 @@ import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import { errorText } from '../../runtime/errors.ts';
 import type { Collector, Observation } from '../collector.ts';
 import type { Segment } from '../deliver/route.ts';
+import type { StateDatabase } from '../state/state-database.ts';
 import { type CollectTools, EntryCollector } from './entry-collector.ts';
 import { FileWatcher, type HintKind } from './file-watcher.ts';
 import { observeEntry, observeFiles, observeHealth, Totals } from './observe.ts';
@@ -20,9 +21,13 @@ export interface FileCollectorOptions {
   drainTimeoutMs: number;
 }
 
+/** The collector closes the state when it is closed. */
+export type CollectorTools = Omit<CollectTools, 'onDelivered' | 'onStateChange'> & { state: StateDatabase };
+
 /** The collector of this agent: keeps one EntryCollector for each desired entry. */
 export class FileCollector implements Collector {
   readonly #options: FileCollectorOptions;
+  readonly #state: StateDatabase;
   readonly #tools: CollectTools;
   readonly #totals: Totals;
   readonly #watcher: FileWatcher;
@@ -37,8 +42,9 @@ export class FileCollector implements Collector {
   #settling: Promise<void> | undefined;
   #stateError = '';
 
-  constructor(options: FileCollectorOptions, tools: Omit<CollectTools, 'onDelivered' | 'onStateChange'>) {
+  constructor(options: FileCollectorOptions, tools: CollectorTools) {
     this.#options = options;
+    this.#state = tools.state;
     this.#totals = new Totals(tools.clock);
     this.#tools = {
       ...tools,
@@ -119,11 +125,11 @@ export class FileCollector implements Collector {
 
   /** After `settle`: writes the positions and lets all go. */
   async close(): Promise<void> {
-    const { clock, store, router } = this.#tools;
+    const { clock, router } = this.#tools;
     await router.close();
-    store.flush(clock.nowMs());
+    this.#state.flush(clock.nowMs());
     for (const entry of this.#all) entry.close();
-    store.close();
+    this.#state.close();
   }
 
   get #all(): EntryCollector[] {
@@ -190,10 +196,10 @@ export class FileCollector implements Collector {
   }
 
   async #flushLoop(): Promise<void> {
-    const { clock, store, logger } = this.#tools;
+    const { clock, logger } = this.#tools;
     while (!this.#stop.signal.aborted) {
       try {
-        store.flush(clock.nowMs());
+        this.#state.flush(clock.nowMs());
         if (this.#stateError) this.changed();
         this.#stateError = '';
       } catch (error) {

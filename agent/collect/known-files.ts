@@ -1,4 +1,4 @@
-import type { Checkpoint } from './checkpoint-store.ts';
+import type { Checkpoint } from '../state/checkpoint-store.ts';
 import type { FoundFile } from './discovery.ts';
 import { compareHead } from './file-head.ts';
 

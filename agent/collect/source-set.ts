@@ -3,7 +3,8 @@ import type { Clock } from '../../runtime/clock.ts';
 import { errorText } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Segment } from '../deliver/route.ts';
-import type { Checkpoint, CheckpointStore } from './checkpoint-store.ts';
+import { type Checkpoint, type CheckpointStore, newCheckpoint } from '../state/checkpoint-store.ts';
+import type { FactLog } from '../state/facts.ts';
 import { type FoundFile, isAtOrBelow, type ScanResult, type ScanRules, type StartRule } from './discovery.ts';
 import type { FileBudget } from './file-budget.ts';
 import { compareHead, EMPTY_HEAD, lineStartBefore } from './file-head.ts';
@@ -19,6 +20,7 @@ export interface SourceSetTools {
   clock: Clock;
   logger: Logger;
   store: CheckpointStore;
+  facts: FactLog;
   budget: FileBudget;
   /** Files are complete as they are: an unterminated last line goes at once. */
   once: boolean;
@@ -165,10 +167,8 @@ export class SourceSet {
     return { ...this.#mint(file), head, position };
   }
 
-  #mint({ path, device, inode }: Pick<FoundFile, 'path' | 'device' | 'inode'>): Checkpoint {
-    const generation = randomBytes(8).toString('hex');
-    const where = { topic: '', partition: -1 };
-    return { entryUid: this.#entryUid, generation, device, inode, path, head: EMPTY_HEAD, position: 0, ...where };
+  #mint(file: Omit<FoundFile, 'size' | 'changedMs'>): Checkpoint {
+    return newCheckpoint(this.#entryUid, randomBytes(8).toString('hex'), file);
   }
 
   #track(fd: number, checkpoint: Checkpoint, size: number): Source {

@@ -1,9 +1,9 @@
 import { LineEncoder, type LineFormat } from '../deliver/line-encoder.ts';
 import type { Filled, Route, RouteSource, Segment } from '../deliver/route.ts';
 import { CHUNK_BYTES_MAX, type Workbench } from '../deliver/work-pool.ts';
-import type { Checkpoint } from './checkpoint-store.ts';
+import type { Checkpoint } from '../state/checkpoint-store.ts';
 import { ContiguousPosition } from './contiguous-position.ts';
-import { compareHead, type FileHead, isInsideLine } from './file-head.ts';
+import { compareHead, EMPTY_HEAD, type FileHead, isInsideLine } from './file-head.ts';
 import { fstat, readAt } from './file-io.ts';
 import { RateMeter } from './rate-meter.ts';
 import { ReturnedRanges } from './returned-ranges.ts';
@@ -28,6 +28,7 @@ export class Source implements RouteSource {
   readonly generation: string;
   readonly device: bigint;
   readonly inode: bigint;
+  readonly bornMs: number;
   readonly fd: number;
   readonly rate = new RateMeter();
   readonly #events: SourceEvents;
@@ -64,6 +65,7 @@ export class Source implements RouteSource {
     this.generation = checkpoint.generation;
     this.device = checkpoint.device;
     this.inode = checkpoint.inode;
+    this.bornMs = checkpoint.bornMs;
     this.path = checkpoint.path;
     this.#head = checkpoint.head;
     this.#delivered = new ContiguousPosition(checkpoint.position);
@@ -91,9 +93,9 @@ export class Source implements RouteSource {
   }
 
   get checkpoint(): Checkpoint {
-    const { entryUid, generation, device, inode, path } = this;
-    const where = { topic: this.#topic, partition: this.#partition };
-    return { entryUid, generation, device, inode, path, head: this.#head, position: this.position, ...where };
+    const { entryUid, generation, device, inode, path, bornMs, size, position } = this;
+    const file = { entryUid, generation, device, inode, path, bornMs, size, head: this.#head };
+    return { ...file, position, marker: EMPTY_HEAD, ahead: [], topic: this.#topic, partition: this.#partition };
   }
 
   /** The partition it had in `topic`, -1 when it had none. */

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { appendFileSync, closeSync, fstatSync, openSync } from 'node:fs';
 import { test } from 'node:test';
-import { EMPTY_HEAD } from '../../agent/collect/file-head.ts';
 import { Source } from '../../agent/collect/source.ts';
 import { RecordBuffer } from '../../agent/deliver/record-buffer.ts';
 import type { Route } from '../../agent/deliver/route.ts';
+import { newCheckpoint } from '../../agent/state/checkpoint-store.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
 const LOOKS = 300;
@@ -17,9 +17,9 @@ test('a file that grows and is read while it is looked at is not taken for a tru
   appendFileSync(file, '');
   const fd = openSync(file, 'r');
   const { dev: device, ino: inode } = fstatSync(fd, { bigint: true });
-  const checkpoint = { entryUid: 'e', generation: 'g', device, inode, path: file, head: EMPTY_HEAD, position: 0 };
+  const checkpoint = newCheckpoint('e', 'g', { device, inode, path: file, bornMs: 0 });
   const events = { onProgress: () => {}, onStateChange: () => {} };
-  const source = new Source(fd, { ...checkpoint, topic: '', partition: -1 }, 0, events, 0);
+  const source = new Source(fd, checkpoint, 0, events, 0);
   const nowhere = { producer: { topic: 't', partition: 0 }, wake: () => {} } as unknown as Route;
   source.assign(nowhere, { headers: undefined, maxLineBytes: 1000 });
   const bench = { chunk: Buffer.alloc(1 << 20), records: new RecordBuffer() };

@@ -35,7 +35,7 @@ const ADAPTERS: Readonly<Record<string, RegExp>> = {
   commander: /^cli\/(main|program)\.ts$/,
   etcd3: /^controller\/etcd-client\.ts$/,
   'lz4-napi': /^agent\/deliver\/compress\.ts$/,
-  'node:sqlite': /^agent\/collect\/checkpoint-store\.ts$/,
+  'node:sqlite': /^agent\/state\//,
   picomatch: /^proto\/rules\/glob\.ts$/,
   snappy: /^agent\/deliver\/compress\.ts$/,
   yaml: /^(proto\/rules\/entry-document|runtime\/config|cli\/output)\.ts$/,

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { utimes, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { CheckpointStore } from '../../../agent/collect/checkpoint-store.ts';
 import { EntryCollector } from '../../../agent/collect/entry-collector.ts';
 import { FileBudget } from '../../../agent/collect/file-budget.ts';
 import type { Router } from '../../../agent/deliver/router.ts';
+import { CheckpointStore } from '../../../agent/state/checkpoint-store.ts';
+import { FactStore } from '../../../agent/state/fact-store.ts';
+import { StateDatabase } from '../../../agent/state/state-database.ts';
 import { Entry } from '../../../proto/gen/logfleet/v1/entry.ts';
 import { createLogger } from '../../../runtime/logger.ts';
 import { tempDir } from '../../support/temp-dir.ts';
@@ -18,12 +20,22 @@ test('where a file is read from depends on the rule and on whether it was there 
   await writeFile(file, 'one\ntwo\n');
   const changed = new Date(Date.now() - 2 * HOUR_MS);
   await utimes(file, changed, changed);
-  const store = CheckpointStore.open(dir.at('state'));
+  const state = StateDatabase.open(dir.at('state'));
+  const store = new CheckpointStore(state);
   const logger = createLogger({ level: 'error', format: 'json', write: () => {} });
   const budget = new FileBudget(10);
   const positionWith = async (start: string, entryCameMs: number) => {
     const clock = { nowMs: () => entryCameMs, monotonicMs: () => 0, sleep: async () => {} };
-    const tools = { clock, logger, store, budget, once: false, router: NOT_ROUTED, host: 'h' };
+    const tools = {
+      clock,
+      logger,
+      store,
+      facts: new FactStore(state, { clock, logger }),
+      budget,
+      once: false,
+      router: NOT_ROUTED,
+      host: 'h',
+    };
     const entry = Entry.create({ name: 'entries/a', uid: `${start}-${entryCameMs}`, topic: 't', paths: [file], start });
     const collector = new EntryCollector(entry, { ...tools, onDelivered: () => {}, onStateChange: () => {} });
     collector.apply(entry);
@@ -40,5 +52,5 @@ test('where a file is read from depends on the rule and on whether it was there 
   const [earlier, later] = [3, 1].map((hours) => new Date(Date.now() - hours * HOUR_MS).toISOString());
   assert.deepEqual(await positionWith(earlier as string, after), [0], 'changed since that time');
   assert.deepEqual(await positionWith(later as string, after), [8], 'not changed since that time');
-  store.close();
+  state.close();
 });

@@ -2,13 +2,15 @@ import assert from 'node:assert/strict';
 import { appendFile, rename, stat, truncate, unlink, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { test } from 'node:test';
-import { CheckpointStore } from '../../../agent/collect/checkpoint-store.ts';
 import { type FoundFile, foundFile } from '../../../agent/collect/discovery.ts';
 import { FileBudget } from '../../../agent/collect/file-budget.ts';
 import type { Source } from '../../../agent/collect/source.ts';
 import { SourceSet } from '../../../agent/collect/source-set.ts';
 import { RecordBuffer } from '../../../agent/deliver/record-buffer.ts';
 import type { Route, Segment } from '../../../agent/deliver/route.ts';
+import { CheckpointStore } from '../../../agent/state/checkpoint-store.ts';
+import { FactStore } from '../../../agent/state/fact-store.ts';
+import { StateDatabase } from '../../../agent/state/state-database.ts';
 import { createLogger } from '../../../runtime/logger.ts';
 import { type TempDir, tempDir } from '../../support/temp-dir.ts';
 
@@ -18,18 +20,21 @@ const nowhere = { producer: { topic: 't', partition: 0 }, wake: () => {} } as un
 
 /** Sources over real files and a real store; only the clock is the test's. */
 class Ground {
+  readonly state: StateDatabase;
   readonly store: CheckpointStore;
   readonly set: SourceSet;
   nowMs = 0;
   wanted = (_path: string) => true;
 
   constructor(dir: TempDir, filesMax = 100) {
-    this.store = CheckpointStore.open(dir.at('state'));
+    this.state = StateDatabase.open(dir.at('state'));
+    this.store = new CheckpointStore(this.state);
     const clock = { nowMs: () => this.nowMs, monotonicMs: () => this.nowMs, sleep: async () => {} };
     const logger = createLogger({ level: 'error', format: 'json', write: () => {} });
+    const facts = new FactStore(this.state, { clock, logger });
     const budget = new FileBudget(filesMax);
     const rest = { budget, once: false, onDelivered: () => {}, onStateChange: () => {} };
-    this.set = new SourceSet('e', { clock, logger, store: this.store, ...rest }, (source) => {
+    this.set = new SourceSet('e', { clock, logger, store: this.store, facts, ...rest }, (source) => {
       if (source.state === 'PAUSED') source.resume();
       source.assign(nowhere, { headers: undefined, maxLineBytes: 1000 });
     });
@@ -59,7 +64,7 @@ class Ground {
 
   close(): void {
     this.set.close();
-    this.store.close();
+    this.state.close();
   }
 }
 
@@ -180,7 +185,7 @@ test('the generation that begins with a truncation is known by its head after a 
   // Read and acknowledged before the next look.
   await before.deliver();
   await before.scan([file]);
-  before.store.flush(1);
+  before.state.flush(1);
   before.close();
   // Another life again, and longer than what was read of the second.
   await writeFile(file, 'a third life, longer than the second\n');

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { appendFileSync, closeSync, fstatSync, openSync } from 'node:fs';
 import { test } from 'node:test';
-import { EMPTY_HEAD } from '../../../agent/collect/file-head.ts';
 import { Source } from '../../../agent/collect/source.ts';
 import { RecordBuffer } from '../../../agent/deliver/record-buffer.ts';
 import type { Route, Segment } from '../../../agent/deliver/route.ts';
+import { newCheckpoint } from '../../../agent/state/checkpoint-store.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
 const LINE_BYTES = 100;
@@ -15,9 +15,9 @@ function sourceOf(file: string) {
   appendFileSync(file, `${'x'.repeat(LINE_BYTES - 1)}\n`.repeat(LINES));
   const fd = openSync(file, 'r');
   const { dev: device, ino: inode, size } = fstatSync(fd, { bigint: true });
-  const checkpoint = { entryUid: 'e', generation: 'g', device, inode, path: file, head: EMPTY_HEAD, position: 0 };
+  const checkpoint = newCheckpoint('e', 'g', { device, inode, path: file, bornMs: 0 });
   const events = { onProgress: () => {}, onStateChange: () => {} };
-  const source = new Source(fd, { ...checkpoint, topic: '', partition: -1 }, Number(size), events, 0);
+  const source = new Source(fd, checkpoint, Number(size), events, 0);
   const nowhere = { producer: { topic: 't', partition: 0 }, wake: () => {} } as unknown as Route;
   source.assign(nowhere, { headers: undefined, maxLineBytes: 1000 });
   const bench = { chunk: Buffer.alloc(1 << 20), records: new RecordBuffer() };

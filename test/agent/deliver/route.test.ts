@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { EMPTY_HEAD } from '../../../agent/collect/file-head.ts';
 import { Source } from '../../../agent/collect/source.ts';
 import { KafkaCluster } from '../../../agent/deliver/kafka-cluster.ts';
 import { standardHeaders } from '../../../agent/deliver/record-headers.ts';
 import { Router } from '../../../agent/deliver/router.ts';
 import { WorkPool } from '../../../agent/deliver/work-pool.ts';
+import { newCheckpoint } from '../../../agent/state/checkpoint-store.ts';
 import { systemClock } from '../../../runtime/clock.ts';
 import { createLogger } from '../../../runtime/logger.ts';
 import { rangeOf } from '../../support/assemble.ts';
@@ -30,9 +30,9 @@ test('lines keep their order when their compression changes while batches are be
   const logger = createLogger({ level: 'error', format: 'json' });
   const cluster = new KafkaCluster({ clientId: 'test', brokers, createTopics: false });
   const router = new Router(cluster, { clock: systemClock, logger, pool: new WorkPool(MEMORY_BYTES) }, () => {});
-  const at = { device: 1n, inode: 1n, path: file, head: EMPTY_HEAD, position: 0, topic: '', partition: -1 };
+  const checkpoint = newCheckpoint('e', 'g', { device: 1n, inode: 1n, path: file, bornMs: 0 });
   const events = { onProgress: () => {}, onStateChange: () => {} };
-  const source = new Source(fd, { entryUid: 'e', generation: 'g', ...at }, 1, events, 0);
+  const source = new Source(fd, checkpoint, 1, events, 0);
   const headers = standardHeaders({ host: 'h', path: file, entry: 'e', generation: 'g' });
   const turns = ['gzip', 'none', 'gzip', 'lz4', 'gzip', 'none'] as const;
   try {

@@ -3,7 +3,8 @@ import { writeFile } from 'node:fs/promises';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type Checkpoint, CheckpointStore } from '../../../agent/collect/checkpoint-store.ts';
+import { type Checkpoint, CheckpointStore } from '../../../agent/state/checkpoint-store.ts';
+import { StateDatabase } from '../../../agent/state/state-database.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
 const inode = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
@@ -15,24 +16,33 @@ const checkpoint: fc.Arbitrary<Checkpoint> = fc.record(
     inode,
     path: fc.string({ unit: 'binary' }).filter((text) => text.isWellFormed() && !text.includes('\0')),
     head: fc.record({ bytes: fc.nat(1024), hash: fc.constant('ab') }, { noNullPrototype: true }),
+    bornMs: fc.nat(Number.MAX_SAFE_INTEGER),
+    size: fc.nat(Number.MAX_SAFE_INTEGER),
+    marker: fc.record({ bytes: fc.nat(1024), hash: fc.constant('cd') }, { noNullPrototype: true }),
     position: fc.nat(Number.MAX_SAFE_INTEGER),
+    ahead: fc.array(fc.tuple(fc.nat(), fc.nat()), { maxLength: 3 }),
     topic: fc.constantFrom('', 't'),
     partition: fc.integer({ min: -1, max: 10 }),
   },
   { noNullPrototype: true },
 );
 
+function opened(dir: string): { state: StateDatabase; store: CheckpointStore } {
+  const state = StateDatabase.open(dir);
+  return { state, store: new CheckpointStore(state) };
+}
+
 test('what was flushed is there after opening again, to the last bit of an inode; later ones replace former ones', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(checkpoint, { maxLength: 8 }), async (checkpoints) => {
       await using dir = await tempDir();
-      const store = CheckpointStore.open(dir.path);
+      const { state, store } = opened(dir.path);
       for (const each of checkpoints) store.put(each);
-      store.flush(1);
-      store.close();
-      const again = CheckpointStore.open(dir.path);
-      const found = ['a', 'b'].flatMap((uid) => again.load(uid));
-      again.close();
+      state.flush(1);
+      state.close();
+      const again = opened(dir.path);
+      const found = ['a', 'b'].flatMap((uid) => again.store.load(uid));
+      again.state.close();
       const last = new Map(checkpoints.map((each) => [`${each.entryUid} ${each.generation}`, each]));
       const sorted = [...last].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, each]) => each);
       assert.deepEqual(found, sorted);
@@ -43,45 +53,62 @@ test('what was flushed is there after opening again, to the last bit of an inode
 
 test('a removed generation does not come back with the next flush', async () => {
   await using dir = await tempDir();
-  const store = CheckpointStore.open(dir.path);
+  const { state, store } = opened(dir.path);
   const [one] = fc.sample(checkpoint, 1) as [Checkpoint];
   store.put(one);
   store.remove(one.entryUid, one.generation);
-  store.flush(1);
+  state.flush(1);
   assert.deepEqual(store.load(one.entryUid), []);
-  store.close();
+  state.close();
 });
 
 test('the globs that were scanned last are kept, by entry', async () => {
   await using dir = await tempDir();
-  const store = CheckpointStore.open(dir.path);
+  const { state, store } = opened(dir.path);
   assert.equal(store.scannedGlobs('a'), undefined);
   store.markScanned('a', { paths: ['/x/*.log'], exclude: [] });
   store.markScanned('a', { paths: ['/x/*.log', '/y/{a,b}'], exclude: ['**/*.gz'] });
   assert.deepEqual(store.scannedGlobs('a'), { paths: ['/x/*.log', '/y/{a,b}'], exclude: ['**/*.gz'] });
   assert.equal(store.scannedGlobs('b'), undefined);
-  store.close();
+  state.close();
 });
 
 test('a checkpoint that is noted and not yet written is loaded as noted', async () => {
   await using dir = await tempDir();
-  const store = CheckpointStore.open(dir.path);
+  const { state, store } = opened(dir.path);
   const [one] = fc.sample(checkpoint, 1) as [Checkpoint];
   store.put(one);
-  store.flush(1);
+  state.flush(1);
   const later = { ...one, position: one.position + 1 };
   store.put(later);
   assert.deepEqual(store.load(one.entryUid), [later]);
-  store.close();
+  state.close();
 });
 
 test('state that is no database, or of a newer version, is refused with the remedy and left as it is', async () => {
   await using dir = await tempDir();
   await writeFile(dir.at('checkpoints.db'), 'this is no database, and long enough to be looked at as one'.repeat(20));
-  assert.throws(() => CheckpointStore.open(dir.path), { code: 'UNUSABLE', message: /checkpoints\.db can't be used/ });
+  assert.throws(() => StateDatabase.open(dir.path), { code: 'UNUSABLE', message: /checkpoints\.db can't be used/ });
   await using newer = await tempDir();
   const db = new DatabaseSync(newer.at('checkpoints.db'));
   db.exec('PRAGMA user_version = 99');
   db.close();
-  assert.throws(() => CheckpointStore.open(newer.path), { code: 'NEWER_VERSION', message: /format 99\): upgrade/ });
+  assert.throws(() => StateDatabase.open(newer.path), { code: 'NEWER_VERSION', message: /format 99\): upgrade/ });
+});
+
+test('a state of format 1 is brought up to date, and its positions stay', async () => {
+  await using dir = await tempDir();
+  const db = new DatabaseSync(dir.at('checkpoints.db'));
+  db.exec(`CREATE TABLE generation (
+      entry_uid TEXT NOT NULL, generation TEXT NOT NULL, device INTEGER NOT NULL, inode INTEGER NOT NULL, path TEXT NOT NULL,
+      head_bytes INTEGER NOT NULL, head_hash TEXT NOT NULL, position INTEGER NOT NULL, topic TEXT NOT NULL,
+      partition INTEGER NOT NULL, updated_ms INTEGER NOT NULL, PRIMARY KEY (entry_uid, generation)) STRICT, WITHOUT ROWID;
+    CREATE TABLE entry (uid TEXT PRIMARY KEY, paths TEXT NOT NULL, exclude TEXT NOT NULL) STRICT, WITHOUT ROWID;
+    INSERT INTO generation VALUES ('e', 'g', 1, 2, '/a.log', 3, 'ab', 4, 't', 5, 6);
+    PRAGMA user_version = 1;`);
+  db.close();
+  const { state, store } = opened(dir.path);
+  const [found] = store.load('e');
+  assert.deepEqual([found?.path, found?.position, found?.ahead, found?.marker.bytes], ['/a.log', 4, [], 0]);
+  state.close();
 });

@@ -1,0 +1,163 @@
+import type { SQLOutputValue, StatementSync } from 'node:sqlite';
+import type { FoundFile } from '../collect/discovery.ts';
+import { EMPTY_HEAD, type FileHead } from '../collect/file-head.ts';
+import type { StateDatabase, StatePart } from './state-database.ts';
+
+/** A range of a generation in bytes, `[start, end)`. */
+export type ByteRange = readonly [start: number, end: number];
+
+/** What is kept of one generation of one file, for one entry. */
+export interface Checkpoint {
+  entryUid: string;
+  generation: string;
+  device: bigint;
+  inode: bigint;
+  path: string;
+  head: FileHead;
+  /** When the file was made, as far as the file system tells, ms; 0: not known. */
+  bornMs: number;
+  /** The file's size when it was last looked at. */
+  size: number;
+  /** The bytes just before `position`, which tell a file that was truncated and has grown past it. */
+  marker: FileHead;
+  /** Kafka has every line before this position. */
+  position: number;
+  /** What Kafka has beyond `position`, in order. */
+  ahead: readonly ByteRange[];
+  /** Where its lines go: a source keeps its partition when a topic grows. -1 while it has none. */
+  topic: string;
+  partition: number;
+}
+
+/** A new generation: nothing of it is read yet. */
+export function newCheckpoint(
+  entryUid: string,
+  generation: string,
+  file: Omit<FoundFile, 'size' | 'changedMs'>,
+): Checkpoint {
+  const { device, inode, path, bornMs } = file;
+  const own = { entryUid, generation, device, inode, path, bornMs, size: 0, head: EMPTY_HEAD };
+  return { ...own, position: 0, marker: EMPTY_HEAD, ahead: [], topic: '', partition: -1 };
+}
+
+/** Which files an entry means. */
+export interface Globs {
+  paths: readonly string[];
+  exclude: readonly string[];
+}
+
+/** A change that is not written yet; without a checkpoint the generation is to be forgotten. */
+interface Noted {
+  entryUid: string;
+  generation: string;
+  checkpoint: Checkpoint | undefined;
+}
+
+/** The durable record of positions. A position may be older on disk than in memory, never newer. */
+export class CheckpointStore implements StatePart {
+  readonly #state: StateDatabase;
+  readonly #put: StatementSync;
+  readonly #delete: StatementSync;
+  readonly #putEntry: StatementSync;
+  /** What is to be written or deleted, by entry and generation. */
+  readonly #dirty = new Map<string, Noted>();
+  readonly #scanned = new Map<string, Globs>();
+
+  constructor(state: StateDatabase) {
+    const { db } = state;
+    this.#state = state;
+    this.#put =
+      db.prepare(`INSERT OR REPLACE INTO generation (entry_uid, generation, device, inode, path, head_bytes, head_hash,
+      born_ms, size, marker_bytes, marker_hash, position, ahead, topic, partition, updated_ms)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+    this.#delete = db.prepare('DELETE FROM generation WHERE entry_uid = ? AND generation = ?');
+    this.#putEntry = db.prepare('INSERT OR REPLACE INTO entry VALUES (?, ?, ?)');
+    state.add(this);
+  }
+
+  /** All checkpoints of one entry, those noted and not yet written too. */
+  load(entryUid: string): Checkpoint[] {
+    const select = this.#state.db.prepare('SELECT * FROM generation WHERE entry_uid = ?');
+    select.setReadBigInts(true);
+    const written = select.all(entryUid).map(fromRow);
+    const known = new Map(written.map((checkpoint) => [checkpoint.generation, checkpoint]));
+    for (const noted of this.#dirty.values()) {
+      if (noted.entryUid !== entryUid) continue;
+      if (noted.checkpoint) known.set(noted.generation, noted.checkpoint);
+      else known.delete(noted.generation);
+    }
+    return [...known.values()];
+  }
+
+  /** Notes a checkpoint for the next flush. */
+  put(checkpoint: Checkpoint): void {
+    this.#note({ entryUid: checkpoint.entryUid, generation: checkpoint.generation, checkpoint });
+  }
+
+  /** Notes that a generation is to be forgotten. */
+  remove(entryUid: string, generation: string): void {
+    this.#note({ entryUid, generation, checkpoint: undefined });
+  }
+
+  /** The globs by which the entry's files were last looked for; undefined when they never were. */
+  scannedGlobs(entryUid: string): Globs | undefined {
+    const noted = this.#scanned.get(entryUid);
+    if (noted) return noted;
+    const row = this.#state.db.prepare('SELECT paths, exclude FROM entry WHERE uid = ?').get(entryUid);
+    return row && { paths: JSON.parse(String(row['paths'])), exclude: JSON.parse(String(row['exclude'])) };
+  }
+
+  /** Notes by which globs the entry's files were looked for: written together with the positions of what was found. */
+  markScanned(entryUid: string, { paths, exclude }: Globs): void {
+    this.#scanned.set(entryUid, { paths, exclude });
+  }
+
+  get dirty(): boolean {
+    return this.#dirty.size > 0 || this.#scanned.size > 0;
+  }
+
+  write(nowMs: number): void {
+    for (const { entryUid, generation, checkpoint } of this.#dirty.values()) {
+      if (checkpoint) this.#write(checkpoint, nowMs);
+      else this.#delete.run(entryUid, generation);
+    }
+    for (const [uid, { paths, exclude }] of this.#scanned)
+      this.#putEntry.run(uid, JSON.stringify(paths), JSON.stringify(exclude));
+  }
+
+  written(): void {
+    this.#dirty.clear();
+    this.#scanned.clear();
+  }
+
+  #note(noted: Noted): void {
+    this.#dirty.set(`${noted.entryUid}/${noted.generation}`, noted);
+  }
+
+  #write(at: Checkpoint, nowMs: number): void {
+    // SQLite's integers are signed: a device or inode above 2^63 is kept as its two's complement.
+    const device = BigInt.asIntN(64, at.device);
+    const inode = BigInt.asIntN(64, at.inode);
+    const file = [device, inode, at.path, at.head.bytes, at.head.hash, Math.floor(at.bornMs), at.size] as const;
+    const reached = [at.marker.bytes, at.marker.hash, at.position, JSON.stringify(at.ahead)] as const;
+    this.#put.run(at.entryUid, at.generation, ...file, ...reached, at.topic, at.partition, nowMs);
+  }
+}
+
+function fromRow(row: Record<string, SQLOutputValue>): Checkpoint {
+  return {
+    entryUid: String(row['entry_uid']),
+    generation: String(row['generation']),
+    device: BigInt.asUintN(64, row['device'] as bigint),
+    inode: BigInt.asUintN(64, row['inode'] as bigint),
+    path: String(row['path']),
+    head: { bytes: Number(row['head_bytes']), hash: String(row['head_hash']) },
+    bornMs: Number(row['born_ms']),
+    size: Number(row['size']),
+    marker: { bytes: Number(row['marker_bytes']), hash: String(row['marker_hash']) },
+    position: Number(row['position']),
+    ahead: JSON.parse(String(row['ahead'])),
+    topic: String(row['topic']),
+    partition: Number(row['partition']),
+  };
+}

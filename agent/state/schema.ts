@@ -1,0 +1,37 @@
+import type { DatabaseSync } from 'node:sqlite';
+
+/** What the present program writes. A newer format is refused, an older one is brought up to date step by step. */
+export const SCHEMA_VERSION = 2;
+
+/** Step n brings format n to format n + 1. Steps are never changed once released. */
+const STEPS: readonly string[] = [
+  `CREATE TABLE generation (
+     entry_uid TEXT NOT NULL, generation TEXT NOT NULL,
+     device INTEGER NOT NULL, inode INTEGER NOT NULL, path TEXT NOT NULL,
+     head_bytes INTEGER NOT NULL, head_hash TEXT NOT NULL, position INTEGER NOT NULL,
+     topic TEXT NOT NULL, partition INTEGER NOT NULL, updated_ms INTEGER NOT NULL,
+     PRIMARY KEY (entry_uid, generation)) STRICT, WITHOUT ROWID;
+   CREATE TABLE entry (uid TEXT PRIMARY KEY, paths TEXT NOT NULL, exclude TEXT NOT NULL) STRICT, WITHOUT ROWID;`,
+  // born_ms 0: not known. size: when last seen. marker: the bytes before position. ahead: JSON [[start, end], …] that Kafka has beyond it.
+  `ALTER TABLE generation ADD COLUMN born_ms INTEGER NOT NULL DEFAULT 0;
+   ALTER TABLE generation ADD COLUMN size INTEGER NOT NULL DEFAULT 0;
+   ALTER TABLE generation ADD COLUMN marker_bytes INTEGER NOT NULL DEFAULT 0;
+   ALTER TABLE generation ADD COLUMN marker_hash TEXT NOT NULL DEFAULT '';
+   ALTER TABLE generation ADD COLUMN ahead TEXT NOT NULL DEFAULT '[]';
+   CREATE TABLE producer (
+     topic TEXT NOT NULL, partition INTEGER NOT NULL, cluster_id TEXT NOT NULL, topic_id TEXT NOT NULL,
+     producer_id INTEGER NOT NULL, epoch INTEGER NOT NULL, next_sequence INTEGER NOT NULL, last_offset INTEGER NOT NULL,
+     PRIMARY KEY (topic, partition)) STRICT, WITHOUT ROWID;
+   CREATE TABLE intent (
+     id INTEGER PRIMARY KEY, topic TEXT NOT NULL, partition INTEGER NOT NULL, base_sequence INTEGER NOT NULL,
+     record_count INTEGER NOT NULL, timestamp_ms INTEGER NOT NULL, compression TEXT NOT NULL, segments TEXT NOT NULL) STRICT;
+   CREATE TABLE format (id INTEGER PRIMARY KEY, document TEXT NOT NULL UNIQUE) STRICT;
+   CREATE TABLE fact (id TEXT PRIMARY KEY, document TEXT NOT NULL, audited INTEGER NOT NULL, time_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+   CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;`,
+];
+
+/** Brings a database of format `version` (0: an empty one) to the present format, in one transaction. */
+export function migrate(db: DatabaseSync, version: number): void {
+  if (version === SCHEMA_VERSION) return;
+  db.exec(`BEGIN IMMEDIATE; ${STEPS.slice(version).join('\n')} PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT;`);
+}

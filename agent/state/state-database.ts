@@ -1,0 +1,107 @@
+import { existsSync, mkdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { CodedError, errorText } from '../../runtime/errors.ts';
+import { migrate, SCHEMA_VERSION } from './schema.ts';
+
+export type StateErrorCode = 'LOCKED' | 'UNUSABLE' | 'NEWER_VERSION';
+
+export class StateError extends CodedError<StateErrorCode> {}
+
+/** A part of the state that gathers changes in memory and writes them when the whole is flushed. */
+export interface StatePart {
+  /** Whether there is something to write. */
+  readonly dirty: boolean;
+  /** Writes what is noted, inside the flush's transaction. */
+  write(nowMs: number): void;
+  /** The transaction is on the disk: what was noted may be forgotten. */
+  written(): void;
+}
+
+/**
+ * The agent's durable state: SQLite in the state folder, held by one process at a time. Each part notes its changes; `flush` writes all
+ * of them in one transaction, so that the parts never contradict each other on the disk.
+ */
+export class StateDatabase {
+  readonly db: DatabaseSync;
+  readonly file: string;
+  readonly #parts: StatePart[] = [];
+
+  private constructor(db: DatabaseSync, file: string) {
+    this.db = db;
+    this.file = file;
+  }
+
+  /** Opens or creates `<stateDir>/checkpoints.db`. Throws StateError when another process holds it or it can't be used. */
+  static open(stateDir: string): StateDatabase {
+    const file = join(stateDir, 'checkpoints.db');
+    try {
+      makeFolder(stateDir);
+      const db = new DatabaseSync(file);
+      // EXCLUSIVE keeps the file locked for as long as the process lives, kill -9 included.
+      db.exec(
+        'PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE; COMMIT;',
+      );
+      const { user_version: version } = db.prepare('PRAGMA user_version').get() as { user_version: number };
+      if (version > SCHEMA_VERSION) {
+        throw new StateError(
+          'NEWER_VERSION',
+          `${file} was written by a newer logfleet-agent (format ${version}): upgrade this one`,
+        );
+      }
+      migrate(db, version);
+      return new StateDatabase(db, file);
+    } catch (error) {
+      throw asStateError(error, file);
+    }
+  }
+
+  /** Adds a part; its changes are written by every later flush, after those of the parts added before. */
+  add(part: StatePart): void {
+    this.#parts.push(part);
+  }
+
+  /** Writes all that is noted in one transaction; throws StateError and keeps it noted when that fails. */
+  flush(nowMs: number): void {
+    const parts = this.#parts.filter(({ dirty }) => dirty);
+    if (parts.length === 0) return;
+    this.transaction(() => {
+      for (const part of parts) part.write(nowMs);
+    });
+    for (const part of parts) part.written();
+  }
+
+  /** Runs `task` in a transaction, which is on the disk when this returns. Throws StateError, and nothing is written, when that fails. */
+  transaction(task: () => void): void {
+    try {
+      this.db.exec('BEGIN IMMEDIATE');
+      task();
+      this.db.exec('COMMIT');
+    } catch (error) {
+      if (this.db.isTransaction) this.db.exec('ROLLBACK');
+      throw asStateError(error, this.file);
+    }
+  }
+
+  close(): void {
+    this.db.close();
+  }
+}
+
+/** Node's own recursive mkdir never returns for a folder that can't be made below /proc. */
+function makeFolder(path: string): void {
+  if (existsSync(path)) return;
+  if (dirname(path) !== path) makeFolder(dirname(path));
+  mkdirSync(path);
+}
+
+function asStateError(error: unknown, file: string): StateError {
+  if (error instanceof StateError) return error;
+  if (/locked|busy/i.test(errorText(error))) {
+    return new StateError(
+      'LOCKED',
+      `${file} is held by another logfleet-agent: stop it, or give this one a --state folder of its own`,
+    );
+  }
+  return new StateError('UNUSABLE', `${file} can't be used`, { cause: error });
+}

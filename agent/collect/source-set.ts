@@ -2,12 +2,13 @@ import { randomBytes } from 'node:crypto';
 import type { Clock } from '../../runtime/clock.ts';
 import { errorText } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import type { Segment } from '../deliver/route.ts';
 import { type Checkpoint, type CheckpointStore, newCheckpoint } from '../state/checkpoint-store.ts';
 import type { FactLog } from '../state/facts.ts';
+import type { IntentSegment } from '../state/intent-store.ts';
 import { type FoundFile, isAtOrBelow, type ScanResult, type ScanRules, type StartRule } from './discovery.ts';
 import type { FileBudget } from './file-budget.ts';
 import { compareHead, EMPTY_HEAD, lineStartBefore } from './file-head.ts';
+import type { FormerBatches } from './former-batches.ts';
 import { fileKey, KnownFiles } from './known-files.ts';
 import { Source } from './source.ts';
 
@@ -21,10 +22,11 @@ export interface SourceSetTools {
   logger: Logger;
   store: CheckpointStore;
   facts: FactLog;
+  former: FormerBatches;
   budget: FileBudget;
   /** Files are complete as they are: an unterminated last line goes at once. */
   once: boolean;
-  onDelivered(segment: Segment): void;
+  onDelivered(segment: IntentSegment): void;
   onStateChange(): void;
 }
 
@@ -172,19 +174,21 @@ export class SourceSet {
   }
 
   #track(fd: number, checkpoint: Checkpoint, size: number): Source {
-    const { clock, store, logger, onStateChange, onDelivered, once } = this.#tools;
-    const onProgress = (source: Source, segment: Segment) => {
+    const { clock, store, logger, former, onStateChange, onDelivered, once } = this.#tools;
+    const onProgress = (source: Source, segment: IntentSegment) => {
       source.lastProgressMs = clock.nowMs();
       source.rate.add(segment.end - segment.start, clock.monotonicMs());
       if (!this.#isClosed(source)) store.put(source.checkpoint);
       onDelivered(segment);
     };
-    const source = new Source(fd, checkpoint, size, { onProgress, onStateChange }, clock.monotonicMs());
+    const inherited = former.inherit(checkpoint.generation);
+    const source = new Source(fd, checkpoint, inherited, size, { onProgress, onStateChange }, clock.monotonicMs());
+    former.bind(source);
     source.sealed = once;
     this.#sources.set(source.generation, source);
     this.#byFile.set(fileKey(source), source);
     this.#byPath.set(source.path, source);
-    store.put(source.checkpoint);
+    store.mint(source.checkpoint);
     logger.debug('reading', { path: source.path, generation: source.generation, from: source.position });
     this.#direct(source);
     return source;

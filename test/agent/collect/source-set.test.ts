@@ -4,10 +4,12 @@ import { dirname } from 'node:path';
 import { test } from 'node:test';
 import { type FoundFile, foundFile } from '../../../agent/collect/discovery.ts';
 import { FileBudget } from '../../../agent/collect/file-budget.ts';
+import { FormerBatches } from '../../../agent/collect/former-batches.ts';
 import type { Source } from '../../../agent/collect/source.ts';
 import { SourceSet } from '../../../agent/collect/source-set.ts';
 import { RecordBuffer } from '../../../agent/deliver/record-buffer.ts';
 import type { Route, Segment } from '../../../agent/deliver/route.ts';
+import { WorkPool } from '../../../agent/deliver/work-pool.ts';
 import { CheckpointStore } from '../../../agent/state/checkpoint-store.ts';
 import { FactStore } from '../../../agent/state/fact-store.ts';
 import { StateDatabase } from '../../../agent/state/state-database.ts';
@@ -16,7 +18,7 @@ import { type TempDir, tempDir } from '../../support/temp-dir.ts';
 
 const HOUR_MS = 3_600_000;
 const signal = new AbortController().signal;
-const nowhere = { producer: { topic: 't', partition: 0 }, wake: () => {} } as unknown as Route;
+const nowhere = { producer: { at: { topic: 't', partition: 0 } }, wake: () => {} } as unknown as Route;
 
 /** Sources over real files and a real store; only the clock is the test's. */
 class Ground {
@@ -33,10 +35,12 @@ class Ground {
     const logger = createLogger({ level: 'error', format: 'json', write: () => {} });
     const facts = new FactStore(this.state, { clock, logger });
     const budget = new FileBudget(filesMax);
-    const rest = { budget, once: false, onDelivered: () => {}, onStateChange: () => {} };
+    const pool = new WorkPool(1);
+    const former = new FormerBatches([], { store: this.store, pool, budget, logger });
+    const rest = { former, budget, once: false, onDelivered: () => {}, onStateChange: () => {} };
     this.set = new SourceSet('e', { clock, logger, store: this.store, facts, ...rest }, (source) => {
       if (source.state === 'PAUSED') source.resume();
-      source.assign(nowhere, { headers: undefined, maxLineBytes: 1000 });
+      source.assign(nowhere, { document: '', headers: undefined, maxLineBytes: 1000 });
     });
   }
 

@@ -56,7 +56,7 @@ export class PartitionLedger implements Partition {
     const { topic, partition } = this;
     this.#record = { topic, partition, ...life, producer, nextSequence: 0, lastOffset, usable: true };
     this.#nextSequence = 0;
-    this.#store.putProducer(this.#record);
+    this.#store.begin(this.#record);
   }
 
   /** The id will not be used any more. */
@@ -94,7 +94,7 @@ export class PartitionLedger implements Partition {
     const end = offset + BigInt(batch.recordCount - 1);
     const lastOffset = offset >= 0n && end > this.lastOffset ? end : this.lastOffset;
     this.#record = { ...this.#record, nextSequence: sequenceAfter(lastOf(batch), 1), lastOffset };
-    this.#store.putProducer(this.#record);
+    this.#store.progress(this.#record);
   }
 
   /** Kafka does not have these and will not get them by their present place. The next batch takes the place of the first. */

@@ -64,7 +64,7 @@ export class IntentStore implements StatePart {
   #nextId: number;
   #delivered: number[] = [];
   #void: number[] = [];
-  readonly #producers = new Map<string, ProducerRecord>();
+  readonly #progress = new Map<string, ProducerRecord>();
 
   constructor(state: StateDatabase) {
     const { db } = state;
@@ -96,7 +96,7 @@ export class IntentStore implements StatePart {
   }
 
   /**
-   * Writes an intent now, with what was noted about producers and void intents before it, and returns its id. Throws StateError, and
+   * Writes an intent now, with the void intents that were noted before it, and returns its id. Throws StateError, and
    * nothing is written, when that fails: the batch must not be sent.
    */
   add(intent: Intent): number {
@@ -106,7 +106,7 @@ export class IntentStore implements StatePart {
     this.#state.flushUrgent(timestampMs);
     try {
       this.#state.transaction(() => {
-        this.#writeBefore();
+        this.#writeVoid();
         const segments = intent.segments.map((segment) => this.#encode(segment, added)).join(' ');
         const batch = [baseSequence, recordCount, timestampMs, compression, segments] as const;
         this.#insert.run(id, topic, partition, producer.id, producer.epoch, ...batch);
@@ -116,7 +116,6 @@ export class IntentStore implements StatePart {
       throw error;
     }
     this.#void = [];
-    this.#producers.clear();
     this.#nextId++;
     return id;
   }
@@ -131,33 +130,41 @@ export class IntentStore implements StatePart {
     this.#void.push(id);
   }
 
-  /** Notes what is known of a partition's producer. */
-  putProducer(record: ProducerRecord): void {
-    this.#producers.set(`${record.topic}/${record.partition}`, record);
+  /** Notes a new producer: before anything is sent by it, it is on the disk, and all that was sent by the former one is closed there. */
+  begin(record: ProducerRecord): void {
+    this.progress(record);
+    this.#state.hurry();
+  }
+
+  /** Notes how far a producer has come: on the disk that is never ahead of the intents that are open there. */
+  progress(record: ProducerRecord): void {
+    this.#progress.set(`${record.topic}/${record.partition}`, record);
   }
 
   get dirty(): boolean {
-    return this.#delivered.length > 0 || this.#void.length > 0 || this.#producers.size > 0;
+    return this.#delivered.length + this.#void.length + this.#progress.size > 0;
   }
 
   write(): void {
     for (const id of this.#delivered) this.#delete.run(id);
-    this.#writeBefore();
+    this.#writeVoid();
+    for (const record of this.#progress.values()) this.#writeProducer(record);
   }
 
   written(): void {
     this.#delivered = [];
     this.#void = [];
-    this.#producers.clear();
+    this.#progress.clear();
   }
 
-  #writeBefore(): void {
+  #writeVoid(): void {
     for (const id of this.#void) this.#delete.run(id);
-    for (const record of this.#producers.values()) {
-      const { topic, partition, clusterId, topicId, producer, nextSequence, lastOffset, usable } = record;
-      const id = [producer.id, producer.epoch, nextSequence, lastOffset, Number(usable)] as const;
-      this.#putProducer.run(topic, partition, clusterId, topicId, ...id);
-    }
+  }
+
+  #writeProducer(record: ProducerRecord): void {
+    const { topic, partition, clusterId, topicId, producer, nextSequence, lastOffset, usable } = record;
+    const id = [producer.id, producer.epoch, nextSequence, lastOffset, Number(usable)] as const;
+    this.#putProducer.run(topic, partition, clusterId, topicId, ...id);
   }
 
   /** `GENERATION,START,END,LINES,INSIDE,CHECKSUM,FORMAT`. */

@@ -16,11 +16,7 @@ import { followEntriesFile, readEntriesFile } from './entries-file.ts';
 import { agentIdentity } from './identity.ts';
 import { DesiredState } from './link/desired-state.ts';
 import { SnapshotCache } from './link/snapshot-cache.ts';
-import { CheckpointStore } from './state/checkpoint-store.ts';
-import { FactStore } from './state/fact-store.ts';
-import { IntentStore } from './state/intent-store.ts';
-import { bindToMachine } from './state/machine.ts';
-import { StateDatabase } from './state/state-database.ts';
+import { openAgentState } from './state/agent-state.ts';
 
 const UNREAD_TOLD = 5;
 
@@ -119,13 +115,8 @@ export class Agent {
     const sasl = loadSasl(kafka.sasl, 'kafka.sasl');
     const clock = this.#clock;
     const logger = this.#logger;
-    const state = StateDatabase.open(stateDir);
-    const store = new CheckpointStore(state);
-    const facts = new FactStore(state, { clock, logger });
-    const intents = new IntentStore(state);
-    if (!bindToMachine(state)) {
-      logger.warn('the state was copied from another machine: the producer ids in it are not used', { stateDir });
-    }
+    const { durability, state_failure: stateFailure } = this.#config;
+    const { intents, ...stored } = openAgentState({ stateDir, durability, stateFailure }, { clock, logger });
     const cluster = new KafkaCluster({
       clientId: `logfleet-agent-${id}`,
       brokers: kafka.brokers,
@@ -138,9 +129,17 @@ export class Agent {
     const router: Router = new Router(cluster, intents, { clock, logger, pool }, () => collector.changed());
     const options = { scanIntervalMs: this.#config.scan_interval, drainTimeoutMs: this.#config.drain_timeout };
     const budget = new FileBudget(openFilesMax());
-    const former = new FormerBatches(intents.open(), { store, pool, budget, logger });
-    const stored = { state, store, facts, former };
-    const collector = new FileCollector(options, { clock, logger, ...stored, budget, router, host: hostname(), once });
+    const former = new FormerBatches(intents.open(), { store: stored.store, pool, budget, logger });
+    const collector = new FileCollector(options, {
+      clock,
+      logger,
+      ...stored,
+      former,
+      budget,
+      router,
+      host: hostname(),
+      once,
+    });
     router.restore(former.batches);
     return collector;
   }

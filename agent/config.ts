@@ -37,6 +37,16 @@ const schema = z
       .string()
       .default('/var/lib/logfleet-agent')
       .describe('folder for positions and the last desired state'),
+    durability: z
+      .enum(['process', 'power'])
+      .default('process')
+      .describe(
+        'what exactly once survives: a kill of the process, or a loss of power too (an fsync before each send)',
+      ),
+    state_failure: z
+      .enum(['hold', 'deliver'])
+      .default('hold')
+      .describe("while the state can't be written: hold lines back, or deliver them, perhaps twice after a crash"),
     report_interval: duration('100ms')
       .prefault('5s')
       .describe('how often positions are reported; changes of state go at once'),

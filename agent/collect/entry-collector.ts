@@ -20,6 +20,8 @@ export interface CollectTools extends SourceSetTools {
   router: Router;
   /** The host's name, for the records' headers. */
   host: string;
+  /** Positions were lost: files that are there are read from their beginning. */
+  lost: boolean;
 }
 
 /** One entry on this agent: its revision, its files, where their lines go, and what troubles it. */
@@ -41,12 +43,14 @@ export class EntryCollector {
   /** What was looked for at some time, perhaps by a former process: a file met now that it matches was created since. */
   #scanned: Discovery | undefined;
   #scannedNow = false;
+  readonly #lost: boolean;
   /** When the globs in force came. */
   #sinceMs = 0;
 
   constructor(entry: Entry, tools: CollectTools) {
     this.#entry = entry;
     this.#tools = tools;
+    this.#lost = tools.lost;
     this.#sources = new SourceSet(entry.uid, tools, (source) => this.#direct(source));
     const globs = tools.store.scannedGlobs(entry.uid);
     this.#scanned = globs && new Discovery(globs);
@@ -236,7 +240,8 @@ export class EntryCollector {
   /** `start` is about files that were there when the globs came; later ones are read whole, and with `once` all are. */
   #start(file: FoundFile): 'beginning' | 'end' {
     const { start } = this.#entry;
-    if (this.#tools.once || start === 'beginning' || this.#scanned?.matches(file.path)) return 'beginning';
+    if (this.#tools.once || this.#lost || start === 'beginning' || this.#scanned?.matches(file.path))
+      return 'beginning';
     if (file.bornMs > this.#sinceMs - CLOCK_GRAIN_MS) return 'beginning';
     if (start === 'end') return 'end';
     return file.changedMs >= Date.parse(start) ? 'beginning' : 'end';

@@ -40,6 +40,7 @@ export class FileCollector implements Collector {
   #hintTimer: Promise<void> | undefined;
   #changeTimer: Promise<void> | undefined;
   #settling: Promise<void> | undefined;
+  #flushing: Promise<void> | undefined;
   #stateError = '';
 
   constructor(options: FileCollectorOptions, tools: CollectorTools) {
@@ -56,7 +57,7 @@ export class FileCollector implements Collector {
 
   start(): void {
     void this.#scanLoop();
-    void this.#flushLoop();
+    this.#flushing = this.#flushLoop();
   }
 
   apply(entries: readonly Entry[]): void {
@@ -74,6 +75,8 @@ export class FileCollector implements Collector {
       this.#watch(collector);
       void collector.scan();
     }
+    // Entries that come later were not collected when positions were lost.
+    this.#tools.lost = false;
     this.changed();
   }
 
@@ -127,6 +130,7 @@ export class FileCollector implements Collector {
   async close(): Promise<void> {
     const { clock, router } = this.#tools;
     await router.close();
+    await this.#flushing;
     this.#state.flush(clock.nowMs());
     for (const entry of this.#all) entry.close();
     this.#state.close();
@@ -201,10 +205,10 @@ export class FileCollector implements Collector {
       try {
         this.#state.flush(clock.nowMs());
         if (this.#stateError) this.changed();
+        await this.#state.copy(clock.nowMs());
         this.#stateError = '';
       } catch (error) {
-        if (!this.#stateError)
-          logger.error("positions can't be written; lines are delivered on", { error: errorText(error) });
+        if (!this.#stateError) logger.error("the agent's state can't be written", { error: errorText(error) });
         this.#stateError = errorText(error);
       }
       await clock.sleep(FLUSH_INTERVAL_MS, this.#stop.signal).catch(() => {});

@@ -33,7 +33,7 @@ const PRODUCE_TIMEOUT_MS = 20_000;
 /** Metadata asked for again within this time is answered from the last answer, so that fifty routes ask once. */
 const METADATA_FRESH_MS = 200;
 
-const FETCH_BYTES_MAX = 8 * 1024 * 1024;
+const FETCH_BYTES_MAX = 2 * 1024 * 1024;
 
 const NEEDS = [apis.produce, apis.fetch, apis.listOffsets, apis.metadata, apis.initProducerId, apis.describeProducers];
 

@@ -31,6 +31,7 @@ const RETRY = { initialMs: 100, maxMs: 5_000 };
  * OPEN → SETTLING (waits for what is in flight) → RECOVERING (asks, builds again, or takes a new id) → OPEN; CLOSED at the end. */
 export class PartitionProducer {
   readonly #cluster: KafkaCluster;
+  readonly at: Partition;
   readonly #ledger: PartitionLedger;
   readonly #clock: Clock;
   readonly #logger: Logger;
@@ -47,7 +48,7 @@ export class PartitionProducer {
   #limit = 1;
   #successMs = 0;
   #returns = 0;
-  /** Kafka would not tell what it has, and is tried by sending again. */
+  /** Kafka would not tell what it has: it is tried by sending again. */
   #untold = false;
   /** Batches are compressed side by side, and take their turns. */
   #order: Promise<void> = Promise.resolve();
@@ -58,15 +59,12 @@ export class PartitionProducer {
     tools: { clock: Clock; logger: Logger; onFailureChange: () => void },
   ) {
     this.#cluster = cluster;
+    this.at = ledger;
     this.#ledger = ledger;
     this.#reconciled = ledger.producer === undefined;
     this.#clock = tools.clock;
     this.#logger = tools.logger.child({ topic: ledger.topic, partition: ledger.partition });
     this.#trouble = new Trouble({ clock: tools.clock, logger: this.#logger, onChange: tools.onFailureChange });
-  }
-
-  get at(): Partition {
-    return this.#ledger;
   }
 
   /** What holds up delivery, for a person; undefined while nothing waits, all is well or the trouble is young. */
@@ -225,8 +223,8 @@ export class PartitionProducer {
     this.#queue = this.#queue.filter((batch) => !delivered.has(batch));
     for (const batch of delivered) this.#ledger.delivered(batch, -1n);
     if (!certain && open.length > 0) {
-      const fields = { batches: open.length, remedy: 'grant the agent READ on the topic' };
-      this.#logger.warn('Kafka may not tell what it has: batches may be there twice', fields);
+      const remedy = 'grant the agent READ on the topic';
+      this.#logger.warn('Kafka may not tell what it has: batches may be there twice', { batches: open.length, remedy });
     }
     const tryBySending = !certain && !this.#untold;
     this.#untold = !certain;

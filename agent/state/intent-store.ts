@@ -57,6 +57,7 @@ export interface ProducerRecord {
  */
 export class IntentStore implements StatePart {
   readonly #state: StateDatabase;
+  readonly #required: boolean;
   readonly #insert: StatementSync;
   readonly #delete: StatementSync;
   readonly #putProducer: StatementSync;
@@ -66,9 +67,11 @@ export class IntentStore implements StatePart {
   #void: number[] = [];
   readonly #progress = new Map<string, ProducerRecord>();
 
-  constructor(state: StateDatabase) {
+  /** `required`: a batch is not sent without its intent; else it is, when the state can't be written, and may then be there twice. */
+  constructor(state: StateDatabase, required = true) {
     const { db } = state;
     this.#state = state;
+    this.#required = required;
     this.#insert = db.prepare('INSERT INTO intent VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
     this.#delete = db.prepare('DELETE FROM intent WHERE id = ?');
     this.#putProducer = db.prepare('INSERT OR REPLACE INTO producer VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)');
@@ -96,10 +99,19 @@ export class IntentStore implements StatePart {
   }
 
   /**
-   * Writes an intent now, with the void intents that were noted before it, and returns its id. Throws StateError, and
-   * nothing is written, when that fails: the batch must not be sent.
+   * Writes an intent now, with the void intents that were noted before it, and returns its id. Nothing is written when that
+   * fails: throws StateError, and the batch must not be sent, or returns undefined, and it may.
    */
-  add(intent: Intent): number {
+  add(intent: Intent): number | undefined {
+    try {
+      return this.#add(intent);
+    } catch (error) {
+      if (this.#required) throw error;
+      return undefined;
+    }
+  }
+
+  #add(intent: Intent): number {
     const id = this.#nextId;
     const { topic, partition, producer, baseSequence, recordCount, timestampMs, compression } = intent;
     const added: string[] = [];

@@ -3,10 +3,24 @@ import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { CodedError, errorText } from '../../runtime/errors.ts';
 import { migrate, SCHEMA_VERSION } from './schema.ts';
+import { copyState, isEmptied } from './state-copy.ts';
 
-export type StateErrorCode = 'LOCKED' | 'UNUSABLE' | 'NEWER_VERSION';
+export type StateErrorCode = 'LOCKED' | 'UNREADABLE' | 'UNUSABLE' | 'NEWER_VERSION';
 
 export class StateError extends CodedError<StateErrorCode> {}
+
+/** What a committed transaction survives: the end of the process, or the loss of power. */
+export type Durability = 'process' | 'power';
+
+/** In WAL mode NORMAL does not wait for the disk at a commit (https://www.sqlite.org/pragma.html#pragma_synchronous). */
+const SYNCHRONOUS = { process: 'NORMAL', power: 'FULL' } as const;
+
+/** SQLITE_CORRUPT and SQLITE_NOTADB. */
+const DAMAGED: ReadonlySet<number> = new Set([11, 26]);
+const COPY_INTERVAL_MS = 60_000;
+
+/** What node:sqlite throws. */
+type SqliteError = Error & { errcode?: number };
 
 /** A part of the state that gathers changes in memory and writes them when the whole is flushed. */
 export interface StatePart {
@@ -27,30 +41,30 @@ export class StateDatabase {
   readonly file: string;
   readonly #parts: StatePart[] = [];
   #urgent = false;
+  #changed = true;
+  #copiedMs = 0;
 
   private constructor(db: DatabaseSync, file: string) {
     this.db = db;
     this.file = file;
   }
 
-  /** Opens or creates `<stateDir>/checkpoints.db`. Throws StateError when another process holds it or it can't be used. */
-  static open(stateDir: string): StateDatabase {
-    const file = join(stateDir, 'checkpoints.db');
+  /**
+   * Opens or creates `<stateDir>/checkpoints.db`. Throws StateError: LOCKED when another process holds it, UNREADABLE when what is in it
+   * is damaged, NEWER_VERSION, or UNUSABLE.
+   */
+  static open(stateDir: string, durability: Durability = 'process'): StateDatabase {
+    const file = stateFile(stateDir);
     try {
       makeFolder(stateDir);
+      if (isEmptied(file)) throw new StateError('UNREADABLE', `${file} is empty`);
       const db = new DatabaseSync(file);
-      // EXCLUSIVE keeps the file locked for as long as the process lives, kill -9 included.
-      db.exec(
-        'PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; BEGIN IMMEDIATE; COMMIT;',
-      );
-      const { user_version: version } = db.prepare('PRAGMA user_version').get() as { user_version: number };
-      if (version > SCHEMA_VERSION) {
-        throw new StateError(
-          'NEWER_VERSION',
-          `${file} was written by a newer logfleet-agent (format ${version}): upgrade this one`,
-        );
+      try {
+        prepare(db, file, durability);
+      } catch (error) {
+        db.close();
+        throw error;
       }
-      migrate(db, version);
       return new StateDatabase(db, file);
     } catch (error) {
       throw asStateError(error, file);
@@ -81,6 +95,7 @@ export class StateDatabase {
     });
     for (const part of parts) part.written();
     this.#urgent = false;
+    this.#changed = true;
   }
 
   /** Runs `task` in a transaction, which is on the disk when this returns. Throws StateError, and nothing is written, when that fails. */
@@ -95,9 +110,40 @@ export class StateDatabase {
     }
   }
 
+  /** Makes a copy to begin from when the database can't be read any more, now and then and only of what has changed. Rejects with StateError. */
+  async copy(nowMs: number): Promise<void> {
+    if (!this.#changed || nowMs - this.#copiedMs < COPY_INTERVAL_MS) return;
+    this.#copiedMs = nowMs;
+    this.#changed = false;
+    await copyState(this.db, this.file).catch((error: unknown) => {
+      this.#changed = true;
+      throw asStateError(error, `${this.file}'s copy`);
+    });
+  }
+
   close(): void {
     this.db.close();
   }
+}
+
+export function stateFile(stateDir: string): string {
+  return join(stateDir, 'checkpoints.db');
+}
+
+function prepare(db: DatabaseSync, file: string, durability: Durability): void {
+  // EXCLUSIVE keeps the file locked for as long as the process lives, kill -9 included.
+  db.exec(`PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = ${SYNCHRONOUS[durability]};
+    BEGIN IMMEDIATE; COMMIT;`);
+  const { user_version: version } = db.prepare('PRAGMA user_version').get() as { user_version: number };
+  if (version > SCHEMA_VERSION) {
+    throw new StateError(
+      'NEWER_VERSION',
+      `${file} was written by a newer logfleet-agent (format ${version}): upgrade this one`,
+    );
+  }
+  const { quick_check: found } = db.prepare('PRAGMA quick_check(1)').get() as { quick_check: string };
+  if (found !== 'ok') throw new StateError('UNREADABLE', `${file} is damaged: ${found}`);
+  migrate(db, version);
 }
 
 /** Node's own recursive mkdir never returns for a folder that can't be made below /proc. */
@@ -115,5 +161,6 @@ function asStateError(error: unknown, file: string): StateError {
       `${file} is held by another logfleet-agent: stop it, or give this one a --state folder of its own`,
     );
   }
-  return new StateError('UNUSABLE', `${file} can't be used`, { cause: error });
+  const code = DAMAGED.has((error as SqliteError).errcode ?? 0) ? 'UNREADABLE' : 'UNUSABLE';
+  return new StateError(code, `${file} can't be used`, { cause: error });
 }

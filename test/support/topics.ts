@@ -1,5 +1,7 @@
+import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
 import kafkajs from 'kafkajs';
+import { eventually } from './eventually.ts';
 import { registerCodecs } from './kafkajs-codecs.ts';
 
 /** A record as an independent client (kafkajs) reads it. */
@@ -44,7 +46,12 @@ export async function createTopic(
   const admin = client(bootstrap, entrance).admin();
   await admin.connect();
   try {
-    await admin.createTopics({ topics: [{ topic: name, numPartitions: partitions, ...config }], waitForLeaders: true });
+    await admin.createTopics({ topics: [{ topic: name, numPartitions: partitions, ...config }] });
+    // kafkajs' own waiting gives up when a busy broker has not heard of the topic yet.
+    await eventually(async () => {
+      const { topics } = await admin.fetchTopicMetadata({ topics: [name] });
+      assert.ok(topics.every((topic) => topic.partitions.every(({ leader }) => leader >= 0)));
+    });
   } finally {
     await admin.disconnect();
   }

@@ -37,6 +37,7 @@ test('where a file is read from depends on the rule and on whether it was there 
       facts: new FactStore(state, { clock, logger }),
       budget,
       once: false,
+      lost: false,
       router: NOT_ROUTED,
       host: 'h',
     };

@@ -24,7 +24,8 @@ interface GenerationSeen {
   coverage: Coverage;
 }
 
-const EXAMPLES_MAX = 12;
+/** Of each kind of violation. */
+const EXAMPLES_MAX = 4;
 /** Of one life: no writer comes near. A number above it is a damaged one. */
 const LINES_MAX = 10_000_000;
 
@@ -37,7 +38,7 @@ export class Oracle {
   readonly #lines: Lines;
   readonly #lives = new Map<string, LifeSeen>();
   readonly #generations = new Map<string, GenerationSeen>();
-  readonly #examples: string[] = [];
+  readonly #examples = new Map<string, string[]>();
   #records = 0;
   #foreign = 0;
   #overlaps = 0;
@@ -71,7 +72,12 @@ export class Oracle {
 
   /** How many lines of `written` have not come yet. */
   missing(written: readonly LifeWritten[]): number {
-    return written.reduce((sum, life) => sum + this.#lostLines(life).length, 0);
+    let missing = 0;
+    for (const { writer, life, lines } of written) {
+      const seen = this.#lives.get(`${writer} ${life}`);
+      for (let line = 0; line < lines; line++) if (!seen?.timesOf(line)) missing++;
+    }
+    return missing;
   }
 
   verdict(written: readonly LifeWritten[], facts: readonly Fact[] = []): Verdict {
@@ -100,7 +106,7 @@ export class Oracle {
       total,
       files: Object.fromEntries(files),
       tiling,
-      examples: [...this.#examples],
+      examples: [...this.#examples.values()].flat(),
     };
   }
 
@@ -210,7 +216,10 @@ export class Oracle {
   }
 
   #example(text: string): void {
-    if (this.#examples.length < EXAMPLES_MAX) this.#examples.push(text);
+    const kind = text.slice(0, text.search(/[ :]/));
+    const own = this.#examples.get(kind) ?? [];
+    this.#examples.set(kind, own);
+    if (own.length < EXAMPLES_MAX) own.push(text);
   }
 }
 

@@ -1,0 +1,51 @@
+import { join } from 'node:path';
+import type { RunningController } from '../support/controllers.ts';
+import type { Collector } from './collector.ts';
+import { supervise } from './supervised.ts';
+
+export interface LogfleetOptions {
+  controller: RunningController;
+  bootstrap: readonly string[];
+  /** Where lines of all writers are. */
+  paths: readonly string[];
+  topic: string;
+  stateDir: string;
+  logFile: string;
+}
+
+const AGENT_ID = 'chaos';
+const script = join(import.meta.dirname, '..', '..', 'agent', 'main.ts');
+
+/** logfleet's agent, in a fleet: the entry comes to it from the controller, and its positions go there. */
+export async function logfleet(options: LogfleetOptions, say: (line: string) => void): Promise<Collector> {
+  const { controller, bootstrap, paths, topic, stateDir, logFile } = options;
+  const entry = { paths, topic, start: 'beginning', selector: `agent=${AGENT_ID}` };
+  await controller.api.call('EntryService', 'CreateEntry', { entry_id: topic, entry });
+  const args = [
+    ...[script, '--id', AGENT_ID, '--controller', controller.address, '--kafka', bootstrap.join(',')],
+    ...['--state', stateDir, '--report-interval', '500ms', '--scan-interval', '1s'],
+  ];
+  const agent = supervise({ command: process.execPath, args, logFile }, say);
+  return {
+    ...agent,
+    get endedByItself() {
+      return agent.endedByItself;
+    },
+    name: 'logfleet',
+    stateDir,
+    files: async () => {
+      try {
+        const { files } = await controller.api.call('FleetService', 'GetAgent', { name: `agents/${AGENT_ID}` });
+        return files.map((file: { path: string; generation: string; position: string; size: string }) => ({
+          path: file.path,
+          generation: file.generation,
+          position: Number(file.position),
+          size: Number(file.size),
+        }));
+      } catch {
+        // It has not said hello yet.
+        return [];
+      }
+    },
+  };
+}

@@ -1,4 +1,4 @@
-import { cp, mkdir, readdir, rm } from 'node:fs/promises';
+import { cp, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemClock } from '../../runtime/clock.ts';
 import type { KafkaBroker } from '../../stack/kafka.ts';
@@ -12,12 +12,18 @@ export interface FaultTargets {
   cluster: Cluster;
   collector: Collector;
   disk: StateDisk | undefined;
-  /** Takes the knowledge from the collector that keeps it from delivering twice: every other kill gives it back an older state. */
-  sabotageFolder?: string | undefined;
+  /** Takes the knowledge from the collector that keeps it from delivering twice, to see whether the oracle finds what comes of it. */
+  sabotage?: Sabotage | undefined;
 }
+
+/** Every other kill gives the collector its state of the kill before, or each kill leaves it none. */
+export const SABOTAGES = ['old-state', 'no-state'] as const;
+export type Sabotage = (typeof SABOTAGES)[number];
 
 const STOP_TIMEOUT_MS = 30_000;
 const START_ATTEMPTS = 3;
+/** A broker takes long to start on a busy machine; what should have come meanwhile is left out, but for the collector's kills. */
+const LATE_MAX_MS = 5_000;
 
 /** Does what a schedule says. Faults of the collector follow one another, and so do those of the cluster; both go on side by side. */
 export class Faults {
@@ -51,6 +57,11 @@ export class Faults {
       const ofAgent = AGENT_FAULTS.some((kind) => kind === fault.kind);
       const apply = async () => {
         if (signal.aborted) return;
+        const lateMs = systemClock.monotonicMs() - startMs - fault.atMs;
+        if (!ofAgent && fault.kind !== 'kill-both' && lateMs > LATE_MAX_MS) {
+          this.#say(`${faultText(fault)}: left out, ${(lateMs / 1000).toFixed(0)} s late`);
+          return;
+        }
         this.#say(faultText(fault));
         await this.#apply(fault);
         this.#done.set(fault.kind, (this.#done.get(fault.kind) ?? 0) + 1);
@@ -97,7 +108,7 @@ export class Faults {
   async #killAgent(forMs: number): Promise<void> {
     await this.#targets.collector.kill('SIGKILL');
     this.#kills++;
-    if (this.#targets.sabotageFolder !== undefined) await this.#sabotage(this.#targets.sabotageFolder);
+    if (this.#targets.sabotage) await this.#spoilState(this.#targets.sabotage);
     await systemClock.sleep(forMs);
     await this.#targets.collector.start();
   }
@@ -114,18 +125,18 @@ export class Faults {
     await collector.start();
   }
 
-  async #sabotage(saved: string): Promise<void> {
+  async #spoilState(sabotage: Sabotage): Promise<void> {
     const { stateDir } = this.#targets.collector;
-    const isSaved = this.#kills % 2 === 0;
-    if (!isSaved) {
-      await rm(saved, { recursive: true, force: true });
-      await cp(stateDir, saved, { recursive: true });
+    const older = `${stateDir}-older`;
+    if (sabotage === 'old-state' && this.#kills % 2 === 1) {
+      await rm(older, { recursive: true, force: true });
+      await cp(stateDir, older, { recursive: true });
       return;
     }
-    this.#say('sabotage: the collector gets an older state');
-    await mkdir(stateDir, { recursive: true });
+    this.#say(`sabotage: the collector goes on with ${sabotage === 'no-state' ? 'no' : 'an older'} state`);
+    // The folder itself may be a disk.
     for (const name of await readdir(stateDir)) await rm(join(stateDir, name), { recursive: true, force: true });
-    await cp(saved, stateDir, { recursive: true });
+    if (sabotage === 'old-state') await cp(older, stateDir, { recursive: true });
   }
 
   #broker(index: number | undefined): KafkaBroker {

@@ -13,16 +13,16 @@ export interface LogfleetOptions {
   logFile: string;
 }
 
-const AGENT_ID = 'chaos';
 const script = join(import.meta.dirname, '..', '..', 'agent', 'main.ts');
 
 /** logfleet's agent, in a fleet: the entry comes to it from the controller, and its positions go there. */
 export async function logfleet(options: LogfleetOptions, say: (line: string) => void): Promise<Collector> {
   const { controller, bootstrap, paths, topic, stateDir, logFile } = options;
-  const entry = { paths, topic, start: 'beginning', selector: `agent=${AGENT_ID}` };
+  const id = `chaos-${topic}`;
+  const entry = { paths, topic, start: 'beginning', selector: `agent=${id}` };
   await controller.api.call('EntryService', 'CreateEntry', { entry_id: topic, entry });
   const args = [
-    ...[script, '--id', AGENT_ID, '--controller', controller.address, '--kafka', bootstrap.join(',')],
+    ...[script, '--id', id, '--controller', controller.address, '--kafka', bootstrap.join(',')],
     ...['--state', stateDir, '--report-interval', '500ms', '--scan-interval', '1s'],
   ];
   const agent = supervise({ command: process.execPath, args, logFile }, say);
@@ -35,7 +35,7 @@ export async function logfleet(options: LogfleetOptions, say: (line: string) => 
     stateDir,
     files: async () => {
       try {
-        const { files } = await controller.api.call('FleetService', 'GetAgent', { name: `agents/${AGENT_ID}` });
+        const { files } = await controller.api.call('FleetService', 'GetAgent', { name: `agents/${id}` });
         return files.map((file: { path: string; generation: string; position: string; size: string }) => ({
           path: file.path,
           generation: file.generation,

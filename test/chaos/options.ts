@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { SABOTAGES, type Sabotage } from './faults.ts';
 import { ROTATIONS, type Rotation } from './file-writer.ts';
 import { FAULT_KINDS, type FaultKind } from './schedule.ts';
 
@@ -11,7 +12,7 @@ export interface Options {
   brokers: number;
   rotations: readonly Rotation[];
   kinds: readonly FaultKind[];
-  sabotage: boolean;
+  sabotage: Sabotage | undefined;
   keep: boolean;
 }
 
@@ -31,7 +32,8 @@ Usage: npm run chaos -- [options]
                     (default: ${ROTATIONS_DEFAULT.join(',')}; the last two lose lines when the agent is away)
   --faults …        which faults come: ${FAULT_KINDS.slice(0, 5).join(', ')},
                     ${FAULT_KINDS.slice(5).join(', ')} (default: all)
-  --sabotage old-state   every other kill gives the agent an older state back: doubles that must be found
+  --sabotage WHAT   old-state: every other kill gives the agent its state of the kill before · no-state: each kill leaves it none;
+                    what comes twice then must be found
   --keep            keep the folder with files, state and the processes' output, also after a run without violations
 
 Exit code 1 when a line was lost, doubled or altered, 2 when the run could not be made.
@@ -61,8 +63,6 @@ export function readOptions(args: readonly string[], nowMs: number): Options {
     },
   });
   const minutes = positive('minutes', values.minutes);
-  if (values.sabotage !== undefined && values.sabotage !== 'old-state')
-    throw new Error(`--sabotage: ${values.sabotage} is unknown; there is old-state`);
   return {
     help: values.help,
     seed: values.seed === undefined ? nowMs % 1_000_000 : whole('seed', values.seed, 0),
@@ -72,7 +72,7 @@ export function readOptions(args: readonly string[], nowMs: number): Options {
     brokers: whole('brokers', values.brokers, 1),
     rotations: some('rotations', values.rotations, ROTATIONS, ROTATIONS_DEFAULT),
     kinds: some('faults', values.faults, FAULT_KINDS, FAULT_KINDS),
-    sabotage: values.sabotage !== undefined,
+    sabotage: values.sabotage === undefined ? undefined : one('sabotage', values.sabotage, SABOTAGES),
     keep: values.keep,
   };
 }
@@ -97,9 +97,11 @@ function some<T extends string>(
   otherwise: readonly T[],
 ): readonly T[] {
   if (text === undefined) return otherwise;
-  return text.split(',').map((word) => {
-    const found = known.find((item) => item === word);
-    if (found === undefined) throw new Error(`--${name}: ${word} is unknown; there are ${known.join(', ')}`);
-    return found;
-  });
+  return text.split(',').map((word) => one(name, word, known));
+}
+
+function one<T extends string>(name: string, word: string, known: readonly T[]): T {
+  const found = known.find((item) => item === word);
+  if (found === undefined) throw new Error(`--${name}: ${word} is unknown; there are ${known.join(', ')}`);
+  return found;
 }

@@ -6,7 +6,7 @@ import { createTopic, readTopic, topicNames } from '../support/topics.ts';
 import { acknowledgements, lagBytes } from './acknowledged.ts';
 import type { Cluster } from './cluster.ts';
 import type { Collector } from './collector.ts';
-import { Faults } from './faults.ts';
+import { Faults, type Sabotage } from './faults.ts';
 import { FileWriter, type Rotation } from './file-writer.ts';
 import { Lines, type LineText } from './lines.ts';
 import { logfleet } from './logfleet.ts';
@@ -23,7 +23,7 @@ export interface RunOptions {
   linesPerSecond: number;
   rotations: readonly Rotation[];
   text: LineText;
-  sabotage: boolean;
+  sabotage: Sabotage | undefined;
 }
 
 export interface RunResult {
@@ -72,10 +72,7 @@ export async function runChaos(
   );
   await collector.start();
   ended.defer(() => collector.kill('SIGKILL'));
-  const faults = new Faults(
-    { cluster, collector, disk, sabotageFolder: options.sabotage ? dir.at('older-state') : undefined },
-    say,
-  );
+  const faults = new Faults({ cluster, collector, disk, sabotage: options.sabotage }, say);
   const writers = await writeThrough(collector, dir, lines, options, faults, say);
   const written = writers.flatMap(({ lives }) => lives);
   const oracle = new Oracle(lines);

@@ -3,6 +3,7 @@ import { after, before, test } from 'node:test';
 import { tempDir } from '../support/temp-dir.ts';
 import { type Cluster, startCluster } from './cluster.ts';
 import type { Sabotage } from './faults.ts';
+import { logfleet } from './logfleet.ts';
 import { runChaos } from './run.ts';
 import { buildSchedule, FAULT_KINDS, type FaultKind } from './schedule.ts';
 import { verdictText } from './verdict.ts';
@@ -35,7 +36,15 @@ async function run({ seconds, kills, kinds, sabotage, say }: Run) {
   const durationMs = seconds * 1000;
   const schedule = buildSchedule({ seed: SEED, durationMs, kills, kinds, brokers: BROKERS });
   const rotations = ['rename', 'rename-out', 'copytruncate', 'delete'] as const;
-  const options = { seed: SEED, durationMs, schedule, linesPerSecond: 1_500, rotations, text: 'wild' } as const;
+  const options = {
+    seed: SEED,
+    durationMs,
+    schedule,
+    linesPerSecond: 1_500,
+    rotations,
+    text: 'wild',
+    collector: logfleet,
+  } as const;
   return runChaos(cluster, dir, { ...options, sabotage }, say);
 }
 

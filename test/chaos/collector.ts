@@ -1,3 +1,4 @@
+import type { RunningController } from '../support/controllers.ts';
 import type { Supervised } from './supervised.ts';
 
 /** Where the collector has come to in a file, by its own report. */
@@ -16,4 +17,15 @@ export interface Collector extends Supervised {
   readonly stateDir: string;
   /** What it says of its files; undefined where it says nothing. */
   files(): Promise<FileReport[] | undefined>;
+}
+
+/** What a collector is told. */
+export interface CollectorSetup {
+  controller: RunningController;
+  bootstrap: readonly string[];
+  /** Globs: where the lines of all writers are. */
+  paths: readonly string[];
+  topic: string;
+  stateDir: string;
+  logFile: string;
 }

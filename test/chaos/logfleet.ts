@@ -1,22 +1,11 @@
 import { join } from 'node:path';
-import type { RunningController } from '../support/controllers.ts';
-import type { Collector } from './collector.ts';
+import type { Collector, CollectorSetup } from './collector.ts';
 import { supervise } from './supervised.ts';
-
-export interface LogfleetOptions {
-  controller: RunningController;
-  bootstrap: readonly string[];
-  /** Where lines of all writers are. */
-  paths: readonly string[];
-  topic: string;
-  stateDir: string;
-  logFile: string;
-}
 
 const script = join(import.meta.dirname, '..', '..', 'agent', 'main.ts');
 
 /** logfleet's agent, in a fleet: the entry comes to it from the controller, and its positions go there. */
-export async function logfleet(options: LogfleetOptions, say: (line: string) => void): Promise<Collector> {
+export async function logfleet(options: CollectorSetup, say: (line: string) => void): Promise<Collector> {
   const { controller, bootstrap, paths, topic, stateDir, logFile } = options;
   const id = `chaos-${topic}`;
   const entry = { paths, topic, start: 'beginning', selector: `agent=${id}` };

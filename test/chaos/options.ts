@@ -13,10 +13,18 @@ export interface Options {
   rotations: readonly Rotation[];
   kinds: readonly FaultKind[];
   sabotage: Sabotage | undefined;
+  /** A collector to be measured by the same schedule. */
+  peer: Peer | undefined;
+  save: boolean;
   keep: boolean;
 }
 
+const PEERS = ['rsyslog'] as const;
+export type Peer = (typeof PEERS)[number];
+
 const ROTATIONS_DEFAULT: readonly Rotation[] = ['rename', 'rename-out', 'copytruncate', 'delete'];
+/** What all collectors promise. */
+const PEER_ROTATIONS: readonly Rotation[] = ['rename', 'rename', 'rename'];
 const KILL_SECONDS = 6;
 
 export const HELP = `Writes files, rotates them, breaks everything on the way to Kafka, and proves from the topic what was lost, doubled or altered.
@@ -29,20 +37,24 @@ Usage: npm run chaos -- [options]
   --rate N          lines a second, over all files (default: 2000)
   --brokers N       Kafka brokers (default: 3)
   --rotations …     how the files are rotated, a file each: ${ROTATIONS.join(', ')}
-                    (default: ${ROTATIONS_DEFAULT.join(',')}; the last two lose lines when the agent is away)
+                    (default: ${ROTATIONS_DEFAULT.join(',')}; the last two take lines away that may not have been read: some become loss)
   --faults …        which faults come: ${FAULT_KINDS.slice(0, 5).join(', ')},
                     ${FAULT_KINDS.slice(5).join(', ')} (default: all)
   --sabotage WHAT   old-state: every other kill gives the agent its state of the kill before · no-state: each kill leaves it none;
                     what comes twice then must be found
+  --peer rsyslog    the same seed and schedule for logfleet and for a peer: by default kills of the collector only, three files rotated by rename,
+                    and lines of printable ASCII; the exit code is logfleet's
+  --save            write the figures to bench/results/ and bench/RESULTS.md
   --keep            keep the folder with files, state and the processes' output, also after a run without violations
 
 Exit code 1 when a line was lost, doubled or altered, 2 when the run could not be made.
 
 Examples:
   npm run chaos -- --seed 1 --minutes 1
-  npm run chaos -- --seed 1 --minutes 20 --kills 200
+  npm run chaos -- --seed 1 --minutes 20 --kills 200 --save
   npm run chaos -- --seed 1 --minutes 1 --faults kill-agent --rotations rename,delete
   npm run chaos -- --seed 1 --minutes 1 --sabotage old-state
+  npm run chaos -- --seed 1 --minutes 4 --kills 20 --peer rsyslog
 `;
 
 /** Throws an Error that names what is wrong. */
@@ -58,11 +70,14 @@ export function readOptions(args: readonly string[], nowMs: number): Options {
       rotations: { type: 'string' },
       faults: { type: 'string' },
       sabotage: { type: 'string' },
+      peer: { type: 'string' },
+      save: { type: 'boolean', default: false },
       keep: { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
   const minutes = positive('minutes', values.minutes);
+  const peer = values.peer === undefined ? undefined : one('peer', values.peer, PEERS);
   return {
     help: values.help,
     seed: values.seed === undefined ? nowMs % 1_000_000 : whole('seed', values.seed, 0),
@@ -70,9 +85,11 @@ export function readOptions(args: readonly string[], nowMs: number): Options {
     kills: values.kills === undefined ? Math.round((minutes * 60) / KILL_SECONDS) : whole('kills', values.kills, 0),
     linesPerSecond: whole('rate', values.rate, 1),
     brokers: whole('brokers', values.brokers, 1),
-    rotations: some('rotations', values.rotations, ROTATIONS, ROTATIONS_DEFAULT),
-    kinds: some('faults', values.faults, FAULT_KINDS, FAULT_KINDS),
+    rotations: some('rotations', values.rotations, ROTATIONS, peer ? PEER_ROTATIONS : ROTATIONS_DEFAULT),
+    kinds: some('faults', values.faults, FAULT_KINDS, peer ? ['kill-agent'] : FAULT_KINDS),
     sabotage: values.sabotage === undefined ? undefined : one('sabotage', values.sabotage, SABOTAGES),
+    peer,
+    save: values.save,
     keep: values.keep,
   };
 }

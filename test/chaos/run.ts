@@ -5,11 +5,10 @@ import type { TempDir } from '../support/temp-dir.ts';
 import { createTopic, readTopic, topicNames } from '../support/topics.ts';
 import { acknowledgements, lagBytes } from './acknowledged.ts';
 import type { Cluster } from './cluster.ts';
-import type { Collector } from './collector.ts';
+import type { Collector, CollectorSetup } from './collector.ts';
 import { Faults, type Sabotage } from './faults.ts';
 import { FileWriter, type Rotation } from './file-writer.ts';
 import { Lines, type LineText } from './lines.ts';
-import { logfleet } from './logfleet.ts';
 import { type Fact, Oracle } from './oracle.ts';
 import type { Fault } from './schedule.ts';
 import { mountStateDisk } from './state-disk.ts';
@@ -24,6 +23,8 @@ export interface RunOptions {
   rotations: readonly Rotation[];
   text: LineText;
   sabotage: Sabotage | undefined;
+  /** Whom the faults hit. */
+  collector(setup: CollectorSetup, say: (line: string) => void): Promise<Collector>;
 }
 
 export interface RunResult {
@@ -48,7 +49,7 @@ const AUDIT_TOPIC = 'logfleet.audit';
 /** One run: writers write, faults come and go, everything heals, and the topic is compared with what was written. */
 export async function runChaos(
   cluster: Cluster,
-  dir: TempDir,
+  dir: Pick<TempDir, 'at'>,
   options: RunOptions,
   say: (line: string) => void,
 ): Promise<RunResult> {
@@ -59,7 +60,7 @@ export async function runChaos(
   const disk = await mountStateDisk(dir.at('state'), say);
   if (disk) ended.defer(() => disk.unmount());
   await mkdir(dir.at('logs'), { recursive: true });
-  const collector = await logfleet(
+  const collector = await options.collector(
     {
       controller: cluster.controller,
       bootstrap: cluster.bootstrap,
@@ -94,7 +95,7 @@ export async function runChaos(
 /** Lets the writers write while the faults come; returns when the last fault has gone and the last line is written. */
 async function writeThrough(
   collector: Collector,
-  dir: TempDir,
+  dir: Pick<TempDir, 'at'>,
   lines: Lines,
   { seed, durationMs, schedule, linesPerSecond, rotations }: RunOptions,
   faults: Faults,

@@ -5,8 +5,9 @@ import { tempDir } from '../support/temp-dir.ts';
 import { startCluster } from './cluster.ts';
 import { logfleet } from './logfleet.ts';
 import { HELP, type Options, readOptions } from './options.ts';
+import { lookForPeers } from './peers.ts';
 import { saveChaos } from './results.ts';
-import { rsyslog, rsyslogVersion } from './rsyslog.ts';
+import { rsyslog } from './rsyslog.ts';
 import { type RunResult, runChaos } from './run.ts';
 import { buildSchedule, faultText } from './schedule.ts';
 import { verdictText } from './verdict.ts';
@@ -17,8 +18,7 @@ const say = (line: string) =>
 
 async function main(options: Options): Promise<RunResult[]> {
   const { seed, minutes, kills, kinds, brokers, peer } = options;
-  if (peer && (await rsyslogVersion()) === undefined)
-    throw new Error('--peer: rsyslogd is not on this machine; install it (Debian: rsyslog and rsyslog-kafka)');
+  if (peer) say(await lookForPeers(peer));
   const dir = await tempDir('chaos');
   let keep = true;
   try {
@@ -49,7 +49,7 @@ function resultText(seed: number, result: RunResult): string {
   const came = Object.entries(faults).map(([kind, count]) => `${kind} ${count}`);
   return `
 seed ${seed}: ${collector}, ${kills} kills, ended by itself ${endedByItself} times; faults: ${came.join(', ')}
-the last record came ${settledSeconds.toFixed(1)} s after the last line was written
+the last record was read back ${settledSeconds.toFixed(1)} s after the last line was written
 ${verdictText(verdict)}
 `;
 }

@@ -33,7 +33,7 @@ export interface RunResult {
   faults: Record<string, number>;
   /** How often the collector ended though nobody had asked it to. */
   endedByItself: number;
-  /** From the last fault's end to the last line's arrival. */
+  /** From the last line's writing to the last record's being read back. */
   settledSeconds: number;
   verdict: Verdict;
 }

@@ -38,9 +38,9 @@ export async function startCluster(dir: TempDir, brokers: number, say: (line: st
   }
   const etcd: Etcd = await startEtcd({ dataDir: dir.at('etcd') }, say);
   started.defer(() => etcd.stop());
-  const controller = await startController(etcd.endpoint, newPrefix());
+  const bootstrap = proxies.map(({ port }) => `127.0.0.1:${port}`);
+  const controller = await startController(etcd.endpoint, newPrefix(), '--kafka', bootstrap.join(','));
   started.defer(() => controller[Symbol.asyncDispose]());
   const running = started.move();
-  const bootstrap = proxies.map(({ port }) => `127.0.0.1:${port}`);
   return { kafka, proxies, bootstrap, controller, [Symbol.asyncDispose]: () => running.disposeAsync() };
 }

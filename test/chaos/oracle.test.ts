@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Fact } from './facts.ts';
 import { Lines } from './lines.ts';
-import { type Fact, Oracle, type SeenRecord } from './oracle.ts';
+import { Oracle, type SeenRecord } from './oracle.ts';
 
 const lines = new Lines(7, 'wild');
 const COUNT = 400;
@@ -35,7 +36,6 @@ function spanOf(record: SeenRecord | undefined): [number, number] {
 }
 
 const without = ({ value }: SeenRecord): SeenRecord => ({ value, headers: {} });
-const FACT = { generation: 'rename1', reason: 'told' } as const;
 
 test('what a perfect agent delivers has no violation, empty, long and binary lines included', () => {
   const records = perfect();
@@ -111,15 +111,25 @@ test('lost lines that a loss fact covers are counted by themselves; those beside
   const [start] = spanOf(records[COUNT + 4]);
   const [, end] = spanOf(records[COUNT + 6]);
   const fewer = records.toSpliced(COUNT + 4, 3);
-  const told = judge(fewer, [{ kind: 'loss', start, end, ...FACT }]);
+  const told = judge(fewer, [{ kind: 'loss', generation: 'rename1', start, end }]);
   assert.deepEqual([told.ok, told.total.lost, told.total.declared], [true, 0, 3]);
-  const less = judge(fewer, [{ kind: 'loss', start, end: end - 1, ...FACT }]);
+  const less = judge(fewer, [{ kind: 'loss', generation: 'rename1', start, end: end - 1 }]);
   assert.deepEqual([less.ok, less.total.lost, less.total.declared], [false, 1, 2]);
+});
+
+test('an open-ended loss covers what was written after it and never read, and nothing before', () => {
+  const records = perfect();
+  const [start] = spanOf(records[2 * COUNT - 3]);
+  const [, end] = spanOf(records[2 * COUNT - 3]);
+  const told = (from: number): Fact => ({ kind: 'loss', generation: 'rename1', start: from, end, openEnded: true });
+  const { ok, total } = judge(records.toSpliced(2 * COUNT - 3, 3), [told(start)]);
+  assert.deepEqual([ok, total.lost, total.declared], [true, 0, 3]);
+  assert.equal(judge(records.toSpliced(2 * COUNT - 4, 4), [told(start)]).total.lost, 1);
 });
 
 test('a sealed fact with another end than the generation has is a violation', () => {
   const [, end] = spanOf(perfect()[2 * COUNT - 1]);
-  const sealed = (at: number): Fact => ({ kind: 'sealed', start: 0, end: at, ...FACT });
+  const sealed = (size: number): Fact => ({ kind: 'sealed', generation: 'rename1', first: 0, size });
   assert.ok(judge(perfect(), [sealed(end)]).ok);
   assert.equal(judge(perfect(), [sealed(end + 1)]).tiling.sealedWrong, 1);
 });

@@ -1,4 +1,5 @@
 import { Coverage, type Span } from './coverage.ts';
+import { endOf, type Fact, isDeclared, type Loss } from './facts.ts';
 import { LifeSeen } from './life-seen.ts';
 import { type LineId, type Lines, lineIdOf } from './lines.ts';
 import { type FileCounts, type LifeWritten, noCounts, type Verdict } from './verdict.ts';
@@ -7,15 +8,6 @@ import { type FileCounts, type LifeWritten, noCounts, type Verdict } from './ver
 export interface SeenRecord {
   value: Buffer;
   headers: Readonly<Record<string, string>>;
-}
-
-/** What the topic `logfleet.audit` tells of a generation. */
-export interface Fact {
-  kind: 'loss' | 'sealed';
-  generation: string;
-  start: number;
-  end: number;
-  reason: string;
 }
 
 interface GenerationSeen {
@@ -82,20 +74,21 @@ export class Oracle {
 
   verdict(written: readonly LifeWritten[], facts: readonly Fact[] = []): Verdict {
     const files = new Map<string, FileCounts>();
-    const losses = facts.filter(({ kind }) => kind === 'loss');
+    const losses = facts.filter((fact) => fact.kind === 'loss');
     for (const life of written) {
       const counts = files.get(life.writer) ?? noCounts();
       files.set(life.writer, counts);
       this.#judge(life, losses, counts);
     }
     this.#neverWritten(written);
+    const sealedWrong = this.#sealedWrong(facts);
     const total = [...files.values()].reduce((sum, counts) => sumOf(sum, counts), noCounts());
     const tiling = {
       generations: this.#generations.size,
       overlaps: this.#overlaps,
       misplaced: this.#misplaced,
       holes: this.#holes(written, losses),
-      sealedWrong: this.#sealedWrong(facts),
+      sealedWrong,
     };
     const bad = total.lost + total.doubled + total.altered + this.#foreign;
     const badHeaders = tiling.overlaps + tiling.misplaced + tiling.holes + tiling.sealedWrong;
@@ -142,7 +135,7 @@ export class Oracle {
     this.#example(`twice: ${nameOf(life)} line ${line}, ${start}-${end} of generation ${name}`);
   }
 
-  #judge(written: LifeWritten, losses: readonly Fact[], counts: FileCounts): void {
+  #judge(written: LifeWritten, losses: readonly Loss[], counts: FileCounts): void {
     counts.written += written.lines;
     const seen = this.#lives.get(`${written.writer} ${written.life}`);
     counts.altered += seen?.altered ?? 0;
@@ -178,7 +171,7 @@ export class Oracle {
   }
 
   /** Bytes that neither a record nor a `loss` covers: inside of generations, and of lives before, between and after their generations. */
-  #holes(written: readonly LifeWritten[], losses: readonly Fact[]): number {
+  #holes(written: readonly LifeWritten[], losses: readonly Loss[]): number {
     let bytes = 0;
     const tell = (holes: readonly Span[], where: string) => {
       for (const { start, end } of holes) {
@@ -187,32 +180,41 @@ export class Oracle {
       }
     };
     const lives = new Map<LifeSeen, Coverage>();
+    const sizes = new Map<LifeSeen, number>();
+    for (const { writer, life: number, lines } of written) {
+      const life = this.#lives.get(`${writer} ${number}`);
+      if (life) sizes.set(life, life.startOf(lines));
+    }
     for (const [name, { life, first, coverage }] of this.#generations) {
       const own = losses.filter(({ generation }) => generation === name);
       const from = Math.min(first, ...own.map(({ start }) => start));
-      for (const { start, end } of own) coverage.add(start, end);
+      for (const loss of own) coverage.add(loss.start, endOf(loss, (life && sizes.get(life)) ?? loss.end));
       tell(coverage.holes(from, coverage.end), `generation ${name}`);
       if (!life) continue;
       const reached = lives.get(life) ?? new Coverage();
       lives.set(life, reached);
       reached.add(from, coverage.end);
     }
-    for (const { writer, life: number, lines } of written) {
-      const life = this.#lives.get(`${writer} ${number}`);
-      const reached = life && lives.get(life);
-      if (reached) tell(reached.holes(0, life.startOf(lines)), `${nameOf(life)}, of which no generation has them`);
-    }
+    for (const [life, reached] of lives)
+      tell(reached.holes(0, sizes.get(life) ?? 0), `${nameOf(life)}, of which no generation has them`);
     return bytes;
   }
 
   /** A sealed generation is complete at the position that the fact tells. */
   #sealedWrong(facts: readonly Fact[]): number {
-    const wrong = facts.filter(({ kind, generation, end }) => {
-      const seen = this.#generations.get(generation);
-      return kind === 'sealed' && seen !== undefined && seen.coverage.end !== end;
-    });
-    for (const { generation, end } of wrong) this.#example(`generation ${generation} is not sealed at ${end}`);
-    return wrong.length;
+    let wrong = 0;
+    for (const fact of facts) {
+      const seen = this.#generations.get(fact.generation);
+      if (fact.kind !== 'sealed' || !seen) continue;
+      const lost = facts.map((other) =>
+        other.kind === 'loss' && other.generation === fact.generation ? other.end : 0,
+      );
+      const end = Math.max(seen.coverage.end, ...lost);
+      if (end === fact.size) continue;
+      wrong++;
+      this.#example(`sealed at ${fact.size}, and ends at ${end}: generation ${fact.generation}`);
+    }
+    return wrong;
   }
 
   #example(text: string): void {
@@ -226,11 +228,6 @@ export class Oracle {
 function rangeOf(headers: Readonly<Record<string, string>>): Span | undefined {
   const match = /^(\d+)-(\d+)$/.exec(headers['logfleet.range'] ?? '');
   return match ? { start: Number(match[1]), end: Number(match[2]) } : undefined;
-}
-
-function isDeclared(life: LifeSeen, line: number, losses: readonly Fact[]): boolean {
-  const [start, end] = [life.startOf(line), life.startOf(line + 1)];
-  return losses.some((loss) => life.generations.has(loss.generation) && loss.start <= start && end <= loss.end);
 }
 
 function sumOf(a: FileCounts, b: FileCounts): FileCounts {

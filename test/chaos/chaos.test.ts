@@ -56,9 +56,9 @@ test('kill -9 of the agent and of a broker, stalls, cuts and a full disk: no lin
   assert.ok(result.verdict.ok, verdictText(result.verdict));
 });
 
-test('the oracle finds what comes twice when the agent is given an older state: without what it knows it would deliver twice', async (t) => {
+test('the oracle finds what comes twice when each kill robs the agent of its state', async (t) => {
   const say = (line: string) => t.diagnostic(line);
-  const { verdict } = await run({ seconds: 6, kills: 2, kinds: ['kill-agent'], sabotage: 'old-state', say });
+  const { verdict } = await run({ seconds: 10, kills: 2, kinds: ['kill-agent'], sabotage: 'no-state', say });
   assert.ok(!verdict.ok);
-  assert.ok(verdict.total.doubled > 100 && verdict.tiling.overlaps > 0, verdictText(verdict));
+  assert.ok(verdict.total.doubled > 100, verdictText(verdict));
 });

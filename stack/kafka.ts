@@ -22,6 +22,8 @@ export interface KafkaOptions {
   protocol?: 'PLAINTEXT' | 'SSL' | 'SASL_PLAINTEXT' | 'SASL_SSL';
   /** SCRAM users to make when the storage is formatted: `SCRAM-SHA-256=[name=alice,password=secret]`. */
   scramUsers?: readonly string[];
+  /** The ports that clients are told in the place of the brokers' own, in their order: a proxy's. Brokers reach one another directly. */
+  advertisedPorts?: readonly number[];
   /** Told what a broker last printed when it ends and nobody here asked it to. */
   onDied?: ((lastLines: string) => void) | undefined;
 }
@@ -29,6 +31,8 @@ export interface KafkaOptions {
 export interface KafkaBroker {
   readonly id: number;
   readonly address: string;
+  /** The running process; 0 before the first start. */
+  readonly pid: number;
   start(): Promise<void>;
   stop(): Promise<void>;
   kill(signal: NodeJS.Signals): Promise<void>;
@@ -49,7 +53,9 @@ export async function startKafka(options: KafkaOptions, say: (line: string) => v
   const brokers: KafkaBroker[] = [];
   for (let id = 1; id <= count; id++) {
     const port = await freePort(id === 1 ? options.port : undefined);
-    const broker = await prepareBroker(libs, { ...options, id, count, port, controllerPort, clusterId });
+    const internalPort = options.advertisedPorts && (await freePort());
+    const plan = { ...options, id, count, port, internalPort, controllerPort, clusterId };
+    const broker = await prepareBroker(libs, plan);
     brokers.push(broker);
   }
   await Promise.all(brokers.map((broker) => broker.start()));
@@ -67,6 +73,8 @@ interface BrokerPlan extends KafkaOptions {
   id: number;
   count: number;
   port: number;
+  /** For the other brokers, where clients are told a proxy's port. */
+  internalPort: number | undefined;
   controllerPort: number;
   clusterId: string;
 }
@@ -100,6 +108,9 @@ async function prepareBroker(libs: string, plan: BrokerPlan): Promise<KafkaBroke
   return {
     id: plan.id,
     address: `127.0.0.1:${plan.port}`,
+    get pid() {
+      return running?.pid ?? 0;
+    },
     start,
     stop: async () => running?.stop(),
     kill: async (signal) => running?.kill(signal),
@@ -109,16 +120,18 @@ async function prepareBroker(libs: string, plan: BrokerPlan): Promise<KafkaBroke
 function brokerConfig(plan: BrokerPlan, folder: string): Record<string, string> {
   const protocol = plan.protocol ?? 'PLAINTEXT';
   const isController = plan.id === 1;
-  const listener = `CLIENT://127.0.0.1:${plan.port}`;
+  const internal = plan.internalPort === undefined ? '' : `,INTERNAL://127.0.0.1:${plan.internalPort}`;
+  const listener = `CLIENT://127.0.0.1:${plan.port}${internal}`;
+  const advertised = `CLIENT://127.0.0.1:${plan.advertisedPorts?.[plan.id - 1] ?? plan.port}${internal}`;
   const replication = String(Math.min(3, plan.count));
   return {
     'process.roles': isController ? 'broker,controller' : 'broker',
     'node.id': String(plan.id),
     'controller.quorum.bootstrap.servers': `127.0.0.1:${plan.controllerPort}`,
     listeners: isController ? `${listener},CONTROLLER://127.0.0.1:${plan.controllerPort}` : listener,
-    'advertised.listeners': listener,
-    'listener.security.protocol.map': `CLIENT:${protocol},CONTROLLER:PLAINTEXT`,
-    'inter.broker.listener.name': 'CLIENT',
+    'advertised.listeners': advertised,
+    'listener.security.protocol.map': `CLIENT:${protocol},INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT`,
+    'inter.broker.listener.name': internal ? 'INTERNAL' : 'CLIENT',
     'controller.listener.names': 'CONTROLLER',
     'log.dirs': join(folder, 'data'),
     'auto.create.topics.enable': 'false',

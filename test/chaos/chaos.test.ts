@@ -45,7 +45,8 @@ async function run({ seconds, kills, kinds, sabotage, say }: Run) {
     text: 'wild',
     collector: logfleet,
   } as const;
-  return runChaos(cluster, dir, { ...options, sabotage }, say);
+  // Awaited here: the folder goes with this scope.
+  return await runChaos(cluster, dir, { ...options, sabotage }, say);
 }
 
 test('kill -9 of the agent and of a broker, stalls, cuts and a full disk: no line is lost, doubled or altered', async (t) => {

@@ -27,7 +27,7 @@ export interface ScheduleOptions {
 }
 
 /** Of the collector's kills, every so many-th takes a broker along. */
-const KILL_BOTH_EVERY = 6;
+const KILL_BOTH_EVERY = 10;
 const QUIET_AT_START_MS = 1_500;
 /** Milliseconds, least and most. */
 const LASTS: Readonly<Record<FaultKind, readonly [number, number]>> = {
@@ -42,7 +42,7 @@ const LASTS: Readonly<Record<FaultKind, readonly [number, number]>> = {
   'drop-replies': [300, 3_000],
   hole: [500, 5_000],
 };
-const CLUSTER_GAP_MS = [2_000, 6_000] as const;
+const CLUSTER_GAP_MS = [2_000, 8_000] as const;
 const ALL_BROKERS_SHARE = 0.25;
 
 /** The faults of a run in the order of their times. The same options, the same schedule. */

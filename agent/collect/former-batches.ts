@@ -1,15 +1,15 @@
 import type { Logger } from '../../runtime/logger.ts';
-import { compress } from '../deliver/compress.ts';
-import { LineEncoder, lineFormat } from '../deliver/line-encoder.ts';
+import { buildAgain } from '../deliver/build-again.ts';
+import { LineEncoder } from '../deliver/line-encoder.ts';
 import type { RecoveredBatch } from '../deliver/outgoing-batch.ts';
-import { checksumOf, encodeRecordBatch, type RecordBatch } from '../deliver/record-batch.ts';
+import type { RecordBatch } from '../deliver/record-batch.ts';
 import type { Workbench, WorkPool } from '../deliver/work-pool.ts';
 import type { ByteRange, Checkpoint, CheckpointStore } from '../state/checkpoint-store.ts';
 import type { IntentSegment, OpenIntent } from '../state/intent-store.ts';
 import { ContiguousPosition } from './contiguous-position.ts';
+import { encodeSegment } from './encode-segment.ts';
 import type { FileBudget } from './file-budget.ts';
-import { compareHead, isInsideLine } from './file-head.ts';
-import { readAt } from './file-io.ts';
+import { compareHead } from './file-head.ts';
 import { fileKey } from './known-files.ts';
 import type { Source } from './source.ts';
 
@@ -107,48 +107,34 @@ export class FormerBatches {
 
   async #build(intent: OpenIntent): Promise<RecordBatch | undefined> {
     const { pool, logger } = this.#tools;
-    const bench = await pool.takeBench();
     try {
-      bench.records.reset();
-      for (const segment of intent.segments) await this.#encode(segment, bench);
-      if (bench.records.records !== intent.recordCount) throw new Error('the lines are not the same any more');
-      return encodeRecordBatch(intent, await compress(bench.records.view(), intent.compression));
+      return await buildAgain(intent, pool, (_index, segment, bench) => this.#encode(segment, bench));
     } catch (error) {
       logger.warn('a batch of the former process can not be built again; its lines are read anew', { error });
       return undefined;
-    } finally {
-      pool.giveBench(bench);
     }
   }
 
   /** Rejects when the bytes are not there any more. */
   async #encode(segment: IntentSegment, bench: Workbench): Promise<void> {
-    const { start, end, generation, endsInsideLine } = segment;
-    const file = await this.#open(generation);
+    const file = await this.#open(segment.generation);
     try {
-      const { bytesRead } = await readAt(file.fd, bench.chunk, 0, end - start, start);
-      const bytes = bench.chunk.subarray(0, bytesRead);
-      if (bytesRead !== end - start || checksumOf(bytes) !== segment.checksum) {
-        throw new Error(`${file.path}: the bytes from ${start} to ${end} are not the same any more`);
-      }
-      const insideLine = await isInsideLine(file.fd, start);
-      const chunk = { bytes, length: bytesRead, position: start, last: true, insideLine, endsInsideLine };
-      this.#encoder.encode(chunk, lineFormat(JSON.parse(segment.format), file), bench.records);
+      await encodeSegment(file, segment, this.#encoder, bench);
     } finally {
       file.close();
     }
   }
 
   /** The generation's file, as its source has it open or else from its path. Rejects when it is not there. */
-  async #open(generation: string): Promise<{ fd: number; path: string; generation: string; close(): void }> {
+  async #open(generation: string): Promise<{ fd: number; path: string; close(): void }> {
     const source = this.#sources.get(generation);
-    if (source && source.state !== 'CLOSED') return { fd: source.fd, path: source.path, generation, close: () => {} };
+    if (source && source.state !== 'CLOSED') return { fd: source.fd, path: source.path, close: () => {} };
     const checkpoint = this.#checkpoints.get(generation);
     if (!checkpoint) throw new Error(`generation ${generation} is not known any more`);
     const { budget } = this.#tools;
     const { fd, file } = await budget.open(checkpoint.path);
     const same = fileKey(file) === fileKey(checkpoint) && (await compareHead(fd, checkpoint.head));
-    if (same) return { fd, path: checkpoint.path, generation, close: () => budget.close(fd) };
+    if (same) return { fd, path: checkpoint.path, close: () => budget.close(fd) };
     budget.close(fd);
     throw new Error(`${checkpoint.path} is another file now`);
   }

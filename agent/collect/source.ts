@@ -5,6 +5,7 @@ import { CHUNK_BYTES_MAX, type Workbench } from '../deliver/work-pool.ts';
 import type { Checkpoint } from '../state/checkpoint-store.ts';
 import type { IntentSegment } from '../state/intent-store.ts';
 import { ContiguousPosition, gapsIn } from './contiguous-position.ts';
+import { encodeSegment } from './encode-segment.ts';
 import { compareHead, EMPTY_HEAD, type FileHead, isInsideLine } from './file-head.ts';
 import { fstat, readAt } from './file-io.ts';
 import type { Inherited } from './former-batches.ts';
@@ -189,6 +190,10 @@ export class Source implements RouteSource {
       this.#busy = false;
       if (this.#wokenMeanwhile) this.wake();
     }
+  }
+
+  encodeAgain(segment: IntentSegment, bench: Workbench): Promise<void> {
+    return encodeSegment(this, segment, this.#encoder, bench);
   }
 
   delivered(segment: IntentSegment): void {

@@ -17,6 +17,10 @@ export interface OutgoingBatch extends BatchEvents {
   recordCount: number;
   /** What it is made of, to be written down before it is sent; undefined: it may be there twice after a crash. */
   facts: BatchFacts | undefined;
+  /** Gives up its memory while it waits for a partition in trouble: it will be built again. */
+  park?: () => void;
+  /** Makes the same records again, of the same bytes; undefined when they are not there any more. Never rejects. */
+  build?: () => Promise<RecordBatch | undefined>;
 }
 
 /** A batch of a former process that may or may not be in Kafka. */
@@ -28,8 +32,9 @@ export interface RecoveredBatch extends BatchEvents {
 
 /** A batch that has, or will have, its place in the partition's sequence. */
 export interface Sequenced extends BatchEvents {
-  /** undefined: of a former process, to be built when Kafka turns out not to have it. */
+  /** undefined: parked, or of a former process, and to be built before it is sent. */
   encoded: RecordBatch | undefined;
+  park: (() => void) | undefined;
   build: (() => Promise<RecordBatch | undefined>) | undefined;
   recordCount: number;
   facts: BatchFacts | undefined;
@@ -42,13 +47,23 @@ export interface Sequenced extends BatchEvents {
 }
 
 export function outgoing(batch: OutgoingBatch): Sequenced {
-  return { ...batch, build: undefined, baseSequence: undefined, intent: undefined, attempts: 0, failure: undefined };
+  const { park, build } = batch;
+  return { ...batch, park, build, baseSequence: undefined, intent: undefined, attempts: 0, failure: undefined };
 }
 
 export function recovered({ intent, build, onDelivered, onReturned }: RecoveredBatch): Sequenced {
   const { id, baseSequence, recordCount } = intent;
   const place = { baseSequence, intent: id, recordCount, facts: intent };
-  return { ...place, encoded: undefined, build, onDelivered, onReturned, attempts: 0, failure: undefined };
+  return {
+    ...place,
+    encoded: undefined,
+    park: undefined,
+    build,
+    onDelivered,
+    onReturned,
+    attempts: 0,
+    failure: undefined,
+  };
 }
 
 /** The sequence of its last record, once it has a first one. */
@@ -59,4 +74,11 @@ export function lastOf(batch: Sequenced): number {
 /** For sorting batches that have their places. */
 export function bySequence(a: Sequenced, b: Sequenced): number {
   return sequenceDistance(b.baseSequence as number, a.baseSequence as number);
+}
+
+/** Lets a batch that waits give up its memory, if it can be built again. */
+export function park(batch: Sequenced): void {
+  if (!batch.encoded || !batch.park) return;
+  batch.encoded = undefined;
+  batch.park();
 }

@@ -70,19 +70,20 @@ export class PartitionLedger implements Partition {
     if (last) this.#nextSequence = sequenceAfter(lastOf(last), 1);
   }
 
-  /** Gives a batch its place in the sequence, and writes that down. Throws StateError when it can't be: the batch must wait. */
+  /**
+   * Gives a batch its place in the sequence, and writes that down, unless it has one, and stamps it with it. Throws StateError when it can't
+   * be written down: the batch must wait.
+   */
   place(batch: Sequenced): void {
     const producer = this.producer as ProducerIdentity;
-    const baseSequence = this.#nextSequence;
-    const { topic, partition } = this;
-    if (batch.facts) batch.intent = this.#store.add({ ...batch.facts, topic, partition, producer, baseSequence });
-    batch.baseSequence = baseSequence;
-    this.#nextSequence = sequenceAfter(baseSequence, batch.recordCount);
-    this.stamp(batch);
-  }
-
-  stamp(batch: Sequenced): void {
-    if (batch.encoded && this.producer) stampProducer(batch.encoded, this.producer, batch.baseSequence as number);
+    if (batch.baseSequence === undefined) {
+      const { topic, partition } = this;
+      const baseSequence = this.#nextSequence;
+      if (batch.facts) batch.intent = this.#store.add({ ...batch.facts, topic, partition, producer, baseSequence });
+      batch.baseSequence = baseSequence;
+      this.#nextSequence = sequenceAfter(baseSequence, batch.recordCount);
+    }
+    if (batch.encoded) stampProducer(batch.encoded, producer, batch.baseSequence);
   }
 
   /** Kafka has the batch, its first record at `offset` (-1: not told): notes that, together with what the batch's lines lead to. */

@@ -9,19 +9,17 @@ import {
   bySequence,
   type OutgoingBatch,
   outgoing,
+  park,
   type RecoveredBatch,
   recovered,
   type Sequenced,
 } from './outgoing-batch.ts';
 import type { PartitionLedger } from './partition-ledger.ts';
 import { asDeliveryError, produceBatch } from './produce-batch.ts';
-import { askKafka, buildMissing, takeId } from './reconcile.ts';
+import { askKafka, takeId } from './reconcile.ts';
+import { SendWindow } from './send-window.ts';
 import { Trouble } from './trouble.ts';
 
-/** Kafka remembers the last five batches of a producer on a partition (KIP-98, KIP-185): more in flight could not be told apart. */
-export const IN_FLIGHT_MAX = 5;
-/** Much less than any sensible `producer.id.expiration.ms`. */
-const IDLE_MS = 60_000;
 const RETRY = { initialMs: 100, maxMs: 5_000 };
 
 /**
@@ -44,9 +42,7 @@ export class PartitionProducer {
   #queue: Sequenced[] = [];
   #inFlight: Sequenced[] = [];
   #failed: Sequenced[] = [];
-  /** One until an answer was good: a broker accepts any sequence of an id that it does not know, so a gap would go unseen. */
-  #limit = 1;
-  #successMs = 0;
+  readonly #window: SendWindow;
   #returns = 0;
   /** Kafka would not tell what it has: it is tried by sending again. */
   #untold = false;
@@ -63,6 +59,7 @@ export class PartitionProducer {
     this.#ledger = ledger;
     this.#reconciled = ledger.producer === undefined;
     this.#clock = tools.clock;
+    this.#window = new SendWindow(tools.clock);
     this.#logger = tools.logger.child({ topic: ledger.topic, partition: ledger.partition });
     this.#trouble = new Trouble({ clock: tools.clock, logger: this.#logger, onChange: tools.onFailureChange });
   }
@@ -91,7 +88,9 @@ export class PartitionProducer {
 
   /** Takes a batch to send after those before it. The caller keeps to IN_FLIGHT_MAX batches without an answer. */
   enqueue(batch: OutgoingBatch): void {
-    this.#queue.push(outgoing(batch));
+    const sequenced = outgoing(batch);
+    this.#queue.push(sequenced);
+    if (this.#trouble.shown) park(sequenced);
     this.#drive();
   }
 
@@ -108,11 +107,10 @@ export class PartitionProducer {
       if (this.#queue.length > 0) this.#recover();
       return;
     }
-    // Brokers forget the ids of idle producers, after a day unless told otherwise: then the first answer counts again.
-    if (this.#inFlight.length === 0 && this.#clock.monotonicMs() - this.#successMs > IDLE_MS) this.#limit = 1;
-    while (this.#inFlight.length < this.#limit) {
-      const batch = this.#queue[0];
-      if (!batch || !this.#place(batch)) return;
+    while (this.#inFlight.length < this.#window.size(this.#inFlight.length)) {
+      const [batch] = this.#queue;
+      if (batch && !batch.encoded && this.#inFlight.length === 0) this.#recover();
+      if (!batch?.encoded || !this.#place(batch)) return;
       this.#queue.shift();
       void this.#send(batch);
     }
@@ -120,7 +118,6 @@ export class PartitionProducer {
 
   /** Without its intent on the disk a batch is not sent: it waits until the state can be written again. */
   #place(batch: Sequenced): boolean {
-    if (batch.baseSequence !== undefined) return true;
     try {
       this.#ledger.place(batch);
       return true;
@@ -152,9 +149,8 @@ export class PartitionProducer {
     // A repetition may be answered with the offset of the first time, before those of batches sent since; others come in their order.
     if (batch.attempts === 1 && offset >= 0n && offset <= former)
       this.#logger.error('offsets went back: Kafka has lost records, or the topic was made anew', { offset, former });
-    this.#limit = IN_FLIGHT_MAX;
+    this.#window.succeeded();
     this.#untold = false;
-    this.#successMs = this.#clock.monotonicMs();
     this.#backoff.reset();
     if (this.#state === 'OPEN') this.#trouble.end();
     this.#ledger.delivered(batch, offset);
@@ -165,10 +161,10 @@ export class PartitionProducer {
     const failed = this.#failed.sort(bySequence);
     this.#failed = [];
     this.#queue = [...failed, ...this.#queue];
-    this.#limit = 1;
+    this.#window.failed();
     const [first] = failed;
     const error = first?.failure;
-    if (error) this.#trouble.begin(error);
+    if (error) this.#begin(error);
     if (first && error?.kind === 'too-large' && first.recordCount > 1) {
       // The broker has refused the first batch and so has none after it.
       this.#handBack(0, error);
@@ -200,10 +196,11 @@ export class PartitionProducer {
         await this.#cluster.refresh(this.at.topic);
         if (!this.#reconciled) await this.#reconcile();
         if (!this.#ledger.producer) await takeId(this.#cluster, this.#ledger);
+        await this.#build();
         break;
       } catch (error) {
         if (this.#stop.signal.aborted) return;
-        this.#trouble.begin(asDeliveryError(error));
+        this.#begin(asDeliveryError(error));
         wait = true;
       }
     }
@@ -228,22 +225,27 @@ export class PartitionProducer {
     }
     const tryBySending = !certain && !this.#untold;
     this.#untold = !certain;
-    if (continues && (certain || tryBySending)) await this.#build();
-    else this.#startAnew();
+    if (!continues || !(certain || tryBySending)) this.#startAnew();
     this.#reconciled = true;
   }
 
-  /** What a former process left is sent with the same id and sequence; what can't be built, and what is after it, goes back. */
+  /** While trouble lasts, the batches that wait give up their memory: the files are the buffer. */
+  #begin(error: DeliveryError): void {
+    this.#trouble.begin(error);
+    if (this.#trouble.shown) for (const batch of this.#queue) park(batch);
+  }
+
+  /** Builds the next batch to be sent, if need be, with its id and sequence. If that can't be, it goes back with what is after it. */
   async #build(): Promise<void> {
-    const missing = await buildMissing(this.#queue, this.#ledger);
-    if (missing !== -1) this.#handBack(missing, undefined);
+    const [next] = this.#queue;
+    if (next) next.encoded ??= await next.build?.();
+    if (next && !next.encoded) this.#handBack(0, undefined);
   }
 
   /** Another id: what a former process left is read again, the rest is sent with new places. */
   #startAnew(): void {
     this.#ledger.forget();
-    const [first] = this.#queue;
-    if (first && !first.encoded) this.#handBack(0, undefined);
+    if (this.#queue.some(({ encoded, park }) => !encoded && !park)) this.#handBack(0, undefined);
     else this.#ledger.void(this.#queue);
   }
 }

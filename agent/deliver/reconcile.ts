@@ -56,17 +56,6 @@ export async function takeId(cluster: KafkaCluster, ledger: PartitionLedger): Pr
   ledger.begin(await cluster.topicLife(ledger.topic), producer, next - 1n);
 }
 
-/** Builds the batches that a former process left, in order; returns the index of the first that can't be, or -1. */
-export async function buildMissing(batches: readonly Sequenced[], ledger: PartitionLedger): Promise<number> {
-  for (const [index, batch] of batches.entries()) {
-    if (batch.encoded) continue;
-    batch.encoded = await batch.build?.();
-    if (!batch.encoded) return index;
-    ledger.stamp(batch);
-  }
-  return -1;
-}
-
 /** Which of `open` the log holds, from the last acknowledged record to its present end. */
 async function readBack(
   cluster: KafkaCluster,

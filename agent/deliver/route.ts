@@ -1,11 +1,14 @@
 import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { BatchFacts, IntentSegment } from '../state/intent-store.ts';
+import { buildAgain } from './build-again.ts';
 import { compress } from './compress.ts';
 import type { DeliveryError } from './delivery-error.ts';
-import { IN_FLIGHT_MAX, type PartitionProducer } from './partition-producer.ts';
-import { type Compression, encodeRecordBatch } from './record-batch.ts';
+import { HeldBytes } from './held-bytes.ts';
+import type { PartitionProducer } from './partition-producer.ts';
+import { type Compression, encodeRecordBatch, type RecordBatch } from './record-batch.ts';
 import { RECORD_BYTES_MAX } from './record-buffer.ts';
+import { IN_FLIGHT_MAX } from './send-window.ts';
 import type { Workbench, WorkPool } from './work-pool.ts';
 
 /** A run of whole lines of one source inside one batch; `end` is inside a line where its last record is a `split` one. */
@@ -28,6 +31,8 @@ export interface RouteSource {
   isOn(route: Route): boolean;
   /** Reads on and encodes lines into the bench's records. Never rejects. */
   fill(bench: Workbench): Promise<Filled>;
+  /** Encodes a segment's lines as before, of the same bytes. Rejects when they are not there any more. */
+  encodeAgain(segment: IntentSegment, bench: Workbench): Promise<void>;
   /** Kafka has the segment. Segments may be told in any order. */
   delivered(segment: IntentSegment): void;
   /** Kafka does not have the segment and will not get it from this batch: it must be read again. */
@@ -132,23 +137,24 @@ export class Route {
     compressed.catch(() => {});
     this.#open++;
     this.producer.inOrder(async () => {
-      let held = RECORD_BYTES_MAX;
+      const held = new HeldBytes(pool);
       const finish = (tell: (source: RouteSource, segment: Segment) => void) => {
         for (const segment of segments) tell(segment.source, segment);
         this.#open--;
-        pool.giveBytes(held);
+        held.release();
         this.#notify();
       };
       try {
         const encoded = encodeRecordBatch(facts, await compressed);
-        held = Math.min(encoded.byteLength, RECORD_BYTES_MAX);
-        pool.giveBytes(RECORD_BYTES_MAX - held);
+        held.shrink(encoded.byteLength);
         // Batches before it were given back since it was begun: its lines must not overtake theirs.
         if (returns !== this.producer.returns) return finish((source, segment) => source.returned(segment));
         this.producer.enqueue({
           encoded,
           recordCount,
           facts,
+          park: () => held.release(),
+          build: () => this.#build(facts, segments, held),
           onDelivered: () => finish((source, segment) => source.delivered(segment)),
           onReturned: (tooLarge) => {
             if (tooLarge) this.#shrink(rawBytes, tooLarge);
@@ -162,6 +168,22 @@ export class Route {
         pool.giveBench(bench);
       }
     });
+  }
+
+  /** Makes a parked batch again; undefined when the files have changed under it. */
+  async #build(facts: BatchFacts, segments: readonly Segment[], held: HeldBytes): Promise<RecordBatch | undefined> {
+    await held.takeAgain();
+    try {
+      const encode = (index: number, segment: IntentSegment, bench: Workbench) =>
+        (segments[index] as Segment).source.encodeAgain(segment, bench);
+      const encoded = await buildAgain(facts, this.#tools.pool, encode);
+      held.shrink(encoded.byteLength);
+      return encoded;
+    } catch (error) {
+      held.release();
+      this.#tools.logger.warn('a batch that waited can not be built again; its lines are read anew', { error });
+      return undefined;
+    }
   }
 
   /** The topic takes smaller batches than one of `rawBytes`: halve until they fit, and stay there. */

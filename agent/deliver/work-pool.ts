@@ -43,11 +43,13 @@ class Permits {
 export class WorkPool {
   readonly #benches: Permits;
   readonly #budget: Permits;
+  readonly #troubled: Permits;
   readonly #idle: Workbench[] = [];
 
   /** `bufferBytes`: what all batches without an answer may hold together. */
   constructor(bufferBytes: number, benchesMax = 4) {
     this.#budget = new Permits(bufferBytes);
+    this.#troubled = new Permits(bufferBytes / 2);
     this.#benches = new Permits(benchesMax);
   }
 
@@ -69,5 +71,16 @@ export class WorkPool {
 
   giveBytes(bytes: number): void {
     this.#budget.give(bytes);
+  }
+
+  /** The same for batches of partitions in trouble, which together get half of the budget: the others go on. */
+  async takeTroubled(bytes: number): Promise<void> {
+    await this.#troubled.take(bytes);
+    await this.#budget.take(bytes);
+  }
+
+  giveTroubled(bytes: number): void {
+    this.#budget.give(bytes);
+    this.#troubled.give(bytes);
   }
 }

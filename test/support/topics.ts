@@ -46,7 +46,10 @@ export async function createTopic(
   const admin = client(bootstrap, entrance).admin();
   await admin.connect();
   try {
-    await admin.createTopics({ topics: [{ topic: name, numPartitions: partitions, ...config }] });
+    await admin.createTopics({
+      topics: [{ topic: name, numPartitions: partitions, ...config }],
+      waitForLeaders: false,
+    });
     // kafkajs' own waiting gives up when a busy broker has not heard of the topic yet.
     await eventually(async () => {
       const { topics } = await admin.fetchTopicMetadata({ topics: [name] });
@@ -63,6 +66,19 @@ export async function deleteTopic(bootstrap: readonly string[], topic: string): 
   await admin.connect();
   try {
     await admin.deleteTopics({ topics: [topic] });
+  } finally {
+    await admin.disconnect();
+  }
+}
+
+/** Sets configs of a topic. */
+export async function alterTopic(bootstrap: readonly string[], topic: string, configs: Record<string, string>) {
+  const admin = client(bootstrap, {}).admin();
+  await admin.connect();
+  try {
+    const configEntries = Object.entries(configs).map(([name, value]) => ({ name, value }));
+    const resource = { type: kafkajs.ConfigResourceTypes.TOPIC, name: topic, configEntries };
+    await admin.alterConfigs({ validateOnly: false, resources: [resource] });
   } finally {
     await admin.disconnect();
   }

@@ -1,7 +1,7 @@
 import type { Segment } from '../deliver/route.ts';
 
 /** A range of a generation that was read once and must be read again. */
-export type ReturnedRange = Pick<Segment, 'start' | 'end' | 'endsInsideLine'>;
+export type ReturnedRange = Pick<Segment, 'start' | 'end' | 'rangeStart' | 'startsAt' | 'endsAt'>;
 
 /** What a source has to read again, in the order of its positions. */
 export class ReturnedRanges {
@@ -12,14 +12,14 @@ export class ReturnedRanges {
     return this.#ranges[0];
   }
 
-  add({ start, end, endsInsideLine }: ReturnedRange): void {
-    this.#ranges.push({ start, end, endsInsideLine });
+  add({ start, end, rangeStart, startsAt, endsAt }: ReturnedRange): void {
+    this.#ranges.push({ start, end, rangeStart, startsAt, endsAt });
     this.#ranges.sort((a, b) => a.start - b.start);
   }
 
-  /** `range` was read again up to `end`. Others may have come before it meanwhile. */
-  took(range: ReturnedRange, end: number): void {
-    range.start = end;
+  /** `range` was read again up to `rest`. Others may have come before it meanwhile. */
+  took(range: ReturnedRange, rest: Pick<Segment, 'start' | 'rangeStart' | 'startsAt'>): void {
+    Object.assign(range, rest);
     if (range.start >= range.end) this.#ranges = this.#ranges.filter((other) => other !== range);
   }
 }

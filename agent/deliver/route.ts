@@ -2,20 +2,30 @@ import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { compress } from './compress.ts';
 import type { DeliveryError } from './delivery-error.ts';
+import type { Cut } from './line-encoder.ts';
+import type { Place } from './line-place.ts';
 import { IN_FLIGHT_MAX, type PartitionProducer } from './partition-producer.ts';
 import { type Compression, encodeRecordBatch } from './record-batch.ts';
 import { RECORD_BYTES_MAX } from './record-buffer.ts';
 import type { Workbench, WorkPool } from './work-pool.ts';
 
-/** A run of whole lines of one source inside one batch. */
+/**
+ * A run of lines of one source inside one batch. The bytes of the range, encoded again by the same format from `rangeStart` and `startsAt` to
+ * `endsAt`, are the same records.
+ */
 export interface Segment {
   source: RouteSource;
-  /** Positions in the source's generation; `end` is where the next line starts. */
+  /** Positions in the source's generation. */
   start: number;
   end: number;
+  /** How many records; a segment without any never comes to a route. */
   lines: number;
-  /** `end` is inside a line: its last record is a `split` one. */
-  endsInsideLine: boolean;
+  /** Where the first record's range begins: before `start` when what lies between was cut off and is done with. */
+  rangeStart: number;
+  startsAt: Place;
+  endsAt: Place;
+  /** What of it is in no record. */
+  cut: Cut | undefined;
 }
 
 /** What one turn of a source gave. */

@@ -140,7 +140,7 @@ export class SegmentReader {
       const bytes = chunk.subarray(0, bytesRead);
       const found = findLineEnd(charset, bytes, 0, end);
       if (found !== -1) [end, place] = [end + found + charset.terminator.length, places.lineStart];
-      else if (file.sealed && atEnd && seen >= file.size) end = seen;
+      else if (seen === from.end || (file.sealed && atEnd && seen >= file.size)) end = seen;
       else end += wholeBytes(charset, bytes, end);
     }
     const { start, rangeStart, startsAt } = from;

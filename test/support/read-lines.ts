@@ -17,7 +17,7 @@ export interface ReadSegment {
 /** Reads a file as a source does, each turn into a batch of its own. The file is its caller's to write and to grow. */
 export class TurnReader implements Disposable {
   readonly fd: number;
-  readonly #format: LineFormat;
+  format: LineFormat;
   readonly #bench: Workbench = { chunk: Buffer.allocUnsafe(1 << 20), records: new RecordBuffer() };
   readonly #batchBytes: () => number;
   readonly reader: SegmentReader;
@@ -29,7 +29,7 @@ export class TurnReader implements Disposable {
   constructor(file: string, format: LineFormat, position = 0, batchBytes = () => 1_000_000) {
     appendFileSync(file, '');
     this.fd = openSync(file, 'r');
-    this.#format = format;
+    this.format = format;
     this.#batchBytes = batchBytes;
     this.reader = new SegmentReader(this.fd, position);
   }
@@ -40,7 +40,7 @@ export class TurnReader implements Disposable {
     for (;;) {
       const { records } = this.#bench;
       records.reset(this.#batchBytes());
-      const { segment, more, againInMs } = await this.reader.read(this.#bench, this.#format, file, this.nowMs);
+      const { segment, more, againInMs } = await this.reader.read(this.#bench, this.format, file, this.nowMs);
       this.againInMs = againInMs;
       if (segment) {
         const encoded = Buffer.from(records.view());

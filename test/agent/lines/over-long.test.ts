@@ -68,3 +68,20 @@ test('a line as long as allowed is whole under every policy, with a CR to come o
     assert.deepEqual(values, [1024, ...rest], overLong);
   }
 });
+
+test('pieces of a line that come back when the entry drops such lines are passed over, up to where the next piece begins', async () => {
+  await using dir = await tempDir();
+  const file = dir.at('a.log');
+  // The first piece ends with what may be half a terminator.
+  writeFileSync(file, `${'x'.repeat(1023)}\r${'y'.repeat(1024)}\r\nz\r\n`);
+  using reader = new TurnReader(file, testFormat({ maxLineBytes: 1024, terminator: 'crlf' }), 0, () => 1);
+  const [piece] = await reader.read();
+  assert.equal(piece?.segment.end, 1024);
+  reader.reader.returned.add((piece as NonNullable<typeof piece>).segment);
+  reader.format = testFormat({ maxLineBytes: 1023, terminator: 'crlf', overLong: 'drop' });
+  const again = await reader.read();
+  assert.deepEqual(
+    again.map(({ segment }) => [segment.start, segment.end, segment.lines]),
+    [[0, 1024, 0]],
+  );
+});

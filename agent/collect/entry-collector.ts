@@ -2,10 +2,12 @@ import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import { entryViolations, withEntryDefaults } from '../../proto/rules/entry-rules.ts';
 import { createBackoff } from '../../runtime/backoff.ts';
 import { errorText } from '../../runtime/errors.ts';
-import { type FormatFacts, type LineFormat, lineFormat } from '../deliver/line-encoder.ts';
+import { charsetOf } from '../deliver/charset.ts';
+import { type LineFormat, lineFormat } from '../deliver/line-format.ts';
 import type { Compression } from '../deliver/record-batch.ts';
 import type { Router } from '../deliver/router.ts';
 import { Discovery, type FoundFile } from './discovery.ts';
+import { formatFacts } from './format-facts.ts';
 import type { Source } from './source.ts';
 import { SourceSet, type SourceSetTools } from './source-set.ts';
 
@@ -51,7 +53,8 @@ export class EntryCollector {
     this.#entry = entry;
     this.#tools = tools;
     this.#lost = tools.lost;
-    this.#sources = new SourceSet(entry.uid, tools, (source) => this.#direct(source));
+    const charset = () => charsetOf(formatFacts(this.#entry, tools.host));
+    this.#sources = new SourceSet(entry.uid, { ...tools, charset }, (source) => this.#direct(source));
     const globs = tools.store.scannedGlobs(entry.uid);
     this.#scanned = globs && new Discovery(globs);
   }
@@ -196,10 +199,7 @@ export class EntryCollector {
   }
 
   #format(source: Source): LineFormat {
-    const entry = this.#entry.name.replace(/^entries\//, '');
-    const { headers, maxLineBytes } = this.#entry;
-    const facts = { host: this.#tools.host, entry, headers: headers as FormatFacts['headers'], maxLineBytes };
-    return lineFormat(facts, source);
+    return lineFormat(formatFacts(this.#entry, this.#tools.host), source);
   }
 
   async #scans(): Promise<void> {

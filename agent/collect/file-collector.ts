@@ -6,6 +6,7 @@ import type { StateDatabase } from '../state/state-database.ts';
 import { type CollectTools, EntryCollector } from './entry-collector.ts';
 import { FileWatcher, type HintKind } from './file-watcher.ts';
 import { observeEntry, observeFiles, observeHealth, Totals } from './observe.ts';
+import type { Source } from './source.ts';
 
 /** Acknowledged positions reach the disk this often. */
 const FLUSH_INTERVAL_MS = 250;
@@ -49,10 +50,17 @@ export class FileCollector implements Collector {
     this.#totals = new Totals(tools.clock);
     this.#tools = {
       ...tools,
-      onDelivered: (segment: IntentSegment) => this.#totals.add(segment),
+      onDelivered: (segment, source) => this.#delivered(segment, source),
       onStateChange: () => this.changed(),
     };
     this.#watcher = new FileWatcher(tools.logger, (path, kind) => this.#hint(path, kind));
+  }
+
+  #delivered(segment: IntentSegment, { entryUid, generation, path }: Source): void {
+    this.#totals.add(segment);
+    const { cut } = segment;
+    if (!cut) return;
+    this.#tools.facts.loss({ entryUid, generation, path, ...cut, openEnded: false, reason: 'too-long' });
   }
 
   start(): void {

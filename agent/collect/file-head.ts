@@ -2,8 +2,6 @@ import { createHash } from 'node:crypto';
 import { readAt } from './file-io.ts';
 
 const HEAD_BYTES_MAX = 1024;
-const NEWLINE = 0x0a;
-const LOOK_BACK_BYTES = 64 * 1024;
 
 /**
  * The beginning of a file, which tells two files of one inode number apart: inode numbers are used again. Device and inode say
@@ -23,23 +21,6 @@ export async function compareHead(fd: number, known: FileHead): Promise<FileHead
   if (bytesRead < known.bytes) return undefined;
   if (known.bytes > 0 && hashOf(buffer.subarray(0, known.bytes)) !== known.hash) return undefined;
   return bytesRead === known.bytes ? known : { bytes: bytesRead, hash: hashOf(buffer.subarray(0, bytesRead)) };
-}
-
-/** Whether the byte before `position` is inside a line: no terminator, and not the file's beginning. */
-export async function isInsideLine(fd: number, position: number): Promise<boolean> {
-  if (position === 0) return false;
-  const { bytesRead, buffer } = await readAt(fd, Buffer.allocUnsafe(1), 0, 1, position - 1);
-  return bytesRead === 1 && buffer[0] !== NEWLINE;
-}
-
-/** The last line start at or before `position`, looking back 64 KiB; `position` itself when there is none. */
-export async function lineStartBefore(fd: number, position: number): Promise<number> {
-  const length = Math.min(position, LOOK_BACK_BYTES);
-  if (length === 0) return position;
-  const { bytesRead, buffer } = await readAt(fd, Buffer.allocUnsafe(length), 0, length, position - length);
-  const found = buffer.subarray(0, bytesRead).lastIndexOf(NEWLINE);
-  if (found !== -1) return position - length + found + 1;
-  return length === position ? 0 : position;
 }
 
 function hashOf(bytes: Buffer): string {

@@ -1,6 +1,5 @@
 import type { Logger } from '../../runtime/logger.ts';
 import { buildAgain } from '../deliver/build-again.ts';
-import { LineEncoder } from '../deliver/line-encoder.ts';
 import type { RecoveredBatch } from '../deliver/outgoing-batch.ts';
 import type { RecordBatch } from '../deliver/record-batch.ts';
 import type { Workbench, WorkPool } from '../deliver/work-pool.ts';
@@ -45,7 +44,6 @@ export class FormerBatches {
   readonly #segments = new Map<string, FormerSegment[]>();
   readonly #checkpoints: ReadonlyMap<string, Checkpoint>;
   readonly #sources = new Map<string, Source>();
-  readonly #encoder = new LineEncoder();
 
   constructor(intents: readonly OpenIntent[], tools: FormerTools) {
     this.#tools = tools;
@@ -119,7 +117,7 @@ export class FormerBatches {
   async #encode(segment: IntentSegment, bench: Workbench): Promise<void> {
     const file = await this.#open(segment.generation);
     try {
-      await encodeSegment(file, segment, this.#encoder, bench);
+      await encodeSegment(file, segment, bench);
     } finally {
       file.close();
     }

@@ -19,11 +19,12 @@ export class Totals {
     this.startTime = new Date(clock.nowMs());
   }
 
-  add({ start, end, lines }: IntentSegment): void {
+  add({ start, end, lines, cut }: IntentSegment): void {
     const nowMs = this.#clock.monotonicMs();
-    this.bytes += end - start;
+    const bytes = end - start - (cut?.bytes ?? 0);
+    this.bytes += bytes;
     this.lines += lines;
-    this.#byteRate.add(end - start, nowMs);
+    this.#byteRate.add(bytes, nowMs);
     this.#lineRate.add(lines, nowMs);
   }
 

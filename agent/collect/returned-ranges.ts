@@ -1,9 +1,15 @@
+import type { Place } from '../deliver/line-place.ts';
 import type { IntentSegment } from '../state/intent-store.ts';
 
-/** A range of a generation that was read once and must be read again. */
-export interface ReturnedRange extends Pick<IntentSegment, 'start' | 'end'> {
-  /** undefined: not known, the file tells. */
-  endsInsideLine: boolean | undefined;
+/** A range of a generation that was read once and must be read again. Its ends' places are left out where only the file tells. */
+export interface ReturnedRange extends Pick<IntentSegment, 'start' | 'end' | 'rangeStart'> {
+  startsAt: Place | undefined;
+  endsAt: Place | undefined;
+}
+
+/** What lies between ranges that were read. */
+export function gapAt(start: number, end: number): ReturnedRange {
+  return { start, end, rangeStart: start, startsAt: undefined, endsAt: undefined };
 }
 
 /** What a source has to read again, in the order of its positions. */
@@ -15,14 +21,14 @@ export class ReturnedRanges {
     return this.#ranges[0];
   }
 
-  add({ start, end, endsInsideLine }: ReturnedRange): void {
-    this.#ranges.push({ start, end, endsInsideLine });
+  add({ start, end, rangeStart, startsAt, endsAt }: ReturnedRange): void {
+    this.#ranges.push({ start, end, rangeStart, startsAt, endsAt });
     this.#ranges.sort((a, b) => a.start - b.start);
   }
 
-  /** `range` was read again up to `end`. Others may have come before it meanwhile. */
-  took(range: ReturnedRange, end: number): void {
-    range.start = end;
+  /** `range` was read again up to `rest`. Others may have come before it meanwhile. */
+  took(range: ReturnedRange, rest: Pick<ReturnedRange, 'start' | 'rangeStart' | 'startsAt'>): void {
+    Object.assign(range, rest);
     if (range.start >= range.end) this.#ranges = this.#ranges.filter((other) => other !== range);
   }
 }

@@ -2,17 +2,19 @@ import { randomBytes } from 'node:crypto';
 import type { Clock } from '../../runtime/clock.ts';
 import { errorText } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
+import type { Charset } from '../deliver/charset.ts';
 import { type Checkpoint, type CheckpointStore, newCheckpoint } from '../state/checkpoint-store.ts';
 import type { FactLog } from '../state/facts.ts';
 import type { IntentSegment } from '../state/intent-store.ts';
 import { type FoundFile, isAtOrBelow, type ScanResult, type ScanRules, type StartRule } from './discovery.ts';
 import type { FileBudget } from './file-budget.ts';
-import { compareHead, EMPTY_HEAD, lineStartBefore } from './file-head.ts';
+import { compareHead, EMPTY_HEAD } from './file-head.ts';
 import type { FormerBatches } from './former-batches.ts';
 import { fileKey, KnownFiles } from './known-files.ts';
+import { lineStartBefore } from './line-starts.ts';
 import { Source } from './source.ts';
 
-/** How long a file that has left its path is kept open after it last grew, for writers that have not noticed. */
+/** How long a file that left its path is kept open after it grew, for writers that have not noticed. */
 const RENAMED_GRACE_MS = 5 * 60_000;
 const UNLINKED_GRACE_MS = 5_000;
 const LOOKS_AT_ONCE = 16;
@@ -26,7 +28,9 @@ export interface SourceSetTools {
   budget: FileBudget;
   /** Files are complete as they are: an unterminated last line goes at once. */
   once: boolean;
-  onDelivered(segment: IntentSegment): void;
+  /** Where lines end: at a line feed unless told. */
+  charset?: () => Charset;
+  onDelivered(segment: IntentSegment, source: Source): void;
   onStateChange(): void;
 }
 
@@ -86,10 +90,7 @@ export class SourceSet {
     return errors;
   }
 
-  /**
-   * Looks at one path, between two scans: at the source that was there, and at `file`, which is there now, unless there is none. Rejects
-   * when it can't be opened.
-   */
+  /** Looks at one path between two scans: at the source that was there, and at `file`, there now. Rejects when it can't be opened. */
   async meet(path: string, file: FoundFile | undefined, start: StartRule): Promise<void> {
     const former = this.#byPath.get(path);
     if (former) await this.#look(former);
@@ -165,7 +166,7 @@ export class SourceSet {
 
   async #newGeneration(fd: number, file: FoundFile, start: StartRule): Promise<Checkpoint> {
     const head = (await compareHead(fd, EMPTY_HEAD)) ?? EMPTY_HEAD;
-    const position = start(file) === 'beginning' ? 0 : await lineStartBefore(fd, file.size);
+    const position = start(file) === 'beginning' ? 0 : await lineStartBefore(fd, file.size, this.#tools.charset?.());
     return { ...this.#mint(file), head, position };
   }
 
@@ -179,7 +180,7 @@ export class SourceSet {
       source.lastProgressMs = clock.nowMs();
       source.rate.add(segment.end - segment.start, clock.monotonicMs());
       if (!this.#isClosed(source)) store.put(source.checkpoint);
-      onDelivered(segment);
+      onDelivered(segment, source);
     };
     const inherited = former.inherit(checkpoint.generation);
     const source = new Source(fd, checkpoint, inherited, size, { onProgress, onStateChange }, clock.monotonicMs());

@@ -1,19 +1,19 @@
-import { LineEncoder, type LineFormat } from '../deliver/line-encoder.ts';
-import { checksumOf } from '../deliver/record-batch.ts';
+import { type Clock, systemClock } from '../../runtime/clock.ts';
+import type { LineFormat } from '../deliver/line-format.ts';
 import type { Filled, Route, RouteSource } from '../deliver/route.ts';
-import { CHUNK_BYTES_MAX, type Workbench } from '../deliver/work-pool.ts';
+import type { Workbench } from '../deliver/work-pool.ts';
 import type { Checkpoint } from '../state/checkpoint-store.ts';
 import type { IntentSegment } from '../state/intent-store.ts';
 import { ContiguousPosition, gapsIn } from './contiguous-position.ts';
 import { encodeSegment } from './encode-segment.ts';
-import { compareHead, EMPTY_HEAD, type FileHead, isInsideLine } from './file-head.ts';
-import { fstat, readAt } from './file-io.ts';
+import { compareHead, EMPTY_HEAD, type FileHead } from './file-head.ts';
+import { fstat } from './file-io.ts';
 import type { Inherited } from './former-batches.ts';
 import { RateMeter } from './rate-meter.ts';
-import { ReturnedRanges } from './returned-ranges.ts';
+import { gapAt } from './returned-ranges.ts';
+import { SegmentReader } from './segment-reader.ts';
 import { SourceErrors } from './source-errors.ts';
 
-const READ_BYTES_MIN = 64 * 1024;
 const NOTHING: Filled = { segment: undefined, more: false, full: false };
 
 /** Told by a source to whoever keeps it. */
@@ -37,18 +37,16 @@ export class Source implements RouteSource {
   readonly fd: number;
   readonly rate = new RateMeter();
   readonly #events: SourceEvents;
-  readonly #encoder = new LineEncoder();
-  readonly #returned = new ReturnedRanges();
-  #format: LineFormat = { document: '', headers: undefined, maxLineBytes: 0 };
+  readonly #clock: Clock;
+  readonly #reader: SegmentReader;
+  #format: LineFormat | undefined;
   #route: Route | undefined;
   readonly #delivered: ContiguousPosition;
   #head: FileHead;
-  #readPosition: number;
-  #insideLine: boolean | undefined;
-  #wantBytes = READ_BYTES_MIN;
-  #rawPerEncoded = 1;
   #busy = false;
   #wokenMeanwhile = false;
+  /** Until lines that wait for others of their record have waited long enough. */
+  #waiting: AbortController | undefined;
   #outstanding = 0;
   readonly #errors: SourceErrors;
   #topic: string;
@@ -71,6 +69,7 @@ export class Source implements RouteSource {
     size: number,
     events: SourceEvents,
     nowMs: number,
+    clock = systemClock,
   ) {
     this.fd = fd;
     this.entryUid = checkpoint.entryUid;
@@ -84,8 +83,9 @@ export class Source implements RouteSource {
     this.#outstanding = open.length;
     const under = open.map(({ start, end }) => [start, end] as const);
     const { gaps, end } = gapsIn([...this.#delivered.ahead, ...under], this.#delivered.value);
-    this.#readPosition = end;
-    for (const [start, stop] of gaps) this.#returned.add({ start, end: stop, endsInsideLine: undefined });
+    this.#reader = new SegmentReader(fd, end);
+    for (const [start, stop] of gaps) this.#reader.returned.add(gapAt(start, stop));
+    this.#clock = clock;
     this.#topic = checkpoint.topic;
     this.#partition = checkpoint.partition;
     this.size = size;
@@ -101,7 +101,7 @@ export class Source implements RouteSource {
 
   /** All that the file has is in Kafka; nothing is on its way. */
   get complete(): boolean {
-    return this.#outstanding === 0 && !this.#returned.first && !this.#busy && this.position >= this.size;
+    return this.#outstanding === 0 && !this.#reader.returned.first && !this.#busy && this.position >= this.size;
   }
 
   /** Nothing is on its way. */
@@ -142,6 +142,7 @@ export class Source implements RouteSource {
   /** Stops reading; what is on its way may still arrive. */
   pause(): void {
     if (this.state !== 'CLOSED') this.state = 'PAUSED';
+    this.#waiting?.abort();
   }
 
   resume(): void {
@@ -160,9 +161,9 @@ export class Source implements RouteSource {
    */
   async look(nowMs: number): Promise<'same' | 'learned' | 'truncated'> {
     // The file may grow and be read on while it is looked at: only what was read before is known to have been there.
-    const readBefore = this.#readPosition;
+    const readBefore = this.#reader.position;
     const stat = await fstat(this.fd, { bigint: true });
-    const size = Math.max(Number(stat.size), this.#readPosition);
+    const size = Math.max(Number(stat.size), this.#reader.position);
     this.unlinked = stat.nlink === 0n;
     const head = await compareHead(this.fd, this.#head);
     if (stat.size < readBefore || !head) return 'truncated';
@@ -171,16 +172,17 @@ export class Source implements RouteSource {
     this.#errors.became('look', '');
     if (size > this.size) this.lastGrowthMs = nowMs;
     this.size = size;
-    if (size > this.#readPosition || this.#returned.first) this.wake();
+    if (size > this.#reader.position || this.#reader.returned.first) this.wake();
     return learned ? 'learned' : 'same';
   }
 
   async fill(bench: Workbench): Promise<Filled> {
-    if (this.#busy) return NOTHING;
+    const format = this.#format;
+    if (this.#busy || !format) return NOTHING;
     this.#busy = true;
     this.#wokenMeanwhile = false;
     try {
-      const filled = await this.#readAndEncode(bench);
+      const filled = await this.#read(bench, format);
       this.#errors.became('read', '');
       return { ...filled, more: filled.more || this.#wokenMeanwhile };
     } catch (error) {
@@ -193,7 +195,7 @@ export class Source implements RouteSource {
   }
 
   encodeAgain(segment: IntentSegment, bench: Workbench): Promise<void> {
-    return encodeSegment(this, segment, this.#encoder, bench);
+    return encodeSegment(this, segment, bench);
   }
 
   delivered(segment: IntentSegment): void {
@@ -204,7 +206,7 @@ export class Source implements RouteSource {
 
   returned(segment: IntentSegment): void {
     this.#outstanding--;
-    this.#returned.add(segment);
+    this.#reader.returned.add(segment);
     this.wake();
   }
 
@@ -218,48 +220,33 @@ export class Source implements RouteSource {
     return this.#errors.last;
   }
 
-  async #readAndEncode({ chunk, records }: Workbench): Promise<Filled> {
-    const again = this.#returned.first;
-    const start = again?.start ?? this.#readPosition;
-    const room = Math.floor(records.remaining * this.#rawPerEncoded) + 4096;
-    const want = Math.min(CHUNK_BYTES_MAX, Math.max(this.#wantBytes, room), again ? again.end - again.start : Infinity);
-    const { bytesRead } = await readAt(this.fd, chunk, 0, want, start);
-    const atEnd = bytesRead < want;
-    const insideLine = again || this.#insideLine === undefined ? await isInsideLine(this.fd, start) : this.#insideLine;
-    // A read may be short before the end, too: of a network file system, or before a bad sector.
-    const last = again ? bytesRead === again.end - again.start : this.sealed && atEnd && start + bytesRead >= this.size;
-    const endsInsideLine =
-      last && again !== undefined && (again.endsInsideLine ?? (await isInsideLine(this.fd, again.end)));
-    const before = records.length;
-    const format = this.#format.document;
-    const encoded = this.#encoder.encode(
-      { bytes: chunk, length: bytesRead, position: start, last, insideLine, endsInsideLine },
-      this.#format,
-      records,
-    );
-    const end = start + encoded.consumed;
-    this.size = Math.max(this.size, start + bytesRead);
-    if (again) this.#returned.took(again, end);
-    else [this.#readPosition, this.#insideLine] = [end, encoded.insideLine];
-    const { full } = encoded;
-    if (encoded.records === 0) return { segment: undefined, more: this.#widen(full, atEnd), full };
-    this.#wantBytes = READ_BYTES_MIN;
-    this.#rawPerEncoded = encoded.consumed / (records.length - before);
-    this.#outstanding++;
-    const range = { start, end, lines: encoded.records, endsInsideLine: encoded.insideLine };
-    const checksum = checksumOf(chunk.subarray(0, encoded.consumed));
-    return {
-      segment: { ...range, source: this, generation: this.generation, format, checksum },
-      more: full || !atEnd || again !== undefined,
+  async #read(bench: Workbench, format: LineFormat): Promise<Filled> {
+    const {
+      segment: read,
+      more,
       full,
-    };
+      seen,
+      againInMs,
+    } = await this.#reader.read(bench, format, this, this.#clock.monotonicMs());
+    this.size = Math.max(this.size, seen);
+    if (againInMs !== undefined) this.#wakeIn(againInMs);
+    if (!read) return { segment: undefined, more, full };
+    const segment = { ...read, source: this, generation: this.generation };
+    this.#outstanding++;
+    if (segment.lines > 0) return { segment, more, full };
+    // Nothing of it is to be sent.
+    this.delivered(segment);
+    return { segment: undefined, more, full };
   }
 
-  /** No line fitted: is there more to read at once? With a longer read, or in the next batch. */
-  #widen(full: boolean, atEnd: boolean): boolean {
-    if (full) return true;
-    if (atEnd) return false;
-    this.#wantBytes = CHUNK_BYTES_MAX;
-    return true;
+  #wakeIn(ms: number): void {
+    if (this.#waiting) return;
+    const waiting = new AbortController();
+    this.#waiting = waiting;
+    const over = () => {
+      this.#waiting = undefined;
+      if (!waiting.signal.aborted) this.wake();
+    };
+    this.#clock.sleep(ms, waiting.signal).then(over, over);
   }
 }

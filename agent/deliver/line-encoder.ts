@@ -1,48 +1,10 @@
-import { DecimalPosition } from './decimal.ts';
+import { LineFinder } from './line-finder.ts';
+import type { LineFormat } from './line-format.ts';
+import { type Place, places } from './line-place.ts';
 import type { RecordBuffer } from './record-buffer.ts';
-import { type HeaderTemplate, type HeaderTemplates, standardHeaders } from './record-headers.ts';
-import { varintBytes, writeVarint } from './varint.ts';
+import { RecordWriter } from './record-writer.ts';
 
-const NEWLINE = 0x0a;
-
-/*
- * Record (https://kafka.apache.org/documentation/#record), all numbers zigzag varints:
- *
- *   length | attributes int8 = 0 | timestampDelta = 0 | offsetDelta | keyLength = -1 (null) | valueLength | value
- *          | headerCount | (keyLength | key | valueLength | value)*
- *
- * One batch is read within milliseconds, so all its records share the batch's timestamp.
- */
-const NULL_KEY = 0x01;
-const NO_HEADERS = 0x00;
-/** attributes, timestampDelta and the null key, a byte each. */
-const FIXED_BYTES = 3;
-
-/** What of an entry decides how its lines are written, kept with each intent. */
-export interface FormatFacts {
-  host: string;
-  /** The entry's id, without `entries/`. */
-  entry: string;
-  headers: 'standard' | 'none';
-  maxLineBytes: number;
-}
-
-/** How the lines of one source are written. */
-export interface LineFormat {
-  /** The facts it is made from, as JSON. */
-  document: string;
-  /** undefined: records without headers. */
-  headers: HeaderTemplates | undefined;
-  /** A longer line becomes several records, each flagged `split`. */
-  maxLineBytes: number;
-}
-
-/** The format for the lines of one generation of a file at `path`. */
-export function lineFormat(facts: FormatFacts, file: { path: string; generation: string }): LineFormat {
-  const headers =
-    facts.headers === 'none' ? undefined : standardHeaders({ ...file, host: facts.host, entry: facts.entry });
-  return { document: JSON.stringify(facts), headers, maxLineBytes: facts.maxLineBytes };
-}
+const LINE_FEED = 0x0a;
 
 export interface Chunk {
   bytes: Buffer;
@@ -50,112 +12,176 @@ export interface Chunk {
   length: number;
   /** Where the chunk's first byte is in its generation. */
   position: number;
-  /** The generation ends with this chunk, and will not grow: an unterminated last line goes too, flagged. */
+  /** Where the first record's range begins: before `position` when what lies between was skipped. */
+  rangeStart: number;
+  /** Never `skipped`: the rest of such a line is passed over before. */
+  startsAt: Place;
+  /** Nothing follows: the generation ends with this chunk, or it is read again up to where a batch ended. */
   last: boolean;
-  /** The chunk begins inside a line whose beginning has gone as a `split` record. */
-  insideLine: boolean;
-  /** The chunk ends inside a line, where a `split` record ended when it was read before. */
-  endsInsideLine: boolean;
+  /** When it is read again: where its last record ended then. */
+  endsAt: Place;
+  /** What there is of a multiline record is all of it: nothing came for a while. */
+  flushed: boolean;
+}
+
+/** What the entry's policy for long lines has cut off, terminators included. Good lines may lie between. */
+export interface Cut {
+  start: number;
+  end: number;
+  bytes: number;
 }
 
 export interface Encoded {
-  /** Bytes of the chunk that are now in records, terminators included. */
+  /** Bytes of the chunk that are done with. */
   consumed: number;
+  /** The end of the last record's range. */
+  rangeEnd: number;
   /** Records written. */
   records: number;
-  /** What follows `consumed` is the rest of a split line. */
-  insideLine: boolean;
+  /** What the last record's end is in the middle of. */
+  endsAt: Place;
+  /** What `consumed` is in the middle of: where to go on. */
+  place: Place;
   /** The record buffer has no room for the next line. */
   full: boolean;
+  /** Whole lines wait for what follows them. */
+  open: boolean;
+  cut: Cut | undefined;
 }
 
 /**
  * The hot path: the file's chunk becomes records. Two native calls a line (find, copy) and no object; half lines
- * stay in the file. Reuses two position counters, so one encoder serves one chunk at a time.
+ * stay in the file. Has state for one call only, so one encoder serves one chunk at a time.
  */
 export class LineEncoder {
-  readonly #start = new DecimalPosition();
-  readonly #end = new DecimalPosition();
+  readonly #finder = new LineFinder();
+  readonly #writer = new RecordWriter();
+  #bytes: Buffer = Buffer.alloc(0);
+  #position = 0;
+  #format!: LineFormat;
+  #records = 0;
+  #at = 0;
+  #place: Place = places.lineStart;
+  /** Behind the last record, and what that is in the middle of. */
+  #end = 0;
+  #endsAt: Place = places.lineStart;
+  /** Content before it is in records, or counted as cut. */
+  #counted = 0;
+  #cut: Cut | undefined;
+  #full = false;
 
   encode(chunk: Chunk, format: LineFormat, target: RecordBuffer): Encoded {
-    const { length } = chunk;
-    const bytes = chunk.bytes.subarray(0, length);
-    const { headers, maxLineBytes } = format;
-    this.#start.set(chunk.position);
-    this.#end.set(chunk.position);
-    let { insideLine } = chunk;
-    let at = 0;
-    let records = 0;
-    while (at < length) {
-      const found = bytes.indexOf(NEWLINE, at);
-      const terminated = found !== -1;
-      const lineEnd = terminated ? found : length;
-      const tooLong = lineEnd - at > maxLineBytes;
-      if (!terminated && !tooLong && !chunk.last) break;
-      const split = tooLong || (!terminated && chunk.endsInsideLine);
-      const valueEnd = tooLong ? at + maxLineBytes : lineEnd;
-      const next = terminated && !split ? lineEnd + 1 : valueEnd;
-      const template = headers && pickTemplate(headers, split || insideLine, terminated || split);
-      if (!this.#write(target, bytes, at, valueEnd, next - at, template))
-        return { consumed: at, records, insideLine, full: true };
-      records++;
-      at = next;
-      insideLine = split;
+    this.#begin(chunk, format, target);
+    const first = this.#at;
+    const { charset, grouping } = format;
+    const plain = charset.unit === 1 && !charset.half && !charset.decoder && !grouping;
+    do {
+      if (plain && this.#place === places.lineStart) this.#plainLines();
+    } while (!this.#full && this.#at < chunk.length && this.#step());
+    if (this.#full) {
+      this.#at = this.#end;
+      this.#place = this.#records > 0 ? this.#endsAt : chunk.startsAt;
+    } else if (this.#at === first && !chunk.last && this.#place !== places.skipped) {
+      // A mark alone is not worth a word.
+      this.#at = 0;
+    } else {
+      this.#countCut();
     }
-    return { consumed: at, records, insideLine, full: false };
+    return {
+      consumed: this.#at,
+      rangeEnd: this.#records > 0 ? this.#position + this.#end : chunk.rangeStart,
+      records: this.#records,
+      endsAt: this.#at > this.#end ? places.lineStart : this.#endsAt,
+      place: this.#place,
+      full: this.#full,
+      open: this.#finder.open,
+      cut: this.#cut,
+    };
   }
 
-  /** Writes one record of `bytes[from, to)`, `advance` bytes of the generation; false when there is no room. */
-  #write(
-    target: RecordBuffer,
-    bytes: Buffer,
-    from: number,
-    to: number,
-    advance: number,
-    headers: HeaderTemplate | undefined,
-  ): boolean {
-    const valueBytes = to - from;
-    const end = this.#end;
-    end.add(advance);
-    const rangeBytes = this.#start.length + 1 + end.length;
-    const headerBytes = headers
-      ? headers.before.length + varintBytes(rangeBytes) + rangeBytes + headers.after.length
-      : 1;
-    const offsetDelta = target.records;
-    const size = FIXED_BYTES + varintBytes(offsetDelta) + varintBytes(valueBytes) + valueBytes + headerBytes;
-    const into = target.bytes;
-    if (!target.hasRoom(size + varintBytes(size))) return false;
-    let at = writeVarint(into, target.length, size);
-    into[at++] = 0;
-    into[at++] = 0;
-    at = writeVarint(into, at, offsetDelta);
-    into[at++] = NULL_KEY;
-    at = writeVarint(into, at, valueBytes);
-    bytes.copy(into, at, from, to);
-    at += valueBytes;
-    at = headers ? this.#writeHeaders(into, at, headers, rangeBytes) : writeNoHeaders(into, at);
-    target.wrote(at);
-    this.#start.add(advance);
+  #begin(chunk: Chunk, format: LineFormat, target: RecordBuffer): void {
+    this.#bytes = chunk.bytes.subarray(0, chunk.length);
+    this.#position = chunk.position;
+    this.#format = format;
+    this.#finder.begin(this.#bytes, chunk, format);
+    this.#writer.begin(target, chunk.rangeStart, chunk.position);
+    this.#at = this.#counted = markBytes(this.#bytes, format, chunk.position);
+    this.#place = chunk.startsAt;
+    this.#end = 0;
+    this.#endsAt = places.lineStart;
+    this.#records = 0;
+    this.#cut = undefined;
+    this.#full = false;
+  }
+
+  /** The lines that nothing is special about: as many as there are in a row. */
+  #plainLines(): void {
+    const bytes = this.#bytes;
+    const { maxLineBytes, headers } = this.#format;
+    const template = headers?.[0];
+    const writer = this.#writer;
+    let at = this.#at;
+    let end = this.#end;
+    let records = 0;
+    for (;;) {
+      const found = bytes.indexOf(LINE_FEED, at);
+      if (found === -1 || found - at > maxLineBytes) break;
+      if (!writer.write(bytes, at, found, found + 1 - end, template)) {
+        this.#full = true;
+        break;
+      }
+      if (records++ === 0) this.#countCut();
+      at = end = found + 1;
+    }
+    if (records === 0) return;
+    this.#records += records;
+    this.#at = this.#end = this.#counted = at;
+    this.#endsAt = places.lineStart;
+  }
+
+  /** Takes one record, or passes over what is not wanted; false when it can't. */
+  #step(): boolean {
+    const finder = this.#finder;
+    if (this.#place === places.skipped) {
+      const next = finder.lineAfter(this.#at);
+      if (next === -1) return false;
+      this.#at = next;
+      this.#place = places.lineStart;
+      return true;
+    }
+    const found = finder.find(this.#at, this.#place);
+    if (found === 'wait') return false;
+    if (found === 'drop') {
+      this.#place = places.skipped;
+      return true;
+    }
+    this.#full = !this.#write();
+    if (this.#full) return false;
+    this.#countCut();
+    this.#records++;
+    this.#at = this.#end = this.#counted = finder.next;
+    this.#place = this.#endsAt = finder.after;
     return true;
   }
 
-  #writeHeaders(into: Buffer, from: number, { before, after }: HeaderTemplate, rangeBytes: number): number {
-    into.set(before, from);
-    let at = writeVarint(into, from + before.length, rangeBytes);
-    at = this.#start.write(into, at);
-    into[at++] = 0x2d;
-    at = this.#end.write(into, at);
-    if (after.length > 0) into.set(after, at);
-    return at + after.length;
+  #write(): boolean {
+    const { valueEnd, next, flags } = this.#finder;
+    const { headers, charset } = this.#format;
+    const advance = next - this.#end;
+    if (!charset.decoder) return this.#writer.write(this.#bytes, this.#at, valueEnd, advance, headers?.[flags]);
+    const text = Buffer.from(charset.decoder.decode(this.#bytes.subarray(this.#at, valueEnd)));
+    return this.#writer.write(text, 0, text.length, advance, headers?.[flags]);
+  }
+
+  /** What lies between the last record and here is cut off. */
+  #countCut(): void {
+    if (this.#at <= this.#counted) return;
+    const start = this.#position + this.#counted;
+    const end = this.#position + this.#at;
+    this.#cut = { start: this.#cut?.start ?? start, end, bytes: (this.#cut?.bytes ?? 0) + end - start };
   }
 }
 
-function writeNoHeaders(into: Buffer, at: number): number {
-  into[at] = NO_HEADERS;
-  return at + 1;
-}
-
-function pickTemplate(headers: HeaderTemplates, split: boolean, complete: boolean): HeaderTemplate {
-  if (split) return complete ? headers.split : headers.splitUnterminated;
-  return complete ? headers.plain : headers.unterminated;
+function markBytes(bytes: Buffer, { charset: { mark } }: LineFormat, position: number): number {
+  return position === 0 && mark.length > 0 && bytes.subarray(0, mark.length).equals(mark) ? mark.length : 0;
 }

@@ -18,12 +18,11 @@ export interface HeaderTemplate {
   after: Buffer;
 }
 
-export interface HeaderTemplates {
-  plain: HeaderTemplate;
-  unterminated: HeaderTemplate;
-  split: HeaderTemplate;
-  splitUnterminated: HeaderTemplate;
-}
+/** The bits of a record's flags. */
+export const recordFlags = { split: 1, truncated: 2, unterminated: 4 } as const;
+
+/** By the flags of a record. */
+export type HeaderTemplates = readonly HeaderTemplate[];
 
 const EMPTY = Buffer.alloc(0);
 
@@ -37,13 +36,12 @@ export function standardHeaders(facts: HeaderFacts): HeaderTemplates {
   ];
   const rangeKey = lengthAndBytes('logfleet.range');
   const before = (count: number) => Buffer.concat([varint(count), ...fixed, rangeKey]);
-  const flagged = (flags: string) => ({ before: before(6), after: header('logfleet.flags', flags) });
-  return {
-    plain: { before: before(5), after: EMPTY },
-    unterminated: flagged('unterminated'),
-    split: flagged('split'),
-    splitUnterminated: flagged('split,unterminated'),
-  };
+  const plain = { before: before(5), after: EMPTY };
+  const names = Object.entries(recordFlags);
+  return Array.from({ length: 2 ** names.length }, (_, flags) => {
+    const set = names.filter(([, bit]) => flags & bit).map(([name]) => name);
+    return set.length === 0 ? plain : { before: before(6), after: header('logfleet.flags', set.join()) };
+  });
 }
 
 function header(key: string, value: string): Buffer {

@@ -11,7 +11,7 @@ import { RECORD_BYTES_MAX } from './record-buffer.ts';
 import { IN_FLIGHT_MAX } from './send-window.ts';
 import type { Workbench, WorkPool } from './work-pool.ts';
 
-/** A run of whole lines of one source inside one batch; `end` is inside a line where its last record is a `split` one. */
+/** A run of lines of one source inside one batch. */
 export interface Segment extends IntentSegment {
   source: RouteSource;
 }

@@ -20,8 +20,8 @@ export class FactStore implements FactLog, StatePart {
   }
 
   loss(loss: Loss): void {
-    const { path, generation, start, end, reason } = loss;
-    this.#logger.error('bytes of a file are lost', { path, generation, start, end, bytes: end - start, reason });
+    const { path, generation, start, end, bytes = end - start, reason } = loss;
+    this.#logger.error('bytes of a file are lost', { path, generation, start, end, bytes, reason });
     this.#note({ kind: 'loss', ...loss });
   }
 

@@ -21,10 +21,12 @@ export interface FactSubject {
   path: string;
 }
 
-/** Bytes `[start, end)` of a generation will never be in Kafka. */
+/** Bytes `[start, end)` of a generation, or `bytes` of them, will never be in Kafka. */
 export interface Loss extends FactSubject {
   start: number;
   end: number;
+  /** How many, when what was cut off lies between lines that are not lost. */
+  bytes?: number;
   /** Whether there may have been more after `end` that nobody saw. */
   openEnded: boolean;
   reason: LossReason;

@@ -1,4 +1,6 @@
 import type { SQLOutputValue, StatementSync } from 'node:sqlite';
+import type { Cut } from '../deliver/line-encoder.ts';
+import type { Place } from '../deliver/line-place.ts';
 import type { Compression } from '../deliver/record-batch.ts';
 import type { ProducerIdentity } from '../kafka/kafka-messages.ts';
 import type { StateDatabase, StatePart } from './state-database.ts';
@@ -6,10 +8,17 @@ import type { StateDatabase, StatePart } from './state-database.ts';
 /** A run of lines of one generation inside a batch, and all that it takes to build their records again. */
 export interface IntentSegment {
   generation: string;
+  /** Positions in the generation. The same bytes, encoded by the same format from `startsAt` to `endsAt`, are the same records. */
   start: number;
   end: number;
+  /** How many records; a segment without any is never sent. */
   lines: number;
-  endsInsideLine: boolean;
+  /** Where the first record's range begins: before `start` when what lies between was cut off and is done with. */
+  rangeStart: number;
+  startsAt: Place;
+  endsAt: Place;
+  /** What of it is in no record. */
+  cut: Cut | undefined;
   /** CRC-32C of the generation's bytes from `start` to `end`. */
   checksum: number;
   /** How the lines were encoded, JSON. */
@@ -179,9 +188,12 @@ export class IntentStore implements StatePart {
     this.#putProducer.run(topic, partition, clusterId, topicId, ...id);
   }
 
-  /** `GENERATION,START,END,LINES,INSIDE,CHECKSUM,FORMAT`. */
-  #encode({ generation, start, end, lines, endsInsideLine, checksum, format }: IntentSegment, added: string[]): string {
-    return [generation, start, end, lines, Number(endsInsideLine), checksum, this.#formatId(format, added)].join();
+  /** `GENERATION,START,END,LINES,RANGESTART,STARTSAT,ENDSAT,CHECKSUM,FORMAT`, and `,START,END,BYTES` of what is cut. */
+  #encode(segment: IntentSegment, added: string[]): string {
+    const { generation, start, end, lines, rangeStart, startsAt, endsAt, checksum, cut } = segment;
+    const format = this.#formatId(segment.format, added);
+    const range = [generation, start, end, lines, rangeStart, startsAt, endsAt, checksum, format];
+    return [...range, ...(cut ? [cut.start, cut.end, cut.bytes] : [])].join();
   }
 
   #formatId(document: string, added: string[]): number {
@@ -212,9 +224,16 @@ function fromRow(row: Record<string, SQLOutputValue>, documents: ReadonlyMap<num
 
 function segmentFrom(text: string, documents: ReadonlyMap<number, string>): IntentSegment {
   const [generation = '', ...numbers] = text.split(',');
-  const [start = 0, end = 0, lines = 0, inside = 0, checksum = 0, format = 0] = numbers.map(Number);
-  return { generation, start, end, lines, endsInsideLine: inside === 1, checksum, format: documents.get(format) ?? '' };
+  const [start, end, lines, rangeStart, startsAt, endsAt, checksum, format, ...cut] = numbers.map(Number) as Numbers;
+  const [from, to, bytes] = cut;
+  return {
+    ...{ generation, start, end, lines, rangeStart, startsAt, endsAt, checksum },
+    format: documents.get(format) ?? '',
+    cut: from === undefined ? undefined : { start: from, end: to ?? from, bytes: bytes ?? 0 },
+  };
 }
+
+type Numbers = [number, number, number, number, Place, Place, number, number, ...number[]];
 
 function producerFromRow(row: Record<string, SQLOutputValue>): ProducerRecord {
   return {

@@ -1,4 +1,4 @@
-import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
+import type { Entry, Multiline } from '../../proto/gen/logfleet/v1/entry.ts';
 import type { Agent, FileStatus } from '../../proto/gen/logfleet/v1/fleet.ts';
 import { selectorLabels } from '../../proto/rules/agent-labels.ts';
 import { agentName, entryName } from '../../proto/rules/names.ts';
@@ -59,7 +59,9 @@ function describeEntryFields(entry: Entry): string {
     ['Start', entry.start],
     ['Compression', entry.compression],
     ['Headers', entry.headers],
-    ['Max line', size(entry.maxLineBytes)],
+    ['Max line', `${size(entry.maxLineBytes)}, ${entry.overLong} above`],
+    ['Encoding', `${entry.encoding}, lines end in ${entry.terminator}`],
+    ...(entry.multiline ? ([['Multiline', multiline(entry.multiline)]] as const) : []),
     ['Paused', entry.paused ? 'yes' : 'no'],
     ['Owner', entry.owner || '-'],
     ['Description', entry.description || '-'],
@@ -67,6 +69,11 @@ function describeEntryFields(entry: Entry): string {
     ['Created', `${entry.createTime?.toISOString()} (${age(entry.createTime)} ago)`],
     ['Updated', `${entry.updateTime?.toISOString()} (${age(entry.updateTime)} ago)`],
   ]);
+}
+
+function multiline({ start, continuation, timeoutMs, maxLines }: Multiline): string {
+  const pattern = start === '' ? `continuation /${continuation}/` : `start /${start}/`;
+  return `${pattern}, up to ${maxLines} lines, ${timeoutMs} ms`;
 }
 
 async function describeAgent(api: ControllerApi, name: string): Promise<string> {

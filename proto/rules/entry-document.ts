@@ -6,9 +6,10 @@ import { entryName } from './names.ts';
 import { nearest } from './nearest.ts';
 
 type Kind = 'text' | 'list' | 'number' | 'yes or no' | 'map' | 'set by the server';
+type Fields = Readonly<Record<string, Kind | { fields: Fields }>>;
 
 /** The words of an entry's document; those of entry.proto. */
-const FIELDS: Readonly<Record<string, Kind>> = {
+const FIELDS: Fields = {
   name: 'text',
   paths: 'list',
   topic: 'text',
@@ -18,6 +19,10 @@ const FIELDS: Readonly<Record<string, Kind>> = {
   compression: 'text',
   headers: 'text',
   max_line_bytes: 'number',
+  over_long: 'text',
+  terminator: 'text',
+  encoding: 'text',
+  multiline: { fields: { start: 'text', continuation: 'text', timeout_ms: 'number', max_lines: 'number' } },
   paused: 'yes or no',
   owner: 'text',
   description: 'text',
@@ -78,21 +83,34 @@ export function entryFromDocument(value: unknown): { entry: Entry; violations: F
       violations: [{ field: '', description: `expected an entry, found ${kindOf(value)}` }],
     };
   }
-  const wrong: FieldViolation[] = [];
-  const good: Record<string, unknown> = {};
-  for (const [key, item] of Object.entries(value)) {
-    const kind = Object.hasOwn(FIELDS, key) ? FIELDS[key] : undefined;
-    if (kind === undefined) wrong.push({ field: key, description: unknownKey(key) });
-    else if (kind !== 'set by the server' && item !== null) {
-      if (isKind(kind, item)) good[key] = item;
-      else wrong.push({ field: key, description: `expected ${kind}, found ${kindOf(item)}` });
-    }
-  }
+  const { good, wrong } = checkFields(value, FIELDS);
   const entry = Entry.fromJSON(good);
   if (entry.name !== '' && !entry.name.includes('/')) entry.name = entryName(entry.name);
   const typed = new Set(wrong.map(({ field }) => field));
   const rules = entryViolations(entry).filter(({ field }) => !typed.has(field.replace(/\[.*$/, '')));
   return { entry, violations: [...wrong, ...rules] };
+}
+
+/** Those of the fields that are of their kind, and what is wrong with the others. */
+function checkFields(value: Record<string, unknown>, fields: Fields, within = '') {
+  const wrong: FieldViolation[] = [];
+  const good: Record<string, unknown> = {};
+  for (const [key, item] of Object.entries(value)) {
+    const field = within + key;
+    const kind = Object.hasOwn(fields, key) ? fields[key] : undefined;
+    if (kind === undefined) wrong.push({ field, description: unknownKey(key, Object.keys(fields), within) });
+    else if (kind === 'set by the server' || item === null) continue;
+    else if (typeof kind === 'object' && isRecord(item)) {
+      const inner = checkFields(item, kind.fields, `${field}.`);
+      good[key] = inner.good;
+      wrong.push(...inner.wrong);
+    } else if (typeof kind === 'string' && isKind(kind, item)) good[key] = item;
+    else {
+      const expected = typeof kind === 'string' ? kind : `a map of ${Object.keys(kind.fields).join(', ')}`;
+      wrong.push({ field, description: `expected ${expected}, found ${kindOf(item)}` });
+    }
+  }
+  return { good, wrong };
 }
 
 /** The mapping to print for an entry: short name, the proto's words, defaults and empty fields left out. */
@@ -113,11 +131,12 @@ function entryNodes(node: ParsedNode, fileName: string): ParsedNode[] {
   return list.value.items as ParsedNode[];
 }
 
-function unknownKey(key: string): string {
-  const near = nearest(key, entryFields);
+function unknownKey(key: string, known: readonly string[], within: string): string {
+  const what = within === '' ? 'an entry' : within.slice(0, -1);
+  const near = nearest(key, known);
   return near
-    ? `is not a field of an entry: did you mean "${near}"?`
-    : `is not a field of an entry: there are ${entryFields.join(', ')}`;
+    ? `is not a field of ${what}: did you mean "${near}"?`
+    : `is not a field of ${what}: there are ${known.join(', ')}`;
 }
 
 function isKind(kind: Kind, value: unknown): boolean {

@@ -2,6 +2,7 @@ import { Entry } from '../gen/logfleet/v1/entry.ts';
 import { labelViolations } from './agent-labels.ts';
 import type { FieldViolation } from './field-violation.ts';
 import { globProblem } from './glob.ts';
+import { lineViolations, withLineDefaults, wordViolations } from './line-rules.ts';
 import { entryId } from './names.ts';
 import { parseSelector } from './selector.ts';
 
@@ -12,7 +13,6 @@ const INTERNAL_TOPICS = ['__consumer_offsets', '__transaction_state', '__share_g
 const RFC_3339 = /^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})$/;
 const COMPRESSIONS = ['lz4', 'none', 'gzip', 'snappy', 'zstd'];
 const HEADERS = ['standard', 'none'];
-const LINE_BYTES = { min: 1024, max: 900_000, default: 262_144 };
 
 /** Every rule that an entry breaks; empty when it is good. Every process that takes entries in asks here. */
 export function entryViolations(entry: Entry): FieldViolation[] {
@@ -26,7 +26,7 @@ export function entryViolations(entry: Entry): FieldViolation[] {
     ...startViolations(entry.start),
     ...wordViolations('compression', entry.compression, COMPRESSIONS),
     ...wordViolations('headers', entry.headers, HEADERS),
-    ...lineBytesViolations(entry.maxLineBytes),
+    ...lineViolations(entry),
     ...lengthViolations('owner', entry.owner, 256),
     ...lengthViolations('description', entry.description, 4096),
     ...labelViolations(entry.labels),
@@ -41,7 +41,7 @@ export function withEntryDefaults(entry: Entry): Entry {
     start: entry.start || 'end',
     compression: entry.compression || 'lz4',
     headers: entry.headers || 'standard',
-    maxLineBytes: entry.maxLineBytes || LINE_BYTES.default,
+    ...withLineDefaults(entry),
   };
 }
 
@@ -107,16 +107,6 @@ function isTime(text: string): boolean {
   const [year = 0, month = 0, day = 0] = text.slice(0, 10).split('-').map(Number);
   const isDay = day >= 1 && day <= new Date(Date.UTC(year, month, 0)).getUTCDate();
   return RFC_3339.test(text) && isDay && !Number.isNaN(Date.parse(text));
-}
-
-function wordViolations(field: string, word: string, words: readonly string[]): FieldViolation[] {
-  if (word === '' || words.includes(word)) return [];
-  return [{ field, description: `${quote(word)} is not one of ${words.join(', ')}` }];
-}
-
-function lineBytesViolations(bytes: number): FieldViolation[] {
-  if (bytes === 0 || (bytes >= LINE_BYTES.min && bytes <= LINE_BYTES.max)) return [];
-  return [{ field: 'max_line_bytes', description: `${bytes} is not between ${LINE_BYTES.min} and ${LINE_BYTES.max}` }];
 }
 
 function lengthViolations(field: string, text: string, max: number): FieldViolation[] {

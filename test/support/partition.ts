@@ -1,5 +1,6 @@
 import { KafkaCluster } from '../../agent/deliver/kafka-cluster.ts';
-import { LineEncoder, lineFormat } from '../../agent/deliver/line-encoder.ts';
+import { LineEncoder } from '../../agent/deliver/line-encoder.ts';
+import { places } from '../../agent/deliver/line-place.ts';
 import type { OutgoingBatch, RecoveredBatch } from '../../agent/deliver/outgoing-batch.ts';
 import { PartitionLedger } from '../../agent/deliver/partition-ledger.ts';
 import { PartitionProducer } from '../../agent/deliver/partition-producer.ts';
@@ -10,8 +11,7 @@ import { bindToMachine } from '../../agent/state/machine.ts';
 import { StateDatabase } from '../../agent/state/state-database.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import { createLogger } from '../../runtime/logger.ts';
-
-const FORMAT = { host: 'h', entry: 'e', headers: 'standard', maxLineBytes: 1000 } as const;
+import { testFormat } from './formats.ts';
 
 /** A producer of one partition with its state, as one process of an agent has it; the next process begins with another. */
 export class PartitionProcess implements AsyncDisposable {
@@ -89,19 +89,13 @@ export class PartitionProcess implements AsyncDisposable {
 function batchOf(number: number): { segment: IntentSegment; encoded: RecordBatch } {
   const bytes = Buffer.from(`${number}\n`);
   const records = new RecordBuffer();
-  const format = lineFormat(FORMAT, { path: '/a.log', generation: 'g' });
-  const chunk = {
-    bytes,
-    length: bytes.length,
-    position: number,
-    last: false,
-    insideLine: false,
-    endsInsideLine: false,
-  };
+  const format = testFormat();
+  const place = { rangeStart: number, startsAt: places.lineStart, endsAt: places.lineStart };
+  const chunk = { bytes, length: bytes.length, position: number, last: false, flushed: false, ...place };
   new LineEncoder().encode(chunk, format, records);
   const encoded = encodeRecordBatch({ recordCount: 1, timestampMs: Date.now(), compression: 'none' }, [
     Buffer.from(records.view()),
   ]);
-  const position = { generation: 'g', start: number, end: number + 1, lines: 1, endsInsideLine: false };
-  return { segment: { ...position, checksum: checksumOf(bytes), format: format.document }, encoded };
+  const range = { generation: 'g', start: number, end: number + 1, lines: 1, ...place, cut: undefined };
+  return { segment: { ...range, checksum: checksumOf(bytes), format: format.document }, encoded };
 }

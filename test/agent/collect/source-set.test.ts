@@ -14,6 +14,7 @@ import { CheckpointStore } from '../../../agent/state/checkpoint-store.ts';
 import { FactStore } from '../../../agent/state/fact-store.ts';
 import { StateDatabase } from '../../../agent/state/state-database.ts';
 import { createLogger } from '../../../runtime/logger.ts';
+import { testFormat } from '../../support/formats.ts';
 import { type TempDir, tempDir } from '../../support/temp-dir.ts';
 
 const HOUR_MS = 3_600_000;
@@ -40,7 +41,7 @@ class Ground {
     const rest = { former, budget, once: false, onDelivered: () => {}, onStateChange: () => {} };
     this.set = new SourceSet('e', { clock, logger, store: this.store, facts, ...rest }, (source) => {
       if (source.state === 'PAUSED') source.resume();
-      source.assign(nowhere, { document: '', headers: undefined, maxLineBytes: 1000 });
+      source.assign(nowhere, testFormat());
     });
   }
 

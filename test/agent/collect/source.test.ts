@@ -5,6 +5,7 @@ import { Source } from '../../../agent/collect/source.ts';
 import { RecordBuffer } from '../../../agent/deliver/record-buffer.ts';
 import type { Route, Segment } from '../../../agent/deliver/route.ts';
 import { newCheckpoint } from '../../../agent/state/checkpoint-store.ts';
+import { testFormat } from '../../support/formats.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
 const LINE_BYTES = 100;
@@ -19,7 +20,7 @@ function sourceOf(file: string) {
   const events = { onProgress: () => {}, onStateChange: () => {} };
   const source = new Source(fd, checkpoint, { open: [], delivered: [] }, Number(size), events, 0);
   const nowhere = { producer: { at: { topic: 't', partition: 0 } }, wake: () => {} } as unknown as Route;
-  source.assign(nowhere, { document: '', headers: undefined, maxLineBytes: 1000 });
+  source.assign(nowhere, testFormat());
   const bench = { chunk: Buffer.alloc(1 << 20), records: new RecordBuffer() };
   const turn = async (): Promise<Segment | undefined> => {
     // Room for one line: the first always has it.

@@ -1,35 +1,35 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { LineEncoder } from '../../../agent/deliver/line-encoder.ts';
+import { type Chunk, LineEncoder } from '../../../agent/deliver/line-encoder.ts';
+import { type Place, places } from '../../../agent/deliver/line-place.ts';
 import { RecordBuffer } from '../../../agent/deliver/record-buffer.ts';
-import { standardHeaders } from '../../../agent/deliver/record-headers.ts';
 import { decodeRecords } from '../../support/decode-records.ts';
-
-const headers = standardHeaders({ host: 'web-17', path: '/var/log/a b.log', entry: 'nginx', generation: '00ff' });
+import { testFormat } from '../../support/formats.ts';
 
 /** Encodes `bytes` in chunks of `chunkBytes`, reading half lines again, as a source does. */
 function encodeAll(bytes: Buffer, options: { chunkBytes: number; maxLineBytes: number; position: number }) {
   const encoder = new LineEncoder();
   const target = new RecordBuffer();
-  const format = { document: '', headers, maxLineBytes: options.maxLineBytes };
+  const format = testFormat({ maxLineBytes: options.maxLineBytes });
   let at = 0;
-  let insideLine = false;
+  let place: Place = places.lineStart;
   let want = options.chunkBytes;
   while (at < bytes.length) {
-    const chunk = bytes.subarray(at, at + want);
-    const last = at + chunk.length === bytes.length;
-    const result = encoder.encode(
-      { bytes: chunk, length: chunk.length, position: options.position + at, last, insideLine, endsInsideLine: false },
-      format,
-      target,
-    );
+    const part = bytes.subarray(at, at + want);
+    const last = at + part.length === bytes.length;
+    const result = encoder.encode(chunkOf(part, options.position + at, { last, startsAt: place }), format, target);
     assert.equal(result.full, false);
     want = result.records === 0 ? want * 2 : options.chunkBytes;
-    insideLine = result.insideLine;
+    place = result.place;
     at += result.consumed;
   }
   return decodeRecords(target.view(), target.records);
+}
+
+function chunkOf(bytes: Buffer, position: number, more: Partial<Chunk> = {}): Chunk {
+  const plain = { startsAt: places.lineStart, endsAt: places.lineStart, last: false, flushed: false };
+  return { bytes, length: bytes.length, position, rangeStart: position, ...plain, ...more };
 }
 
 const text = fc
@@ -92,30 +92,31 @@ test('the headers are those of the record contract, and an unterminated last lin
 });
 
 test('a half line stays in the file until it is the last', () => {
-  const encoder = new LineEncoder();
   const target = new RecordBuffer();
-  const bytes = Buffer.from('one\ntwo');
-  const chunk = { bytes, length: bytes.length, position: 0, last: false, insideLine: false, endsInsideLine: false };
-  const result = encoder.encode(chunk, { document: '', headers: undefined, maxLineBytes: 1024 }, target);
-  assert.deepEqual(result, { consumed: 4, records: 1, insideLine: false, full: false });
+  const { consumed, records, place, full } = new LineEncoder().encode(
+    chunkOf(Buffer.from('one\ntwo'), 0),
+    testFormat(),
+    target,
+  );
+  assert.deepEqual(
+    { consumed, records, place, full },
+    { consumed: 4, records: 1, place: places.lineStart, full: false },
+  );
 });
 
 test('a batch takes no line beyond its size, but always one', () => {
-  const encoder = new LineEncoder();
   const target = new RecordBuffer();
   target.reset(100);
   const bytes = Buffer.from(`${'x'.repeat(200)}\n${'y'.repeat(20)}\n`);
-  const chunk = { bytes, length: bytes.length, position: 0, last: false, insideLine: false, endsInsideLine: false };
-  const result = encoder.encode(chunk, { document: '', headers: undefined, maxLineBytes: 1024 }, target);
-  assert.deepEqual(result, { consumed: 201, records: 1, insideLine: false, full: true });
+  const { consumed, records, full } = new LineEncoder().encode(chunkOf(bytes, 0), testFormat(), target);
+  assert.deepEqual({ consumed, records, full }, { consumed: 201, records: 1, full: true });
 });
 
 test('a piece of a split line that is read again is flagged as it was', () => {
-  const bytes = Buffer.from('x'.repeat(100));
   const target = new RecordBuffer();
-  const chunk = { bytes, length: 100, position: 0, last: true, insideLine: false, endsInsideLine: true };
-  const result = new LineEncoder().encode(chunk, { document: '', headers, maxLineBytes: 100 }, target);
-  assert.deepEqual(result, { consumed: 100, records: 1, insideLine: true, full: false });
+  const chunk = chunkOf(Buffer.from('x'.repeat(100)), 0, { last: true, endsAt: places.line });
+  const { consumed, records, endsAt } = new LineEncoder().encode(chunk, testFormat({ maxLineBytes: 100 }), target);
+  assert.deepEqual({ consumed, records, endsAt }, { consumed: 100, records: 1, endsAt: places.line });
   const [record] = decodeRecords(target.view(), 1);
   assert.equal(record?.headers['logfleet.flags'], 'split');
 });

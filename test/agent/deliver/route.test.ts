@@ -4,7 +4,6 @@ import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { Source } from '../../../agent/collect/source.ts';
 import { KafkaCluster } from '../../../agent/deliver/kafka-cluster.ts';
-import { standardHeaders } from '../../../agent/deliver/record-headers.ts';
 import { Router } from '../../../agent/deliver/router.ts';
 import { WorkPool } from '../../../agent/deliver/work-pool.ts';
 import { newCheckpoint } from '../../../agent/state/checkpoint-store.ts';
@@ -14,6 +13,7 @@ import { systemClock } from '../../../runtime/clock.ts';
 import { createLogger } from '../../../runtime/logger.ts';
 import { rangeOf } from '../../support/assemble.ts';
 import { eventually } from '../../support/eventually.ts';
+import { testFormat } from '../../support/formats.ts';
 import { sharedKafka } from '../../support/servers.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 import { createTopic, readTopic } from '../../support/topics.ts';
@@ -41,16 +41,11 @@ test('lines keep their order when their compression changes while batches are be
   const checkpoint = newCheckpoint('e', 'g', { device: 1n, inode: 1n, path: file, bornMs: 0 });
   const events = { onProgress: () => {}, onStateChange: () => {} };
   const source = new Source(fd, checkpoint, { open: [], delivered: [] }, 1, events, 0);
-  const headers = standardHeaders({ host: 'h', path: file, entry: 'e', generation: 'g' });
   const turns = ['gzip', 'none', 'gzip', 'lz4', 'gzip', 'none'] as const;
   try {
     for (const compression of turns) {
       const before = source.size;
-      source.assign(router.route(topic, 1, { former: -1, key: 'k' }, compression), {
-        document: '',
-        headers,
-        maxLineBytes: 1000,
-      });
+      source.assign(router.route(topic, 1, { former: -1, key: 'k' }, compression), testFormat());
       // Some of it is read and being compressed.
       await eventually(() => assert.ok(source.size > before || source.complete));
     }

@@ -62,8 +62,8 @@ export interface Entry {
    */
   headers: string;
   /**
-   * The longest line in bytes that goes as one record, 1,024 to 900,000; 0 means the default of 262,144. A longer line
-   * is split into several records, each flagged `split` in the header logfleet.flags.
+   * The longest line that goes as one record, in bytes of the file: 1,024 to 900,000; 0 means the default of 262,144. With
+   * an `encoding` that is converted at most 300,000, for as UTF-8 it may be three times as long. See `over_long`.
    */
   maxLineBytes: number;
   /** True: agents keep their positions and stop reading, until it is false again. */
@@ -83,13 +83,53 @@ export interface Entry {
     | Date
     | undefined;
   /** Set by the server, not stored: whether the topic is there for the agents, as this controller last saw it. */
-  topicStatus: TopicStatus | undefined;
+  topicStatus:
+    | TopicStatus
+    | undefined;
+  /** What ends a line: `lf` (the default; a CR before it stays in the value) or `crlf` (a lone LF or CR stays). */
+  terminator: string;
+  /**
+   * What becomes of a line longer than `max_line_bytes`: `split` (the default) into several records, each flagged `split` in
+   * the header logfleet.flags; `truncate`, its beginning goes, flagged `truncated`; `drop`, none of it goes. What does not
+   * go is told as a loss, in bytes. Never cut within a character.
+   */
+  overLong: string;
+  /**
+   * What the files are encoded in: `utf-8` (the default) is passed through byte for byte, valid or not. Others are converted
+   * to UTF-8, with U+FFFD for what is invalid: utf-16 (by its byte order mark, without one little-endian), utf-16le, utf-16be,
+   * gb18030, gbk, big5, shift_jis, euc-jp, euc-kr, latin1 (which is windows-1252, as on the web), iso-8859-2 to -8, -10,
+   * -13 to -16, windows-1250 to -1258, windows-874, koi8-r, koi8-u, ibm866, macintosh.
+   */
+  encoding: string;
+  /** Several lines that are one record, as stack traces are. Without it each line is a record. */
+  multiline: Multiline | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
 export interface Entry_LabelsEntry {
   key: string;
   value: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/**
+ * Which lines are one record. Its value is the lines with the terminators between them; its range goes from the first line's
+ * START to the last line's END. A record would pass `max_line_bytes` or `max_lines`: then it ends before that line, and what
+ * follows is another, both flagged `split`. A single line longer than `max_line_bytes` is never part of one. When a file is
+ * complete, so is its last record.
+ */
+export interface Multiline {
+  /**
+   * A regular expression (JavaScript's, with the flag `u`): a line that matches begins a record, others go on with it. It sees
+   * the first 4,096 bytes of a line. Give this or `continuation`.
+   */
+  start: string;
+  /** A regular expression: a line that matches goes on with the record before it, others begin one. */
+  continuation: string;
+  /** A record goes when the file has not grown for so many milliseconds, 10 to 600,000; 0 means the default of 1,000. */
+  timeoutMs: number;
+  /** The most lines of one record, 2 to 100,000; 0 means the default of 500. */
+  maxLines: number;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -194,6 +234,10 @@ function createBaseEntry(): Entry {
     createTime: undefined,
     updateTime: undefined,
     topicStatus: undefined,
+    terminator: "",
+    overLong: "",
+    encoding: "",
+    multiline: undefined,
     _unknownFields: {},
   };
 }
@@ -253,6 +297,18 @@ export const Entry: MessageFns<Entry> = {
     }
     if (message.topicStatus !== undefined) {
       TopicStatus.encode(message.topicStatus, writer.uint32(146).fork()).join();
+    }
+    if (message.terminator !== "") {
+      writer.uint32(154).string(message.terminator);
+    }
+    if (message.overLong !== "") {
+      writer.uint32(162).string(message.overLong);
+    }
+    if (message.encoding !== "") {
+      writer.uint32(170).string(message.encoding);
+    }
+    if (message.multiline !== undefined) {
+      Multiline.encode(message.multiline, writer.uint32(178).fork()).join();
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -425,6 +481,38 @@ export const Entry: MessageFns<Entry> = {
             message.topicStatus = TopicStatus.decode(reader, reader.uint32());
             continue;
           }
+          case 19: {
+            if (tag !== 154) {
+              break;
+            }
+
+            message.terminator = reader.string();
+            continue;
+          }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.overLong = reader.string();
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.encoding = reader.string();
+            continue;
+          }
+          case 22: {
+            if (tag !== 178) {
+              break;
+            }
+
+            message.multiline = Multiline.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -478,6 +566,10 @@ export const Entry: MessageFns<Entry> = {
       createTime: isSet(object.create_time) ? fromJsonTimestamp(object.create_time) : undefined,
       updateTime: isSet(object.update_time) ? fromJsonTimestamp(object.update_time) : undefined,
       topicStatus: isSet(object.topic_status) ? TopicStatus.fromJSON(object.topic_status) : undefined,
+      terminator: isSet(object.terminator) ? globalThis.String(object.terminator) : "",
+      overLong: isSet(object.over_long) ? globalThis.String(object.over_long) : "",
+      encoding: isSet(object.encoding) ? globalThis.String(object.encoding) : "",
+      multiline: isSet(object.multiline) ? Multiline.fromJSON(object.multiline) : undefined,
     };
   },
 
@@ -543,6 +635,18 @@ export const Entry: MessageFns<Entry> = {
     if (message.topicStatus !== undefined) {
       obj.topic_status = TopicStatus.toJSON(message.topicStatus);
     }
+    if (message.terminator !== "") {
+      obj.terminator = message.terminator;
+    }
+    if (message.overLong !== "") {
+      obj.over_long = message.overLong;
+    }
+    if (message.encoding !== "") {
+      obj.encoding = message.encoding;
+    }
+    if (message.multiline !== undefined) {
+      obj.multiline = Multiline.toJSON(message.multiline);
+    }
     return obj;
   },
 
@@ -578,6 +682,12 @@ export const Entry: MessageFns<Entry> = {
     message.updateTime = object.updateTime ?? undefined;
     message.topicStatus = (object.topicStatus !== undefined && object.topicStatus !== null)
       ? TopicStatus.fromPartial(object.topicStatus)
+      : undefined;
+    message.terminator = object.terminator ?? "";
+    message.overLong = object.overLong ?? "";
+    message.encoding = object.encoding ?? "";
+    message.multiline = (object.multiline !== undefined && object.multiline !== null)
+      ? Multiline.fromPartial(object.multiline)
       : undefined;
     return message;
   },
@@ -680,6 +790,139 @@ export const Entry_LabelsEntry: MessageFns<Entry_LabelsEntry> = {
     const message = createBaseEntry_LabelsEntry();
     message.key = object.key ?? "";
     message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseMultiline(): Multiline {
+  return { start: "", continuation: "", timeoutMs: 0, maxLines: 0, _unknownFields: {} };
+}
+
+export const Multiline: MessageFns<Multiline> = {
+  encode(message: Multiline, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.start !== "") {
+      writer.uint32(10).string(message.start);
+    }
+    if (message.continuation !== "") {
+      writer.uint32(18).string(message.continuation);
+    }
+    if (message.timeoutMs !== 0) {
+      writer.uint32(24).int32(message.timeoutMs);
+    }
+    if (message.maxLines !== 0) {
+      writer.uint32(32).int32(message.maxLines);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Multiline {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseMultiline();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.start = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.continuation = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.timeoutMs = reader.int32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.maxLines = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Multiline {
+    return {
+      start: isSet(object.start) ? globalThis.String(object.start) : "",
+      continuation: isSet(object.continuation) ? globalThis.String(object.continuation) : "",
+      timeoutMs: isSet(object.timeout_ms) ? globalThis.Number(object.timeout_ms) : 0,
+      maxLines: isSet(object.max_lines) ? globalThis.Number(object.max_lines) : 0,
+    };
+  },
+
+  toJSON(message: Multiline): unknown {
+    const obj: any = {};
+    if (message.start !== "") {
+      obj.start = message.start;
+    }
+    if (message.continuation !== "") {
+      obj.continuation = message.continuation;
+    }
+    if (message.timeoutMs !== 0) {
+      obj.timeout_ms = Math.round(message.timeoutMs);
+    }
+    if (message.maxLines !== 0) {
+      obj.max_lines = Math.round(message.maxLines);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Multiline>): Multiline {
+    return Multiline.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Multiline>): Multiline {
+    const message = createBaseMultiline();
+    message.start = object.start ?? "";
+    message.continuation = object.continuation ?? "";
+    message.timeoutMs = object.timeoutMs ?? 0;
+    message.maxLines = object.maxLines ?? 0;
     return message;
   },
 };

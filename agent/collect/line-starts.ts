@@ -1,0 +1,67 @@
+import { type Charset, charsetByMark, charsetOf, findLineEnd } from '../deliver/charset.ts';
+import type { LineFormat } from '../deliver/line-format.ts';
+import { type Place, places } from '../deliver/line-place.ts';
+import { readAt } from './file-io.ts';
+
+const MARK_BYTES = 2;
+const LOOK_BACK_BYTES = 64 * 1024;
+/** A cut may lie so many bytes before the limit, between two characters. */
+const CUT_BACK_BYTES = 3;
+
+/** How the bytes of this file are to be taken; not certain while the file has no room for a mark. */
+export async function charsetOfFile(fd: number, given: Charset): Promise<{ charset: Charset; certain: boolean }> {
+  if (!given.byMark) return { charset: given, certain: true };
+  const { bytesRead, buffer } = await readAt(fd, Buffer.alloc(MARK_BYTES), 0, MARK_BYTES, 0);
+  return { charset: charsetByMark(given, buffer), certain: bytesRead === MARK_BYTES };
+}
+
+/**
+ * What `position` of a file is in the middle of, when nobody remembers. Inside a line longer than allowed, whose rest is not wanted, when the
+ * line begins as far back as that; else the line's beginning has gone because the file ended there once.
+ */
+export async function placeAt(
+  fd: number,
+  position: number,
+  { charset, overLong, maxLineBytes }: LineFormat,
+): Promise<Place> {
+  if (await isLineStart(fd, position, charset)) return places.lineStart;
+  if (overLong === 'split') return places.line;
+  const start = await lineStartWithin(fd, position, maxLineBytes, charset);
+  return start !== undefined && position - start < maxLineBytes - CUT_BACK_BYTES ? places.line : places.skipped;
+}
+
+/** The last line start at or before `position`, looking back 64 KiB; `position` itself, in whole units, when there is none. */
+export async function lineStartBefore(fd: number, position: number, given = charsetOf({})): Promise<number> {
+  const { charset } = await charsetOfFile(fd, given);
+  const start = await lineStartWithin(fd, position, LOOK_BACK_BYTES, charset);
+  return start ?? position - (position % charset.unit);
+}
+
+async function isLineStart(fd: number, position: number, { terminator, unit }: Charset): Promise<boolean> {
+  if (position === 0) return true;
+  const { length } = terminator;
+  if (position < length || position % unit !== 0) return false;
+  const { bytesRead, buffer } = await readAt(fd, Buffer.allocUnsafe(length), 0, length, position - length);
+  return bytesRead === length && buffer.equals(terminator);
+}
+
+async function lineStartWithin(
+  fd: number,
+  position: number,
+  bytes: number,
+  charset: Charset,
+): Promise<number | undefined> {
+  const length = Math.min(position, bytes);
+  const from = position - length;
+  const { bytesRead, buffer } = await readAt(fd, Buffer.allocUnsafe(length), 0, length, from);
+  const read = buffer.subarray(0, bytesRead);
+  for (
+    let at = read.lastIndexOf(charset.terminator);
+    at !== -1;
+    at = at > 0 ? read.lastIndexOf(charset.terminator, at - 1) : -1
+  ) {
+    // The bytes of a terminator are not one when they are not whole units.
+    if (findLineEnd(charset, read, at, from) === at) return from + at + charset.terminator.length;
+  }
+  return from === 0 ? 0 : undefined;
+}

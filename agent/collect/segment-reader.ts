@@ -1,0 +1,198 @@
+import { findLineEnd, wholeBytes } from '../deliver/charset.ts';
+import { type Encoded, LineEncoder } from '../deliver/line-encoder.ts';
+import type { LineFormat } from '../deliver/line-format.ts';
+import { type Place, places } from '../deliver/line-place.ts';
+import { checksumOf } from '../deliver/record-batch.ts';
+import { CHUNK_BYTES_MAX, type Workbench } from '../deliver/work-pool.ts';
+import type { IntentSegment } from '../state/intent-store.ts';
+import { readAt } from './file-io.ts';
+import { charsetOfFile, placeAt } from './line-starts.ts';
+import { type ReturnedRange, ReturnedRanges } from './returned-ranges.ts';
+
+const READ_BYTES_MIN = 64 * 1024;
+/** Of a line that is not wanted, in one turn. */
+const SKIP_BYTES_MAX = 64 * 1024 * 1024;
+
+/** It keeps nothing from one call to the next. */
+const encoder = new LineEncoder();
+
+/** The file as its source knows it. */
+export interface FileNow {
+  size: number;
+  /** It is complete: an unterminated last line goes too. */
+  sealed: boolean;
+}
+
+/** A segment as its reader knows it. */
+export type ReadSegment = Omit<IntentSegment, 'generation'>;
+
+/** A range to be read, with all that is in the file but not in its bytes. */
+type Range = ReturnedRange & { startsAt: Place; endsAt: Place };
+
+/** What one turn gave. */
+export interface Reading {
+  /** Without lines: there is nothing to send, and the bytes are done with. */
+  segment: ReadSegment | undefined;
+  more: boolean;
+  full: boolean;
+  /** The file reaches so far, at least. */
+  seen: number;
+  /** Lines wait for others of their record: look again so much later. */
+  againInMs: number | undefined;
+}
+
+/**
+ * Reads one generation and encodes its lines, each range by itself: what goes beyond the bytes of a range (where its first record's range
+ * begins, and what its two ends are in the middle of) is in its segment, so that the same range is the same records whenever it is
+ * read. Half lines, and multiline records that may go on, are read again when the rest has come.
+ */
+export class SegmentReader {
+  readonly #fd: number;
+  readonly returned = new ReturnedRanges();
+  #position: number;
+  #rangeStart: number;
+  #place: Place | undefined;
+  #given: LineFormat | undefined;
+  #format: LineFormat | undefined;
+  #wantBytes = READ_BYTES_MIN;
+  #rawPerEncoded = 1;
+  /** Where the file ended when it was last read to its end, and since when. */
+  #quiet = { end: -1, sinceMs: 0 };
+
+  constructor(fd: number, position: number) {
+    this.#fd = fd;
+    this.#position = position;
+    this.#rangeStart = position;
+  }
+
+  /** All before it is in segments. */
+  get position(): number {
+    return this.#position;
+  }
+
+  /** Reads a chunk. One call at a time. Rejects with the system's error. */
+  async read(bench: Workbench, given: LineFormat, file: FileNow, nowMs: number): Promise<Reading> {
+    const again = this.returned.first;
+    const format = await this.#formatOf(given);
+    this.#place ??= await placeAt(this.#fd, this.#position, format);
+    const from = again ? await this.#placed(again, format) : this.#rest(this.#place);
+    if (from.startsAt === places.skipped) return this.#skip(from, again, format, bench.chunk, file);
+    const { chunk, records } = bench;
+    const { start } = from;
+    const room = Math.floor(records.remaining * this.#rawPerEncoded) + 4096;
+    const want = Math.min(CHUNK_BYTES_MAX, Math.max(this.#wantBytes, room), from.end - start);
+    const { bytesRead } = await readAt(this.#fd, chunk, 0, want, start);
+    const seen = start + bytesRead;
+    const atEnd = bytesRead < want;
+    // A read may be short before the end, too: of a network file system, or before a bad sector.
+    const last = again ? seen === again.end : file.sealed && atEnd && seen >= file.size;
+    const waitMs =
+      again || !atEnd || !format.grouping ? undefined : this.#quietFor(seen, nowMs, format.grouping.timeoutMs);
+    const before = records.length;
+    const encoded = encoder.encode(
+      { ...from, bytes: chunk, length: bytesRead, position: start, last, flushed: waitMs === 0 },
+      format,
+      records,
+    );
+    const checksum = checksumOf(chunk.subarray(0, encoded.consumed));
+    const segment = segmentOf(from, encoded, { checksum, format: format.document });
+    this.#took(again, start + encoded.consumed, encoded.rangeEnd, encoded.place);
+    if (encoded.records > 0) this.#rawPerEncoded = encoded.consumed / (records.length - before);
+    const againInMs = encoded.open && waitMs ? waitMs : undefined;
+    return {
+      segment,
+      more: this.#more(encoded, atEnd, again),
+      full: encoded.full,
+      seen,
+      againInMs,
+    };
+  }
+
+  /** All that is not read yet. */
+  #rest(startsAt: Place): Range {
+    const { lineStart } = places;
+    const end = Number.POSITIVE_INFINITY;
+    return { start: this.#position, end, rangeStart: this.#rangeStart, startsAt, endsAt: lineStart };
+  }
+
+  async #placed(range: ReturnedRange, format: LineFormat): Promise<Range> {
+    const startsAt = range.startsAt ?? (await placeAt(this.#fd, range.start, format));
+    const endsAt = range.endsAt ?? (await placeAt(this.#fd, range.end, format));
+    return { ...range, startsAt, endsAt };
+  }
+
+  async #formatOf(given: LineFormat): Promise<LineFormat> {
+    if (this.#format && this.#given === given) return this.#format;
+    const { charset, certain } = await charsetOfFile(this.#fd, given.charset);
+    const format = charset === given.charset ? given : { ...given, charset };
+    if (certain) [this.#given, this.#format] = [given, format];
+    return format;
+  }
+
+  /** How long there must be nothing new, still, until what there is goes. */
+  #quietFor(end: number, nowMs: number, timeoutMs: number): number {
+    if (this.#quiet.end !== end) this.#quiet = { end, sinceMs: nowMs };
+    return Math.max(0, this.#quiet.sinceMs + timeoutMs - nowMs);
+  }
+
+  /** Passes over the rest of a line that is not wanted, and keeps none of it: a segment without lines. */
+  async #skip(
+    from: Range,
+    again: ReturnedRange | undefined,
+    { charset, document }: LineFormat,
+    chunk: Buffer,
+    file: FileNow,
+  ): Promise<Reading> {
+    let end = from.start;
+    let place: Place = places.skipped;
+    let atEnd = false;
+    let seen = end;
+    while (place === places.skipped && !atEnd && end < from.end && end - from.start < SKIP_BYTES_MAX) {
+      const want = Math.min(CHUNK_BYTES_MAX, from.end - end);
+      const { bytesRead } = await readAt(this.#fd, chunk, 0, want, end);
+      seen = end + bytesRead;
+      atEnd = bytesRead < want;
+      const bytes = chunk.subarray(0, bytesRead);
+      const found = findLineEnd(charset, bytes, 0, end);
+      if (found !== -1) [end, place] = [end + found + charset.terminator.length, places.lineStart];
+      else if (seen === from.end || (file.sealed && atEnd && seen >= file.size)) end = seen;
+      else end += wholeBytes(charset, bytes, end);
+    }
+    const { start, rangeStart, startsAt } = from;
+    this.#took(again, end, rangeStart, place);
+    const cut = { start, end, bytes: end - start };
+    const kept = { checksum: 0, format: document };
+    const segment = { start, end, lines: 0, rangeStart, startsAt, endsAt: place, cut, ...kept };
+    return {
+      segment: end > start ? segment : undefined,
+      more: !atEnd || place !== places.skipped,
+      full: false,
+      seen,
+      againInMs: undefined,
+    };
+  }
+
+  #took(again: ReturnedRange | undefined, end: number, rangeStart: number, place: Place): void {
+    if (again) this.returned.took(again, { start: end, rangeStart, startsAt: place });
+    else [this.#position, this.#rangeStart, this.#place] = [end, rangeStart, place];
+  }
+
+  /** Is there more to read at once? When no line fitted: with a longer read, or in the next batch. */
+  #more({ full, records, place }: Encoded, atEnd: boolean, again: ReturnedRange | undefined): boolean {
+    if (records > 0) this.#wantBytes = READ_BYTES_MIN;
+    if (full || place === places.skipped) return true;
+    if (atEnd) return records > 0 && again !== undefined;
+    if (records === 0) this.#wantBytes = CHUNK_BYTES_MAX;
+    return true;
+  }
+}
+
+function segmentOf(
+  from: Range,
+  { consumed, records, endsAt, cut }: Encoded,
+  kept: { checksum: number; format: string },
+): ReadSegment | undefined {
+  if (consumed === 0) return undefined;
+  const { start, rangeStart, startsAt } = from;
+  return { start, end: start + consumed, lines: records, rangeStart, startsAt, endsAt, cut, ...kept };
+}

@@ -1,0 +1,82 @@
+import { type Encoding, linePattern, type OverLong, type Terminator } from '../../proto/rules/line-words.ts';
+import { type Charset, charsetOf } from './charset.ts';
+import { type HeaderTemplates, standardHeaders } from './record-headers.ts';
+
+/** A multiline pattern sees no more of a line. */
+const PATTERN_BYTES_MAX = 4096;
+const CHARACTER_BYTES_MAX = 4;
+
+/** Which lines are one record; one of the two patterns is given. */
+export interface MultilineFacts {
+  /** A line that matches begins a record. */
+  start?: string;
+  /** A line that matches goes on with the record before it. */
+  continuation?: string;
+  /** After so long without a byte more, the lines that are there are the record. */
+  timeoutMs: number;
+  maxLines: number;
+}
+
+/**
+ * What of an entry decides how its lines are written. Plain JSON, kept with each intent; the same bytes with the same facts are the same
+ * records. What is left out was not there yet when an older agent wrote it, and means the default.
+ */
+export interface FormatFacts {
+  host: string;
+  /** The entry's id, without `entries/`. */
+  entry: string;
+  headers: 'standard' | 'none';
+  /** Of the file's bytes, before any conversion. */
+  maxLineBytes: number;
+  overLong?: OverLong;
+  terminator?: Terminator;
+  encoding?: Encoding;
+  multiline?: MultilineFacts;
+}
+
+/** How the lines of one source are grouped to records. */
+export interface Grouping {
+  pattern: RegExp;
+  /** Whether a line that matches begins a record; else it goes on with one. */
+  begins: boolean;
+  /** How much of a line the pattern sees; less than the piece of a line that is always there when it is read again. */
+  patternBytes: number;
+  timeoutMs: number;
+  maxLines: number;
+}
+
+/** How the lines of one source are written. */
+export interface LineFormat {
+  /** The facts it is made from, as JSON. */
+  document: string;
+  /** undefined: records without headers. */
+  headers: HeaderTemplates | undefined;
+  /** What is longer is dealt with as `overLong` says. Whole code units. */
+  maxLineBytes: number;
+  overLong: OverLong;
+  charset: Charset;
+  /** undefined: each line is a record. */
+  grouping: Grouping | undefined;
+}
+
+/** The format for the lines of one generation of a file at `path`. */
+export function lineFormat(facts: FormatFacts, { path, generation }: { path: string; generation: string }): LineFormat {
+  const { host, entry, overLong = 'split' } = facts;
+  const charset = charsetOf(facts);
+  const maxLineBytes = facts.maxLineBytes - (facts.maxLineBytes % charset.unit);
+  return {
+    document: JSON.stringify(facts),
+    headers: facts.headers === 'none' ? undefined : standardHeaders({ host, path, entry, generation }),
+    maxLineBytes,
+    overLong,
+    charset,
+    grouping: facts.multiline && groupingOf(facts.multiline, maxLineBytes),
+  };
+}
+
+function groupingOf({ start, continuation, timeoutMs, maxLines }: MultilineFacts, maxLineBytes: number): Grouping {
+  const begins = start !== undefined;
+  const pattern = linePattern(start ?? continuation ?? '');
+  const patternBytes = Math.min(PATTERN_BYTES_MAX, maxLineBytes - CHARACTER_BYTES_MAX);
+  return { pattern, begins, patternBytes, timeoutMs, maxLines };
+}

@@ -1,0 +1,9 @@
+/**
+ * What a position of a generation is in the middle of. The numbers are kept on the disk with the intents, so they stay.
+ * - lineStart: of nothing: a line begins here.
+ * - line: a line whose beginning has gone as a record of its own.
+ * - skipped: a line that is not wanted, or no longer.
+ * - group: a line begins here; those before it, of the same multiline record, have gone as a record of their own.
+ */
+export const places = { lineStart: 0, line: 1, skipped: 2, group: 3 } as const;
+export type Place = (typeof places)[keyof typeof places];

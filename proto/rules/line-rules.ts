@@ -1,0 +1,92 @@
+import type { Entry, Multiline } from '../gen/logfleet/v1/entry.ts';
+import type { FieldViolation } from './field-violation.ts';
+import { ENCODINGS, linePattern, OVER_LONG, TERMINATORS } from './line-words.ts';
+
+const LINE_BYTES = { min: 1024, max: 900_000, default: 262_144 };
+/** A byte may become three: U+FFFD. */
+const CONVERTED_LINE_BYTES_MAX = LINE_BYTES.max / 3;
+const TIMEOUT_MS = { min: 10, max: 600_000, default: 1_000 };
+const LINES = { min: 2, max: 100_000, default: 500 };
+const PATTERN_CHARACTERS_MAX = 1_024;
+
+/** What is wrong with how an entry's lines are to be taken. */
+export function lineViolations(entry: Entry): FieldViolation[] {
+  return [
+    ...lineBytesViolations(entry),
+    ...wordViolations('over_long', entry.overLong, OVER_LONG),
+    ...wordViolations('terminator', entry.terminator, TERMINATORS),
+    ...wordViolations('encoding', entry.encoding, ENCODINGS),
+    ...(entry.multiline ? multilineViolations(entry.multiline) : []),
+  ];
+}
+
+/** The same fields, their defaults written out. */
+export function withLineDefaults({ maxLineBytes, overLong, terminator, encoding, multiline }: Entry) {
+  return {
+    maxLineBytes: maxLineBytes || LINE_BYTES.default,
+    overLong: overLong || 'split',
+    terminator: terminator || 'lf',
+    encoding: encoding || 'utf-8',
+    multiline: multiline && {
+      ...multiline,
+      timeoutMs: multiline.timeoutMs || TIMEOUT_MS.default,
+      maxLines: multiline.maxLines || LINES.default,
+    },
+  };
+}
+
+/** `word` is empty, for the default, or one of `words`. */
+export function wordViolations(field: string, word: string, words: readonly string[]): FieldViolation[] {
+  if (word === '' || words.includes(word)) return [];
+  return [{ field, description: `${JSON.stringify(word.slice(0, 100))} is not one of ${words.join(', ')}` }];
+}
+
+function lineBytesViolations({ maxLineBytes, encoding }: Entry): FieldViolation[] {
+  const converted = encoding !== '' && encoding !== 'utf-8';
+  const limits = { ...LINE_BYTES, ...(converted && { max: CONVERTED_LINE_BYTES_MAX }) };
+  const why = converted ? `, for lines in ${encoding} may be three times as long as UTF-8` : '';
+  return rangeViolations('max_line_bytes', maxLineBytes, limits, why);
+}
+
+function multilineViolations(multiline: Multiline): FieldViolation[] {
+  const { start, continuation, timeoutMs, maxLines } = multiline;
+  const unknown = Object.keys(multiline._unknownFields ?? {}).map((tag) => Number(tag) >>> 3);
+  return [
+    ...(start === '' && continuation === ''
+      ? [{ field: 'multiline', description: 'has no pattern: give "start" or "continuation"' }]
+      : []),
+    ...(start !== '' && continuation !== ''
+      ? [{ field: 'multiline', description: 'has both "start" and "continuation": give one of them' }]
+      : []),
+    ...patternViolations('multiline.start', start),
+    ...patternViolations('multiline.continuation', continuation),
+    ...rangeViolations('multiline.timeout_ms', timeoutMs, TIMEOUT_MS),
+    ...rangeViolations('multiline.max_lines', maxLines, LINES),
+    ...unknown.map((number) => ({
+      field: `multiline.#${number}`,
+      description: `field number ${number} is not known to this version of logfleet: leave it out, or upgrade`,
+    })),
+  ];
+}
+
+function patternViolations(field: string, pattern: string): FieldViolation[] {
+  if (pattern.length > PATTERN_CHARACTERS_MAX) {
+    return [{ field, description: `has ${pattern.length} characters: at most ${PATTERN_CHARACTERS_MAX}` }];
+  }
+  try {
+    linePattern(pattern);
+    return [];
+  } catch (error) {
+    return [{ field, description: (error as Error).message }];
+  }
+}
+
+function rangeViolations(
+  field: string,
+  value: number,
+  { min, max }: { min: number; max: number },
+  why = '',
+): FieldViolation[] {
+  if (value === 0 || (value >= min && value <= max)) return [];
+  return [{ field, description: `${value} is not between ${min} and ${max}${why}` }];
+}

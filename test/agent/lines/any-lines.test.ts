@@ -1,0 +1,233 @@
+import assert from 'node:assert/strict';
+import { appendFileSync, writeFileSync } from 'node:fs';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { charsetOfFile } from '../../../agent/collect/line-starts.ts';
+import type { FormatFacts } from '../../../agent/deliver/line-format.ts';
+import type { Encoding } from '../../../proto/rules/line-words.ts';
+import { testFormat } from '../../support/formats.ts';
+import { type Character, type Expected, expectedRecords } from '../../support/line-oracle.ts';
+import { type ReadSegment, rebuilt, TurnReader } from '../../support/read-lines.ts';
+import { tempDir } from '../../support/temp-dir.ts';
+
+const utf8 = (text: string): Character => [text, Buffer.from(text)];
+const le = (text: string): Character => [text, Buffer.from(text, 'utf16le')];
+const be = (text: string): Character => [text, Buffer.from(text, 'utf16le').swap16()];
+const ascii = ['a', 'b', ' ', '\r', '\n', '\n', '\0'];
+// U+010A and U+0A0A have a line feed's byte; U+0A15 U+4E00 has both of them, in a row (filebeat#205).
+const wide = [...ascii, 'Ċ', 'ਊ', 'ਕ', '一', '一', '\uFEFF', '😀'];
+const bytes = (text: string, hex: string): Character => [text, Buffer.from(hex, 'hex')];
+// Second bytes that are a backslash or a bar in ASCII, as Fluent Bit's tests of generic encodings have them.
+const ALPHABETS: [Encoding, Character[]][] = [
+  ['utf-8', [...ascii, 'é', '一', '😀'].map(utf8)],
+  ['utf-16le', wide.map(le)],
+  ['utf-16be', wide.map(be)],
+  ['utf-16', wide.map(be)],
+  ['gb18030', [...ascii.map(utf8), bytes('中', 'd6d0'), bytes('乗', '815c'), bytes('😀', '9439fc36')]],
+  ['gbk', [...ascii.map(utf8), bytes('中', 'd6d0'), bytes('乗', '815c')]],
+  ['big5', [...ascii.map(utf8), bytes('功', 'a55c'), bytes('一', 'a440')]],
+  ['shift_jis', [...ascii.map(utf8), bytes('表', '955c'), bytes('ｱ', 'b1')]],
+  ['euc-jp', [...ascii.map(utf8), bytes('表', 'c9bd')]],
+  ['euc-kr', [...ascii.map(utf8), bytes('가', 'b0a1')]],
+  ['latin1', [...ascii.map(utf8), bytes('é', 'e9'), bytes('€', '80')]],
+  ['windows-1251', [...ascii.map(utf8), bytes('Ж', 'c6')]],
+];
+const MARKS: Partial<Record<Encoding, Buffer>> = {
+  'utf-16': Buffer.from('feff', 'hex'),
+  'utf-16le': Buffer.from('fffe', 'hex'),
+  'utf-16be': Buffer.from('feff', 'hex'),
+};
+
+const forms = fc.record({
+  maxLineBytes: fc.integer({ min: 4, max: 16 }).map((half) => half * 2),
+  overLong: fc.constantFrom('split', 'truncate', 'drop'),
+  terminator: fc.constantFrom('lf', 'crlf'),
+}) satisfies fc.Arbitrary<Partial<FormatFacts>>;
+
+const multilines = fc.record({
+  pattern: fc.constantFrom({ start: '^a' }, { continuation: '^( |b)' }),
+  timeoutMs: fc.constant(1_000),
+  maxLines: fc.integer({ min: 2, max: 4 }),
+});
+
+const files = fc.constantFrom(...ALPHABETS).chain(([encoding, alphabet]) =>
+  fc.record({
+    encoding: fc.constant(encoding),
+    characters: fc.array(fc.constantFrom(...alphabet), { maxLength: 120, size: 'max' }),
+  }),
+);
+
+/** How a file grows, and how much goes into a batch. */
+const ways = fc.record({
+  growths: fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 8 }),
+  batches: fc.array(fc.integer({ min: 1, max: 900 }), { minLength: 1, maxLength: 5 }),
+});
+
+function cycle(numbers: readonly number[]): () => number {
+  let at = 0;
+  return () => numbers[at++ % numbers.length] as number;
+}
+
+async function readGrowing(
+  file: string,
+  content: Buffer,
+  way: { growths: number[]; batches: number[] },
+  facts: Partial<FormatFacts>,
+) {
+  writeFileSync(file, '');
+  const reader = new TurnReader(file, testFormat(facts), 0, cycle(way.batches));
+  const growth = cycle(way.growths);
+  for (let at = 0; at < content.length; ) {
+    const next = at + growth();
+    appendFileSync(file, content.subarray(at, next));
+    await reader.read();
+    at = next;
+  }
+  await reader.read({ size: content.length, sealed: true });
+  return reader;
+}
+
+function assertTiles(segments: readonly ReadSegment[], size: number): void {
+  let at = 0;
+  for (const { segment } of segments) {
+    assert.equal(segment.start, at);
+    at = segment.end;
+  }
+  assert.equal(at, size);
+}
+
+function cutOf(segments: readonly ReadSegment[]): number {
+  return segments.reduce((sum, { segment }) => sum + (segment.cut?.bytes ?? 0), 0);
+}
+
+function bytesOf(segments: readonly ReadSegment[]): number {
+  return segments.reduce((sum, { segment }) => sum + segment.end - segment.start, 0);
+}
+
+function seen(reader: { records: TurnReader['records'] }): Expected[] {
+  return reader.records.map(({ value, headers }) => {
+    const [start, end] = (headers['logfleet.range'] as string).split('-').map(Number) as [number, number];
+    return { value: value.toString(), start, end, flags: headers['logfleet.flags'] ?? '' };
+  });
+}
+
+// Catalogue C and J: half lines, CR and LF in two reads (fb skip_empty_lines_crlf, TestFilestreamEmptyLinesOnly), too long (vector file_max_line_bytes,
+// imfile-discard-truncated-line.sh), cut within a character (fb truncate_long_lines_utf8), read within one (otel SmileyFaceUTF16), groups cut by a read
+// (otel log-collection PR #303).
+test('whatever the text, its encoding, the rules and the moments of reading: the records are those of the whole file, and their ranges tile', async () => {
+  await using dir = await tempDir();
+  const file = dir.at('a.log');
+  await fc.assert(
+    fc.asyncProperty(
+      files,
+      forms,
+      fc.option(multilines, { nil: undefined }),
+      ways,
+      async ({ encoding, characters }, form, multiline, way) => {
+        const mark = MARKS[encoding] ?? Buffer.alloc(0);
+        const content = Buffer.concat([mark, ...characters.map(([, own]) => own)]);
+        const facts = { ...form, encoding, ...(multiline && { multiline: { ...multiline.pattern, ...multiline } }) };
+        using reader = await readGrowing(file, content, way, facts);
+        assertTiles(reader.segments, content.length);
+        const base = { host: 'h', entry: 'e', headers: 'standard', patternBytes: form.maxLineBytes - 4 } as const;
+        const { records, cut } = expectedRecords(characters, { ...base, ...facts }, mark.length);
+        assert.deepEqual(seen(reader), records);
+        assert.equal(cutOf(reader.segments), cut);
+      },
+    ),
+    { numRuns: 400 },
+  );
+});
+
+// What exactly once after a crash stands on: a batch is made again from the bytes of its ranges (catalogue 48, 117; vector test_multi_line_checkpointing).
+test('whatever the bytes and the rules: the range of a segment read again is the same records, whole or in smaller batches', async () => {
+  await using dir = await tempDir();
+  const file = dir.at('a.log');
+  const content = fc
+    .array(
+      fc.constantFrom(
+        'a',
+        'b',
+        ' ',
+        '\n',
+        '\n',
+        '\r\n',
+        '\r',
+        '\0',
+        'é',
+        '\u{1f600}',
+        '\xff\xf0',
+        '\xf0\xf0',
+        '\xe4\xb8',
+      ),
+      { maxLength: 150, size: 'max' },
+    )
+    .map((parts) => Buffer.from(parts.join(''), 'latin1'));
+  const encodings = fc.constantFrom<Encoding>('utf-8', 'utf-8', 'utf-16', 'gb18030', 'shift_jis', 'latin1');
+  const lull = fc.boolean();
+  await fc.assert(
+    fc.asyncProperty(
+      content,
+      encodings,
+      forms,
+      fc.option(multilines, { nil: undefined }),
+      ways,
+      lull,
+      async (whole, encoding, form, multiline, way, quiet) => {
+        const facts = { ...form, encoding, ...(multiline && { multiline: { ...multiline.pattern, ...multiline } }) };
+        const format = testFormat(facts);
+        writeFileSync(file, '');
+        using reader = new TurnReader(file, format, 0, cycle(way.batches));
+        const growth = cycle(way.growths);
+        for (let at = 0; at < whole.length; ) {
+          const next = at + growth();
+          appendFileSync(file, whole.subarray(at, next));
+          await reader.read();
+          // A multiline record goes because nothing came for a while.
+          if (quiet) reader.nowMs += 1_000;
+          await reader.read();
+          at = next;
+        }
+        await reader.read({ size: whole.length, sealed: true });
+        assertTiles(reader.segments, whole.length);
+        const first = [...reader.segments];
+        const { charset } = await charsetOfFile(reader.fd, format.charset);
+        const own = first.filter(({ segment }) => segment.lines > 0);
+        for (const segment of own)
+          assert.deepEqual(rebuilt(reader.fd, segment, { ...format, charset }), segment.encoded);
+        for (const { segment } of own) reader.reader.returned.add(segment);
+        const before = seen(reader);
+        const again = await reader.read();
+        assert.deepEqual(
+          again.flatMap((segment) => seen({ records: segment.records })),
+          before,
+        );
+        assert.equal(cutOf(again), cutOf(own));
+        assert.equal(bytesOf(again), bytesOf(own));
+      },
+    ),
+    { numRuns: 400 },
+  );
+});
+
+test('an agent that starts again at the end of any segment goes on with the same lines', async () => {
+  await using dir = await tempDir();
+  const file = dir.at('a.log');
+  await fc.assert(
+    fc.asyncProperty(files, forms, ways, fc.nat(), async ({ encoding, characters }, form, way, which) => {
+      const content = Buffer.concat([MARKS[encoding] ?? Buffer.alloc(0), ...characters.map(([, own]) => own)]);
+      using reader = await readGrowing(file, content, way, { ...form, encoding });
+      const { segments } = reader;
+      const at = segments.length === 0 ? 0 : which % segments.length;
+      const position = segments[at]?.segment.end ?? 0;
+      using second = new TurnReader(file, testFormat({ ...form, encoding }), position);
+      await second.read({ size: content.length, sealed: true });
+      const rest = seen({ records: segments.slice(at + 1).flatMap(({ records }) => records) });
+      assert.deepEqual(
+        seen(second).map(({ value, end, flags }) => [value, end, flags]),
+        rest.map(({ value, end, flags }) => [value, end, flags]),
+      );
+    }),
+    { numRuns: 200 },
+  );
+});

@@ -1,0 +1,86 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { entryDocuments, entryFromDocument, entryToDocument } from '../../../proto/rules/entry-document.ts';
+import { withEntryDefaults } from '../../../proto/rules/entry-rules.ts';
+import { ENCODINGS } from '../../../proto/rules/line-words.ts';
+
+const good = { name: 'app', paths: ['/var/log/*.log'], topic: 'app' };
+
+function told(more: Record<string, unknown>): string[] {
+  return entryFromDocument({ ...good, ...more }).violations.map(({ field, description }) => `${field}: ${description}`);
+}
+
+test('how lines are taken is written in the words of the contract, and has its defaults', () => {
+  const text = `
+name: app
+paths: [/a]
+topic: t
+over_long: truncate
+terminator: crlf
+encoding: gb18030
+multiline: {start: '^\\d{4}-', max_lines: 100}
+`;
+  const [document] = entryDocuments(text, 'f.yaml');
+  assert.deepEqual(document?.violations, []);
+  const entry = withEntryDefaults(document?.entry as NonNullable<typeof document>['entry']);
+  assert.deepEqual(
+    [entry.overLong, entry.terminator, entry.encoding, entry.multiline],
+    ['truncate', 'crlf', 'gb18030', { start: '^\\d{4}-', continuation: '', timeoutMs: 1_000, maxLines: 100 }],
+  );
+  assert.deepEqual(entryFromDocument(entryToDocument(entry)).entry, entry);
+  const plain = withEntryDefaults(entryFromDocument(good).entry);
+  assert.deepEqual(
+    [plain.overLong, plain.terminator, plain.encoding, plain.multiline],
+    ['split', 'lf', 'utf-8', undefined],
+  );
+});
+
+test('every encoding of the list is one that Node knows', () => {
+  for (const encoding of ENCODINGS) {
+    assert.deepEqual(told({ encoding }), []);
+    assert.equal(typeof new TextDecoder(encoding).decode(Buffer.from('a')), 'string', encoding);
+  }
+});
+
+test('what makes no sense is refused with the field, the value and the remedy', () => {
+  const cases: [Record<string, unknown>, RegExp[]][] = [
+    [{ over_long: 'cut' }, [/^over_long: "cut" is not one of split, truncate, drop$/]],
+    [{ terminator: 'cr' }, [/^terminator: "cr" is not one of lf, crlf$/]],
+    [{ encoding: 'UTF8' }, [/^encoding: "UTF8" is not one of utf-8, utf-16, /]],
+    [
+      { encoding: 'gbk', max_line_bytes: 900_000 },
+      [/^max_line_bytes: 900000 is not between 1024 and 300000, for lines in gbk may/],
+    ],
+    [{ encoding: 'utf-8', max_line_bytes: 900_000 }, []],
+    [{ multiline: {} }, [/^multiline: has no pattern: give "start" or "continuation"$/]],
+    [{ multiline: { start: 'a', continuation: 'b' } }, [/^multiline: has both/]],
+    [{ multiline: { start: '(' } }, [/^multiline\.start: Invalid regular expression: .*Unterminated group/]],
+    [{ multiline: { start: '\\Aa' } }, [/^multiline\.start: Invalid regular expression: .*escape/]],
+    [{ multiline: { start: 'x'.repeat(2_000) } }, [/^multiline\.start: has 2000 characters: at most 1024$/]],
+    [
+      { multiline: { continuation: '[', timeout_ms: -1, max_lines: 1 } },
+      [
+        /^multiline\.continuation: Invalid/,
+        /^multiline\.timeout_ms: -1 is not between 10 and 600000$/,
+        /^multiline\.max_lines: 1 is not between 2 and 100000$/,
+      ],
+    ],
+    [
+      { multiline: 'x' },
+      [/^multiline: expected a map of start, continuation, timeout_ms, max_lines, found the text "x"$/],
+    ],
+    [
+      { multiline: { start: 5, patern: 'x', continuation: 'y' } },
+      [/^multiline\.start: expected text, found number 5$/, /^multiline\.patern: is not a field of multiline/],
+    ],
+  ];
+  for (const [more, expected] of cases) {
+    const all = told(more);
+    assert.equal(all.length, expected.length, all.join('\n'));
+    for (const pattern of expected)
+      assert.ok(
+        all.some((text) => pattern.test(text)),
+        `${pattern} among ${all.join('\n')}`,
+      );
+  }
+});

@@ -1,0 +1,73 @@
+import { appendFileSync, closeSync, openSync, readSync } from 'node:fs';
+import { SegmentReader } from '../../agent/collect/segment-reader.ts';
+import { LineEncoder } from '../../agent/deliver/line-encoder.ts';
+import type { LineFormat } from '../../agent/deliver/line-format.ts';
+import { RecordBuffer } from '../../agent/deliver/record-buffer.ts';
+import type { Workbench } from '../../agent/deliver/work-pool.ts';
+import type { IntentSegment } from '../../agent/state/intent-store.ts';
+import { type DecodedRecord, decodeRecords } from './decode-records.ts';
+
+/** A segment with its records, as they went into the batch. */
+export interface ReadSegment {
+  segment: Omit<IntentSegment, 'generation'>;
+  encoded: Buffer;
+  records: DecodedRecord[];
+}
+
+/** Reads a file as a source does, each turn into a batch of its own. The file is its caller's to write and to grow. */
+export class TurnReader implements Disposable {
+  readonly fd: number;
+  format: LineFormat;
+  readonly #bench: Workbench = { chunk: Buffer.allocUnsafe(1 << 20), records: new RecordBuffer() };
+  readonly #batchBytes: () => number;
+  readonly reader: SegmentReader;
+  readonly segments: ReadSegment[] = [];
+  nowMs = 0;
+  /** How long the last turn wants to wait for more. */
+  againInMs: number | undefined;
+
+  constructor(file: string, format: LineFormat, position = 0, batchBytes = () => 1_000_000) {
+    appendFileSync(file, '');
+    this.fd = openSync(file, 'r');
+    this.format = format;
+    this.#batchBytes = batchBytes;
+    this.reader = new SegmentReader(this.fd, position);
+  }
+
+  /** Reads as long as there is something; returns what that gave. */
+  async read(file = { size: 0, sealed: false }): Promise<ReadSegment[]> {
+    const from = this.segments.length;
+    for (;;) {
+      const { records } = this.#bench;
+      records.reset(this.#batchBytes());
+      const { segment, more, againInMs } = await this.reader.read(this.#bench, this.format, file, this.nowMs);
+      this.againInMs = againInMs;
+      if (segment) {
+        const encoded = Buffer.from(records.view());
+        this.segments.push({ segment, encoded, records: decodeRecords(encoded, segment.lines) });
+      }
+      if (!more) return this.segments.slice(from);
+    }
+  }
+
+  get records(): DecodedRecord[] {
+    return this.segments.flatMap(({ records }) => records);
+  }
+
+  [Symbol.dispose](): void {
+    closeSync(this.fd);
+  }
+}
+
+/** The records of a segment made once more from its bytes, as after a crash. `charset`: as it is for this file. */
+export function rebuilt(fd: number, { segment }: ReadSegment, format: LineFormat): Buffer {
+  const { start, end } = segment;
+  const bytes = Buffer.alloc(end - start);
+  readSync(fd, bytes, 0, bytes.length, start);
+  const target = new RecordBuffer();
+  const chunk = { ...segment, bytes, length: bytes.length, position: start, last: true, flushed: false };
+  const { consumed, records } = new LineEncoder().encode(chunk, format, target);
+  if (consumed !== bytes.length || records !== segment.lines)
+    throw new Error(`${start}-${end} had ${segment.lines} records, and has ${records}, up to ${start + consumed}`);
+  return Buffer.from(target.view());
+}

@@ -130,7 +130,7 @@ export class Agent {
     const pool = new WorkPool(this.#config.buffer_memory);
     const router: Router = new Router(cluster, { clock, logger, pool }, () => collector.changed());
     const options = { scanIntervalMs: this.#config.scan_interval, drainTimeoutMs: this.#config.drain_timeout };
-    const budget = new FileBudget(openFilesMax());
+    const budget = new FileBudget(openFilesMax(), this.#config.pinned_bytes_max);
     const collector = new FileCollector(options, {
       clock,
       logger,

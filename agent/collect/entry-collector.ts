@@ -83,7 +83,7 @@ export class EntryCollector {
 
   /** Whether nothing is on its way, and no file is being looked at. */
   get settled(): boolean {
-    return !this.#scanning && this.#hints === 0 && [...this.#sources].every((source) => source.settled);
+    return !this.#scanning && this.#hints === 0 && this.#sources.settled;
   }
 
   /** Whether all that its files hold is in Kafka, or it is paused. */
@@ -139,6 +139,11 @@ export class EntryCollector {
     } finally {
       this.#hints--;
     }
+  }
+
+  /** Takes the markers of files whose positions moved. */
+  mark(): Promise<void> {
+    return this.#sources.mark();
   }
 
   /** Stops reading until the next `apply`; what is on its way may still arrive. */
@@ -213,7 +218,8 @@ export class EntryCollector {
     const found = await discovery.scan(signal).catch(() => undefined);
     if (!found || signal.aborted || discovery !== this.#discovery) return;
     const start = (file: FoundFile) => this.#start(file);
-    const errors = await this.#sources.reconcile(found, { start, matches: (path) => discovery.matches(path) }, signal);
+    const rules = { start, matches: (path: string) => discovery.matches(path), folders: discovery.bases };
+    const errors = await this.#sources.reconcile(found, rules, signal);
     if (signal.aborted) return;
     const changed = !this.#scannedNow || [...errors.keys()].join() !== [...this.#fileErrors.keys()].join();
     this.#tellNewErrors(errors);

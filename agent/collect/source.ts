@@ -3,21 +3,21 @@ import type { Filled, Route, RouteSource, Segment } from '../deliver/route.ts';
 import { CHUNK_BYTES_MAX, type Workbench } from '../deliver/work-pool.ts';
 import type { Checkpoint } from '../state/checkpoint-store.ts';
 import { ContiguousPosition } from './contiguous-position.ts';
-import { compareHead, EMPTY_HEAD, type FileHead, isInsideLine } from './file-head.ts';
-import { fstat, readAt } from './file-io.ts';
+import type { FoundFile } from './discovery.ts';
+import { isInsideLine } from './file-head.ts';
+import { readAt } from './file-io.ts';
+import { type Life, lookAt } from './file-look.ts';
+import { birthOf } from './known-files.ts';
 import { RateMeter } from './rate-meter.ts';
 import { ReturnedRanges } from './returned-ranges.ts';
+import type { Seen, SourceEvents } from './source-events.ts';
+import { SourceTrouble } from './source-trouble.ts';
 
 const READ_BYTES_MIN = 64 * 1024;
 const NOTHING: Filled = { segment: undefined, more: false, full: false };
 
-/** Told by a source to whoever keeps it. */
-export interface SourceEvents {
-  /** The acknowledged position moved. */
-  onProgress(source: Source, segment: Segment): void;
-  /** A read failed, or works again. */
-  onStateChange(source: Source): void;
-}
+/** In the place of a descriptor while the file is not open. */
+export const NOT_OPEN = -1;
 
 /**
  * One generation of one file, read for one entry. READING ⇄ PAUSED; DRAINING once the file has left its path; CLOSED at the end.
@@ -26,10 +26,11 @@ export interface SourceEvents {
 export class Source implements RouteSource {
   readonly entryUid: string;
   readonly generation: string;
-  readonly device: bigint;
-  readonly inode: bigint;
-  readonly bornMs: number;
-  readonly fd: number;
+  readonly first: number;
+  device: bigint;
+  inode: bigint;
+  bornMs: number;
+  fd: number;
   readonly rate = new RateMeter();
   readonly #events: SourceEvents;
   readonly #encoder = new LineEncoder();
@@ -37,7 +38,8 @@ export class Source implements RouteSource {
   #format: LineFormat = { headers: undefined, maxLineBytes: 0 };
   #route: Route | undefined;
   readonly #delivered: ContiguousPosition;
-  #head: FileHead;
+  #life: Life;
+  #looks = 0;
   #readPosition: number;
   #insideLine: boolean | undefined;
   #wantBytes = READ_BYTES_MIN;
@@ -45,10 +47,14 @@ export class Source implements RouteSource {
   #busy = false;
   #wokenMeanwhile = false;
   #outstanding = 0;
-  readonly #errors = { look: '', read: '' };
+  readonly #trouble: SourceTrouble;
   #topic: string;
   #partition: number;
   path: string;
+  /** Where it was before it was renamed, when that is known. */
+  formerPath = '';
+  phase: Checkpoint['phase'];
+  touchedNs: bigint;
   state: 'READING' | 'PAUSED' | 'DRAINING' | 'CLOSED' = 'READING';
   /** The file is complete: an unterminated last line goes too. */
   sealed = false;
@@ -67,7 +73,10 @@ export class Source implements RouteSource {
     this.inode = checkpoint.inode;
     this.bornMs = checkpoint.bornMs;
     this.path = checkpoint.path;
-    this.#head = checkpoint.head;
+    this.first = checkpoint.first;
+    this.phase = checkpoint.phase;
+    this.touchedNs = 0n;
+    this.#life = { head: checkpoint.head, marker: checkpoint.marker };
     this.#delivered = new ContiguousPosition(checkpoint.position);
     this.#readPosition = checkpoint.position;
     this.#topic = checkpoint.topic;
@@ -75,6 +84,7 @@ export class Source implements RouteSource {
     this.size = size;
     this.lastGrowthMs = nowMs;
     this.#events = events;
+    this.#trouble = new SourceTrouble(() => events.onStateChange(this));
   }
 
   /** Every line before it is in Kafka. */
@@ -92,10 +102,24 @@ export class Source implements RouteSource {
     return this.#outstanding === 0 && !this.#busy;
   }
 
+  /** It is being read or looked at. */
+  get busy(): boolean {
+    return this.#busy || this.#looks > 0;
+  }
+
+  /** Where it is read on. */
+  get readPosition(): number {
+    return this.#readPosition;
+  }
+
+  get life(): Life {
+    return this.#life;
+  }
+
   get checkpoint(): Checkpoint {
-    const { entryUid, generation, device, inode, path, bornMs, size, position } = this;
-    const file = { entryUid, generation, device, inode, path, bornMs, size, head: this.#head };
-    return { ...file, position, marker: EMPTY_HEAD, ahead: [], topic: this.#topic, partition: this.#partition };
+    const { entryUid, generation, device, inode, path, bornMs, size, touchedNs, first, phase, position } = this;
+    const file = { entryUid, generation, device, inode, path, bornMs, size, touchedNs, ...this.#life };
+    return { ...file, first, phase, position, ahead: [], topic: this.#topic, partition: this.#partition };
   }
 
   /** The partition it had in `topic`, -1 when it had none. */
@@ -136,37 +160,59 @@ export class Source implements RouteSource {
     if (this.#route && this.isOn(this.#route)) this.#route.wake(this);
   }
 
+  /** Whether the file that was found is not as it was when it was last looked at. */
+  changedSince(found: Pick<FoundFile, 'size' | 'touchedNs'>): boolean {
+    return found.touchedNs !== this.touchedNs || found.size !== this.size;
+  }
+
   /**
-   * Looks at the file as it is now, and goes on reading when it has grown. `learned`: more of its head is known, for the checkpoint. Rejects
-   * with the system's error.
+   * Looks at the open file as it is now, and goes on reading when it has grown. Rejects with the system's error.
    */
-  async look(nowMs: number): Promise<'same' | 'learned' | 'truncated'> {
-    // The file may grow and be read on while it is looked at: only what was read before is known to have been there.
-    const readBefore = this.#readPosition;
-    const stat = await fstat(this.fd, { bigint: true });
-    const size = Math.max(Number(stat.size), this.#readPosition);
-    this.unlinked = stat.nlink === 0n;
-    const head = await compareHead(this.fd, this.#head);
-    if (stat.size < readBefore || !head) return 'truncated';
-    const learned = head !== this.#head;
-    this.#head = head;
-    this.#became('look', '');
-    if (size > this.size) this.lastGrowthMs = nowMs;
-    this.size = size;
-    if (size > this.#readPosition || this.#returned.first) this.wake();
-    return learned ? 'learned' : 'same';
+  async look(nowMs: number, wallMs = Number.POSITIVE_INFINITY): Promise<Seen> {
+    this.#looks++;
+    try {
+      if (this.fd === NOT_OPEN && !(await this.#events.reopen?.(this))) return 'same';
+      // The file may grow and be read on while it is looked at: only what was read before is known to have been there.
+      const seen = await lookAt(this.fd, this.#life, { read: this.#readPosition, acknowledged: this.position }, wallMs);
+      if (!seen) return 'truncated';
+      if (seen.compressed) return 'compressed';
+      const size = Math.max(seen.size, this.#readPosition);
+      const learned = seen.head !== this.#life.head || seen.marker !== this.#life.marker || size > this.size;
+      this.#life = { head: seen.head, marker: seen.marker };
+      this.bornMs ||= seen.bornMs;
+      [this.unlinked, this.touchedNs] = [seen.unlinked, seen.touchedNs];
+      this.#trouble.became('look', '');
+      if (size > this.size) this.lastGrowthMs = nowMs;
+      this.size = size;
+      if (size > this.#readPosition || this.#returned.first) this.wake();
+      return learned ? 'learned' : 'same';
+    } finally {
+      this.#looks--;
+    }
+  }
+
+  /** The generation goes on in another file, its copy; `fd` is open there. */
+  moveTo(fd: number, file: FoundFile): void {
+    [this.fd, this.device, this.inode, this.path] = [fd, file.device, file.inode, file.path];
+    this.bornMs = birthOf(file);
+    [this.size, this.touchedNs, this.unlinked, this.state] = [file.size, 0n, false, 'READING'];
+    this.wake();
   }
 
   async fill(bench: Workbench): Promise<Filled> {
     if (this.#busy) return NOTHING;
+    if (this.fd === NOT_OPEN) {
+      this.#events.onUnopened?.(this);
+      return NOTHING;
+    }
     this.#busy = true;
     this.#wokenMeanwhile = false;
     try {
       const filled = await this.#readAndEncode(bench);
-      this.#became('read', '');
+      this.#trouble.became('read', '');
       return { ...filled, more: filled.more || this.#wokenMeanwhile };
     } catch (error) {
-      this.#became('read', (error as Error).message);
+      this.#trouble.became('read', (error as Error).message);
       return NOTHING;
     } finally {
       this.#busy = false;
@@ -188,12 +234,12 @@ export class Source implements RouteSource {
 
   /** Tells that the file could not be looked at; that is tried again. */
   failed(error: Error): void {
-    this.#became('look', error.message);
+    this.#trouble.became('look', error.message);
   }
 
   /** What is wrong with the file; empty when all is well. */
   get lastError(): string {
-    return this.#errors.read || this.#errors.look;
+    return this.#trouble.text;
   }
 
   async #readAndEncode({ chunk, records }: Workbench): Promise<Filled> {
@@ -235,11 +281,5 @@ export class Source implements RouteSource {
     if (atEnd) return false;
     this.#wantBytes = CHUNK_BYTES_MAX;
     return true;
-  }
-
-  #became(part: 'look' | 'read', error: string): void {
-    if (this.#errors[part] === error) return;
-    this.#errors[part] = error;
-    this.#events.onStateChange(this);
   }
 }

@@ -103,11 +103,13 @@ export class Recogniser {
       this.#tools.logger.info('an archive is not read', { path: file.path });
       return undefined;
     }
+    // They may have been truncated just now.
+    const originals = this.#originalsOf(file.path);
+    await this.#tracked.lookAtAll(originals);
     const original = await this.#endings.takeOriginalOf(fd, file);
     if (original) return this.#goOnInCopy(original, fd, file);
     const { clock, once } = this.#tools;
-    if (!once && (await this.#copies.holds(fd, file, this.#originalsOf(file.path), clock.monotonicMs())))
-      return undefined;
+    if (!once && (await this.#copies.holds(fd, file, originals, clock.monotonicMs()))) return undefined;
     return this.#tracked.track(fd, await this.#newGeneration(fd, file, start), file.size);
   }
 

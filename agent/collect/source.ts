@@ -195,7 +195,8 @@ export class Source implements RouteSource {
   moveTo(fd: number, file: FoundFile): void {
     [this.fd, this.device, this.inode, this.path] = [fd, file.device, file.inode, file.path];
     this.bornMs = birthOf(file);
-    [this.size, this.touchedNs, this.unlinked, this.state] = [file.size, 0n, false, 'READING'];
+    [this.size, this.touchedNs, this.unlinked] = [file.size, 0n, false];
+    [this.state, this.phase] = ['READING', 'live'];
     this.wake();
   }
 

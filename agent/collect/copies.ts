@@ -4,6 +4,8 @@ import { beginAlike, compareHead, hasMarker } from './file-head.ts';
 import { fileKey } from './known-files.ts';
 import { NOT_OPEN, type Source } from './source.ts';
 
+/** What a copy's name has behind that of its original. */
+const SEPARATORS = '.-_';
 /** How long a file that looks like a copy waits, after it last grew, for its original to be truncated. */
 const COPY_GRACE_MS = 10_000;
 
@@ -47,6 +49,7 @@ export function originalsOf(path: string): string[] {
   const extension = extname(name);
   const found = new Set<string>();
   for (let length = 1; length < name.length; length++) {
+    if (!SEPARATORS.includes(name.charAt(length))) continue;
     const stem = name.slice(0, length);
     found.add(stem).add(stem + extension);
   }

@@ -88,7 +88,8 @@ export class EntryCollector {
 
   /** Whether all that its files hold is in Kafka, or it is paused. */
   get complete(): boolean {
-    return this.applied && (this.#entry.paused || [...this.#sources].every((source) => source.complete));
+    const read = () => !this.#sources.waiting && [...this.#sources].every((source) => source.complete);
+    return this.applied && (this.#entry.paused || read());
   }
 
   get #routed(): boolean {

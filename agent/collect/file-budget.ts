@@ -89,9 +89,14 @@ export class FileBudget {
     if (this.#waiting.size > 0) this.#wakeOne();
   }
 
-  /** Resolves when it may be worth trying again to open a file. */
-  turn(): Promise<void> {
-    return new Promise((resolve) => this.#waiting.add(resolve));
+  /** Calls `wake` once, when it may be worth trying again to open a file; each is called in its turn. */
+  awaitTurn(wake: () => void): void {
+    this.#waiting.add(wake);
+  }
+
+  /** Gives up waiting; false when `wake` was called already. */
+  leaveQueue(wake: () => void): boolean {
+    return this.#waiting.delete(wake);
   }
 
   /** Nothing can be opened unless something is closed. */

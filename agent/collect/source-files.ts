@@ -14,6 +14,7 @@ export class SourceFiles {
   readonly #clock: Clock;
   readonly #holders = new Map<Source, Holder>();
   readonly #opening = new Map<Source, Promise<boolean>>();
+  readonly #wakes = new WeakMap<Source, () => void>();
   #waitedInVain = false;
 
   constructor(budget: FileBudget, clock: Clock) {
@@ -28,14 +29,12 @@ export class SourceFiles {
 
   /** Opens a file that is not known yet, after some time when there must be room first. Rejects as the budget does. */
   async open(path: string): ReturnType<FileBudget['open']> {
-    const deadlineMs = this.#clock.monotonicMs() + OPEN_WAIT_MS;
     for (;;) {
       try {
         return await this.#budget.open(path);
       } catch (error) {
         if (!(error instanceof BudgetError) || this.#waitedInVain) throw error;
-        const waited = await Promise.race([this.#budget.turn(), this.#clock.sleep(OPEN_WAIT_MS).then(() => 'in vain')]);
-        this.#waitedInVain = waited === 'in vain' || this.#clock.monotonicMs() > deadlineMs;
+        this.#waitedInVain = !(await this.#turn());
       }
     }
   }
@@ -78,12 +77,22 @@ export class SourceFiles {
 
   /** Takes the open descriptor from `source`, for another one. */
   leave(source: Source): number {
+    this.#budget.leaveQueue(this.#wakeOf(source));
     const holder = this.#holders.get(source);
     if (holder) this.#budget.forget(holder);
     this.#holders.delete(source);
     const { fd } = source;
     source.fd = NOT_OPEN;
     return fd;
+  }
+
+  /** Waits for a file to be done with; false when none is for long. */
+  async #turn(): Promise<boolean> {
+    const woken = new AbortController();
+    const wake = () => woken.abort();
+    this.#budget.awaitTurn(wake);
+    await this.#clock.sleep(OPEN_WAIT_MS, woken.signal).catch(() => {});
+    return !this.#budget.leaveQueue(wake);
   }
 
   async #reopen(source: Source): Promise<boolean> {
@@ -98,11 +107,21 @@ export class SourceFiles {
       this.#budget.close(fd);
       return false;
     } catch (error) {
-      if (error instanceof BudgetError) void this.#budget.turn().then(() => source.wake());
+      if (error instanceof BudgetError) this.#budget.awaitTurn(this.#wakeOf(source));
       // Renamed or deleted: the next scan finds out.
       else if (errorCode(error) !== 'ENOENT') throw error;
       return false;
     }
+  }
+
+  /** The same one for each source: it waits once. */
+  #wakeOf(source: Source): () => void {
+    let wake = this.#wakes.get(source);
+    if (!wake) {
+      wake = () => source.wake();
+      this.#wakes.set(source, wake);
+    }
+    return wake;
   }
 
   #holderOf(source: Source): Holder {

@@ -6,7 +6,7 @@ import type { CheckpointStore } from '../state/checkpoint-store.ts';
 import type { FactLog } from '../state/facts.ts';
 import { type FoundFile, isHidden, type ScanResult, type ScanRules, type StartRule } from './discovery.ts';
 import { Endings } from './endings.ts';
-import type { FileBudget } from './file-budget.ts';
+import { BudgetError, type FileBudget } from './file-budget.ts';
 import { fileKey, KnownFiles } from './known-files.ts';
 import { Pins } from './pins.ts';
 import { Recogniser } from './recogniser.ts';
@@ -58,6 +58,7 @@ export class SourceSet {
   /** Paused, for the entry did not mean them when they were last looked at. */
   readonly #unwanted = new Set<Source>();
   readonly #pins: Pins;
+  #waiting = false;
 
   /** `direct` sets a new source going. */
   constructor(entryUid: string, tools: SourceSetTools, direct: (source: Source) => void) {
@@ -85,6 +86,11 @@ export class SourceSet {
     return this.#tracked[Symbol.iterator]();
   }
 
+  /** Whether some files could not be opened in the last scan, for too many are open. */
+  get waiting(): boolean {
+    return this.#waiting;
+  }
+
   /** Nothing is on its way, of generations either that are no more. */
   get settled(): boolean {
     return [...this.#tracked, ...this.#endings.sources].every((source) => source.settled);
@@ -95,6 +101,7 @@ export class SourceSet {
     const keys = new Set(found.files.map(fileKey));
     const scan: Scan = { rules, found, keys, present: new Map(), errors: new Map(), signal };
     this.#files.scanBegins();
+    this.#waiting = false;
     // What is known goes first: what is new may be the copy of one that was truncated, or is nowhere.
     const isKnown = (file: FoundFile) => this.#tracked.of(file) !== undefined || this.#known.mayHave(file);
     const { known = [], fresh = [] } = Object.groupBy(found.files, (file) => (isKnown(file) ? 'known' : 'fresh'));
@@ -158,6 +165,7 @@ export class SourceSet {
         this.#isAt(source, stays ? source.path : file.path);
         scan.present.set(source, file);
       } catch (error) {
+        this.#waiting ||= error instanceof BudgetError;
         scan.errors.set(file.path, errorText(error));
       }
     }

@@ -19,7 +19,6 @@ import { decodeRecords } from './decode-records.ts';
 import type { TempDir } from './temp-dir.ts';
 
 export const HOUR_MS = 3_600_000;
-const TRIES_MAX = 1_000;
 const signal = new AbortController().signal;
 const nowhere = { producer: { topic: 't', partition: 0 }, wake: () => {} } as unknown as Route;
 
@@ -120,10 +119,7 @@ export class Ground {
   /** Reads on; what is returned is under way until it is told to be delivered. */
   async read(source: Source): Promise<Segment | undefined> {
     this.#bench.records.reset();
-    for (let tries = 0; tries < TRIES_MAX && source.fd < 0; tries++) {
-      await source.fill(this.#bench);
-      if (source.fd < 0) await new Promise(setImmediate);
-    }
+    if (source.fd < 0) await this.hint(source.path);
     const { segment } = await source.fill(this.#bench);
     if (!segment) return undefined;
     const lines = this.lines.get(source.generation) ?? [];

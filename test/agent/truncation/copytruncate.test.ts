@@ -155,6 +155,6 @@ test('three copies and truncations, the last while the agent was stopped: each l
 test('a copy is known by its name: with a suffix, or a date before the extension', () => {
   for (const copy of ['/l/a.log.1', '/l/a.log-20260101', '/l/a-20260101.log', '/l/a.log.old'])
     assert.ok(mayBeCopyOf(copy, '/l/a.log'), copy);
-  for (const other of ['/l/a.log', '/l/b.log', '/m/a.log.1', '/l/b.log.1'])
+  for (const other of ['/l/a.log', '/l/b.log', '/m/a.log.1', '/l/b.log.1', '/l/aa.log', '/l/a.logs'])
     assert.ok(!mayBeCopyOf(other, '/l/a.log'), other);
 });

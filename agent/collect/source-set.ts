@@ -42,6 +42,8 @@ export interface Scan {
   /** Sources that are at a path of the entry's, and what was found there. */
   present: Map<Source, FoundFile>;
   errors: Map<string, string>;
+  /** Some files could not be opened, for too many are open. */
+  waiting: boolean;
   signal: AbortSignal;
 }
 
@@ -99,9 +101,8 @@ export class SourceSet {
   /** Takes in what a scan found, and looks at each source; returns the errors by path. Stops early when `signal` is aborted. */
   async reconcile(found: ScanResult, rules: ScanRules, signal: AbortSignal): Promise<Map<string, string>> {
     const keys = new Set(found.files.map(fileKey));
-    const scan: Scan = { rules, found, keys, present: new Map(), errors: new Map(), signal };
+    const scan: Scan = { rules, found, keys, present: new Map(), errors: new Map(), waiting: false, signal };
     this.#files.scanBegins();
-    this.#waiting = false;
     // What is known goes first: what is new may be the copy of one that was truncated, or is nowhere.
     const isKnown = (file: FoundFile) => this.#tracked.of(file) !== undefined || this.#known.mayHave(file);
     const { known = [], fresh = [] } = Object.groupBy(found.files, (file) => (isKnown(file) ? 'known' : 'fresh'));
@@ -112,6 +113,7 @@ export class SourceSet {
     for (const { path, error } of found.errors) scan.errors.set(path, errorText(error));
     await this.#lookAround(scan);
     if (signal.aborted) return scan.errors;
+    this.#waiting = scan.waiting;
     for (const source of [...this.#tracked]) {
       if (scan.present.has(source)) this.#sealIfRotated(source);
       else if (!rules.matches(source.path)) this.#isUnwanted(source);
@@ -165,7 +167,7 @@ export class SourceSet {
         this.#isAt(source, stays ? source.path : file.path);
         scan.present.set(source, file);
       } catch (error) {
-        this.#waiting ||= error instanceof BudgetError;
+        scan.waiting ||= error instanceof BudgetError;
         scan.errors.set(file.path, errorText(error));
       }
     }

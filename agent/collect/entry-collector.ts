@@ -58,7 +58,7 @@ export class EntryCollector {
     return this.#entry;
   }
 
-  get sources(): Iterable<Source> {
+  get sources(): SourceSet {
     return this.#sources;
   }
 
@@ -88,8 +88,8 @@ export class EntryCollector {
 
   /** Whether all that its files hold is in Kafka, or it is paused. */
   get complete(): boolean {
-    const read = () => !this.#sources.waiting && [...this.#sources].every((source) => source.complete);
-    return this.applied && (this.#entry.paused || read());
+    if (!this.applied || this.#entry.paused) return this.applied;
+    return !this.#sources.waiting && [...this.#sources].every((source) => source.complete);
   }
 
   get #routed(): boolean {
@@ -140,11 +140,6 @@ export class EntryCollector {
     } finally {
       this.#hints--;
     }
-  }
-
-  /** Takes the markers of files whose positions moved. */
-  mark(): Promise<void> {
-    return this.#sources.mark();
   }
 
   /** Stops reading until the next `apply`; what is on its way may still arrive. */

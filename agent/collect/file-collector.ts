@@ -206,7 +206,7 @@ export class FileCollector implements Collector {
   async #markLoop(): Promise<void> {
     const { clock } = this.#tools;
     while (!this.#stop.signal.aborted) {
-      for (const entry of this.#entries.values()) void entry.mark();
+      for (const entry of this.#entries.values()) void entry.sources.mark();
       await clock.sleep(MARK_INTERVAL_MS, this.#stop.signal).catch(() => {});
     }
   }

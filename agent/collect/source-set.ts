@@ -10,6 +10,7 @@ import { BudgetError, type FileBudget } from './file-budget.ts';
 import { fileKey, KnownFiles } from './known-files.ts';
 import { Pins } from './pins.ts';
 import { Recogniser } from './recogniser.ts';
+import type { Scan } from './scan.ts';
 import { NOT_OPEN, type Source } from './source.ts';
 import { SourceFiles } from './source-files.ts';
 import { TrackedSources } from './tracked-sources.ts';
@@ -33,20 +34,6 @@ export interface SourceSetTools {
   onStateChange(): void;
 }
 
-/** What one scan knows. */
-export interface Scan {
-  rules: ScanRules;
-  found: ScanResult;
-  /** The keys of the files found. */
-  keys: ReadonlySet<string>;
-  /** Sources that are at a path of the entry's, and what was found there. */
-  present: Map<Source, FoundFile>;
-  errors: Map<string, string>;
-  /** Some files could not be opened, for too many are open. */
-  waiting: boolean;
-  signal: AbortSignal;
-}
-
 /** The generations that one entry reads: recognises files, follows renames, notices truncation, lets go of what is complete. */
 export class SourceSet {
   readonly #tools: SourceSetTools;
@@ -60,17 +47,18 @@ export class SourceSet {
   /** Paused, for the entry did not mean them when they were last looked at. */
   readonly #unwanted = new Set<Source>();
   readonly #pins: Pins;
-  #waiting = false;
+  /** Whether some files could not be opened in the last scan, for too many are open. */
+  waiting = false;
 
   /** `direct` sets a new source going. */
   constructor(entryUid: string, tools: SourceSetTools, direct: (source: Source) => void) {
     this.#tools = tools;
     this.#direct = direct;
     const checkpoints = tools.store.load(entryUid);
-    this.#files = new SourceFiles(tools.budget, tools.clock);
-    this.#endings = new Endings(tools);
-    this.#known = new KnownFiles(checkpoints.filter(({ phase }) => phase !== 'ended'));
-    const [files, endings, known] = [this.#files, this.#endings, this.#known];
+    const files = new SourceFiles(tools.budget, tools.clock);
+    const endings = new Endings(tools);
+    const known = new KnownFiles(checkpoints.filter(({ phase }) => phase !== 'ended'));
+    [this.#files, this.#endings, this.#known] = [files, endings, known];
     this.#tracked = new TrackedSources(entryUid, tools, { files, endings, direct });
     this.#pins = new Pins(tools.budget, (source) => {
       this.#tracked.remove(source);
@@ -78,19 +66,11 @@ export class SourceSet {
     });
     this.#recogniser = new Recogniser(tools, { tracked: this.#tracked, files, endings, known });
     this.#vanished = new VanishedFiles(tools, { tracked: this.#tracked, known, recogniser: this.#recogniser });
-    for (const checkpoint of checkpoints) {
-      if (checkpoint.phase !== 'ended') continue;
-      endings.end(this.#tracked.sourceOf(checkpoint, NOT_OPEN, checkpoint.size), 'truncated', true);
-    }
+    this.#tracked.restoreEnded(checkpoints);
   }
 
   [Symbol.iterator](): Iterator<Source> {
     return this.#tracked[Symbol.iterator]();
-  }
-
-  /** Whether some files could not be opened in the last scan, for too many are open. */
-  get waiting(): boolean {
-    return this.#waiting;
   }
 
   /** Nothing is on its way, of generations either that are no more. */
@@ -101,6 +81,7 @@ export class SourceSet {
   /** Takes in what a scan found, and looks at each source; returns the errors by path. Stops early when `signal` is aborted. */
   async reconcile(found: ScanResult, rules: ScanRules, signal: AbortSignal): Promise<Map<string, string>> {
     const keys = new Set(found.files.map(fileKey));
+    const before = new Set(this.#tracked);
     const scan: Scan = { rules, found, keys, present: new Map(), errors: new Map(), waiting: false, signal };
     this.#files.scanBegins();
     // What is known goes first: what is new may be the copy of one that was truncated, or is nowhere.
@@ -113,12 +94,12 @@ export class SourceSet {
     for (const { path, error } of found.errors) scan.errors.set(path, errorText(error));
     await this.#lookAround(scan);
     if (signal.aborted) return scan.errors;
-    this.#waiting = scan.waiting;
+    this.waiting = scan.waiting;
     for (const source of [...this.#tracked]) {
       if (scan.present.has(source)) this.#sealIfRotated(source);
       else if (!rules.matches(source.path)) this.#isUnwanted(source);
-      // What can't be looked at may still be there.
-      else if (!isHidden(source.path, found)) this.#leftItsPath(source);
+      // What can't be looked at may still be there, and what a hint has brought meanwhile is.
+      else if (!isHidden(source.path, found) && before.has(source)) this.#leftItsPath(source);
     }
     this.#endings.conclude(ended);
     this.#tools.budget.keepWithin();
@@ -246,8 +227,11 @@ export class SourceSet {
     this.#pins.remove(source);
     this.#unwanted.delete(source);
     this.#tracked.remove(source);
-    if (source.unlinked) this.#tools.store.remove(checkpoint.entryUid, checkpoint.generation);
-    else {
+    if (source.unlinked && source.complete) {
+      this.#tools.store.remove(checkpoint.entryUid, checkpoint.generation);
+    } else if (source.unlinked) {
+      this.#endings.end(source, 'unassigned', true);
+    } else {
       this.#known.add(checkpoint);
       this.#tools.store.put(checkpoint);
     }

@@ -4,7 +4,7 @@ import { type Checkpoint, newCheckpoint } from '../state/checkpoint-store.ts';
 import type { FoundFile } from './discovery.ts';
 import type { Endings } from './endings.ts';
 import { fileKey } from './known-files.ts';
-import { Source } from './source.ts';
+import { NOT_OPEN, Source } from './source.ts';
 import type { SourceFiles } from './source-files.ts';
 import type { SourceSetTools } from './source-set.ts';
 
@@ -68,6 +68,14 @@ export class TrackedSources {
     const reopen = (source: Source) => this.#files.reopen(source);
     const onUnopened = (source: Source) => void this.look(source);
     return new Source(fd, checkpoint, size, { onProgress, onStateChange, reopen, onUnopened }, clock.monotonicMs());
+  }
+
+  /** Generations that had ended when a former process stopped: it has not told what became of them. */
+  restoreEnded(checkpoints: readonly Checkpoint[]): void {
+    for (const checkpoint of checkpoints) {
+      if (checkpoint.phase !== 'ended') continue;
+      this.#endings.end(this.sourceOf(checkpoint, NOT_OPEN, checkpoint.size), 'truncated', true);
+    }
   }
 
   /** Begins to read the generation of `checkpoint` through an open file. */

@@ -5,8 +5,9 @@ import { isAtOrBelow, isHidden } from './discovery.ts';
 import { fileKey, type KnownFiles } from './known-files.ts';
 import { findMoved, isMounted } from './missing-files.ts';
 import type { Recogniser } from './recogniser.ts';
+import type { Scan } from './scan.ts';
 import { NOT_OPEN } from './source.ts';
-import { RENAMED_GRACE_MS, type Scan, type SourceSetTools } from './source-set.ts';
+import { RENAMED_GRACE_MS, type SourceSetTools } from './source-set.ts';
 import type { TrackedSources } from './tracked-sources.ts';
 
 /** Known files that are not open and that a scan did not find: they are elsewhere, and read on from there, or nowhere, and their rest is lost. */
@@ -46,9 +47,9 @@ export class VanishedFiles {
     const nowMs = this.#tools.clock.monotonicMs();
     const certain = new Set<string>();
     for (const source of [...this.#tracked]) {
+      if (source.fd !== NOT_OPEN || !source.settled || scan.present.has(source)) continue;
       const { checkpoint } = source;
-      if (source.fd !== NOT_OPEN || !source.settled || scan.present.has(source) || !isMissing(checkpoint, scan))
-        continue;
+      if (!isMissing(checkpoint, scan)) continue;
       if (source.complete && nowMs - source.lastGrowthMs > RENAMED_GRACE_MS) certain.add(source.generation);
       this.#tracked.remove(source);
       this.#known.add(checkpoint);

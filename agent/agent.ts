@@ -6,6 +6,7 @@ import type { Logger } from '../runtime/logger.ts';
 import { loadSasl, loadTls } from '../runtime/security.ts';
 import { FileBudget, openFilesMax } from './collect/file-budget.ts';
 import { FileCollector } from './collect/file-collector.ts';
+import { FormerBatches } from './collect/former-batches.ts';
 import type { Observation } from './collector.ts';
 import type { AgentConfig } from './config.ts';
 import { KafkaCluster } from './deliver/kafka-cluster.ts';
@@ -17,6 +18,8 @@ import { DesiredState } from './link/desired-state.ts';
 import { SnapshotCache } from './link/snapshot-cache.ts';
 import { CheckpointStore } from './state/checkpoint-store.ts';
 import { FactStore } from './state/fact-store.ts';
+import { IntentStore } from './state/intent-store.ts';
+import { bindToMachine } from './state/machine.ts';
 import { StateDatabase } from './state/state-database.ts';
 
 const UNREAD_TOLD = 5;
@@ -114,11 +117,15 @@ export class Agent {
     const { kafka, id, state_dir: stateDir, once } = this.#config;
     const tls = loadTls(kafka.tls, 'kafka.tls');
     const sasl = loadSasl(kafka.sasl, 'kafka.sasl');
-    const state = StateDatabase.open(stateDir);
-    const store = new CheckpointStore(state);
-    const facts = new FactStore(state, { clock: this.#clock, logger: this.#logger });
     const clock = this.#clock;
     const logger = this.#logger;
+    const state = StateDatabase.open(stateDir);
+    const store = new CheckpointStore(state);
+    const facts = new FactStore(state, { clock, logger });
+    const intents = new IntentStore(state);
+    if (!bindToMachine(state)) {
+      logger.warn('the state was copied from another machine: the producer ids in it are not used', { stateDir });
+    }
     const cluster = new KafkaCluster({
       clientId: `logfleet-agent-${id}`,
       brokers: kafka.brokers,
@@ -128,20 +135,13 @@ export class Agent {
       createTopics: this.#config.entries !== undefined,
     });
     const pool = new WorkPool(this.#config.buffer_memory);
-    const router: Router = new Router(cluster, { clock, logger, pool }, () => collector.changed());
+    const router: Router = new Router(cluster, intents, { clock, logger, pool }, () => collector.changed());
     const options = { scanIntervalMs: this.#config.scan_interval, drainTimeoutMs: this.#config.drain_timeout };
     const budget = new FileBudget(openFilesMax(), this.#config.pinned_bytes_max);
-    const collector = new FileCollector(options, {
-      clock,
-      logger,
-      state,
-      store,
-      facts,
-      budget,
-      router,
-      host: hostname(),
-      once,
-    });
+    const former = new FormerBatches(intents.open(), { store, pool, budget, logger });
+    const stored = { state, store, facts, former };
+    const collector = new FileCollector(options, { clock, logger, ...stored, budget, router, host: hostname(), once });
+    router.restore(former.batches);
     return collector;
   }
 }

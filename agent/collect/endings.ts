@@ -1,5 +1,6 @@
 import type { Checkpoint, CheckpointStore } from '../state/checkpoint-store.ts';
 import type { FactLog, LossReason } from '../state/facts.ts';
+import { gapsIn } from './contiguous-position.ts';
 import { mayBeCopyOf } from './copies.ts';
 import type { FoundFile } from './discovery.ts';
 import { compareHead, hasMarker } from './file-head.ts';
@@ -81,26 +82,15 @@ export class Endings {
     this.#facts.sealed({ entryUid, generation, path, first, size: position });
   }
 
-  #tell(checkpoint: Checkpoint, { reason, certain }: Ending): void {
-    const { entryUid, generation, path, first, size, position } = checkpoint;
+  #tell({ entryUid, generation, path, first, size, position, ahead }: Checkpoint, { reason, certain }: Ending): void {
     const subject = { entryUid, generation, path };
-    const gaps = gapsOf(checkpoint);
+    const { gaps, end } = gapsIn([...ahead, [size, size]], position);
     const last = gaps.at(-1);
-    for (const gap of gaps) this.#facts.loss({ ...subject, ...gap, openEnded: gap === last, reason });
+    for (const gap of gaps) {
+      this.#facts.loss({ ...subject, start: gap[0], end: gap[1], openEnded: gap === last, reason });
+    }
     if (last) return;
-    const end = Math.max(size, position);
     if (certain) this.#facts.sealed({ ...subject, first, size: end });
     else this.#facts.loss({ ...subject, start: end, end, openEnded: true, reason });
   }
-}
-
-/** What is known of the generation and not in Kafka. */
-function gapsOf({ position, ahead, size }: Checkpoint): { start: number; end: number }[] {
-  const gaps: { start: number; end: number }[] = [];
-  let at = position;
-  for (const [start, end] of [...ahead, [size, size] as const]) {
-    if (start > at) gaps.push({ start: at, end: start });
-    at = Math.max(at, end);
-  }
-  return gaps;
 }

@@ -2,9 +2,8 @@ import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import { entryViolations, withEntryDefaults } from '../../proto/rules/entry-rules.ts';
 import { createBackoff } from '../../runtime/backoff.ts';
 import { errorText } from '../../runtime/errors.ts';
-import type { LineFormat } from '../deliver/line-encoder.ts';
+import { type FormatFacts, type LineFormat, lineFormat } from '../deliver/line-encoder.ts';
 import type { Compression } from '../deliver/record-batch.ts';
-import { standardHeaders } from '../deliver/record-headers.ts';
 import type { Router } from '../deliver/router.ts';
 import { Discovery, type FoundFile } from './discovery.ts';
 import type { Source } from './source.ts';
@@ -195,9 +194,9 @@ export class EntryCollector {
 
   #format(source: Source): LineFormat {
     const entry = this.#entry.name.replace(/^entries\//, '');
-    const facts = { host: this.#tools.host, path: source.path, entry, generation: source.generation };
-    const headers = this.#entry.headers === 'none' ? undefined : standardHeaders(facts);
-    return { headers, maxLineBytes: this.#entry.maxLineBytes };
+    const { headers, maxLineBytes } = this.#entry;
+    const facts = { host: this.#tools.host, entry, headers: headers as FormatFacts['headers'], maxLineBytes };
+    return lineFormat(facts, source);
   }
 
   async #scans(): Promise<void> {

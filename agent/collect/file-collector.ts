@@ -1,7 +1,7 @@
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import { errorText } from '../../runtime/errors.ts';
 import type { Collector, Observation } from '../collector.ts';
-import type { Segment } from '../deliver/route.ts';
+import type { IntentSegment } from '../state/intent-store.ts';
 import type { StateDatabase } from '../state/state-database.ts';
 import { type CollectTools, EntryCollector } from './entry-collector.ts';
 import { FileWatcher, type HintKind } from './file-watcher.ts';
@@ -50,7 +50,7 @@ export class FileCollector implements Collector {
     this.#totals = new Totals(tools.clock);
     this.#tools = {
       ...tools,
-      onDelivered: (segment: Segment) => this.#totals.add(segment),
+      onDelivered: (segment: IntentSegment) => this.#totals.add(segment),
       onStateChange: () => this.changed(),
     };
     this.#watcher = new FileWatcher(tools.logger, (path, kind) => this.#hint(path, kind));

@@ -1,6 +1,6 @@
 import { AgentHealth, EntryStatus, FileStatus } from '../../proto/gen/logfleet/v1/fleet.ts';
 import type { Clock } from '../../runtime/clock.ts';
-import type { Segment } from '../deliver/route.ts';
+import type { IntentSegment } from '../state/intent-store.ts';
 import type { EntryCollector } from './entry-collector.ts';
 import { RateMeter } from './rate-meter.ts';
 import type { Source } from './source.ts';
@@ -19,7 +19,7 @@ export class Totals {
     this.startTime = new Date(clock.nowMs());
   }
 
-  add({ start, end, lines }: Segment): void {
+  add({ start, end, lines }: IntentSegment): void {
     const nowMs = this.#clock.monotonicMs();
     this.bytes += end - start;
     this.lines += lines;

@@ -1,7 +1,10 @@
-import type { Segment } from '../deliver/route.ts';
+import type { IntentSegment } from '../state/intent-store.ts';
 
 /** A range of a generation that was read once and must be read again. */
-export type ReturnedRange = Pick<Segment, 'start' | 'end' | 'endsInsideLine'>;
+export interface ReturnedRange extends Pick<IntentSegment, 'start' | 'end'> {
+  /** undefined: not known, the file tells. */
+  endsInsideLine: boolean | undefined;
+}
 
 /** What a source has to read again, in the order of its positions. */
 export class ReturnedRanges {

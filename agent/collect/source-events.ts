@@ -1,10 +1,10 @@
-import type { Segment } from '../deliver/route.ts';
+import type { IntentSegment } from '../state/intent-store.ts';
 import type { Source } from './source.ts';
 
 /** Told by a source to whoever keeps it. */
 export interface SourceEvents {
   /** The acknowledged position moved. */
-  onProgress(source: Source, segment: Segment): void;
+  onProgress(source: Source, segment: IntentSegment): void;
   /** A read failed, or works again. */
   onStateChange(source: Source): void;
   /** Opens the file again, to be looked at; false when that must wait. Without it, the file stays open. */

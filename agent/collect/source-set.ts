@@ -1,12 +1,13 @@
 import type { Clock } from '../../runtime/clock.ts';
 import { errorText } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import type { Segment } from '../deliver/route.ts';
 import type { CheckpointStore } from '../state/checkpoint-store.ts';
 import type { FactLog } from '../state/facts.ts';
+import type { IntentSegment } from '../state/intent-store.ts';
 import { type FoundFile, isHidden, type ScanResult, type ScanRules, type StartRule } from './discovery.ts';
 import { Endings } from './endings.ts';
 import { BudgetError, type FileBudget } from './file-budget.ts';
+import type { FormerBatches } from './former-batches.ts';
 import { fileKey, KnownFiles } from './known-files.ts';
 import { Pins } from './pins.ts';
 import { Recogniser } from './recogniser.ts';
@@ -27,10 +28,11 @@ export interface SourceSetTools {
   logger: Logger;
   store: CheckpointStore;
   facts: FactLog;
+  former: FormerBatches;
   budget: FileBudget;
   /** Files are complete as they are: an unterminated last line goes at once. */
   once: boolean;
-  onDelivered(segment: Segment): void;
+  onDelivered(segment: IntentSegment): void;
   onStateChange(): void;
 }
 

@@ -1,17 +1,20 @@
 import { LineEncoder, type LineFormat } from '../deliver/line-encoder.ts';
-import type { Filled, Route, RouteSource, Segment } from '../deliver/route.ts';
+import { checksumOf } from '../deliver/record-batch.ts';
+import type { Filled, Route, RouteSource } from '../deliver/route.ts';
 import { CHUNK_BYTES_MAX, type Workbench } from '../deliver/work-pool.ts';
 import type { Checkpoint } from '../state/checkpoint-store.ts';
-import { ContiguousPosition } from './contiguous-position.ts';
+import type { IntentSegment } from '../state/intent-store.ts';
+import { ContiguousPosition, gapsIn } from './contiguous-position.ts';
 import type { FoundFile } from './discovery.ts';
 import { isInsideLine } from './file-head.ts';
 import { readAt } from './file-io.ts';
 import { type Life, lookAt } from './file-look.ts';
+import type { Inherited } from './former-batches.ts';
 import { birthOf } from './known-files.ts';
 import { RateMeter } from './rate-meter.ts';
 import { ReturnedRanges } from './returned-ranges.ts';
+import { SourceErrors } from './source-errors.ts';
 import type { Seen, SourceEvents } from './source-events.ts';
-import { SourceTrouble } from './source-trouble.ts';
 
 const READ_BYTES_MIN = 64 * 1024;
 const NOTHING: Filled = { segment: undefined, more: false, full: false };
@@ -35,7 +38,7 @@ export class Source implements RouteSource {
   readonly #events: SourceEvents;
   readonly #encoder = new LineEncoder();
   readonly #returned = new ReturnedRanges();
-  #format: LineFormat = { headers: undefined, maxLineBytes: 0 };
+  #format: LineFormat = { document: '', headers: undefined, maxLineBytes: 0 };
   #route: Route | undefined;
   readonly #delivered: ContiguousPosition;
   #life: Life;
@@ -47,7 +50,7 @@ export class Source implements RouteSource {
   #busy = false;
   #wokenMeanwhile = false;
   #outstanding = 0;
-  readonly #trouble: SourceTrouble;
+  readonly #errors: SourceErrors;
   #topic: string;
   #partition: number;
   path: string;
@@ -65,7 +68,14 @@ export class Source implements RouteSource {
   /** When the file was last seen to grow, or was opened; monotonic. */
   lastGrowthMs: number;
 
-  constructor(fd: number, checkpoint: Checkpoint, size: number, events: SourceEvents, nowMs: number) {
+  constructor(
+    fd: number,
+    checkpoint: Checkpoint,
+    { open, delivered }: Inherited,
+    size: number,
+    events: SourceEvents,
+    nowMs: number,
+  ) {
     this.fd = fd;
     this.entryUid = checkpoint.entryUid;
     this.generation = checkpoint.generation;
@@ -77,14 +87,18 @@ export class Source implements RouteSource {
     this.phase = checkpoint.phase;
     this.touchedNs = 0n;
     this.#life = { head: checkpoint.head, marker: checkpoint.marker };
-    this.#delivered = new ContiguousPosition(checkpoint.position);
-    this.#readPosition = checkpoint.position;
+    this.#delivered = new ContiguousPosition(checkpoint.position, [...checkpoint.ahead, ...delivered]);
+    this.#outstanding = open.length;
+    const under = open.map(({ start, end }) => [start, end] as const);
+    const { gaps, end } = gapsIn([...this.#delivered.ahead, ...under], this.#delivered.value);
+    this.#readPosition = end;
+    for (const [start, stop] of gaps) this.#returned.add({ start, end: stop, endsInsideLine: undefined });
     this.#topic = checkpoint.topic;
     this.#partition = checkpoint.partition;
-    this.size = size;
+    this.size = Math.max(size, end);
     this.lastGrowthMs = nowMs;
     this.#events = events;
-    this.#trouble = new SourceTrouble(() => events.onStateChange(this));
+    this.#errors = new SourceErrors(() => events.onStateChange(this));
   }
 
   /** Every line before it is in Kafka. */
@@ -119,7 +133,8 @@ export class Source implements RouteSource {
   get checkpoint(): Checkpoint {
     const { entryUid, generation, device, inode, path, bornMs, size, touchedNs, first, phase, position } = this;
     const file = { entryUid, generation, device, inode, path, bornMs, size, touchedNs, ...this.#life };
-    return { ...file, first, phase, position, ahead: [], topic: this.#topic, partition: this.#partition };
+    const { ahead } = this.#delivered;
+    return { ...file, first, phase, position, ahead, topic: this.#topic, partition: this.#partition };
   }
 
   /** The partition it had in `topic`, -1 when it had none. */
@@ -135,8 +150,8 @@ export class Source implements RouteSource {
   assign(route: Route, format: LineFormat): void {
     this.#route = route;
     this.#format = format;
-    this.#topic = route.producer.topic;
-    this.#partition = route.producer.partition;
+    this.#topic = route.producer.at.topic;
+    this.#partition = route.producer.at.partition;
     this.wake();
   }
 
@@ -181,7 +196,7 @@ export class Source implements RouteSource {
       this.#life = { head: seen.head, marker: seen.marker };
       this.bornMs ||= seen.bornMs;
       [this.unlinked, this.touchedNs] = [seen.unlinked, seen.touchedNs];
-      this.#trouble.became('look', '');
+      this.#errors.became('look', '');
       if (size > this.size) this.lastGrowthMs = nowMs;
       this.size = size;
       if (size > this.#readPosition || this.#returned.first) this.wake();
@@ -210,10 +225,10 @@ export class Source implements RouteSource {
     this.#wokenMeanwhile = false;
     try {
       const filled = await this.#readAndEncode(bench);
-      this.#trouble.became('read', '');
+      this.#errors.became('read', '');
       return { ...filled, more: filled.more || this.#wokenMeanwhile };
     } catch (error) {
-      this.#trouble.became('read', (error as Error).message);
+      this.#errors.became('read', (error as Error).message);
       return NOTHING;
     } finally {
       this.#busy = false;
@@ -221,13 +236,13 @@ export class Source implements RouteSource {
     }
   }
 
-  delivered(segment: Segment): void {
+  delivered(segment: IntentSegment): void {
     this.#outstanding--;
     this.#delivered.cover(segment.start, segment.end);
     this.#events.onProgress(this, segment);
   }
 
-  returned(segment: Segment): void {
+  returned(segment: IntentSegment): void {
     this.#outstanding--;
     this.#returned.add(segment);
     this.wake();
@@ -235,12 +250,12 @@ export class Source implements RouteSource {
 
   /** Tells that the file could not be looked at; that is tried again. */
   failed(error: Error): void {
-    this.#trouble.became('look', error.message);
+    this.#errors.became('look', error.message);
   }
 
   /** What is wrong with the file; empty when all is well. */
   get lastError(): string {
-    return this.#trouble.text;
+    return this.#errors.last;
   }
 
   async #readAndEncode({ chunk, records }: Workbench): Promise<Filled> {
@@ -253,8 +268,10 @@ export class Source implements RouteSource {
     const insideLine = again || this.#insideLine === undefined ? await isInsideLine(this.fd, start) : this.#insideLine;
     // A read may be short before the end, too: of a network file system, or before a bad sector.
     const last = again ? bytesRead === again.end - again.start : this.sealed && atEnd && start + bytesRead >= this.size;
-    const endsInsideLine = last && again?.endsInsideLine === true;
+    const endsInsideLine =
+      last && again !== undefined && (again.endsInsideLine ?? (await isInsideLine(this.fd, again.end)));
     const before = records.length;
+    const format = this.#format.document;
     const encoded = this.#encoder.encode(
       { bytes: chunk, length: bytesRead, position: start, last, insideLine, endsInsideLine },
       this.#format,
@@ -269,8 +286,10 @@ export class Source implements RouteSource {
     this.#wantBytes = READ_BYTES_MIN;
     this.#rawPerEncoded = encoded.consumed / (records.length - before);
     this.#outstanding++;
+    const range = { start, end, lines: encoded.records, endsInsideLine: encoded.insideLine };
+    const checksum = checksumOf(chunk.subarray(0, encoded.consumed));
     return {
-      segment: { source: this, start, end, lines: encoded.records, endsInsideLine: encoded.insideLine },
+      segment: { ...range, source: this, generation: this.generation, format, checksum },
       more: full || !atEnd || again !== undefined,
       full,
     };

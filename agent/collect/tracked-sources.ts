@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import type { Segment } from '../deliver/route.ts';
 import { type Checkpoint, newCheckpoint } from '../state/checkpoint-store.ts';
+import type { IntentSegment } from '../state/intent-store.ts';
 import type { FoundFile } from './discovery.ts';
 import type { Endings } from './endings.ts';
 import { fileKey } from './known-files.ts';
@@ -56,8 +56,8 @@ export class TrackedSources {
 
   /** A source that is not read: its file is no more. */
   sourceOf(checkpoint: Checkpoint, fd: number, size: number): Source {
-    const { clock, store, onStateChange, onDelivered } = this.#tools;
-    const onProgress = (source: Source, segment: Segment) => {
+    const { clock, store, former, onStateChange, onDelivered } = this.#tools;
+    const onProgress = (source: Source, segment: IntentSegment) => {
       source.lastProgressMs = clock.nowMs();
       source.rate.add(segment.end - segment.start, clock.monotonicMs());
       this.#moved.add(source);
@@ -67,7 +67,11 @@ export class TrackedSources {
     };
     const reopen = (source: Source) => this.#files.reopen(source);
     const onUnopened = (source: Source) => void this.look(source);
-    return new Source(fd, checkpoint, size, { onProgress, onStateChange, reopen, onUnopened }, clock.monotonicMs());
+    const events = { onProgress, onStateChange, reopen, onUnopened };
+    const inherited = former.inherit(checkpoint.generation);
+    const created = new Source(fd, checkpoint, inherited, size, events, clock.monotonicMs());
+    former.bind(created);
+    return created;
   }
 
   /** Generations that had ended when a former process stopped: it has not told what became of them. */
@@ -97,7 +101,7 @@ export class TrackedSources {
     this.#byFile.set(fileKey(source), source);
     if (this.at(source.path)?.state !== 'READING') this.#byPath.set(source.path, source);
     this.#files.used(source);
-    this.#tools.store.put(source.checkpoint);
+    this.#tools.store.mint(source.checkpoint);
     this.#direct(source);
   }
 

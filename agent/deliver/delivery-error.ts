@@ -9,7 +9,7 @@ import { CodedError } from '../../runtime/errors.ts';
  */
 export type FailureKind = 'retriable' | 'pausing' | 'too-large' | 'sequence';
 
-export type DeliveryErrorCode = 'NETWORK' | 'AUTHENTICATION' | 'UNSUPPORTED' | 'KAFKA';
+export type DeliveryErrorCode = 'NETWORK' | 'AUTHENTICATION' | 'UNSUPPORTED' | 'KAFKA' | 'STATE';
 
 export class DeliveryError extends CodedError<DeliveryErrorCode> {
   readonly kind: FailureKind;

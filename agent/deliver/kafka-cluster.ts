@@ -3,6 +3,7 @@ import { errorText } from '../../runtime/errors.ts';
 import type { Login, TlsMaterial } from '../../runtime/security.ts';
 import { type BrokerAddress, KafkaConnection } from '../kafka/kafka-connection.ts';
 import { type ConnectionError, kafkaErrorName } from '../kafka/kafka-error.ts';
+import { EARLIEST, type Fetched, fetch, LATEST, listOffsets, type Partition } from '../kafka/kafka-fetch.ts';
 import {
   apis,
   type ClusterMetadata,
@@ -32,7 +33,9 @@ const PRODUCE_TIMEOUT_MS = 20_000;
 /** Metadata asked for again within this time is answered from the last answer, so that fifty routes ask once. */
 const METADATA_FRESH_MS = 200;
 
-const NEEDS = [apis.produce, apis.metadata, apis.initProducerId, apis.describeProducers];
+const FETCH_BYTES_MAX = 8 * 1024 * 1024;
+
+const NEEDS = [apis.produce, apis.fetch, apis.listOffsets, apis.metadata, apis.initProducerId, apis.describeProducers];
 
 interface Link {
   opened: Promise<KafkaConnection>;
@@ -50,6 +53,7 @@ export class KafkaCluster {
   readonly #topics = new Map<string, TopicMetadata>();
   readonly #refreshes = new Map<string, { atMs: number; done: Promise<void> }>();
   #brokers = new Map<number, BrokerAddress>();
+  #clusterId = '';
   #closed = false;
 
   constructor(options: ClusterOptions) {
@@ -98,6 +102,31 @@ export class KafkaCluster {
     return known?.lastSequence;
   }
 
+  /** Which cluster it is and which life of the topic, as last learnt. */
+  async topicLife(topic: string): Promise<{ clusterId: string; topicId: string }> {
+    if (!this.#topics.has(topic)) await this.refresh(topic);
+    return { clusterId: this.#clusterId, topicId: this.#topics.get(topic)?.id ?? '' };
+  }
+
+  /** The first offset that a partition still has, and the one that its next record will get. */
+  async offsets(at: Partition): Promise<{ earliest: bigint; next: bigint }> {
+    const leader = await this.#leader(at.topic, at.partition);
+    const [earliest, next] = [
+      await call(leader, listOffsets(at, EARLIEST)),
+      await call(leader, listOffsets(at, LATEST)),
+    ];
+    const errorCode = earliest.errorCode || next.errorCode;
+    if (errorCode !== 0) throw answerError(errorCode, null);
+    return { earliest: earliest.offset, next: next.offset };
+  }
+
+  /** Record batches from `offset` on, as they are in the log. */
+  async fetch(at: Partition, offset: bigint): Promise<Fetched> {
+    const answer = await call(await this.#leader(at.topic, at.partition), fetch(at, offset, FETCH_BYTES_MAX));
+    if (answer.errorCode !== 0) throw answerError(answer.errorCode, null);
+    return answer;
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
     const links = await Promise.allSettled([...this.#links.values()].map(({ opened }) => opened));
@@ -108,6 +137,7 @@ export class KafkaCluster {
   async #fetchMetadata(topic: string): Promise<void> {
     const answer: ClusterMetadata = await call(await this.#anyBroker(), metadata([topic], this.#options.createTopics));
     this.#brokers = answer.brokers;
+    this.#clusterId = answer.clusterId;
     const found = answer.topics.get(topic);
     if (found) this.#topics.set(topic, found);
   }

@@ -1,6 +1,6 @@
 import { DecimalPosition } from './decimal.ts';
 import type { RecordBuffer } from './record-buffer.ts';
-import type { HeaderTemplate, HeaderTemplates } from './record-headers.ts';
+import { type HeaderTemplate, type HeaderTemplates, standardHeaders } from './record-headers.ts';
 import { varintBytes, writeVarint } from './varint.ts';
 
 const NEWLINE = 0x0a;
@@ -18,12 +18,30 @@ const NO_HEADERS = 0x00;
 /** attributes, timestampDelta and the null key, a byte each. */
 const FIXED_BYTES = 3;
 
+/** What of an entry decides how its lines are written, kept with each intent. */
+export interface FormatFacts {
+  host: string;
+  /** The entry's id, without `entries/`. */
+  entry: string;
+  headers: 'standard' | 'none';
+  maxLineBytes: number;
+}
+
 /** How the lines of one source are written. */
 export interface LineFormat {
+  /** The facts it is made from, as JSON. */
+  document: string;
   /** undefined: records without headers. */
   headers: HeaderTemplates | undefined;
   /** A longer line becomes several records, each flagged `split`. */
   maxLineBytes: number;
+}
+
+/** The format for the lines of one generation of a file at `path`. */
+export function lineFormat(facts: FormatFacts, file: { path: string; generation: string }): LineFormat {
+  const headers =
+    facts.headers === 'none' ? undefined : standardHeaders({ ...file, host: facts.host, entry: facts.entry });
+  return { document: JSON.stringify(facts), headers, maxLineBytes: facts.maxLineBytes };
 }
 
 export interface Chunk {

@@ -2,14 +2,20 @@ import { createBackoff } from '../../runtime/backoff.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { errorText } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import { kafkaErrorName } from '../kafka/kafka-error.ts';
-import type { ProducerIdentity } from '../kafka/kafka-messages.ts';
-import { DeliveryError, DUPLICATE_SEQUENCE_NUMBER, kafkaAnswerError } from './delivery-error.ts';
+import type { Partition } from '../kafka/kafka-fetch.ts';
+import { DeliveryError } from './delivery-error.ts';
 import type { KafkaCluster } from './kafka-cluster.ts';
-import { lastSequenceOf } from './last-sequence.ts';
-import { lastOf, type OutgoingBatch, type Sequenced } from './outgoing-batch.ts';
-import { stampProducer } from './record-batch.ts';
-import { sequenceAfter, sequenceDistance } from './sequence.ts';
+import {
+  bySequence,
+  type OutgoingBatch,
+  outgoing,
+  type RecoveredBatch,
+  recovered,
+  type Sequenced,
+} from './outgoing-batch.ts';
+import type { PartitionLedger } from './partition-ledger.ts';
+import { asDeliveryError, produceBatch } from './produce-batch.ts';
+import { askKafka, buildMissing, takeId } from './reconcile.ts';
 import { Trouble } from './trouble.ts';
 
 /** Kafka remembers the last five batches of a producer on a partition (KIP-98, KIP-185): more in flight could not be told apart. */
@@ -19,22 +25,21 @@ const IDLE_MS = 60_000;
 const RETRY = { initialMs: 100, maxMs: 5_000 };
 
 /**
- * Sends batches to one partition in order, each once: an idempotent producer of its own. A failed batch stops the sending; when all
- * in flight have an answer, the failed ones go again in their order with their first sequences, so that the broker recognises
- * what it has. OPEN → SETTLING (waits for what is in flight) → RECOVERING (waits, asks, or takes a new id) → OPEN; CLOSED at the end.
- */
+ * Sends batches to one partition in order, each once: an idempotent producer of its own, which outlives the process. What a batch is made
+ * of is written down before it is sent. A failed batch stops the sending; when all in flight have an answer, the failed ones go again
+ * in their order with their first sequences, so that the broker recognises what it has. A new process asks Kafka first what it has.
+ * OPEN → SETTLING (waits for what is in flight) → RECOVERING (asks, builds again, or takes a new id) → OPEN; CLOSED at the end. */
 export class PartitionProducer {
   readonly #cluster: KafkaCluster;
+  readonly #ledger: PartitionLedger;
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #trouble: Trouble;
   readonly #stop = new AbortController();
   readonly #backoff = createBackoff(RETRY);
-  readonly topic: string;
-  readonly partition: number;
   #state: 'OPEN' | 'SETTLING' | 'RECOVERING' | 'CLOSED' = 'OPEN';
-  #identity: ProducerIdentity | undefined;
-  #nextSequence = 0;
+  /** What a former process left is in accord with Kafka. */
+  #reconciled: boolean;
   #queue: Sequenced[] = [];
   #inFlight: Sequenced[] = [];
   #failed: Sequenced[] = [];
@@ -42,26 +47,31 @@ export class PartitionProducer {
   #limit = 1;
   #successMs = 0;
   #returns = 0;
+  /** Kafka would not tell what it has, and is tried by sending again. */
+  #untold = false;
   /** Batches are compressed side by side, and take their turns. */
   #order: Promise<void> = Promise.resolve();
-  #lastOffset = -1n;
 
   constructor(
     cluster: KafkaCluster,
-    target: { topic: string; partition: number },
+    ledger: PartitionLedger,
     tools: { clock: Clock; logger: Logger; onFailureChange: () => void },
   ) {
     this.#cluster = cluster;
-    this.topic = target.topic;
-    this.partition = target.partition;
+    this.#ledger = ledger;
+    this.#reconciled = ledger.producer === undefined;
     this.#clock = tools.clock;
-    this.#logger = tools.logger.child(target);
+    this.#logger = tools.logger.child({ topic: ledger.topic, partition: ledger.partition });
     this.#trouble = new Trouble({ clock: tools.clock, logger: this.#logger, onChange: tools.onFailureChange });
   }
 
-  /** What holds up delivery, for a person; undefined while all is well or the trouble is young. */
+  get at(): Partition {
+    return this.#ledger;
+  }
+
+  /** What holds up delivery, for a person; undefined while nothing waits, all is well or the trouble is young. */
   get failure(): DeliveryError | undefined {
-    return this.#trouble.shown;
+    return this.#queue.length + this.#inFlight.length + this.#failed.length > 0 ? this.#trouble.shown : undefined;
   }
 
   /** How often batches were given back: what was begun before must not overtake them. */
@@ -74,13 +84,20 @@ export class PartitionProducer {
     this.#order = this.#order.then(task);
   }
 
-  /** Takes a batch to send after those before it. The caller keeps to IN_FLIGHT_MAX batches without an answer. */
-  enqueue(batch: OutgoingBatch): void {
-    this.#queue.push({ ...batch, baseSequence: undefined, attempts: 0, failure: undefined });
+  /** Takes what a former process left open, before anything else. */
+  restore(batches: readonly RecoveredBatch[]): void {
+    this.#queue = batches.map(recovered);
+    this.#ledger.restore(this.#queue);
     this.#drive();
   }
 
-  /** Stops sending and forgets what has no answer: it was not acknowledged, so it will be read again. */
+  /** Takes a batch to send after those before it. The caller keeps to IN_FLIGHT_MAX batches without an answer. */
+  enqueue(batch: OutgoingBatch): void {
+    this.#queue.push(outgoing(batch));
+    this.#drive();
+  }
+
+  /** Stops sending and forgets what has no answer: the next process asks Kafka whether it is there. */
   close(): void {
     this.#state = 'CLOSED';
     this.#stop.abort();
@@ -89,148 +106,146 @@ export class PartitionProducer {
 
   #drive(): void {
     if (this.#state !== 'OPEN') return;
-    if (!this.#identity) {
+    if (!this.#reconciled || !this.#ledger.producer) {
       if (this.#queue.length > 0) this.#recover();
       return;
     }
     // Brokers forget the ids of idle producers, after a day unless told otherwise: then the first answer counts again.
     if (this.#inFlight.length === 0 && this.#clock.monotonicMs() - this.#successMs > IDLE_MS) this.#limit = 1;
     while (this.#inFlight.length < this.#limit) {
-      const batch = this.#queue.shift();
-      if (!batch) return;
-      void this.#send(batch, this.#identity);
+      const batch = this.#queue[0];
+      if (!batch || !this.#place(batch)) return;
+      this.#queue.shift();
+      void this.#send(batch);
     }
   }
 
-  async #send(batch: Sequenced, identity: ProducerIdentity): Promise<void> {
-    if (batch.baseSequence === undefined) {
-      batch.baseSequence = this.#nextSequence;
-      this.#nextSequence = sequenceAfter(batch.baseSequence, batch.recordCount);
-      stampProducer(batch.encoded, identity, batch.baseSequence);
+  /** Without its intent on the disk a batch is not sent: it waits until the state can be written again. */
+  #place(batch: Sequenced): boolean {
+    if (batch.baseSequence !== undefined) return true;
+    try {
+      this.#ledger.place(batch);
+      return true;
+    } catch (error) {
+      this.#trouble.begin(new DeliveryError('STATE', 'pausing', errorText(error), { cause: error }));
+      if (this.#inFlight.length > 0) this.#state = 'SETTLING';
+      else this.#recover();
+      return false;
     }
+  }
+
+  async #send(batch: Sequenced): Promise<void> {
     this.#inFlight.push(batch);
-    batch.failure = await this.#attempt(batch);
-    this.#inFlight.splice(this.#inFlight.indexOf(batch), 1);
-    if (this.#state === 'CLOSED') {
-      if (!batch.failure) batch.onDelivered();
-      return;
-    }
-    if (batch.failure) {
+    try {
+      const tools = { clock: this.#clock, signal: this.#stop.signal };
+      this.#succeeded(batch, await produceBatch(this.#cluster, this.#ledger, batch, tools));
+    } catch (error) {
+      batch.failure = asDeliveryError(error);
       this.#failed.push(batch);
       if (this.#state === 'OPEN') this.#state = 'SETTLING';
-    } else {
-      this.#succeeded(batch);
     }
+    this.#inFlight.splice(this.#inFlight.indexOf(batch), 1);
     if (this.#state === 'SETTLING' && this.#inFlight.length === 0) this.#settle();
     else this.#drive();
   }
 
-  async #attempt(batch: Sequenced): Promise<DeliveryError | undefined> {
-    batch.attempts++;
-    try {
-      const answer = await this.#cluster.produce(this.topic, this.partition, batch.encoded);
-      if (answer.throttleMs > 0) await this.#clock.sleep(answer.throttleMs, this.#stop.signal).catch(() => {});
-      if (answer.errorCode === DUPLICATE_SEQUENCE_NUMBER) return undefined;
-      if (answer.errorCode !== 0) {
-        return kafkaAnswerError(answer.errorCode, kafkaErrorName(answer.errorCode), answer.errorMessage);
-      }
-      // A repetition may be answered with the offset of the first time, before those of batches sent since.
-      if (batch.attempts === 1) this.#checkOffset(answer.baseOffset);
-      return undefined;
-    } catch (error) {
-      return error as DeliveryError;
-    }
-  }
-
-  /** Answers come in the order of the batches, so their offsets rise. */
-  #checkOffset(offset: bigint): void {
-    if (offset <= this.#lastOffset) {
-      const fields = { offset, former: this.#lastOffset };
-      this.#logger.error('offsets went back: the topic was created anew or has lost records', fields);
-    }
-    this.#lastOffset = offset;
-  }
-
-  #succeeded(batch: Sequenced): void {
+  #succeeded(batch: Sequenced, offset: bigint): void {
+    const { lastOffset: former } = this.#ledger;
+    // A repetition may be answered with the offset of the first time, before those of batches sent since; others come in their order.
+    if (batch.attempts === 1 && offset >= 0n && offset <= former)
+      this.#logger.error('offsets went back: Kafka has lost records, or the topic was made anew', { offset, former });
     this.#limit = IN_FLIGHT_MAX;
+    this.#untold = false;
     this.#successMs = this.#clock.monotonicMs();
     this.#backoff.reset();
     if (this.#state === 'OPEN') this.#trouble.end();
-    batch.onDelivered();
+    this.#ledger.delivered(batch, offset);
   }
 
   /** All in flight have an answer: puts the failed ones back, in their order, and recovers from what the first one met. */
   #settle(): void {
-    const failed = this.#failed.sort((a, b) => sequenceDistance(b.baseSequence as number, a.baseSequence as number));
+    const failed = this.#failed.sort(bySequence);
     this.#failed = [];
     this.#queue = [...failed, ...this.#queue];
-    const first = failed[0] as Sequenced;
-    const error = first.failure as DeliveryError;
-    this.#trouble.begin(error);
     this.#limit = 1;
-    if (error.kind === 'too-large' && first.recordCount > 1) this.#handBack(first.baseSequence as number, error);
-    else if (error.kind === 'sequence') this.#recover(() => this.#compareSequences());
-    else this.#recover();
+    const [first] = failed;
+    const error = first?.failure;
+    if (error) this.#trouble.begin(error);
+    if (first && error?.kind === 'too-large' && first.recordCount > 1) {
+      // The broker has refused the first batch and so has none after it.
+      this.#handBack(0, error);
+      this.#state = 'OPEN';
+    } else {
+      if (error?.kind === 'sequence') this.#reconciled = false;
+      this.#recover();
+    }
   }
 
-  /** The broker has refused the first batch and so has none after it: their lines come again in smaller batches. */
-  #handBack(firstSequence: number, error: DeliveryError): void {
-    const batches = this.#queue;
-    this.#queue = [];
-    this.#nextSequence = firstSequence;
+  /** The lines of the batches from `index` on come again. */
+  #handBack(index: number, tooLarge: DeliveryError | undefined): void {
+    const batches = this.#queue.splice(index);
+    this.#ledger.void(batches);
     this.#returns++;
-    this.#state = 'OPEN';
-    for (const batch of batches) batch.onTooLarge(error);
+    for (const batch of batches) batch.onReturned(tooLarge);
   }
 
-  #recover(step: () => Promise<void> = async () => {}): void {
+  #recover(): void {
     this.#state = 'RECOVERING';
-    void this.#recovery(step);
+    void this.#recovery();
   }
 
-  async #recovery(step: () => Promise<void>): Promise<void> {
+  async #recovery(): Promise<void> {
     let wait = this.#trouble.there;
     while (!this.#stop.signal.aborted) {
       try {
         if (wait) await this.#clock.sleep(this.#backoff.next(), this.#stop.signal);
-        await this.#cluster.refresh(this.topic);
-        await step();
-        this.#identity ??= await this.#cluster.initProducer();
+        await this.#cluster.refresh(this.at.topic);
+        if (!this.#reconciled) await this.#reconcile();
+        if (!this.#ledger.producer) await takeId(this.#cluster, this.#ledger);
         break;
       } catch (error) {
         if (this.#stop.signal.aborted) return;
-        const failure =
-          error instanceof DeliveryError ? error : new DeliveryError('NETWORK', 'retriable', errorText(error));
-        this.#trouble.begin(failure);
+        this.#trouble.begin(asDeliveryError(error));
         wait = true;
       }
     }
     if (this.#state !== 'RECOVERING') return;
     this.#state = 'OPEN';
+    if (this.#queue.length === 0) this.#trouble.end();
     this.#drive();
   }
 
   /**
-   * The broker's sequence is not ours, as after its restart, when it remembers a producer's last batch only. DescribeProducers tells
-   * exactly what it has: that is delivered, the rest goes again. An id that it does not know any more leaves it open.
+   * Brings what has no answer in accord with what Kafka has: after a crash, and when the broker's sequence is not ours, as after its
+   * restart, when it remembers a producer's last batch only.
    */
-  async #compareSequences(): Promise<void> {
-    const last = this.#identity && (await lastSequenceOf(this.#cluster, this, this.#identity));
-    if (last !== undefined) {
-      while (this.#queue[0]?.baseSequence !== undefined && sequenceDistance(lastOf(this.#queue[0]), last) >= 0) {
-        this.#queue.shift()?.onDelivered();
-      }
-      const next = this.#queue[0]?.baseSequence;
-      if (next === undefined || next === sequenceAfter(last, 1)) return;
+  async #reconcile(): Promise<void> {
+    const open = this.#queue.filter(({ baseSequence }) => baseSequence !== undefined);
+    const { delivered, continues, certain } = await askKafka(this.#cluster, this.#ledger, open);
+    this.#queue = this.#queue.filter((batch) => !delivered.has(batch));
+    for (const batch of delivered) this.#ledger.delivered(batch, -1n);
+    if (!certain && open.length > 0) {
+      const fields = { batches: open.length, remedy: 'grant the agent READ on the topic' };
+      this.#logger.warn('Kafka may not tell what it has: batches may be there twice', fields);
     }
-    this.#logger.warn(
-      'Kafka has forgotten the producer id: batches without an answer go again and may be there twice',
-      {
-        batches: this.#queue.filter(({ baseSequence }) => baseSequence !== undefined).length,
-      },
-    );
-    this.#identity = undefined;
-    this.#nextSequence = 0;
-    for (const batch of this.#queue) batch.baseSequence = undefined;
+    const tryBySending = !certain && !this.#untold;
+    this.#untold = !certain;
+    if (continues && (certain || tryBySending)) await this.#build();
+    else this.#startAnew();
+    this.#reconciled = true;
+  }
+
+  /** What a former process left is sent with the same id and sequence; what can't be built, and what is after it, goes back. */
+  async #build(): Promise<void> {
+    const missing = await buildMissing(this.#queue, this.#ledger);
+    if (missing !== -1) this.#handBack(missing, undefined);
+  }
+
+  /** Another id: what a former process left is read again, the rest is sent with new places. */
+  #startAnew(): void {
+    this.#ledger.forget();
+    const [first] = this.#queue;
+    if (first && !first.encoded) this.#handBack(0, undefined);
+    else this.#ledger.void(this.#queue);
   }
 }

@@ -74,3 +74,31 @@ export function stampProducer(
   const checksum = records.reduce((crc, piece) => crc32c(piece, crc), crc32c(header.subarray(CRC_FROM)));
   header.writeUInt32BE(checksum, CRC_AT);
 }
+
+/** What the header of a batch in a partition's log tells. */
+export interface LoggedBatch {
+  lastOffset: bigint;
+  producer: ProducerIdentity;
+  baseSequence: number;
+  recordCount: number;
+}
+
+/** The headers of the whole batches in `log`, as Kafka's Fetch gives them; a batch that is cut ends it. */
+export function* batchHeaders(log: Buffer): Generator<LoggedBatch> {
+  for (let at = 0; at + BATCH_HEADER_BYTES <= log.length; ) {
+    const length = log.readInt32BE(at + 8) + 12;
+    if (at + length > log.length) return;
+    yield {
+      lastOffset: log.readBigInt64BE(at) + BigInt(log.readInt32BE(at + 23)),
+      producer: { id: log.readBigInt64BE(at + 43), epoch: log.readInt16BE(at + 51) },
+      baseSequence: log.readInt32BE(at + 53),
+      recordCount: log.readInt32BE(at + 57),
+    };
+    at += length;
+  }
+}
+
+/** CRC-32C of `bytes`. */
+export function checksumOf(bytes: Uint8Array): number {
+  return crc32c(bytes);
+}

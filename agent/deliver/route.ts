@@ -1,5 +1,6 @@
 import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
+import type { BatchFacts, IntentSegment } from '../state/intent-store.ts';
 import { compress } from './compress.ts';
 import type { DeliveryError } from './delivery-error.ts';
 import { IN_FLIGHT_MAX, type PartitionProducer } from './partition-producer.ts';
@@ -7,15 +8,9 @@ import { type Compression, encodeRecordBatch } from './record-batch.ts';
 import { RECORD_BYTES_MAX } from './record-buffer.ts';
 import type { Workbench, WorkPool } from './work-pool.ts';
 
-/** A run of whole lines of one source inside one batch. */
-export interface Segment {
+/** A run of whole lines of one source inside one batch; `end` is inside a line where its last record is a `split` one. */
+export interface Segment extends IntentSegment {
   source: RouteSource;
-  /** Positions in the source's generation; `end` is where the next line starts. */
-  start: number;
-  end: number;
-  lines: number;
-  /** `end` is inside a line: its last record is a `split` one. */
-  endsInsideLine: boolean;
 }
 
 /** What one turn of a source gave. */
@@ -34,9 +29,9 @@ export interface RouteSource {
   /** Reads on and encodes lines into the bench's records. Never rejects. */
   fill(bench: Workbench): Promise<Filled>;
   /** Kafka has the segment. Segments may be told in any order. */
-  delivered(segment: Segment): void;
+  delivered(segment: IntentSegment): void;
   /** Kafka does not have the segment and will not get it from this batch: it must be read again. */
-  returned(segment: Segment): void;
+  returned(segment: IntentSegment): void;
 }
 
 /** While a batch is under way, a small one waits this long for more lines. */
@@ -128,7 +123,9 @@ export class Route {
 
   #dispatch(bench: Workbench, segments: Segment[], returns: number): void {
     const { clock, pool } = this.#tools;
-    const header = { compression: this.compression, recordCount: bench.records.records, timestampMs: clock.nowMs() };
+    const { compression } = this;
+    const recordCount = bench.records.records;
+    const facts: BatchFacts = { compression, recordCount, timestampMs: clock.nowMs(), segments };
     const rawBytes = bench.records.length;
     const compressed = compress(bench.records.view(), this.compression);
     // The rejection is met below, in its turn.
@@ -143,17 +140,18 @@ export class Route {
         this.#notify();
       };
       try {
-        const encoded = encodeRecordBatch(header, await compressed);
+        const encoded = encodeRecordBatch(facts, await compressed);
         held = Math.min(encoded.byteLength, RECORD_BYTES_MAX);
         pool.giveBytes(RECORD_BYTES_MAX - held);
         // Batches before it were given back since it was begun: its lines must not overtake theirs.
         if (returns !== this.producer.returns) return finish((source, segment) => source.returned(segment));
         this.producer.enqueue({
           encoded,
-          recordCount: header.recordCount,
+          recordCount,
+          facts,
           onDelivered: () => finish((source, segment) => source.delivered(segment)),
-          onTooLarge: (error) => {
-            this.#shrink(rawBytes, error);
+          onReturned: (tooLarge) => {
+            if (tooLarge) this.#shrink(rawBytes, tooLarge);
             finish((source, segment) => source.returned(segment));
           },
         });
@@ -171,7 +169,7 @@ export class Route {
     const smaller = Math.max(BATCH_BYTES_MIN, Math.floor(rawBytes / 2));
     if (smaller >= this.#batchBytesMax) return;
     this.#batchBytesMax = smaller;
-    const { topic, partition } = this.producer;
+    const { topic, partition } = this.producer.at;
     this.#tools.logger.warn('making smaller batches', { topic, partition, bytes: smaller, error: error.message });
   }
 

@@ -1,6 +1,9 @@
 import { createHash } from 'node:crypto';
+import type { IntentStore } from '../state/intent-store.ts';
 import type { DeliveryError } from './delivery-error.ts';
 import type { KafkaCluster } from './kafka-cluster.ts';
+import type { RecoveredBatch } from './outgoing-batch.ts';
+import { PartitionLedger } from './partition-ledger.ts';
 import { PartitionProducer } from './partition-producer.ts';
 import type { Compression } from './record-batch.ts';
 import { Route, type RouteTools } from './route.ts';
@@ -16,14 +19,24 @@ export interface PartitionChoice {
 export class Router {
   readonly #cluster: KafkaCluster;
   readonly #tools: RouteTools;
+  readonly #intents: IntentStore;
   readonly #onFailureChange: () => void;
   readonly #routes = new Map<string, Route>();
   readonly #producers = new Map<string, PartitionProducer>();
 
-  constructor(cluster: KafkaCluster, tools: RouteTools, onFailureChange: () => void) {
+  constructor(cluster: KafkaCluster, intents: IntentStore, tools: RouteTools, onFailureChange: () => void) {
     this.#cluster = cluster;
+    this.#intents = intents;
     this.#tools = tools;
     this.#onFailureChange = onFailureChange;
+  }
+
+  /** Finishes what a former process left open; before the first route. */
+  restore(batches: readonly RecoveredBatch[]): void {
+    const byPartition = Map.groupBy(batches, ({ intent }) => `${intent.topic}/${intent.partition}`);
+    for (const [first, ...more] of byPartition.values()) {
+      if (first) this.#producer(first.intent.topic, first.intent.partition).restore([first, ...more]);
+    }
   }
 
   /** Rejects with DeliveryError while the topic is not there or Kafka can't be reached. */
@@ -50,7 +63,8 @@ export class Router {
     if (!producer) {
       const { clock, logger } = this.#tools;
       const tools = { clock, logger, onFailureChange: this.#onFailureChange };
-      producer = new PartitionProducer(this.#cluster, { topic, partition }, tools);
+      const ledger = new PartitionLedger(this.#intents, { topic, partition });
+      producer = new PartitionProducer(this.#cluster, ledger, tools);
       this.#producers.set(key, producer);
     }
     return producer;
@@ -58,14 +72,15 @@ export class Router {
 
   /** What holds up delivery to `topic`, or to any topic. */
   failure(topic?: string): DeliveryError | undefined {
-    for (const { producer, open } of this.#routes.values()) {
-      if (open > 0 && (topic === undefined || producer.topic === topic) && producer.failure) return producer.failure;
+    for (const producer of this.#producers.values()) {
+      if ((topic === undefined || producer.at.topic === topic) && producer.failure) return producer.failure;
     }
     return undefined;
   }
 
   async close(): Promise<void> {
     for (const route of this.#routes.values()) route.close();
+    for (const producer of this.#producers.values()) producer.close();
     await this.#cluster.close();
   }
 }

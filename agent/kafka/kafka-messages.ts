@@ -9,6 +9,8 @@ import { WireWriter } from './wire-writer.ts';
  */
 export const apis = {
   produce: { name: 'Produce', key: 0, version: 9, since: '2.8' },
+  fetch: { name: 'Fetch', key: 1, version: 12, since: '2.7' },
+  listOffsets: { name: 'ListOffsets', key: 2, version: 7, since: '3.0' },
   metadata: { name: 'Metadata', key: 3, version: 12, since: '3.1' },
   saslHandshake: { name: 'SaslHandshake', key: 17, version: 1, since: '1.0' },
   apiVersions: { name: 'ApiVersions', key: 18, version: 3, since: '2.4' },
@@ -44,11 +46,14 @@ export function apiVersions(): KafkaRequest<Map<number, { min: number; max: numb
 
 export interface TopicMetadata {
   errorCode: number;
+  /** Another one when a topic is deleted and made again (KIP-516), hex. */
+  id: string;
   /** Leader node by partition; -1 while it has none. */
   leaders: number[];
 }
 
 export interface ClusterMetadata {
+  clusterId: string;
   /** By node id. */
   brokers: Map<number, { host: string; port: number }>;
   topics: Map<string, TopicMetadata>;
@@ -71,9 +76,9 @@ export function metadata(topics: readonly string[], createTopics: boolean): Kafk
   const parse = (reader: WireReader) => {
     reader.int32();
     const brokers = reader.compactArray(() => parseBroker(reader));
-    reader.compactString();
+    const clusterId = reader.compactString() ?? '';
     reader.int32();
-    return { brokers: new Map(brokers), topics: new Map(reader.compactArray(() => parseTopic(reader))) };
+    return { clusterId, brokers: new Map(brokers), topics: new Map(reader.compactArray(() => parseTopic(reader))) };
   };
   return { api: apis.metadata, flexible: true, body: [writer.done()], parse };
 }
@@ -89,7 +94,7 @@ function parseBroker(reader: WireReader): [number, { host: string; port: number 
 function parseTopic(reader: WireReader): [string, TopicMetadata] {
   const errorCode = reader.int16();
   const name = reader.compactString() ?? '';
-  reader.skipUuid();
+  const id = reader.uuid();
   reader.boolean();
   const leaders: number[] = [];
   reader.compactArray(() => {
@@ -102,7 +107,7 @@ function parseTopic(reader: WireReader): [string, TopicMetadata] {
   });
   reader.int32();
   reader.tags();
-  return [name, { errorCode, leaders }];
+  return [name, { errorCode, id, leaders }];
 }
 
 /** An answer that is a number of Kafka's (0: well) and what it is about. */

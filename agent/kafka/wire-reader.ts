@@ -61,8 +61,9 @@ export class WireReader {
     return this.#items(this.unsignedVarint() - 1, read);
   }
 
-  skipUuid(): void {
-    this.#advance(16);
+  /** In hex. */
+  uuid(): string {
+    return this.#take(16).toString('hex');
   }
 
   /** Passes over tagged fields, known to later versions only. */

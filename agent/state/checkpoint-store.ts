@@ -87,6 +87,13 @@ export class CheckpointStore implements StatePart {
     state.add(this);
   }
 
+  /** All checkpoints that are written. */
+  all(): Checkpoint[] {
+    const select = this.#state.db.prepare('SELECT * FROM generation');
+    select.setReadBigInts(true);
+    return select.all().map(fromRow);
+  }
+
   /** All checkpoints of one entry, those noted and not yet written too. */
   load(entryUid: string): Checkpoint[] {
     const select = this.#state.db.prepare('SELECT * FROM generation WHERE entry_uid = ?');
@@ -99,6 +106,12 @@ export class CheckpointStore implements StatePart {
       else known.delete(noted.generation);
     }
     return [...known.values()];
+  }
+
+  /** Notes a new generation: its id is on the disk before any of its lines is sent. */
+  mint(checkpoint: Checkpoint): void {
+    this.put(checkpoint);
+    this.#state.hurry();
   }
 
   /** Notes a checkpoint for the next flush. */

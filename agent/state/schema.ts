@@ -21,9 +21,11 @@ const STEPS: readonly string[] = [
    CREATE TABLE producer (
      topic TEXT NOT NULL, partition INTEGER NOT NULL, cluster_id TEXT NOT NULL, topic_id TEXT NOT NULL,
      producer_id INTEGER NOT NULL, epoch INTEGER NOT NULL, next_sequence INTEGER NOT NULL, last_offset INTEGER NOT NULL,
+     usable INTEGER NOT NULL,
      PRIMARY KEY (topic, partition)) STRICT, WITHOUT ROWID;
    CREATE TABLE intent (
-     id INTEGER PRIMARY KEY, topic TEXT NOT NULL, partition INTEGER NOT NULL, base_sequence INTEGER NOT NULL,
+     id INTEGER PRIMARY KEY, topic TEXT NOT NULL, partition INTEGER NOT NULL,
+     producer_id INTEGER NOT NULL, epoch INTEGER NOT NULL, base_sequence INTEGER NOT NULL,
      record_count INTEGER NOT NULL, timestamp_ms INTEGER NOT NULL, compression TEXT NOT NULL, segments TEXT NOT NULL) STRICT;
    CREATE TABLE format (id INTEGER PRIMARY KEY, document TEXT NOT NULL UNIQUE) STRICT;
    CREATE TABLE fact (id TEXT PRIMARY KEY, document TEXT NOT NULL, audited INTEGER NOT NULL, time_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;

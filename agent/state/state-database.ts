@@ -26,6 +26,7 @@ export class StateDatabase {
   readonly db: DatabaseSync;
   readonly file: string;
   readonly #parts: StatePart[] = [];
+  #urgent = false;
 
   private constructor(db: DatabaseSync, file: string) {
     this.db = db;
@@ -61,6 +62,16 @@ export class StateDatabase {
     this.#parts.push(part);
   }
 
+  /** Something was noted that must be on the disk before anything is sent, such as a new generation's id. */
+  hurry(): void {
+    this.#urgent = true;
+  }
+
+  /** Writes what is noted if that is urgent. Throws StateError, and it stays urgent, when that fails. */
+  flushUrgent(nowMs: number): void {
+    if (this.#urgent) this.flush(nowMs);
+  }
+
   /** Writes all that is noted in one transaction; throws StateError and keeps it noted when that fails. */
   flush(nowMs: number): void {
     const parts = this.#parts.filter(({ dirty }) => dirty);
@@ -69,6 +80,7 @@ export class StateDatabase {
       for (const part of parts) part.write(nowMs);
     });
     for (const part of parts) part.written();
+    this.#urgent = false;
   }
 
   /** Runs `task` in a transaction, which is on the disk when this returns. Throws StateError, and nothing is written, when that fails. */

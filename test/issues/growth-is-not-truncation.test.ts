@@ -19,9 +19,9 @@ test('a file that grows and is read while it is looked at is not taken for a tru
   const { dev: device, ino: inode } = fstatSync(fd, { bigint: true });
   const checkpoint = newCheckpoint('e', 'g', { device, inode, path: file, bornMs: 0 });
   const events = { onProgress: () => {}, onStateChange: () => {} };
-  const source = new Source(fd, checkpoint, 0, events, 0);
-  const nowhere = { producer: { topic: 't', partition: 0 }, wake: () => {} } as unknown as Route;
-  source.assign(nowhere, { headers: undefined, maxLineBytes: 1000 });
+  const source = new Source(fd, checkpoint, { open: [], delivered: [] }, 0, events, 0);
+  const nowhere = { producer: { at: { topic: 't', partition: 0 } }, wake: () => {} } as unknown as Route;
+  source.assign(nowhere, { document: '', headers: undefined, maxLineBytes: 1000 });
   const bench = { chunk: Buffer.alloc(1 << 20), records: new RecordBuffer() };
   for (let look = 0; look < LOOKS; look++) {
     const looked = source.look(0);

@@ -7,10 +7,12 @@ import {
   type StartRule,
 } from '../../agent/collect/discovery.ts';
 import { FileBudget } from '../../agent/collect/file-budget.ts';
+import { FormerBatches } from '../../agent/collect/former-batches.ts';
 import type { Source } from '../../agent/collect/source.ts';
 import { SourceSet } from '../../agent/collect/source-set.ts';
 import { RecordBuffer } from '../../agent/deliver/record-buffer.ts';
 import type { Route, Segment } from '../../agent/deliver/route.ts';
+import { WorkPool } from '../../agent/deliver/work-pool.ts';
 import { CheckpointStore } from '../../agent/state/checkpoint-store.ts';
 import type { Loss, Sealed } from '../../agent/state/facts.ts';
 import { StateDatabase } from '../../agent/state/state-database.ts';
@@ -20,7 +22,7 @@ import type { TempDir } from './temp-dir.ts';
 
 export const HOUR_MS = 3_600_000;
 const signal = new AbortController().signal;
-const nowhere = { producer: { topic: 't', partition: 0 }, wake: () => {} } as unknown as Route;
+const nowhere = { producer: { at: { topic: 't', partition: 0 } }, wake: () => {} } as unknown as Route;
 
 export interface GroundOptions {
   filesMax?: number;
@@ -56,10 +58,11 @@ export class Ground {
     const logger = createLogger({ level: 'error', format: 'json', write: () => {} });
     const facts = { loss: (loss: Loss) => this.losses.push(loss), sealed: (fact: Sealed) => this.sealed.push(fact) };
     this.budget = new FileBudget(filesMax, pinnedBytesMax, clock);
-    const tools = { clock, logger, store: this.store, facts, budget: this.budget, once };
+    const former = new FormerBatches([], { store: this.store, pool: new WorkPool(1), budget: this.budget, logger });
+    const tools = { clock, logger, store: this.store, facts, former, budget: this.budget, once };
     this.set = new SourceSet('e', { ...tools, onDelivered: () => {}, onStateChange: () => {} }, (source) => {
       if (source.state === 'PAUSED') source.resume();
-      source.assign(nowhere, { headers: undefined, maxLineBytes: 1000 });
+      source.assign(nowhere, { document: '', headers: undefined, maxLineBytes: 1000 });
     });
   }
 

@@ -31,13 +31,16 @@ export function newTopic(): string {
   return `test-${randomUUID()}`;
 }
 
-/** Makes a topic of the test's own and returns its name. */
+/** Makes a topic of the test's own, of a new name unless one is given, and returns its name. */
 export async function createTopic(
   bootstrap: readonly string[],
   partitions = 1,
-  { entrance = {}, ...config }: Omit<kafkajs.ITopicConfig, 'topic'> & { entrance?: Entrance } = {},
+  {
+    entrance = {},
+    name = newTopic(),
+    ...config
+  }: Omit<kafkajs.ITopicConfig, 'topic'> & { entrance?: Entrance; name?: string } = {},
 ): Promise<string> {
-  const name = newTopic();
   const admin = client(bootstrap, entrance).admin();
   await admin.connect();
   try {
@@ -46,6 +49,16 @@ export async function createTopic(
     await admin.disconnect();
   }
   return name;
+}
+
+export async function deleteTopic(bootstrap: readonly string[], topic: string): Promise<void> {
+  const admin = client(bootstrap, {}).admin();
+  await admin.connect();
+  try {
+    await admin.deleteTopics({ topics: [topic] });
+  } finally {
+    await admin.disconnect();
+  }
 }
 
 /** The topics there are. */

@@ -3,7 +3,9 @@ import { utimes, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { EntryCollector } from '../../../agent/collect/entry-collector.ts';
 import { FileBudget } from '../../../agent/collect/file-budget.ts';
+import { FormerBatches } from '../../../agent/collect/former-batches.ts';
 import type { Router } from '../../../agent/deliver/router.ts';
+import { WorkPool } from '../../../agent/deliver/work-pool.ts';
 import { CheckpointStore } from '../../../agent/state/checkpoint-store.ts';
 import { FactStore } from '../../../agent/state/fact-store.ts';
 import { StateDatabase } from '../../../agent/state/state-database.ts';
@@ -24,9 +26,11 @@ test('where a file is read from depends on the rule and on whether it was there 
   const store = new CheckpointStore(state);
   const logger = createLogger({ level: 'error', format: 'json', write: () => {} });
   const budget = new FileBudget(10);
+  const former = new FormerBatches([], { store, pool: new WorkPool(1), budget, logger });
   const positionWith = async (start: string, entryCameMs: number) => {
     const clock = { nowMs: () => entryCameMs, monotonicMs: () => 0, sleep: async () => {} };
     const tools = {
+      former,
       clock,
       logger,
       store,

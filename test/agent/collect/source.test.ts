@@ -17,9 +17,9 @@ function sourceOf(file: string) {
   const { dev: device, ino: inode, size } = fstatSync(fd, { bigint: true });
   const checkpoint = newCheckpoint('e', 'g', { device, inode, path: file, bornMs: 0 });
   const events = { onProgress: () => {}, onStateChange: () => {} };
-  const source = new Source(fd, checkpoint, Number(size), events, 0);
-  const nowhere = { producer: { topic: 't', partition: 0 }, wake: () => {} } as unknown as Route;
-  source.assign(nowhere, { headers: undefined, maxLineBytes: 1000 });
+  const source = new Source(fd, checkpoint, { open: [], delivered: [] }, Number(size), events, 0);
+  const nowhere = { producer: { at: { topic: 't', partition: 0 } }, wake: () => {} } as unknown as Route;
+  source.assign(nowhere, { document: '', headers: undefined, maxLineBytes: 1000 });
   const bench = { chunk: Buffer.alloc(1 << 20), records: new RecordBuffer() };
   const turn = async (): Promise<Segment | undefined> => {
     // Room for one line: the first always has it.

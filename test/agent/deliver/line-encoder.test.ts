@@ -12,7 +12,7 @@ const headers = standardHeaders({ host: 'web-17', path: '/var/log/a b.log', entr
 function encodeAll(bytes: Buffer, options: { chunkBytes: number; maxLineBytes: number; position: number }) {
   const encoder = new LineEncoder();
   const target = new RecordBuffer();
-  const format = { headers, maxLineBytes: options.maxLineBytes };
+  const format = { document: '', headers, maxLineBytes: options.maxLineBytes };
   let at = 0;
   let insideLine = false;
   let want = options.chunkBytes;
@@ -96,7 +96,7 @@ test('a half line stays in the file until it is the last', () => {
   const target = new RecordBuffer();
   const bytes = Buffer.from('one\ntwo');
   const chunk = { bytes, length: bytes.length, position: 0, last: false, insideLine: false, endsInsideLine: false };
-  const result = encoder.encode(chunk, { headers: undefined, maxLineBytes: 1024 }, target);
+  const result = encoder.encode(chunk, { document: '', headers: undefined, maxLineBytes: 1024 }, target);
   assert.deepEqual(result, { consumed: 4, records: 1, insideLine: false, full: false });
 });
 
@@ -106,7 +106,7 @@ test('a batch takes no line beyond its size, but always one', () => {
   target.reset(100);
   const bytes = Buffer.from(`${'x'.repeat(200)}\n${'y'.repeat(20)}\n`);
   const chunk = { bytes, length: bytes.length, position: 0, last: false, insideLine: false, endsInsideLine: false };
-  const result = encoder.encode(chunk, { headers: undefined, maxLineBytes: 1024 }, target);
+  const result = encoder.encode(chunk, { document: '', headers: undefined, maxLineBytes: 1024 }, target);
   assert.deepEqual(result, { consumed: 201, records: 1, insideLine: false, full: true });
 });
 
@@ -114,7 +114,7 @@ test('a piece of a split line that is read again is flagged as it was', () => {
   const bytes = Buffer.from('x'.repeat(100));
   const target = new RecordBuffer();
   const chunk = { bytes, length: 100, position: 0, last: true, insideLine: false, endsInsideLine: true };
-  const result = new LineEncoder().encode(chunk, { headers, maxLineBytes: 100 }, target);
+  const result = new LineEncoder().encode(chunk, { document: '', headers, maxLineBytes: 100 }, target);
   assert.deepEqual(result, { consumed: 100, records: 1, insideLine: true, full: false });
   const [record] = decodeRecords(target.view(), 1);
   assert.equal(record?.headers['logfleet.flags'], 'split');

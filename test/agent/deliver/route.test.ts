@@ -8,6 +8,8 @@ import { standardHeaders } from '../../../agent/deliver/record-headers.ts';
 import { Router } from '../../../agent/deliver/router.ts';
 import { WorkPool } from '../../../agent/deliver/work-pool.ts';
 import { newCheckpoint } from '../../../agent/state/checkpoint-store.ts';
+import { IntentStore } from '../../../agent/state/intent-store.ts';
+import { StateDatabase } from '../../../agent/state/state-database.ts';
 import { systemClock } from '../../../runtime/clock.ts';
 import { createLogger } from '../../../runtime/logger.ts';
 import { rangeOf } from '../../support/assemble.ts';
@@ -29,16 +31,26 @@ test('lines keep their order when their compression changes while batches are be
   const fd = openSync(file, 'r');
   const logger = createLogger({ level: 'error', format: 'json' });
   const cluster = new KafkaCluster({ clientId: 'test', brokers, createTopics: false });
-  const router = new Router(cluster, { clock: systemClock, logger, pool: new WorkPool(MEMORY_BYTES) }, () => {});
+  const state = StateDatabase.open(dir.at('state'));
+  const router = new Router(
+    cluster,
+    new IntentStore(state),
+    { clock: systemClock, logger, pool: new WorkPool(MEMORY_BYTES) },
+    () => {},
+  );
   const checkpoint = newCheckpoint('e', 'g', { device: 1n, inode: 1n, path: file, bornMs: 0 });
   const events = { onProgress: () => {}, onStateChange: () => {} };
-  const source = new Source(fd, checkpoint, 1, events, 0);
+  const source = new Source(fd, checkpoint, { open: [], delivered: [] }, 1, events, 0);
   const headers = standardHeaders({ host: 'h', path: file, entry: 'e', generation: 'g' });
   const turns = ['gzip', 'none', 'gzip', 'lz4', 'gzip', 'none'] as const;
   try {
     for (const compression of turns) {
       const before = source.size;
-      source.assign(router.route(topic, 1, { former: -1, key: 'k' }, compression), { headers, maxLineBytes: 1000 });
+      source.assign(router.route(topic, 1, { former: -1, key: 'k' }, compression), {
+        document: '',
+        headers,
+        maxLineBytes: 1000,
+      });
       // Some of it is read and being compressed.
       await eventually(() => assert.ok(source.size > before || source.complete));
     }
@@ -50,5 +62,6 @@ test('lines keep their order when their compression changes while batches are be
   } finally {
     await router.close();
     closeSync(fd);
+    state.close();
   }
 });

@@ -1,5 +1,5 @@
-/** What keeps a file from being looked at, or read. */
-export class SourceTrouble {
+/** What is wrong with a file: a failure to look at it and one to read it end apart from each other. */
+export class SourceErrors {
   readonly #errors = { look: '', read: '' };
   readonly #onChange: () => void;
 
@@ -8,10 +8,11 @@ export class SourceTrouble {
   }
 
   /** Empty when all is well. */
-  get text(): string {
+  get last(): string {
     return this.#errors.read || this.#errors.look;
   }
 
+  /** The latest outcome; empty when it went well. */
   became(part: 'look' | 'read', error: string): void {
     if (this.#errors[part] === error) return;
     this.#errors[part] = error;

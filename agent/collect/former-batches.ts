@@ -1,0 +1,159 @@
+import type { Logger } from '../../runtime/logger.ts';
+import { compress } from '../deliver/compress.ts';
+import { LineEncoder, lineFormat } from '../deliver/line-encoder.ts';
+import type { RecoveredBatch } from '../deliver/outgoing-batch.ts';
+import { checksumOf, encodeRecordBatch, type RecordBatch } from '../deliver/record-batch.ts';
+import type { Workbench, WorkPool } from '../deliver/work-pool.ts';
+import type { ByteRange, Checkpoint, CheckpointStore } from '../state/checkpoint-store.ts';
+import type { IntentSegment, OpenIntent } from '../state/intent-store.ts';
+import { ContiguousPosition } from './contiguous-position.ts';
+import type { FileBudget } from './file-budget.ts';
+import { compareHead, hasMarker, isInsideLine } from './file-head.ts';
+import { readAt } from './file-io.ts';
+import { fileKey } from './known-files.ts';
+import { NOT_OPEN, type Source } from './source.ts';
+
+interface FormerSegment {
+  segment: IntentSegment;
+  /** `returned`: its lines are to be read again. */
+  state: 'open' | 'delivered' | 'returned';
+}
+
+/** What a former process had under way of one generation. */
+export interface Inherited {
+  /** May be in Kafka; the source is told. */
+  open: readonly IntentSegment[];
+  /** Turned out to be in Kafka since the start. */
+  delivered: readonly ByteRange[];
+}
+
+export interface FormerTools {
+  store: CheckpointStore;
+  pool: WorkPool;
+  budget: FileBudget;
+  logger: Logger;
+}
+
+/**
+ * The batches that a former process had under way when it was killed. Their producers find out which of them Kafka has; the others are built
+ * again from the same bytes of the same files. What becomes of them is told to the source of each generation, or, as long as there
+ * is none, to its checkpoint.
+ */
+export class FormerBatches {
+  readonly batches: readonly RecoveredBatch[];
+  readonly #tools: FormerTools;
+  readonly #segments = new Map<string, FormerSegment[]>();
+  readonly #checkpoints: ReadonlyMap<string, Checkpoint>;
+  readonly #sources = new Map<string, Source>();
+  readonly #encoder = new LineEncoder();
+
+  constructor(intents: readonly OpenIntent[], tools: FormerTools) {
+    this.#tools = tools;
+    this.batches = intents.map((intent) => this.#recovered(intent));
+    const checkpoints = intents.length === 0 ? [] : tools.store.all();
+    const own = checkpoints.filter(({ generation }) => this.#segments.has(generation));
+    this.#checkpoints = new Map(own.map((checkpoint) => [checkpoint.generation, checkpoint]));
+  }
+
+  /** What `source` has to know of its generation's past; from now on it is told the rest. */
+  inherit(generation: string): Inherited {
+    const former = this.#segments.get(generation) ?? [];
+    return {
+      open: former.filter(({ state }) => state === 'open').map(({ segment }) => segment),
+      delivered: former.filter(({ state }) => state === 'delivered').map(({ segment: { start, end } }) => [start, end]),
+    };
+  }
+
+  /** Tells `source` what becomes of what it inherited. */
+  bind(source: Source): void {
+    if (this.#segments.has(source.generation)) this.#sources.set(source.generation, source);
+  }
+
+  #recovered(intent: OpenIntent): RecoveredBatch {
+    const former = intent.segments.map((segment): FormerSegment => ({ segment, state: 'open' }));
+    for (const each of former) {
+      const { generation } = each.segment;
+      const list = this.#segments.get(generation);
+      if (list) list.push(each);
+      else this.#segments.set(generation, [each]);
+    }
+    return {
+      intent,
+      build: () => this.#build(intent),
+      onDelivered: () => {
+        for (const each of former) this.#delivered(each);
+      },
+      onReturned: () => {
+        for (const each of former) {
+          each.state = 'returned';
+          this.#sources.get(each.segment.generation)?.returned(each.segment);
+        }
+      },
+    };
+  }
+
+  #delivered(former: FormerSegment): void {
+    const { segment } = former;
+    former.state = 'delivered';
+    const source = this.#sources.get(segment.generation);
+    const checkpoint = this.#checkpoints.get(segment.generation);
+    source?.delivered(segment);
+    if (source || !checkpoint) return;
+    const reached = new ContiguousPosition(checkpoint.position, checkpoint.ahead);
+    reached.cover(segment.start, segment.end);
+    Object.assign(checkpoint, { position: reached.value, ahead: reached.ahead });
+    this.#tools.store.put({ ...checkpoint });
+  }
+
+  async #build(intent: OpenIntent): Promise<RecordBatch | undefined> {
+    const { pool, logger } = this.#tools;
+    const bench = await pool.takeBench();
+    try {
+      bench.records.reset();
+      for (const segment of intent.segments) await this.#encode(segment, bench);
+      if (bench.records.records !== intent.recordCount) throw new Error('the lines are not the same any more');
+      return encodeRecordBatch(intent, await compress(bench.records.view(), intent.compression));
+    } catch (error) {
+      logger.warn('a batch of the former process can not be built again; its lines are read anew', { error });
+      return undefined;
+    } finally {
+      pool.giveBench(bench);
+    }
+  }
+
+  /** Rejects when the bytes are not there any more. */
+  async #encode(segment: IntentSegment, bench: Workbench): Promise<void> {
+    const { start, end, generation, endsInsideLine } = segment;
+    const file = await this.#open(generation);
+    try {
+      const { bytesRead } = await readAt(file.fd, bench.chunk, 0, end - start, start);
+      const bytes = bench.chunk.subarray(0, bytesRead);
+      if (bytesRead !== end - start || checksumOf(bytes) !== segment.checksum) {
+        throw new Error(`${file.path}: the bytes from ${start} to ${end} are not the same any more`);
+      }
+      const insideLine = await isInsideLine(file.fd, start);
+      const chunk = { bytes, length: bytesRead, position: start, last: true, insideLine, endsInsideLine };
+      this.#encoder.encode(chunk, lineFormat(JSON.parse(segment.format), file), bench.records);
+    } finally {
+      file.close();
+    }
+  }
+
+  /** The generation's file, as its source has it open or else from its path. Rejects when it is not there. */
+  async #open(generation: string): Promise<{ fd: number; path: string; generation: string; close(): void }> {
+    const source = this.#sources.get(generation);
+    if (source && source.state !== 'CLOSED' && source.fd !== NOT_OPEN)
+      return { fd: source.fd, path: source.path, generation, close: () => {} };
+    const checkpoint = this.#checkpoints.get(generation);
+    if (!checkpoint) throw new Error(`generation ${generation} is not known any more`);
+    const { budget } = this.#tools;
+    const { fd, file } = await budget.open(checkpoint.path);
+    const same =
+      fileKey(file) === fileKey(checkpoint) &&
+      (await compareHead(fd, checkpoint.head)) &&
+      (await hasMarker(fd, checkpoint.marker));
+    if (same) return { fd, path: checkpoint.path, generation, close: () => budget.close(fd) };
+    budget.close(fd);
+    throw new Error(`${checkpoint.path} is another file now`);
+  }
+}

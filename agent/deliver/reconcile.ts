@@ -1,0 +1,99 @@
+import type { Partition } from '../kafka/kafka-fetch.ts';
+import { DeliveryError, TOPIC_AUTHORIZATION_FAILED } from './delivery-error.ts';
+import type { KafkaCluster } from './kafka-cluster.ts';
+import { lastOf, type Sequenced } from './outgoing-batch.ts';
+import type { PartitionLedger } from './partition-ledger.ts';
+import { batchHeaders } from './record-batch.ts';
+import { sequenceAfter, sequenceDistance } from './sequence.ts';
+
+/** What Kafka has of the batches that have a place and no answer. */
+export interface Verdict {
+  delivered: ReadonlySet<Sequenced>;
+  /** The id goes on: the others are sent again with the same id and sequence, which also fences off a request still on its way. */
+  continues: boolean;
+  /** false: Kafka may not tell. */
+  certain: boolean;
+}
+
+const NONE: ReadonlySet<Sequenced> = new Set();
+
+/**
+ * Asks the partition's leader for the last sequence that it has of our id (DescribeProducers, KIP-664): what goes up to it is delivered.
+ * An id that it has forgotten (expired, or truncated with an unclean election) leaves that open: then the log itself is read. It keeps
+ * with each batch who sent it, with which sequence. Rejects with DeliveryError when Kafka can't be asked now.
+ */
+export async function askKafka(
+  cluster: KafkaCluster,
+  ledger: PartitionLedger,
+  open: readonly Sequenced[],
+): Promise<Verdict> {
+  const { producer } = ledger;
+  const life = await cluster.topicLife(ledger.topic);
+  if (!producer || life.clusterId !== ledger.life?.clusterId || life.topicId !== ledger.life.topicId) {
+    return { delivered: NONE, continues: false, certain: true };
+  }
+  try {
+    const last = await cluster.lastSequence(ledger.topic, ledger.partition, producer);
+    if (last !== undefined) {
+      const delivered = open.filter((batch) => sequenceDistance(lastOf(batch), last) >= 0);
+      const next = open[delivered.length]?.baseSequence ?? ledger.nextSequence;
+      if (next === sequenceAfter(last, 1)) {
+        return { delivered: new Set(delivered), continues: ledger.usable, certain: true };
+      }
+    }
+    return { delivered: await readBack(cluster, ledger, open), continues: false, certain: true };
+  } catch (error) {
+    // Both questions need the right to READ the topic.
+    if (!(error instanceof DeliveryError) || error.kafkaCode !== TOPIC_AUTHORIZATION_FAILED) throw error;
+    return { delivered: NONE, continues: ledger.usable, certain: false };
+  }
+}
+
+/** Takes an id, and notes where the partition ends: what will be sent by it comes after that. Rejects with DeliveryError. */
+export async function takeId(cluster: KafkaCluster, ledger: PartitionLedger): Promise<void> {
+  const producer = await cluster.initProducer();
+  const { next } = await cluster.offsets(ledger);
+  ledger.begin(await cluster.topicLife(ledger.topic), producer, next - 1n);
+}
+
+/** Builds the batches that a former process left, in order; returns the index of the first that can't be, or -1. */
+export async function buildMissing(batches: readonly Sequenced[], ledger: PartitionLedger): Promise<number> {
+  for (const [index, batch] of batches.entries()) {
+    if (batch.encoded) continue;
+    batch.encoded = await batch.build?.();
+    if (!batch.encoded) return index;
+    ledger.stamp(batch);
+  }
+  return -1;
+}
+
+/** Which of `open` the log holds, from the last acknowledged record to its present end. */
+async function readBack(
+  cluster: KafkaCluster,
+  ledger: PartitionLedger,
+  open: readonly Sequenced[],
+): Promise<ReadonlySet<Sequenced>> {
+  const found = new Set<Sequenced>();
+  const { producer, lastOffset } = ledger;
+  if (open.length === 0 || !producer) return found;
+  for await (const header of headersFrom(cluster, ledger, lastOffset + 1n)) {
+    if (header.producer.id !== producer.id || header.producer.epoch !== producer.epoch) continue;
+    const same = open.find(({ baseSequence }) => baseSequence === header.baseSequence);
+    if (same?.recordCount === header.recordCount) found.add(same);
+  }
+  return found;
+}
+
+async function* headersFrom(cluster: KafkaCluster, at: Partition, from: bigint) {
+  const { earliest, next } = await cluster.offsets(at);
+  let offset = from < earliest || from > next ? earliest : from;
+  while (offset < next) {
+    const { records } = await cluster.fetch(at, offset);
+    const before = offset;
+    for (const header of batchHeaders(records)) {
+      offset = header.lastOffset + 1n;
+      yield header;
+    }
+    if (offset === before) throw new DeliveryError('KAFKA', 'retriable', `nothing could be read at offset ${offset}`);
+  }
+}

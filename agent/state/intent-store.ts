@@ -1,0 +1,218 @@
+import type { SQLOutputValue, StatementSync } from 'node:sqlite';
+import type { Compression } from '../deliver/record-batch.ts';
+import type { ProducerIdentity } from '../kafka/kafka-messages.ts';
+import type { StateDatabase, StatePart } from './state-database.ts';
+
+/** A run of lines of one generation inside a batch, and all that it takes to build their records again. */
+export interface IntentSegment {
+  generation: string;
+  start: number;
+  end: number;
+  lines: number;
+  endsInsideLine: boolean;
+  /** CRC-32C of the generation's bytes from `start` to `end`. */
+  checksum: number;
+  /** How the lines were encoded, JSON. */
+  format: string;
+}
+
+/** What a batch is made of; its segments in the order of its records. */
+export interface BatchFacts {
+  recordCount: number;
+  timestampMs: number;
+  compression: Compression;
+  segments: readonly IntentSegment[];
+}
+
+/** A batch that is about to be sent, or was, and may or may not be in Kafka. */
+export interface Intent extends BatchFacts {
+  topic: string;
+  partition: number;
+  producer: ProducerIdentity;
+  baseSequence: number;
+}
+
+export interface OpenIntent extends Intent {
+  id: number;
+}
+
+/** The idempotent producer of one partition, as far as every closed intent goes. */
+export interface ProducerRecord {
+  topic: string;
+  partition: number;
+  /** Where the id was given out, and for which life of the topic. */
+  clusterId: string;
+  topicId: string;
+  producer: ProducerIdentity;
+  nextSequence: number;
+  /** Whatever is not closed lies behind this offset. */
+  lastOffset: bigint;
+  /** Whether the id may be used to send: not when the state was copied from another machine, which may use it still. */
+  usable: boolean;
+}
+
+/**
+ * Intents: what is written before a batch is sent, so that after a kill -9 it is known what may be in Kafka. An intent is closed by the
+ * flush that also writes the positions it led to; one that stays open although its batch was answered does no harm.
+ */
+export class IntentStore implements StatePart {
+  readonly #state: StateDatabase;
+  readonly #insert: StatementSync;
+  readonly #delete: StatementSync;
+  readonly #putProducer: StatementSync;
+  readonly #formats = new Map<string, number>();
+  #nextId: number;
+  #delivered: number[] = [];
+  #void: number[] = [];
+  readonly #progress = new Map<string, ProducerRecord>();
+
+  constructor(state: StateDatabase) {
+    const { db } = state;
+    this.#state = state;
+    this.#insert = db.prepare('INSERT INTO intent VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
+    this.#delete = db.prepare('DELETE FROM intent WHERE id = ?');
+    this.#putProducer = db.prepare('INSERT OR REPLACE INTO producer VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)');
+    const { last } = db.prepare('SELECT coalesce(max(id), 0) AS last FROM intent').get() as { last: number };
+    this.#nextId = last + 1;
+    db.exec('DELETE FROM format WHERE NOT EXISTS (SELECT 1 FROM intent)');
+    for (const { id, document } of db.prepare('SELECT id, document FROM format').all())
+      this.#formats.set(String(document), Number(id));
+    state.add(this);
+  }
+
+  /** Those that a former process left open, in the order in which they were written. */
+  open(): OpenIntent[] {
+    const select = this.#state.db.prepare('SELECT * FROM intent ORDER BY id');
+    select.setReadBigInts(true);
+    const documents = new Map([...this.#formats].map(([document, id]) => [id, document]));
+    return select.all().map((row) => fromRow(row, documents));
+  }
+
+  producer(topic: string, partition: number): ProducerRecord | undefined {
+    const select = this.#state.db.prepare('SELECT * FROM producer WHERE topic = ? AND partition = ?');
+    select.setReadBigInts(true);
+    const row = select.get(topic, partition);
+    return row && producerFromRow(row);
+  }
+
+  /**
+   * Writes an intent now, with the void intents that were noted before it, and returns its id. Throws StateError, and
+   * nothing is written, when that fails: the batch must not be sent.
+   */
+  add(intent: Intent): number {
+    const id = this.#nextId;
+    const { topic, partition, producer, baseSequence, recordCount, timestampMs, compression } = intent;
+    const added: string[] = [];
+    this.#state.flushUrgent(timestampMs);
+    try {
+      this.#state.transaction(() => {
+        this.#writeVoid();
+        const segments = intent.segments.map((segment) => this.#encode(segment, added)).join(' ');
+        const batch = [baseSequence, recordCount, timestampMs, compression, segments] as const;
+        this.#insert.run(id, topic, partition, producer.id, producer.epoch, ...batch);
+      });
+    } catch (error) {
+      for (const document of added) this.#formats.delete(document);
+      throw error;
+    }
+    this.#void = [];
+    this.#nextId++;
+    return id;
+  }
+
+  /** Notes that the batch is in Kafka. The positions it led to must be noted in the same turn: one flush writes both. */
+  delivered(id: number): void {
+    this.#delivered.push(id);
+  }
+
+  /** Notes that the batch is not in Kafka and will not be sent: another intent may take its sequence. */
+  void(id: number): void {
+    this.#void.push(id);
+  }
+
+  /** Notes a new producer: before anything is sent by it, it is on the disk, and all that was sent by the former one is closed there. */
+  begin(record: ProducerRecord): void {
+    this.progress(record);
+    this.#state.hurry();
+  }
+
+  /** Notes how far a producer has come: on the disk that is never ahead of the intents that are open there. */
+  progress(record: ProducerRecord): void {
+    this.#progress.set(`${record.topic}/${record.partition}`, record);
+  }
+
+  get dirty(): boolean {
+    return this.#delivered.length + this.#void.length + this.#progress.size > 0;
+  }
+
+  write(): void {
+    for (const id of this.#delivered) this.#delete.run(id);
+    this.#writeVoid();
+    for (const record of this.#progress.values()) this.#writeProducer(record);
+  }
+
+  written(): void {
+    this.#delivered = [];
+    this.#void = [];
+    this.#progress.clear();
+  }
+
+  #writeVoid(): void {
+    for (const id of this.#void) this.#delete.run(id);
+  }
+
+  #writeProducer(record: ProducerRecord): void {
+    const { topic, partition, clusterId, topicId, producer, nextSequence, lastOffset, usable } = record;
+    const id = [producer.id, producer.epoch, nextSequence, lastOffset, Number(usable)] as const;
+    this.#putProducer.run(topic, partition, clusterId, topicId, ...id);
+  }
+
+  /** `GENERATION,START,END,LINES,INSIDE,CHECKSUM,FORMAT`. */
+  #encode({ generation, start, end, lines, endsInsideLine, checksum, format }: IntentSegment, added: string[]): string {
+    return [generation, start, end, lines, Number(endsInsideLine), checksum, this.#formatId(format, added)].join();
+  }
+
+  #formatId(document: string, added: string[]): number {
+    const known = this.#formats.get(document);
+    if (known !== undefined) return known;
+    const { lastInsertRowid } = this.#state.db.prepare('INSERT INTO format (document) VALUES (?)').run(document);
+    this.#formats.set(document, Number(lastInsertRowid));
+    added.push(document);
+    return Number(lastInsertRowid);
+  }
+}
+
+function fromRow(row: Record<string, SQLOutputValue>, documents: ReadonlyMap<number, string>): OpenIntent {
+  return {
+    id: Number(row['id']),
+    topic: String(row['topic']),
+    partition: Number(row['partition']),
+    producer: { id: row['producer_id'] as bigint, epoch: Number(row['epoch']) },
+    baseSequence: Number(row['base_sequence']),
+    recordCount: Number(row['record_count']),
+    timestampMs: Number(row['timestamp_ms']),
+    compression: row['compression'] as Compression,
+    segments: String(row['segments'])
+      .split(' ')
+      .map((text) => segmentFrom(text, documents)),
+  };
+}
+
+function segmentFrom(text: string, documents: ReadonlyMap<number, string>): IntentSegment {
+  const [generation = '', ...numbers] = text.split(',');
+  const [start = 0, end = 0, lines = 0, inside = 0, checksum = 0, format = 0] = numbers.map(Number);
+  return { generation, start, end, lines, endsInsideLine: inside === 1, checksum, format: documents.get(format) ?? '' };
+}
+
+function producerFromRow(row: Record<string, SQLOutputValue>): ProducerRecord {
+  return {
+    topic: String(row['topic']),
+    partition: Number(row['partition']),
+    clusterId: String(row['cluster_id']),
+    topicId: String(row['topic_id']),
+    producer: { id: row['producer_id'] as bigint, epoch: Number(row['epoch']) },
+    nextSequence: Number(row['next_sequence']),
+    lastOffset: row['last_offset'] as bigint,
+    usable: Number(row['usable']) === 1,
+  };
+}

@@ -49,3 +49,8 @@ export async function lookAt(
     compressed: known.head.bytes === 0 && head.bytes > 0 && (await isCompressed(fd)),
   };
 }
+
+/** Whether a file that was found is not as it was when it was last looked at. */
+export function hasChanged(known: Pick<Look, 'size' | 'touchedNs'>, found: Pick<Look, 'size' | 'touchedNs'>): boolean {
+  return found.touchedNs !== known.touchedNs || found.size !== known.size;
+}

@@ -7,6 +7,7 @@ import type { IntentSegment } from '../state/intent-store.ts';
 import { type FoundFile, isHidden, type ScanResult, type ScanRules, type StartRule } from './discovery.ts';
 import { Endings } from './endings.ts';
 import { BudgetError, type FileBudget } from './file-budget.ts';
+import { hasChanged } from './file-look.ts';
 import type { FormerBatches } from './former-batches.ts';
 import { fileKey, KnownFiles } from './known-files.ts';
 import { Pins } from './pins.ts';
@@ -160,7 +161,7 @@ export class SourceSet {
   async #lookAround({ present, signal }: Scan): Promise<void> {
     const sources = [...this.#tracked].filter((source) => {
       const found = present.get(source);
-      return found ? source.changedSince(found) || source.lastError !== '' : source.fd !== NOT_OPEN;
+      return found ? hasChanged(source, found) || source.lastError !== '' : source.fd !== NOT_OPEN;
     });
     await this.#tracked.lookAtAll(sources, signal);
     for (const source of present.keys()) if (source.fd === NOT_OPEN && !source.complete) source.wake();

@@ -1,22 +1,18 @@
-import { LineEncoder, type LineFormat } from '../deliver/line-encoder.ts';
-import { checksumOf } from '../deliver/record-batch.ts';
+import type { LineFormat } from '../deliver/line-encoder.ts';
 import type { Filled, Route, RouteSource } from '../deliver/route.ts';
-import { CHUNK_BYTES_MAX, type Workbench } from '../deliver/work-pool.ts';
+import type { Workbench } from '../deliver/work-pool.ts';
 import type { Checkpoint } from '../state/checkpoint-store.ts';
 import type { IntentSegment } from '../state/intent-store.ts';
 import { ContiguousPosition, gapsIn } from './contiguous-position.ts';
 import type { FoundFile } from './discovery.ts';
-import { isInsideLine } from './file-head.ts';
-import { readAt } from './file-io.ts';
 import { type Life, lookAt } from './file-look.ts';
 import type { Inherited } from './former-batches.ts';
 import { birthOf } from './known-files.ts';
 import { RateMeter } from './rate-meter.ts';
-import { ReturnedRanges } from './returned-ranges.ts';
+import { SegmentReader } from './segment-reader.ts';
 import { SourceErrors } from './source-errors.ts';
 import type { Seen, SourceEvents } from './source-events.ts';
 
-const READ_BYTES_MIN = 64 * 1024;
 const NOTHING: Filled = { segment: undefined, more: false, full: false };
 
 /** In the place of a descriptor while the file is not open. */
@@ -36,17 +32,12 @@ export class Source implements RouteSource {
   fd: number;
   readonly rate = new RateMeter();
   readonly #events: SourceEvents;
-  readonly #encoder = new LineEncoder();
-  readonly #returned = new ReturnedRanges();
+  readonly #reader: SegmentReader;
   #format: LineFormat = { document: '', headers: undefined, maxLineBytes: 0 };
   #route: Route | undefined;
   readonly #delivered: ContiguousPosition;
   #life: Life;
   #looks = 0;
-  #readPosition: number;
-  #insideLine: boolean | undefined;
-  #wantBytes = READ_BYTES_MIN;
-  #rawPerEncoded = 1;
   #busy = false;
   #wokenMeanwhile = false;
   #outstanding = 0;
@@ -57,7 +48,7 @@ export class Source implements RouteSource {
   /** Where it was before it was renamed, when that is known. */
   formerPath = '';
   phase: Checkpoint['phase'];
-  touchedNs: bigint;
+  touchedNs = 0n;
   state: 'READING' | 'PAUSED' | 'DRAINING' | 'CLOSED' = 'READING';
   /** The file is complete: an unterminated last line goes too. */
   sealed = false;
@@ -79,22 +70,16 @@ export class Source implements RouteSource {
     this.fd = fd;
     this.entryUid = checkpoint.entryUid;
     this.generation = checkpoint.generation;
-    this.device = checkpoint.device;
-    this.inode = checkpoint.inode;
-    this.bornMs = checkpoint.bornMs;
-    this.path = checkpoint.path;
-    this.first = checkpoint.first;
-    this.phase = checkpoint.phase;
-    this.touchedNs = 0n;
+    [this.device, this.inode, this.bornMs] = [checkpoint.device, checkpoint.inode, checkpoint.bornMs];
+    [this.path, this.phase, this.first] = [checkpoint.path, checkpoint.phase, checkpoint.first];
     this.#life = { head: checkpoint.head, marker: checkpoint.marker };
     this.#delivered = new ContiguousPosition(checkpoint.position, [...checkpoint.ahead, ...delivered]);
     this.#outstanding = open.length;
     const under = open.map(({ start, end }) => [start, end] as const);
     const { gaps, end } = gapsIn([...this.#delivered.ahead, ...under], this.#delivered.value);
-    this.#readPosition = end;
-    for (const [start, stop] of gaps) this.#returned.add({ start, end: stop, endsInsideLine: undefined });
-    this.#topic = checkpoint.topic;
-    this.#partition = checkpoint.partition;
+    this.#reader = new SegmentReader(end);
+    for (const [start, stop] of gaps) this.#reader.returned.add({ start, end: stop, endsInsideLine: undefined });
+    [this.#topic, this.#partition] = [checkpoint.topic, checkpoint.partition];
     this.size = Math.max(size, end);
     this.lastGrowthMs = nowMs;
     this.#events = events;
@@ -108,7 +93,7 @@ export class Source implements RouteSource {
 
   /** All that the file has is in Kafka; nothing is on its way. */
   get complete(): boolean {
-    return this.#outstanding === 0 && !this.#returned.first && !this.#busy && this.position >= this.size;
+    return this.#outstanding === 0 && !this.#reader.returned.first && !this.#busy && this.position >= this.size;
   }
 
   /** Nothing is on its way. */
@@ -123,7 +108,7 @@ export class Source implements RouteSource {
 
   /** Where it is read on. */
   get readPosition(): number {
-    return this.#readPosition;
+    return this.#reader.position;
   }
 
   get life(): Life {
@@ -132,7 +117,8 @@ export class Source implements RouteSource {
 
   get checkpoint(): Checkpoint {
     const { entryUid, generation, device, inode, path, bornMs, size, touchedNs, first, phase, position } = this;
-    const file = { entryUid, generation, device, inode, path, bornMs, size, touchedNs, ...this.#life };
+    const { head, marker } = this.#life;
+    const file = { entryUid, generation, device, inode, path, bornMs, size, touchedNs, head, marker };
     const { ahead } = this.#delivered;
     return { ...file, first, phase, position, ahead, topic: this.#topic, partition: this.#partition };
   }
@@ -175,31 +161,27 @@ export class Source implements RouteSource {
     if (this.#route && this.isOn(this.#route)) this.#route.wake(this);
   }
 
-  /** Whether the file that was found is not as it was when it was last looked at. */
-  changedSince(found: Pick<FoundFile, 'size' | 'touchedNs'>): boolean {
-    return found.touchedNs !== this.touchedNs || found.size !== this.size;
-  }
-
-  /**
-   * Looks at the open file as it is now, and goes on reading when it has grown. Rejects with the system's error.
-   */
+  /** Looks at the file as it is now, and goes on reading when it has grown. Rejects with the system's error. */
   async look(nowMs: number, wallMs = Number.POSITIVE_INFINITY): Promise<Seen> {
     this.#looks++;
     try {
       if (this.fd === NOT_OPEN && !(await this.#events.reopen?.(this))) return 'same';
       // The file may grow and be read on while it is looked at: only what was read before is known to have been there.
-      const seen = await lookAt(this.fd, this.#life, { read: this.#readPosition, acknowledged: this.position }, wallMs);
+      const seen = await lookAt(
+        this.fd,
+        this.#life,
+        { read: this.#reader.position, acknowledged: this.position },
+        wallMs,
+      );
       if (!seen) return 'truncated';
       if (seen.compressed) return 'compressed';
-      const size = Math.max(seen.size, this.#readPosition);
+      const size = Math.max(seen.size, this.#reader.position);
       const learned = seen.head !== this.#life.head || seen.marker !== this.#life.marker || size > this.size;
-      this.#life = { head: seen.head, marker: seen.marker };
-      this.bornMs ||= seen.bornMs;
-      [this.unlinked, this.touchedNs] = [seen.unlinked, seen.touchedNs];
-      this.#errors.became('look', '');
       if (size > this.size) this.lastGrowthMs = nowMs;
-      this.size = size;
-      if (size > this.#readPosition || this.#returned.first) this.wake();
+      this.bornMs ||= seen.bornMs;
+      [this.#life, this.size, this.unlinked, this.touchedNs] = [seen, size, seen.unlinked, seen.touchedNs];
+      this.#errors.became('look', '');
+      if (size > this.#reader.position || this.#reader.returned.first) this.wake();
       return learned ? 'learned' : 'same';
     } finally {
       this.#looks--;
@@ -216,15 +198,12 @@ export class Source implements RouteSource {
   }
 
   async fill(bench: Workbench): Promise<Filled> {
-    if (this.#busy) return NOTHING;
-    if (this.fd === NOT_OPEN) {
-      this.#events.onUnopened?.(this);
-      return NOTHING;
-    }
+    if (this.fd === NOT_OPEN) this.#events.onUnopened?.(this);
+    if (this.fd === NOT_OPEN || this.#busy) return NOTHING;
     this.#busy = true;
     this.#wokenMeanwhile = false;
     try {
-      const filled = await this.#readAndEncode(bench);
+      const filled = await this.#read(bench);
       this.#errors.became('read', '');
       return { ...filled, more: filled.more || this.#wokenMeanwhile };
     } catch (error) {
@@ -244,7 +223,7 @@ export class Source implements RouteSource {
 
   returned(segment: IntentSegment): void {
     this.#outstanding--;
-    this.#returned.add(segment);
+    this.#reader.returned.add(segment);
     this.wake();
   }
 
@@ -258,48 +237,12 @@ export class Source implements RouteSource {
     return this.#errors.last;
   }
 
-  async #readAndEncode({ chunk, records }: Workbench): Promise<Filled> {
-    const again = this.#returned.first;
-    const start = again?.start ?? this.#readPosition;
-    const room = Math.floor(records.remaining * this.#rawPerEncoded) + 4096;
-    const want = Math.min(CHUNK_BYTES_MAX, Math.max(this.#wantBytes, room), again ? again.end - again.start : Infinity);
-    const { bytesRead } = await readAt(this.fd, chunk, 0, want, start);
-    const atEnd = bytesRead < want;
-    const insideLine = again || this.#insideLine === undefined ? await isInsideLine(this.fd, start) : this.#insideLine;
-    // A read may be short before the end, too: of a network file system, or before a bad sector.
-    const last = again ? bytesRead === again.end - again.start : this.sealed && atEnd && start + bytesRead >= this.size;
-    const endsInsideLine =
-      last && again !== undefined && (again.endsInsideLine ?? (await isInsideLine(this.fd, again.end)));
-    const before = records.length;
-    const format = this.#format.document;
-    const encoded = this.#encoder.encode(
-      { bytes: chunk, length: bytesRead, position: start, last, insideLine, endsInsideLine },
-      this.#format,
-      records,
-    );
-    const end = start + encoded.consumed;
-    this.size = Math.max(this.size, start + bytesRead);
-    if (again) this.#returned.took(again, end);
-    else [this.#readPosition, this.#insideLine] = [end, encoded.insideLine];
-    const { full } = encoded;
-    if (encoded.records === 0) return { segment: undefined, more: this.#widen(full, atEnd), full };
-    this.#wantBytes = READ_BYTES_MIN;
-    this.#rawPerEncoded = encoded.consumed / (records.length - before);
+  async #read(bench: Workbench): Promise<Filled> {
+    const { document } = this.#format;
+    const { segment: read, more, full, seen } = await this.#reader.read(bench, this.#format, this);
+    this.size = Math.max(this.size, seen);
+    if (!read) return { segment: undefined, more, full };
     this.#outstanding++;
-    const range = { start, end, lines: encoded.records, endsInsideLine: encoded.insideLine };
-    const checksum = checksumOf(chunk.subarray(0, encoded.consumed));
-    return {
-      segment: { ...range, source: this, generation: this.generation, format, checksum },
-      more: full || !atEnd || again !== undefined,
-      full,
-    };
-  }
-
-  /** No line fitted: is there more to read at once? With a longer read, or in the next batch. */
-  #widen(full: boolean, atEnd: boolean): boolean {
-    if (full) return true;
-    if (atEnd) return false;
-    this.#wantBytes = CHUNK_BYTES_MAX;
-    return true;
+    return { segment: { ...read, source: this, generation: this.generation, format: document }, more, full };
   }
 }

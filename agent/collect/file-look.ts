@@ -38,16 +38,20 @@ export async function lookAt(
   if (!marker || !head || !(await hasMarker(fd, known.marker))) return undefined;
   const stat = await fstat(fd, { bigint: true });
   if (stat.size < read) return undefined;
-  const stamped = wallMs - Number(stat.ctimeMs) > STAMP_GRAIN_MS;
   return {
     head,
     marker,
     size: Number(stat.size),
-    touchedNs: stamped ? stat.ctimeNs : 0n,
+    touchedNs: stampOf(stat.ctimeNs, wallMs),
     bornMs: birthOf({ bornMs: Number(stat.birthtimeMs), touchedNs: stat.ctimeNs }),
     unlinked: stat.nlink === 0n,
     compressed: known.head.bytes === 0 && head.bytes > 0 && (await isCompressed(fd)),
   };
+}
+
+/** The time of a file's last change, when its next one can't have the same; else 0. */
+export function stampOf(touchedNs: bigint, wallMs: number): bigint {
+  return wallMs - Number(touchedNs / 1_000_000n) > STAMP_GRAIN_MS ? touchedNs : 0n;
 }
 
 /** Whether a file that was found is not as it was when it was last looked at. */

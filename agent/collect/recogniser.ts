@@ -3,6 +3,7 @@ import { Copies, originalsOf } from './copies.ts';
 import type { FoundFile, StartRule } from './discovery.ts';
 import type { Endings } from './endings.ts';
 import { compareHead, EMPTY_HEAD, isCompressed, lineStartBefore } from './file-head.ts';
+import { stampOf } from './file-look.ts';
 import { birthOf, fileKey, type KnownFiles } from './known-files.ts';
 import { NOT_OPEN, type Source } from './source.ts';
 import type { SourceFiles } from './source-files.ts';
@@ -87,6 +88,8 @@ export class Recogniser {
     try {
       const source = this.#tracked.of(file) ?? (await this.#recognise(fd, file, start));
       if (source?.fd !== fd) this.#files.closeUnread(fd);
+      // It was just compared: as long as it does not change it need not be looked at.
+      else source.touchedNs = stampOf(file.touchedNs, this.#tools.clock.nowMs());
       return source;
     } catch (error) {
       this.#files.closeUnread(fd);

@@ -290,3 +290,48 @@ test('an archive that was met while it was empty is not read either', async () =
   assert.deepEqual([on.allLines, on.sources, on.losses], [[], [], []]);
   on.close();
 });
+
+// Catalogue 7: otel's rule for ephemeral files, #17846; fb #9580.
+test('rotations that delete the oldest file faster than it is read lose nothing of what was opened', async () => {
+  await using dir = await tempDir();
+  const on = new Ground(dir);
+  const names = ['a.log', 'a.log.1', 'a.log.2'].map((name) => dir.at(name));
+  const written: string[] = [];
+  for (let rotation = 0; rotation < 20; rotation++) {
+    written.push(`line ${rotation}`);
+    await writeFile(dir.at('a.log'), `line ${rotation}\n`);
+    await on.find(dir.at('a.log*'));
+    await unlink(dir.at('a.log.2')).catch(() => {});
+    for (const at of [1, 0]) await rename(names[at] as string, names[at + 1] as string).catch(() => {});
+    on.nowMs += HOUR_MS;
+  }
+  await on.find(dir.at('a.log*'));
+  await on.deliver();
+  assert.deepEqual([on.allLines, on.losses], [written.sort(), []]);
+  on.close();
+});
+
+// Catalogue 8: fb #10414, #1108. Catalogue 9: fb PR #466, #2847: the broker is away for two rotations.
+test('a file that was rotated or deleted before it was read is kept however long that takes, and comes in its order', async () => {
+  await using dir = await tempDir();
+  const on = new Ground(dir);
+  const [file, rotated] = [dir.at('a.log'), dir.at('a.log.1')];
+  for (const generation of [0, 1, 2]) {
+    await writeFile(file, `g${generation} 1\ng${generation} 2\nno newline`);
+    await on.find(dir.at('a.log*'));
+    // The one before it is replaced, which deletes it.
+    if (generation < 2) await rename(file, rotated);
+    for (let hour = 0; hour < 3; hour++) {
+      on.nowMs += HOUR_MS;
+      await on.find(dir.at('a.log*'));
+    }
+  }
+  assert.equal(on.sources.length, 3);
+  await on.deliver();
+  await on.find(dir.at('a.log*'));
+  await on.deliver();
+  const whole = (generation: number) => [`g${generation} 1`, `g${generation} 2`, 'no newline'];
+  assert.deepEqual([...on.lines.values()], [whole(0), whole(1), ['g2 1', 'g2 2']]);
+  assert.deepEqual([on.sealed.length, on.losses], [2, []]);
+  on.close();
+});

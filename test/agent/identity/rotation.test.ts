@@ -230,6 +230,10 @@ test('a rotated file is sealed when it has not grown for long: its last line com
   await later.find(glob);
   await later.deliver();
   assert.deepEqual([on.allLines, later.allLines, later.losses], [['new', 'one', 'two'], [], []]);
+  assert.deepEqual(
+    later.sources.map(({ path }) => path),
+    [file],
+  );
   // It grows after all.
   await appendFile(rotated, '\nthree\n');
   await later.find(glob);

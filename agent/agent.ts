@@ -128,7 +128,7 @@ export class Agent {
     const pool = new WorkPool(this.#config.buffer_memory);
     const router: Router = new Router(cluster, intents, { clock, logger, pool }, () => collector.changed());
     const options = { scanIntervalMs: this.#config.scan_interval, drainTimeoutMs: this.#config.drain_timeout };
-    const budget = new FileBudget(openFilesMax());
+    const budget = new FileBudget(openFilesMax(), this.#config.pinned_bytes_max);
     const former = new FormerBatches(intents.open(), { store: stored.store, pool, budget, logger });
     const collector = new FileCollector(options, {
       clock,

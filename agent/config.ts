@@ -54,6 +54,9 @@ const schema = z
       .prefault('5s')
       .describe('how often folders are looked through, besides being watched'),
     buffer_memory: byteSize('4MiB').prefault('64MiB').describe("memory for batches that wait for Kafka's answer"),
+    pinned_bytes_max: byteSize()
+      .prefault('10GiB')
+      .describe('disk space that deleted files with unread lines may hold, before the oldest are given up as lost'),
     drain_timeout: duration().prefault('10s').describe('how long to wait for answers when stopping'),
     log: z
       .strictObject({

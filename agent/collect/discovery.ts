@@ -11,6 +11,8 @@ export interface FoundFile {
   inode: bigint;
   size: number;
   changedMs: number;
+  /** When its bytes, names or rights last changed (ctime), ns: it can't be set back. */
+  touchedNs: bigint;
   /** When it was created; 0 where the file system does not say. */
   bornMs: number;
 }
@@ -28,6 +30,8 @@ export interface ScanRules {
   start: StartRule;
   /** Whether the entry still wants what is at a path. */
   matches(path: string): boolean;
+  /** Where to look, too, for files that have left their path. */
+  folders?: readonly string[];
 }
 
 const STATS_AT_ONCE = 32;
@@ -142,8 +146,14 @@ export function foundFile(path: string, stats: BigIntStats): FoundFile | undefin
     inode: stats.ino,
     size: Number(stats.size),
     changedMs: Number(stats.mtimeMs),
+    touchedNs: stats.ctimeNs,
     bornMs: Number(stats.birthtimeMs),
   };
+}
+
+/** Whether the scan could not look at `path`, so that it may be there. */
+export function isHidden(path: string, { errors }: ScanResult): boolean {
+  return errors.some((error) => isAtOrBelow(path, error.path));
 }
 
 export function isAtOrBelow(path: string, folder: string): boolean {

@@ -64,7 +64,7 @@ export class EntryCollector {
     return this.#entry;
   }
 
-  get sources(): Iterable<Source> {
+  get sources(): SourceSet {
     return this.#sources;
   }
 
@@ -89,12 +89,13 @@ export class EntryCollector {
 
   /** Whether nothing is on its way, and no file is being looked at. */
   get settled(): boolean {
-    return !this.#scanning && this.#hints === 0 && [...this.#sources].every((source) => source.settled);
+    return !this.#scanning && this.#hints === 0 && this.#sources.settled;
   }
 
   /** Whether all that its files hold is in Kafka, or it is paused. */
   get complete(): boolean {
-    return this.applied && (this.#entry.paused || [...this.#sources].every((source) => source.complete));
+    if (!this.applied || this.#entry.paused) return this.applied;
+    return !this.#sources.waiting && [...this.#sources].every((source) => source.complete);
   }
 
   get #routed(): boolean {
@@ -216,7 +217,8 @@ export class EntryCollector {
     const found = await discovery.scan(signal).catch(() => undefined);
     if (!found || signal.aborted || discovery !== this.#discovery) return;
     const start = (file: FoundFile) => this.#start(file);
-    const errors = await this.#sources.reconcile(found, { start, matches: (path) => discovery.matches(path) }, signal);
+    const rules = { start, matches: (path: string) => discovery.matches(path), folders: discovery.bases };
+    const errors = await this.#sources.reconcile(found, rules, signal);
     if (signal.aborted) return;
     const changed = !this.#scannedNow || [...errors.keys()].join() !== [...this.#fileErrors.keys()].join();
     this.#tellNewErrors(errors);

@@ -10,6 +10,8 @@ import type { Source } from './source.ts';
 
 /** Acknowledged positions reach the disk this often. */
 const FLUSH_INTERVAL_MS = 250;
+/** How long what was acknowledged may have no marker. */
+const MARK_INTERVAL_MS = 1_000;
 /** Hints about folders come in swarms: one scan answers many. */
 const HINT_SETTLE_MS = 50;
 const DRAIN_POLL_MS = 20;
@@ -63,8 +65,14 @@ export class FileCollector implements Collector {
     this.#tools.facts.loss({ entryUid, generation, path, ...cut, openEnded: false, reason: 'too-long' });
   }
 
+  /** The disk space that deleted files hold, for they have unread lines. */
+  get pinnedBytes(): number {
+    return this.#tools.budget.pinnedBytes;
+  }
+
   start(): void {
     void this.#scanLoop();
+    void this.#markLoop();
     this.#flushing = this.#flushLoop();
   }
 
@@ -204,6 +212,14 @@ export class FileCollector implements Collector {
         this.#leaving.delete(uid);
       }
       await clock.sleep(this.#options.scanIntervalMs, this.#stop.signal).catch(() => {});
+    }
+  }
+
+  async #markLoop(): Promise<void> {
+    const { clock } = this.#tools;
+    while (!this.#stop.signal.aborted) {
+      for (const entry of this.#entries.values()) void entry.sources.mark();
+      await clock.sleep(MARK_INTERVAL_MS, this.#stop.signal).catch(() => {});
     }
   }
 

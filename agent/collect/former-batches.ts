@@ -8,9 +8,9 @@ import type { IntentSegment, OpenIntent } from '../state/intent-store.ts';
 import { ContiguousPosition } from './contiguous-position.ts';
 import { encodeSegment } from './encode-segment.ts';
 import type { FileBudget } from './file-budget.ts';
-import { compareHead } from './file-head.ts';
+import { compareHead, hasMarker } from './file-head.ts';
 import { fileKey } from './known-files.ts';
-import type { Source } from './source.ts';
+import { NOT_OPEN, type Source } from './source.ts';
 
 interface FormerSegment {
   segment: IntentSegment;
@@ -126,12 +126,16 @@ export class FormerBatches {
   /** The generation's file, as its source has it open or else from its path. Rejects when it is not there. */
   async #open(generation: string): Promise<{ fd: number; path: string; close(): void }> {
     const source = this.#sources.get(generation);
-    if (source && source.state !== 'CLOSED') return { fd: source.fd, path: source.path, close: () => {} };
+    if (source && source.state !== 'CLOSED' && source.fd !== NOT_OPEN)
+      return { fd: source.fd, path: source.path, close: () => {} };
     const checkpoint = this.#checkpoints.get(generation);
     if (!checkpoint) throw new Error(`generation ${generation} is not known any more`);
     const { budget } = this.#tools;
     const { fd, file } = await budget.open(checkpoint.path);
-    const same = fileKey(file) === fileKey(checkpoint) && (await compareHead(fd, checkpoint.head));
+    const same =
+      fileKey(file) === fileKey(checkpoint) &&
+      (await compareHead(fd, checkpoint.head)) &&
+      (await hasMarker(fd, checkpoint.marker));
     if (same) return { fd, path: checkpoint.path, close: () => budget.close(fd) };
     budget.close(fd);
     throw new Error(`${checkpoint.path} is another file now`);

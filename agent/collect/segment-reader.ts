@@ -18,6 +18,8 @@ const encoder = new LineEncoder();
 
 /** The file as its source knows it. */
 export interface FileNow {
+  /** Open. */
+  fd: number;
   size: number;
   /** It is complete: an unterminated last line goes too. */
   sealed: boolean;
@@ -47,7 +49,6 @@ export interface Reading {
  * read. Half lines, and multiline records that may go on, are read again when the rest has come.
  */
 export class SegmentReader {
-  readonly #fd: number;
   readonly returned = new ReturnedRanges();
   #position: number;
   #rangeStart: number;
@@ -59,8 +60,7 @@ export class SegmentReader {
   /** Where the file ended when it was last read to its end, and since when. */
   #quiet = { end: -1, sinceMs: 0 };
 
-  constructor(fd: number, position: number) {
-    this.#fd = fd;
+  constructor(position: number) {
     this.#position = position;
     this.#rangeStart = position;
   }
@@ -73,15 +73,18 @@ export class SegmentReader {
   /** Reads a chunk. One call at a time. Rejects with the system's error. */
   async read(bench: Workbench, given: LineFormat, file: FileNow, nowMs: number): Promise<Reading> {
     const again = this.returned.first;
-    const format = await this.#formatOf(given);
-    this.#place ??= await placeAt(this.#fd, this.#position, format);
-    const from = again ? await this.#placed(again, format) : this.#rest(this.#place);
-    if (from.startsAt === places.skipped) return this.#skip(from, again, format, bench.chunk, file);
+    // It may be closed meanwhile, when the agent stops, or be another life's.
+    const { fd } = file;
+    const format = await this.#formatOf(fd, given);
+    this.#place ??= await placeAt(fd, this.#position, format);
+    const from = again ? await placed(fd, again, format) : this.#rest(this.#place);
+    if (from.startsAt === places.skipped)
+      return this.#skip(from, again, format, bench.chunk, { fd, size: file.size, sealed: file.sealed });
     const { chunk, records } = bench;
     const { start } = from;
     const room = Math.floor(records.remaining * this.#rawPerEncoded) + 4096;
     const want = Math.min(CHUNK_BYTES_MAX, Math.max(this.#wantBytes, room), from.end - start);
-    const { bytesRead } = await readAt(this.#fd, chunk, 0, want, start);
+    const { bytesRead } = await readAt(fd, chunk, 0, want, start);
     const seen = start + bytesRead;
     const atEnd = bytesRead < want;
     // A read may be short before the end, too: of a network file system, or before a bad sector.
@@ -115,15 +118,9 @@ export class SegmentReader {
     return { start: this.#position, end, rangeStart: this.#rangeStart, startsAt, endsAt: lineStart };
   }
 
-  async #placed(range: ReturnedRange, format: LineFormat): Promise<Range> {
-    const startsAt = range.startsAt ?? (await placeAt(this.#fd, range.start, format));
-    const endsAt = range.endsAt ?? (await placeAt(this.#fd, range.end, format));
-    return { ...range, startsAt, endsAt };
-  }
-
-  async #formatOf(given: LineFormat): Promise<LineFormat> {
+  async #formatOf(fd: number, given: LineFormat): Promise<LineFormat> {
     if (this.#format && this.#given === given) return this.#format;
-    const { charset, certain } = await charsetOfFile(this.#fd, given.charset);
+    const { charset, certain } = await charsetOfFile(fd, given.charset);
     const format = charset === given.charset ? given : { ...given, charset };
     if (certain) [this.#given, this.#format] = [given, format];
     return format;
@@ -149,7 +146,7 @@ export class SegmentReader {
     let seen = end;
     while (place === places.skipped && !atEnd && end < from.end && end - from.start < SKIP_BYTES_MAX) {
       const want = Math.min(CHUNK_BYTES_MAX, from.end - end);
-      const { bytesRead } = await readAt(this.#fd, chunk, 0, want, end);
+      const { bytesRead } = await readAt(file.fd, chunk, 0, want, end);
       seen = end + bytesRead;
       atEnd = bytesRead < want;
       const bytes = chunk.subarray(0, bytesRead);
@@ -195,4 +192,10 @@ function segmentOf(
   if (consumed === 0) return undefined;
   const { start, rangeStart, startsAt } = from;
   return { start, end: start + consumed, lines: records, rangeStart, startsAt, endsAt, cut, ...kept };
+}
+
+async function placed(fd: number, range: ReturnedRange, format: LineFormat): Promise<Range> {
+  const startsAt = range.startsAt ?? (await placeAt(fd, range.start, format));
+  const endsAt = range.endsAt ?? (await placeAt(fd, range.end, format));
+  return { ...range, startsAt, endsAt };
 }

@@ -1,23 +1,29 @@
-import { randomBytes } from 'node:crypto';
 import type { Clock } from '../../runtime/clock.ts';
 import { errorText } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Charset } from '../deliver/charset.ts';
-import { type Checkpoint, type CheckpointStore, newCheckpoint } from '../state/checkpoint-store.ts';
+import type { CheckpointStore } from '../state/checkpoint-store.ts';
 import type { FactLog } from '../state/facts.ts';
 import type { IntentSegment } from '../state/intent-store.ts';
-import { type FoundFile, isAtOrBelow, type ScanResult, type ScanRules, type StartRule } from './discovery.ts';
-import type { FileBudget } from './file-budget.ts';
-import { compareHead, EMPTY_HEAD } from './file-head.ts';
+import { type FoundFile, isHidden, type ScanResult, type ScanRules, type StartRule } from './discovery.ts';
+import { Endings } from './endings.ts';
+import { BudgetError, type FileBudget } from './file-budget.ts';
+import { hasChanged } from './file-look.ts';
 import type { FormerBatches } from './former-batches.ts';
 import { fileKey, KnownFiles } from './known-files.ts';
-import { lineStartBefore } from './line-starts.ts';
-import { Source } from './source.ts';
+import { Pins } from './pins.ts';
+import { Recogniser } from './recogniser.ts';
+import type { Scan } from './scan.ts';
+import { NOT_OPEN, type Source } from './source.ts';
+import { SourceFiles } from './source-files.ts';
+import { TrackedSources } from './tracked-sources.ts';
+import { VanishedFiles } from './vanished-files.ts';
 
-/** How long a file that left its path is kept open after it grew, for writers that have not noticed. */
-const RENAMED_GRACE_MS = 5 * 60_000;
+/** How long a file that has left its path is kept open after it last grew, for writers that have not noticed. */
+export const RENAMED_GRACE_MS = 5 * 60_000;
 const UNLINKED_GRACE_MS = 5_000;
-const LOOKS_AT_ONCE = 16;
+/** How many complete files that are not there any more are known, in case that they come back. */
+const COMPLETE_KNOWN_MAX = 1_000;
 
 export interface SourceSetTools {
   clock: Clock;
@@ -36,194 +42,180 @@ export interface SourceSetTools {
 
 /** The generations that one entry reads: recognises files, follows renames, notices truncation, lets go of what is complete. */
 export class SourceSet {
-  readonly #entryUid: string;
   readonly #tools: SourceSetTools;
   readonly #direct: (source: Source) => void;
-  readonly #sources = new Map<string, Source>();
-  /** The present generation of each file. */
-  readonly #byFile = new Map<string, Source>();
-  /** What was last seen at each path. */
-  readonly #byPath = new Map<string, Source>();
+  readonly #files: SourceFiles;
+  readonly #endings: Endings;
+  readonly #known: KnownFiles;
+  readonly #tracked: TrackedSources;
+  readonly #recogniser: Recogniser;
+  readonly #vanished: VanishedFiles;
   /** Paused, for the entry did not mean them when they were last looked at. */
   readonly #unwanted = new Set<Source>();
-  /** One file is opened at a time: a hint and a scan may meet the same one. */
-  #opening: Promise<unknown> = Promise.resolve();
-  readonly #known: KnownFiles;
+  readonly #pins: Pins;
+  /** Whether some files could not be opened in the last scan, for too many are open. */
+  waiting = false;
 
   /** `direct` sets a new source going. */
   constructor(entryUid: string, tools: SourceSetTools, direct: (source: Source) => void) {
-    this.#entryUid = entryUid;
     this.#tools = tools;
     this.#direct = direct;
-    this.#known = new KnownFiles(tools.store.load(entryUid));
+    const checkpoints = tools.store.load(entryUid);
+    const files = new SourceFiles(tools.budget, tools.clock);
+    const endings = new Endings(tools);
+    const known = new KnownFiles(checkpoints.filter(({ phase }) => phase !== 'ended'));
+    [this.#files, this.#endings, this.#known] = [files, endings, known];
+    this.#tracked = new TrackedSources(entryUid, tools, { files, endings, direct });
+    this.#pins = new Pins(tools.budget, (source) => {
+      this.#tracked.remove(source);
+      endings.end(source, 'budget', false);
+    });
+    this.#recogniser = new Recogniser(tools, { tracked: this.#tracked, files, endings, known });
+    this.#vanished = new VanishedFiles(tools, { tracked: this.#tracked, known, recogniser: this.#recogniser });
+    this.#tracked.restoreEnded(checkpoints);
   }
 
   [Symbol.iterator](): Iterator<Source> {
-    return this.#sources.values();
+    return this.#tracked[Symbol.iterator]();
+  }
+
+  /** Nothing is on its way, of generations either that are no more. */
+  get settled(): boolean {
+    return [...this.#tracked, ...this.#endings.sources].every((source) => source.settled);
   }
 
   /** Takes in what a scan found, and looks at each source; returns the errors by path. Stops early when `signal` is aborted. */
   async reconcile(found: ScanResult, rules: ScanRules, signal: AbortSignal): Promise<Map<string, string>> {
-    const errors = new Map<string, string>();
-    const present = new Set<Source>();
-    for (const file of found.files) {
-      if (signal.aborted) return errors;
-      try {
-        const source = await this.#sourceOf(file, rules.start);
-        if (!present.has(source)) this.#isAt(source, file.path);
-        present.add(source);
-      } catch (error) {
-        errors.set(file.path, errorText(error));
-      }
+    const keys = new Set(found.files.map(fileKey));
+    const before = new Set(this.#tracked);
+    const scan: Scan = { rules, found, keys, present: new Map(), errors: new Map(), waiting: false, signal };
+    this.#files.scanBegins();
+    // What is known goes first: what is new may be the copy of one that was truncated, or is nowhere.
+    const isKnown = (file: FoundFile) => this.#tracked.of(file) !== undefined || this.#known.mayHave(file);
+    const { known = [], fresh = [] } = Object.groupBy(found.files, (file) => (isKnown(file) ? 'known' : 'fresh'));
+    await this.#meetAll(known, scan);
+    if (!signal.aborted) await this.#vanished.seek(scan);
+    const ended = this.#endings.sources;
+    await this.#meetAll(fresh, scan);
+    for (const { path, error } of found.errors) scan.errors.set(path, errorText(error));
+    await this.#lookAround(scan);
+    if (signal.aborted) return scan.errors;
+    this.waiting = scan.waiting;
+    for (const source of [...this.#tracked]) {
+      if (scan.present.has(source)) this.#sealIfRotated(source);
+      else if (!rules.matches(source.path)) this.#isUnwanted(source);
+      // What can't be looked at may still be there, and what a hint has brought meanwhile is.
+      else if (!isHidden(source.path, found) && before.has(source)) this.#leftItsPath(source);
     }
-    for (const { path, error } of found.errors) errors.set(path, errorText(error));
-    const sources = [...this.#sources.values()];
-    for (let at = 0; at < sources.length && !signal.aborted; at += LOOKS_AT_ONCE) {
-      await Promise.all(sources.slice(at, at + LOOKS_AT_ONCE).map((source) => this.#look(source)));
-    }
-    for (const source of sources) {
-      if (present.has(source) || this.#isClosed(source) || signal.aborted) continue;
-      if (!rules.matches(source.path)) this.#isUnwanted(source);
-      // What can't be looked at may still be there.
-      else if (!found.errors.some(({ path }) => isAtOrBelow(source.path, path))) this.#leftItsPath(source);
-    }
-    return errors;
+    this.#endings.conclude(ended);
+    this.#tools.budget.keepWithin();
+    this.#recogniser.keepOnly(found.files, keys);
+    for (const { entryUid, generation } of this.#known.forgetOldest(keys, COMPLETE_KNOWN_MAX))
+      this.#tools.store.remove(entryUid, generation);
+    return scan.errors;
   }
 
-  /** Looks at one path between two scans: at the source that was there, and at `file`, there now. Rejects when it can't be opened. */
+  /**
+   * Looks at one path, between two scans: at the source that was there, and at `file`, which is there now, unless there is none. Rejects
+   * when it can't be opened.
+   */
   async meet(path: string, file: FoundFile | undefined, start: StartRule): Promise<void> {
-    const former = this.#byPath.get(path);
-    if (former) await this.#look(former);
+    const former = this.#tracked.at(path);
+    // One that is not open may be elsewhere by now.
+    if (former && (former.fd !== NOT_OPEN || this.#tracked.of(file ?? former) === former))
+      await this.#tracked.look(former);
     if (!file) return;
-    const source = await this.#sourceOf(file, start);
+    const source = await this.#recogniser.sourceOf(file, start);
+    if (!source) return;
     this.#isAt(source, path);
-    if (source !== former) await this.#look(source);
+    if (source !== former) await this.#tracked.look(source);
   }
 
-  /** Looks whether the file has grown, was truncated, or can't be read. */
-  async #look(source: Source): Promise<void> {
-    if (source.state === 'CLOSED') return;
-    try {
-      const seen = await source.look(this.#tools.clock.monotonicMs());
-      if (seen === 'truncated') this.#truncated(source);
-      else if (seen === 'learned' && !this.#isClosed(source)) this.#tools.store.put(source.checkpoint);
-    } catch (error) {
-      // The descriptor may have been closed meanwhile, when the agent stops.
-      if (!this.#isClosed(source)) source.failed(error as Error);
-    }
+  /** Takes the markers of what has moved. Never rejects. */
+  mark(): Promise<void> {
+    return this.#tracked.mark();
   }
 
   /** Closes the files; their positions stay. */
   close(): void {
-    for (const source of this.#sources.values()) this.#close(source);
-    this.#sources.clear();
-    this.#byFile.clear();
-    this.#byPath.clear();
+    this.#pins.close();
+    this.#tracked.close();
   }
 
-  #isClosed(source: Source): boolean {
-    return source.state === 'CLOSED';
+  async #meetAll(files: readonly FoundFile[], scan: Scan): Promise<void> {
+    const atPath = new Map(files.map((file) => [file.path, fileKey(file)]));
+    for (const file of files) {
+      if (scan.signal.aborted) return;
+      try {
+        const source = await this.#recogniser.sourceOf(file, scan.rules.start);
+        if (!source || scan.present.has(source)) continue;
+        // One with several names keeps the one that it has.
+        const stays = atPath.get(source.path) === fileKey(file);
+        this.#isAt(source, stays ? source.path : file.path);
+        scan.present.set(source, file);
+      } catch (error) {
+        scan.waiting ||= error instanceof BudgetError;
+        scan.errors.set(file.path, errorText(error));
+      }
+    }
   }
 
-  async #sourceOf(file: FoundFile, start: StartRule): Promise<Source> {
-    const present = this.#byFile.get(fileKey(file));
-    if (present) return present;
-    const opened = this.#opening.then(() => this.#openFile(file.path, start));
-    this.#opening = opened.catch(() => {});
-    return opened;
+  /** Looks at what has changed, and at what no path leads to. */
+  async #lookAround({ present, signal }: Scan): Promise<void> {
+    const sources = [...this.#tracked].filter((source) => {
+      const found = present.get(source);
+      return found ? hasChanged(source, found) || source.lastError !== '' : source.fd !== NOT_OPEN;
+    });
+    await this.#tracked.lookAtAll(sources, signal);
+    for (const source of present.keys()) if (source.fd === NOT_OPEN && !source.complete) source.wake();
   }
 
   /** The file is at a path of the entry's, perhaps another than before. */
   #isAt(source: Source, path: string): void {
-    if (source.state === 'DRAINING') source.state = 'READING';
-    source.sealed = this.#tools.once;
+    const wasAway = source.state === 'DRAINING';
+    if (wasAway) source.state = 'READING';
+    if (wasAway || source.phase !== 'rotated') source.sealed = this.#tools.once;
     if (this.#unwanted.delete(source)) this.#direct(source);
-    this.#byPath.set(path, source);
-    if (source.path === path) return;
-    if (this.#byPath.get(source.path) === source) this.#byPath.delete(source.path);
-    source.path = path;
-    this.#tools.store.put(source.checkpoint);
+    this.#pins.remove(source);
+    this.#tracked.moved(source, path);
   }
 
-  /** What is at `path` by now may be another file than was seen there: its descriptor tells. */
-  async #openFile(path: string, start: StartRule): Promise<Source> {
-    const { budget, store } = this.#tools;
-    const { fd, file } = await budget.open(path);
-    const present = this.#byFile.get(fileKey(file));
-    if (present) {
-      budget.close(fd);
-      return present;
+  /** Renamed, and another file has its place: it is complete when it has not grown for long. */
+  #sealIfRotated(source: Source): void {
+    const successor = this.#tracked.at(source.formerPath);
+    if (source.phase === 'live' && successor && successor !== source) {
+      source.phase = 'rotated';
+      this.#tools.store.put(source.checkpoint);
     }
-    try {
-      const { known, gone } = await this.#known.take(fd, file);
-      for (const { entryUid, generation } of gone) store.remove(entryUid, generation);
-      return this.#track(fd, known ?? (await this.#newGeneration(fd, file, start)), file.size);
-    } catch (error) {
-      budget.close(fd);
-      throw error;
-    }
-  }
-
-  async #newGeneration(fd: number, file: FoundFile, start: StartRule): Promise<Checkpoint> {
-    const head = (await compareHead(fd, EMPTY_HEAD)) ?? EMPTY_HEAD;
-    const position = start(file) === 'beginning' ? 0 : await lineStartBefore(fd, file.size, this.#tools.charset?.());
-    return { ...this.#mint(file), head, position };
-  }
-
-  #mint(file: Omit<FoundFile, 'size' | 'changedMs'>): Checkpoint {
-    return newCheckpoint(this.#entryUid, randomBytes(8).toString('hex'), file);
-  }
-
-  #track(fd: number, checkpoint: Checkpoint, size: number): Source {
-    const { clock, store, logger, former, onStateChange, onDelivered, once } = this.#tools;
-    const onProgress = (source: Source, segment: IntentSegment) => {
-      source.lastProgressMs = clock.nowMs();
-      source.rate.add(segment.end - segment.start, clock.monotonicMs());
-      if (!this.#isClosed(source)) store.put(source.checkpoint);
-      onDelivered(segment, source);
-    };
-    const inherited = former.inherit(checkpoint.generation);
-    const source = new Source(fd, checkpoint, inherited, size, { onProgress, onStateChange }, clock.monotonicMs());
-    former.bind(source);
-    source.sealed = once;
-    this.#sources.set(source.generation, source);
-    this.#byFile.set(fileKey(source), source);
-    this.#byPath.set(source.path, source);
-    store.mint(source.checkpoint);
-    logger.debug('reading', { path: source.path, generation: source.generation, from: source.position });
-    this.#direct(source);
-    return source;
-  }
-
-  /** The same file, another life: it begins anew, through the same descriptor. */
-  #truncated(source: Source): void {
-    if (!this.#sources.delete(source.generation)) return;
-    this.#unwanted.delete(source);
-    const unread = source.size - source.position;
-    const fields = { path: source.path, generation: source.generation, bytes: unread };
-    if (unread > 0) this.#tools.logger.error('a file was truncated before all of it was delivered', fields);
-    else this.#tools.logger.info('a file was truncated; what came since it was last looked at is not known', fields);
-    source.state = 'CLOSED';
-    this.#tools.store.remove(this.#entryUid, source.generation);
-    this.#track(source.fd, this.#mint(source), 0);
-    this.#tools.onStateChange();
+    if (source.phase !== 'rotated' || source.state !== 'READING') return;
+    this.#sealAfter(source, RENAMED_GRACE_MS);
   }
 
   /** Renamed away or deleted: read on until nothing more comes, then let it go. */
   #leftItsPath(source: Source): void {
-    const nowMs = this.#tools.clock.monotonicMs();
     if (source.state === 'READING') {
       source.state = 'DRAINING';
-      source.lastGrowthMs = nowMs;
+      source.lastGrowthMs = this.#tools.clock.monotonicMs();
       this.#tools.onStateChange();
     }
-    const graceMs = source.unlinked ? UNLINKED_GRACE_MS : RENAMED_GRACE_MS;
-    if (source.state !== 'DRAINING' || nowMs - source.lastGrowthMs < graceMs) return;
-    if (!source.sealed) {
+    if (source.state !== 'DRAINING') return;
+    if (source.unlinked) this.#pins.add(source);
+    // Those that no path of the entry's leads to stay open: when there may be no more open files, not for long.
+    const brief = source.unlinked || this.#tools.budget.crowded;
+    this.#sealAfter(source, brief ? UNLINKED_GRACE_MS : RENAMED_GRACE_MS);
+  }
+
+  /** Seals it when it has not grown for so long, and lets it go when all of it is in Kafka. */
+  #sealAfter(source: Source, graceMs: number): void {
+    if (this.#tools.clock.monotonicMs() - source.lastGrowthMs < graceMs) {
+      source.sealed = this.#tools.once;
+    } else if (!source.sealed) {
       source.sealed = true;
       source.wake();
     } else if (source.complete) {
-      this.#letGo(source);
+      this.#endings.sealed(source);
+      // It is known for as long as it is there, lest it is read again.
+      this.#letGo(source, source.phase === 'rotated' && source.state === 'READING' ? 'sealed' : 'away');
     }
   }
 
@@ -231,24 +223,24 @@ export class SourceSet {
   #isUnwanted(source: Source): void {
     source.pause();
     this.#unwanted.add(source);
-    if (source.settled) this.#letGo(source);
-  }
-
-  #close(source: Source): void {
-    if (this.#isClosed(source)) return;
-    source.state = 'CLOSED';
-    this.#tools.budget.close(source.fd);
+    if (source.settled) this.#letGo(source, source.phase);
   }
 
   /** Closes the file. A deleted one is forgotten; another may come back, and goes on from where it was. */
-  #letGo(source: Source): void {
-    this.#close(source);
+  #letGo(source: Source, phase: Source['phase']): void {
+    source.phase = phase;
+    const { checkpoint } = source;
+    this.#pins.remove(source);
     this.#unwanted.delete(source);
-    this.#sources.delete(source.generation);
-    this.#byFile.delete(fileKey(source));
-    if (this.#byPath.get(source.path) === source) this.#byPath.delete(source.path);
-    if (source.unlinked) this.#tools.store.remove(this.#entryUid, source.generation);
-    else this.#known.add(source.checkpoint);
+    this.#tracked.remove(source);
+    if (source.unlinked && source.complete) {
+      this.#tools.store.remove(checkpoint.entryUid, checkpoint.generation);
+    } else if (source.unlinked) {
+      this.#endings.end(source, 'unassigned', true);
+    } else {
+      this.#known.add(checkpoint);
+      this.#tools.store.put(checkpoint);
+    }
     this.#tools.onStateChange();
   }
 }

@@ -1,28 +1,26 @@
-import { type Clock, systemClock } from '../../runtime/clock.ts';
+import type { Clock } from '../../runtime/clock.ts';
 import type { LineFormat } from '../deliver/line-format.ts';
 import type { Filled, Route, RouteSource } from '../deliver/route.ts';
 import type { Workbench } from '../deliver/work-pool.ts';
 import type { Checkpoint } from '../state/checkpoint-store.ts';
 import type { IntentSegment } from '../state/intent-store.ts';
 import { ContiguousPosition, gapsIn } from './contiguous-position.ts';
+import type { FoundFile } from './discovery.ts';
 import { encodeSegment } from './encode-segment.ts';
-import { compareHead, EMPTY_HEAD, type FileHead } from './file-head.ts';
-import { fstat } from './file-io.ts';
+import { type Life, lookAt } from './file-look.ts';
 import type { Inherited } from './former-batches.ts';
+import { birthOf } from './known-files.ts';
 import { RateMeter } from './rate-meter.ts';
 import { gapAt } from './returned-ranges.ts';
 import { SegmentReader } from './segment-reader.ts';
 import { SourceErrors } from './source-errors.ts';
+import type { Seen, SourceEvents } from './source-events.ts';
+import { WakeTimer } from './wake-timer.ts';
 
 const NOTHING: Filled = { segment: undefined, more: false, full: false };
 
-/** Told by a source to whoever keeps it. */
-export interface SourceEvents {
-  /** The acknowledged position moved. */
-  onProgress(source: Source, segment: IntentSegment): void;
-  /** A read failed, or works again. */
-  onStateChange(source: Source): void;
-}
+/** In the place of a descriptor while the file is not open. */
+export const NOT_OPEN = -1;
 
 /**
  * One generation of one file, read for one entry. READING ⇄ PAUSED; DRAINING once the file has left its path; CLOSED at the end.
@@ -31,27 +29,32 @@ export interface SourceEvents {
 export class Source implements RouteSource {
   readonly entryUid: string;
   readonly generation: string;
-  readonly device: bigint;
-  readonly inode: bigint;
-  readonly bornMs: number;
-  readonly fd: number;
+  readonly first: number;
+  device: bigint;
+  inode: bigint;
+  bornMs: number;
+  fd: number;
   readonly rate = new RateMeter();
   readonly #events: SourceEvents;
-  readonly #clock: Clock;
   readonly #reader: SegmentReader;
   #format: LineFormat | undefined;
+  readonly #clock: Clock;
+  readonly #timer: WakeTimer;
   #route: Route | undefined;
   readonly #delivered: ContiguousPosition;
-  #head: FileHead;
+  #life: Life;
+  #looks = 0;
   #busy = false;
   #wokenMeanwhile = false;
-  /** Until lines that wait for others of their record have waited long enough. */
-  #waiting: AbortController | undefined;
   #outstanding = 0;
   readonly #errors: SourceErrors;
   #topic: string;
   #partition: number;
   path: string;
+  /** Where it was before it was renamed, when that is known. */
+  formerPath = '';
+  phase: Checkpoint['phase'];
+  touchedNs = 0n;
   state: 'READING' | 'PAUSED' | 'DRAINING' | 'CLOSED' = 'READING';
   /** The file is complete: an unterminated last line goes too. */
   sealed = false;
@@ -68,28 +71,25 @@ export class Source implements RouteSource {
     { open, delivered }: Inherited,
     size: number,
     events: SourceEvents,
-    nowMs: number,
-    clock = systemClock,
+    clock: Clock,
   ) {
     this.fd = fd;
     this.entryUid = checkpoint.entryUid;
     this.generation = checkpoint.generation;
-    this.device = checkpoint.device;
-    this.inode = checkpoint.inode;
-    this.bornMs = checkpoint.bornMs;
-    this.path = checkpoint.path;
-    this.#head = checkpoint.head;
+    [this.device, this.inode, this.bornMs] = [checkpoint.device, checkpoint.inode, checkpoint.bornMs];
+    [this.path, this.phase, this.first] = [checkpoint.path, checkpoint.phase, checkpoint.first];
+    this.#life = { head: checkpoint.head, marker: checkpoint.marker };
     this.#delivered = new ContiguousPosition(checkpoint.position, [...checkpoint.ahead, ...delivered]);
     this.#outstanding = open.length;
     const under = open.map(({ start, end }) => [start, end] as const);
     const { gaps, end } = gapsIn([...this.#delivered.ahead, ...under], this.#delivered.value);
-    this.#reader = new SegmentReader(fd, end);
+    this.#reader = new SegmentReader(end);
     for (const [start, stop] of gaps) this.#reader.returned.add(gapAt(start, stop));
+    [this.#topic, this.#partition] = [checkpoint.topic, checkpoint.partition];
+    this.size = Math.max(size, end);
     this.#clock = clock;
-    this.#topic = checkpoint.topic;
-    this.#partition = checkpoint.partition;
-    this.size = size;
-    this.lastGrowthMs = nowMs;
+    this.#timer = new WakeTimer(clock, () => this.wake());
+    this.lastGrowthMs = clock.monotonicMs();
     this.#events = events;
     this.#errors = new SourceErrors(() => events.onStateChange(this));
   }
@@ -109,11 +109,26 @@ export class Source implements RouteSource {
     return this.#outstanding === 0 && !this.#busy;
   }
 
+  /** It is being read or looked at. */
+  get busy(): boolean {
+    return this.#busy || this.#looks > 0;
+  }
+
+  /** Where it is read on. */
+  get readPosition(): number {
+    return this.#reader.position;
+  }
+
+  get life(): Life {
+    return this.#life;
+  }
+
   get checkpoint(): Checkpoint {
-    const { entryUid, generation, device, inode, path, bornMs, size, position } = this;
-    const file = { entryUid, generation, device, inode, path, bornMs, size, head: this.#head };
+    const { entryUid, generation, device, inode, path, bornMs, size, touchedNs, first, phase, position } = this;
+    const { head, marker } = this.#life;
+    const file = { entryUid, generation, device, inode, path, bornMs, size, touchedNs, head, marker };
     const { ahead } = this.#delivered;
-    return { ...file, position, marker: EMPTY_HEAD, ahead, topic: this.#topic, partition: this.#partition };
+    return { ...file, first, phase, position, ahead, topic: this.#topic, partition: this.#partition };
   }
 
   /** The partition it had in `topic`, -1 when it had none. */
@@ -142,7 +157,7 @@ export class Source implements RouteSource {
   /** Stops reading; what is on its way may still arrive. */
   pause(): void {
     if (this.state !== 'CLOSED') this.state = 'PAUSED';
-    this.#waiting?.abort();
+    this.#timer.stop();
   }
 
   resume(): void {
@@ -155,30 +170,46 @@ export class Source implements RouteSource {
     if (this.#route && this.isOn(this.#route)) this.#route.wake(this);
   }
 
-  /**
-   * Looks at the file as it is now, and goes on reading when it has grown. `learned`: more of its head is known, for the checkpoint. Rejects
-   * with the system's error.
-   */
-  async look(nowMs: number): Promise<'same' | 'learned' | 'truncated'> {
-    // The file may grow and be read on while it is looked at: only what was read before is known to have been there.
-    const readBefore = this.#reader.position;
-    const stat = await fstat(this.fd, { bigint: true });
-    const size = Math.max(Number(stat.size), this.#reader.position);
-    this.unlinked = stat.nlink === 0n;
-    const head = await compareHead(this.fd, this.#head);
-    if (stat.size < readBefore || !head) return 'truncated';
-    const learned = head !== this.#head;
-    this.#head = head;
-    this.#errors.became('look', '');
-    if (size > this.size) this.lastGrowthMs = nowMs;
-    this.size = size;
-    if (size > this.#reader.position || this.#reader.returned.first) this.wake();
-    return learned ? 'learned' : 'same';
+  /** Looks at the file as it is now, and goes on reading when it has grown. Rejects with the system's error. */
+  async look(nowMs: number, wallMs = Number.POSITIVE_INFINITY): Promise<Seen> {
+    this.#looks++;
+    try {
+      if (this.fd === NOT_OPEN && !(await this.#events.reopen?.(this))) return 'same';
+      // The file may grow and be read on while it is looked at: only what was read before is known to have been there.
+      const seen = await lookAt(
+        this.fd,
+        this.#life,
+        { read: this.#reader.position, acknowledged: this.position },
+        wallMs,
+      );
+      if (!seen) return 'truncated';
+      if (seen.compressed) return 'compressed';
+      const size = Math.max(seen.size, this.#reader.position);
+      const learned = seen.head !== this.#life.head || seen.marker !== this.#life.marker || size > this.size;
+      if (size > this.size) this.lastGrowthMs = nowMs;
+      this.bornMs ||= seen.bornMs;
+      [this.#life, this.size, this.unlinked, this.touchedNs] = [seen, size, seen.unlinked, seen.touchedNs];
+      this.#errors.became('look', '');
+      if (size > this.#reader.position || this.#reader.returned.first) this.wake();
+      return learned ? 'learned' : 'same';
+    } finally {
+      this.#looks--;
+    }
+  }
+
+  /** The generation goes on in another file, its copy; `fd` is open there. */
+  moveTo(fd: number, file: FoundFile): void {
+    [this.fd, this.device, this.inode, this.path] = [fd, file.device, file.inode, file.path];
+    this.bornMs = birthOf(file);
+    [this.size, this.touchedNs, this.unlinked] = [file.size, 0n, false];
+    [this.state, this.phase] = ['READING', 'live'];
+    this.wake();
   }
 
   async fill(bench: Workbench): Promise<Filled> {
+    if (this.fd === NOT_OPEN) this.#events.onUnopened?.(this);
     const format = this.#format;
-    if (this.#busy || !format) return NOTHING;
+    if (this.fd === NOT_OPEN || this.#busy || !format) return NOTHING;
     this.#busy = true;
     this.#wokenMeanwhile = false;
     try {
@@ -221,15 +252,10 @@ export class Source implements RouteSource {
   }
 
   async #read(bench: Workbench, format: LineFormat): Promise<Filled> {
-    const {
-      segment: read,
-      more,
-      full,
-      seen,
-      againInMs,
-    } = await this.#reader.read(bench, format, this, this.#clock.monotonicMs());
-    this.size = Math.max(this.size, seen);
-    if (againInMs !== undefined) this.#wakeIn(againInMs);
+    const reading = await this.#reader.read(bench, format, this, this.#clock.monotonicMs());
+    const { segment: read, more, full } = reading;
+    this.size = Math.max(this.size, reading.seen);
+    if (reading.againInMs !== undefined) this.#timer.start(reading.againInMs);
     if (!read) return { segment: undefined, more, full };
     const segment = { ...read, source: this, generation: this.generation };
     this.#outstanding++;
@@ -237,16 +263,5 @@ export class Source implements RouteSource {
     // Nothing of it is to be sent.
     this.delivered(segment);
     return { segment: undefined, more, full };
-  }
-
-  #wakeIn(ms: number): void {
-    if (this.#waiting) return;
-    const waiting = new AbortController();
-    this.#waiting = waiting;
-    const over = () => {
-      this.#waiting = undefined;
-      if (!waiting.signal.aborted) this.wake();
-    };
-    this.#clock.sleep(ms, waiting.signal).then(over, over);
   }
 }

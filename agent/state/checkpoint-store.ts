@@ -1,10 +1,16 @@
 import type { SQLOutputValue, StatementSync } from 'node:sqlite';
 import type { FoundFile } from '../collect/discovery.ts';
-import { EMPTY_HEAD, type FileHead } from '../collect/file-head.ts';
+import { EMPTY_HEAD, EMPTY_MARKER, type FileHead, type FileMarker } from '../collect/file-head.ts';
 import type { StateDatabase, StatePart } from './state-database.ts';
 
 /** A range of a generation in bytes, `[start, end)`. */
 export type ByteRange = readonly [start: number, end: number];
+
+/**
+ * `live`: it may grow. `away`: it has left the entry's paths and was complete, and is known lest it comes back. `rotated`: another file has its place, so it will be complete when it has not grown for long. `sealed`: it is
+ * complete and told so. `ended`: its file is no more, and what becomes of it is to be told when its last batches are answered.
+ */
+export type Phase = 'live' | 'rotated' | 'sealed' | 'away' | 'ended';
 
 /** What is kept of one generation of one file, for one entry. */
 export interface Checkpoint {
@@ -18,8 +24,13 @@ export interface Checkpoint {
   bornMs: number;
   /** The file's size when it was last looked at. */
   size: number;
-  /** The bytes just before `position`, which tell a file that was truncated and has grown past it. */
-  marker: FileHead;
+  /** When the file was last changed as far as it was looked at, ns; 0: not known. */
+  touchedNs: bigint;
+  /** Some bytes at or before `position`, which tell a file that was truncated and has grown past it. */
+  marker: FileMarker;
+  /** Where the agent began to read. */
+  first: number;
+  phase: Phase;
   /** Kafka has every line before this position. */
   position: number;
   /** What Kafka has beyond `position`, in order. */
@@ -33,11 +44,12 @@ export interface Checkpoint {
 export function newCheckpoint(
   entryUid: string,
   generation: string,
-  file: Omit<FoundFile, 'size' | 'changedMs'>,
+  file: Pick<FoundFile, 'device' | 'inode' | 'path' | 'bornMs'>,
 ): Checkpoint {
   const { device, inode, path, bornMs } = file;
-  const own = { entryUid, generation, device, inode, path, bornMs, size: 0, head: EMPTY_HEAD };
-  return { ...own, position: 0, marker: EMPTY_HEAD, ahead: [], topic: '', partition: -1 };
+  const own = { entryUid, generation, device, inode, path, bornMs, size: 0, touchedNs: 0n, head: EMPTY_HEAD };
+  const reached = { position: 0, marker: EMPTY_MARKER, first: 0, phase: 'live' as const, ahead: [] };
+  return { ...own, ...reached, topic: '', partition: -1 };
 }
 
 /** Which files an entry means. */
@@ -68,8 +80,8 @@ export class CheckpointStore implements StatePart {
     this.#state = state;
     this.#put =
       db.prepare(`INSERT OR REPLACE INTO generation (entry_uid, generation, device, inode, path, head_bytes, head_hash,
-      born_ms, size, marker_bytes, marker_hash, position, ahead, topic, partition, updated_ms)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+      born_ms, size, touched_ns, marker_end, marker_bytes, marker_hash, first, phase, position, ahead, topic, partition, updated_ms)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
     this.#delete = db.prepare('DELETE FROM generation WHERE entry_uid = ? AND generation = ?');
     this.#putEntry = db.prepare('INSERT OR REPLACE INTO entry VALUES (?, ?, ?)');
     state.add(this);
@@ -152,8 +164,9 @@ export class CheckpointStore implements StatePart {
     const device = BigInt.asIntN(64, at.device);
     const inode = BigInt.asIntN(64, at.inode);
     const file = [device, inode, at.path, at.head.bytes, at.head.hash, Math.floor(at.bornMs), at.size] as const;
-    const reached = [at.marker.bytes, at.marker.hash, at.position, JSON.stringify(at.ahead)] as const;
-    this.#put.run(at.entryUid, at.generation, ...file, ...reached, at.topic, at.partition, nowMs);
+    const marker = [at.touchedNs, at.marker.end, at.marker.bytes, at.marker.hash] as const;
+    const reached = [at.first, at.phase, at.position, JSON.stringify(at.ahead)] as const;
+    this.#put.run(at.entryUid, at.generation, ...file, ...marker, ...reached, at.topic, at.partition, nowMs);
   }
 }
 
@@ -167,7 +180,14 @@ function fromRow(row: Record<string, SQLOutputValue>): Checkpoint {
     head: { bytes: Number(row['head_bytes']), hash: String(row['head_hash']) },
     bornMs: Number(row['born_ms']),
     size: Number(row['size']),
-    marker: { bytes: Number(row['marker_bytes']), hash: String(row['marker_hash']) },
+    touchedNs: row['touched_ns'] as bigint,
+    marker: {
+      end: Number(row['marker_end']),
+      bytes: Number(row['marker_bytes']),
+      hash: String(row['marker_hash']),
+    },
+    first: Number(row['first']),
+    phase: String(row['phase']) as Phase,
     position: Number(row['position']),
     ahead: JSON.parse(String(row['ahead'])),
     topic: String(row['topic']),

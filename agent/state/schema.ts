@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 
 /** What the present program writes. A newer format is refused, an older one is brought up to date step by step. */
-export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 3;
 
 /** Step n brings format n to format n + 1. Steps are never changed once released. */
 const STEPS: readonly string[] = [
@@ -30,6 +30,11 @@ const STEPS: readonly string[] = [
    CREATE TABLE format (id INTEGER PRIMARY KEY, document TEXT NOT NULL UNIQUE) STRICT;
    CREATE TABLE fact (id TEXT PRIMARY KEY, document TEXT NOT NULL, audited INTEGER NOT NULL, time_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
    CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;`,
+  // touched_ns 0: not known. marker_end: where the marker's bytes end. first: where the agent began to read.
+  `ALTER TABLE generation ADD COLUMN touched_ns INTEGER NOT NULL DEFAULT 0;
+   ALTER TABLE generation ADD COLUMN marker_end INTEGER NOT NULL DEFAULT 0;
+   ALTER TABLE generation ADD COLUMN first INTEGER NOT NULL DEFAULT 0;
+   ALTER TABLE generation ADD COLUMN phase TEXT NOT NULL DEFAULT 'live';`,
 ];
 
 /** Brings a database of format `version` (0: an empty one) to the present format, in one transaction. */

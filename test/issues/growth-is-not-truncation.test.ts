@@ -5,6 +5,7 @@ import { Source } from '../../agent/collect/source.ts';
 import { RecordBuffer } from '../../agent/deliver/record-buffer.ts';
 import type { Route } from '../../agent/deliver/route.ts';
 import { newCheckpoint } from '../../agent/state/checkpoint-store.ts';
+import { systemClock } from '../../runtime/clock.ts';
 import { testFormat } from '../support/formats.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
@@ -20,7 +21,7 @@ test('a file that grows and is read while it is looked at is not taken for a tru
   const { dev: device, ino: inode } = fstatSync(fd, { bigint: true });
   const checkpoint = newCheckpoint('e', 'g', { device, inode, path: file, bornMs: 0 });
   const events = { onProgress: () => {}, onStateChange: () => {} };
-  const source = new Source(fd, checkpoint, { open: [], delivered: [] }, 0, events, 0);
+  const source = new Source(fd, checkpoint, { open: [], delivered: [] }, 0, events, systemClock);
   const nowhere = { producer: { at: { topic: 't', partition: 0 } }, wake: () => {} } as unknown as Route;
   source.assign(nowhere, testFormat());
   const bench = { chunk: Buffer.alloc(1 << 20), records: new RecordBuffer() };

@@ -31,7 +31,7 @@ export class TurnReader implements Disposable {
     this.fd = openSync(file, 'r');
     this.format = format;
     this.#batchBytes = batchBytes;
-    this.reader = new SegmentReader(this.fd, position);
+    this.reader = new SegmentReader(position);
   }
 
   /** Reads as long as there is something; returns what that gave. */
@@ -40,7 +40,12 @@ export class TurnReader implements Disposable {
     for (;;) {
       const { records } = this.#bench;
       records.reset(this.#batchBytes());
-      const { segment, more, againInMs } = await this.reader.read(this.#bench, this.format, file, this.nowMs);
+      const { segment, more, againInMs } = await this.reader.read(
+        this.#bench,
+        this.format,
+        { fd: this.fd, ...file },
+        this.nowMs,
+      );
       this.againInMs = againInMs;
       if (segment) {
         const encoded = Buffer.from(records.view());

@@ -3,85 +3,11 @@ import { appendFile, rename, stat, truncate, unlink, writeFile } from 'node:fs/p
 import { dirname } from 'node:path';
 import { test } from 'node:test';
 import { type FoundFile, foundFile } from '../../../agent/collect/discovery.ts';
-import { FileBudget } from '../../../agent/collect/file-budget.ts';
-import { FormerBatches } from '../../../agent/collect/former-batches.ts';
 import type { Source } from '../../../agent/collect/source.ts';
-import { SourceSet } from '../../../agent/collect/source-set.ts';
 import { RecordBuffer } from '../../../agent/deliver/record-buffer.ts';
-import type { Route, Segment } from '../../../agent/deliver/route.ts';
-import { WorkPool } from '../../../agent/deliver/work-pool.ts';
-import { CheckpointStore } from '../../../agent/state/checkpoint-store.ts';
-import { FactStore } from '../../../agent/state/fact-store.ts';
-import { StateDatabase } from '../../../agent/state/state-database.ts';
-import { createLogger } from '../../../runtime/logger.ts';
-import { testFormat } from '../../support/formats.ts';
-import { type TempDir, tempDir } from '../../support/temp-dir.ts';
-
-const HOUR_MS = 3_600_000;
-const signal = new AbortController().signal;
-const nowhere = { producer: { at: { topic: 't', partition: 0 } }, wake: () => {} } as unknown as Route;
-
-/** Sources over real files and a real store; only the clock is the test's. */
-class Ground {
-  readonly state: StateDatabase;
-  readonly store: CheckpointStore;
-  readonly set: SourceSet;
-  nowMs = 0;
-  wanted = (_path: string) => true;
-
-  constructor(dir: TempDir, filesMax = 100) {
-    this.state = StateDatabase.open(dir.at('state'));
-    this.store = new CheckpointStore(this.state);
-    const clock = { nowMs: () => this.nowMs, monotonicMs: () => this.nowMs, sleep: async () => {} };
-    const logger = createLogger({ level: 'error', format: 'json', write: () => {} });
-    const facts = new FactStore(this.state, { clock, logger });
-    const budget = new FileBudget(filesMax);
-    const pool = new WorkPool(1);
-    const former = new FormerBatches([], { store: this.store, pool, budget, logger });
-    const rest = { former, budget, once: false, onDelivered: () => {}, onStateChange: () => {} };
-    this.set = new SourceSet('e', { clock, logger, store: this.store, facts, ...rest }, (source) => {
-      if (source.state === 'PAUSED') source.resume();
-      source.assign(nowhere, testFormat());
-    });
-  }
-
-  async scan(paths: string[], unreadable: string[] = []): Promise<Map<string, string>> {
-    const files: FoundFile[] = [];
-    for (const path of paths) files.push(foundFile(path, await stat(path, { bigint: true })) as FoundFile);
-    const errors = unreadable.map((path) => ({ path, error: new Error('EACCES') }));
-    const rules = { start: () => 'beginning' as const, matches: (path: string) => this.wanted(path) };
-    return this.set.reconcile({ files, errors }, rules, signal);
-  }
-
-  get sources(): Source[] {
-    return [...this.set];
-  }
-
-  /** Reads and acknowledges all that there is. */
-  async deliver(): Promise<void> {
-    const bench = { chunk: Buffer.alloc(1 << 20), records: new RecordBuffer() };
-    for (const source of this.sources) {
-      bench.records.reset();
-      const { segment } = await source.fill(bench);
-      if (segment) source.delivered(segment);
-    }
-  }
-
-  close(): void {
-    this.set.close();
-    this.state.close();
-  }
-}
-
-/** A file that was found, and read to its last whole line. */
-async function begun(dir: TempDir, content: string): Promise<{ on: Ground; file: string; source: Source }> {
-  const on = new Ground(dir);
-  const file = dir.at('a.log');
-  await writeFile(file, content);
-  await on.scan([file]);
-  await on.deliver();
-  return { on, file, source: on.sources[0] as Source };
-}
+import type { Segment } from '../../../agent/deliver/route.ts';
+import { begun, Ground, HOUR_MS } from '../../support/source-ground.ts';
+import { tempDir } from '../../support/temp-dir.ts';
 
 test('a file whose folder can not be looked into is neither let go nor forgotten, however long', async () => {
   await using dir = await tempDir();
@@ -208,8 +134,7 @@ test('a file that took the place of the one that was found there is known as wha
   const found = foundFile(file, await stat(file, { bigint: true })) as FoundFile;
   await rename(file, rotated);
   await writeFile(file, 'new\n');
-  const rules = { start: () => 'beginning' as const, matches: () => true };
-  await on.set.reconcile({ files: [found], errors: [] }, rules, signal);
+  await on.takeIn({ files: [found], errors: [] });
   await on.scan([file, rotated]);
   const inodes = new Map(on.sources.map(({ path, inode }) => [path, inode]));
   assert.equal(inodes.size, 2);
@@ -228,18 +153,20 @@ test('what hints and scans meet at the same time is opened once', async () => {
   on.close();
 });
 
-test('files beyond the limit are told, with the remedy, and read when others are let go', async () => {
+test('files beyond the limit are told while those before them have unread lines, and read when these are delivered', async () => {
   await using dir = await tempDir();
-  const on = new Ground(dir, 2);
+  const on = new Ground(dir, { filesMax: 2 });
   const paths = ['a', 'b', 'c'].map((name) => dir.at(name));
   for (const path of paths) await writeFile(path, 'one\n');
   const errors = await on.scan(paths);
   assert.deepEqual([...errors.keys()], [dir.at('c')]);
-  assert.match(errors.get(dir.at('c')) as string, /2 files are open, as many as the limit .* allows: raise the limit/);
+  assert.match(errors.get(dir.at('c')) as string, /2 files with unread lines are open, .* raise the limit/);
   await on.deliver();
-  on.wanted = (path) => path !== dir.at('a');
-  await on.scan(paths.slice(1));
-  assert.equal((await on.scan(paths.slice(1))).size, 0);
-  assert.deepEqual(on.sources.map(({ path }) => path).sort(), paths.slice(1));
+  assert.equal((await on.scan(paths)).size, 0);
+  await on.deliver();
+  assert.deepEqual(
+    on.sources.map(({ path, position }) => [path, position]),
+    paths.map((path) => [path, 4]),
+  );
   on.close();
 });

@@ -5,6 +5,7 @@ import { Source } from '../../../agent/collect/source.ts';
 import { RecordBuffer } from '../../../agent/deliver/record-buffer.ts';
 import type { Route, Segment } from '../../../agent/deliver/route.ts';
 import { newCheckpoint } from '../../../agent/state/checkpoint-store.ts';
+import { systemClock } from '../../../runtime/clock.ts';
 import { testFormat } from '../../support/formats.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
@@ -18,7 +19,7 @@ function sourceOf(file: string) {
   const { dev: device, ino: inode, size } = fstatSync(fd, { bigint: true });
   const checkpoint = newCheckpoint('e', 'g', { device, inode, path: file, bornMs: 0 });
   const events = { onProgress: () => {}, onStateChange: () => {} };
-  const source = new Source(fd, checkpoint, { open: [], delivered: [] }, Number(size), events, 0);
+  const source = new Source(fd, checkpoint, { open: [], delivered: [] }, Number(size), events, systemClock);
   const nowhere = { producer: { at: { topic: 't', partition: 0 } }, wake: () => {} } as unknown as Route;
   source.assign(nowhere, testFormat());
   const bench = { chunk: Buffer.alloc(1 << 20), records: new RecordBuffer() };

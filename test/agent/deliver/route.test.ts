@@ -40,7 +40,7 @@ test('lines keep their order when their compression changes while batches are be
   );
   const checkpoint = newCheckpoint('e', 'g', { device: 1n, inode: 1n, path: file, bornMs: 0 });
   const events = { onProgress: () => {}, onStateChange: () => {} };
-  const source = new Source(fd, checkpoint, { open: [], delivered: [] }, 1, events, 0);
+  const source = new Source(fd, checkpoint, { open: [], delivered: [] }, 1, events, systemClock);
   const turns = ['gzip', 'none', 'gzip', 'lz4', 'gzip', 'none'] as const;
   try {
     for (const compression of turns) {

@@ -86,7 +86,6 @@ test('a source looks again by itself when the timeout of an open record is over'
     { open: [], delivered: [] },
     Number(size),
     { onProgress() {}, onStateChange() {} },
-    0,
     clock,
   );
   let woken = 0;

@@ -1,0 +1,168 @@
+import type { Checkpoint } from '../state/checkpoint-store.ts';
+import { Copies, originalsOf } from './copies.ts';
+import type { FoundFile, StartRule } from './discovery.ts';
+import type { Endings } from './endings.ts';
+import { compareHead, EMPTY_HEAD, isCompressed } from './file-head.ts';
+import { stampOf } from './file-look.ts';
+import { birthOf, fileKey, type KnownFiles } from './known-files.ts';
+import { lineStartBefore } from './line-starts.ts';
+import { NOT_OPEN, type Source } from './source.ts';
+import type { SourceFiles } from './source-files.ts';
+import type { SourceSetTools } from './source-set.ts';
+import type { TrackedSources } from './tracked-sources.ts';
+
+/** Tells which generation a file is: one that is read, one that was, one that goes on in a copy, or a new one. */
+export class Recogniser {
+  readonly #tools: SourceSetTools;
+  readonly #tracked: TrackedSources;
+  readonly #files: SourceFiles;
+  readonly #endings: Endings;
+  readonly #known: KnownFiles;
+  readonly #copies = new Copies();
+  /** Archives, which are not read. */
+  readonly #compressed = new Set<string>();
+  /** One file is opened at a time: a hint and a scan may meet the same one. */
+  #opening: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    tools: SourceSetTools,
+    parts: { tracked: TrackedSources; files: SourceFiles; endings: Endings; known: KnownFiles },
+  ) {
+    this.#tools = tools;
+    this.#tracked = parts.tracked;
+    this.#files = parts.files;
+    this.#endings = parts.endings;
+    this.#known = parts.known;
+  }
+
+  /** The source of a file that was found; undefined when it is not to be read: it is complete, an archive, or perhaps a copy. */
+  async sourceOf(found: FoundFile, start: StartRule): Promise<Source | undefined> {
+    const present = this.#tracked.of(found);
+    if (present) return present;
+    const sealed = this.#known.untouched(found);
+    if (sealed?.path === found.path || this.#compressed.has(archiveKey(found))) return undefined;
+    const opened = this.#opening.then(() => this.#open(found.path, start));
+    this.#opening = opened.catch(() => {});
+    return opened;
+  }
+
+  /** The source of a generation that is known and was found at another path, perhaps one that the entry does not mean. */
+  async resume(checkpoint: Checkpoint, foundAt: string): Promise<Source | undefined> {
+    const { fd, file } = await this.#files.open(foundAt);
+    try {
+      const { known, gone } = await this.#known.take(fd, file);
+      this.gone(gone, file);
+      if (known?.generation === checkpoint.generation) return this.#tracked.track(fd, known, file.size);
+      if (known) this.#known.add(known);
+      this.#files.closeUnread(fd);
+    } catch (error) {
+      this.#files.closeUnread(fd);
+      throw error;
+    }
+    return undefined;
+  }
+
+  /** Forgets what was noted of files that are not there any more. */
+  keepOnly(files: readonly FoundFile[], keys: ReadonlySet<string>): void {
+    this.#copies.keepOnly(keys);
+    if (this.#compressed.size === 0) return;
+    const archives = new Set(files.map(archiveKey));
+    for (const key of this.#compressed) if (!archives.has(key)) this.#compressed.delete(key);
+  }
+
+  /** Generations whose files are another life by now, as `file` shows where it is given, or that are nowhere. */
+  gone(checkpoints: readonly Checkpoint[], file?: FoundFile, certain = false): void {
+    for (const checkpoint of checkpoints) {
+      if (checkpoint.phase === 'sealed' || checkpoint.phase === 'away') {
+        this.#tools.store.remove(checkpoint.entryUid, checkpoint.generation);
+        continue;
+      }
+      const sameFile = file !== undefined && checkpoint.path === file.path && isSameBirth(checkpoint, file);
+      const source = this.#tracked.sourceOf(checkpoint, NOT_OPEN, Math.max(checkpoint.size, checkpoint.position));
+      this.#endings.end(source, sameFile ? 'truncated' : 'vanished', certain);
+    }
+  }
+
+  /** What is at `path` by now may be another file than was seen there: its descriptor tells. */
+  async #open(path: string, start: StartRule): Promise<Source | undefined> {
+    const { fd, file } = await this.#files.open(path);
+    try {
+      const source = this.#tracked.of(file) ?? (await this.#recognise(fd, file, start));
+      if (source?.fd !== fd) this.#files.closeUnread(fd);
+      // It was just compared: as long as it does not change it need not be looked at.
+      else source.touchedNs = stampOf(file.touchedNs, this.#tools.clock.nowMs());
+      return source;
+    } catch (error) {
+      this.#files.closeUnread(fd);
+      throw error;
+    }
+  }
+
+  async #recognise(fd: number, file: FoundFile, start: StartRule): Promise<Source | undefined> {
+    const { known, gone } = await this.#known.take(fd, file);
+    this.gone(gone, file);
+    if (known) return this.#resumeKnown(fd, known, file);
+    if (await isCompressed(fd)) {
+      this.#compressed.add(archiveKey(file));
+      this.#tools.logger.info('an archive is not read', { path: file.path });
+      return undefined;
+    }
+    // They may have been truncated just now.
+    const originals = this.#originalsOf(file.path);
+    await this.#tracked.lookAtAll(originals);
+    const original = await this.#endings.takeOriginalOf(fd, file);
+    if (original) return this.#goOnInCopy(original, fd, file);
+    const { clock, once } = this.#tools;
+    if (!once && (await this.#copies.holds(fd, file, originals, clock.monotonicMs()))) return undefined;
+    return this.#tracked.track(fd, await this.#newGeneration(fd, file, start), file.size);
+  }
+
+  #resumeKnown(fd: number, known: Checkpoint, file: FoundFile): Source | undefined {
+    if (known.phase === 'sealed' && file.size <= known.position && !this.#tools.once) {
+      const { size, touchedNs } = file;
+      const still = { ...known, path: file.path, size, touchedNs };
+      this.#known.add(still);
+      this.#tools.store.put(still);
+      return undefined;
+    }
+    const phase = known.phase === 'sealed' ? 'rotated' : known.phase === 'away' ? 'live' : known.phase;
+    return this.#tracked.track(fd, { ...known, phase }, file.size);
+  }
+
+  #goOnInCopy(original: Source, fd: number, file: FoundFile): Source {
+    const { path, generation } = original;
+    this.#tools.logger.info('a file was truncated; its generation goes on in its copy', {
+      path,
+      generation,
+      copy: file.path,
+    });
+    // All that the copy has was read from the original.
+    if (this.#endings.has(original))
+      return this.#tracked.track(fd, { ...this.#mint(file), first: file.size, position: file.size }, file.size);
+    original.moveTo(fd, file);
+    this.#tracked.add(original);
+    return original;
+  }
+
+  async #newGeneration(fd: number, file: FoundFile, start: StartRule): Promise<Checkpoint> {
+    const head = (await compareHead(fd, EMPTY_HEAD)) ?? EMPTY_HEAD;
+    const position = start(file) === 'beginning' ? 0 : await lineStartBefore(fd, file.size, this.#tools.charset?.());
+    return { ...this.#mint(file), head, position, first: position };
+  }
+
+  #mint(file: FoundFile): Checkpoint {
+    return this.#tracked.mint({ ...file, bornMs: birthOf(file) });
+  }
+
+  #originalsOf(path: string): Source[] {
+    return originalsOf(path).flatMap((original) => this.#tracked.at(original) ?? []);
+  }
+}
+
+function archiveKey(file: FoundFile): string {
+  return `${fileKey(file)}:${file.size}:${file.touchedNs}`;
+}
+
+function isSameBirth({ bornMs }: Checkpoint, file: FoundFile): boolean {
+  return bornMs === 0 || birthOf(file) === 0 || bornMs === birthOf(file);
+}

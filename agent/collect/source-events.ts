@@ -1,0 +1,17 @@
+import type { IntentSegment } from '../state/intent-store.ts';
+import type { Source } from './source.ts';
+
+/** Told by a source to whoever keeps it. */
+export interface SourceEvents {
+  /** The acknowledged position moved. */
+  onProgress(source: Source, segment: IntentSegment): void;
+  /** A read failed, or works again. */
+  onStateChange(source: Source): void;
+  /** Opens the file again, to be looked at; false when that must wait. Without it, the file stays open. */
+  reopen?(source: Source): Promise<boolean>;
+  /** The file has something to read and is not open: it must be looked at first. */
+  onUnopened?(source: Source): void;
+}
+
+/** What a look found: `learned`: more is known of the file, for the checkpoint. */
+export type Seen = 'same' | 'learned' | 'truncated' | 'compressed';

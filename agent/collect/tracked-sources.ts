@@ -1,0 +1,186 @@
+import { randomBytes } from 'node:crypto';
+import { type Checkpoint, newCheckpoint } from '../state/checkpoint-store.ts';
+import type { IntentSegment } from '../state/intent-store.ts';
+import type { FoundFile } from './discovery.ts';
+import type { Endings } from './endings.ts';
+import { fileKey } from './known-files.ts';
+import { NOT_OPEN, Source } from './source.ts';
+import type { SourceFiles } from './source-files.ts';
+import type { SourceSetTools } from './source-set.ts';
+
+const LOOKS_AT_ONCE = 16;
+
+/** The generations that are read: by what is known of them, and looked at. A truncated file begins another one here. */
+export class TrackedSources {
+  readonly #entryUid: string;
+  readonly #tools: SourceSetTools;
+  readonly #files: SourceFiles;
+  readonly #endings: Endings;
+  readonly #direct: (source: Source) => void;
+  readonly #sources = new Map<string, Source>();
+  /** The present generation of each file. */
+  readonly #byFile = new Map<string, Source>();
+  /** What was last seen at each path. */
+  readonly #byPath = new Map<string, Source>();
+  /** Of which something was acknowledged since their last look. */
+  readonly #moved = new Set<Source>();
+  #marking: Promise<void> | undefined;
+
+  constructor(
+    entryUid: string,
+    tools: SourceSetTools,
+    parts: { files: SourceFiles; endings: Endings; direct: (source: Source) => void },
+  ) {
+    this.#entryUid = entryUid;
+    this.#tools = tools;
+    this.#files = parts.files;
+    this.#endings = parts.endings;
+    this.#direct = parts.direct;
+  }
+
+  [Symbol.iterator](): Iterator<Source> {
+    return this.#sources.values();
+  }
+
+  of(file: Pick<FoundFile, 'device' | 'inode'>): Source | undefined {
+    return this.#byFile.get(fileKey(file));
+  }
+
+  at(path: string): Source | undefined {
+    return this.#byPath.get(path);
+  }
+
+  mint(file: Parameters<typeof newCheckpoint>[2]): Checkpoint {
+    return newCheckpoint(this.#entryUid, randomBytes(8).toString('hex'), file);
+  }
+
+  /** A source that is not read: its file is no more. */
+  sourceOf(checkpoint: Checkpoint, fd: number, size: number): Source {
+    const { clock, store, former, onStateChange, onDelivered } = this.#tools;
+    const onProgress = (source: Source, segment: IntentSegment) => {
+      source.lastProgressMs = clock.nowMs();
+      source.rate.add(segment.end - segment.start, clock.monotonicMs());
+      this.#moved.add(source);
+      if (source.state !== 'CLOSED' || this.#endings.has(source)) store.put(source.checkpoint);
+      this.#files.mayBeIdle(source);
+      onDelivered(segment, source);
+    };
+    const reopen = (source: Source) => this.#files.reopen(source);
+    const onUnopened = (source: Source) => void this.look(source);
+    const events = { onProgress, onStateChange, reopen, onUnopened };
+    const inherited = former.inherit(checkpoint.generation);
+    const created = new Source(fd, checkpoint, inherited, size, events, clock);
+    former.bind(created);
+    return created;
+  }
+
+  /** Generations that had ended when a former process stopped: it has not told what became of them. */
+  restoreEnded(checkpoints: readonly Checkpoint[]): void {
+    for (const checkpoint of checkpoints) {
+      if (checkpoint.phase !== 'ended') continue;
+      this.#endings.end(this.sourceOf(checkpoint, NOT_OPEN, checkpoint.size), 'truncated', true);
+    }
+  }
+
+  /** Begins to read the generation of `checkpoint` through an open file. */
+  track(fd: number, checkpoint: Checkpoint, size: number): Source {
+    const source = this.sourceOf(checkpoint, fd, size);
+    source.sealed = this.#tools.once;
+    this.add(source);
+    this.#tools.logger.debug('reading', {
+      path: source.path,
+      generation: source.generation,
+      from: source.position,
+    });
+    return source;
+  }
+
+  /** `source` is read from now on. */
+  add(source: Source): void {
+    this.#sources.set(source.generation, source);
+    this.#byFile.set(fileKey(source), source);
+    if (this.at(source.path)?.state !== 'READING') this.#byPath.set(source.path, source);
+    this.#files.used(source);
+    this.#tools.store.mint(source.checkpoint);
+    this.#direct(source);
+  }
+
+  /** `source` was seen at `path`. */
+  moved(source: Source, path: string): void {
+    this.#byPath.set(path, source);
+    if (source.path === path) return;
+    if (this.at(source.path) === source) this.#byPath.delete(source.path);
+    [source.formerPath, source.path] = [source.path, path];
+    this.#tools.store.put(source.checkpoint);
+  }
+
+  /** `source` is read no more; its file is closed. */
+  remove(source: Source): void {
+    this.#files.close(source);
+    source.state = 'CLOSED';
+    this.#sources.delete(source.generation);
+    this.#moved.delete(source);
+    if (this.of(source) === source) this.#byFile.delete(fileKey(source));
+    if (this.at(source.path) === source) this.#byPath.delete(source.path);
+  }
+
+  /** Looks whether the file has grown, was truncated, or can't be read. */
+  async look(source: Source): Promise<void> {
+    if (source.state === 'CLOSED') return;
+    this.#moved.delete(source);
+    try {
+      const { clock, store } = this.#tools;
+      const seen = await source.look(clock.monotonicMs(), clock.nowMs());
+      if (seen === 'truncated') this.#truncated(source);
+      else if (seen === 'compressed') this.#compressed(source);
+      else if (seen === 'learned' && !isClosed(source)) {
+        store.put(source.checkpoint);
+        this.#files.used(source);
+      }
+    } catch (error) {
+      // The descriptor may have been closed meanwhile, when the agent stops.
+      if (!isClosed(source)) source.failed(error as Error);
+    }
+  }
+
+  async lookAtAll(sources: readonly Source[], signal?: AbortSignal): Promise<void> {
+    for (let at = 0; at < sources.length && !signal?.aborted; at += LOOKS_AT_ONCE)
+      await Promise.all(sources.slice(at, at + LOOKS_AT_ONCE).map((source) => this.look(source)));
+  }
+
+  /** Takes the markers of those that have moved: what tells a file that is truncated and grows again before the next scan. */
+  mark(): Promise<void> {
+    this.#marking ??= this.lookAtAll([...this.#moved]).finally(() => {
+      this.#marking = undefined;
+    });
+    return this.#marking;
+  }
+
+  close(): void {
+    for (const source of [...this.#sources.values()]) this.remove(source);
+  }
+
+  /** The same file, another life: it begins anew, through the same descriptor. */
+  #truncated(source: Source): void {
+    if (isClosed(source) || !this.#sources.delete(source.generation)) return;
+    const { path, generation, size, position } = source;
+    const unread = Math.max(0, size - position);
+    this.#tools.logger.info('a file was truncated', { path, generation, unread });
+    const fd = this.#files.leave(source);
+    this.#endings.end(source, 'truncated', true);
+    const state = source.unlinked ? 'DRAINING' : 'READING';
+    this.track(fd, this.mint(source), 0).state = state;
+    this.#tools.onStateChange();
+  }
+
+  /** It was met while it had no bytes. */
+  #compressed(source: Source): void {
+    this.remove(source);
+    this.#tools.store.remove(this.#entryUid, source.generation);
+    this.#tools.onStateChange();
+  }
+}
+
+export function isClosed(source: Source): boolean {
+  return source.state === 'CLOSED';
+}

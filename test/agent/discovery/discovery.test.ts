@@ -1,0 +1,156 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { appendFile, chmod, mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { test } from 'node:test';
+import { begun, Ground, HOUR_MS } from '../../support/source-ground.ts';
+import { tempDir } from '../../support/temp-dir.ts';
+
+const NAMES = [
+  'comma,comma',
+  '{brace}',
+  '[bracket]',
+  'a space',
+  'line\nbreak',
+  'ünïcödé',
+  '日志',
+  '-dash',
+  'star*',
+  '%2e',
+];
+
+// Catalogue 62: fb #10945; vector's file server.
+test('a file that is created, written and renamed between two scans is found by its new name', async () => {
+  await using dir = await tempDir();
+  const { on, file } = await begun(dir, 'one\n');
+  await rename(file, dir.at('a.log.2'));
+  await writeFile(file, 'short life\n');
+  await rename(file, dir.at('a.log.1'));
+  await writeFile(file, 'new\n');
+  await on.find(dir.at('a.log*'));
+  await on.deliver();
+  assert.deepEqual(on.allLines, ['new', 'one', 'short life']);
+  on.close();
+});
+
+// Catalogue 66: imfile-wildcards-dirs-multi*.sh. Catalogue 65 (fb #2428, #3111): no hint tells of any of this.
+test('folders that come below ** are looked into, and a folder that is deleted and made again is a new one', async () => {
+  await using dir = await tempDir();
+  const on = new Ground(dir);
+  const glob = dir.at('**', '*.log');
+  await on.find(glob);
+  const folder = dir.at('x', 'y');
+  for (const life of ['first', 'second']) {
+    await mkdir(folder, { recursive: true });
+    await writeFile(dir.at('x', 'y', 'a.log'), `${life}\n`);
+    await on.find(glob);
+    await on.deliver();
+    await appendFile(dir.at('x', 'y', 'a.log'), `${life} rest\n`);
+    await rm(dir.at('x'), { recursive: true });
+    await on.find(glob);
+    await on.deliver();
+  }
+  on.nowMs += HOUR_MS;
+  for (let scan = 0; scan < 2; scan++) await on.find(glob);
+  assert.deepEqual(on.allLines, ['first', 'first rest', 'second', 'second rest']);
+  assert.deepEqual([on.sealed.length, on.losses, on.sources], [2, [], []]);
+  on.close();
+});
+
+// Catalogue 67: fb path_comma; [R].
+test('files with any name are read', async () => {
+  await using dir = await tempDir();
+  const on = new Ground(dir);
+  for (const name of NAMES) await writeFile(dir.at(`${name}.log`), `${name.replace('\n', ' ')}\n`);
+  assert.equal((await on.find(dir.at('*.log'))).size, 0);
+  await on.deliver();
+  assert.deepEqual(on.allLines, NAMES.map((name) => name.replace('\n', ' ')).sort());
+  on.close();
+});
+
+// Catalogue 67: vector no_error_on_dir, ignore_not_found; [R].
+test('folders, pipes, sockets, devices and links to nowhere that match are no files, and hold up none', async () => {
+  await using dir = await tempDir();
+  const on = new Ground(dir);
+  await mkdir(dir.at('folder.log'));
+  execFileSync('mkfifo', [dir.at('pipe.log')]);
+  await symlink('/dev/null', dir.at('device.log'));
+  await symlink(dir.at('nowhere'), dir.at('dangling.log'));
+  const server = createServer().listen(dir.at('socket.log'));
+  await new Promise((resolve) => server.once('listening', resolve));
+  await writeFile(dir.at('z.log'), 'one\n');
+  const errors = await on.find(dir.at('*.log'));
+  await on.deliver();
+  assert.deepEqual([on.allLines, [...errors]], [['one'], []]);
+  server.close();
+  on.close();
+});
+
+// Catalogue 67; as the user of the tests may read everything, the whole way is in test/e2e/files.test.ts.
+test('a file that could not be opened is told, and read when it can be', async (t) => {
+  if (process.getuid?.() === 0) return t.skip('root may read everything');
+  await using dir = await tempDir();
+  const on = new Ground(dir);
+  await writeFile(dir.at('a.log'), 'one\n', { mode: 0o000 });
+  assert.match((await on.find(dir.at('a.log'))).get(dir.at('a.log')) ?? '', /EACCES/);
+  await chmod(dir.at('a.log'), 0o600);
+  await on.find(dir.at('a.log'));
+  await on.deliver();
+  assert.deepEqual(on.allLines, ['one']);
+  on.close();
+});
+
+// Catalogue 68: otel TestStartAtEnd, TestIgnoreEmptyFiles; vector #5902. More of it in test/agent/collect/entry-collector.test.ts.
+test('with start: end a file that was empty is read whole, and after a restart each goes on where it was', async () => {
+  await using dir = await tempDir();
+  const start = () => 'end' as const;
+  const before = new Ground(dir, { start });
+  await writeFile(dir.at('empty.log'), '');
+  await writeFile(dir.at('old.log'), 'old\n');
+  await before.find(dir.at('*.log'));
+  for (const name of ['empty', 'old']) await appendFile(dir.at(`${name}.log`), `${name} 1\n`);
+  await before.find(dir.at('*.log'));
+  await before.deliver();
+  before.kill();
+  for (const name of ['empty', 'old']) await appendFile(dir.at(`${name}.log`), `${name} 2\n`);
+  const on = new Ground(dir, { start });
+  await on.find(dir.at('*.log'));
+  await on.deliver();
+  assert.deepEqual(
+    [before.allLines, on.allLines],
+    [
+      ['empty 1', 'old 1'],
+      ['empty 2', 'old 2'],
+    ],
+  );
+  const firsts = on.sources.map(({ path, first }) => [path, first]);
+  assert.deepEqual(Object.fromEntries(firsts), { [dir.at('empty.log')]: 0, [dir.at('old.log')]: 4 });
+  on.close();
+});
+
+// Catalogue 71: beats #16076; vector #18044.
+test('files that have not changed are not looked at, and one that has is', async () => {
+  await using dir = await tempDir();
+  const on = new Ground(dir);
+  on.wallMs = Date.now() + HOUR_MS;
+  for (let file = 0; file < 50; file++) await writeFile(dir.at(`${file}.log`), 'one\n');
+  await on.find(dir.at('*.log'));
+  await on.deliver();
+  await on.find(dir.at('*.log'));
+  const looked: string[] = [];
+  for (const source of on.sources) {
+    const look = source.look.bind(source);
+    source.look = (...when) => {
+      looked.push(source.path);
+      return look(...when);
+    };
+  }
+  await on.find(dir.at('*.log'));
+  assert.deepEqual(looked, []);
+  await appendFile(dir.at('7.log'), 'two\n');
+  await on.find(dir.at('*.log'));
+  assert.deepEqual(looked, [dir.at('7.log')]);
+  await on.find(dir.at('*.log'));
+  assert.deepEqual(looked, [dir.at('7.log')]);
+  on.close();
+});

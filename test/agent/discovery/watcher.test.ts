@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { tempDir } from '../../support/temp-dir.ts';
+
+const TIMEOUT_MS = 20_000;
+const SCRIPT = `
+  import { FileWatcher } from ${JSON.stringify(join(import.meta.dirname, '../../../agent/collect/file-watcher.ts'))};
+  const logger = { warn: (message, fields) => { console.log(JSON.stringify({ message, ...fields })); process.exit(0); } };
+  const watcher = new FileWatcher(logger, () => {});
+  watcher.watch('e', [{ base: process.argv[1], depth: 1, matches: () => true }]);
+  setInterval(() => {}, 1_000);
+`;
+
+// Catalogue 64: fb tail_fs_add; imfile maxiNotifyWatches.
+test('when the system gives no more watches it is told once, with the remedy, and nothing ends', async (t) => {
+  await using dir = await tempDir();
+  // In a user namespace of its own, which has limits of its own.
+  const limited = 'echo 0 > /proc/sys/user/max_inotify_watches && exec "$@"';
+  const node = [process.execPath, '--input-type=module', '-e', SCRIPT, dir.path];
+  const { stdout, stderr, status } = spawnSync('unshare', ['-Ur', 'sh', '-c', limited, 'sh', ...node], {
+    encoding: 'utf8',
+    timeout: TIMEOUT_MS,
+    env: { ...process.env, NODE_TEST_CONTEXT: undefined },
+  });
+  if (/unshare|max_inotify_watches/.test(stderr)) return t.skip(`no user namespace here: ${stderr}`);
+  assert.equal(status, 0, stderr);
+  const told = JSON.parse(stdout);
+  assert.match(told.error, /ENOSPC/);
+  assert.match(told.remedy, /still found by the scan.*max_user_watches/);
+});

@@ -1,0 +1,341 @@
+import assert from 'node:assert/strict';
+import { appendFile, mkdir, rename, unlink, writeFile } from 'node:fs/promises';
+import { test } from 'node:test';
+import { begun, Ground, HOUR_MS } from '../../support/source-ground.ts';
+import { type TempDir, tempDir } from '../../support/temp-dir.ts';
+
+const MINUTE_MS = 60_000;
+
+/** A log that was read to its end by a process that then stopped. */
+async function stopped(dir: TempDir, content: string): Promise<string> {
+  const { on, file } = await begun(dir, content);
+  on.kill();
+  return file;
+}
+
+// Catalogue 1: filestream TestFilestreamCloseRenamed; imfile-rename.sh.
+test('after a rotation the rest of the old file and all of the new one come once', async () => {
+  await using dir = await tempDir();
+  const { on, file } = await begun(dir, 'one\n');
+  await rename(file, dir.at('a.log.1'));
+  await writeFile(file, 'new one\n');
+  await on.find(dir.at('a.log*'));
+  await appendFile(dir.at('a.log.1'), 'two\n');
+  await appendFile(file, 'new two\n');
+  await on.find(dir.at('a.log*'));
+  await on.deliver();
+  assert.deepEqual(
+    [...on.lines.values()],
+    [
+      ['one', 'two'],
+      ['new one', 'new two'],
+    ],
+  );
+  on.close();
+});
+
+// Catalogue 2: TestFilestreamMetadataUpdatedOnRename; otel TestMoveFile.
+test('a renamed file goes on where it was, and its path is the new one, in the state too', async () => {
+  await using dir = await tempDir();
+  const { on, file, source } = await begun(dir, 'one\n');
+  await rename(file, dir.at('b.log'));
+  await appendFile(dir.at('b.log'), 'two\n');
+  await on.find(dir.at('*.log'));
+  await on.deliver();
+  assert.deepEqual([...on.lines.values()], [['one', 'two']]);
+  const [kept] = on.store.load('e');
+  assert.deepEqual([kept?.generation, kept?.path, kept?.position], [source.generation, dir.at('b.log'), 8]);
+  on.close();
+});
+
+// Catalogue 3: otel TestTrackMovedAwayFiles.
+test('a file that was moved out of the glob is read on through its open descriptor', async () => {
+  await using dir = await tempDir();
+  const { on, file } = await begun(dir, 'one\n');
+  await mkdir(dir.at('archive'));
+  await rename(file, dir.at('archive', 'a.log'));
+  await on.find(dir.at('*.log'));
+  await appendFile(dir.at('archive', 'a.log'), 'two\n');
+  await on.find(dir.at('*.log'));
+  await on.deliver();
+  assert.deepEqual(on.allLines, ['one', 'two']);
+  on.close();
+});
+
+// Catalogue 4: vector file_start_position_server_restart_with_file_rotation; imfile-rename-while-stopped.sh; fb #1330.
+test('a file that was rotated while the agent was stopped goes on where it was, and the new one is read whole', async () => {
+  await using dir = await tempDir();
+  const file = await stopped(dir, 'one\n');
+  await appendFile(file, 'two\n');
+  await rename(file, dir.at('a.log.1'));
+  await writeFile(file, 'new\n');
+  const on = new Ground(dir);
+  await on.find(dir.at('a.log*'));
+  await on.deliver();
+  assert.deepEqual(on.allLines, ['new', 'two']);
+  on.close();
+});
+
+// Catalogue 5: fb #5024; beats #1281.
+test('three rotations while the agent was stopped: each generation comes once', async () => {
+  await using dir = await tempDir();
+  const file = await stopped(dir, 'g0 a\n');
+  await appendFile(file, 'g0 b\n');
+  for (const generation of [1, 2, 3]) {
+    for (const older of [2, 1]) await rename(dir.at(`a.log.${older}`), dir.at(`a.log.${older + 1}`)).catch(() => {});
+    await rename(file, dir.at('a.log.1'));
+    await writeFile(file, `g${generation}\n`);
+  }
+  const on = new Ground(dir);
+  await on.find(dir.at('a.log*'));
+  await on.deliver();
+  assert.deepEqual(on.allLines, ['g0 b', 'g1', 'g2', 'g3']);
+  on.close();
+});
+
+// Catalogue 6: otel TestRotation (sequential); beats #1956.
+test('a chain of renames between two scans loses no unread rest', async () => {
+  await using dir = await tempDir();
+  const on = new Ground(dir);
+  const names = ['a.log', 'a.log.1', 'a.log.2'];
+  for (const name of names) await writeFile(dir.at(name), `${name} first\n`);
+  await on.find(dir.at('a.log*'));
+  await on.deliver();
+  for (const name of names) await appendFile(dir.at(name), `${name} rest\n`);
+  for (const name of names.toReversed()) await rename(dir.at(name), dir.at(`a.log.${names.indexOf(name) + 1}`));
+  await writeFile(dir.at('a.log'), 'new\n');
+  await on.find(dir.at('a.log*'));
+  await on.deliver();
+  const firstAndRest = names.flatMap((name) => [`${name} first`, `${name} rest`]);
+  assert.deepEqual(on.allLines, [...firstAndRest, 'new'].sort());
+  assert.equal(on.lines.size, 4);
+  on.close();
+});
+
+// Catalogue 10: beats PR #43978, #2395; loong DeletedFileUnittest. Catalogue 29: beats PR #50324, #40447: the log of a container that is gone.
+test('a deleted file is drained through its descriptor, is pinned meanwhile, and is sealed when nothing more comes', async () => {
+  await using dir = await tempDir();
+  const { on, file, source } = await begun(dir, 'one\n');
+  await appendFile(file, 'two\nthree');
+  await unlink(file);
+  await on.find(dir.at('*.log'));
+  assert.equal(on.budget.pinnedBytes, 13);
+  await on.deliver();
+  on.nowMs += MINUTE_MS;
+  await on.find(dir.at('*.log'));
+  await on.deliver();
+  await on.find(dir.at('*.log'));
+  assert.deepEqual(on.allLines, ['one', 'three', 'two']);
+  const { generation } = source;
+  assert.deepEqual(on.sealed, [{ entryUid: 'e', generation, path: file, first: 0, size: 13 }]);
+  assert.deepEqual([on.sources, on.losses, on.budget.pinnedBytes, on.store.load('e')], [[], [], 0, []]);
+  on.close();
+});
+
+// Catalogue 28 [R]: archived outside the glob while the agent was stopped; here the archive is near and is found.
+test('a file that was moved to an archive below its folder while the agent was stopped is found there and drained', async () => {
+  await using dir = await tempDir();
+  const file = await stopped(dir, 'one\n');
+  await appendFile(file, 'two\n');
+  await mkdir(dir.at('archive'));
+  await rename(file, dir.at('archive', 'a.log'));
+  const on = new Ground(dir);
+  await on.find(dir.at('*.log'));
+  await on.deliver();
+  assert.deepEqual([on.allLines, on.losses, on.sources[0]?.path], [['two'], [], file]);
+  await on.find(dir.at('*.log'));
+  assert.equal(on.sources[0]?.state, 'DRAINING');
+  on.close();
+});
+
+// Catalogue 28 [R].
+test('a file that is nowhere when the agent comes is a loss of what was known to be unread, with an open end', async () => {
+  await using dir = await tempDir();
+  const { on: former, file, source } = await begun(dir, 'one\ntwo, not terminated');
+  await former.find(file);
+  former.kill();
+  await unlink(file);
+  const on = new Ground(dir);
+  await on.find(file);
+  const subject = { entryUid: 'e', generation: source.generation, path: file };
+  assert.deepEqual(on.losses, [{ ...subject, start: 4, end: 23, openEnded: true, reason: 'vanished' }]);
+  await on.find(file);
+  assert.deepEqual([on.losses.length, on.store.load('e')], [1, []]);
+  on.close();
+});
+
+test('a file that had been delivered to its end and is nowhere when the agent comes is a loss of no byte that is known', async () => {
+  await using dir = await tempDir();
+  const file = await stopped(dir, 'one\n');
+  await unlink(file);
+  const on = new Ground(dir);
+  await on.find(file);
+  assert.deepEqual(
+    on.losses.map(({ start, end, openEnded, reason }) => [start, end, openEnded, reason]),
+    [[4, 4, true, 'vanished']],
+  );
+  on.close();
+});
+
+// Catalogue 81: vector's 60 s expiry; beats clean_removed; [R].
+test('a known file that can not be looked for is not given up', async () => {
+  await using dir = await tempDir();
+  const file = await stopped(dir, 'one\n');
+  const { default: fs } = await import('node:fs/promises');
+  await fs.rename(file, `${dir.path}.aside`);
+  const hidden = new Ground(dir);
+  await hidden.scan([], [dir.path]);
+  assert.deepEqual([hidden.losses, hidden.store.load('e').length], [[], 1]);
+  hidden.kill();
+  // Another file system is where its own was: as when a disk is not mounted.
+  const unmounted = new Ground(dir);
+  const [row] = unmounted.store.load('e');
+  assert.ok(row);
+  unmounted.store.put({ ...row, device: row.device + 1n });
+  unmounted.kill();
+  const on = new Ground(dir);
+  await on.find(file);
+  assert.deepEqual([on.losses, on.store.load('e').length], [[], 1]);
+  on.close();
+  await fs.unlink(`${dir.path}.aside`);
+});
+
+// Catalogue 47: vector read_line; otel TestNoNewline #4849.
+test('a rotated file is sealed when it has not grown for long: its last line comes, it is closed, and not read again', async () => {
+  await using dir = await tempDir();
+  const { on, file, source } = await begun(dir, 'one\ntwo');
+  const rotated = dir.at('a.log.1');
+  await rename(file, rotated);
+  await writeFile(file, 'new\n');
+  const glob = dir.at('a.log*');
+  await on.find(glob);
+  on.nowMs += 4 * MINUTE_MS;
+  await on.find(glob);
+  assert.equal(source.sealed, false);
+  on.nowMs += 2 * MINUTE_MS;
+  await on.find(glob);
+  await on.deliver();
+  await on.find(glob);
+  await on.deliver();
+  const { generation } = source;
+  assert.deepEqual(on.sealed, [{ entryUid: 'e', generation, path: rotated, first: 0, size: 7 }]);
+  assert.deepEqual(
+    on.sources.map(({ path }) => path),
+    [file],
+  );
+  on.nowMs += HOUR_MS;
+  await on.find(glob);
+  on.kill();
+  const later = new Ground(dir);
+  await later.find(glob);
+  await later.deliver();
+  assert.deepEqual([on.allLines, later.allLines, later.losses], [['new', 'one', 'two'], [], []]);
+  assert.deepEqual(
+    later.sources.map(({ path }) => path),
+    [file],
+  );
+  // It grows after all.
+  await appendFile(rotated, '\nthree\n');
+  await later.find(glob);
+  await later.deliver();
+  assert.deepEqual([later.lines.get(generation), later.losses], [['', 'three'], []]);
+  later.close();
+});
+
+test('a rotated file that is sealed and then deleted is neither a loss nor told again', async () => {
+  await using dir = await tempDir();
+  const { on, file } = await begun(dir, 'one\n');
+  await rename(file, dir.at('a.log.1'));
+  await writeFile(file, 'new\n');
+  for (let scan = 0; scan < 3; scan++) {
+    await on.find(dir.at('a.log*'));
+    await on.deliver();
+    on.nowMs += HOUR_MS;
+  }
+  await unlink(dir.at('a.log.1'));
+  await on.find(dir.at('a.log*'));
+  on.kill();
+  const later = new Ground(dir);
+  await later.find(dir.at('a.log*'));
+  assert.deepEqual([on.sealed.length, on.losses, later.losses], [1, [], []]);
+  later.close();
+});
+
+// Catalogue 26: vector #7990; otel #40523; fb #2110.
+test('of a file that is archived with gzip while it is unread the rest comes from the descriptor, and the archive is not read', async () => {
+  await using dir = await tempDir();
+  const { on, file } = await begun(dir, 'one\n');
+  await appendFile(file, 'two\n');
+  const { gzipSync } = await import('node:zlib');
+  await writeFile(dir.at('a.log.1.gz'), gzipSync('one\ntwo\n'));
+  await unlink(file);
+  await on.find(dir.at('a.log*'));
+  await on.deliver();
+  await on.find(dir.at('a.log*'));
+  assert.deepEqual(on.allLines, ['one', 'two']);
+  assert.deepEqual(
+    on.sources.map(({ path }) => path),
+    [file],
+  );
+  on.close();
+});
+
+test('an archive that was met while it was empty is not read either', async () => {
+  await using dir = await tempDir();
+  const on = new Ground(dir);
+  const archive = dir.at('a.log.gz');
+  await writeFile(archive, '');
+  await on.find(archive);
+  const { gzipSync } = await import('node:zlib');
+  await writeFile(archive, gzipSync('one\n'));
+  await on.find(archive);
+  await on.deliver();
+  await on.find(archive);
+  assert.deepEqual([on.allLines, on.sources, on.losses], [[], [], []]);
+  on.close();
+});
+
+// Catalogue 7: otel's rule for ephemeral files, #17846; fb #9580.
+test('rotations that delete the oldest file faster than it is read lose nothing of what was opened', async () => {
+  await using dir = await tempDir();
+  const on = new Ground(dir);
+  const names = ['a.log', 'a.log.1', 'a.log.2'].map((name) => dir.at(name));
+  const written: string[] = [];
+  for (let rotation = 0; rotation < 20; rotation++) {
+    written.push(`line ${rotation}`);
+    await writeFile(dir.at('a.log'), `line ${rotation}\n`);
+    await on.find(dir.at('a.log*'));
+    await unlink(dir.at('a.log.2')).catch(() => {});
+    for (const at of [1, 0]) await rename(names[at] as string, names[at + 1] as string).catch(() => {});
+    on.nowMs += HOUR_MS;
+  }
+  await on.find(dir.at('a.log*'));
+  await on.deliver();
+  assert.deepEqual([on.allLines, on.losses], [written.sort(), []]);
+  on.close();
+});
+
+// Catalogue 8: fb #10414, #1108. Catalogue 9: fb PR #466, #2847: the broker is away for two rotations.
+test('a file that was rotated or deleted before it was read is kept however long that takes, and comes in its order', async () => {
+  await using dir = await tempDir();
+  const on = new Ground(dir);
+  const [file, rotated] = [dir.at('a.log'), dir.at('a.log.1')];
+  for (const generation of [0, 1, 2]) {
+    await writeFile(file, `g${generation} 1\ng${generation} 2\nno newline`);
+    await on.find(dir.at('a.log*'));
+    // The one before it is replaced, which deletes it.
+    if (generation < 2) await rename(file, rotated);
+    for (let hour = 0; hour < 3; hour++) {
+      on.nowMs += HOUR_MS;
+      await on.find(dir.at('a.log*'));
+    }
+  }
+  assert.equal(on.sources.length, 3);
+  await on.deliver();
+  await on.find(dir.at('a.log*'));
+  await on.deliver();
+  const whole = (generation: number) => [`g${generation} 1`, `g${generation} 2`, 'no newline'];
+  assert.deepEqual([...on.lines.values()], [whole(0), whole(1), ['g2 1', 'g2 2']]);
+  assert.deepEqual([on.sealed.length, on.losses], [2, []]);
+  on.close();
+});

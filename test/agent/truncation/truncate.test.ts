@@ -1,0 +1,208 @@
+import assert from 'node:assert/strict';
+import { appendFile, copyFile, stat, truncate, utimes, writeFile } from 'node:fs/promises';
+import { test } from 'node:test';
+import type { Segment } from '../../../agent/deliver/route.ts';
+import { begun, Ground } from '../../support/source-ground.ts';
+import { tempDir } from '../../support/temp-dir.ts';
+
+const LINE = `${'x'.repeat(99)}\n`;
+/** Longer than the head. */
+const LONG = LINE.repeat(20);
+
+// Catalogue 31: TestFilestreamTruncatedFileOpen; otel TestTruncateThenWrite; imfile-truncate.sh.
+test('what is written after a truncation is a generation of its own, from its beginning; the former one is sealed', async () => {
+  await using dir = await tempDir();
+  const { on, file, source } = await begun(dir, 'the first life\n');
+  await truncate(file);
+  await appendFile(file, 'new\n');
+  await on.find(file);
+  await on.deliver();
+  await on.find(file);
+  assert.deepEqual([...on.lines.values()], [['the first life'], ['new']]);
+  const { generation } = source;
+  assert.deepEqual(on.sealed, [{ entryUid: 'e', generation, path: file, first: 0, size: 15 }]);
+  assert.deepEqual([on.losses, on.store.load('e').length], [[], 1]);
+  on.close();
+});
+
+// Catalogue 41: otel's design, "Known Limitations".
+test('the unread rest of a truncated file is a loss, by its bytes', async () => {
+  await using dir = await tempDir();
+  const { on, file, source } = await begun(dir, 'one\n');
+  await appendFile(file, 'two\nthree\n');
+  await on.find(file);
+  await copyFile(file, `${dir.path}.copy`);
+  await truncate(file);
+  await on.find(file);
+  await on.find(file);
+  const subject = { entryUid: 'e', generation: source.generation, path: file };
+  assert.deepEqual(on.losses, [{ ...subject, start: 4, end: 14, openEnded: true, reason: 'truncated' }]);
+  assert.deepEqual(on.sealed, []);
+  on.close();
+});
+
+// Catalogue 32: TestFilestreamTruncatedFileClosed. Catalogue 38: fb set_file_position; fb #375.
+test('a file that was truncated while the agent was stopped is read from its beginning, and the end of its former life is not known', async () => {
+  await using dir = await tempDir();
+  const { on: before, file, source } = await begun(dir, 'the first life\n');
+  before.kill();
+  await writeFile(file, 'new\n');
+  const on = new Ground(dir);
+  await on.find(file);
+  await on.deliver();
+  assert.deepEqual(on.allLines, ['new']);
+  const subject = { entryUid: 'e', generation: source.generation, path: file };
+  assert.deepEqual(on.losses, [{ ...subject, start: 15, end: 15, openEnded: true, reason: 'truncated' }]);
+  on.close();
+});
+
+// Catalogue 34: loong WholeFileOverwriteUnittest TestOverwriteSameSize.
+test('a file that is written anew with as many bytes, and the same times, is read again', async () => {
+  await using dir = await tempDir();
+  const { on, file } = await begun(dir, 'one\n');
+  const { atime, mtime } = await stat(file);
+  await writeFile(file, 'two\n');
+  await utimes(file, atime, mtime);
+  await on.find(file);
+  await on.deliver();
+  assert.deepEqual(on.allLines, ['one', 'two']);
+  on.close();
+});
+
+// Catalogue 35: loong CheckFileSignatureAndOffset.
+test('a file that is written anew, smaller and with the same first KiB, is read from its beginning', async () => {
+  await using dir = await tempDir();
+  const { on, file } = await begun(dir, LONG);
+  await writeFile(file, `${LONG.slice(0, 1200)}new\n`);
+  await on.find(file);
+  await on.deliver();
+  assert.deepEqual(on.lines.size, 2);
+  assert.equal([...on.lines.values()].at(-1)?.at(-1), 'new');
+  on.close();
+});
+
+test('a file that is truncated and has grown past its former size between two looks is read from its beginning', async () => {
+  await using dir = await tempDir();
+  const { on, file } = await begun(dir, 'one\n');
+  await writeFile(file, 'a longer line\nand more\n');
+  await on.find(file);
+  await on.deliver();
+  assert.deepEqual(on.allLines, ['a longer line', 'and more', 'one']);
+  on.close();
+});
+
+test('with the same first KiB the bytes before the position tell that it was truncated and has grown past it', async () => {
+  await using dir = await tempDir();
+  const { on, file } = await begun(dir, `${LONG}one\n`);
+  await writeFile(file, `${LONG}two\nthree\n`);
+  await on.find(file);
+  await on.deliver();
+  const [former, latter] = [...on.lines.values()];
+  assert.deepEqual([former?.length, latter?.length, latter?.slice(-2)], [21, 22, ['two', 'three']]);
+  on.close();
+});
+
+test('so it does after a restart', async () => {
+  await using dir = await tempDir();
+  const { on: before, file } = await begun(dir, `${LONG}one\n`);
+  before.kill();
+  await writeFile(file, `${LONG}two\nthree\n`);
+  const on = new Ground(dir);
+  await on.find(file);
+  await on.deliver();
+  assert.equal(on.allLines.length, 22);
+  on.close();
+});
+
+// Catalogue 37 [R].
+test('an answer that comes late, for a generation that was truncated, does not move the position of the next one', async () => {
+  await using dir = await tempDir();
+  const { on, file, source } = await begun(dir, 'one\n');
+  await appendFile(file, 'two\n');
+  await on.find(file);
+  const segment = (await on.read(source)) as Segment;
+  await truncate(file);
+  await appendFile(file, 'n\n');
+  await on.find(file);
+  await on.find(file);
+  assert.deepEqual([on.losses, on.sealed], [[], []], 'not decided while it is under way');
+  source.delivered(segment);
+  await on.find(file);
+  assert.deepEqual(
+    on.sources.map(({ position }) => position),
+    [0],
+  );
+  assert.deepEqual([on.losses, on.sealed.map(({ size }) => size)], [[], [8]]);
+  assert.equal(on.store.load('e').length, 1);
+  on.close();
+});
+
+test('what is given back of a generation that was truncated is a loss', async () => {
+  await using dir = await tempDir();
+  const { on, file, source } = await begun(dir, 'one\n');
+  await appendFile(file, 'two\n');
+  await on.find(file);
+  const segment = (await on.read(source)) as Segment;
+  await truncate(file);
+  await on.find(file);
+  source.returned(segment);
+  await on.find(file);
+  assert.deepEqual(
+    on.losses.map(({ start, end }) => [start, end]),
+    [[4, 8]],
+  );
+  on.close();
+});
+
+test('the end of a generation that was under way when the agent was killed is told by the next one', async () => {
+  await using dir = await tempDir();
+  const { on: before, file, source } = await begun(dir, 'one\n');
+  await appendFile(file, 'two\n');
+  await before.find(file);
+  await before.read(source);
+  await truncate(file);
+  await before.find(file);
+  before.kill();
+  const on = new Ground(dir);
+  await on.find(file);
+  assert.deepEqual(
+    on.losses.map(({ generation, start, end }) => [generation, start, end]),
+    [[source.generation, 4, 8]],
+  );
+  assert.equal(on.store.load('e').length, 1);
+  on.close();
+});
+
+// Catalogue 39: loong "same signature but size decrease". Decided: never skip. What is left of it comes again, as another generation.
+test('a file that is cut to half is another generation, from its beginning', async () => {
+  await using dir = await tempDir();
+  const { on, file } = await begun(dir, 'one\ntwo\n');
+  await truncate(file, 4);
+  await on.find(file);
+  await on.deliver();
+  await appendFile(file, 'three\n');
+  await on.find(file);
+  await on.deliver();
+  assert.deepEqual(
+    [...on.lines.values()],
+    [
+      ['one', 'two'],
+      ['one', 'three'],
+    ],
+  );
+  on.close();
+});
+
+// Catalogue 44: loong #1267.
+test('cp /dev/null over a file whose writer goes on appending is a truncation', async () => {
+  await using dir = await tempDir();
+  const { on, file } = await begun(dir, 'one\n');
+  const { open } = await import('node:fs/promises');
+  await using writer = await open(file, 'a');
+  await copyFile('/dev/null', file);
+  await writer.appendFile('2\n');
+  await on.find(file);
+  await on.deliver();
+  assert.deepEqual(on.allLines, ['2', 'one']);
+  on.close();
+});

@@ -1,0 +1,156 @@
+import { stat, writeFile } from 'node:fs/promises';
+import {
+  Discovery,
+  type FoundFile,
+  foundFile,
+  type ScanResult,
+  type StartRule,
+} from '../../agent/collect/discovery.ts';
+import { FileBudget } from '../../agent/collect/file-budget.ts';
+import { FormerBatches } from '../../agent/collect/former-batches.ts';
+import type { Source } from '../../agent/collect/source.ts';
+import { SourceSet } from '../../agent/collect/source-set.ts';
+import { RecordBuffer } from '../../agent/deliver/record-buffer.ts';
+import type { Route, Segment } from '../../agent/deliver/route.ts';
+import { WorkPool } from '../../agent/deliver/work-pool.ts';
+import { CheckpointStore } from '../../agent/state/checkpoint-store.ts';
+import type { Loss, Sealed } from '../../agent/state/facts.ts';
+import { StateDatabase } from '../../agent/state/state-database.ts';
+import { createLogger } from '../../runtime/logger.ts';
+import { decodeRecords } from './decode-records.ts';
+import { testFormat } from './formats.ts';
+import type { TempDir } from './temp-dir.ts';
+
+export const HOUR_MS = 3_600_000;
+const signal = new AbortController().signal;
+const nowhere = { producer: { at: { topic: 't', partition: 0 } }, wake: () => {} } as unknown as Route;
+
+export interface GroundOptions {
+  filesMax?: number;
+  pinnedBytesMax?: number;
+  once?: boolean;
+  start?: StartRule;
+}
+
+/** Sources over real files and a real store; only the clock is the test's, and what would be Kafka. */
+export class Ground {
+  readonly state: StateDatabase;
+  readonly store: CheckpointStore;
+  readonly set: SourceSet;
+  readonly budget: FileBudget;
+  readonly losses: Loss[] = [];
+  readonly sealed: Sealed[] = [];
+  /** The lines of each generation, as they came to Kafka. */
+  readonly lines = new Map<string, string[]>();
+  readonly #bench = { chunk: Buffer.alloc(1 << 20), records: new RecordBuffer() };
+  readonly #start: StartRule;
+  /** Monotonic. */
+  nowMs = 0;
+  /** Long before any file was changed: no stamp is old enough to be believed. */
+  wallMs = 0;
+  wanted = (_path: string) => true;
+
+  constructor(dir: TempDir, options: GroundOptions = {}) {
+    const { filesMax = 100, pinnedBytesMax, once = false, start = () => 'beginning' } = options;
+    this.#start = start;
+    this.state = StateDatabase.open(dir.at('state'));
+    this.store = new CheckpointStore(this.state);
+    const clock = { nowMs: () => this.wallMs, monotonicMs: () => this.nowMs, sleep: async () => {} };
+    const logger = createLogger({ level: 'error', format: 'json', write: () => {} });
+    const facts = { loss: (loss: Loss) => this.losses.push(loss), sealed: (fact: Sealed) => this.sealed.push(fact) };
+    this.budget = new FileBudget(filesMax, pinnedBytesMax, clock);
+    const former = new FormerBatches([], { store: this.store, pool: new WorkPool(1), budget: this.budget, logger });
+    const tools = { clock, logger, store: this.store, facts, former, budget: this.budget, once };
+    this.set = new SourceSet('e', { ...tools, onDelivered: () => {}, onStateChange: () => {} }, (source) => {
+      if (source.state === 'PAUSED') source.resume();
+      source.assign(nowhere, testFormat());
+    });
+  }
+
+  /** As if a scan had found the files at these paths. */
+  async scan(paths: string[], unreadable: string[] = []): Promise<Map<string, string>> {
+    const files: FoundFile[] = [];
+    for (const path of paths) files.push(foundFile(path, await stat(path, { bigint: true })) as FoundFile);
+    return this.takeIn({ files, errors: unreadable.map((path) => ({ path, error: new Error('EACCES') })) }, paths);
+  }
+
+  takeIn(found: ScanResult, folders: readonly string[] = []): Promise<Map<string, string>> {
+    const rules = { start: this.#start, matches: (path: string) => this.wanted(path), folders };
+    return this.set.reconcile(found, rules, signal);
+  }
+
+  /** A scan for what matches `globs`. */
+  async find(...globs: string[]): Promise<Map<string, string>> {
+    const discovery = new Discovery({ paths: globs, exclude: [] });
+    this.wanted = (path) => discovery.matches(path);
+    return this.takeIn(await discovery.scan(signal), discovery.bases);
+  }
+
+  /** As a hint of the watcher. */
+  async hint(path: string): Promise<void> {
+    const file = await stat(path, { bigint: true }).then(
+      (stats) => foundFile(path, stats),
+      () => undefined,
+    );
+    await this.set.meet(path, file, this.#start);
+  }
+
+  get sources(): Source[] {
+    return [...this.set];
+  }
+
+  at(path: string): Source {
+    const source = this.sources.find((one) => one.path === path);
+    if (!source) throw new Error(`nothing is read at ${path}, only ${this.sources.map((one) => one.path)}`);
+    return source;
+  }
+
+  /** All lines that came, of all generations, in the order of their texts. */
+  get allLines(): string[] {
+    return [...this.lines.values()].flat().sort();
+  }
+
+  /** Reads and acknowledges all that there is. */
+  async deliver(): Promise<void> {
+    for (const source of this.sources) await this.deliverOf(source);
+    await this.set.mark();
+  }
+
+  async deliverOf(source: Source): Promise<void> {
+    for (let segment = await this.read(source); segment; segment = await this.read(source)) source.delivered(segment);
+  }
+
+  /** Reads on; what is returned is under way until it is told to be delivered. */
+  async read(source: Source): Promise<Segment | undefined> {
+    this.#bench.records.reset();
+    if (source.fd < 0) await this.hint(source.path);
+    const { segment } = await source.fill(this.#bench);
+    if (!segment) return undefined;
+    const lines = this.lines.get(source.generation) ?? [];
+    const { records } = this.#bench;
+    for (const { value } of decodeRecords(records.view(), records.records)) lines.push(value.toString());
+    this.lines.set(source.generation, lines);
+    return segment;
+  }
+
+  /** What a former process leaves: its state on the disk. */
+  kill(): void {
+    this.state.flush(1);
+    this.close();
+  }
+
+  close(): void {
+    this.set.close();
+    this.state.close();
+  }
+}
+
+/** A file that was found, and read to its last whole line. */
+export async function begun(dir: TempDir, content: string): Promise<{ on: Ground; file: string; source: Source }> {
+  const on = new Ground(dir);
+  const file = dir.at('a.log');
+  await writeFile(file, content);
+  await on.scan([file]);
+  await on.deliver();
+  return { on, file, source: on.sources[0] as Source };
+}

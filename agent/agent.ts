@@ -8,6 +8,7 @@ import { FileBudget, openFilesMax } from './collect/file-budget.ts';
 import { FileCollector } from './collect/file-collector.ts';
 import type { Observation } from './collector.ts';
 import type { AgentConfig } from './config.ts';
+import { AuditLog } from './deliver/audit-log.ts';
 import { KafkaCluster } from './deliver/kafka-cluster.ts';
 import { Router } from './deliver/router.ts';
 import { WorkPool } from './deliver/work-pool.ts';
@@ -111,12 +112,12 @@ export class Agent {
   }
 
   #createCollector(): FileCollector {
-    const { kafka, id, state_dir: stateDir, once } = this.#config;
+    const { kafka, id, state_dir: stateDir, once, audit_topic: auditTopic } = this.#config;
     const tls = loadTls(kafka.tls, 'kafka.tls');
     const sasl = loadSasl(kafka.sasl, 'kafka.sasl');
     const state = StateDatabase.open(stateDir);
     const store = new CheckpointStore(state);
-    const facts = new FactStore(state, { clock: this.#clock, logger: this.#logger });
+    const facts = new FactStore(state, { clock: this.#clock, logger: this.#logger, audit: auditTopic !== '' });
     const clock = this.#clock;
     const logger = this.#logger;
     const cluster = new KafkaCluster({
@@ -127,16 +128,20 @@ export class Agent {
       // In a fleet the controller makes them, with the partitions that it is told.
       createTopics: this.#config.entries !== undefined,
     });
+    const onFailureChange = () => collector.changed();
+    const to = { topic: auditTopic, agent: id, host: hostname() };
+    const audit = auditTopic === '' ? undefined : new AuditLog(cluster, facts, to, { clock, logger, onFailureChange });
     const pool = new WorkPool(this.#config.buffer_memory);
-    const router: Router = new Router(cluster, { clock, logger, pool }, () => collector.changed());
+    const router: Router = new Router(cluster, { clock, logger, pool }, onFailureChange);
     const options = { scanIntervalMs: this.#config.scan_interval, drainTimeoutMs: this.#config.drain_timeout };
     const budget = new FileBudget(openFilesMax());
-    const collector = new FileCollector(options, {
+    const collector: FileCollector = new FileCollector(options, {
       clock,
       logger,
       state,
       store,
       facts,
+      audit,
       budget,
       router,
       host: hostname(),

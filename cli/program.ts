@@ -4,8 +4,8 @@ import { version } from '../runtime/version.ts';
 import { CliError, exitCodes } from './cli-error.ts';
 import { apply, namesIn } from './commands/apply.ts';
 import { describe } from './commands/describe.ts';
-import { get } from './commands/get.ts';
-import { type Output, outputs } from './output.ts';
+import { type GetOptions, get } from './commands/get.ts';
+import { outputs } from './output.ts';
 import { type ConnectionOptions, type ControllerApi, connect } from './rpc/client.ts';
 import { forEachName, parseTargets } from './target.ts';
 
@@ -68,15 +68,17 @@ function addApply(program: Command, write: Write): void {
 function addGet(program: Command, write: Write): void {
   program
     .command('get <kind> [name...]')
-    .description('list entries or agents')
+    .description('list entries, agents, or what was lost')
     .addOption(new Option('-o, --output <format>', 'how to print').choices(outputs).default('table'))
     .option('-l, --selector <selector>', 'only those whose labels match, such as env=prod,!canary')
     .option('-w, --watch', 'go on with every change')
+    .option('--agent <id>', 'of losses: only of this agent')
+    .option('--entry <name>', 'of losses: only about this entry')
     .addHelpText(
       'after',
-      '\nExamples:\n  logfleet get entries -o wide\n  logfleet get agents -w\n  logfleet get entry nginx-access -o yaml',
+      '\nExamples:\n  logfleet get entries -o wide\n  logfleet get agents -w\n  logfleet get losses --entry nginx-access\n  logfleet get entry nginx-access -o yaml',
     )
-    .action((kind: string, names: string[], options: { output: Output; selector?: string; watch?: boolean }) =>
+    .action((kind: string, names: string[], options: GetOptions) =>
       withApi(program, (api) => get(api, [kind, ...names], options, write)),
     );
 }

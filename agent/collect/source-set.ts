@@ -194,10 +194,14 @@ export class SourceSet {
   #truncated(source: Source): void {
     if (!this.#sources.delete(source.generation)) return;
     this.#unwanted.delete(source);
-    const unread = source.size - source.position;
-    const fields = { path: source.path, generation: source.generation, bytes: unread };
-    if (unread > 0) this.#tools.logger.error('a file was truncated before all of it was delivered', fields);
-    else this.#tools.logger.info('a file was truncated; what came since it was last looked at is not known', fields);
+    const { entryUid, path, generation, position: start, size: end } = source;
+    if (end > start)
+      this.#tools.facts.loss({ entryUid, path, generation, start, end, openEnded: true, reason: 'truncated' });
+    else
+      this.#tools.logger.info('a file was truncated; what came since it was last looked at is not known', {
+        path,
+        generation,
+      });
     source.state = 'CLOSED';
     this.#tools.store.remove(this.#entryUid, source.generation);
     this.#track(source.fd, this.#mint(source), 0);

@@ -35,9 +35,12 @@ export function newTopic(): string {
 export async function createTopic(
   bootstrap: readonly string[],
   partitions = 1,
-  { entrance = {}, ...config }: Omit<kafkajs.ITopicConfig, 'topic'> & { entrance?: Entrance } = {},
+  {
+    entrance = {},
+    name = newTopic(),
+    ...config
+  }: Omit<kafkajs.ITopicConfig, 'topic'> & { entrance?: Entrance; name?: string } = {},
 ): Promise<string> {
-  const name = newTopic();
   const admin = client(bootstrap, entrance).admin();
   await admin.connect();
   try {

@@ -177,7 +177,7 @@ test('wrong input exits with 2 and changes nothing, a refusal with 1, a controll
   const help = await run(['--help']);
   assert.deepEqual([help.code, help.stderr], [0, '']);
   assert.match(help.stdout, /Examples:\n {2}logfleet apply -f entry\.yaml/);
-  for (const command of ['apply', 'get', 'describe', 'delete'])
+  for (const command of ['apply', 'get', 'describe', 'delete', 'verify'])
     assert.match((await run([command, '--help'])).stdout, /Examples:\n {2}logfleet /);
   assert.match((await run(['--version'])).stdout, /^\d+\.\d+\.\d+\n$/);
 });

@@ -195,13 +195,9 @@ export class SourceSet {
     if (!this.#sources.delete(source.generation)) return;
     this.#unwanted.delete(source);
     const { entryUid, path, generation, position: start, size: end } = source;
-    if (end > start)
-      this.#tools.facts.loss({ entryUid, path, generation, start, end, openEnded: true, reason: 'truncated' });
-    else
-      this.#tools.logger.info('a file was truncated; what came since it was last looked at is not known', {
-        path,
-        generation,
-      });
+    const { facts, logger } = this.#tools;
+    if (end > start) facts.loss({ entryUid, path, generation, start, end, openEnded: true, reason: 'truncated' });
+    else logger.info('a file was truncated; what came since it was last looked at is not known', { path, generation });
     source.state = 'CLOSED';
     this.#tools.store.remove(this.#entryUid, source.generation);
     this.#track(source.fd, this.#mint(source), 0);

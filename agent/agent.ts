@@ -9,6 +9,7 @@ import { FileCollector } from './collect/file-collector.ts';
 import { FormerBatches } from './collect/former-batches.ts';
 import type { Observation } from './collector.ts';
 import type { AgentConfig } from './config.ts';
+import { AuditLog } from './deliver/audit-log.ts';
 import { KafkaCluster } from './deliver/kafka-cluster.ts';
 import { Router } from './deliver/router.ts';
 import { WorkPool } from './deliver/work-pool.ts';
@@ -110,13 +111,16 @@ export class Agent {
   }
 
   #createCollector(): FileCollector {
-    const { kafka, id, state_dir: stateDir, once } = this.#config;
+    const { kafka, id, state_dir: stateDir, once, audit_topic: auditTopic } = this.#config;
     const tls = loadTls(kafka.tls, 'kafka.tls');
     const sasl = loadSasl(kafka.sasl, 'kafka.sasl');
     const clock = this.#clock;
     const logger = this.#logger;
     const { durability, state_failure: stateFailure } = this.#config;
-    const { intents, ...stored } = openAgentState({ stateDir, durability, stateFailure }, { clock, logger });
+    const { intents, ...stored } = openAgentState(
+      { stateDir, durability, stateFailure, audit: auditTopic !== '' },
+      { clock, logger },
+    );
     const cluster = new KafkaCluster({
       clientId: `logfleet-agent-${id}`,
       brokers: kafka.brokers,
@@ -125,16 +129,21 @@ export class Agent {
       // In a fleet the controller makes them, with the partitions that it is told.
       createTopics: this.#config.entries !== undefined,
     });
+    const onFailureChange = () => collector.changed();
     const pool = new WorkPool(this.#config.buffer_memory);
-    const router: Router = new Router(cluster, intents, { clock, logger, pool }, () => collector.changed());
+    const router: Router = new Router(cluster, intents, { clock, logger, pool }, onFailureChange);
+    const to = { topic: auditTopic, agent: id, host: hostname() };
+    const auditTools = { clock, logger, onFailureChange };
+    const audit = auditTopic === '' ? undefined : new AuditLog(router, stored.facts, to, auditTools);
     const options = { scanIntervalMs: this.#config.scan_interval, drainTimeoutMs: this.#config.drain_timeout };
     const budget = new FileBudget(openFilesMax(), this.#config.pinned_bytes_max);
     const former = new FormerBatches(intents.open(), { store: stored.store, pool, budget, logger });
-    const collector = new FileCollector(options, {
+    const collector: FileCollector = new FileCollector(options, {
       clock,
       logger,
       ...stored,
       former,
+      audit,
       budget,
       router,
       host: hostname(),

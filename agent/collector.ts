@@ -1,11 +1,14 @@
 import type { Entry } from '../proto/gen/logfleet/v1/entry.ts';
 import type { AgentHealth, EntryStatus, FileStatus } from '../proto/gen/logfleet/v1/fleet.ts';
+import type { Fact } from './state/facts.ts';
 
 /** What the agent observes of its own work; positions as of now. */
 export interface Observation {
   entries: EntryStatus[];
   files: FileStatus[];
   health: AgentHealth;
+  /** The last losses and sealed files, the oldest of each kind first. */
+  facts: readonly Fact[];
 }
 
 /**

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import { z } from 'zod';
 import { agentLabelViolations } from '../proto/rules/agent-labels.ts';
+import { topicViolations } from '../proto/rules/entry-rules.ts';
 import { isAgentId } from '../proto/rules/names.ts';
 import type { ConfigSpec } from '../runtime/config.ts';
 import { byteSize, duration, hostPort, pairs } from '../runtime/config-leaves.ts';
@@ -33,6 +34,14 @@ const schema = z
         sasl: saslSettings.prefault({}),
       })
       .prefault({} as never),
+    audit_topic: z
+      .string()
+      .refine(
+        (topic) => topic === '' || topicViolations(topic).length === 0,
+        'expected the name of a topic, or nothing',
+      )
+      .default('logfleet.audit')
+      .describe('topic for what was lost and which files are complete, as JSON; nothing: none'),
     state_dir: z
       .string()
       .default('/var/lib/logfleet-agent')

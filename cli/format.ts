@@ -30,9 +30,12 @@ export function age(time: Date | undefined, nowMs = Date.now()): string {
   return `${Math.floor(seconds / length)}${unit}`;
 }
 
-/** `STATE_APPLIED` → `Applied` */
+/** `STATE_APPLIED` → `Applied`, `REASON_TOO_LONG` → `Too-long` */
 export function word(value: string): string {
-  const last = value.replace(/^(STATE|LIVENESS|KIND)_/, '').toLowerCase();
+  const last = value
+    .replace(/^(STATE|LIVENESS|KIND|REASON)_/, '')
+    .replaceAll('_', '-')
+    .toLowerCase();
   return last.charAt(0).toUpperCase() + last.slice(1);
 }
 

@@ -1,5 +1,6 @@
 import { stringify } from 'yaml';
 import type { Entry } from '../proto/gen/logfleet/v1/entry.ts';
+import { Fact, type Loss } from '../proto/gen/logfleet/v1/fact.ts';
 import { Agent, type EntryStatus } from '../proto/gen/logfleet/v1/fleet.ts';
 import { selectorLabels } from '../proto/rules/agent-labels.ts';
 import { entryToDocument } from '../proto/rules/entry-document.ts';
@@ -53,6 +54,7 @@ export const agentKind: Kind<Agent> = {
     { title: 'ENTRIES', value: ({ entries }) => String(entries.length) },
     { title: 'FILES', value: ({ fileCount }) => String(fileCount) },
     { title: 'LAG', value: ({ health }) => (health ? size(health.lagBytes) : '-') },
+    { title: 'LOST', value: ({ health }) => (health ? size(health.lostBytes) : '-') },
     { title: 'LINES/S', value: ({ health }) => (health ? count(health.linesPerSecond) : '-') },
     { title: 'BYTES/S', value: ({ health }) => (health ? size(health.bytesPerSecond) : '-') },
     { title: 'LAST-SEEN', value: ({ lastSeenTime }) => age(lastSeenTime) },
@@ -63,6 +65,31 @@ export const agentKind: Kind<Agent> = {
     { title: 'LABELS', value: ({ identity }) => (identity ? labels(selectorLabels(identity)) : '-') },
   ],
 };
+
+export const lossKind: Kind<Fact> = {
+  singular: 'loss',
+  plural: 'losses',
+  id: ({ id }) => id,
+  document: (fact) => Fact.toJSON(fact),
+  columns: [
+    { title: 'AGENT', value: ({ agent }) => agent.replace(/^agents\//, '') },
+    { title: 'ENTRY', value: ({ entry }) => entry.replace(/^entries\//, '') },
+    { title: 'PATH', value: ({ path }) => path },
+    { title: 'GENERATION', value: ({ generation }) => generation },
+    { title: 'RANGE', value: lossCell(({ start, end, openEnded }) => `${start}-${end}${openEnded ? '+' : ''}`) },
+    { title: 'BYTES', value: lossCell(({ bytes }) => String(bytes)) },
+    { title: 'REASON', value: lossCell(({ reason }) => word(reason)) },
+    { title: 'AGE', value: ({ time }) => age(time) },
+  ],
+  wideColumns: [
+    { title: 'ID', value: ({ id }) => id },
+    { title: 'TIME', value: ({ time }) => time?.toISOString() ?? '-' },
+  ],
+};
+
+function lossCell(value: (loss: Loss) => string): (fact: Fact) => string {
+  return ({ kind }) => (kind?.$case === 'loss' ? value(kind.value) : '-');
+}
 
 /** `Live`, or `Failing` when a file, an entry or the agent as a whole is in trouble. */
 export function agentStatus({ liveness, health, entries }: Agent): string {

@@ -4,10 +4,11 @@ import { version } from '../runtime/version.ts';
 import { CliError, exitCodes } from './cli-error.ts';
 import { apply, namesIn } from './commands/apply.ts';
 import { describe } from './commands/describe.ts';
-import { get } from './commands/get.ts';
-import { type Output, outputs } from './output.ts';
+import { type GetOptions, get } from './commands/get.ts';
+import { outputs } from './output.ts';
 import { type ConnectionOptions, type ControllerApi, connect } from './rpc/client.ts';
 import { forEachName, parseTargets } from './target.ts';
+import { kafkaFlags } from './verify/kafka-flags.ts';
 
 const EXAMPLES = `
 Examples:
@@ -16,9 +17,22 @@ Examples:
   logfleet get agents -l env=prod -w    who collects it, and how it goes, as it changes
   logfleet describe agent web-17        every file of an agent: position, lag, last error
   logfleet delete entry nginx-access
+  logfleet verify --topic nginx --kafka kafka-1:9092   proves that nothing is missing or there twice
 
-Exit codes: 0 done; 1 the controller refuses, or there is no such thing; 2 the command or its input is wrong;
-3 the controller can't be reached.
+Exit codes: 0 done; 1 the controller refuses, there is no such thing, or verify has found something; 2 the command or
+its input is wrong; 3 the controller, or Kafka, can't be reached.
+`;
+
+const VERIFY_HELP = `
+The records of each generation of a file must tile: each begins where the one before it ended. HOLE: bytes that no
+record has, and of which no loss tells. lost: bytes of which one does. DOUBLE: bytes that are there again. open: a
+generation that is not sealed yet, complete in the range that is told. Exit code 1 when there is a HOLE or a DOUBLE.
+
+Examples:
+  logfleet verify --topic nginx --kafka kafka-1:9092,kafka-2:9092
+  logfleet verify --topic nginx --entry nginx-access --since 2h --kafka kafka-1:9092 -o json
+  logfleet verify --topic nginx --kafka kafka-1:9093 --kafka.tls.enabled --kafka.sasl.mechanism plain \\
+    --kafka.sasl.username verifier --kafka.sasl.password-file /etc/logfleet/password
 `;
 
 type Write = (text: string) => void;
@@ -42,7 +56,7 @@ export function createProgram(write: Write): Command {
     .showHelpAfterError('(see --help)')
     .exitOverride()
     .configureOutput({ writeOut: write });
-  for (const add of [addApply, addGet, addDescribe, addDelete, addPause]) add(program, write);
+  for (const add of [addApply, addGet, addDescribe, addDelete, addPause, addVerify]) add(program, write);
   return program;
 }
 
@@ -68,15 +82,17 @@ function addApply(program: Command, write: Write): void {
 function addGet(program: Command, write: Write): void {
   program
     .command('get <kind> [name...]')
-    .description('list entries or agents')
+    .description('list entries, agents, or what was lost')
     .addOption(new Option('-o, --output <format>', 'how to print').choices(outputs).default('table'))
     .option('-l, --selector <selector>', 'only those whose labels match, such as env=prod,!canary')
     .option('-w, --watch', 'go on with every change')
+    .option('--agent <id>', 'of losses: only of this agent')
+    .option('--entry <name>', 'of losses: only about this entry')
     .addHelpText(
       'after',
-      '\nExamples:\n  logfleet get entries -o wide\n  logfleet get agents -w\n  logfleet get entry nginx-access -o yaml',
+      '\nExamples:\n  logfleet get entries -o wide\n  logfleet get agents -w\n  logfleet get losses --entry nginx-access\n  logfleet get entry nginx-access -o yaml',
     )
-    .action((kind: string, names: string[], options: { output: Output; selector?: string; watch?: boolean }) =>
+    .action((kind: string, names: string[], options: GetOptions) =>
       withApi(program, (api) => get(api, [kind, ...names], options, write)),
     );
 }
@@ -124,6 +140,24 @@ function addPause(program: Command, write: Write): void {
         }),
       );
   }
+}
+
+function addVerify(program: Command, write: Write): void {
+  const command = program
+    .command('verify')
+    .description('read a topic, and prove from its records that no line is missing or there twice; needs no controller')
+    .requiredOption('--topic <topic...>', 'what to read; give all topics that an entry has had')
+    .addOption(new Option('--kafka <host:port,...>', 'brokers').env('LOGFLEET_KAFKA').makeOptionMandatory())
+    .option('--entry <name>', 'only the records of this entry')
+    .option('--since <time>', 'only records since then: 2026-01-31T08:00:00Z, or how long ago: 2h')
+    .option('--audit-topic <topic>', 'where losses and sealed files are told; "" for none', 'logfleet.audit')
+    .addOption(new Option('-o, --output <format>', 'how to print').choices(['table', 'json']).default('table'));
+  for (const [flag, description] of kafkaFlags) command.option(flag, description);
+  command.addHelpText('after', VERIFY_HELP).action(async (options) => {
+    // Kafka's client is loaded only where it is needed.
+    const { verify } = await import('./commands/verify.ts');
+    await verify(options, write);
+  });
 }
 
 function entriesOnly(words: readonly string[]): string[] {

@@ -1,6 +1,6 @@
 import { CliError, exitCodes } from './cli-error.ts';
 
-export type TargetKind = 'entry' | 'agent';
+export type TargetKind = 'entry' | 'agent' | 'loss';
 
 /** What a command is about: `entry a b`, `entries`, `entry/a agent/b`, as kubectl takes them. Throws CliError. */
 export function parseTargets(words: readonly string[]): { kind: TargetKind; names: string[] } {
@@ -36,6 +36,7 @@ export async function forEachName(names: readonly string[], action: (name: strin
 function kindOf(word: string): TargetKind {
   if (['entry', 'entries'].includes(word)) return 'entry';
   if (['agent', 'agents'].includes(word)) return 'agent';
-  if (word === '') throw new CliError(exitCodes.usage, 'say what: entries or agents, and which');
-  throw new CliError(exitCodes.usage, `there is no kind ${JSON.stringify(word)}: give entries or agents`);
+  if (['loss', 'losses'].includes(word)) return 'loss';
+  if (word === '') throw new CliError(exitCodes.usage, 'say what: entries, agents or losses, and which');
+  throw new CliError(exitCodes.usage, `there is no kind ${JSON.stringify(word)}: give entries, agents or losses`);
 }

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { z } from 'zod';
+import { topicViolations } from '../proto/rules/entry-rules.ts';
 import { isAgentId } from '../proto/rules/names.ts';
 import type { ConfigSpec } from '../runtime/config.ts';
 import { duration, hostPort } from '../runtime/config-leaves.ts';
@@ -83,6 +84,14 @@ const schema = z.strictObject({
         .max(100)
         .default(-1)
         .describe("replicas of a topic that is created; -1: the brokers' default"),
+      audit: z
+        .string()
+        .refine(
+          (topic) => topic === '' || topicViolations(topic).length === 0,
+          'expected the name of a topic, or nothing',
+        )
+        .default('logfleet.audit')
+        .describe("the agents' audit_topic, created with the entries' topics and kept for ever; nothing: none"),
     })
     .prefault({}),
   lease_ttl: duration('2s')

@@ -56,7 +56,7 @@ export class Controller {
     const running = [
       mirror.run(background.signal),
       membership.run(this.#config.advertise ?? reachable(address), background.signal),
-      topics.run(() => wantedTopics(store), background.signal),
+      topics.run(() => wantedTopics(store, this.#config.topics.audit), background.signal),
       this.#watchHealth(server, () => mirror.revision > 0n && membership.joined, signal),
     ];
     store.onChange(() => topics.check());
@@ -87,6 +87,7 @@ export class Controller {
       sasl: loadSasl(kafka.sasl, 'kafka.sasl'),
       partitions: topics.partitions,
       replicationFactor: topics.replication_factor,
+      keptForEver: topics.audit,
     };
     const onChange = (topic: string) => {
       for (const { entry } of store.all()) if (entry.topic === topic) feed.tell(entry);
@@ -127,6 +128,8 @@ function reachable(address: string): string {
   return address.replace(/^(0\.0\.0\.0|\[::\]):/, `${hostname()}:`);
 }
 
-function wantedTopics(store: EntryStore): string[] {
-  return store.revision === 0n ? [] : store.all().map(({ entry }) => entry.topic);
+/** Without entries there is nothing to audit. */
+function wantedTopics(store: EntryStore, audit: string): string[] {
+  const topics = store.revision === 0n ? [] : store.all().map(({ entry }) => entry.topic);
+  return topics.length === 0 || audit === '' ? topics : [...topics, audit];
 }

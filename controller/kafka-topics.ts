@@ -16,6 +16,8 @@ export interface TopicSettings {
   sasl: Login | undefined;
   partitions: number;
   replicationFactor: number;
+  /** A topic whose records must not expire; the others are as the brokers' defaults say. */
+  keptForEver: string;
 }
 
 /** Sees to it that the entries' topics exist, and knows how they are. Every controller does; Kafka makes each topic once. */
@@ -101,7 +103,8 @@ export class KafkaTopics {
   async #create(admin: Admin, topic: string): Promise<void> {
     const { partitions, replicationFactor: replicas } = this.#settings;
     try {
-      await admin.createTopics({ topics: [topic], partitions, replicas });
+      const configs = topic === this.#settings.keptForEver ? [{ name: 'retention.ms', value: '-1' }] : [];
+      await admin.createTopics({ topics: [topic], partitions, replicas, configs });
       this.#logger.info('created a topic', { topic, partitions, replicas });
       this.#set(topic, { state: 'STATE_READY', message: '', partitions });
     } catch (error) {

@@ -1,6 +1,8 @@
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import { errorText } from '../../runtime/errors.ts';
 import type { Collector, Observation } from '../collector.ts';
+import type { AuditLog } from '../deliver/audit-log.ts';
+import type { FactStore } from '../state/fact-store.ts';
 import type { IntentSegment } from '../state/intent-store.ts';
 import type { StateDatabase } from '../state/state-database.ts';
 import { type CollectTools, EntryCollector } from './entry-collector.ts';
@@ -18,19 +20,27 @@ const DRAIN_POLL_MS = 20;
 /** While `--once` waits. */
 const WAITING_INTERVAL_MS = 10_000;
 const CHANGE_SETTLE_MS = 20;
+/** How long the end waits for the audit topic; the next process goes on with what it does not have then. */
+const AUDIT_SETTLE_MS = 2_000;
 
 export interface FileCollectorOptions {
   scanIntervalMs: number;
   drainTimeoutMs: number;
 }
 
-/** The collector closes the state when it is closed. */
-export type CollectorTools = Omit<CollectTools, 'onDelivered' | 'onStateChange'> & { state: StateDatabase };
+/** The collector closes the state and the audit when it is closed. */
+export type CollectorTools = Omit<CollectTools, 'onDelivered' | 'onStateChange'> & {
+  state: StateDatabase;
+  facts: FactStore;
+  audit: AuditLog | undefined;
+};
 
 /** The collector of this agent: keeps one EntryCollector for each desired entry. */
 export class FileCollector implements Collector {
   readonly #options: FileCollectorOptions;
   readonly #state: StateDatabase;
+  readonly #facts: FactStore;
+  readonly #audit: AuditLog | undefined;
   readonly #tools: CollectTools;
   readonly #totals: Totals;
   readonly #watcher: FileWatcher;
@@ -49,6 +59,8 @@ export class FileCollector implements Collector {
   constructor(options: FileCollectorOptions, tools: CollectorTools) {
     this.#options = options;
     this.#state = tools.state;
+    this.#facts = tools.facts;
+    this.#audit = tools.audit;
     this.#totals = new Totals(tools.clock);
     this.#tools = {
       ...tools,
@@ -74,6 +86,7 @@ export class FileCollector implements Collector {
     void this.#scanLoop();
     void this.#markLoop();
     this.#flushing = this.#flushLoop();
+    this.#audit?.start();
   }
 
   apply(entries: readonly Entry[]): void {
@@ -81,6 +94,7 @@ export class FileCollector implements Collector {
     const wanted = new Map(entries.map((entry) => [entry.uid, entry]));
     for (const [uid, collector] of this.#entries) if (!wanted.has(uid)) this.#remove(uid, collector);
     for (const entry of entries) {
+      this.#facts.named(entry.uid, entry.name);
       const present = this.#entries.get(entry.uid);
       if (present?.entry.etag === entry.etag) continue;
       // One that has just been stopped and comes back goes on where it is: its last batches are not on the disk yet.
@@ -99,8 +113,13 @@ export class FileCollector implements Collector {
   observe(): Observation {
     const entries = [...this.#entries.values()];
     const files = entries.flatMap((entry) => observeFiles(entry, this.#tools.clock));
-    const error = this.#stateError || (this.#tools.router.failure()?.message ?? '');
-    return { entries: entries.map(observeEntry), files, health: observeHealth(files, this.#totals, error) };
+    const error = this.#stateError || this.#tools.router.failure()?.message || (this.#audit?.failure ?? '');
+    return {
+      entries: entries.map((entry) => observeEntry(entry, this.#facts.totals(entry.entry.uid))),
+      files,
+      health: observeHealth(files, this.#totals, { error, lostBytes: this.#facts.lostBytes }),
+      facts: this.#facts.last,
+    };
   }
 
   onChange(listener: () => void): void {
@@ -145,11 +164,24 @@ export class FileCollector implements Collector {
   /** After `settle`: writes the positions and lets all go. */
   async close(): Promise<void> {
     const { clock, router } = this.#tools;
+    await this.#endAudit();
     await router.close();
     await this.#flushing;
     this.#state.flush(clock.nowMs());
     for (const entry of this.#all) entry.close();
     this.#state.close();
+  }
+
+  /** Facts go to the topic when they are durable. */
+  async #endAudit(): Promise<void> {
+    try {
+      this.#state.flush(this.#tools.clock.nowMs());
+      await this.#audit?.settle(AUDIT_SETTLE_MS);
+    } catch {
+      // The last flush tells it.
+    } finally {
+      this.#audit?.close();
+    }
   }
 
   get #all(): EntryCollector[] {

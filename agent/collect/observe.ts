@@ -1,5 +1,6 @@
 import { AgentHealth, EntryStatus, FileStatus } from '../../proto/gen/logfleet/v1/fleet.ts';
 import type { Clock } from '../../runtime/clock.ts';
+import type { FactTotals } from '../state/facts.ts';
 import type { IntentSegment } from '../state/intent-store.ts';
 import type { EntryCollector } from './entry-collector.ts';
 import { RateMeter } from './rate-meter.ts';
@@ -37,7 +38,7 @@ export class Totals {
   }
 }
 
-export function observeEntry(collector: EntryCollector): EntryStatus {
+export function observeEntry(collector: EntryCollector, { losses, lostBytes, sealedFiles }: FactTotals): EntryStatus {
   const { entry, error, applied, fileErrors } = collector;
   const sources = [...collector.sources];
   return EntryStatus.create({
@@ -47,6 +48,9 @@ export function observeEntry(collector: EntryCollector): EntryStatus {
     error,
     files: sources.length + fileErrors.size,
     failedFiles: sources.filter(({ lastError }) => lastError !== '').length + fileErrors.size,
+    losses: BigInt(losses),
+    lostBytes: BigInt(lostBytes),
+    sealedFiles: BigInt(sealedFiles),
   });
 }
 
@@ -61,7 +65,11 @@ export function observeFiles(collector: EntryCollector, clock: Clock): FileStatu
   return files;
 }
 
-export function observeHealth(files: readonly FileStatus[], totals: Totals, error: string): AgentHealth {
+export function observeHealth(
+  files: readonly FileStatus[],
+  totals: Totals,
+  { error, lostBytes }: { error: string; lostBytes: number },
+): AgentHealth {
   return AgentHealth.create({
     lagBytes: files.reduce((sum, file) => sum + file.lagBytes, 0n),
     bytesPerSecond: totals.bytesPerSecond,
@@ -72,6 +80,7 @@ export function observeHealth(files: readonly FileStatus[], totals: Totals, erro
     residentBytes: BigInt(process.memoryUsage.rss()),
     error,
     startTime: totals.startTime,
+    lostBytes: BigInt(lostBytes),
   });
 }
 

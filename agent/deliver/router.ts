@@ -35,7 +35,7 @@ export class Router {
   restore(batches: readonly RecoveredBatch[]): void {
     const byPartition = Map.groupBy(batches, ({ intent }) => `${intent.topic}/${intent.partition}`);
     for (const [first, ...more] of byPartition.values()) {
-      if (first) this.#producer(first.intent.topic, first.intent.partition).restore([first, ...more]);
+      if (first) this.producer(first.intent.topic, first.intent.partition).restore([first, ...more]);
     }
   }
 
@@ -50,14 +50,14 @@ export class Router {
     const key = `${topic}/${partition}/${compression}`;
     let route = this.#routes.get(key);
     if (!route) {
-      route = new Route(this.#producer(topic, partition), compression, this.#tools);
+      route = new Route(this.producer(topic, partition), compression, this.#tools);
       this.#routes.set(key, route);
     }
     return route;
   }
 
   /** One for each partition, so that lines keep their order when their compression changes. */
-  #producer(topic: string, partition: number): PartitionProducer {
+  producer(topic: string, partition: number): PartitionProducer {
     const key = `${topic}/${partition}`;
     let producer = this.#producers.get(key);
     if (!producer) {

@@ -1,35 +1,46 @@
 import { Report } from '../../proto/gen/logfleet/v1/agent_service.ts';
 import type { EntryStatus, FileStatus } from '../../proto/gen/logfleet/v1/fleet.ts';
 import type { Observation } from '../collector.ts';
+import { factMessage } from './fact-message.ts';
 
-/** Keeps a report far below gRPC's 4 MiB. */
-const FILES_MAX = 1_000;
+/** Keeps a report far below gRPC's 4 MiB: so many files, or facts. */
+const ITEMS_MAX = 1_000;
 
 /** Makes deltas of observations, for one stream: what has been said is not said again. */
 export class ReportBuilder {
   #entries = new Map<string, EntryStatus>();
   #files = new Map<string, FileStatus>();
+  #facts = new Set<string>();
   #first = true;
 
   /** The reports that bring the controller up to date: at least one, for it carries the health. */
-  build({ entries, files, health }: Observation, now: Date): Report[] {
+  build({ entries, files, health, facts }: Observation, now: Date): Report[] {
     const changedEntries = entries.filter((entry) => differs(this.#entries.get(entry.entry), entry));
     const changedFiles = files.filter((file) => differs(this.#files.get(file.id), file));
+    const newFacts = facts.filter(({ id }) => !this.#facts.has(id));
     const removedEntries = missing(this.#entries, new Set(entries.map(({ entry }) => entry)));
     const removedFiles = missing(this.#files, new Set(files.map(({ id }) => id)));
     this.#entries = new Map(entries.map((entry) => [entry.entry, entry]));
     this.#files = new Map(files.map((file) => [file.id, file]));
+    this.#facts = new Set(facts.map(({ id }) => id));
     const full = this.#first;
     this.#first = false;
     const reports = [Report.create({ time: now, full, entries: changedEntries, removedEntries, health })];
-    for (let at = 0; at < changedFiles.length; at += FILES_MAX) {
-      if (at > 0) reports.push(Report.create({ time: now, health }));
-      (reports.at(-1) as Report).files = changedFiles.slice(at, at + FILES_MAX);
-    }
-    for (let at = 0; at < removedFiles.length; at += FILES_MAX) {
-      if (at > 0) reports.push(Report.create({ time: now, health }));
-      (reports.at(-1) as Report).removedFiles = removedFiles.slice(at, at + FILES_MAX);
-    }
+    const add = <Item>(items: readonly Item[], put: (report: Report, part: Item[]) => void) => {
+      for (let at = 0; at < items.length; at += ITEMS_MAX) {
+        if (at > 0) reports.push(Report.create({ time: now, health }));
+        put(reports.at(-1) as Report, items.slice(at, at + ITEMS_MAX));
+      }
+    };
+    add(changedFiles, (report, part) => {
+      report.files = part;
+    });
+    add(removedFiles, (report, part) => {
+      report.removedFiles = part;
+    });
+    add(newFacts.map(factMessage), (report, part) => {
+      report.facts = part;
+    });
     return reports;
   }
 }

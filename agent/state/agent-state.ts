@@ -12,6 +12,8 @@ export interface StateOptions {
   durability: Durability;
   /** What becomes of lines while the state can't be written. */
   stateFailure: 'hold' | 'deliver';
+  /** Facts are to be written to the audit topic. */
+  audit: boolean;
 }
 
 /** All that an agent keeps on its disk. */
@@ -35,7 +37,13 @@ export function openAgentState(options: StateOptions, tools: { clock: Clock; log
     tools.logger.warn('the state was copied from another machine: the producer ids in it are not used', { stateDir });
   }
   const intents = new IntentStore(state, stateFailure === 'hold');
-  return { state, lost, store: new CheckpointStore(state), facts: new FactStore(state, tools), intents };
+  return {
+    state,
+    lost,
+    store: new CheckpointStore(state),
+    facts: new FactStore(state, { ...tools, audit: options.audit }),
+    intents,
+  };
 }
 
 function openOrRestore(

@@ -1,50 +1,175 @@
-import { randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import type { StatementSync } from 'node:sqlite';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import type { FactLog, Loss, Sealed } from './facts.ts';
+import type { Fact, FactLog, FactQueue, FactTotals, Loss, Sealed } from './facts.ts';
 import type { StateDatabase, StatePart } from './state-database.ts';
 
-/** The durable record of facts: each is written with the same flush as the positions that were noted beside it. */
-export class FactStore implements FactLog, StatePart {
-  readonly #clock: Clock;
-  readonly #logger: Logger;
-  readonly #insert: StatementSync;
-  #noted: { id: string; document: string }[] = [];
+/** How many of the last facts are kept to be shown, by kind; what the audit topic does not have is kept besides. */
+const KEPT = { loss: 1_000, sealed: 20 } as const;
+const TOTALS_PREFIX = 'facts/';
 
-  constructor(state: StateDatabase, tools: { clock: Clock; logger: Logger }) {
-    this.#clock = tools.clock;
-    this.#logger = tools.logger;
-    this.#insert = state.db.prepare('INSERT INTO fact (id, document, audited, time_ms) VALUES (?, ?, 0, ?)');
+export interface FactTools {
+  clock: Clock;
+  logger: Logger;
+  /** False: there is no audit topic to wait for. */
+  audit?: boolean;
+}
+
+/** The durable record of facts: each is written with the same flush as the positions that were noted beside it. */
+export class FactStore implements FactLog, FactQueue, StatePart {
+  readonly #tools: FactTools;
+  readonly #statements: Statements;
+  readonly #names = new Map<string, string>();
+  readonly #totals = new Map<string, FactTotals>();
+  readonly #changedTotals = new Set<string>();
+  /** The last ones of each kind, the oldest first; those noted and not written yet too. */
+  readonly #last: Record<Fact['kind'], Fact[]>;
+  readonly #listeners: (() => void)[] = [];
+  #noted = new Map<string, Fact>();
+  /** Audited, and not written as such yet. */
+  readonly #audited = new Set<string>();
+
+  constructor(state: StateDatabase, tools: FactTools) {
+    this.#tools = tools;
+    this.#statements = prepare(state);
+    for (const row of this.#statements.totals.all())
+      this.#totals.set(String(row['key']).slice(TOTALS_PREFIX.length), JSON.parse(String(row['value'])));
+    this.#last = { loss: this.#load('loss'), sealed: this.#load('sealed') };
     state.add(this);
   }
 
   loss(loss: Loss): void {
-    const { path, generation, start, end, bytes = end - start, reason } = loss;
-    this.#logger.error('bytes of a file are lost', { path, generation, start, end, bytes, reason });
-    this.#note({ kind: 'loss', ...loss });
+    const { path, generation, start, end, bytes = end - start, openEnded, reason } = loss;
+    if (!this.#note({ kind: 'loss', ...loss }, [start, end, reason])) return;
+    this.#tools.logger.error('bytes of a file are lost', { path, generation, start, end, bytes, openEnded, reason });
   }
 
   sealed(sealed: Sealed): void {
-    const { path, generation, size } = sealed;
-    this.#logger.info('a file is complete in Kafka', { path, generation, size });
-    this.#note({ kind: 'sealed', ...sealed });
+    const { path, generation, first, size } = sealed;
+    if (!this.#note({ kind: 'sealed', ...sealed }, [first, size])) return;
+    this.#tools.logger.info('a file is complete in Kafka', { path, generation, size });
+  }
+
+  /** Tells the name of an entry, for the facts that are noted from now on. */
+  named(entryUid: string, name: string): void {
+    this.#names.set(entryUid, name);
+  }
+
+  totals(entryUid: string): Readonly<FactTotals> {
+    return this.#totals.get(entryUid) ?? { losses: 0, lostBytes: 0, sealedFiles: 0 };
+  }
+
+  /** Of all entries that this agent ever had. */
+  get lostBytes(): number {
+    return [...this.#totals.values()].reduce((sum, { lostBytes }) => sum + lostBytes, 0);
+  }
+
+  /** The last facts of each kind, the oldest first. */
+  get last(): readonly Fact[] {
+    return [...this.#last.loss, ...this.#last.sealed];
+  }
+
+  unaudited(count: number): Fact[] {
+    return this.#statements.unaudited
+      .all(count + this.#audited.size)
+      .filter(({ id }) => !this.#audited.has(String(id)))
+      .slice(0, count)
+      .map(fromRow);
+  }
+
+  audited(ids: Iterable<string>): void {
+    for (const id of ids) this.#audited.add(id);
+  }
+
+  onMore(listener: () => void): void {
+    this.#listeners.push(listener);
   }
 
   get dirty(): boolean {
-    return this.#noted.length > 0;
+    return this.#noted.size > 0 || this.#audited.size > 0;
   }
 
-  write(nowMs: number): void {
-    for (const { id, document } of this.#noted) this.#insert.run(id, document, nowMs);
+  write(): void {
+    const { insert, putTotals, audit, prune } = this.#statements;
+    for (const { id, timeMs, ...rest } of this.#noted.values())
+      insert.run(id, JSON.stringify(rest), this.#tools.audit === false ? 1 : 0, timeMs);
+    for (const uid of this.#changedTotals) putTotals.run(TOTALS_PREFIX + uid, JSON.stringify(this.#totals.get(uid)));
+    for (const id of this.#audited) audit.run(id);
+    for (const kind of ['loss', 'sealed'] as const) {
+      const last = this.#last[kind];
+      if (last.length === KEPT[kind]) prune.run((last[0] as Fact).timeMs, kind);
+    }
   }
 
   written(): void {
-    this.#noted = [];
+    const more = this.#noted.size > 0;
+    this.#noted.clear();
+    this.#changedTotals.clear();
+    this.#audited.clear();
+    if (more) for (const listener of this.#listeners) listener();
   }
 
-  #note(fact: Record<string, unknown>): void {
-    const document = JSON.stringify({ ...fact, timeMs: this.#clock.nowMs() });
-    this.#noted.push({ id: randomBytes(8).toString('hex'), document });
+  /** False when it was told before, as by a former process that was killed. */
+  #note(fact: ({ kind: 'loss' } & Loss) | ({ kind: 'sealed' } & Sealed), what: readonly unknown[]): boolean {
+    const { kind, entryUid, generation } = fact;
+    const key = JSON.stringify([kind, entryUid, generation, ...what]);
+    const id = createHash('sha256').update(key).digest('hex').slice(0, 16);
+    if (this.#noted.has(id) || this.#isWritten(id)) return false;
+    const entry = this.#names.get(entryUid) ?? entryUid;
+    const noted: Fact = { id, timeMs: this.#tools.clock.nowMs(), entry, ...fact };
+    this.#noted.set(id, noted);
+    this.#count(noted);
+    const last = this.#last[kind];
+    last.push(noted);
+    if (last.length > KEPT[kind]) last.shift();
+    return true;
   }
+
+  #count(fact: Fact): void {
+    const totals = { ...this.totals(fact.entryUid) };
+    if (fact.kind === 'sealed') totals.sealedFiles++;
+    else {
+      totals.losses++;
+      totals.lostBytes += fact.bytes ?? fact.end - fact.start;
+    }
+    this.#totals.set(fact.entryUid, totals);
+    this.#changedTotals.add(fact.entryUid);
+  }
+
+  /** A state that can't be read keeps no fact from being told. */
+  #isWritten(id: string): boolean {
+    try {
+      return this.#statements.find.get(id) !== undefined;
+    } catch {
+      return false;
+    }
+  }
+
+  #load(kind: Fact['kind']): Fact[] {
+    return this.#statements.last.all(kind, KEPT[kind]).map(fromRow).reverse();
+  }
+}
+
+type Statements = Record<
+  'insert' | 'find' | 'last' | 'unaudited' | 'audit' | 'prune' | 'totals' | 'putTotals',
+  StatementSync
+>;
+
+function prepare({ db }: StateDatabase): Statements {
+  const kind = "json_extract(document, '$.kind')";
+  return {
+    insert: db.prepare('INSERT OR IGNORE INTO fact (id, document, audited, time_ms) VALUES (?, ?, ?, ?)'),
+    find: db.prepare('SELECT 1 FROM fact WHERE id = ?'),
+    last: db.prepare(`SELECT * FROM fact WHERE ${kind} = ? ORDER BY rowid DESC LIMIT ?`),
+    unaudited: db.prepare('SELECT * FROM fact WHERE audited = 0 ORDER BY rowid LIMIT ?'),
+    audit: db.prepare('UPDATE fact SET audited = 1 WHERE id = ?'),
+    prune: db.prepare(`DELETE FROM fact WHERE audited = 1 AND time_ms < ? AND ${kind} = ?`),
+    totals: db.prepare(`SELECT * FROM meta WHERE key LIKE '${TOTALS_PREFIX}%'`),
+    putTotals: db.prepare('INSERT OR REPLACE INTO meta VALUES (?, ?)'),
+  };
+}
+
+function fromRow(row: Record<string, unknown>): Fact {
+  return { id: String(row['id']), timeMs: Number(row['time_ms']), ...JSON.parse(String(row['document'])) };
 }

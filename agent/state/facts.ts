@@ -44,3 +44,26 @@ export interface FactLog {
   loss(loss: Loss): void;
   sealed(sealed: Sealed): void;
 }
+
+/** A fact as it is kept and told. The same fact has the same id, whenever and however often it is told. */
+export type Fact = { id: string; timeMs: number; entry: string } & (
+  | ({ kind: 'loss' } & Loss)
+  | ({ kind: 'sealed' } & Sealed)
+);
+
+/** All facts of one entry on this agent, since the state was made. */
+export interface FactTotals {
+  losses: number;
+  lostBytes: number;
+  sealedFiles: number;
+}
+
+/** The facts that the audit topic does not have yet. */
+export interface FactQueue {
+  /** The oldest ones that are durable, at most `count`. */
+  unaudited(count: number): Fact[];
+  /** The topic has them. */
+  audited(ids: Iterable<string>): void;
+  /** Calls `listener` whenever there may be more. */
+  onMore(listener: () => void): void;
+}

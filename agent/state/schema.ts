@@ -12,7 +12,7 @@ const STEPS: readonly string[] = [
      topic TEXT NOT NULL, partition INTEGER NOT NULL, updated_ms INTEGER NOT NULL,
      PRIMARY KEY (entry_uid, generation)) STRICT, WITHOUT ROWID;
    CREATE TABLE entry (uid TEXT PRIMARY KEY, paths TEXT NOT NULL, exclude TEXT NOT NULL) STRICT, WITHOUT ROWID;`,
-  // born_ms 0: not known. size: when last seen. marker: the bytes before position. ahead: JSON [[start, end], …] that Kafka has beyond it.
+  // born_ms 0: not known. size: when last seen. marker: the bytes before position. ahead: JSON [[start, end], …] that Kafka has beyond it. fact: in the order of its rowid.
   `ALTER TABLE generation ADD COLUMN born_ms INTEGER NOT NULL DEFAULT 0;
    ALTER TABLE generation ADD COLUMN size INTEGER NOT NULL DEFAULT 0;
    ALTER TABLE generation ADD COLUMN marker_bytes INTEGER NOT NULL DEFAULT 0;
@@ -28,7 +28,8 @@ const STEPS: readonly string[] = [
      producer_id INTEGER NOT NULL, epoch INTEGER NOT NULL, base_sequence INTEGER NOT NULL,
      record_count INTEGER NOT NULL, timestamp_ms INTEGER NOT NULL, compression TEXT NOT NULL, segments TEXT NOT NULL) STRICT;
    CREATE TABLE format (id INTEGER PRIMARY KEY, document TEXT NOT NULL UNIQUE) STRICT;
-   CREATE TABLE fact (id TEXT PRIMARY KEY, document TEXT NOT NULL, audited INTEGER NOT NULL, time_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+   CREATE TABLE fact (id TEXT PRIMARY KEY, document TEXT NOT NULL, audited INTEGER NOT NULL, time_ms INTEGER NOT NULL) STRICT;
+   CREATE INDEX fact_by_audit ON fact (audited);
    CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;`,
   // touched_ns 0: not known. marker_end: where the marker's bytes end. first: where the agent began to read.
   `ALTER TABLE generation ADD COLUMN touched_ns INTEGER NOT NULL DEFAULT 0;

@@ -1,5 +1,5 @@
 import type { Entry, Multiline } from '../../proto/gen/logfleet/v1/entry.ts';
-import type { Agent, FileStatus } from '../../proto/gen/logfleet/v1/fleet.ts';
+import type { Agent, EntryStatus, FileStatus } from '../../proto/gen/logfleet/v1/fleet.ts';
 import { selectorLabels } from '../../proto/rules/agent-labels.ts';
 import { agentName, entryName } from '../../proto/rules/names.ts';
 import { CliError, exitCodes } from '../cli-error.ts';
@@ -16,6 +16,7 @@ export async function describe(
   write: (text: string) => void,
 ): Promise<void> {
   const { kind, names } = parseTargets(words);
+  if (kind === 'loss') throw new CliError(exitCodes.usage, 'losses are listed, not described: logfleet get losses');
   if (names.length === 0) throw new CliError(exitCodes.usage, `name the ${kind} to describe`);
   let between = '';
   await forEachName(names, async (name) => {
@@ -39,6 +40,8 @@ async function describeEntry(api: ControllerApi, name: string): Promise<string> 
     },
     { title: 'FILES', value: ({ status }) => fileCount(status) },
     { title: 'LAG', value: ({ agent }) => size(lagOf(agent, entry)) },
+    { title: 'LOST', value: ({ status }) => lost(status) },
+    { title: 'SEALED', value: ({ status }) => count(status.sealedFiles) },
     { title: 'ERROR', value: ({ status }) => status.error || '-' },
   ]);
   return `${describeEntryFields(entry)}Agents:${rows.length === 0 ? '  none has it\n' : `\n${table.render(rows)}`}`;
@@ -91,6 +94,7 @@ async function describeAgent(api: ControllerApi, name: string): Promise<string> 
     ['Lag', health ? size(health.lagBytes) : '-'],
     ['Rate', health ? `${count(health.linesPerSecond)} lines/s, ${size(health.bytesPerSecond)}/s` : '-'],
     ['Delivered', health ? `${count(health.deliveredLines)} lines, ${size(health.deliveredBytes)}` : '-'],
+    ['Lost', health ? size(health.lostBytes) : '-'],
     ['Memory', health ? size(health.residentBytes) : '-'],
     ['Error', health?.error || agent.error || '-'],
   ]);
@@ -104,6 +108,8 @@ function describeEntries({ entries }: Agent): string {
     { title: 'STATE', value: ({ state }) => word(state) },
     { title: 'REVISION', value: ({ etag }) => etag },
     { title: 'FILES', value: fileCount },
+    { title: 'LOST', value: lost },
+    { title: 'SEALED', value: ({ sealedFiles }) => count(sealedFiles) },
     { title: 'ERROR', value: ({ error }) => error || '-' },
   ]);
   return `Entries:\n${table.render(entries)}`;
@@ -123,6 +129,11 @@ function describeFiles({ files }: Agent): string {
     { title: 'ERROR', value: ({ lastError }) => lastError || '-' },
   ]);
   return `Files:\n${table.render(files)}`;
+}
+
+/** `0 B`, or `1.2 KiB in 3`, losses that is. */
+function lost({ lostBytes, losses }: EntryStatus): string {
+  return losses > 0n ? `${size(lostBytes)} in ${count(losses)}` : size(lostBytes);
 }
 
 function lagOf(agent: Agent, entry: Entry): bigint {

@@ -4,15 +4,18 @@ import { agentName, entryName } from '../../proto/rules/names.ts';
 import { parseSelector } from '../../proto/rules/selector.ts';
 import { CliError, exitCodes } from '../cli-error.ts';
 import { Table } from '../format.ts';
-import { agentKind, entryKind, type Kind, type Output, renderItem, renderList } from '../output.ts';
+import { agentKind, entryKind, type Kind, lossKind, type Output, renderItem, renderList } from '../output.ts';
 import type { ControllerApi } from '../rpc/client.ts';
-import { listAgents, listEntries } from '../rpc/lists.ts';
+import { listAgents, listEntries, listLosses } from '../rpc/lists.ts';
 import { forEachName, parseTargets } from '../target.ts';
 
 export interface GetOptions {
   output: Output;
   selector?: string;
   watch?: boolean;
+  /** Of losses: only of this agent, or about this entry. */
+  agent?: string;
+  entry?: string;
 }
 
 /** A source of one kind of thing. */
@@ -24,7 +27,7 @@ interface Reader<Item> {
   watch(name: string): AsyncIterable<{ item: Item; gone: boolean } | undefined>;
 }
 
-/** `logfleet get entries|agents [NAME…]` */
+/** `logfleet get entries|agents|losses [NAME…]` */
 export async function get(
   api: ControllerApi,
   words: readonly string[],
@@ -33,6 +36,15 @@ export async function get(
 ): Promise<void> {
   const { kind, names } = parseTargets(words);
   const labelSelector = checkedSelector(options.selector ?? '');
+  if (kind === 'loss') {
+    await getLosses(api, names, { ...options, selector: labelSelector }, write);
+    return;
+  }
+  if (options.agent !== undefined || options.entry !== undefined)
+    throw new CliError(
+      exitCodes.usage,
+      '--agent and --entry go with losses; to name what to get, write it behind the kind',
+    );
   if (kind === 'entry') await show(entryReader(api, labelSelector), names, options, write);
   else await show(agentReader(api, labelSelector, isDocument(options.output)), names, options, write);
 }
@@ -66,10 +78,25 @@ async function show<Item>(
     );
     return;
   }
-  const items = await reader.list();
-  // As kubectl: standard output holds things only, so that lines can be counted.
-  if (items.length > 0 || isDocument(options.output)) write(render(reader.kind, items, options.output, false));
-  else process.stderr.write(`No ${reader.kind.plural} found.\n`);
+  showList(reader.kind, await reader.list(), options.output, write);
+}
+
+/** As kubectl: standard output holds things only, so that lines can be counted. */
+function showList<Item>(kind: Kind<Item>, items: readonly Item[], output: Output, write: (text: string) => void): void {
+  if (items.length > 0 || isDocument(output)) write(render(kind, items, output, false));
+  else process.stderr.write(`No ${kind.plural} found.\n`);
+}
+
+async function getLosses(
+  api: ControllerApi,
+  names: readonly string[],
+  { selector = '', agent, entry, watch, output }: GetOptions,
+  write: (text: string) => void,
+): Promise<void> {
+  if (names.length > 0) throw new CliError(exitCodes.usage, 'losses have no names: choose with -l, --agent or --entry');
+  if (watch) throw new CliError(exitCodes.usage, '--watch is for entries and agents');
+  const chosen = { agent: agent ? agentName(agent) : '', entry: entry ? entryName(entry) : '' };
+  showList(lossKind, await listLosses(api, { labelSelector: selector, ...chosen }), output, write);
 }
 
 function render<Item>(kind: Kind<Item>, items: readonly Item[], output: Output, single: boolean): string {

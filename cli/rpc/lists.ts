@@ -1,4 +1,5 @@
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
+import type { Fact } from '../../proto/gen/logfleet/v1/fact.ts';
 import type { Agent } from '../../proto/gen/logfleet/v1/fleet.ts';
 import type { ControllerApi } from './client.ts';
 
@@ -18,15 +19,38 @@ export function listAgents(
   api: ControllerApi,
   asked: { labelSelector: string; includeFiles: boolean },
 ): Promise<Agent[]> {
-  const told = new Set<string>();
+  const warn = unansweredWarner('its agents are shown without health');
   return listAll(async (pageToken) => {
     const request = { ...asked, pageToken, pageSize: PAGE_SIZE };
     const { agents, nextPageToken, unreachable } = await api.call((options) => api.fleet.listAgents(request, options));
-    for (const controller of unreachable.filter((name) => !told.has(name)))
-      process.stderr.write(`warning: ${controller} does not answer; its agents are shown without health\n`);
-    for (const controller of unreachable) told.add(controller);
+    warn(unreachable);
     return { items: agents, nextPageToken };
   });
+}
+
+/** The losses of the agents that are connected, the oldest first. Controllers that don't answer are told on standard error. */
+export async function listLosses(
+  api: ControllerApi,
+  asked: { labelSelector: string; agent: string; entry: string },
+): Promise<Fact[]> {
+  const warn = unansweredWarner('the losses of its agents are missing');
+  const losses = await listAll(async (pageToken) => {
+    const request = { ...asked, kind: 'KIND_LOSS', pageToken, pageSize: PAGE_SIZE } as const;
+    const { facts, nextPageToken, unreachable } = await api.call((options) => api.fleet.listFacts(request, options));
+    warn(unreachable);
+    return { items: facts, nextPageToken };
+  });
+  return losses.sort((a, b) => (a.time?.getTime() ?? 0) - (b.time?.getTime() ?? 0));
+}
+
+/** Each controller is told once, whatever the count of pages. */
+function unansweredWarner(consequence: string): (unreachable: readonly string[]) => void {
+  const told = new Set<string>();
+  return (unreachable) => {
+    for (const controller of unreachable.filter((name) => !told.has(name)))
+      process.stderr.write(`warning: ${controller} does not answer; ${consequence}\n`);
+    for (const controller of unreachable) told.add(controller);
+  };
 }
 
 async function listAll<Item>(

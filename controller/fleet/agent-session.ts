@@ -1,13 +1,17 @@
 import type { Desired, Hello, Report } from '../../proto/gen/logfleet/v1/agent_service.ts';
+import type { Fact } from '../../proto/gen/logfleet/v1/fact.ts';
 import type { AgentHealth, AgentIdentity, EntryStatus, FileStatus } from '../../proto/gen/logfleet/v1/fleet.ts';
 import { selectorLabels } from '../../proto/rules/agent-labels.ts';
 import { desiredHash } from '../../proto/rules/desired-hash.ts';
+import { agentName } from '../../proto/rules/names.ts';
 import { invalidArgument } from '../api-error.ts';
 import type { EntryStore } from '../entry-store.ts';
 import type { Claim } from './agent-claims.ts';
 
 const FILES_MAX = 100_000;
 const ENTRIES_MAX = 10_000;
+/** The last facts of each kind: as many as an agent's full report has. */
+const FACTS_KEPT = { loss: 1_000, sealed: 20 } as const;
 
 /** One agent's stream: what it was told, and what it reported. In memory only. */
 export class AgentSession {
@@ -24,6 +28,7 @@ export class AgentSession {
   readonly #dirty = new Set<string>();
   readonly #entries = new Map<string, EntryStatus>();
   readonly #files = new Map<string, FileStatus>();
+  readonly #facts = { loss: new Map<string, Fact>(), sealed: new Map<string, Fact>() };
   #wake: (() => void) | undefined;
   #closed = false;
   health: AgentHealth | undefined;
@@ -50,6 +55,10 @@ export class AgentSession {
 
   get files(): FileStatus[] {
     return [...this.#files.values()].sort((a, b) => order(a.entry, b.entry) || order(a.path, b.path));
+  }
+
+  get facts(): Fact[] {
+    return [...this.#facts.loss.values(), ...this.#facts.sealed.values()];
   }
 
   get fileCount(): number {
@@ -88,15 +97,28 @@ export class AgentSession {
     if (report.full) {
       this.#entries.clear();
       this.#files.clear();
+      this.#facts.loss.clear();
+      this.#facts.sealed.clear();
     }
     for (const status of report.entries) this.#entries.set(status.entry, status);
     for (const status of report.files) this.#files.set(status.id, status);
+    for (const fact of report.facts) this.#takeFact(fact);
     for (const name of report.removedEntries) this.#entries.delete(name);
     for (const id of report.removedFiles) this.#files.delete(id);
     if (this.#files.size > FILES_MAX) throw tooMany('report.files', FILES_MAX);
     if (this.#entries.size > ENTRIES_MAX) throw tooMany('report.entries', ENTRIES_MAX);
     this.health = report.health ?? this.health;
     this.lastSeen = now;
+  }
+
+  /** The oldest of a kind makes room. One of a kind that this version does not know is left out. */
+  #takeFact(fact: Fact): void {
+    const kind = fact.kind?.$case;
+    if (!kind) return;
+    const kept = this.#facts[kind];
+    kept.set(fact.id, { ...fact, agent: agentName(this.identity.agentId) });
+    const [oldest] = kept.keys();
+    if (kept.size > FACTS_KEPT[kind] && oldest !== undefined) kept.delete(oldest);
   }
 
   #snapshot(): Desired {

@@ -1,4 +1,5 @@
 import type { Hello, Report } from '../../proto/gen/logfleet/v1/agent_service.ts';
+import type { Fact } from '../../proto/gen/logfleet/v1/fact.ts';
 import { Agent, AgentIdentity } from '../../proto/gen/logfleet/v1/fleet.ts';
 import { agentLabelViolations } from '../../proto/rules/agent-labels.ts';
 import { agentName, isAgentId } from '../../proto/rules/names.ts';
@@ -95,6 +96,11 @@ export class Fleet {
   localAgent(agentId: string, includeFiles: boolean): Agent | undefined {
     const session = this.#sessions.get(agentId);
     return session && this.#describe(session, includeFiles);
+  }
+
+  /** Losses and sealed files of the agents connected here, as far as they are kept. */
+  localFacts(isWanted: (identity: AgentIdentity) => boolean): Fact[] {
+    return [...this.#sessions.values()].filter(({ identity }) => isWanted(identity)).flatMap(({ facts }) => facts);
   }
 
   /** What etcd says of an agent that is not connected here. */

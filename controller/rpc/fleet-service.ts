@@ -4,6 +4,7 @@ import type {
   FleetServiceImplementation,
   GetAgentRequest,
   ListAgentsRequest,
+  ListFactsRequest,
   WatchAgentsRequest,
   WatchAgentsResponse,
 } from '../../proto/gen/logfleet/v1/fleet_service.ts';
@@ -16,6 +17,7 @@ import type { Logger } from '../../runtime/logger.ts';
 import { createOutbox, type Outbox } from '../../runtime/outbox.ts';
 import { ApiError, invalidArgument } from '../api-error.ts';
 import type { Fleet } from '../fleet/fleet.ts';
+import { listFacts } from './fact-listing.ts';
 import { labelSelector, listing } from './listing.ts';
 import type { Peers } from './peers.ts';
 
@@ -62,6 +64,10 @@ export class FleetService implements FleetServiceImplementation {
       if (error instanceof ClientError && error.code === Status.NOT_FOUND) return agent;
       return unanswered(agent, errorText(error));
     }
+  }
+
+  listFacts(request: ListFactsRequest) {
+    return listFacts(request, this.#fleet, this.#peers);
   }
 
   async *watchAgents(request: WatchAgentsRequest, { signal }: CallContext): AsyncGenerator<WatchAgentsResponse> {

@@ -11,6 +11,8 @@ interface ListRequest {
   pageSize: number;
   pageToken: string;
   labelSelector: string;
+  /** What else the items were chosen by. */
+  filter?: string;
 }
 
 /** A request to list, understood. */
@@ -25,15 +27,16 @@ export interface Listing {
 
 /**
  * Understands a request to list. A token holds the last name told, so that what is created or deleted in between shifts nothing, and
- * belongs to its selector. Throws INVALID_ARGUMENT with every field that is wrong.
+ * belongs to its selector and filter. Throws INVALID_ARGUMENT with every field that is wrong.
  */
-export function listing({ pageSize, pageToken, labelSelector }: ListRequest): Listing {
+export function listing({ pageSize, pageToken, labelSelector, filter = '' }: ListRequest): Listing {
   const violations: FieldViolation[] = [];
   if (pageSize < 0) {
     const description = `${pageSize} is negative: give 1 to ${PAGE_SIZE.max}, or 0 for ${PAGE_SIZE.default}`;
     violations.push({ field: 'page_size', description });
   }
-  const after = decodeToken(pageToken, labelSelector);
+  const chosenBy = filter === '' ? labelSelector : `${labelSelector}\n${filter}`;
+  const after = decodeToken(pageToken, chosenBy);
   if (after === undefined) {
     const description = 'is not a token of this call and selector: send next_page_token unchanged';
     violations.push({ field: 'page_token', description });
@@ -48,7 +51,7 @@ export function listing({ pageSize, pageToken, labelSelector }: ListRequest): Li
       const page = rest.slice(0, fitting(rest, size, bytesOf));
       const last = page.at(-1);
       const more = last !== undefined && rest.length > page.length;
-      return { page, nextPageToken: more ? encodeToken(last.name, labelSelector) : '' };
+      return { page, nextPageToken: more ? encodeToken(last.name, chosenBy) : '' };
     },
   };
 }
@@ -80,14 +83,14 @@ function fitting<Item>(items: readonly Item[], size: number, bytesOf: (item: Ite
   return size;
 }
 
-function encodeToken(name: string, selector: string): string {
-  return Buffer.from(`after:${fingerprint(selector)}:${name}`).toString('base64url');
+function encodeToken(name: string, chosenBy: string): string {
+  return Buffer.from(`after:${fingerprint(chosenBy)}:${name}`).toString('base64url');
 }
 
-/** The last name told; undefined for what is no token of this selector. */
-function decodeToken(token: string, selector: string): string | undefined {
+/** The last name told; undefined for what is no token of this choice. */
+function decodeToken(token: string, chosenBy: string): string | undefined {
   if (token === '') return '';
-  const prefix = `after:${fingerprint(selector)}:`;
+  const prefix = `after:${fingerprint(chosenBy)}:`;
   const text = Buffer.from(token, 'base64url').toString();
   return text.startsWith(prefix) ? text.slice(prefix.length) : undefined;
 }

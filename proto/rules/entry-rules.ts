@@ -74,7 +74,8 @@ function globsViolations(
   });
 }
 
-function topicViolations(topic: string): FieldViolation[] {
+/** What keeps `topic` from being a topic that lines can go to. */
+export function topicViolations(topic: string): FieldViolation[] {
   const field = 'topic';
   if (topic === '') return [{ field, description: 'is required: name the Kafka topic to produce to' }];
   if (INTERNAL_TOPICS.includes(topic)) {

@@ -151,11 +151,11 @@ test('wrong input exits with 2 and changes nothing, a refusal with 1, a controll
   const cases: [string[], number, RegExp][] = [
     [['apply', '-f', dir.at('none.yaml')], 2, /can't read .*none\.yaml: ENOENT/],
     [['apply', '-f', '-'], 2, /no entries in -/],
-    [['get', 'things'], 2, /there is no kind "things": give entries or agents/],
+    [['get', 'things'], 2, /there is no kind "things": give entries, agents or losses/],
     [['get', 'entries', '-o', 'xml'], 2, /Allowed choices are table, wide, json, yaml, name/],
     [['delete', 'agent', 'x'], 2, /only entries can be changed/],
     [['nonsense'], 2, /unknown command 'nonsense'/],
-    [['delete'], 2, /say what: entries or agents/],
+    [['delete'], 2, /say what: entries, agents or losses/],
     [['delete', 'entry/a/b'], 2, /give names of one kind, such as entry\/a entry\/b/],
     [['--ca-file', '/none.pem', 'get', 'entries'], 2, /--ca-file: can't read \/none\.pem: ENOENT/],
     [['get', 'entry', 'none'], 1, /there is no entries\/none/],
@@ -177,7 +177,7 @@ test('wrong input exits with 2 and changes nothing, a refusal with 1, a controll
   const help = await run(['--help']);
   assert.deepEqual([help.code, help.stderr], [0, '']);
   assert.match(help.stdout, /Examples:\n {2}logfleet apply -f entry\.yaml/);
-  for (const command of ['apply', 'get', 'describe', 'delete'])
+  for (const command of ['apply', 'get', 'describe', 'delete', 'verify'])
     assert.match((await run([command, '--help'])).stdout, /Examples:\n {2}logfleet /);
   assert.match((await run(['--version'])).stdout, /^\d+\.\d+\.\d+\n$/);
 });

@@ -29,7 +29,7 @@ const ADAPTERS: Readonly<Record<string, RegExp>> = {
   'nice-grpc-server-health': /^controller\/rpc\//,
   'nice-grpc-server-reflection': /^controller\/rpc\//,
   '@node-rs/crc32': /^agent\/deliver\/record-batch\.ts$/,
-  '@platformatic/kafka': /^controller\/kafka-topics\.ts$/,
+  '@platformatic/kafka': /^(controller\/kafka-topics|cli\/verify\/topic-reader)\.ts$/,
   chokidar: /^agent\/collect\/file-watcher\.ts$/,
   cockatiel: /^controller\/etcd-client\.ts$/,
   commander: /^cli\/(main|program)\.ts$/,

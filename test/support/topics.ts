@@ -84,6 +84,22 @@ export async function alterTopic(bootstrap: readonly string[], topic: string, co
   }
 }
 
+/** Appends records as an independent client writes them. */
+export async function produce(
+  bootstrap: readonly string[],
+  topic: string,
+  messages: readonly kafkajs.Message[],
+  compression = kafkajs.CompressionTypes.None,
+): Promise<void> {
+  const producer = client(bootstrap, {}).producer();
+  await producer.connect();
+  try {
+    await producer.send({ topic, messages: [...messages], compression });
+  } finally {
+    await producer.disconnect();
+  }
+}
+
 /** The topics there are. */
 export async function topicNames(bootstrap: readonly string[]): Promise<string[]> {
   const admin = client(bootstrap, {}).admin();

@@ -10,7 +10,7 @@ import { type TempDir, tempDir } from '../../support/temp-dir.ts';
 function opened(dir: TempDir) {
   const logged: string[] = [];
   const logger = createLogger({ level: 'info', format: 'json', write: (line) => logged.push(line) });
-  const options = { stateDir: dir.path, durability: 'process', stateFailure: 'hold' } as const;
+  const options = { stateDir: dir.path, durability: 'process', stateFailure: 'hold', audit: false } as const;
   return { ...openAgentState(options, { clock: systemClock, logger }), logged };
 }
 

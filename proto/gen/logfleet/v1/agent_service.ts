@@ -9,6 +9,7 @@ import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { CallContext, CallOptions } from "nice-grpc-common";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
 import { Entry } from "./entry.ts";
+import { Fact } from "./fact.ts";
 import { AgentHealth, AgentIdentity, EntryStatus, FileStatus } from "./fleet.ts";
 
 export const protobufPackage = "logfleet.v1";
@@ -182,7 +183,14 @@ export interface Report {
    */
   full: boolean;
   /** The agent as a whole. */
-  health: AgentHealth | undefined;
+  health:
+    | AgentHealth
+    | undefined;
+  /**
+   * Facts that were not reported on this stream yet; after a full report the last 1,000 losses and the last 20 sealed
+   * files.
+   */
+  facts: Fact[];
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -799,6 +807,7 @@ function createBaseReport(): Report {
     removedFiles: [],
     full: false,
     health: undefined,
+    facts: [],
     _unknownFields: {},
   };
 }
@@ -825,6 +834,9 @@ export const Report: MessageFns<Report> = {
     }
     if (message.health !== undefined) {
       AgentHealth.encode(message.health, writer.uint32(58).fork()).join();
+    }
+    for (const v of message.facts) {
+      Fact.encode(v!, writer.uint32(66).fork()).join();
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -906,6 +918,14 @@ export const Report: MessageFns<Report> = {
             message.health = AgentHealth.decode(reader, reader.uint32());
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.facts.push(Fact.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -939,6 +959,7 @@ export const Report: MessageFns<Report> = {
         : [],
       full: isSet(object.full) ? globalThis.Boolean(object.full) : false,
       health: isSet(object.health) ? AgentHealth.fromJSON(object.health) : undefined,
+      facts: globalThis.Array.isArray(object?.facts) ? object.facts.map((e: any) => Fact.fromJSON(e)) : [],
     };
   },
 
@@ -965,6 +986,9 @@ export const Report: MessageFns<Report> = {
     if (message.health !== undefined) {
       obj.health = AgentHealth.toJSON(message.health);
     }
+    if (message.facts?.length) {
+      obj.facts = message.facts.map((e) => Fact.toJSON(e));
+    }
     return obj;
   },
 
@@ -982,6 +1006,7 @@ export const Report: MessageFns<Report> = {
     message.health = (object.health !== undefined && object.health !== null)
       ? AgentHealth.fromPartial(object.health)
       : undefined;
+    message.facts = object.facts?.map((e) => Fact.fromPartial(e)) || [];
     return message;
   },
 };

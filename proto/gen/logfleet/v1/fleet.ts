@@ -60,7 +60,11 @@ export interface AgentHealth {
    */
   error: string;
   /** When the process started. */
-  startTime: Date | undefined;
+  startTime:
+    | Date
+    | undefined;
+  /** Bytes lost for good, of all entries, since the agent's state was made. */
+  lostBytes: bigint;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -78,6 +82,12 @@ export interface EntryStatus {
   files: number;
   /** How many of them can't be read now; FileStatus.last_error says why. */
   failedFiles: number;
+  /** Bytes lost for good, since the agent's state was made. FleetService.ListFacts tells which. */
+  lostBytes: bigint;
+  /** In how many losses. */
+  losses: bigint;
+  /** How many generations are known to be complete in Kafka. */
+  sealedFiles: bigint;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -689,6 +699,7 @@ function createBaseAgentHealth(): AgentHealth {
     residentBytes: 0n,
     error: "",
     startTime: undefined,
+    lostBytes: 0n,
     _unknownFields: {},
   };
 }
@@ -733,6 +744,12 @@ export const AgentHealth: MessageFns<AgentHealth> = {
     }
     if (message.startTime !== undefined) {
       Timestamp.encode(toTimestamp(message.startTime), writer.uint32(74).fork()).join();
+    }
+    if (message.lostBytes !== 0n) {
+      if (BigInt.asIntN(64, message.lostBytes) !== message.lostBytes) {
+        throw new globalThis.Error("value provided for field message.lostBytes of type int64 too large");
+      }
+      writer.uint32(80).int64(message.lostBytes);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -830,6 +847,14 @@ export const AgentHealth: MessageFns<AgentHealth> = {
             message.startTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.lostBytes = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -861,6 +886,7 @@ export const AgentHealth: MessageFns<AgentHealth> = {
       residentBytes: isSet(object.resident_bytes) ? BigInt(object.resident_bytes) : 0n,
       error: isSet(object.error) ? globalThis.String(object.error) : "",
       startTime: isSet(object.start_time) ? fromJsonTimestamp(object.start_time) : undefined,
+      lostBytes: isSet(object.lost_bytes) ? BigInt(object.lost_bytes) : 0n,
     };
   },
 
@@ -893,6 +919,9 @@ export const AgentHealth: MessageFns<AgentHealth> = {
     if (message.startTime !== undefined) {
       obj.start_time = message.startTime.toISOString();
     }
+    if (message.lostBytes !== 0n) {
+      obj.lost_bytes = message.lostBytes.toString();
+    }
     return obj;
   },
 
@@ -916,6 +945,7 @@ export const AgentHealth: MessageFns<AgentHealth> = {
       : 0n;
     message.error = object.error ?? "";
     message.startTime = object.startTime ?? undefined;
+    message.lostBytes = (object.lostBytes !== undefined && object.lostBytes !== null) ? BigInt(object.lostBytes) : 0n;
     return message;
   },
 };
@@ -928,6 +958,9 @@ function createBaseEntryStatus(): EntryStatus {
     error: "",
     files: 0,
     failedFiles: 0,
+    lostBytes: 0n,
+    losses: 0n,
+    sealedFiles: 0n,
     _unknownFields: {},
   };
 }
@@ -951,6 +984,24 @@ export const EntryStatus: MessageFns<EntryStatus> = {
     }
     if (message.failedFiles !== 0) {
       writer.uint32(48).int32(message.failedFiles);
+    }
+    if (message.lostBytes !== 0n) {
+      if (BigInt.asIntN(64, message.lostBytes) !== message.lostBytes) {
+        throw new globalThis.Error("value provided for field message.lostBytes of type int64 too large");
+      }
+      writer.uint32(56).int64(message.lostBytes);
+    }
+    if (message.losses !== 0n) {
+      if (BigInt.asIntN(64, message.losses) !== message.losses) {
+        throw new globalThis.Error("value provided for field message.losses of type int64 too large");
+      }
+      writer.uint32(64).int64(message.losses);
+    }
+    if (message.sealedFiles !== 0n) {
+      if (BigInt.asIntN(64, message.sealedFiles) !== message.sealedFiles) {
+        throw new globalThis.Error("value provided for field message.sealedFiles of type int64 too large");
+      }
+      writer.uint32(72).int64(message.sealedFiles);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -1024,6 +1075,30 @@ export const EntryStatus: MessageFns<EntryStatus> = {
             message.failedFiles = reader.int32();
             continue;
           }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.lostBytes = reader.int64() as bigint;
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.losses = reader.int64() as bigint;
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.sealedFiles = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1052,6 +1127,9 @@ export const EntryStatus: MessageFns<EntryStatus> = {
       error: isSet(object.error) ? globalThis.String(object.error) : "",
       files: isSet(object.files) ? globalThis.Number(object.files) : 0,
       failedFiles: isSet(object.failed_files) ? globalThis.Number(object.failed_files) : 0,
+      lostBytes: isSet(object.lost_bytes) ? BigInt(object.lost_bytes) : 0n,
+      losses: isSet(object.losses) ? BigInt(object.losses) : 0n,
+      sealedFiles: isSet(object.sealed_files) ? BigInt(object.sealed_files) : 0n,
     };
   },
 
@@ -1075,6 +1153,15 @@ export const EntryStatus: MessageFns<EntryStatus> = {
     if (message.failedFiles !== 0) {
       obj.failed_files = Math.round(message.failedFiles);
     }
+    if (message.lostBytes !== 0n) {
+      obj.lost_bytes = message.lostBytes.toString();
+    }
+    if (message.losses !== 0n) {
+      obj.losses = message.losses.toString();
+    }
+    if (message.sealedFiles !== 0n) {
+      obj.sealed_files = message.sealedFiles.toString();
+    }
     return obj;
   },
 
@@ -1089,6 +1176,11 @@ export const EntryStatus: MessageFns<EntryStatus> = {
     message.error = object.error ?? "";
     message.files = object.files ?? 0;
     message.failedFiles = object.failedFiles ?? 0;
+    message.lostBytes = (object.lostBytes !== undefined && object.lostBytes !== null) ? BigInt(object.lostBytes) : 0n;
+    message.losses = (object.losses !== undefined && object.losses !== null) ? BigInt(object.losses) : 0n;
+    message.sealedFiles = (object.sealedFiles !== undefined && object.sealedFiles !== null)
+      ? BigInt(object.sealedFiles)
+      : 0n;
     return message;
   },
 };

@@ -7,6 +7,7 @@
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { CallContext, CallOptions } from "nice-grpc-common";
+import { Fact } from "./fact.ts";
 import { Agent } from "./fleet.ts";
 
 export const protobufPackage = "logfleet.v1";
@@ -151,6 +152,96 @@ export function watchAgentsResponse_KindToNumber(object: WatchAgentsResponse_Kin
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum WatchAgentsResponse_Kind");
   }
+}
+
+/** Asks for a page of facts. */
+export interface ListFactsRequest {
+  /** At most this many; 0 means 100, and more than 1,000 means 1,000. */
+  pageSize: number;
+  /** `next_page_token` of the page before; empty for the first page. */
+  pageToken: string;
+  /** Only facts of agents whose labels match, in the selector's syntax. Empty: all. */
+  labelSelector: string;
+  /** Only facts of this agent, `agents/{agent}`. Empty: all. */
+  agent: string;
+  /** Only facts about this entry, `entries/{entry}`. Empty: all. */
+  entry: string;
+  /** Only facts of this kind. */
+  kind: ListFactsRequest_Kind;
+  /** Only of agents that are connected to the controller asked. Controllers use it to ask one another. */
+  localOnly: boolean;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** What to tell. */
+export const ListFactsRequest_Kind = {
+  /** UNSPECIFIED - Everything. */
+  UNSPECIFIED: "KIND_UNSPECIFIED",
+  /** LOSS - What was lost. */
+  LOSS: "KIND_LOSS",
+  /** SEALED - Which generations are complete. */
+  SEALED: "KIND_SEALED",
+} as const;
+
+export type ListFactsRequest_Kind = typeof ListFactsRequest_Kind[keyof typeof ListFactsRequest_Kind];
+
+export namespace ListFactsRequest_Kind {
+  export type UNSPECIFIED = typeof ListFactsRequest_Kind.UNSPECIFIED;
+  export type LOSS = typeof ListFactsRequest_Kind.LOSS;
+  export type SEALED = typeof ListFactsRequest_Kind.SEALED;
+}
+
+export function listFactsRequest_KindFromJSON(object: any): ListFactsRequest_Kind {
+  switch (object) {
+    case 0:
+    case "KIND_UNSPECIFIED":
+      return ListFactsRequest_Kind.UNSPECIFIED;
+    case 1:
+    case "KIND_LOSS":
+      return ListFactsRequest_Kind.LOSS;
+    case 2:
+    case "KIND_SEALED":
+      return ListFactsRequest_Kind.SEALED;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum ListFactsRequest_Kind");
+  }
+}
+
+export function listFactsRequest_KindToJSON(object: ListFactsRequest_Kind): string {
+  switch (object) {
+    case ListFactsRequest_Kind.UNSPECIFIED:
+      return "KIND_UNSPECIFIED";
+    case ListFactsRequest_Kind.LOSS:
+      return "KIND_LOSS";
+    case ListFactsRequest_Kind.SEALED:
+      return "KIND_SEALED";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum ListFactsRequest_Kind");
+  }
+}
+
+export function listFactsRequest_KindToNumber(object: ListFactsRequest_Kind): number {
+  switch (object) {
+    case ListFactsRequest_Kind.UNSPECIFIED:
+      return 0;
+    case ListFactsRequest_Kind.LOSS:
+      return 1;
+    case ListFactsRequest_Kind.SEALED:
+      return 2;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum ListFactsRequest_Kind");
+  }
+}
+
+/** A page of facts. */
+export interface ListFactsResponse {
+  /** The facts, in the order of agent and id. */
+  facts: Fact[];
+  /** Ask for the next page with this; empty on the last page. */
+  nextPageToken: string;
+  /** Controllers that did not answer, `controllers/{controller}`: the facts of their agents are missing. */
+  unreachable: string[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
 function createBaseListAgentsRequest(): ListAgentsRequest {
@@ -756,6 +847,315 @@ export const WatchAgentsResponse: MessageFns<WatchAgentsResponse> = {
   },
 };
 
+function createBaseListFactsRequest(): ListFactsRequest {
+  return {
+    pageSize: 0,
+    pageToken: "",
+    labelSelector: "",
+    agent: "",
+    entry: "",
+    kind: ListFactsRequest_Kind.UNSPECIFIED,
+    localOnly: false,
+    _unknownFields: {},
+  };
+}
+
+export const ListFactsRequest: MessageFns<ListFactsRequest> = {
+  encode(message: ListFactsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.pageSize !== 0) {
+      writer.uint32(8).int32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(18).string(message.pageToken);
+    }
+    if (message.labelSelector !== "") {
+      writer.uint32(26).string(message.labelSelector);
+    }
+    if (message.agent !== "") {
+      writer.uint32(34).string(message.agent);
+    }
+    if (message.entry !== "") {
+      writer.uint32(42).string(message.entry);
+    }
+    if (message.kind !== ListFactsRequest_Kind.UNSPECIFIED) {
+      writer.uint32(48).int32(listFactsRequest_KindToNumber(message.kind));
+    }
+    if (message.localOnly !== false) {
+      writer.uint32(56).bool(message.localOnly);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListFactsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListFactsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.pageSize = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.labelSelector = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.agent = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.entry = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.kind = listFactsRequest_KindFromJSON(reader.int32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.localOnly = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListFactsRequest {
+    return {
+      pageSize: isSet(object.page_size) ? globalThis.Number(object.page_size) : 0,
+      pageToken: isSet(object.page_token) ? globalThis.String(object.page_token) : "",
+      labelSelector: isSet(object.label_selector) ? globalThis.String(object.label_selector) : "",
+      agent: isSet(object.agent) ? globalThis.String(object.agent) : "",
+      entry: isSet(object.entry) ? globalThis.String(object.entry) : "",
+      kind: isSet(object.kind) ? listFactsRequest_KindFromJSON(object.kind) : ListFactsRequest_Kind.UNSPECIFIED,
+      localOnly: isSet(object.local_only) ? globalThis.Boolean(object.local_only) : false,
+    };
+  },
+
+  toJSON(message: ListFactsRequest): unknown {
+    const obj: any = {};
+    if (message.pageSize !== 0) {
+      obj.page_size = Math.round(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      obj.page_token = message.pageToken;
+    }
+    if (message.labelSelector !== "") {
+      obj.label_selector = message.labelSelector;
+    }
+    if (message.agent !== "") {
+      obj.agent = message.agent;
+    }
+    if (message.entry !== "") {
+      obj.entry = message.entry;
+    }
+    if (message.kind !== ListFactsRequest_Kind.UNSPECIFIED) {
+      obj.kind = listFactsRequest_KindToJSON(message.kind);
+    }
+    if (message.localOnly !== false) {
+      obj.local_only = message.localOnly;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListFactsRequest>): ListFactsRequest {
+    return ListFactsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListFactsRequest>): ListFactsRequest {
+    const message = createBaseListFactsRequest();
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    message.labelSelector = object.labelSelector ?? "";
+    message.agent = object.agent ?? "";
+    message.entry = object.entry ?? "";
+    message.kind = object.kind ?? ListFactsRequest_Kind.UNSPECIFIED;
+    message.localOnly = object.localOnly ?? false;
+    return message;
+  },
+};
+
+function createBaseListFactsResponse(): ListFactsResponse {
+  return { facts: [], nextPageToken: "", unreachable: [], _unknownFields: {} };
+}
+
+export const ListFactsResponse: MessageFns<ListFactsResponse> = {
+  encode(message: ListFactsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.facts) {
+      Fact.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
+    }
+    for (const v of message.unreachable) {
+      writer.uint32(26).string(v!);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListFactsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListFactsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.facts.push(Fact.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.unreachable.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListFactsResponse {
+    return {
+      facts: globalThis.Array.isArray(object?.facts) ? object.facts.map((e: any) => Fact.fromJSON(e)) : [],
+      nextPageToken: isSet(object.next_page_token) ? globalThis.String(object.next_page_token) : "",
+      unreachable: globalThis.Array.isArray(object?.unreachable)
+        ? object.unreachable.map((e: any) => globalThis.String(e))
+        : [],
+    };
+  },
+
+  toJSON(message: ListFactsResponse): unknown {
+    const obj: any = {};
+    if (message.facts?.length) {
+      obj.facts = message.facts.map((e) => Fact.toJSON(e));
+    }
+    if (message.nextPageToken !== "") {
+      obj.next_page_token = message.nextPageToken;
+    }
+    if (message.unreachable?.length) {
+      obj.unreachable = message.unreachable;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListFactsResponse>): ListFactsResponse {
+    return ListFactsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListFactsResponse>): ListFactsResponse {
+    const message = createBaseListFactsResponse();
+    message.facts = object.facts?.map((e) => Fact.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
+    message.unreachable = object.unreachable?.map((e) => e) || [];
+    return message;
+  },
+};
+
 /**
  * Tells what the fleet is doing. Any controller answers for all agents: what it does not know it asks the others. A page
  * may be shorter than asked for, so that it fits into the 4 MiB that a gRPC client takes by default.
@@ -795,6 +1195,18 @@ export const FleetServiceDefinition = {
       responseStream: true,
       options: {},
     },
+    /**
+     * Returns losses and sealed files, page by page, in the order of agent and id. Only of agents that are connected now,
+     * and of each the last 1,000 losses and the last 20 sealed files; the topic `logfleet.audit` has all of all agents.
+     */
+    listFacts: {
+      name: "ListFacts",
+      requestType: ListFactsRequest as typeof ListFactsRequest,
+      requestStream: false,
+      responseType: ListFactsResponse as typeof ListFactsResponse,
+      responseStream: false,
+      options: {},
+    },
   },
 } as const;
 
@@ -814,6 +1226,11 @@ export interface FleetServiceImplementation<CallContextExt = {}> {
     request: WatchAgentsRequest,
     context: CallContext & CallContextExt,
   ): ServerStreamingMethodResult<DeepPartial<WatchAgentsResponse>>;
+  /**
+   * Returns losses and sealed files, page by page, in the order of agent and id. Only of agents that are connected now,
+   * and of each the last 1,000 losses and the last 20 sealed files; the topic `logfleet.audit` has all of all agents.
+   */
+  listFacts(request: ListFactsRequest, context: CallContext & CallContextExt): Promise<DeepPartial<ListFactsResponse>>;
 }
 
 export interface FleetServiceClient<CallOptionsExt = {}> {
@@ -832,6 +1249,11 @@ export interface FleetServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<WatchAgentsRequest>,
     options?: CallOptions & CallOptionsExt,
   ): AsyncIterable<WatchAgentsResponse>;
+  /**
+   * Returns losses and sealed files, page by page, in the order of agent and id. Only of agents that are connected now,
+   * and of each the last 1,000 losses and the last 20 sealed files; the topic `logfleet.audit` has all of all agents.
+   */
+  listFacts(request: DeepPartial<ListFactsRequest>, options?: CallOptions & CallOptionsExt): Promise<ListFactsResponse>;
 }
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;

@@ -1,0 +1,27 @@
+import { Fact as FactMessage, type Loss_Reason } from '../../proto/gen/logfleet/v1/fact.ts';
+import type { Fact, LossReason } from '../state/facts.ts';
+
+const reasons: Readonly<Record<LossReason, Loss_Reason>> = {
+  truncated: 'REASON_TRUNCATED',
+  vanished: 'REASON_VANISHED',
+  budget: 'REASON_BUDGET',
+  'too-long': 'REASON_TOO_LONG',
+  'too-large': 'REASON_TOO_LARGE',
+  unassigned: 'REASON_UNASSIGNED',
+};
+
+/** A fact as it is reported; whose it is the controller knows. */
+export function factMessage(fact: Fact): FactMessage {
+  const { id, entry, path, generation, timeMs } = fact;
+  return FactMessage.create({ id, entry, path, generation, time: new Date(timeMs), kind: kindOf(fact) });
+}
+
+function kindOf(fact: Fact): FactMessage['kind'] {
+  if (fact.kind === 'sealed') {
+    return { $case: 'sealed', value: { first: BigInt(fact.first), size: BigInt(fact.size) } };
+  }
+  const [start, end] = [BigInt(fact.start), BigInt(fact.end)];
+  const bytes = BigInt(fact.bytes ?? fact.end - fact.start);
+  const { openEnded, reason } = fact;
+  return { $case: 'loss', value: { start, end, bytes, openEnded, reason: reasons[reason] } };
+}

@@ -1,0 +1,144 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { FactStore } from '../../../agent/state/fact-store.ts';
+import type { Loss, Sealed } from '../../../agent/state/facts.ts';
+import { StateDatabase } from '../../../agent/state/state-database.ts';
+import type { Clock } from '../../../runtime/clock.ts';
+import { systemClock } from '../../../runtime/clock.ts';
+import { createLogger } from '../../../runtime/logger.ts';
+import { tempDir } from '../../support/temp-dir.ts';
+
+const logger = createLogger({ level: 'error', format: 'json', write: () => {} });
+
+const LOSS: Loss = {
+  entryUid: 'u1',
+  generation: 'g1',
+  path: '/a.log',
+  start: 10,
+  end: 30,
+  openEnded: true,
+  reason: 'truncated',
+};
+const SEALED: Sealed = { entryUid: 'u1', generation: 'g2', path: '/b.log', first: 0, size: 7 };
+
+/** A clock that is a millisecond later whenever it is asked. */
+function tickingClock(): Clock {
+  let nowMs = 1_000;
+  return { ...systemClock, nowMs: () => nowMs++ };
+}
+
+function opened(dir: string, more: { audit?: boolean } = {}): { state: StateDatabase; facts: FactStore } {
+  const state = StateDatabase.open(dir);
+  return { state, facts: new FactStore(state, { clock: tickingClock(), logger, ...more }) };
+}
+
+test('facts, their entry by name and the totals are there after opening again', async () => {
+  await using dir = await tempDir();
+  const { state, facts } = opened(dir.path);
+  facts.named('u1', 'entries/app');
+  facts.loss(LOSS);
+  facts.loss({ ...LOSS, start: 40, end: 45, openEnded: false });
+  facts.sealed(SEALED);
+  const told = facts.last;
+  state.flush(1);
+  state.close();
+  const again = opened(dir.path);
+  assert.deepEqual(again.facts.last, told);
+  assert.deepEqual(
+    told.map(({ kind, entry }) => [kind, entry]),
+    [
+      ['loss', 'entries/app'],
+      ['loss', 'entries/app'],
+      ['sealed', 'entries/app'],
+    ],
+  );
+  assert.deepEqual(again.facts.totals('u1'), { losses: 2, lostBytes: 25, sealedFiles: 1 });
+  assert.deepEqual(again.facts.totals('u2'), { losses: 0, lostBytes: 0, sealedFiles: 0 });
+  assert.equal(again.facts.lostBytes, 25);
+  again.state.close();
+});
+
+test('a fact told again, by this process or the next, is the same one and counts once', async () => {
+  await using dir = await tempDir();
+  const { state, facts } = opened(dir.path);
+  facts.loss(LOSS);
+  facts.loss({ ...LOSS });
+  state.flush(1);
+  facts.loss(LOSS);
+  state.close();
+  const again = opened(dir.path);
+  again.facts.loss(LOSS);
+  assert.equal(again.state.flush(1), undefined);
+  assert.deepEqual([again.facts.last.length, again.facts.totals('u1').losses], [1, 1]);
+  // The same generation sealed at another size is another fact.
+  again.facts.sealed(SEALED);
+  again.facts.sealed({ ...SEALED, size: 8 });
+  assert.equal(again.facts.totals('u1').sealedFiles, 2);
+  again.state.close();
+});
+
+test('what is not on the disk yet is not for the audit topic; what the topic has is not told to it again', async () => {
+  await using dir = await tempDir();
+  const { state, facts } = opened(dir.path);
+  let told = 0;
+  facts.onMore(() => told++);
+  for (let start = 0; start < 5; start++) facts.loss({ ...LOSS, start });
+  assert.deepEqual([facts.unaudited(9), told], [[], 0]);
+  state.flush(1);
+  assert.equal(told, 1);
+  const starts = (count: number) => facts.unaudited(count).map((fact) => fact.kind === 'loss' && fact.start);
+  assert.deepEqual(starts(2), [0, 1]);
+  facts.audited(facts.unaudited(2).map(({ id }) => id));
+  assert.deepEqual(starts(2), [2, 3]);
+  state.flush(1);
+  state.close();
+  const again = opened(dir.path);
+  assert.deepEqual(
+    again.facts.unaudited(9).map((fact) => fact.kind === 'loss' && fact.start),
+    [2, 3, 4],
+  );
+  again.state.close();
+});
+
+test('a fact that could not be written stays noted, and is shown all the same', async () => {
+  await using dir = await tempDir();
+  const { state, facts } = opened(dir.path);
+  facts.loss(LOSS);
+  state.db.exec('PRAGMA query_only = ON');
+  assert.throws(() => state.flush(1));
+  assert.deepEqual([facts.last.length, facts.totals('u1').losses], [1, 1]);
+  state.db.exec('PRAGMA query_only = OFF');
+  state.flush(1);
+  assert.equal(facts.unaudited(9).length, 1);
+  state.close();
+});
+
+test('the last thousand losses are kept, older ones until the audit topic has them; sealed files do not crowd them out', async () => {
+  await using dir = await tempDir();
+  const { state, facts } = opened(dir.path);
+  facts.loss({ ...LOSS, start: 1, end: 2 });
+  for (let size = 0; size < 50; size++) facts.sealed({ ...SEALED, size });
+  for (let start = 0; start < 1_200; start++) facts.loss({ ...LOSS, start: start + 10, end: start + 20 });
+  state.flush(1);
+  const rows = () => (state.db.prepare('SELECT count(*) AS n FROM fact').get() as { n: number }).n;
+  assert.equal(rows(), 1_251);
+  facts.audited(facts.unaudited(2_000).map(({ id }) => id));
+  state.flush(1);
+  // Pruned by the time of the last thousand, and twenty.
+  assert.equal(rows(), 1_020);
+  assert.equal(facts.last.length, 1_020);
+  assert.deepEqual(facts.totals('u1'), { losses: 1_201, lostBytes: 12_001, sealedFiles: 50 });
+  state.close();
+  const again = opened(dir.path);
+  assert.deepEqual(again.facts.last, facts.last);
+  again.state.close();
+});
+
+test('without an audit topic nothing waits for it', async () => {
+  await using dir = await tempDir();
+  const { state, facts } = opened(dir.path, { audit: false });
+  facts.loss(LOSS);
+  state.flush(1);
+  assert.deepEqual(facts.unaudited(9), []);
+  state.close();
+});

@@ -44,7 +44,6 @@ export class PartitionProducer {
   #failed: Sequenced[] = [];
   readonly #window: SendWindow;
   #returns = 0;
-  /** Kafka would not tell what it has: it is tried by sending again. */
   #untold = false;
   /** Batches are compressed side by side, and take their turns. */
   #order: Promise<void> = Promise.resolve();

@@ -59,7 +59,7 @@ test('kill -9 of the agent and of a broker, stalls, cuts and a full disk: no lin
 
 test('the oracle finds what comes twice when each kill robs the agent of its state', async (t) => {
   const say = (line: string) => t.diagnostic(line);
-  const { verdict } = await run({ seconds: 10, kills: 2, kinds: ['kill-agent'], sabotage: 'no-state', say });
+  const { verdict } = await run({ seconds: 16, kills: 3, kinds: ['kill-agent'], sabotage: 'no-state', say });
   assert.ok(!verdict.ok);
   assert.ok(verdict.total.doubled > 100, verdictText(verdict));
 });

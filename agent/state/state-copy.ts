@@ -32,7 +32,10 @@ export function restoreState(file: string, nowMs: number): { aside: string; copi
   return { aside, copied };
 }
 
-/** Whether the file system has lost what was in the database: a file without a byte, where there was one worth a copy. */
+/**
+ * Whether what was in the database is lost: a file without a byte, where there was one worth a copy, or none, where a process that put it aside was
+ * killed before the copy had its place.
+ */
 export function isEmptied(file: string): boolean {
-  return existsSync(file) && statSync(file).size === 0 && existsSync(copyOf(file));
+  return existsSync(copyOf(file)) && !(existsSync(file) && statSync(file).size > 0);
 }

@@ -8,9 +8,9 @@ export type ByteRange = readonly [start: number, end: number];
 
 /**
  * `live`: it may grow. `away`: it has left the entry's paths and was complete, and is known lest it comes back. `rotated`: another file has its place, so it will be complete when it has not grown for long. `sealed`: it is
- * complete and told so. `ended`: its file is no more, and what becomes of it is to be told when its last batches are answered.
+ * complete and told so. `ended`: its file is no more, and what becomes of it is to be told when its last batches are answered. `vanished`: the same, and nobody saw how far it had grown.
  */
-export type Phase = 'live' | 'rotated' | 'sealed' | 'away' | 'ended';
+export type Phase = 'live' | 'rotated' | 'sealed' | 'away' | 'ended' | 'vanished';
 
 /** What is kept of one generation of one file, for one entry. */
 export interface Checkpoint {
@@ -38,6 +38,11 @@ export interface Checkpoint {
   /** Where its lines go: a source keeps its partition when a topic grows. -1 while it has none. */
   topic: string;
   partition: number;
+}
+
+/** Its file is no more. */
+export function isOver({ phase }: Pick<Checkpoint, 'phase'>): boolean {
+  return phase === 'ended' || phase === 'vanished';
 }
 
 /** A new generation: nothing of it is read yet. */

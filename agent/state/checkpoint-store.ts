@@ -57,6 +57,9 @@ export function newCheckpoint(
   return { ...own, ...reached, topic: '', partition: -1 };
 }
 
+/** In `meta` while positions were lost with a damaged state, and not all files are found anew. */
+export const LOST_KEY = 'lost';
+
 /** Which files an entry means. */
 export interface Globs {
   paths: readonly string[];
@@ -79,6 +82,7 @@ export class CheckpointStore implements StatePart {
   /** What is to be written or deleted, by entry and generation. */
   readonly #dirty = new Map<string, Noted>();
   readonly #scanned = new Map<string, Globs>();
+  #regained = false;
 
   constructor(state: StateDatabase) {
     const { db } = state;
@@ -142,8 +146,13 @@ export class CheckpointStore implements StatePart {
     this.#scanned.set(entryUid, { paths, exclude });
   }
 
+  /** Notes that what was lost with a damaged state is found: written together with the positions of it. */
+  regained(): void {
+    this.#regained = true;
+  }
+
   get dirty(): boolean {
-    return this.#dirty.size > 0 || this.#scanned.size > 0;
+    return this.#dirty.size > 0 || this.#scanned.size > 0 || this.#regained;
   }
 
   write(nowMs: number): void {
@@ -153,11 +162,13 @@ export class CheckpointStore implements StatePart {
     }
     for (const [uid, { paths, exclude }] of this.#scanned)
       this.#putEntry.run(uid, JSON.stringify(paths), JSON.stringify(exclude));
+    if (this.#regained) this.#state.db.prepare('DELETE FROM meta WHERE key = ?').run(LOST_KEY);
   }
 
   written(): void {
     this.#dirty.clear();
     this.#scanned.clear();
+    this.#regained = false;
   }
 
   #note(noted: Noted): void {

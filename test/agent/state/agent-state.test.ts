@@ -103,3 +103,19 @@ test('a process that is killed while it puts a damaged state aside leaves its co
   );
   state.close();
 });
+
+test('positions are lost until what is on the disk is found: a process that is killed before leaves that to the next one', async () => {
+  await using dir = await tempDir();
+  await writeFile(dir.at('checkpoints.db.unreadable-1'), 'put aside by one that was killed then');
+  for (const [lost, found] of [
+    [true, false],
+    [true, true],
+    [false, false],
+  ]) {
+    const next = opened(dir);
+    assert.equal(next.lost, lost);
+    if (found) next.store.regained();
+    next.state.flush(1);
+    next.state.close();
+  }
+});

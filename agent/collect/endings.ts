@@ -45,7 +45,7 @@ export class Endings {
   /** The file of `source` is no more, or is given up. */
   end(source: Source, reason: LossReason, certain: boolean): void {
     source.state = 'CLOSED';
-    source.phase = 'ended';
+    source.phase = certain ? 'ended' : 'vanished';
     this.#ended.set(source, { reason, certain });
     this.#store.put(source.checkpoint);
   }

@@ -73,11 +73,6 @@ export class FileCollector implements Collector {
     this.#tools.facts.loss({ entryUid, generation, path, ...cut, openEnded: false, reason: 'too-long' });
   }
 
-  /** The disk space that deleted files hold, for they have unread lines. */
-  get pinnedBytes(): number {
-    return this.#tools.budget.pinnedBytes;
-  }
-
   start(): void {
     void this.#scanLoop();
     void this.#markLoop();
@@ -88,6 +83,7 @@ export class FileCollector implements Collector {
   apply(entries: readonly Entry[]): void {
     if (this.#stop.signal.aborted) return;
     const wanted = new Map(entries.map((entry) => [entry.uid, entry]));
+    const scans: Promise<void>[] = [];
     for (const [uid, collector] of this.#entries) if (!wanted.has(uid)) this.#remove(uid, collector);
     for (const entry of entries) {
       this.#facts.named(entry.uid, entry.name);
@@ -99,9 +95,10 @@ export class FileCollector implements Collector {
       this.#entries.set(entry.uid, collector);
       collector.apply(entry);
       this.#watch(collector);
-      void collector.scan();
+      scans.push(collector.scan());
     }
     // Entries that come later were not collected when positions were lost.
+    if (this.#tools.lost) void Promise.all(scans).then(() => this.#stop.signal.aborted || this.#tools.store.regained());
     this.#tools.lost = false;
     this.changed();
   }
@@ -161,8 +158,10 @@ export class FileCollector implements Collector {
   async close(): Promise<void> {
     await this.#endAudit();
     await this.#tools.router.close();
-    for (const entry of this.#all) entry.close();
-    await this.#state.close();
+    // Before the sources are closed: an answer that comes this late closes its intent, and only with its position.
+    await this.#state.close().finally(() => {
+      for (const entry of this.#all) entry.close();
+    });
   }
 
   /** Facts go to the topic when they are durable. */

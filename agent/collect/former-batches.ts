@@ -4,6 +4,7 @@ import type { RecoveredBatch } from '../deliver/outgoing-batch.ts';
 import type { RecordBatch } from '../deliver/record-batch.ts';
 import type { Workbench, WorkPool } from '../deliver/work-pool.ts';
 import type { ByteRange, Checkpoint, CheckpointStore } from '../state/checkpoint-store.ts';
+import type { FactLog } from '../state/facts.ts';
 import type { IntentSegment, OpenIntent } from '../state/intent-store.ts';
 import { ContiguousPosition } from './contiguous-position.ts';
 import { encodeSegment } from './encode-segment.ts';
@@ -36,6 +37,7 @@ interface OpenFile {
 
 export interface FormerTools {
   store: CheckpointStore;
+  facts: FactLog;
   pool: WorkPool;
   budget: FileBudget;
   logger: Logger;
@@ -109,6 +111,10 @@ export class FormerBatches {
     reached.cover(segment.start, segment.end);
     Object.assign(checkpoint, { position: reached.value, ahead: reached.ahead });
     this.#tools.store.put({ ...checkpoint });
+    if (!segment.cut) return;
+    const { entryUid, generation, path } = checkpoint;
+    const cut = { ...segment.cut, openEnded: false, reason: 'too-long' as const };
+    this.#tools.facts.loss({ entryUid, generation, path, ...cut });
   }
 
   async #build(intent: OpenIntent): Promise<RecordBatch | undefined> {

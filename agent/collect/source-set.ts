@@ -2,7 +2,7 @@ import type { Clock } from '../../runtime/clock.ts';
 import { errorText } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Charset } from '../deliver/charset.ts';
-import type { CheckpointStore } from '../state/checkpoint-store.ts';
+import { type CheckpointStore, isOver } from '../state/checkpoint-store.ts';
 import type { FactLog } from '../state/facts.ts';
 import type { IntentSegment } from '../state/intent-store.ts';
 import { type FoundFile, isHidden, type ScanResult, type ScanRules, type StartRule } from './discovery.ts';
@@ -63,7 +63,7 @@ export class SourceSet {
     const checkpoints = tools.store.load(entryUid);
     const files = new SourceFiles(tools.budget, tools.clock);
     const endings = new Endings(tools);
-    const known = new KnownFiles(checkpoints.filter(({ phase }) => phase !== 'ended'));
+    const known = new KnownFiles(checkpoints.filter((checkpoint) => !isOver(checkpoint)));
     [this.#files, this.#endings, this.#known] = [files, endings, known];
     this.#tracked = new TrackedSources(entryUid, tools, { files, endings, direct });
     this.#pins = new Pins(tools.budget, (source) => {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { type Checkpoint, newCheckpoint } from '../state/checkpoint-store.ts';
+import { type Checkpoint, isOver, newCheckpoint } from '../state/checkpoint-store.ts';
 import type { IntentSegment } from '../state/intent-store.ts';
 import type { FoundFile } from './discovery.ts';
 import type { Endings } from './endings.ts';
@@ -77,8 +77,10 @@ export class TrackedSources {
   /** Generations that had ended when a former process stopped: it has not told what became of them. */
   restoreEnded(checkpoints: readonly Checkpoint[]): void {
     for (const checkpoint of checkpoints) {
-      if (checkpoint.phase !== 'ended') continue;
-      this.#endings.end(this.sourceOf(checkpoint, NOT_OPEN, checkpoint.size), 'truncated', true);
+      if (!isOver(checkpoint)) continue;
+      const certain = checkpoint.phase === 'ended';
+      const source = this.sourceOf(checkpoint, NOT_OPEN, checkpoint.size);
+      this.#endings.end(source, certain ? 'truncated' : 'vanished', certain);
     }
   }
 

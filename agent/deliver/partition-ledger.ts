@@ -19,6 +19,8 @@ export class PartitionLedger implements Partition {
   /** What is known of the producer's past; undefined when it has none. */
   #record: ProducerRecord | undefined;
   #nextSequence: number;
+  /** Those that have a place and no answer, in their order. */
+  #open: Sequenced[] = [];
 
   constructor(store: IntentStore, { topic, partition }: Partition) {
     this.#store = store;
@@ -66,6 +68,7 @@ export class PartitionLedger implements Partition {
 
   /** Takes over what a former process left open: new batches come after it. */
   restore(batches: readonly Sequenced[]): void {
+    this.#open = [...batches];
     const last = batches.at(-1);
     if (last) this.#nextSequence = sequenceAfter(lastOf(last), 1);
   }
@@ -82,6 +85,7 @@ export class PartitionLedger implements Partition {
       if (batch.facts) batch.intent = this.#store.add({ ...batch.facts, topic, partition, producer, baseSequence });
       batch.baseSequence = baseSequence;
       this.#nextSequence = sequenceAfter(baseSequence, batch.recordCount);
+      this.#open.push(batch);
     }
     if (batch.encoded) stampProducer(batch.encoded, producer, batch.baseSequence);
   }
@@ -91,7 +95,10 @@ export class PartitionLedger implements Partition {
     batch.onDelivered();
     if (batch.intent !== undefined) this.#store.delivered(batch.intent);
     batch.intent = undefined;
-    if (!this.#record) return;
+    // One that was sent before, to a leader that does not answer any more, may be answered after it: then it is behind what is noted.
+    const first = this.#open[0] === batch;
+    this.#open = this.#open.filter((other) => other !== batch);
+    if (!this.#record || !first) return;
     const end = offset + BigInt(batch.recordCount - 1);
     const lastOffset = offset >= 0n && end > this.lastOffset ? end : this.lastOffset;
     this.#record = { ...this.#record, nextSequence: sequenceAfter(lastOf(batch), 1), lastOffset };
@@ -107,5 +114,6 @@ export class PartitionLedger implements Partition {
       batch.intent = undefined;
       batch.baseSequence = undefined;
     }
+    this.#open = this.#open.filter(({ baseSequence }) => baseSequence !== undefined);
   }
 }

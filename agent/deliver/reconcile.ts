@@ -41,7 +41,10 @@ export async function askKafka(
         return { delivered: new Set(delivered), continues: ledger.usable, certain: true };
       }
     }
-    return { delivered: await readBack(cluster, ledger, open), continues: false, certain: true };
+    const found = await readBack(cluster, ledger, open);
+    // An id that nothing was sent by, as far as Kafka knows: its first batch may be on its way still. Sent again, it is there once.
+    const unused = last === undefined && found.size === 0 && open[0]?.baseSequence === 0;
+    return { delivered: found, continues: unused && ledger.usable, certain: true };
   } catch (error) {
     // Both questions need the right to READ the topic.
     if (!(error instanceof DeliveryError) || error.kafkaCode !== TOPIC_AUTHORIZATION_FAILED) throw error;

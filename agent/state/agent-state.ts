@@ -1,10 +1,10 @@
 import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import { CheckpointStore } from './checkpoint-store.ts';
+import { CheckpointStore, LOST_KEY } from './checkpoint-store.ts';
 import { FactStore } from './fact-store.ts';
 import { IntentStore } from './intent-store.ts';
 import { bindToMachine } from './machine.ts';
-import { restoreState } from './state-copy.ts';
+import { hasAside, restoreState } from './state-copy.ts';
 import { type Durability, StateDatabase, StateError, stateFile } from './state-database.ts';
 
 export interface StateOptions {
@@ -32,7 +32,8 @@ export interface AgentState {
  */
 export function openAgentState(options: StateOptions, tools: { clock: Clock; logger: Logger }): AgentState {
   const { stateDir, durability, stateFailure } = options;
-  const { state, lost } = openOrRestore(stateDir, durability, tools);
+  const state = openOrRestore(stateDir, durability, tools);
+  const lost = positionsAreLost(state);
   if (!bindToMachine(state)) {
     tools.logger.warn('the state was copied from another machine: the producer ids in it are not used', { stateDir });
   }
@@ -50,10 +51,10 @@ function openOrRestore(
   stateDir: string,
   durability: Durability,
   { clock, logger }: { clock: Clock; logger: Logger },
-): Pick<AgentState, 'state' | 'lost'> {
+): StateDatabase {
   for (let copied = true; ; ) {
     try {
-      return { state: StateDatabase.open(stateDir, durability), lost: !copied };
+      return StateDatabase.open(stateDir, durability);
     } catch (error) {
       if (!(error instanceof StateError) || error.code !== 'UNREADABLE' || !copied) throw error;
       const restored = restoreState(stateFile(stateDir), clock.nowMs());
@@ -64,4 +65,17 @@ function openOrRestore(
       else logger.error('the state is damaged and there is no copy: all files are read from their beginning', fields);
     }
   }
+}
+
+/**
+ * Whether the state began anew, in the place of a damaged one, and what was on the disk then is not found yet. That is kept: a process that
+ * is killed before it has found it leaves that to the next one.
+ */
+function positionsAreLost(state: StateDatabase): boolean {
+  const { db, file } = state;
+  const has = (key: string) => db.prepare('SELECT 1 FROM meta WHERE key = ?').get(key) !== undefined;
+  if (has(LOST_KEY)) return true;
+  if (has('machine') || !hasAside(file)) return false;
+  state.transaction(() => db.prepare('INSERT INTO meta VALUES (?, ?)').run(LOST_KEY, ''));
+  return true;
 }

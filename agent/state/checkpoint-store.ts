@@ -8,9 +8,9 @@ export type ByteRange = readonly [start: number, end: number];
 
 /**
  * `live`: it may grow. `away`: it has left the entry's paths and was complete, and is known lest it comes back. `rotated`: another file has its place, so it will be complete when it has not grown for long. `sealed`: it is
- * complete and told so. `ended`: its file is no more, and what becomes of it is to be told when its last batches are answered.
+ * complete and told so. `ended`: its file is no more, and what becomes of it is to be told when its last batches are answered. `vanished`: the same, and nobody saw how far it had grown.
  */
-export type Phase = 'live' | 'rotated' | 'sealed' | 'away' | 'ended';
+export type Phase = 'live' | 'rotated' | 'sealed' | 'away' | 'ended' | 'vanished';
 
 /** What is kept of one generation of one file, for one entry. */
 export interface Checkpoint {
@@ -40,6 +40,11 @@ export interface Checkpoint {
   partition: number;
 }
 
+/** Its file is no more. */
+export function isOver({ phase }: Pick<Checkpoint, 'phase'>): boolean {
+  return phase === 'ended' || phase === 'vanished';
+}
+
 /** A new generation: nothing of it is read yet. */
 export function newCheckpoint(
   entryUid: string,
@@ -51,6 +56,9 @@ export function newCheckpoint(
   const reached = { position: 0, marker: EMPTY_MARKER, first: 0, phase: 'live' as const, ahead: [] };
   return { ...own, ...reached, topic: '', partition: -1 };
 }
+
+/** In `meta` while positions were lost with a damaged state, and not all files are found anew. */
+export const LOST_KEY = 'lost';
 
 /** Which files an entry means. */
 export interface Globs {
@@ -74,6 +82,7 @@ export class CheckpointStore implements StatePart {
   /** What is to be written or deleted, by entry and generation. */
   readonly #dirty = new Map<string, Noted>();
   readonly #scanned = new Map<string, Globs>();
+  #regained = false;
 
   constructor(state: StateDatabase) {
     const { db } = state;
@@ -137,8 +146,13 @@ export class CheckpointStore implements StatePart {
     this.#scanned.set(entryUid, { paths, exclude });
   }
 
+  /** Notes that what was lost with a damaged state is found: written together with the positions of it. */
+  regained(): void {
+    this.#regained = true;
+  }
+
   get dirty(): boolean {
-    return this.#dirty.size > 0 || this.#scanned.size > 0;
+    return this.#dirty.size > 0 || this.#scanned.size > 0 || this.#regained;
   }
 
   write(nowMs: number): void {
@@ -148,11 +162,13 @@ export class CheckpointStore implements StatePart {
     }
     for (const [uid, { paths, exclude }] of this.#scanned)
       this.#putEntry.run(uid, JSON.stringify(paths), JSON.stringify(exclude));
+    if (this.#regained) this.#state.db.prepare('DELETE FROM meta WHERE key = ?').run(LOST_KEY);
   }
 
   written(): void {
     this.#dirty.clear();
     this.#scanned.clear();
+    this.#regained = false;
   }
 
   #note(noted: Noted): void {

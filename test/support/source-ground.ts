@@ -59,8 +59,9 @@ export class Ground {
     const logger = createLogger({ level: 'error', format: 'json', write: () => {} });
     const facts = { loss: (loss: Loss) => this.losses.push(loss), sealed: (fact: Sealed) => this.sealed.push(fact) };
     this.budget = new FileBudget(filesMax, pinnedBytesMax, clock);
-    const former = new FormerBatches([], { store: this.store, pool: new WorkPool(1), budget: this.budget, logger });
-    const tools = { clock, logger, store: this.store, facts, former, budget: this.budget, once };
+    const { store, budget } = this;
+    const former = new FormerBatches([], { store, facts, pool: new WorkPool(1), budget, logger });
+    const tools = { clock, logger, store, facts, former, budget, once };
     this.set = new SourceSet('e', { ...tools, onDelivered: () => {}, onStateChange: () => {} }, (source) => {
       if (source.state === 'PAUSED') source.resume();
       source.assign(nowhere, testFormat());

@@ -10,6 +10,7 @@ import { CheckpointStore } from '../../../agent/state/checkpoint-store.ts';
 import { FactStore } from '../../../agent/state/fact-store.ts';
 import { StateDatabase } from '../../../agent/state/state-database.ts';
 import { Entry } from '../../../proto/gen/logfleet/v1/entry.ts';
+import { systemClock } from '../../../runtime/clock.ts';
 import { createLogger } from '../../../runtime/logger.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
@@ -26,7 +27,13 @@ test('where a file is read from depends on the rule and on whether it was there 
   const store = new CheckpointStore(state);
   const logger = createLogger({ level: 'error', format: 'json', write: () => {} });
   const budget = new FileBudget(10);
-  const former = new FormerBatches([], { store, pool: new WorkPool(1), budget, logger });
+  const former = new FormerBatches([], {
+    store,
+    facts: new FactStore(state, { clock: systemClock, logger }),
+    pool: new WorkPool(1),
+    budget,
+    logger,
+  });
   const positionWith = async (start: string, entryCameMs: number) => {
     const clock = { nowMs: () => entryCameMs, monotonicMs: () => 0, sleep: async () => {} };
     const tools = {

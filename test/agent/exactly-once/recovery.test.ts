@@ -3,7 +3,8 @@ import { cp } from 'node:fs/promises';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { outgoing, recovered } from '../../../agent/deliver/outgoing-batch.ts';
-import { stampProducer } from '../../../agent/deliver/record-batch.ts';
+import { takeId } from '../../../agent/deliver/reconcile.ts';
+import { type RecordBatch, stampProducer } from '../../../agent/deliver/record-batch.ts';
 import type { ProducerIdentity } from '../../../agent/kafka/kafka-messages.ts';
 import { eventually } from '../../support/eventually.ts';
 import { PartitionProcess } from '../../support/partition.ts';
@@ -211,4 +212,48 @@ test('intents leave the disk together with the positions that they led to', asyn
   db.close();
   assert.equal(open, 0);
   assert.deepEqual({ ...producer }, { next_sequence: 1, last_offset: 0 });
+});
+
+// The id's first batch: Kafka knows nothing of the id before, and takes whatever comes by it.
+test('a request of the killed process that is still on its way is not appended besides when it is the first by its id', async () => {
+  const on = await ground();
+  const former = new PartitionProcess(on.brokers, on.topic, on.dir.at('state'));
+  await takeId(former.cluster, former.ledger);
+  const producer = former.ledger.producer as ProducerIdentity;
+  former.ledger.place(outgoing(former.batch(1)));
+  await former[Symbol.asyncDispose]();
+  await using next = new PartitionProcess(on.brokers, on.topic, on.dir.at('state'));
+  next.restore();
+  // What is given back is read again.
+  await eventually(() => {
+    for (const number of next.returned.splice(0)) next.send(number);
+    assert.deepEqual(next.delivered, [1]);
+  });
+  await using late = new PartitionProcess(on.brokers, on.topic, on.dir.at('elsewhere'));
+  const { encoded } = late.batch(1);
+  stampProducer(encoded, producer, 0);
+  await late.cluster.produce(on.topic, 0, encoded);
+  assert.deepEqual(await lines(on.brokers, on.topic), [1]);
+});
+
+// A leader that hangs, and is led away from: what is sent to the new one is answered before what was sent to the old one.
+test('a batch is found although one that was sent after it was answered before it', async () => {
+  const on = await ground();
+  await killedAfterThree(on);
+  {
+    await using dying = new PartitionProcess(on.brokers, on.topic, on.dir.at('state'));
+    dying.restore();
+    await eventually(() => assert.deepEqual(dying.delivered, [1, 2, 3]));
+    const sent = [4, 5].map((number) => ({ number, batch: outgoing(dying.batch(number)) }));
+    for (const { number, batch } of sent) {
+      dying.ledger.place(batch);
+      const { baseOffset } = await dying.cluster.produce(on.topic, 0, batch.encoded as RecordBatch);
+      if (number === 5) dying.ledger.delivered(batch, baseOffset);
+    }
+    dying.state.flush(1);
+  }
+  await using next = new PartitionProcess(on.brokers, on.topic, on.dir.at('state'));
+  next.restore();
+  await eventually(() => assert.equal(next.delivered.length + next.returned.length, 1));
+  assert.deepEqual([next.delivered, next.returned], [[4], []]);
 });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { appendFile, mkdir, rename, unlink, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
+import { Endings } from '../../../agent/collect/endings.ts';
 import { begun, Ground, HOUR_MS } from '../../support/source-ground.ts';
 import { type TempDir, tempDir } from '../../support/temp-dir.ts';
 
@@ -337,5 +338,26 @@ test('a file that was rotated or deleted before it was read is kept however long
   const whole = (generation: number) => [`g${generation} 1`, `g${generation} 2`, 'no newline'];
   assert.deepEqual([...on.lines.values()], [whole(0), whole(1), ['g2 1', 'g2 2']]);
   assert.deepEqual([on.sealed.length, on.losses], [2, []]);
+  on.close();
+});
+
+test('a file that nobody saw the end of is not told to be complete by the next process either', async () => {
+  await using dir = await tempDir();
+  const { on: before, source } = await begun(dir, 'all\n');
+  await unlink(dir.at('a.log'));
+  before.kill();
+  // Killed while its last batches had no answer.
+  const dying = new Ground(dir);
+  const endings = new Endings({ facts: { loss: () => {}, sealed: () => {} }, store: dying.store });
+  endings.end(source, 'vanished', false);
+  dying.kill();
+  const on = new Ground(dir);
+  await on.find(dir.at('a.log'));
+  await on.find(dir.at('a.log'));
+  assert.deepEqual(on.sealed, []);
+  assert.deepEqual(
+    on.losses.map(({ start, end, openEnded, reason }) => [start, end, openEnded, reason]),
+    [[4, 4, true, 'vanished']],
+  );
   on.close();
 });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { open, readdir, stat, truncate, writeFile } from 'node:fs/promises';
+import { open, readdir, rename, stat, truncate, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { openAgentState } from '../../../agent/state/agent-state.ts';
 import { newCheckpoint } from '../../../agent/state/checkpoint-store.ts';
@@ -89,4 +89,33 @@ test('a copy is made of what has changed since the last, and not more often than
   await state.copy(nowMs + 200_000);
   assert.equal(await copied(), second);
   state.close();
+});
+
+// A kill between putting the damaged state aside and giving the copy its place: an empty state would read no file that `start: end` passes over.
+test('a process that is killed while it puts a damaged state aside leaves its copy to the next one', async () => {
+  await using dir = await tempDir();
+  await begun(dir);
+  await rename(dir.at('checkpoints.db'), dir.at('checkpoints.db.unreadable-1'));
+  const { state, store } = opened(dir);
+  assert.deepEqual(
+    store.load('e').map(({ position }) => position),
+    [10],
+  );
+  state.close();
+});
+
+test('positions are lost until what is on the disk is found: a process that is killed before leaves that to the next one', async () => {
+  await using dir = await tempDir();
+  await writeFile(dir.at('checkpoints.db.unreadable-1'), 'put aside by one that was killed then');
+  for (const [lost, found] of [
+    [true, false],
+    [true, true],
+    [false, false],
+  ]) {
+    const next = opened(dir);
+    assert.equal(next.lost, lost);
+    if (found) next.store.regained();
+    next.state.flush(1);
+    next.state.close();
+  }
 });

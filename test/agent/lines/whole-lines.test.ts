@@ -61,7 +61,7 @@ test('each empty line is a record, of a file too that has nothing else', async (
 
 const utf16be = (text: string) => Buffer.from(text, 'utf16le').swap16();
 
-// Catalogue 55 (loong LogMultiBytesUnittest, otel SmileyFaceUTF16). Reads end at 64 KiB and at 1 MiB; each line moves them by a byte or more.
+// Catalogue 55 (loong LogMultiBytesUnittest, otel SmileyFaceUTF16): each line is a batch, and begins with a read of 64 KiB, which ends within it.
 for (const [encoding, encode] of [
   ['utf-8', (text) => Buffer.from(text)],
   ['utf-16be', utf16be],
@@ -70,7 +70,7 @@ for (const [encoding, encode] of [
     await using dir = await tempDir();
     const lines = Array.from({ length: 60 }, (_, index) => 'a'.repeat(index) + '😀'.repeat(900 * (index % 40)));
     writeFileSync(dir.at('a.log'), encode(`${lines.join('\n')}\n`));
-    using reader = new TurnReader(dir.at('a.log'), testFormat({ encoding, maxLineBytes: 300_000 }));
+    using reader = new TurnReader(dir.at('a.log'), testFormat({ encoding, maxLineBytes: 300_000 }), 0, () => 1);
     await reader.read();
     assert.deepEqual(
       reader.records.map(({ value }) => value.toString()),

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { appendFileSync, rmSync, statSync } from 'node:fs';
 import { test } from 'node:test';
 import { newCheckpoint } from '../../../agent/state/checkpoint-store.ts';
 import { begun, Ground } from '../../support/source-ground.ts';

@@ -9,7 +9,7 @@ import { sharedKafka } from '../support/servers.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { countRecords, createTopic, readTopic } from '../support/topics.ts';
 
-const RELOADS = 3;
+const RELOADS = 2;
 
 // Catalogue 109 (beats #31767, loong #597) and 111 (beats #30061, #41954; imfile-same-file-monitors.sh).
 test('an entry that changes while its file grows has each line once; another entry on the same file has them all, too, by itself', async () => {

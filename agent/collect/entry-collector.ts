@@ -42,7 +42,7 @@ export class EntryCollector {
   #scanAgain = false;
   /** Hints that are being looked into. */
   #hints = 0;
-  /** What was looked for at some time, perhaps by a former process: a file met now that it matches was created since. */
+  /** What was looked for once, perhaps by a former process: a file met now that it matches was created since. */
   #scanned: Discovery | undefined;
   #scannedNow = false;
   readonly #lost: boolean;
@@ -77,7 +77,7 @@ export class EntryCollector {
     return this.#discovery;
   }
 
-  /** What keeps the entry from being in force, or its lines from Kafka; empty when nothing does. */
+  /** What keeps the entry, or its lines, from having effect; empty when nothing does. */
   get error(): string {
     return this.#invalid || this.#routingError || (this.#tools.router.failure(this.#entry.topic)?.message ?? '');
   }
@@ -92,7 +92,6 @@ export class EntryCollector {
     return !this.#scanning && this.#hints === 0 && this.#sources.settled;
   }
 
-  /** Whether all that its files hold is in Kafka, or it is paused. */
   get complete(): boolean {
     if (!this.applied || this.#entry.paused) return this.applied;
     return !this.#sources.waiting && [...this.#sources].every((source) => source.complete);
@@ -154,7 +153,7 @@ export class EntryCollector {
     for (const source of this.#sources) source.pause();
   }
 
-  /** Closes the files. Positions stay. */
+  /** Positions stay. */
   close(): void {
     this.#sources.close();
   }

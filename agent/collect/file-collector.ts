@@ -1,17 +1,15 @@
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
-import { errorText } from '../../runtime/errors.ts';
 import type { Collector, Observation } from '../collector.ts';
 import type { AuditLog } from '../deliver/audit-log.ts';
 import type { FactStore } from '../state/fact-store.ts';
 import type { IntentSegment } from '../state/intent-store.ts';
 import type { StateDatabase } from '../state/state-database.ts';
+import { StateKeeper } from '../state/state-keeper.ts';
 import { type CollectTools, EntryCollector } from './entry-collector.ts';
 import { FileWatcher, type HintKind } from './file-watcher.ts';
 import { observeEntry, observeFiles, observeHealth, Totals } from './observe.ts';
 import type { Source } from './source.ts';
 
-/** Acknowledged positions reach the disk this often. */
-const FLUSH_INTERVAL_MS = 250;
 /** How long what was acknowledged may have no marker. */
 const MARK_INTERVAL_MS = 1_000;
 /** Hints about folders come in swarms: one scan answers many. */
@@ -38,7 +36,7 @@ export type CollectorTools = Omit<CollectTools, 'onDelivered' | 'onStateChange'>
 /** The collector of this agent: keeps one EntryCollector for each desired entry. */
 export class FileCollector implements Collector {
   readonly #options: FileCollectorOptions;
-  readonly #state: StateDatabase;
+  readonly #state: StateKeeper;
   readonly #facts: FactStore;
   readonly #audit: AuditLog | undefined;
   readonly #tools: CollectTools;
@@ -53,12 +51,10 @@ export class FileCollector implements Collector {
   #hintTimer: Promise<void> | undefined;
   #changeTimer: Promise<void> | undefined;
   #settling: Promise<void> | undefined;
-  #flushing: Promise<void> | undefined;
-  #stateError = '';
 
   constructor(options: FileCollectorOptions, tools: CollectorTools) {
     this.#options = options;
-    this.#state = tools.state;
+    this.#state = new StateKeeper(tools.state, { ...tools, onChange: () => this.changed() });
     this.#facts = tools.facts;
     this.#audit = tools.audit;
     this.#totals = new Totals(tools.clock);
@@ -85,7 +81,7 @@ export class FileCollector implements Collector {
   start(): void {
     void this.#scanLoop();
     void this.#markLoop();
-    this.#flushing = this.#flushLoop();
+    this.#state.start(this.#stop.signal);
     this.#audit?.start();
   }
 
@@ -113,7 +109,7 @@ export class FileCollector implements Collector {
   observe(): Observation {
     const entries = [...this.#entries.values()];
     const files = entries.flatMap((entry) => observeFiles(entry, this.#tools.clock));
-    const error = this.#stateError || this.#tools.router.failure()?.message || (this.#audit?.failure ?? '');
+    const error = this.#state.error || this.#tools.router.failure()?.message || (this.#audit?.failure ?? '');
     return {
       entries: entries.map((entry) => observeEntry(entry, this.#facts.totals(entry.entry.uid))),
       files,
@@ -163,19 +159,16 @@ export class FileCollector implements Collector {
 
   /** After `settle`: writes the positions and lets all go. */
   async close(): Promise<void> {
-    const { clock, router } = this.#tools;
     await this.#endAudit();
-    await router.close();
-    await this.#flushing;
-    this.#state.flush(clock.nowMs());
+    await this.#tools.router.close();
     for (const entry of this.#all) entry.close();
-    this.#state.close();
+    await this.#state.close();
   }
 
   /** Facts go to the topic when they are durable. */
   async #endAudit(): Promise<void> {
     try {
-      this.#state.flush(this.#tools.clock.nowMs());
+      this.#state.flush();
       await this.#audit?.settle(AUDIT_SETTLE_MS);
     } catch {
       // The last flush tells it.
@@ -252,22 +245,6 @@ export class FileCollector implements Collector {
     while (!this.#stop.signal.aborted) {
       for (const entry of this.#entries.values()) void entry.sources.mark();
       await clock.sleep(MARK_INTERVAL_MS, this.#stop.signal).catch(() => {});
-    }
-  }
-
-  async #flushLoop(): Promise<void> {
-    const { clock, logger } = this.#tools;
-    while (!this.#stop.signal.aborted) {
-      try {
-        this.#state.flush(clock.nowMs());
-        if (this.#stateError) this.changed();
-        await this.#state.copy(clock.nowMs());
-        this.#stateError = '';
-      } catch (error) {
-        if (!this.#stateError) logger.error("the agent's state can't be written", { error: errorText(error) });
-        this.#stateError = errorText(error);
-      }
-      await clock.sleep(FLUSH_INTERVAL_MS, this.#stop.signal).catch(() => {});
     }
   }
 }

@@ -10,6 +10,7 @@ import { encodeSegment } from './encode-segment.ts';
 import type { FileBudget } from './file-budget.ts';
 import { compareHead, hasMarker } from './file-head.ts';
 import { fileKey } from './known-files.ts';
+import { findMoved } from './missing-files.ts';
 import { NOT_OPEN, type Source } from './source.ts';
 
 interface FormerSegment {
@@ -24,6 +25,13 @@ export interface Inherited {
   open: readonly IntentSegment[];
   /** Turned out to be in Kafka since the start. */
   delivered: readonly ByteRange[];
+}
+
+interface OpenFile {
+  fd: number;
+  /** As it was when the lines were sent. */
+  path: string;
+  close(): void;
 }
 
 export interface FormerTools {
@@ -124,20 +132,31 @@ export class FormerBatches {
   }
 
   /** The generation's file, as its source has it open or else from its path. Rejects when it is not there. */
-  async #open(generation: string): Promise<{ fd: number; path: string; close(): void }> {
+  async #open(generation: string): Promise<OpenFile> {
     const source = this.#sources.get(generation);
     if (source && source.state !== 'CLOSED' && source.fd !== NOT_OPEN)
       return { fd: source.fd, path: source.path, close: () => {} };
     const checkpoint = this.#checkpoints.get(generation);
     if (!checkpoint) throw new Error(`generation ${generation} is not known any more`);
+    const here = await this.#openAt(checkpoint, checkpoint.path).catch(() => undefined);
+    if (here) return here;
+    // It may have been renamed while nobody looked.
+    const path = (await findMoved([checkpoint], [])).get(checkpoint);
+    const there = path === undefined ? undefined : await this.#openAt(checkpoint, path);
+    if (there) return there;
+    throw new Error(`${checkpoint.path} is another file now, or gone`);
+  }
+
+  /** undefined when it is another file. */
+  async #openAt(checkpoint: Checkpoint, path: string): Promise<OpenFile | undefined> {
     const { budget } = this.#tools;
-    const { fd, file } = await budget.open(checkpoint.path);
+    const { fd, file } = await budget.open(path);
     const same =
       fileKey(file) === fileKey(checkpoint) &&
       (await compareHead(fd, checkpoint.head)) &&
       (await hasMarker(fd, checkpoint.marker));
     if (same) return { fd, path: checkpoint.path, close: () => budget.close(fd) };
     budget.close(fd);
-    throw new Error(`${checkpoint.path} is another file now`);
+    return undefined;
   }
 }

@@ -47,7 +47,7 @@ export function observeEntry(collector: EntryCollector, { losses, lostBytes, sea
     state: error ? 'STATE_FAILED' : stateOf(applied, entry.paused),
     error,
     files: sources.length + fileErrors.size,
-    failedFiles: sources.filter(({ lastError }) => lastError !== '').length + fileErrors.size,
+    failedFiles: sources.filter(({ errors }) => errors.last !== '').length + fileErrors.size,
     losses: BigInt(losses),
     lostBytes: BigInt(lostBytes),
     sealedFiles: BigInt(sealedFiles),
@@ -103,13 +103,13 @@ function observeFile(source: Source, entry: string, nowMs: number): FileStatus {
     size: BigInt(source.size),
     lagBytes: BigInt(lag),
     bytesPerSecond: source.rate.perSecond(nowMs),
-    lastError: source.lastError,
+    lastError: source.errors.last,
     ...(source.lastProgressMs > 0 && { lastProgressTime: new Date(source.lastProgressMs) }),
   });
 }
 
 function fileStateOf(source: Source): FileStatus['state'] {
-  if (source.lastError) return 'STATE_FAILED';
+  if (source.errors.last) return 'STATE_FAILED';
   if (source.state === 'DRAINING') return 'STATE_DRAINING';
   return source.state === 'PAUSED' ? 'STATE_PAUSED' : 'STATE_READING';
 }

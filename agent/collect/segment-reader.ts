@@ -5,9 +5,10 @@ import { type Place, places } from '../deliver/line-place.ts';
 import { checksumOf } from '../deliver/record-batch.ts';
 import { CHUNK_BYTES_MAX, type Workbench } from '../deliver/work-pool.ts';
 import type { IntentSegment } from '../state/intent-store.ts';
+import { type ContiguousPosition, gapsIn } from './contiguous-position.ts';
 import { readAt } from './file-io.ts';
 import { charsetOfFile, placeAt } from './line-starts.ts';
-import { type ReturnedRange, ReturnedRanges } from './returned-ranges.ts';
+import { gapAt, type ReturnedRange, ReturnedRanges } from './returned-ranges.ts';
 
 const READ_BYTES_MIN = 64 * 1024;
 /** Of a line that is not wanted, in one turn. */
@@ -59,6 +60,15 @@ export class SegmentReader {
   #rawPerEncoded = 1;
   /** Where the file ended when it was last read to its end, and since when. */
   #quiet = { end: -1, sinceMs: 0 };
+
+  /** Reads what is neither delivered nor under way. */
+  static of(delivered: ContiguousPosition, open: readonly IntentSegment[]): SegmentReader {
+    const underWay = open.map(({ start, end }) => [start, end] as const);
+    const { gaps, end } = gapsIn([...delivered.ahead, ...underWay], delivered.value);
+    const reader = new SegmentReader(end);
+    for (const [start, stop] of gaps) reader.returned.add(gapAt(start, stop));
+    return reader;
+  }
 
   constructor(position: number) {
     this.#position = position;

@@ -164,7 +164,7 @@ export class SourceSet {
   async #lookAround({ present, signal }: Scan): Promise<void> {
     const sources = [...this.#tracked].filter((source) => {
       const found = present.get(source);
-      return found ? hasChanged(source, found) || source.lastError !== '' : source.fd !== NOT_OPEN;
+      return found ? hasChanged(source, found) || source.errors.last !== '' : source.fd !== NOT_OPEN;
     });
     await this.#tracked.lookAtAll(sources, signal);
     for (const source of present.keys()) if (source.fd === NOT_OPEN && !source.complete) source.wake();

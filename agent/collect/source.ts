@@ -4,14 +4,13 @@ import type { Filled, Route, RouteSource } from '../deliver/route.ts';
 import type { Workbench } from '../deliver/work-pool.ts';
 import type { Checkpoint } from '../state/checkpoint-store.ts';
 import type { IntentSegment } from '../state/intent-store.ts';
-import { ContiguousPosition, gapsIn } from './contiguous-position.ts';
+import { ContiguousPosition } from './contiguous-position.ts';
 import type { FoundFile } from './discovery.ts';
 import { encodeSegment } from './encode-segment.ts';
 import { type Life, lookAt } from './file-look.ts';
 import type { Inherited } from './former-batches.ts';
 import { birthOf } from './known-files.ts';
 import { RateMeter } from './rate-meter.ts';
-import { gapAt } from './returned-ranges.ts';
 import { SegmentReader } from './segment-reader.ts';
 import { SourceErrors } from './source-errors.ts';
 import type { Seen, SourceEvents } from './source-events.ts';
@@ -35,6 +34,8 @@ export class Source implements RouteSource {
   bornMs: number;
   fd: number;
   readonly rate = new RateMeter();
+  /** What is wrong with the file. */
+  readonly errors: SourceErrors;
   readonly #events: SourceEvents;
   readonly #reader: SegmentReader;
   #format: LineFormat | undefined;
@@ -47,7 +48,6 @@ export class Source implements RouteSource {
   #busy = false;
   #wokenMeanwhile = false;
   #outstanding = 0;
-  readonly #errors: SourceErrors;
   #topic: string;
   #partition: number;
   path: string;
@@ -81,17 +81,14 @@ export class Source implements RouteSource {
     this.#life = { head: checkpoint.head, marker: checkpoint.marker };
     this.#delivered = new ContiguousPosition(checkpoint.position, [...checkpoint.ahead, ...delivered]);
     this.#outstanding = open.length;
-    const under = open.map(({ start, end }) => [start, end] as const);
-    const { gaps, end } = gapsIn([...this.#delivered.ahead, ...under], this.#delivered.value);
-    this.#reader = new SegmentReader(end);
-    for (const [start, stop] of gaps) this.#reader.returned.add(gapAt(start, stop));
+    this.#reader = SegmentReader.of(this.#delivered, open);
+    const { position: end } = this.#reader;
     [this.#topic, this.#partition] = [checkpoint.topic, checkpoint.partition];
     this.size = Math.max(size, end);
     this.#clock = clock;
     this.#timer = new WakeTimer(clock, () => this.wake());
-    this.lastGrowthMs = clock.monotonicMs();
-    this.#events = events;
-    this.#errors = new SourceErrors(() => events.onStateChange(this));
+    [this.lastGrowthMs, this.#events] = [clock.monotonicMs(), events];
+    this.errors = new SourceErrors(() => events.onStateChange(this));
   }
 
   /** Every line before it is in Kafka. */
@@ -176,12 +173,8 @@ export class Source implements RouteSource {
     try {
       if (this.fd === NOT_OPEN && !(await this.#events.reopen?.(this))) return 'same';
       // The file may grow and be read on while it is looked at: only what was read before is known to have been there.
-      const seen = await lookAt(
-        this.fd,
-        this.#life,
-        { read: this.#reader.position, acknowledged: this.position },
-        wallMs,
-      );
+      const at = { read: this.#reader.position, acknowledged: this.position };
+      const seen = await lookAt(this.fd, this.#life, at, wallMs);
       if (!seen) return 'truncated';
       if (seen.compressed) return 'compressed';
       const size = Math.max(seen.size, this.#reader.position);
@@ -189,7 +182,7 @@ export class Source implements RouteSource {
       if (size > this.size) this.lastGrowthMs = nowMs;
       this.bornMs ||= seen.bornMs;
       [this.#life, this.size, this.unlinked, this.touchedNs] = [seen, size, seen.unlinked, seen.touchedNs];
-      this.#errors.became('look', '');
+      this.errors.became('look', '');
       if (size > this.#reader.position || this.#reader.returned.first) this.wake();
       return learned ? 'learned' : 'same';
     } finally {
@@ -214,10 +207,10 @@ export class Source implements RouteSource {
     this.#wokenMeanwhile = false;
     try {
       const filled = await this.#read(bench, format);
-      this.#errors.became('read', '');
+      this.errors.became('read', '');
       return { ...filled, more: filled.more || this.#wokenMeanwhile };
     } catch (error) {
-      this.#errors.became('read', (error as Error).message);
+      this.errors.became('read', (error as Error).message);
       return NOTHING;
     } finally {
       this.#busy = false;
@@ -239,16 +232,6 @@ export class Source implements RouteSource {
     this.#outstanding--;
     this.#reader.returned.add(segment);
     this.wake();
-  }
-
-  /** Tells that the file could not be looked at; that is tried again. */
-  failed(error: Error): void {
-    this.#errors.became('look', error.message);
-  }
-
-  /** What is wrong with the file; empty when all is well. */
-  get lastError(): string {
-    return this.#errors.last;
   }
 
   async #read(bench: Workbench, format: LineFormat): Promise<Filled> {

@@ -139,7 +139,7 @@ export class TrackedSources {
       }
     } catch (error) {
       // The descriptor may have been closed meanwhile, when the agent stops.
-      if (!isClosed(source)) source.failed(error as Error);
+      if (!isClosed(source)) source.errors.became('look', (error as Error).message);
     }
   }
 

@@ -20,6 +20,8 @@ import { askKafka, takeId } from './reconcile.ts';
 import { SendWindow } from './send-window.ts';
 import { Trouble } from './trouble.ts';
 
+/** A request of a process that is gone is answered, or gone too, after so long. */
+const ON_ITS_WAY_MS = 3_000;
 const RETRY = { initialMs: 100, maxMs: 5_000 };
 
 /**
@@ -44,7 +46,6 @@ export class PartitionProducer {
   #failed: Sequenced[] = [];
   readonly #window: SendWindow;
   #returns = 0;
-  /** Kafka would not tell what it has: it is tried by sending again. */
   #untold = false;
   /** Batches are compressed side by side, and take their turns. */
   #order: Promise<void> = Promise.resolve();
@@ -235,11 +236,18 @@ export class PartitionProducer {
     if (this.#trouble.shown) for (const batch of this.#queue) park(batch);
   }
 
-  /** Builds the next batch to be sent, if need be, with its id and sequence. If that can't be, it goes back with what is after it. */
+  /**
+   * Builds the next batch to be sent, if need be. If that can't be, it goes back with what is after it; not before it is certain that no
+   * request of a former process or connection is on its way with it.
+   */
   async #build(): Promise<void> {
     const [next] = this.#queue;
     if (next) next.encoded ??= await next.build?.();
-    if (next && !next.encoded) this.#handBack(0, undefined);
+    if (!next || next.encoded) return;
+    await this.#clock.sleep(ON_ITS_WAY_MS, this.#stop.signal);
+    await this.#reconcile();
+    if (this.#queue[0] === next) this.#handBack(0, undefined);
+    else await this.#build();
   }
 
   /** Another id: what a former process left is read again, the rest is sent with new places. */

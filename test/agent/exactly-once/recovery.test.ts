@@ -3,6 +3,8 @@ import { cp } from 'node:fs/promises';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { outgoing, recovered } from '../../../agent/deliver/outgoing-batch.ts';
+import { stampProducer } from '../../../agent/deliver/record-batch.ts';
+import type { ProducerIdentity } from '../../../agent/kafka/kafka-messages.ts';
 import { eventually } from '../../support/eventually.ts';
 import { PartitionProcess } from '../../support/partition.ts';
 import { sharedKafka } from '../../support/servers.ts';
@@ -76,6 +78,23 @@ test('what can not be built again is given back, with all that comes after it, a
   next.send(6);
   await eventually(() => assert.deepEqual(next.delivered, [1, 2, 3, 4, 5, 6]));
   assert.deepEqual(await lines(on.brokers, on.topic), [1, 2, 3, 4, 5, 6]);
+});
+
+// Seen in a run of chaos: a proxy forwarded the killed process's last request seconds after the next one had asked.
+test('a request of the killed process that is still on its way is waited for before its lines are given back', async () => {
+  const on = await ground();
+  await killedAfterThree(on);
+  await killedBeforeSending(on, [4]);
+  await using late = new PartitionProcess(on.brokers, on.topic, on.dir.at('elsewhere'));
+  await using next = new PartitionProcess(on.brokers, on.topic, on.dir.at('state'));
+  next.restore(() => false);
+  await eventually(() => assert.deepEqual(next.delivered, [1, 2, 3]));
+  const { encoded } = late.batch(4);
+  stampProducer(encoded, next.ledger.producer as ProducerIdentity, 3);
+  await late.cluster.produce(on.topic, 0, encoded);
+  next.send(5);
+  await eventually(() => assert.deepEqual(next.delivered, [1, 2, 3, 4, 5]));
+  assert.deepEqual([next.returned, await lines(on.brokers, on.topic)], [[], [1, 2, 3, 4, 5]]);
 });
 
 test('a process that is killed while it recovers leaves the same to the next one', async () => {

@@ -15,13 +15,13 @@ test('a read that fails with EIO is told on the file, tried again, and skips not
   source.fd = openSync('/proc/self/mem', 'r');
   for (let attempt = 0; attempt < 2; attempt++) {
     await on.deliverOf(source);
-    assert.match(source.lastError, /EIO/);
+    assert.match(source.errors.last, /EIO/);
     assert.equal(source.position, 4);
   }
   closeSync(source.fd);
   source.fd = fd;
   await on.deliver();
-  assert.deepEqual([on.allLines, source.lastError], [['one', 'three', 'two'], '']);
+  assert.deepEqual([on.allLines, source.errors.last], [['one', 'three', 'two'], '']);
   assert.deepEqual(on.losses, []);
   on.close();
 });

@@ -3,6 +3,7 @@ import { copyFile, readFile, truncate, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { openAgentState } from '../../../agent/state/agent-state.ts';
 import { newCheckpoint } from '../../../agent/state/checkpoint-store.ts';
+import { StateDatabase } from '../../../agent/state/state-database.ts';
 import { createLogger } from '../../../runtime/logger.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
@@ -83,4 +84,16 @@ test('a state that another machine has written keeps its positions, and its prod
   assert.deepEqual([intents.producer('t', 0)?.producer.id, intents.producer('t', 0)?.usable], [7n, false]);
   assert.match(logged.join(), /the producer ids in it are not used/);
   state.close();
+});
+
+// Nobody pulls a plug here: that SQLite waits for the disk at each commit is what a loss of power is survived by (https://www.sqlite.org/pragma.html#pragma_synchronous).
+test('with durability: power each commit waits for the disk, and not otherwise', async () => {
+  await using dir = await tempDir();
+  const waits = (['power', 'process'] as const).map((durability) => {
+    const state = StateDatabase.open(dir.at(durability), durability);
+    const { synchronous } = state.db.prepare('PRAGMA synchronous').get() as { synchronous: number };
+    state.close();
+    return synchronous;
+  });
+  assert.deepEqual(waits, [2, 1]);
 });

@@ -45,3 +45,24 @@ test('a record that was open when the agent was killed is rebuilt from its first
   assert.deepEqual(on.allLines, ['Error: no\n  at a\n  at b']);
   on.close();
 });
+
+// Catalogue 101 (fluent-bit #3926, #4273): nothing of an open record is kept in memory that a pause could lose.
+test('a record that was open when its entry was paused is whole, and comes once, when it goes on', async () => {
+  await using dir = await tempDir();
+  const on = new Ground(dir, { format });
+  const file = dir.at('a.log');
+  writeFileSync(file, 'one\nError: no\n  at a\n');
+  await on.scan([file]);
+  await on.deliver();
+  const source = on.at(file);
+  source.pause();
+  appendFileSync(file, '  at b\n');
+  on.nowMs += HOUR_MS;
+  await on.scan([file]);
+  source.resume();
+  appendFileSync(file, 'two\n');
+  await on.scan([file]);
+  await on.deliver();
+  assert.deepEqual(on.allLines, ['Error: no\n  at a\n  at b', 'one']);
+  on.close();
+});

@@ -34,8 +34,8 @@ async function ground(t: TestContext, ...settings: string[]) {
 }
 
 // Catalogue 76 (beats #19408): a disk without room, however long.
-test('while the disk of the state is full lines wait; with room again each comes once, without a restart or with one', async (t) => {
-  const on = await ground(t);
+test('while the disk of the state is full lines wait; with room again each comes once, whether the agent lived on, was killed or was stopped', async (t) => {
+  const on = await ground(t, '--drain-timeout', '1s');
   if (!on) return t.skip('needs the right to mount a tmpfs');
   {
     await using agent = on.start();
@@ -47,14 +47,23 @@ test('while the disk of the state is full lines wait; with room again each comes
     assert.match(String(error), /checkpoints\.db can't be used: database or disk is full/);
     await on.disk.free();
     await on.delivered(MANY + 1);
-    await on.disk.fill();
-    await appendFile(on.log, `${MANY + 1}\n`);
-    await agent.kill('SIGKILL');
+    await agent.kill('SIGTERM');
+    assert.equal((await agent.exited).code, 0, agent.stderr());
   }
-  await on.disk.free();
+  let written = MANY + 1;
+  for (const signal of ['SIGKILL', 'SIGTERM'] as const) {
+    await using agent = on.start();
+    await agent.logged('agent started');
+    await on.disk.fill();
+    await appendFile(on.log, `${written++}\n`);
+    await agent.logged('delivery is held up');
+    await agent.kill(signal);
+    if (signal === 'SIGTERM') assert.equal((await agent.exited).code, 1, 'what it knows is not on the disk');
+    await on.disk.free();
+  }
   await using agent = on.start();
-  await on.delivered(MANY + 2);
-  const lines = Array.from({ length: MANY + 2 }, (_, line) => line);
+  await on.delivered(written);
+  const lines = Array.from({ length: written }, (_, line) => line);
   assert.deepEqual(await on.values(), lines);
   await agent.kill('SIGTERM');
 });

@@ -17,9 +17,11 @@ import { followEntriesFile, readEntriesFile } from './entries-file.ts';
 import { agentIdentity } from './identity.ts';
 import { DesiredState } from './link/desired-state.ts';
 import { SnapshotCache } from './link/snapshot-cache.ts';
-import { openAgentState } from './state/agent-state.ts';
+import { type AgentState, openAgentState } from './state/agent-state.ts';
+import { StateError } from './state/state-database.ts';
 
 const UNREAD_TOLD = 5;
+const STATE_RETRY_MS = 1_000;
 
 /** One agent: the collector, and what tells it the desired state. */
 export class Agent {
@@ -37,7 +39,9 @@ export class Agent {
   async run(signal: AbortSignal): Promise<void> {
     const lifecycle = createLifecycle((state) => this.#logger.debug('agent', { state }));
     const alone = this.#config.entries === undefined ? undefined : await readEntriesFile(this.#config.entries);
-    const collector = this.#createCollector();
+    const state = await this.#openState(signal);
+    if (!state) return;
+    const collector = this.#createCollector(state);
     lifecycle.to('RUNNING');
     this.#logger.info('agent started', { id: this.#config.id, kafka: this.#config.kafka.brokers });
     collector.start();
@@ -110,17 +114,36 @@ export class Agent {
     await linked;
   }
 
-  #createCollector(): FileCollector {
-    const { kafka, id, state_dir: stateDir, once, audit_topic: auditTopic } = this.#config;
+  /** A full disk is waited for, as it is later on; undefined when `signal` is aborted meanwhile. Throws StateError. */
+  async #openState(signal: AbortSignal): Promise<AgentState | undefined> {
+    const {
+      state_dir: stateDir,
+      durability,
+      state_failure: stateFailure,
+      audit_topic: auditTopic,
+      once,
+    } = this.#config;
+    const options = { stateDir, durability, stateFailure, audit: auditTopic !== '' };
+    for (let told = false; !signal.aborted; told = true) {
+      try {
+        return openAgentState(options, { clock: this.#clock, logger: this.#logger });
+      } catch (error) {
+        if (!(error instanceof StateError) || error.code !== 'FULL' || once) throw error;
+        const fields = { error: errorText(error), remedy: 'make room on the disk of state_dir', stateDir };
+        if (!told)
+          this.#logger.error("the agent's state can't be opened, and nothing is collected until it can", fields);
+        await this.#clock.sleep(STATE_RETRY_MS, signal).catch(() => {});
+      }
+    }
+    return undefined;
+  }
+
+  #createCollector({ intents, ...stored }: AgentState): FileCollector {
+    const { kafka, id, once, audit_topic: auditTopic } = this.#config;
     const tls = loadTls(kafka.tls, 'kafka.tls');
     const sasl = loadSasl(kafka.sasl, 'kafka.sasl');
     const clock = this.#clock;
     const logger = this.#logger;
-    const { durability, state_failure: stateFailure } = this.#config;
-    const { intents, ...stored } = openAgentState(
-      { stateDir, durability, stateFailure, audit: auditTopic !== '' },
-      { clock, logger },
-    );
     const cluster = new KafkaCluster({
       clientId: `logfleet-agent-${id}`,
       brokers: kafka.brokers,

@@ -31,20 +31,26 @@ export interface AgentState {
  * place. Throws StateError.
  */
 export function openAgentState(options: StateOptions, tools: { clock: Clock; logger: Logger }): AgentState {
-  const { stateDir, durability, stateFailure } = options;
+  const { stateDir, durability } = options;
   const state = openOrRestore(stateDir, durability, tools);
-  const lost = positionsAreLost(state);
+  try {
+    return { state, lost: positionsAreLost(state), ...partsOf(state, options, tools) };
+  } catch (error) {
+    state.close();
+    throw error;
+  }
+}
+
+function partsOf(
+  state: StateDatabase,
+  { stateDir, stateFailure, audit }: StateOptions,
+  tools: { clock: Clock; logger: Logger },
+): Omit<AgentState, 'state' | 'lost'> {
   if (!bindToMachine(state)) {
     tools.logger.warn('the state was copied from another machine: the producer ids in it are not used', { stateDir });
   }
   const intents = new IntentStore(state, stateFailure === 'hold');
-  return {
-    state,
-    lost,
-    store: new CheckpointStore(state),
-    facts: new FactStore(state, { ...tools, audit: options.audit }),
-    intents,
-  };
+  return { store: new CheckpointStore(state), facts: new FactStore(state, { ...tools, audit }), intents };
 }
 
 function openOrRestore(

@@ -86,7 +86,7 @@ export class IntentStore implements StatePart {
     this.#putProducer = db.prepare('INSERT OR REPLACE INTO producer VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)');
     const { last } = db.prepare('SELECT coalesce(max(id), 0) AS last FROM intent').get() as { last: number };
     this.#nextId = last + 1;
-    db.exec('DELETE FROM format WHERE NOT EXISTS (SELECT 1 FROM intent)');
+    state.transaction(() => db.exec('DELETE FROM format WHERE NOT EXISTS (SELECT 1 FROM intent)'));
     for (const { id, document } of db.prepare('SELECT id, document FROM format').all())
       this.#formats.set(String(document), Number(id));
     state.add(this);

@@ -1,11 +1,11 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { CodedError, errorText } from '../../runtime/errors.ts';
+import { CodedError, errorCode, errorText } from '../../runtime/errors.ts';
 import { migrate, SCHEMA_VERSION } from './schema.ts';
 import { copyState, isEmptied } from './state-copy.ts';
 
-export type StateErrorCode = 'LOCKED' | 'UNREADABLE' | 'UNUSABLE' | 'NEWER_VERSION';
+export type StateErrorCode = 'LOCKED' | 'UNREADABLE' | 'UNUSABLE' | 'FULL' | 'NEWER_VERSION';
 
 export class StateError extends CodedError<StateErrorCode> {}
 
@@ -17,6 +17,7 @@ const SYNCHRONOUS = { process: 'NORMAL', power: 'FULL' } as const;
 
 /** SQLITE_CORRUPT and SQLITE_NOTADB. */
 const DAMAGED: ReadonlySet<number> = new Set([11, 26]);
+const SQLITE_FULL = 13;
 const COPY_INTERVAL_MS = 60_000;
 
 /** What node:sqlite throws. */
@@ -51,7 +52,7 @@ export class StateDatabase {
 
   /**
    * Opens or creates `<stateDir>/checkpoints.db`. Throws StateError: LOCKED when another process holds it, UNREADABLE when what is in it
-   * is damaged, NEWER_VERSION, or UNUSABLE.
+   * is damaged, NEWER_VERSION, FULL when the disk is, or UNUSABLE.
    */
   static open(stateDir: string, durability: Durability = 'process'): StateDatabase {
     const file = stateFile(stateDir);
@@ -161,6 +162,8 @@ function asStateError(error: unknown, file: string): StateError {
       `${file} is held by another logfleet-agent: stop it, or give this one a --state folder of its own`,
     );
   }
-  const code = DAMAGED.has((error as SqliteError).errcode ?? 0) ? 'UNREADABLE' : 'UNUSABLE';
+  const { errcode = 0 } = error as SqliteError;
+  const full = errcode === SQLITE_FULL || errorCode(error) === 'ENOSPC';
+  const code = DAMAGED.has(errcode) ? 'UNREADABLE' : full ? 'FULL' : 'UNUSABLE';
   return new StateError(code, `${file} can't be used`, { cause: error });
 }

@@ -10,6 +10,7 @@ import { FileBudget } from '../../agent/collect/file-budget.ts';
 import { FormerBatches } from '../../agent/collect/former-batches.ts';
 import type { Source } from '../../agent/collect/source.ts';
 import { SourceSet } from '../../agent/collect/source-set.ts';
+import type { FormatFacts } from '../../agent/deliver/line-format.ts';
 import { RecordBuffer } from '../../agent/deliver/record-buffer.ts';
 import type { Route, Segment } from '../../agent/deliver/route.ts';
 import { WorkPool } from '../../agent/deliver/work-pool.ts';
@@ -30,6 +31,7 @@ export interface GroundOptions {
   pinnedBytesMax?: number;
   once?: boolean;
   start?: StartRule;
+  format?: Partial<FormatFacts>;
 }
 
 /** Sources over real files and a real store; only the clock is the test's, and what would be Kafka. */
@@ -51,7 +53,7 @@ export class Ground {
   wanted = (_path: string) => true;
 
   constructor(dir: TempDir, options: GroundOptions = {}) {
-    const { filesMax = 100, pinnedBytesMax, once = false, start = () => 'beginning' } = options;
+    const { filesMax = 100, pinnedBytesMax, once = false, start = () => 'beginning', format } = options;
     this.#start = start;
     this.state = StateDatabase.open(dir.at('state'));
     this.store = new CheckpointStore(this.state);
@@ -64,7 +66,7 @@ export class Ground {
     const tools = { clock, logger, store, facts, former, budget, once };
     this.set = new SourceSet('e', { ...tools, onDelivered: () => {}, onStateChange: () => {} }, (source) => {
       if (source.state === 'PAUSED') source.resume();
-      source.assign(nowhere, testFormat());
+      source.assign(nowhere, testFormat(format));
     });
   }
 

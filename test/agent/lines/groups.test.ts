@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { appendFileSync, renameSync, writeFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { Ground, HOUR_MS } from '../../support/source-ground.ts';
+import { tempDir } from '../../support/temp-dir.ts';
+
+const format = { multiline: { continuation: '^\\s', timeoutMs: 1_000, maxLines: 500 } };
+
+// Catalogue 119 ([R]; loong): a record never goes on in another file.
+test('the last record of a rotated file is its own, though the next file begins with what could go on with it', async () => {
+  await using dir = await tempDir();
+  const on = new Ground(dir, { format });
+  const [file, rotated] = [dir.at('a.log'), dir.at('a.log.1')];
+  writeFileSync(file, 'Error: no\n  at a\n');
+  await on.scan([file]);
+  await on.deliver();
+  assert.deepEqual(on.allLines, []);
+  renameSync(file, rotated);
+  appendFileSync(rotated, '  at b\n');
+  writeFileSync(file, '  at c\nnext\nlast\n');
+  await on.scan([file, rotated]);
+  await on.deliver();
+  on.nowMs += HOUR_MS;
+  await on.deliver();
+  const [former = '', latter = ''] = [rotated, file].map((path) => on.at(path).generation);
+  assert.deepEqual(on.lines.get(former), ['Error: no\n  at a\n  at b']);
+  assert.deepEqual(on.lines.get(latter), ['  at c', 'next', 'last']);
+  on.close();
+});
+
+// Catalogue 117 (vector test_multi_line_checkpointing; imfile-endregex-save-lf-persist.sh), by the state that is on the disk.
+test('a record that was open when the agent was killed is rebuilt from its first line, and comes once', async () => {
+  await using dir = await tempDir();
+  const file = dir.at('a.log');
+  const killed = new Ground(dir, { format });
+  writeFileSync(file, 'one\nError: no\n  at a\n');
+  await killed.scan([file]);
+  await killed.deliver();
+  assert.deepEqual(killed.allLines, ['one']);
+  killed.kill();
+  appendFileSync(file, '  at b\ntwo\n');
+  const on = new Ground(dir, { format });
+  await on.scan([file]);
+  await on.deliver();
+  assert.deepEqual(on.allLines, ['Error: no\n  at a\n  at b']);
+  on.close();
+});
+
+// Catalogue 101 (fluent-bit #3926, #4273): nothing of an open record is kept in memory that a pause could lose.
+test('a record that was open when its entry was paused is whole, and comes once, when it goes on', async () => {
+  await using dir = await tempDir();
+  const on = new Ground(dir, { format });
+  const file = dir.at('a.log');
+  writeFileSync(file, 'one\nError: no\n  at a\n');
+  await on.scan([file]);
+  await on.deliver();
+  const source = on.at(file);
+  source.pause();
+  appendFileSync(file, '  at b\n');
+  on.nowMs += HOUR_MS;
+  await on.scan([file]);
+  source.resume();
+  appendFileSync(file, 'two\n');
+  await on.scan([file]);
+  await on.deliver();
+  assert.deepEqual(on.allLines, ['Error: no\n  at a\n  at b', 'one']);
+  on.close();
+});

@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict';
+import { appendFileSync, rmSync, statSync } from 'node:fs';
+import { test } from 'node:test';
+import { newCheckpoint } from '../../../agent/state/checkpoint-store.ts';
+import { begun, Ground } from '../../support/source-ground.ts';
+import { tempDir } from '../../support/temp-dir.ts';
+
+// Catalogue 110 (beats #40447). Whoever narrows the globs wants no more of these lines: they stay in the file, and are not a loss.
+test('of a file that the globs leave behind the rest stays where it is, and comes when they mean it again', async () => {
+  await using dir = await tempDir();
+  const { on, file } = await begun(dir, 'one\n');
+  appendFileSync(file, 'two\n');
+  await on.scan([file]);
+  on.wanted = () => false;
+  await on.scan([]);
+  await on.deliver();
+  assert.deepEqual([on.allLines, on.losses, on.sources], [['one'], [], []]);
+  on.kill();
+  const later = new Ground(dir);
+  await later.scan([file]);
+  await later.deliver();
+  assert.deepEqual(later.allLines, ['two']);
+  later.close();
+});
+
+// Catalogue 110: what was under way when the globs were narrowed holds the file, and its end is seen.
+test('when the globs leave a file behind that is deleted while its last batch is under way, the unread rest is a loss', async () => {
+  await using dir = await tempDir();
+  const { on, file, source } = await begun(dir, 'one\n');
+  appendFileSync(file, 'two\n');
+  await on.scan([file]);
+  const under = await on.read(source);
+  appendFileSync(file, 'three\n');
+  await on.scan([file]);
+  on.wanted = () => false;
+  await on.scan([]);
+  rmSync(file);
+  await on.scan([]);
+  source.delivered(under as NonNullable<typeof under>);
+  await on.scan([]);
+  await on.scan([]);
+  const losses = on.losses.map(({ start, end, reason }) => [start, end, reason]);
+  assert.deepEqual(losses, [[8, 14, 'unassigned']]);
+  on.close();
+});
+
+// Catalogue 113 (beats takeOver, #40197): format 1 knew no birth, no marker and no times.
+test('a file that an older version knew by less is known, and not read again', async () => {
+  await using dir = await tempDir();
+  const { on, file, source } = await begun(dir, 'one\n');
+  const { dev: device, ino: inode } = statSync(file, { bigint: true });
+  const { head, position, generation } = source.checkpoint;
+  const bare = newCheckpoint('e', generation, { path: file, device, inode, bornMs: 0 });
+  on.store.put({ ...bare, head, position });
+  on.kill();
+  appendFileSync(file, 'two\n');
+  const later = new Ground(dir);
+  await later.scan([file]);
+  await later.deliver();
+  assert.deepEqual([...later.lines], [[generation, ['two']]]);
+  later.close();
+});

@@ -164,22 +164,23 @@ export class PartitionProducer {
     const [first] = failed;
     const error = first?.failure;
     if (error) this.#begin(error);
-    if (first && error?.kind === 'too-large' && first.recordCount > 1) {
+    if (error?.kind === 'too-large' && (first?.attempts === 1 || this.#untold)) {
       // The broker has refused the first batch and so has none after it.
-      this.#handBack(0, error);
+      this.#handBack(error);
       this.#state = 'OPEN';
     } else {
-      if (error?.kind === 'sequence') this.#reconciled = false;
+      // What was sent before may have been taken then: the limit counts before repetitions are recognised.
+      if (error?.kind === 'sequence' || error?.kind === 'too-large') this.#reconciled = false;
       this.#recover();
     }
   }
 
-  /** The lines of the batches from `index` on come again. */
-  #handBack(index: number, tooLarge: DeliveryError | undefined): void {
-    const batches = this.#queue.splice(index);
+  /** The lines of all batches come again; the first of them was too large, perhaps. */
+  #handBack(tooLarge?: DeliveryError): void {
+    const batches = this.#queue.splice(0);
     this.#ledger.void(batches);
     this.#returns++;
-    for (const batch of batches) batch.onReturned(tooLarge);
+    for (const [index, batch] of batches.entries()) batch.onReturned(index === 0 ? tooLarge : undefined);
   }
 
   #recover(): void {
@@ -218,6 +219,7 @@ export class PartitionProducer {
     const { delivered, continues, certain } = await askKafka(this.#cluster, this.#ledger, open);
     this.#queue = this.#queue.filter((batch) => !delivered.has(batch));
     for (const batch of delivered) this.#ledger.delivered(batch, -1n);
+    if (certain) for (const batch of this.#queue) batch.attempts = 0;
     if (!certain && open.length > 0) {
       const remedy = 'grant the agent READ on the topic';
       this.#logger.warn('Kafka may not tell what it has: batches may be there twice', { batches: open.length, remedy });
@@ -238,13 +240,13 @@ export class PartitionProducer {
   async #build(): Promise<void> {
     const [next] = this.#queue;
     if (next) next.encoded ??= await next.build?.();
-    if (next && !next.encoded) this.#handBack(0, undefined);
+    if (next && !next.encoded) this.#handBack();
   }
 
   /** Another id: what a former process left is read again, the rest is sent with new places. */
   #startAnew(): void {
     this.#ledger.forget();
-    if (this.#queue.some(({ encoded, park }) => !encoded && !park)) this.#handBack(0, undefined);
+    if (this.#queue.some(({ encoded, park }) => !encoded && !park)) this.#handBack();
     else this.#ledger.void(this.#queue);
   }
 }

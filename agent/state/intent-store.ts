@@ -23,6 +23,8 @@ export interface IntentSegment {
   checksum: number;
   /** How the lines were encoded, JSON. */
   format: string;
+  /** Kafka takes no record as large as this one, which is given up. Never kept. */
+  refused?: true;
 }
 
 /** What a batch is made of; its segments in the order of its records. */

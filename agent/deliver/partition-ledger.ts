@@ -93,7 +93,8 @@ export class PartitionLedger implements Partition {
     batch.intent = undefined;
     if (!this.#record) return;
     const end = offset + BigInt(batch.recordCount - 1);
-    const lastOffset = offset >= 0n && end > this.lastOffset ? end : this.lastOffset;
+    // Only a repetition is answered with the offset of another time.
+    const lastOffset = offset >= 0n && (end > this.lastOffset || batch.attempts === 1) ? end : this.lastOffset;
     this.#record = { ...this.#record, nextSequence: sequenceAfter(lastOf(batch), 1), lastOffset };
     this.#store.progress(this.#record);
   }

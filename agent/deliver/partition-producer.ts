@@ -5,18 +5,11 @@ import type { Logger } from '../../runtime/logger.ts';
 import type { Partition } from '../kafka/kafka-fetch.ts';
 import { DeliveryError } from './delivery-error.ts';
 import type { KafkaCluster } from './kafka-cluster.ts';
-import {
-  bySequence,
-  type OutgoingBatch,
-  outgoing,
-  park,
-  type RecoveredBatch,
-  recovered,
-  type Sequenced,
-} from './outgoing-batch.ts';
+import type { OutgoingBatch, RecoveredBatch, Sequenced } from './outgoing-batch.ts';
+import { bySequence, outgoing, park, recovered } from './outgoing-batch.ts';
 import type { PartitionLedger } from './partition-ledger.ts';
 import { asDeliveryError, produceBatch } from './produce-batch.ts';
-import { askKafka, takeId } from './reconcile.ts';
+import { askKafka, takeId, topicIsAnew } from './reconcile.ts';
 import { SendWindow } from './send-window.ts';
 import { Trouble } from './trouble.ts';
 
@@ -103,12 +96,12 @@ export class PartitionProducer {
   #drive(): void {
     if (this.#state !== 'OPEN') return;
     if (!this.#reconciled || !this.#ledger.producer) {
-      if (this.#queue.length > 0) this.#recover();
+      if (this.#queue.length > 0) void this.#recover();
       return;
     }
     while (this.#inFlight.length < this.#window.size(this.#inFlight.length)) {
       const [batch] = this.#queue;
-      if (batch && !batch.encoded && this.#inFlight.length === 0) this.#recover();
+      if (batch && !batch.encoded && this.#inFlight.length === 0) void this.#recover();
       if (!batch?.encoded || !this.#place(batch)) return;
       this.#queue.shift();
       void this.#send(batch);
@@ -123,7 +116,7 @@ export class PartitionProducer {
     } catch (error) {
       this.#trouble.begin(new DeliveryError('STATE', 'pausing', errorText(error), { cause: error }));
       if (this.#inFlight.length > 0) this.#state = 'SETTLING';
-      else this.#recover();
+      else void this.#recover();
       return false;
     }
   }
@@ -146,8 +139,11 @@ export class PartitionProducer {
   #succeeded(batch: Sequenced, offset: bigint): void {
     const { lastOffset: former } = this.#ledger;
     // A repetition may be answered with the offset of the first time, before those of batches sent since; others come in their order.
-    if (batch.attempts === 1 && offset >= 0n && offset <= former)
+    if (batch.attempts === 1 && offset >= 0n && offset <= former) {
       this.#logger.error('offsets went back: Kafka has lost records, or the topic was made anew', { offset, former });
+      this.#reconciled = false;
+      if (this.#state === 'OPEN') this.#state = 'SETTLING';
+    }
     this.#window.succeeded();
     this.#untold = false;
     this.#backoff.reset();
@@ -171,7 +167,7 @@ export class PartitionProducer {
     } else {
       // What was sent before may have been taken then: the limit counts before repetitions are recognised.
       if (error?.kind === 'sequence' || error?.kind === 'too-large') this.#reconciled = false;
-      this.#recover();
+      void this.#recover();
     }
   }
 
@@ -183,17 +179,13 @@ export class PartitionProducer {
     for (const [index, batch] of batches.entries()) batch.onReturned(index === 0 ? tooLarge : undefined);
   }
 
-  #recover(): void {
+  async #recover(): Promise<void> {
     this.#state = 'RECOVERING';
-    void this.#recovery();
-  }
-
-  async #recovery(): Promise<void> {
     let wait = this.#trouble.there;
     while (!this.#stop.signal.aborted) {
       try {
         if (wait) await this.#clock.sleep(this.#backoff.next(), this.#stop.signal);
-        await this.#cluster.refresh(this.at.topic);
+        if (await topicIsAnew(this.#cluster, this.#ledger)) this.#reconciled = false;
         if (!this.#reconciled) await this.#reconcile();
         if (!this.#ledger.producer) await takeId(this.#cluster, this.#ledger);
         await this.#build();
@@ -201,6 +193,7 @@ export class PartitionProducer {
       } catch (error) {
         if (this.#stop.signal.aborted) return;
         this.#begin(asDeliveryError(error));
+        if (this.#trouble.partitionGone) return this.#leave();
         wait = true;
       }
     }
@@ -216,14 +209,10 @@ export class PartitionProducer {
    */
   async #reconcile(): Promise<void> {
     const open = this.#queue.filter(({ baseSequence }) => baseSequence !== undefined);
-    const { delivered, continues, certain } = await askKafka(this.#cluster, this.#ledger, open);
+    const { delivered, continues, certain } = await askKafka(this.#cluster, this.#ledger, open, this.#logger);
     this.#queue = this.#queue.filter((batch) => !delivered.has(batch));
     for (const batch of delivered) this.#ledger.delivered(batch, -1n);
     if (certain) for (const batch of this.#queue) batch.attempts = 0;
-    if (!certain && open.length > 0) {
-      const remedy = 'grant the agent READ on the topic';
-      this.#logger.warn('Kafka may not tell what it has: batches may be there twice', { batches: open.length, remedy });
-    }
     const tryBySending = !certain && !this.#untold;
     this.#untold = !certain;
     if (!continues || !(certain || tryBySending)) this.#startAnew();
@@ -234,6 +223,15 @@ export class PartitionProducer {
   #begin(error: DeliveryError): void {
     this.#trouble.begin(error);
     if (this.#trouble.shown) for (const batch of this.#queue) park(batch);
+  }
+
+  /** Nothing of what is open can be in Kafka any more: its lines go wherever their sources go now. */
+  #leave(): void {
+    this.#trouble.counted();
+    this.#ledger.forget();
+    this.#reconciled = true;
+    this.#state = 'OPEN';
+    this.#handBack();
   }
 
   /** Builds the next batch to be sent, if need be, with its id and sequence. If that can't be, it goes back with what is after it. */

@@ -1,7 +1,5 @@
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import { entryViolations, withEntryDefaults } from '../../proto/rules/entry-rules.ts';
-import { createBackoff } from '../../runtime/backoff.ts';
-import { errorText } from '../../runtime/errors.ts';
 import { charsetOf } from '../deliver/charset.ts';
 import { type LineFormat, lineFormat } from '../deliver/line-format.ts';
 import type { Compression } from '../deliver/record-batch.ts';
@@ -10,10 +8,8 @@ import { Discovery, type FoundFile } from './discovery.ts';
 import { formatFacts } from './format-facts.ts';
 import type { Source } from './source.ts';
 import { SourceSet, type SourceSetTools } from './source-set.ts';
+import { TopicPartitions } from './topic-partitions.ts';
 
-const ROUTING_RETRY = { initialMs: 100, maxMs: 5_000 };
-/** A topic that its controller is just making is nothing to tell. */
-const ROUTING_QUIET_MS = 1_000;
 /** Files are stamped by a clock that stands still for up to 10 ms (clock_gettime(2), CLOCK_REALTIME_COARSE). */
 const CLOCK_GRAIN_MS = 10;
 const ERRORS_TOLD = 3;
@@ -33,10 +29,8 @@ export class EntryCollector {
   #stop = new AbortController();
   #entry: Entry;
   #discovery: Discovery | undefined;
-  #partitions: { topic: string; count: number } | undefined;
-  #routing = false;
+  readonly #partitions: TopicPartitions;
   #invalid = '';
-  #routingError = '';
   #fileErrors: ReadonlyMap<string, string> = new Map();
   #scanning: Promise<void> | undefined;
   #scanAgain = false;
@@ -53,6 +47,7 @@ export class EntryCollector {
     this.#entry = entry;
     this.#tools = tools;
     this.#lost = tools.lost;
+    this.#partitions = new TopicPartitions(tools, () => this.#directAll());
     const charset = () => charsetOf(formatFacts(this.#entry, tools.host));
     this.#sources = new SourceSet(entry.uid, { ...tools, charset }, (source) => this.#direct(source));
     const globs = tools.store.scannedGlobs(entry.uid);
@@ -79,7 +74,7 @@ export class EntryCollector {
 
   /** What keeps the entry, or its lines, from having effect; empty when nothing does. */
   get error(): string {
-    return this.#invalid || this.#routingError || (this.#tools.router.failure(this.#entry.topic)?.message ?? '');
+    return this.#invalid || this.#partitions.error || (this.#tools.router.failure(this.#entry.topic)?.message ?? '');
   }
 
   /** Whether the revision is in force: its files are known and their lines have somewhere to go. */
@@ -98,7 +93,7 @@ export class EntryCollector {
   }
 
   get #routed(): boolean {
-    return this.#partitions?.topic === this.#entry.topic;
+    return this.#partitions.of(this.#entry.topic) !== undefined;
   }
 
   /** Puts a revision in force: from now on for what is read, not for what is on its way. Ends a `halt`. */
@@ -114,8 +109,8 @@ export class EntryCollector {
     this.#discovery = new Discovery(this.#entry);
     this.#sinceMs = this.#tools.clock.nowMs();
     this.#scannedNow = false;
-    for (const source of this.#sources) this.#direct(source);
-    if (!this.#routed && !this.#routing) void this.#route();
+    this.#directAll();
+    if (!this.#routed) void this.#partitions.seek(() => ({ entry: this.#entry, signal: this.#stop.signal }));
   }
 
   get scanning(): boolean {
@@ -158,28 +153,7 @@ export class EntryCollector {
     this.#sources.close();
   }
 
-  async #route(): Promise<void> {
-    const backoff = createBackoff(ROUTING_RETRY);
-    const { clock, router } = this.#tools;
-    const startMs = clock.monotonicMs();
-    this.#routing = true;
-    while (!this.#stop.signal.aborted && !this.#routed) {
-      const { topic } = this.#entry;
-      try {
-        this.#partitions = { topic, count: await router.partitionCount(topic) };
-        this.#routingError = '';
-      } catch (error) {
-        const told = this.#routingError !== '';
-        if (clock.monotonicMs() - startMs > ROUTING_QUIET_MS) this.#routingError = errorText(error);
-        if (this.#routingError && !told) {
-          const fields = { entry: this.#entry.name, topic, error: this.#routingError };
-          this.#tools.logger.warn("lines can't be delivered yet; it is tried again", fields);
-        }
-        await clock.sleep(backoff.next(), this.#stop.signal).catch(() => {});
-      }
-      this.#tools.onStateChange();
-    }
-    this.#routing = false;
+  #directAll(): void {
     for (const source of this.#sources) this.#direct(source);
   }
 
@@ -188,11 +162,12 @@ export class EntryCollector {
     if (this.#stop.signal.aborted) return;
     if (this.#entry.paused || this.#invalid) source.pause();
     else source.resume();
-    if (!this.#routed || !this.#partitions) {
+    const { topic } = this.#entry;
+    const count = this.#partitions.of(topic);
+    if (count === undefined) {
       source.unassign();
       return;
     }
-    const { topic, count } = this.#partitions;
     const choice = { former: source.partitionIn(topic), key: `${this.#tools.host}:${source.path}` };
     const route = this.#tools.router.route(topic, count, choice, this.#entry.compression as Compression);
     source.assign(route, this.#format(source));
@@ -213,6 +188,7 @@ export class EntryCollector {
     const discovery = this.#discovery;
     const { signal } = this.#stop;
     if (!discovery || this.#invalid || signal.aborted) return;
+    void this.#partitions.look(this.#entry.topic);
     const found = await discovery.scan(signal).catch(() => undefined);
     if (!found || signal.aborted || discovery !== this.#discovery) return;
     const start = (file: FoundFile) => this.#start(file);

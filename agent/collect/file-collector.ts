@@ -8,6 +8,7 @@ import { StateKeeper } from '../state/state-keeper.ts';
 import { type CollectTools, EntryCollector } from './entry-collector.ts';
 import { FileWatcher, type HintKind } from './file-watcher.ts';
 import { observeEntry, observeFiles, observeHealth, Totals } from './observe.ts';
+import { lossesIn } from './segment-losses.ts';
 import type { Source } from './source.ts';
 
 /** How long what was acknowledged may have no marker. */
@@ -68,9 +69,8 @@ export class FileCollector implements Collector {
 
   #delivered(segment: IntentSegment, { entryUid, generation, path }: Source): void {
     this.#totals.add(segment);
-    const { cut } = segment;
-    if (!cut) return;
-    this.#tools.facts.loss({ entryUid, generation, path, ...cut, openEnded: false, reason: 'too-long' });
+    for (const loss of lossesIn(segment))
+      this.#tools.facts.loss({ entryUid, generation, path, ...loss, openEnded: false });
   }
 
   start(): void {

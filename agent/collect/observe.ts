@@ -20,9 +20,9 @@ export class Totals {
     this.startTime = new Date(clock.nowMs());
   }
 
-  add({ start, end, lines, cut }: IntentSegment): void {
+  add({ start, end, lines, cut, refused }: IntentSegment): void {
     const nowMs = this.#clock.monotonicMs();
-    const bytes = end - start - (cut?.bytes ?? 0);
+    const bytes = refused ? 0 : end - start - (cut?.bytes ?? 0);
     this.bytes += bytes;
     this.lines += lines;
     this.#byteRate.add(bytes, nowMs);

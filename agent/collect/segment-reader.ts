@@ -1,6 +1,6 @@
 import { findLineEnd, wholeBytes } from '../deliver/charset.ts';
 import { type Encoded, LineEncoder } from '../deliver/line-encoder.ts';
-import type { LineFormat } from '../deliver/line-format.ts';
+import { fitted, type LineFormat } from '../deliver/line-format.ts';
 import { type Place, places } from '../deliver/line-place.ts';
 import { checksumOf } from '../deliver/record-batch.ts';
 import { CHUNK_BYTES_MAX, type Workbench } from '../deliver/work-pool.ts';
@@ -56,6 +56,8 @@ export class SegmentReader {
   #place: Place | undefined;
   #given: LineFormat | undefined;
   #format: LineFormat | undefined;
+  /** The format for a topic that takes no longer lines. */
+  #fitted: { from: LineFormat; bytes: number; format: LineFormat } | undefined;
   #wantBytes = READ_BYTES_MIN;
   #rawPerEncoded = 1;
   /** Where the file ended when it was last read to its end, and since when. */
@@ -85,7 +87,7 @@ export class SegmentReader {
     const again = this.returned.first;
     // It may be closed meanwhile, when the agent stops, or be another life's.
     const { fd } = file;
-    const format = await this.#formatOf(fd, given);
+    const format = this.#fit(await this.#formatOf(fd, given), bench.records.lineBytesMax);
     this.#place ??= await placeAt(fd, this.#position, format);
     const from = again ? await placed(fd, again, format) : this.#rest(this.#place);
     if (from.startsAt === places.skipped)
@@ -134,6 +136,13 @@ export class SegmentReader {
     const format = charset === given.charset ? given : { ...given, charset };
     if (certain) [this.#given, this.#format] = [given, format];
     return format;
+  }
+
+  #fit(from: LineFormat, bytes: number): LineFormat {
+    if (bytes >= from.maxLineBytes) return from;
+    if (this.#fitted?.from !== from || this.#fitted.bytes !== bytes)
+      this.#fitted = { from, bytes, format: fitted(from, bytes) };
+    return this.#fitted.format;
   }
 
   /** How long there must be nothing new, still, until what there is goes. */

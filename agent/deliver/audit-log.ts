@@ -116,15 +116,16 @@ export class AuditLog {
     const encoded = encodeRecordBatch(header, [encodeKeyedRecords(records)]);
     const producer = this.#router.producer(this.#to.topic, partition);
     this.#producers.add(producer);
-    const refused = await new Promise<DeliveryError | undefined>((resolve) =>
+    const refused = await new Promise<DeliveryError | 'again' | undefined>((resolve) =>
       producer.enqueue({
         encoded,
         recordCount: facts.length,
         facts: undefined,
         onDelivered: () => resolve(undefined),
-        onReturned: resolve,
+        onReturned: (refused) => resolve(refused ?? 'again'),
       }),
     );
+    if (refused === 'again') return;
     if (refused) {
       this.#factsAtOnce = Math.max(1, Math.floor(this.#factsAtOnce / 2));
       if (facts.length === 1) this.#trouble.begin(refused);

@@ -9,7 +9,7 @@ import { CodedError } from '../../runtime/errors.ts';
  */
 export type FailureKind = 'retriable' | 'pausing' | 'too-large' | 'sequence';
 
-export type DeliveryErrorCode = 'NETWORK' | 'AUTHENTICATION' | 'UNSUPPORTED' | 'KAFKA' | 'STATE';
+export type DeliveryErrorCode = 'NETWORK' | 'AUTHENTICATION' | 'UNSUPPORTED' | 'KAFKA' | 'STATE' | 'NO_PARTITION';
 
 export class DeliveryError extends CodedError<DeliveryErrorCode> {
   readonly kind: FailureKind;

@@ -26,12 +26,16 @@ export interface ClusterOptions {
   sasl?: Login | undefined;
   /** Ask the brokers to make topics that are missing, which they do where `auto.create.topics.enable` is set. */
   createTopics: boolean;
+  /** How old what is known of a topic's partitions may become; 5 minutes, as with Kafka's own clients, unless given. */
+  metadataAgeMsMax?: number;
 }
 
 /** How long a broker may wait for the in-sync replicas; it then answers REQUEST_TIMED_OUT. */
 const PRODUCE_TIMEOUT_MS = 20_000;
 /** Metadata asked for again within this time is answered from the last answer, so that fifty routes ask once. */
 const METADATA_FRESH_MS = 200;
+
+const METADATA_AGE_MS_MAX = 300_000;
 
 const FETCH_BYTES_MAX = 2 * 1024 * 1024;
 
@@ -50,7 +54,7 @@ interface Link {
 export class KafkaCluster {
   readonly #options: ClusterOptions;
   readonly #links = new Map<string, Link>();
-  readonly #topics = new Map<string, TopicMetadata>();
+  readonly #topics = new Map<string, TopicMetadata & { atMs: number }>();
   readonly #refreshes = new Map<string, { atMs: number; done: Promise<void> }>();
   #brokers = new Map<number, BrokerAddress>();
   #clusterId = '';
@@ -60,9 +64,11 @@ export class KafkaCluster {
     this.#options = options;
   }
 
-  /** How many partitions `topic` has. */
+  /** How many partitions `topic` has; it may grow, and be deleted and made anew. */
   async partitionCount(topic: string): Promise<number> {
-    if (!this.#topics.has(topic)) await this.refresh(topic);
+    const { metadataAgeMsMax = METADATA_AGE_MS_MAX } = this.#options;
+    const learntMs = this.#topics.get(topic)?.atMs ?? Number.NEGATIVE_INFINITY;
+    if (systemClock.monotonicMs() - learntMs > metadataAgeMsMax) await this.refresh(topic);
     const view = this.#topics.get(topic);
     if (view?.errorCode !== 0) {
       this.#topics.delete(topic);
@@ -102,10 +108,13 @@ export class KafkaCluster {
     return known?.lastSequence;
   }
 
-  /** Which cluster it is and which life of the topic, as last learnt. */
+  /** Which cluster it is and which life of the topic, as last learnt. Rejects while the topic is not there. */
   async topicLife(topic: string): Promise<{ clusterId: string; topicId: string }> {
     if (!this.#topics.has(topic)) await this.refresh(topic);
-    return { clusterId: this.#clusterId, topicId: this.#topics.get(topic)?.id ?? '' };
+    const view = this.#topics.get(topic);
+    // An error comes with another topic id, or none: that tells nothing about the topic's life.
+    if (view?.errorCode !== 0) throw answerError(view?.errorCode ?? UNKNOWN_TOPIC_OR_PARTITION, `topic ${topic}`);
+    return { clusterId: this.#clusterId, topicId: view.id };
   }
 
   /** The first offset that a partition still has, and the one that its next record will get. */
@@ -139,7 +148,7 @@ export class KafkaCluster {
     this.#brokers = answer.brokers;
     this.#clusterId = answer.clusterId;
     const found = answer.topics.get(topic);
-    if (found) this.#topics.set(topic, found);
+    if (found) this.#topics.set(topic, { ...found, atMs: systemClock.monotonicMs() });
   }
 
   async #leader(topic: string, partition: number): Promise<KafkaConnection> {

@@ -32,6 +32,8 @@ export interface FormatFacts {
   terminator?: Terminator;
   encoding?: Encoding;
   multiline?: MultilineFacts;
+  /** The topic takes no longer lines: what is longer is split, whatever `overLong` says. */
+  topicBytesMax?: number;
 }
 
 /** How the lines of one source are grouped to records. */
@@ -61,10 +63,10 @@ export interface LineFormat {
 
 /** The format for the lines of one generation of a file at `path`. */
 export function lineFormat(facts: FormatFacts, { path, generation }: { path: string; generation: string }): LineFormat {
-  const { host, entry, overLong = 'split' } = facts;
+  const { host, entry, overLong = 'split', topicBytesMax } = facts;
   const charset = charsetOf(facts);
   const maxLineBytes = facts.maxLineBytes - (facts.maxLineBytes % charset.unit);
-  return {
+  const format = {
     document: JSON.stringify(facts),
     headers: facts.headers === 'none' ? undefined : standardHeaders({ host, path, entry, generation }),
     maxLineBytes,
@@ -72,11 +74,30 @@ export function lineFormat(facts: FormatFacts, { path, generation }: { path: str
     charset,
     grouping: facts.multiline && groupingOf(facts.multiline, maxLineBytes),
   };
+  return topicBytesMax === undefined ? format : fitted(format, topicBytesMax);
+}
+
+/** The same format for a topic that takes lines of `topicBytesMax` at most. Nothing of a line is lost for that. */
+export function fitted(format: LineFormat, topicBytesMax: number): LineFormat {
+  const { charset, grouping } = format;
+  if (topicBytesMax >= format.maxLineBytes) return format;
+  const maxLineBytes = topicBytesMax - (topicBytesMax % charset.unit);
+  const facts: FormatFacts = { ...(JSON.parse(format.document) as FormatFacts), topicBytesMax };
+  return {
+    ...format,
+    document: JSON.stringify(facts),
+    maxLineBytes,
+    overLong: 'split',
+    grouping: grouping && { ...grouping, patternBytes: patternBytesOf(maxLineBytes) },
+  };
 }
 
 function groupingOf({ start, continuation, timeoutMs, maxLines }: MultilineFacts, maxLineBytes: number): Grouping {
   const begins = start !== undefined;
   const pattern = linePattern(start ?? continuation ?? '');
-  const patternBytes = Math.min(PATTERN_BYTES_MAX, maxLineBytes - CHARACTER_BYTES_MAX);
-  return { pattern, begins, patternBytes, timeoutMs, maxLines };
+  return { pattern, begins, patternBytes: patternBytesOf(maxLineBytes), timeoutMs, maxLines };
+}
+
+function patternBytesOf(maxLineBytes: number): number {
+  return Math.min(PATTERN_BYTES_MAX, maxLineBytes - CHARACTER_BYTES_MAX);
 }

@@ -100,7 +100,8 @@ export class PartitionLedger implements Partition {
     this.#open = this.#open.filter((other) => other !== batch);
     if (!this.#record || !first) return;
     const end = offset + BigInt(batch.recordCount - 1);
-    const lastOffset = offset >= 0n && end > this.lastOffset ? end : this.lastOffset;
+    // Only a repetition is answered with the offset of another time.
+    const lastOffset = offset >= 0n && (end > this.lastOffset || batch.attempts === 1) ? end : this.lastOffset;
     this.#record = { ...this.#record, nextSequence: sequenceAfter(lastOf(batch), 1), lastOffset };
     this.#store.progress(this.#record);
   }

@@ -5,18 +5,11 @@ import type { Logger } from '../../runtime/logger.ts';
 import type { Partition } from '../kafka/kafka-fetch.ts';
 import { DeliveryError } from './delivery-error.ts';
 import type { KafkaCluster } from './kafka-cluster.ts';
-import {
-  bySequence,
-  type OutgoingBatch,
-  outgoing,
-  park,
-  type RecoveredBatch,
-  recovered,
-  type Sequenced,
-} from './outgoing-batch.ts';
+import type { OutgoingBatch, RecoveredBatch, Sequenced } from './outgoing-batch.ts';
+import { bySequence, outgoing, park, recovered } from './outgoing-batch.ts';
 import type { PartitionLedger } from './partition-ledger.ts';
 import { asDeliveryError, produceBatch } from './produce-batch.ts';
-import { askKafka, takeId } from './reconcile.ts';
+import { askKafka, takeId, topicIsAnew } from './reconcile.ts';
 import { SendWindow } from './send-window.ts';
 import { Trouble } from './trouble.ts';
 
@@ -39,15 +32,15 @@ export class PartitionProducer {
   readonly #stop = new AbortController();
   readonly #backoff = createBackoff(RETRY);
   #state: 'OPEN' | 'SETTLING' | 'RECOVERING' | 'CLOSED' = 'OPEN';
-  /** What a former process left is in accord with Kafka. */
   #reconciled: boolean;
   #queue: Sequenced[] = [];
-  #inFlight: Sequenced[] = [];
-  #failed: Sequenced[] = [];
+  readonly #inFlight: Sequenced[] = [];
+  readonly #failed: Sequenced[] = [];
   readonly #window: SendWindow;
-  #returns = 0;
+  /** How often batches were given back: what was begun before must not overtake them. */
+  returns = 0;
+  /** Kafka may not tell: it is tried once by sending again. */
   #untold = false;
-  /** Batches are compressed side by side, and take their turns. */
   #order: Promise<void> = Promise.resolve();
 
   constructor(
@@ -68,11 +61,6 @@ export class PartitionProducer {
   /** What holds up delivery, for a person; undefined while nothing waits, all is well or the trouble is young. */
   get failure(): DeliveryError | undefined {
     return this.#queue.length + this.#inFlight.length + this.#failed.length > 0 ? this.#trouble.shown : undefined;
-  }
-
-  /** How often batches were given back: what was begun before must not overtake them. */
-  get returns(): number {
-    return this.#returns;
   }
 
   /** Runs `task`, which makes a batch ready, after those before it: batches of all routes go in the order in which they were begun. */
@@ -105,12 +93,12 @@ export class PartitionProducer {
   #drive(): void {
     if (this.#state !== 'OPEN') return;
     if (!this.#reconciled || !this.#ledger.producer) {
-      if (this.#queue.length > 0) this.#recover();
+      if (this.#queue.length > 0) void this.#recover();
       return;
     }
     while (this.#inFlight.length < this.#window.size(this.#inFlight.length)) {
       const [batch] = this.#queue;
-      if (batch && !batch.encoded && this.#inFlight.length === 0) this.#recover();
+      if (batch && !batch.encoded && this.#inFlight.length === 0) void this.#recover();
       if (!batch?.encoded || !this.#place(batch)) return;
       this.#queue.shift();
       void this.#send(batch);
@@ -125,7 +113,7 @@ export class PartitionProducer {
     } catch (error) {
       this.#trouble.begin(new DeliveryError('STATE', 'pausing', errorText(error), { cause: error }));
       if (this.#inFlight.length > 0) this.#state = 'SETTLING';
-      else this.#recover();
+      else void this.#recover();
       return false;
     }
   }
@@ -148,8 +136,11 @@ export class PartitionProducer {
   #succeeded(batch: Sequenced, offset: bigint): void {
     const { lastOffset: former } = this.#ledger;
     // A repetition may be answered with the offset of the first time, before those of batches sent since; others come in their order.
-    if (batch.attempts === 1 && offset >= 0n && offset <= former)
+    if (batch.attempts === 1 && offset >= 0n && offset <= former) {
       this.#logger.error('offsets went back: Kafka has lost records, or the topic was made anew', { offset, former });
+      this.#reconciled = false;
+      if (this.#state === 'OPEN') this.#state = 'SETTLING';
+    }
     this.#window.succeeded();
     this.#untold = false;
     this.#backoff.reset();
@@ -159,42 +150,37 @@ export class PartitionProducer {
 
   /** All in flight have an answer: puts the failed ones back, in their order, and recovers from what the first one met. */
   #settle(): void {
-    const failed = this.#failed.sort(bySequence);
-    this.#failed = [];
+    const failed = this.#failed.splice(0).sort(bySequence);
     this.#queue = [...failed, ...this.#queue];
     this.#window.failed();
-    const [first] = failed;
-    const error = first?.failure;
+    const error = failed[0]?.failure;
     if (error) this.#begin(error);
-    if (first && error?.kind === 'too-large' && first.recordCount > 1) {
+    if (error?.kind === 'too-large' && (failed[0]?.attempts === 1 || this.#untold)) {
       // The broker has refused the first batch and so has none after it.
-      this.#handBack(0, error);
+      this.#handBack(error);
       this.#state = 'OPEN';
     } else {
-      if (error?.kind === 'sequence') this.#reconciled = false;
-      this.#recover();
+      // What was sent before may have been taken then: the limit counts before repetitions are recognised.
+      if (error?.kind === 'sequence' || error?.kind === 'too-large') this.#reconciled = false;
+      void this.#recover();
     }
   }
 
-  /** The lines of the batches from `index` on come again. */
-  #handBack(index: number, tooLarge: DeliveryError | undefined): void {
-    const batches = this.#queue.splice(index);
+  /** All lines come again; the first batch was too large, perhaps. */
+  #handBack(tooLarge?: DeliveryError): void {
+    const batches = this.#queue.splice(0);
     this.#ledger.void(batches);
-    this.#returns++;
-    for (const batch of batches) batch.onReturned(tooLarge);
+    this.returns++;
+    for (const [index, batch] of batches.entries()) batch.onReturned(index === 0 ? tooLarge : undefined);
   }
 
-  #recover(): void {
+  async #recover(): Promise<void> {
     this.#state = 'RECOVERING';
-    void this.#recovery();
-  }
-
-  async #recovery(): Promise<void> {
     let wait = this.#trouble.there;
     while (!this.#stop.signal.aborted) {
       try {
         if (wait) await this.#clock.sleep(this.#backoff.next(), this.#stop.signal);
-        await this.#cluster.refresh(this.at.topic);
+        if (await topicIsAnew(this.#cluster, this.#ledger)) this.#reconciled = false;
         if (!this.#reconciled) await this.#reconcile();
         if (!this.#ledger.producer) await takeId(this.#cluster, this.#ledger);
         await this.#build();
@@ -202,6 +188,7 @@ export class PartitionProducer {
       } catch (error) {
         if (this.#stop.signal.aborted) return;
         this.#begin(asDeliveryError(error));
+        if (this.#trouble.partitionGone) return this.#leave();
         wait = true;
       }
     }
@@ -217,16 +204,12 @@ export class PartitionProducer {
    */
   async #reconcile(): Promise<void> {
     const open = this.#queue.filter(({ baseSequence }) => baseSequence !== undefined);
-    const { delivered, continues, certain } = await askKafka(this.#cluster, this.#ledger, open);
+    const { delivered, continues, certain } = await askKafka(this.#cluster, this.#ledger, open, this.#logger);
     this.#queue = this.#queue.filter((batch) => !delivered.has(batch));
     for (const batch of delivered) this.#ledger.delivered(batch, -1n);
-    if (!certain && open.length > 0) {
-      const remedy = 'grant the agent READ on the topic';
-      this.#logger.warn('Kafka may not tell what it has: batches may be there twice', { batches: open.length, remedy });
-    }
-    const tryBySending = !certain && !this.#untold;
+    if (certain) for (const batch of this.#queue) batch.attempts = 0;
+    if (!continues || (!certain && this.#untold)) this.#startAnew();
     this.#untold = !certain;
-    if (!continues || !(certain || tryBySending)) this.#startAnew();
     this.#reconciled = true;
   }
 
@@ -234,6 +217,15 @@ export class PartitionProducer {
   #begin(error: DeliveryError): void {
     this.#trouble.begin(error);
     if (this.#trouble.shown) for (const batch of this.#queue) park(batch);
+  }
+
+  /** Nothing of what is open can be in Kafka any more: its lines go wherever their sources go now. */
+  #leave(): void {
+    this.#trouble.counted();
+    this.#ledger.forget();
+    this.#reconciled = true;
+    this.#state = 'OPEN';
+    this.#handBack();
   }
 
   /**
@@ -246,14 +238,14 @@ export class PartitionProducer {
     if (!next || next.encoded) return;
     await this.#clock.sleep(ON_ITS_WAY_MS, this.#stop.signal);
     await this.#reconcile();
-    if (this.#queue[0] === next) this.#handBack(0, undefined);
+    if (this.#queue[0] === next) this.#handBack();
     else await this.#build();
   }
 
   /** Another id: what a former process left is read again, the rest is sent with new places. */
   #startAnew(): void {
     this.#ledger.forget();
-    if (this.#queue.some(({ encoded, park }) => !encoded && !park)) this.#handBack(0, undefined);
+    if (this.#queue.some(({ encoded, park }) => !encoded && !park)) this.#handBack();
     else this.#ledger.void(this.#queue);
   }
 }

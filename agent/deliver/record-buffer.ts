@@ -10,6 +10,7 @@ export class RecordBuffer {
   #length = 0;
   #records = 0;
   #target = RECORD_BYTES_MAX;
+  #lineBytesMax = Number.POSITIVE_INFINITY;
 
   /** Bytes written so far. */
   get length(): number {
@@ -19,6 +20,11 @@ export class RecordBuffer {
   /** Records written so far. */
   get records(): number {
     return this.#records;
+  }
+
+  /** The topic takes no longer lines, in the file's bytes: what is longer is to be split. */
+  get lineBytesMax(): number {
+    return this.#lineBytesMax;
   }
 
   get remaining(): number {
@@ -37,8 +43,9 @@ export class RecordBuffer {
     this.#records++;
   }
 
-  /** Empties the buffer for another batch of at most `targetBytes`. */
-  reset(targetBytes = RECORD_BYTES_MAX): void {
+  /** Empties the buffer for another batch of at most `targetBytes`, of lines of at most `lineBytesMax`. */
+  reset(targetBytes = RECORD_BYTES_MAX, lineBytesMax = Number.POSITIVE_INFINITY): void {
+    this.#lineBytesMax = lineBytesMax;
     this.#length = 0;
     this.#records = 0;
     this.#target = Math.min(targetBytes, RECORD_BYTES_MAX);

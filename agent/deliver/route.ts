@@ -33,7 +33,7 @@ export interface RouteSource {
   fill(bench: Workbench): Promise<Filled>;
   /** Encodes a segment's lines as before, of the same bytes. Rejects when they are not there any more. */
   encodeAgain(segment: IntentSegment, bench: Workbench): Promise<void>;
-  /** Kafka has the segment. Segments may be told in any order. */
+  /** Kafka has the segment, or it is given up as `refused`. Segments may be told in any order. */
   delivered(segment: IntentSegment): void;
   /** Kafka does not have the segment and will not get it from this batch: it must be read again. */
   returned(segment: IntentSegment): void;
@@ -42,6 +42,8 @@ export interface RouteSource {
 /** While a batch is under way, a small one waits this long for more lines. */
 const LINGER_MS = 5;
 const BATCH_BYTES_MIN = 1_024;
+/** A topic that does not even take a line of this size does not get it. */
+const LINE_BYTES_MIN = 1_024;
 
 export interface RouteTools {
   clock: Clock;
@@ -63,6 +65,7 @@ export class Route {
   #open = 0;
   #lastFull = false;
   #batchBytesMax = RECORD_BYTES_MAX;
+  #lineBytesMax = Number.POSITIVE_INFINITY;
   readonly #waiters: (() => void)[] = [];
 
   constructor(producer: PartitionProducer, compression: Compression, tools: RouteTools) {
@@ -99,7 +102,7 @@ export class Route {
       while (this.#open >= IN_FLIGHT_MAX && !this.#closed) await new Promise<void>((wake) => this.#waiters.push(wake));
       await pool.takeBytes(RECORD_BYTES_MAX);
       const bench = await pool.takeBench();
-      bench.records.reset(this.#batchBytesMax);
+      bench.records.reset(this.#batchBytesMax, this.#lineBytesMax);
       const { returns } = this.producer;
       const segments = this.#closed ? [] : await this.#fill(bench);
       this.#lastFull = bench.records.remaining < RECORD_BYTES_MAX / 4;
@@ -131,7 +134,7 @@ export class Route {
     const { compression } = this;
     const recordCount = bench.records.records;
     const facts: BatchFacts = { compression, recordCount, timestampMs: clock.nowMs(), segments };
-    const rawBytes = bench.records.length;
+    const { length: rawBytes, lineBytesMax } = bench.records;
     const compressed = compress(bench.records.view(), this.compression);
     // The rejection is met below, in its turn.
     compressed.catch(() => {});
@@ -158,7 +161,11 @@ export class Route {
           onDelivered: () => finish((source, segment) => source.delivered(segment)),
           onReturned: (tooLarge) => {
             if (tooLarge) this.#shrink(rawBytes, tooLarge);
-            finish((source, segment) => source.returned(segment));
+            const givenUp = tooLarge && recordCount === 1 && !this.#shrinkLines(rawBytes, lineBytesMax);
+            finish((source, segment) => {
+              if (givenUp) source.delivered({ ...segment, lines: 0, refused: true });
+              else source.returned(segment);
+            });
           },
         });
       } catch (error) {
@@ -193,6 +200,17 @@ export class Route {
     this.#batchBytesMax = smaller;
     const { topic, partition } = this.producer.at;
     this.#tools.logger.warn('making smaller batches', { topic, partition, bytes: smaller, error: error.message });
+  }
+
+  /** The topic does not take a record of `rawBytes`, read as a line of at most `lineBytes`: halve; false when that is as small as can be. */
+  #shrinkLines(rawBytes: number, lineBytes: number): boolean {
+    if (lineBytes <= LINE_BYTES_MIN) return false;
+    const smaller = Math.max(LINE_BYTES_MIN, Math.floor(Math.min(rawBytes, lineBytes) / 2));
+    if (smaller >= this.#lineBytesMax) return true;
+    this.#lineBytesMax = smaller;
+    const { topic, partition } = this.producer.at;
+    this.#tools.logger.warn('splitting lines that the topic does not take', { topic, partition, bytes: smaller });
+    return true;
   }
 
   #notify(): void {

@@ -1,9 +1,11 @@
 import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import type { DeliveryError } from './delivery-error.ts';
+import { type DeliveryError, UNKNOWN_TOPIC_OR_PARTITION } from './delivery-error.ts';
 
 /** A cluster busy with itself for less than this is nothing to tell an operator. */
 const QUIET_MS = 3_000;
+/** A topic that is being made, or a broker that starts, takes seconds. */
+const TOPIC_GONE_MS = 60_000;
 
 /** What holds up delivery on one route, from the first failure to the next success. */
 export class Trouble {
@@ -12,6 +14,7 @@ export class Trouble {
   readonly #onChange: () => void;
   #error: DeliveryError | undefined;
   #sinceMs = 0;
+  #sameSinceMs = 0;
   #warned = false;
 
   constructor(tools: { clock: Clock; logger: Logger; onChange: () => void }) {
@@ -30,8 +33,21 @@ export class Trouble {
     return this.#error?.kind !== 'retriable' || lasting ? this.#error : undefined;
   }
 
+  /** Whether the partition is no more, or no broker has known the topic for so long that it is no more. */
+  get partitionGone(): boolean {
+    const lastedMs = this.#clock.monotonicMs() - this.#sameSinceMs;
+    const unknown = this.#error?.kafkaCode === UNKNOWN_TOPIC_OR_PARTITION && lastedMs > TOPIC_GONE_MS;
+    return unknown || this.#error?.code === 'NO_PARTITION';
+  }
+
+  /** What lasted so long begins to last anew. */
+  counted(): void {
+    this.#sameSinceMs = this.#clock.monotonicMs();
+  }
+
   begin(error: DeliveryError): void {
     const first = !this.#error;
+    if (error.kafkaCode !== this.#error?.kafkaCode) this.#sameSinceMs = this.#clock.monotonicMs();
     if (first) {
       this.#sinceMs = this.#clock.monotonicMs();
       this.#warned = false;

@@ -23,6 +23,8 @@ export interface IntentSegment {
   checksum: number;
   /** How the lines were encoded, JSON. */
   format: string;
+  /** Kafka takes no record as large as this one, which is given up. Never kept. */
+  refused?: true;
 }
 
 /** What a batch is made of; its segments in the order of its records. */
@@ -33,7 +35,7 @@ export interface BatchFacts {
   segments: readonly IntentSegment[];
 }
 
-/** A batch that is about to be sent, or was, and may or may not be in Kafka. */
+/** A batch that may or may not be in Kafka. */
 export interface Intent extends BatchFacts {
   topic: string;
   partition: number;
@@ -56,7 +58,7 @@ export interface ProducerRecord {
   nextSequence: number;
   /** Whatever is not closed lies behind this offset. */
   lastOffset: bigint;
-  /** Whether the id may be used to send: not when the state was copied from another machine, which may use it still. */
+  /** The id may be used to send: not in a state that was copied from another machine. */
   usable: boolean;
 }
 

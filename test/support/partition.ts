@@ -9,7 +9,7 @@ import { RecordBuffer } from '../../agent/deliver/record-buffer.ts';
 import { type IntentSegment, IntentStore, type OpenIntent } from '../../agent/state/intent-store.ts';
 import { bindToMachine } from '../../agent/state/machine.ts';
 import { StateDatabase } from '../../agent/state/state-database.ts';
-import { systemClock } from '../../runtime/clock.ts';
+import { type Clock, systemClock } from '../../runtime/clock.ts';
 import { createLogger } from '../../runtime/logger.ts';
 import { testFormat } from './formats.ts';
 
@@ -29,7 +29,7 @@ export class PartitionProcess implements AsyncDisposable {
   readonly returned: number[] = [];
   readonly built: number[] = [];
 
-  constructor(brokers: readonly string[], topic: string, stateDir: string) {
+  constructor(brokers: readonly string[], topic: string, stateDir: string, clock: Clock = systemClock) {
     this.state = StateDatabase.open(stateDir);
     this.own = bindToMachine(this.state);
     this.intents = new IntentStore(this.state);
@@ -38,7 +38,7 @@ export class PartitionProcess implements AsyncDisposable {
     this.ledger = new PartitionLedger(this.intents, { topic, partition: 0 });
     const logger = createLogger({ level: 'info', format: 'json', write: (line) => this.logged.push(line) });
     this.producer = new PartitionProducer(this.cluster, this.ledger, {
-      clock: systemClock,
+      clock,
       logger,
       onFailureChange: () => {},
     });

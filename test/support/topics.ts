@@ -71,6 +71,17 @@ export async function deleteTopic(bootstrap: readonly string[], topic: string): 
   }
 }
 
+/** Gives a topic more partitions. */
+export async function growTopic(bootstrap: readonly string[], topic: string, partitions: number): Promise<void> {
+  const admin = client(bootstrap, {}).admin();
+  await admin.connect();
+  try {
+    await admin.createPartitions({ topicPartitions: [{ topic, count: partitions }] });
+  } finally {
+    await admin.disconnect();
+  }
+}
+
 /** Sets configs of a topic. */
 export async function alterTopic(bootstrap: readonly string[], topic: string, configs: Record<string, string>) {
   const admin = client(bootstrap, {}).admin();

@@ -1,0 +1,18 @@
+import type { LossReason } from '../state/facts.ts';
+import type { IntentSegment } from '../state/intent-store.ts';
+
+interface SegmentLoss {
+  start: number;
+  end: number;
+  bytes: number;
+  reason: LossReason;
+}
+
+/** What of a segment that is done with is in no record. */
+export function lossesIn({ rangeStart, start, end, cut, refused }: IntentSegment): SegmentLoss[] {
+  const losses: SegmentLoss[] = [];
+  if (cut) losses.push({ ...cut, reason: 'too-long' });
+  // The next record's range begins where the refused one's ended.
+  if (refused) losses.push({ start: rangeStart, end, bytes: end - start - (cut?.bytes ?? 0), reason: 'too-large' });
+  return losses;
+}

@@ -26,12 +26,25 @@ export class DeliveryError extends CodedError<DeliveryErrorCode> {
     this.kind = kind;
     this.kafkaCode = options.kafkaCode ?? 0;
   }
+
+  /**
+   * Whether the batch may be in Kafka, and the answer to a repetition would not tell: the broker's producer ids expire while it can't be
+   * reached, and then a repetition is appended; a limit on sizes counts before repetitions are recognised.
+   */
+  get needsAsking(): boolean {
+    return (
+      this.kind === 'sequence' || this.kind === 'too-large' || this.code === 'NETWORK' || unsure.has(this.kafkaCode)
+    );
+  }
 }
 
 /** Already appended before: as good as success. */
 export const DUPLICATE_SEQUENCE_NUMBER = 46;
 export const UNKNOWN_TOPIC_OR_PARTITION = 3;
 export const TOPIC_AUTHORIZATION_FAILED = 29;
+
+/** REQUEST_TIMED_OUT, NOT_ENOUGH_REPLICAS_AFTER_APPEND: it is appended, if not on all replicas. */
+const unsure: ReadonlySet<number> = new Set([7, 20]);
 
 /** The errors that need something else than another try, by Kafka's number; all others are retriable. */
 const kinds: Readonly<Record<number, FailureKind>> = {

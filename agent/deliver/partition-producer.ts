@@ -160,8 +160,7 @@ export class PartitionProducer {
       this.#handBack(error);
       this.#state = 'OPEN';
     } else {
-      // What was sent before may have been taken then: the limit counts before repetitions are recognised.
-      if (error?.kind === 'sequence' || error?.kind === 'too-large') this.#reconciled = false;
+      if (failed.some(({ failure }) => failure?.needsAsking)) this.#reconciled = false;
       void this.#recover();
     }
   }

@@ -175,8 +175,7 @@ export class IntentStore implements StatePart {
   }
 
   written(): void {
-    this.#delivered = [];
-    this.#void = [];
+    [this.#delivered, this.#void] = [[], []];
     this.#progress.clear();
   }
 

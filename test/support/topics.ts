@@ -82,6 +82,18 @@ export async function growTopic(bootstrap: readonly string[], topic: string, par
   }
 }
 
+/** The broker that leads the topic's first partition. */
+export async function leaderOf(bootstrap: readonly string[], topic: string): Promise<number> {
+  const admin = client(bootstrap, {}).admin();
+  await admin.connect();
+  try {
+    const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+    return topics[0]?.partitions[0]?.leader ?? -1;
+  } finally {
+    await admin.disconnect();
+  }
+}
+
 /** Sets configs of a topic. */
 export async function alterTopic(bootstrap: readonly string[], topic: string, configs: Record<string, string>) {
   const admin = client(bootstrap, {}).admin();

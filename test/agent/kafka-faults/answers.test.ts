@@ -55,24 +55,6 @@ test('a broker that has forgotten the producer id mid-stream gets each line once
   await on.isWhole(topic, bytes, 3_000, agent);
 });
 
-// beats #14906's sibling: the limit counts before a repetition is recognised.
-test('a batch that was appended, its answer lost, is there once though the topic takes smaller ones by now', async () => {
-  const topic = await createTopic(on.direct);
-  await writeFile(on.dir.at('shrunk.log'), 'first\n');
-  await using agent = await on.startAgent('shrunk', topic);
-  await eventually(async () => assert.equal(await countRecords(on.direct, topic), 1), PATIENCE);
-  on.proxy.setMode('drop-replies');
-  const more = Array.from(
-    { length: 3_000 },
-    (_, index) => `${index} ${Math.random()} ${'x'.repeat(index % 50)}\n`,
-  ).join('');
-  await appendFile(on.dir.at('shrunk.log'), more);
-  await eventually(async () => assert.ok((await countRecords(on.direct, topic)) > 1), PATIENCE);
-  await alterTopic(on.direct, topic, { 'max.message.bytes': '5000' });
-  on.proxy.setMode('pass');
-  await on.isWhole(topic, `first\n${more}`, 3_001, agent);
-});
-
 async function knownProducers(topic: string): Promise<number> {
   const [host, port] = (on.direct[0] as string).split(':') as [string, string];
   const connection = await KafkaConnection.open({ host, port: Number(port) }, { clientId: 'test', needs: [] });

@@ -6,7 +6,7 @@ import { describeProducers } from '../../../agent/kafka/kafka-messages.ts';
 import { type BehindProxy, startBehindProxy } from '../../support/behind-proxy.ts';
 import { eventually } from '../../support/eventually.ts';
 import { startWriter } from '../../support/line-writer.ts';
-import { alterTopic, countRecords, createTopic } from '../../support/topics.ts';
+import { countRecords, createTopic } from '../../support/topics.ts';
 
 const PATIENCE = { timeoutMs: 60_000 };
 

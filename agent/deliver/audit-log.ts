@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { createBackoff } from '../../runtime/backoff.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
@@ -7,7 +6,7 @@ import { type AuditOrigin, auditDocument, encodeKeyedRecords } from './audit-rec
 import type { DeliveryError } from './delivery-error.ts';
 import type { PartitionProducer } from './partition-producer.ts';
 import { encodeRecordBatch } from './record-batch.ts';
-import type { Router } from './router.ts';
+import { partitionOf, type Router } from './router.ts';
 import { Trouble } from './trouble.ts';
 
 /** Far below a batch's size, with paths of the longest kind too. */
@@ -139,8 +138,4 @@ export class AuditLog {
   #pause(): Promise<void> {
     return this.#tools.clock.sleep(this.#backoff.next(), this.#stop.signal).catch(() => {});
   }
-}
-
-function partitionOf(generation: string, partitions: number): number {
-  return createHash('sha256').update(generation).digest().readUInt32BE(0) % partitions;
 }

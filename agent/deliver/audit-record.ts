@@ -1,5 +1,5 @@
 import type { Fact } from '../state/facts.ts';
-import { varintBytes, writeVarint } from './varint.ts';
+import { lengthAndBytes, varint } from './varint.ts';
 
 /** Who tells the facts. */
 export interface AuditOrigin {
@@ -26,15 +26,4 @@ function encodeKeyedRecord({ key, value }: { key: string; value: string }, offse
   const none = Buffer.of(0);
   const body = Buffer.concat([none, none, varint(offsetDelta), lengthAndBytes(key), lengthAndBytes(value), none]);
   return Buffer.concat([varint(body.length), body]);
-}
-
-function lengthAndBytes(text: string): Buffer {
-  const bytes = Buffer.from(text);
-  return Buffer.concat([varint(bytes.length), bytes]);
-}
-
-function varint(value: number): Buffer {
-  const bytes = Buffer.alloc(varintBytes(value));
-  writeVarint(bytes, 0, value);
-  return bytes;
 }

@@ -1,4 +1,4 @@
-import { varintBytes, writeVarint } from './varint.ts';
+import { lengthAndBytes, varint } from './varint.ts';
 
 /** What the standard headers say of every line of one source. */
 export interface HeaderFacts {
@@ -46,15 +46,4 @@ export function standardHeaders(facts: HeaderFacts): HeaderTemplates {
 
 function header(key: string, value: string): Buffer {
   return Buffer.concat([lengthAndBytes(key), lengthAndBytes(value)]);
-}
-
-function lengthAndBytes(text: string): Buffer {
-  const bytes = Buffer.from(text);
-  return Buffer.concat([varint(bytes.length), bytes]);
-}
-
-function varint(value: number): Buffer {
-  const bytes = Buffer.alloc(varintBytes(value));
-  writeVarint(bytes, 0, value);
-  return bytes;
 }

@@ -86,6 +86,6 @@ export class Router {
 }
 
 /** The same for a file and its successor after a rotation, so that their order is kept. */
-function partitionOf(key: string, partitions: number): number {
+export function partitionOf(key: string, partitions: number): number {
   return createHash('sha256').update(key).digest().readUInt32BE(0) % partitions;
 }

@@ -23,3 +23,16 @@ export function writeVarint(target: Uint8Array, at: number, value: number): numb
   target[to++] = rest;
   return to;
 }
+
+/** `value` by itself, where speed does not count. */
+export function varint(value: number): Buffer {
+  const bytes = Buffer.alloc(varintBytes(value));
+  writeVarint(bytes, 0, value);
+  return bytes;
+}
+
+/** A string as records have keys, values and headers: its length and its bytes. */
+export function lengthAndBytes(text: string): Buffer {
+  const bytes = Buffer.from(text);
+  return Buffer.concat([varint(bytes.length), bytes]);
+}

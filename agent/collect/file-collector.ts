@@ -8,7 +8,7 @@ import { StateKeeper } from '../state/state-keeper.ts';
 import { type CollectTools, EntryCollector } from './entry-collector.ts';
 import { FileWatcher, type HintKind } from './file-watcher.ts';
 import { observeEntry, observeFiles, observeHealth, Totals } from './observe.ts';
-import { lossesIn } from './segment-losses.ts';
+import { tellLosses } from './segment-losses.ts';
 import type { Source } from './source.ts';
 
 /** How long what was acknowledged may have no marker. */
@@ -67,10 +67,9 @@ export class FileCollector implements Collector {
     this.#watcher = new FileWatcher(tools.logger, (path, kind) => this.#hint(path, kind));
   }
 
-  #delivered(segment: IntentSegment, { entryUid, generation, path }: Source): void {
+  #delivered(segment: IntentSegment, source: Source): void {
     this.#totals.add(segment);
-    for (const loss of lossesIn(segment))
-      this.#tools.facts.loss({ entryUid, generation, path, ...loss, openEnded: false });
+    tellLosses(this.#tools.facts, source, segment);
   }
 
   start(): void {

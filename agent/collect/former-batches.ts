@@ -12,6 +12,7 @@ import type { FileBudget } from './file-budget.ts';
 import { compareHead, hasMarker } from './file-head.ts';
 import { fileKey } from './known-files.ts';
 import { findMoved } from './missing-files.ts';
+import { tellLosses } from './segment-losses.ts';
 import { NOT_OPEN, type Source } from './source.ts';
 
 interface FormerSegment {
@@ -111,10 +112,7 @@ export class FormerBatches {
     reached.cover(segment.start, segment.end);
     Object.assign(checkpoint, { position: reached.value, ahead: reached.ahead });
     this.#tools.store.put({ ...checkpoint });
-    if (!segment.cut) return;
-    const { entryUid, generation, path } = checkpoint;
-    const cut = { ...segment.cut, openEnded: false, reason: 'too-long' as const };
-    this.#tools.facts.loss({ entryUid, generation, path, ...cut });
+    tellLosses(this.#tools.facts, checkpoint, segment);
   }
 
   async #build(intent: OpenIntent): Promise<RecordBatch | undefined> {

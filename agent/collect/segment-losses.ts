@@ -1,4 +1,4 @@
-import type { LossReason } from '../state/facts.ts';
+import type { FactLog, FactSubject, LossReason } from '../state/facts.ts';
 import type { IntentSegment } from '../state/intent-store.ts';
 
 interface SegmentLoss {
@@ -8,8 +8,12 @@ interface SegmentLoss {
   reason: LossReason;
 }
 
-/** What of a segment that is done with is in no record. */
-export function lossesIn({ rangeStart, start, end, cut, refused }: IntentSegment): SegmentLoss[] {
+/** Tells what of a segment that is done with is in no record. */
+export function tellLosses(facts: FactLog, { entryUid, generation, path }: FactSubject, segment: IntentSegment): void {
+  for (const loss of lossesIn(segment)) facts.loss({ entryUid, generation, path, ...loss, openEnded: false });
+}
+
+function lossesIn({ rangeStart, start, end, cut, refused }: IntentSegment): SegmentLoss[] {
   const losses: SegmentLoss[] = [];
   if (cut) losses.push({ ...cut, reason: 'too-long' });
   // The next record's range begins where the refused one's ended.

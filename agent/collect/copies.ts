@@ -1,7 +1,6 @@
 import { basename, dirname, extname, join } from 'node:path';
-import type { FoundFile } from './discovery.ts';
 import { beginAlike, compareHead, hasMarker } from './file-head.ts';
-import { fileKey } from './known-files.ts';
+import type { FoundFile } from './found-file.ts';
 import { NOT_OPEN, type Source } from './source.ts';
 
 /** What a copy's name has behind that of its original. */
@@ -17,9 +16,14 @@ const COPY_GRACE_MS = 10_000;
 export class Copies {
   readonly #held = new Map<string, { size: number; grewMs: number }>();
 
+  /** Whether some file waits. */
+  get any(): boolean {
+    return this.#held.size > 0;
+  }
+
   /** Whether to wait with the file. `originals` are those that it may be a copy of, by its name. */
   async holds(fd: number, file: FoundFile, originals: Iterable<Source>, nowMs: number): Promise<boolean> {
-    const key = fileKey(file);
+    const { key } = file;
     if (!(await isCopyOfOne(fd, file, originals))) {
       this.#held.delete(key);
       return false;

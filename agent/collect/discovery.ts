@@ -1,21 +1,12 @@
-import type { BigIntStats, Dirent } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { compileGlob, globBase } from '../../proto/rules/glob.ts';
-import { errorCode } from '../../runtime/errors.ts';
-
-/** A regular file that an entry's globs match; links are followed. */
-export interface FoundFile {
-  path: string;
-  device: bigint;
-  inode: bigint;
-  size: number;
-  changedMs: number;
-  /** When its bytes, names or rights last changed (ctime), ns: it can't be set back. */
-  touchedNs: bigint;
-  /** When it was created; 0 where the file system does not say. */
-  bornMs: number;
-}
+import { type Clock, systemClock } from '../../runtime/clock.ts';
+import { fileSystems } from './file-systems.ts';
+import { type Folder, FolderWalk, type Walk, type WalkRules } from './folder-walk.ts';
+import { type FoundFile, foundFile, isAtOrBelow, keyOf } from './found-file.ts';
+import { MatchedPath } from './matched-path.ts';
+import { Slices } from './slices.ts';
 
 export interface ScanResult {
   files: FoundFile[];
@@ -34,12 +25,21 @@ export interface ScanRules {
   folders?: readonly string[];
 }
 
+/** What gives hints between scans. Without it each scan looks at each file. */
+export interface Hints {
+  watch: WalkRules['watch'];
+  /** Whether hints may have been lost since it was asked last. */
+  lost(): boolean;
+}
+
+const NO_HINTS: Hints = { watch: () => false, lost: () => true };
+/** Of files in a watched folder of which there was no hint each scan looks at one of so many: all of them in half a minute. */
+const SHARES = 6;
 const STATS_AT_ONCE = 32;
-/** What Node puts in the place of bytes that are no UTF-8: such a path leads nowhere. */
-const NOT_UTF8 = '\uFFFD';
 
 /**
- * Finds the files of one entry: the truth that watchers only hint at. Walks below the globs' bases, no deeper than the globs go.
+ * Finds the files of one entry: the truth that watchers only hint at. Walks below the globs' bases, no deeper than the globs go. What it has
+ * found it keeps, for the next scan to look only at what may have changed.
  */
 export class Discovery {
   /** The folders (or single files) below which matches can be. */
@@ -47,8 +47,21 @@ export class Discovery {
   readonly #matches: ((path: string) => boolean)[];
   readonly #excluded: ((path: string) => boolean)[];
   readonly #depths: ReadonlyMap<string, number>;
+  readonly #hints: Hints;
+  readonly #clock: Pick<Clock, 'nowMs'>;
+  readonly #paths = new Map<string, MatchedPath>();
+  readonly #walks: FolderWalk[] = [];
+  /** Paths without magic. */
+  readonly #single: MatchedPath[] = [];
+  #scans = 0;
 
-  constructor(globs: { paths: readonly string[]; exclude: readonly string[] }) {
+  constructor(
+    globs: { paths: readonly string[]; exclude: readonly string[] },
+    hints = NO_HINTS,
+    clock: Pick<Clock, 'nowMs'> = systemClock,
+  ) {
+    this.#hints = hints;
+    this.#clock = clock;
     this.#matches = globs.paths.map(compileGlob);
     this.#excluded = globs.exclude.map(compileGlob);
     const depths = new Map<string, number>();
@@ -58,59 +71,72 @@ export class Discovery {
     }
     this.#depths = depths;
     this.bases = [...depths.keys()];
+    const rules: WalkRules = {
+      matches: (path) => this.matches(path),
+      excludes: (folder) => this.#isExcludedFolder(folder),
+      watch: hints.watch,
+    };
+    for (const [base, depth] of depths) {
+      if (depth > 0) this.#walks.push(new FolderWalk(base, depth, rules, this.#paths));
+      else if (this.matches(base)) this.#single.push(new MatchedPath(base, false));
+    }
   }
 
   matches(path: string): boolean {
     return this.#matches.some((match) => match(path)) && !this.#excluded.some((match) => match(path));
   }
 
-  /** How many folders below `base` a match can be. */
-  depth(base: string): number {
-    return this.#depths.get(base) ?? 0;
+  /** Whether there may be matches below a folder at `path`, or one leads to them. */
+  leadsOn(path: string): boolean {
+    for (const [base, depth] of this.#depths) {
+      if (isAtOrBelow(base, path)) return true;
+      if (isAtOrBelow(path, base) && levelsBelow(path, base) < depth) return !this.#isExcludedFolder(path);
+    }
+    return false;
+  }
+
+  /** Something happened at `path`: the next scan looks at it. */
+  touched(path: string): void {
+    const matched = this.#paths.get(path);
+    if (matched) matched.stale = true;
   }
 
   /** The file at `path`; undefined when it does not match or is no regular file. Rejects with the system's error. */
   async look(path: string): Promise<FoundFile | undefined> {
-    if (!this.matches(path)) return undefined;
-    return foundFile(path, await stat(path, { bigint: true }));
+    const matched = this.#paths.get(path);
+    if (matched) {
+      await matched.look();
+      return matched.file;
+    }
+    return this.matches(path) ? foundFile(path, await stat(path, { bigint: true })) : undefined;
   }
 
   /** All files that match now. Rejects only when aborted. */
   async scan(signal: AbortSignal): Promise<ScanResult> {
-    const found = new Set<string>();
+    const scan = ++this.#scans;
+    const quiet = !this.#hints.lost();
+    const files: FoundFile[] = [];
     const errors: ScanResult['errors'] = [];
-    for (const [base, depth] of this.#depths) {
-      if (depth === 0) found.add(base);
-      else await this.#walk(base, depth, found, errors, signal);
-    }
-    const files = await this.#stat([...found], errors, signal);
+    const onError = (path: string, error: Error) => errors.push({ path, error });
+    const later: MatchedPath[] = [];
+    const slices = new Slices();
+    const onFolder = async ({ matched }: Folder, watched: boolean) => {
+      let share = scan % SHARES;
+      for (const one of matched) {
+        share = share === 0 ? SHARES - 1 : share - 1;
+        if (one.scan === scan) continue;
+        one.scan = scan;
+        if (!one.local) later.push(one);
+        else if (watched && quiet && one.quiet && share !== 0) files.push(one.file as FoundFile);
+        else lookAtOnce(one, files, onError);
+        if (slices.over) await slices.next();
+      }
+    };
+    const walk: Walk = { scan, mounts: fileSystems.refresh(), nowMs: this.#clock.nowMs(), signal, onFolder, onError };
+    for (const each of this.#walks) await each.run(walk);
+    for (const one of this.#single) if (this.#paths.get(one.path)?.scan !== scan) later.push(one);
+    await this.#lookLater(later, { files, onError, signal });
     return { files, errors };
-  }
-
-  async #walk(
-    folder: string,
-    depth: number,
-    found: Set<string>,
-    errors: ScanResult['errors'],
-    signal: AbortSignal,
-  ): Promise<void> {
-    signal.throwIfAborted();
-    let children: Dirent[];
-    try {
-      children = await readdir(folder, { withFileTypes: true });
-    } catch (error) {
-      if (!isAbsent(error)) errors.push({ path: folder, error: error as Error });
-      return;
-    }
-    for (const child of children) {
-      const path = join(folder, child.name);
-      if (child.isFile() || child.isSymbolicLink()) {
-        if (this.matches(path)) found.add(path);
-      }
-      if (depth > 1 && (await isFolder(child, path)) && !this.#isExcludedFolder(path)) {
-        await this.#walk(path, depth - 1, found, errors, signal);
-      }
-    }
   }
 
   /** `**\/x/**` excludes everything below x: no need to go there. */
@@ -118,37 +144,43 @@ export class Discovery {
     return this.#excluded.some((match) => match(join(path, 'x')) && match(join(path, 'x', 'x')));
   }
 
-  async #stat(paths: string[], errors: ScanResult['errors'], signal: AbortSignal): Promise<FoundFile[]> {
-    const files: FoundFile[] = [];
+  /** What may have to be waited for, or where links lead. */
+  async #lookLater(
+    paths: readonly MatchedPath[],
+    { files, onError, signal }: { files: FoundFile[]; onError: Walk['onError']; signal: AbortSignal },
+  ): Promise<void> {
     for (let at = 0; at < paths.length; at += STATS_AT_ONCE) {
       signal.throwIfAborted();
-      const looked = paths.slice(at, at + STATS_AT_ONCE).map(async (path) => {
-        try {
-          const file = await this.look(path);
-          if (file) files.push(file);
-        } catch (error) {
-          if (path.includes(NOT_UTF8)) errors.push({ path, error: new Error('its name is not UTF-8: rename it') });
-          else if (!isAbsent(error)) errors.push({ path, error: error as Error });
-        }
+      const looked = paths.slice(at, at + STATS_AT_ONCE).map(async (one) => {
+        await one.look().catch((error: Error) => onError(one.path, error));
+        if (!one.file) return;
+        files.push(one.file);
+        // A link's folder does not tell what becomes of the file that it leads to.
+        this.#hints.watch(one.path, one.file.key, 'file');
       });
       await Promise.all(looked);
     }
-    return files;
+    for (const one of this.#single) await this.#watchFolderOf(one.path);
+  }
+
+  /** Which tells when the file comes, or is replaced. */
+  async #watchFolderOf(path: string): Promise<void> {
+    const folder = dirname(path);
+    try {
+      this.#hints.watch(folder, keyOf(await stat(folder, { bigint: true })), 'folder');
+    } catch {
+      // The look at the file itself tells what is wrong.
+    }
   }
 }
 
-/** What `stats` say of the file at `path`; undefined when it is no regular file. */
-export function foundFile(path: string, stats: BigIntStats): FoundFile | undefined {
-  if (!stats.isFile()) return undefined;
-  return {
-    path,
-    device: stats.dev,
-    inode: stats.ino,
-    size: Number(stats.size),
-    changedMs: Number(stats.mtimeMs),
-    touchedNs: stats.ctimeNs,
-    bornMs: Number(stats.birthtimeMs),
-  };
+function lookAtOnce(one: MatchedPath, files: FoundFile[], onError: Walk['onError']): void {
+  try {
+    one.lookAtOnce();
+    if (one.file) files.push(one.file);
+  } catch (error) {
+    onError(one.path, error as Error);
+  }
 }
 
 /** Whether the scan could not look at `path`, so that it may be there. */
@@ -156,41 +188,15 @@ export function isHidden(path: string, { errors }: ScanResult): boolean {
   return errors.some((error) => isAtOrBelow(path, error.path));
 }
 
-export function isAtOrBelow(path: string, folder: string): boolean {
-  return path === folder || path.startsWith(folder === '/' ? '/' : `${folder}/`);
-}
-
 function depthBelow(glob: string, base: string): number {
   if (base === glob) return 0;
   if (glob.includes('**')) return Number.POSITIVE_INFINITY;
-  const prefix = base === '/' ? '/' : `${base}/`;
   // A brace or bracket may hold slashes of its own: one level too many does no harm.
-  return glob.slice(prefix.length).split('/').length;
+  return levelsBelow(glob, base);
 }
 
-/** Whether to go on below `child`. Links to folders are followed, unless they lead back to a folder that we are in. */
-async function isFolder(child: Dirent, path: string): Promise<boolean> {
-  if (child.isDirectory()) return true;
-  if (!child.isSymbolicLink()) return false;
-  try {
-    const target = await stat(path, { bigint: true });
-    return target.isDirectory() && !(await isAbove(target, path));
-  } catch {
-    // A dangling link is no folder; as a file it is reported by the caller.
-    return false;
-  }
-}
-
-/** Whether one of the folders that lead to `path` is `folder`: following it would go round for ever. */
-async function isAbove(folder: BigIntStats, path: string): Promise<boolean> {
-  for (let at = dirname(path); ; at = dirname(at)) {
-    const { dev, ino } = await stat(at, { bigint: true });
-    if (dev === folder.dev && ino === folder.ino) return true;
-    if (at === dirname(at)) return false;
-  }
-}
-
-function isAbsent(error: unknown): boolean {
-  const code = errorCode(error);
-  return code === 'ENOENT' || code === 'ENOTDIR';
+function levelsBelow(path: string, base: string): number {
+  if (path === base) return 0;
+  const prefix = base === '/' ? '/' : `${base}/`;
+  return path.slice(prefix.length).split('/').length;
 }

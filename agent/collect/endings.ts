@@ -2,8 +2,8 @@ import type { Checkpoint, CheckpointStore } from '../state/checkpoint-store.ts';
 import type { FactLog, LossReason } from '../state/facts.ts';
 import { gapsIn } from './contiguous-position.ts';
 import { mayBeCopyOf } from './copies.ts';
-import type { FoundFile } from './discovery.ts';
 import { compareHead, hasMarker } from './file-head.ts';
+import type { FoundFile } from './found-file.ts';
 import type { Source } from './source.ts';
 
 /** A marker beyond it says more than the head. */

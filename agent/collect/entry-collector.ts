@@ -1,11 +1,15 @@
+import { stat } from 'node:fs/promises';
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import { entryViolations, withEntryDefaults } from '../../proto/rules/entry-rules.ts';
 import { charsetOf } from '../deliver/charset.ts';
 import { type LineFormat, lineFormat } from '../deliver/line-format.ts';
 import type { Compression } from '../deliver/record-batch.ts';
 import type { Router } from '../deliver/router.ts';
-import { Discovery, type FoundFile } from './discovery.ts';
+import { Discovery } from './discovery.ts';
+import type { FileWatcher, OnHint } from './file-watcher.ts';
 import { formatFacts } from './format-facts.ts';
+import type { FoundFile } from './found-file.ts';
+import { HintQueue } from './hint-queue.ts';
 import type { Source } from './source.ts';
 import { SourceSet, type SourceSetTools } from './source-set.ts';
 import { TopicPartitions } from './topic-partitions.ts';
@@ -20,6 +24,8 @@ export interface CollectTools extends SourceSetTools {
   host: string;
   /** Positions were lost: files that are there are read from their beginning. */
   lost: boolean;
+  /** Without it there are no hints. */
+  watcher?(onHint: OnHint): FileWatcher;
 }
 
 /** One entry on this agent: its revision, its files, where their lines go, and what troubles it. */
@@ -30,6 +36,7 @@ export class EntryCollector {
   #entry: Entry;
   #discovery: Discovery | undefined;
   readonly #partitions: TopicPartitions;
+  readonly #watcher: FileWatcher | undefined;
   #invalid = '';
   #fileErrors: ReadonlyMap<string, string> = new Map();
   #scanning: Promise<void> | undefined;
@@ -52,6 +59,8 @@ export class EntryCollector {
     this.#sources = new SourceSet(entry.uid, { ...tools, charset }, (source) => this.#direct(source));
     const globs = tools.store.scannedGlobs(entry.uid);
     this.#scanned = globs && new Discovery(globs);
+    const hinted = new HintQueue(tools.clock, (path, renamed) => void this.hint(path, renamed));
+    this.#watcher = tools.watcher?.((path, renamed) => hinted.add(path, renamed));
   }
 
   /** The revision in force, its defaults written out. */
@@ -66,10 +75,6 @@ export class EntryCollector {
   /** Files that could not be opened or looked at: the reason by path. */
   get fileErrors(): ReadonlyMap<string, string> {
     return this.#fileErrors;
-  }
-
-  get discovery(): Discovery | undefined {
-    return this.#discovery;
   }
 
   /** What keeps the entry, or its lines, from having effect; empty when nothing does. */
@@ -106,7 +111,12 @@ export class EntryCollector {
       for (const source of this.#sources) source.pause();
       return;
     }
-    this.#discovery = new Discovery(this.#entry);
+    const watcher = this.#watcher;
+    const hints = watcher && {
+      watch: (...what: Parameters<FileWatcher['watch']>) => watcher.watch(...what),
+      lost: () => watcher.lost(),
+    };
+    this.#discovery = new Discovery(this.#entry, hints);
     this.#sinceMs = this.#tools.clock.nowMs();
     this.#scannedNow = false;
     this.#directAll();
@@ -127,10 +137,13 @@ export class EntryCollector {
   }
 
   /** A hint that something happened at `path`: looks at the file there at once. What that misses the next scan finds. */
-  async hint(path: string): Promise<void> {
+  async hint(path: string, renamed = false): Promise<void> {
     const discovery = this.#discovery;
+    discovery?.touched(path);
     // Before the first scan it is not known which files are new.
     if (!discovery || !this.#scannedNow || this.#stop.signal.aborted) return;
+    if (renamed && discovery.leadsOn(path)) void this.#scanBelow(path);
+    if (!discovery.matches(path)) return;
     this.#hints++;
     try {
       const file = await discovery.look(path).catch(() => undefined);
@@ -145,12 +158,22 @@ export class EntryCollector {
   /** Stops reading until the next `apply`; what is on its way may still arrive. */
   halt(): void {
     this.#stop.abort();
+    this.#watcher?.close();
     for (const source of this.#sources) source.pause();
   }
 
   /** Positions stay. */
   close(): void {
     this.#sources.close();
+  }
+
+  /** A folder that has come may have files already. */
+  async #scanBelow(path: string): Promise<void> {
+    const isFolder = await stat(path).then(
+      (stats) => stats.isDirectory(),
+      () => false,
+    );
+    if (isFolder) await this.scan();
   }
 
   #directAll(): void {
@@ -191,6 +214,7 @@ export class EntryCollector {
     void this.#partitions.look(this.#entry.topic);
     const found = await discovery.scan(signal).catch(() => undefined);
     if (!found || signal.aborted || discovery !== this.#discovery) return;
+    this.#watcher?.sweep();
     const start = (file: FoundFile) => this.#start(file);
     const rules = { start, matches: (path: string) => discovery.matches(path), folders: discovery.bases };
     const errors = await this.#sources.reconcile(found, rules, signal);

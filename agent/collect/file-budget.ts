@@ -1,7 +1,7 @@
-import { closeSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { type Clock, systemClock } from '../../runtime/clock.ts';
-import { type FoundFile, foundFile } from './discovery.ts';
-import { fstat, openToRead } from './file-io.ts';
+import { closeFile, fstat, openToRead } from './file-io.ts';
+import { type FoundFile, foundFile } from './found-file.ts';
 
 /** Left for connections, the state, folders that are read, and whatever else the process opens. */
 const RESERVE = 128;
@@ -50,13 +50,16 @@ export class FileBudget {
     this.#clock = clock;
   }
 
-  /** Opens a file to read it, and says what it is. Rejects with BudgetError when there may be no more, and when it is no regular file. */
-  async open(path: string): Promise<{ fd: number; file: FoundFile }> {
+  /**
+   * Opens a file to read it, and says what it is. Rejects with BudgetError when there may be no more, and when it is no regular file. `isLocal`: as
+   * it was found.
+   */
+  async open(path: string, isLocal = false): Promise<{ fd: number; file: FoundFile }> {
     this.#take();
     let fd: number | undefined;
     try {
-      fd = await openToRead(path);
-      const file = foundFile(path, await fstat(fd, { bigint: true }));
+      fd = await openToRead(path, isLocal);
+      const file = foundFile(path, await fstat(fd));
       if (file) return { fd, file };
       throw new Error('is no regular file any more');
     } catch (error) {
@@ -68,7 +71,7 @@ export class FileBudget {
 
   /** Closes a file that was opened here. */
   close(fd: number): void {
-    closeSync(fd);
+    closeFile(fd);
     this.#gaveBack();
   }
 

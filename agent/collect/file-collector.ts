@@ -6,15 +6,13 @@ import type { IntentSegment } from '../state/intent-store.ts';
 import type { StateDatabase } from '../state/state-database.ts';
 import { StateKeeper } from '../state/state-keeper.ts';
 import { type CollectTools, EntryCollector } from './entry-collector.ts';
-import { FileWatcher, type HintKind } from './file-watcher.ts';
+import { FileWatchers } from './file-watcher.ts';
 import { observeEntry, observeFiles, observeHealth, Totals } from './observe.ts';
 import { tellLosses } from './segment-losses.ts';
 import type { Source } from './source.ts';
 
 /** How long what was acknowledged may have no marker. */
 const MARK_INTERVAL_MS = 1_000;
-/** Hints about folders come in swarms: one scan answers many. */
-const HINT_SETTLE_MS = 50;
 const DRAIN_POLL_MS = 20;
 /** While `--once` waits. */
 const WAITING_INTERVAL_MS = 10_000;
@@ -42,14 +40,11 @@ export class FileCollector implements Collector {
   readonly #audit: AuditLog | undefined;
   readonly #tools: CollectTools;
   readonly #totals: Totals;
-  readonly #watcher: FileWatcher;
   readonly #entries = new Map<string, EntryCollector>();
   /** Stopped entries whose last batches have no answer yet. */
   readonly #leaving = new Map<string, EntryCollector>();
   readonly #listeners: (() => void)[] = [];
   readonly #stop = new AbortController();
-  readonly #hinted = new Set<EntryCollector>();
-  #hintTimer: Promise<void> | undefined;
   #changeTimer: Promise<void> | undefined;
   #settling: Promise<void> | undefined;
 
@@ -59,12 +54,13 @@ export class FileCollector implements Collector {
     this.#facts = tools.facts;
     this.#audit = tools.audit;
     this.#totals = new Totals(tools.clock);
+    const watchers = new FileWatchers(tools.logger);
     this.#tools = {
       ...tools,
       onDelivered: (segment, source) => this.#delivered(segment, source),
       onStateChange: () => this.changed(),
+      watcher: (onHint) => watchers.create(onHint),
     };
-    this.#watcher = new FileWatcher(tools.logger, (path, kind) => this.#hint(path, kind));
   }
 
   #delivered(segment: IntentSegment, source: Source): void {
@@ -93,7 +89,6 @@ export class FileCollector implements Collector {
       this.#leaving.delete(entry.uid);
       this.#entries.set(entry.uid, collector);
       collector.apply(entry);
-      this.#watch(collector);
       scans.push(collector.scan());
     }
     // Entries that come later were not collected when positions were lost.
@@ -189,39 +184,12 @@ export class FileCollector implements Collector {
     if (!all.every((entry) => entry.settled)) {
       logger.warn('stopping with batches that Kafka has not answered; their lines are read again at the next start');
     }
-    await this.#watcher.close();
   }
 
   #remove(uid: string, collector: EntryCollector): void {
     this.#entries.delete(uid);
     this.#leaving.set(uid, collector);
     collector.halt();
-    this.#watcher.watch(uid, []);
-  }
-
-  #watch(collector: EntryCollector): void {
-    const { discovery } = collector;
-    if (!discovery) return;
-    const matches = (path: string) => discovery.matches(path);
-    const depthOf = (base: string) => discovery.depth(base);
-    this.#watcher.watch(
-      collector.entry.uid,
-      discovery.bases.map((base) => ({ base, matches, depth: depthOf(base) })),
-    );
-  }
-
-  /** A file is looked at by itself; a folder needs a scan, one for many hints. */
-  #hint(path: string, kind: HintKind): void {
-    for (const collector of this.#entries.values()) {
-      if (kind === 'folder') this.#hinted.add(collector);
-      else void collector.hint(path);
-    }
-    if (this.#hinted.size === 0) return;
-    this.#hintTimer ??= this.#tools.clock.sleep(HINT_SETTLE_MS).then(() => {
-      this.#hintTimer = undefined;
-      for (const collector of this.#hinted) void collector.scan();
-      this.#hinted.clear();
-    });
   }
 
   async #scanLoop(): Promise<void> {

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { readAt } from './file-io.ts';
 
 const HEAD_BYTES_MAX = 1024;
@@ -62,5 +62,5 @@ export async function beginAlike(one: number, other: number, end: number): Promi
 }
 
 function hashOf(bytes: Buffer): string {
-  return createHash('sha256').update(bytes).digest('hex');
+  return hash('sha256', bytes, 'hex');
 }

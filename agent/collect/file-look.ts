@@ -36,7 +36,7 @@ export async function lookAt(
   const marker = known.marker.end === acknowledged ? known.marker : await readMarker(fd, acknowledged);
   const head = await compareHead(fd, known.head);
   if (!marker || !head || !(await hasMarker(fd, known.marker))) return undefined;
-  const stat = await fstat(fd, { bigint: true });
+  const stat = await fstat(fd);
   if (stat.size < read) return undefined;
   return {
     head,

@@ -10,7 +10,7 @@ import { ContiguousPosition } from './contiguous-position.ts';
 import { encodeSegment } from './encode-segment.ts';
 import type { FileBudget } from './file-budget.ts';
 import { compareHead, hasMarker } from './file-head.ts';
-import { fileKey } from './known-files.ts';
+import { fileKey } from './found-file.ts';
 import { findMoved } from './missing-files.ts';
 import { tellLosses } from './segment-losses.ts';
 import { NOT_OPEN, type Source } from './source.ts';

@@ -1,11 +1,7 @@
 import type { Checkpoint } from '../state/checkpoint-store.ts';
-import type { FoundFile } from './discovery.ts';
 import { compareHead, type FileHead, hasMarker } from './file-head.ts';
-
-/** Which file it is, as long as it lives. */
-export function fileKey({ device, inode }: { device: bigint; inode: bigint }): string {
-  return `${device}:${inode}`;
-}
+import { type FoundFile, fileKey } from './found-file.ts';
+import type { Scan } from './scan.ts';
 
 /** Generations that were read before, by this process or a former one, and whose files are not open now. */
 export class KnownFiles {
@@ -47,10 +43,10 @@ export class KnownFiles {
       );
   }
 
-  /** Takes out the complete ones whose files are not among `keys`, but for `max` of them: they need not be known for ever. */
-  forgetOldest(keys: ReadonlySet<string>, max: number): Checkpoint[] {
+  /** Takes out the complete ones whose files are not found, but for `max` of them: they need not be known for ever. */
+  forgetOldest(scan: Pick<Scan, 'keys'>, max: number): Checkpoint[] {
     const complete = [...this].filter(
-      (one) => (one.phase === 'sealed' || one.phase === 'away') && !keys.has(fileKey(one)),
+      (one) => (one.phase === 'sealed' || one.phase === 'away') && !scan.keys.has(fileKey(one)),
     );
     const forgotten = complete.slice(0, -max);
     for (const checkpoint of forgotten) this.delete(checkpoint);

@@ -1,11 +1,13 @@
 import type { Checkpoint } from '../state/checkpoint-store.ts';
 import { Copies, originalsOf } from './copies.ts';
-import type { FoundFile, StartRule } from './discovery.ts';
+import type { StartRule } from './discovery.ts';
 import type { Endings } from './endings.ts';
 import { compareHead, EMPTY_HEAD, isCompressed } from './file-head.ts';
 import { stampOf } from './file-look.ts';
-import { birthOf, fileKey, type KnownFiles } from './known-files.ts';
+import type { FoundFile } from './found-file.ts';
+import { birthOf, type KnownFiles } from './known-files.ts';
 import { lineStartBefore } from './line-starts.ts';
+import type { Scan } from './scan.ts';
 import { NOT_OPEN, type Source } from './source.ts';
 import type { SourceFiles } from './source-files.ts';
 import type { SourceSetTools } from './source-set.ts';
@@ -41,7 +43,7 @@ export class Recogniser {
     if (present) return present;
     const sealed = this.#known.untouched(found);
     if (sealed?.path === found.path || this.#compressed.has(archiveKey(found))) return undefined;
-    const opened = this.#opening.then(() => this.#open(found.path, start));
+    const opened = this.#opening.then(() => this.#open(found, start));
     this.#opening = opened.catch(() => {});
     return opened;
   }
@@ -63,10 +65,10 @@ export class Recogniser {
   }
 
   /** Forgets what was noted of files that are not there any more. */
-  keepOnly(files: readonly FoundFile[], keys: ReadonlySet<string>): void {
-    this.#copies.keepOnly(keys);
+  keepOnly(scan: Scan): void {
+    if (this.#copies.any) this.#copies.keepOnly(scan.keys);
     if (this.#compressed.size === 0) return;
-    const archives = new Set(files.map(archiveKey));
+    const archives = new Set(scan.found.files.map(archiveKey));
     for (const key of this.#compressed) if (!archives.has(key)) this.#compressed.delete(key);
   }
 
@@ -84,8 +86,8 @@ export class Recogniser {
   }
 
   /** What is at `path` by now may be another file than was seen there: its descriptor tells. */
-  async #open(path: string, start: StartRule): Promise<Source | undefined> {
-    const { fd, file } = await this.#files.open(path);
+  async #open(found: FoundFile, start: StartRule): Promise<Source | undefined> {
+    const { fd, file } = await this.#files.open(found.path, found.local);
     try {
       const source = this.#tracked.of(file) ?? (await this.#recognise(fd, file, start));
       if (source?.fd !== fd) this.#files.closeUnread(fd);
@@ -160,7 +162,7 @@ export class Recogniser {
 }
 
 function archiveKey(file: FoundFile): string {
-  return `${fileKey(file)}:${file.size}:${file.touchedNs}`;
+  return `${file.key}:${file.size}:${file.touchedNs}`;
 }
 
 function isSameBirth({ bornMs }: Checkpoint, file: FoundFile): boolean {

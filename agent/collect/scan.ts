@@ -1,16 +1,33 @@
-import type { FoundFile, ScanResult, ScanRules } from './discovery.ts';
+import type { ScanResult, ScanRules } from './discovery.ts';
+import type { FoundFile } from './found-file.ts';
 import type { Source } from './source.ts';
 
 /** What one scan knows. */
 export interface Scan {
   rules: ScanRules;
   found: ScanResult;
-  /** The keys of the files found. */
-  keys: ReadonlySet<string>;
+  /** The keys of the files found; made when they are asked for. */
+  readonly keys: ReadonlySet<string>;
   /** Sources that are at a path of the entry's, and what was found there. */
   present: Map<Source, FoundFile>;
   errors: Map<string, string>;
   /** Some files could not be opened, for too many are open. */
   waiting: boolean;
   signal: AbortSignal;
+}
+
+export function beginScan(found: ScanResult, rules: ScanRules, signal: AbortSignal): Scan {
+  let keys: ReadonlySet<string> | undefined;
+  return {
+    rules,
+    found,
+    get keys() {
+      keys ??= new Set(found.files.map(({ key }) => key));
+      return keys;
+    },
+    present: new Map(),
+    errors: new Map(),
+    waiting: false,
+    signal,
+  };
 }

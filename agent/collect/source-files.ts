@@ -2,7 +2,7 @@ import { fstatSync } from 'node:fs';
 import type { Clock } from '../../runtime/clock.ts';
 import { errorCode } from '../../runtime/errors.ts';
 import { BudgetError, type FileBudget, type Holder } from './file-budget.ts';
-import { fileKey } from './known-files.ts';
+import { fileKey } from './found-file.ts';
 import { NOT_OPEN, type Source } from './source.ts';
 
 /** How long a scan waits, once, for another file to be done with. */
@@ -28,10 +28,10 @@ export class SourceFiles {
   }
 
   /** Opens a file that is not known yet, after some time when there must be room first. Rejects as the budget does. */
-  async open(path: string): ReturnType<FileBudget['open']> {
+  async open(path: string, isLocal = false): ReturnType<FileBudget['open']> {
     for (;;) {
       try {
-        return await this.#budget.open(path);
+        return await this.#budget.open(path, isLocal);
       } catch (error) {
         if (!(error instanceof BudgetError) || this.#waitedInVain) throw error;
         this.#waitedInVain = !(await this.#turn());
@@ -99,7 +99,7 @@ export class SourceFiles {
     if (source.fd !== NOT_OPEN) return true;
     try {
       const { fd, file } = await this.#budget.open(source.path);
-      if (fileKey(file) === fileKey(source) && source.state !== 'CLOSED') {
+      if (file.key === fileKey(source) && source.state !== 'CLOSED') {
         source.fd = fd;
         this.used(source);
         return true;

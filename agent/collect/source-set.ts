@@ -5,15 +5,17 @@ import type { Charset } from '../deliver/charset.ts';
 import { type CheckpointStore, isOver } from '../state/checkpoint-store.ts';
 import type { FactLog } from '../state/facts.ts';
 import type { IntentSegment } from '../state/intent-store.ts';
-import { type FoundFile, isHidden, type ScanResult, type ScanRules, type StartRule } from './discovery.ts';
+import { isHidden, type ScanResult, type ScanRules, type StartRule } from './discovery.ts';
 import { Endings } from './endings.ts';
 import { BudgetError, type FileBudget } from './file-budget.ts';
 import { hasChanged } from './file-look.ts';
 import type { FormerBatches } from './former-batches.ts';
-import { fileKey, KnownFiles } from './known-files.ts';
+import type { FoundFile } from './found-file.ts';
+import { KnownFiles } from './known-files.ts';
 import { Pins } from './pins.ts';
 import { Recogniser } from './recogniser.ts';
-import type { Scan } from './scan.ts';
+import { beginScan, type Scan } from './scan.ts';
+import { Slices } from './slices.ts';
 import { NOT_OPEN, type Source } from './source.ts';
 import { SourceFiles } from './source-files.ts';
 import { TrackedSources } from './tracked-sources.ts';
@@ -86,13 +88,13 @@ export class SourceSet {
 
   /** Takes in what a scan found, and looks at each source; returns the errors by path. Stops early when `signal` is aborted. */
   async reconcile(found: ScanResult, rules: ScanRules, signal: AbortSignal): Promise<Map<string, string>> {
-    const keys = new Set(found.files.map(fileKey));
     const before = new Set(this.#tracked);
-    const scan: Scan = { rules, found, keys, present: new Map(), errors: new Map(), waiting: false, signal };
+    const scan = beginScan(found, rules, signal);
     this.#files.scanBegins();
+    const unmet = this.#findPresent(scan);
     // What is known goes first: what is new may be the copy of one that was truncated, or is nowhere.
     const isKnown = (file: FoundFile) => this.#tracked.of(file) !== undefined || this.#known.mayHave(file);
-    const { known = [], fresh = [] } = Object.groupBy(found.files, (file) => (isKnown(file) ? 'known' : 'fresh'));
+    const { known = [], fresh = [] } = Object.groupBy(unmet, (file) => (isKnown(file) ? 'known' : 'fresh'));
     await this.#meetAll(known, scan);
     if (!signal.aborted) await this.#vanished.seek(scan);
     const ended = this.#endings.sources;
@@ -109,8 +111,8 @@ export class SourceSet {
     }
     this.#endings.conclude(ended);
     this.#tools.budget.keepWithin();
-    this.#recogniser.keepOnly(found.files, keys);
-    for (const { entryUid, generation } of this.#known.forgetOldest(keys, COMPLETE_KNOWN_MAX))
+    this.#recogniser.keepOnly(scan);
+    for (const { entryUid, generation } of this.#known.forgetOldest(scan, COMPLETE_KNOWN_MAX))
       this.#tools.store.remove(entryUid, generation);
     return scan.errors;
   }
@@ -142,15 +144,29 @@ export class SourceSet {
     this.#tracked.close();
   }
 
+  /** Most files are where they were: there is nothing to recognise. Returns the others. */
+  #findPresent({ found, present }: Scan): FoundFile[] {
+    const others: FoundFile[] = [];
+    for (const file of found.files) {
+      const source = this.#tracked.at(file.path);
+      if (source && isWhereItWas(source, file) && source.sealed === this.#tools.once && !this.#unwanted.has(source))
+        present.set(source, file);
+      else others.push(file);
+    }
+    return others;
+  }
+
   async #meetAll(files: readonly FoundFile[], scan: Scan): Promise<void> {
-    const atPath = new Map(files.map((file) => [file.path, fileKey(file)]));
+    const atPath = new Map(files.map((file) => [file.path, file.key]));
+    const slices = new Slices();
     for (const file of files) {
+      if (slices.over) await slices.next();
       if (scan.signal.aborted) return;
       try {
         const source = await this.#recogniser.sourceOf(file, scan.rules.start);
         if (!source || scan.present.has(source)) continue;
         // One with several names keeps the one that it has.
-        const stays = atPath.get(source.path) === fileKey(file);
+        const stays = atPath.get(source.path) === file.key;
         this.#isAt(source, stays ? source.path : file.path);
         scan.present.set(source, file);
       } catch (error) {
@@ -243,4 +259,10 @@ export class SourceSet {
     }
     this.#tools.onStateChange();
   }
+}
+
+/** The same file at the same path, and nothing else is going on with it. */
+function isWhereItWas({ path, state, phase, device, inode }: Source, file: FoundFile): boolean {
+  const calm = (state === 'READING' || state === 'PAUSED') && phase === 'live';
+  return calm && path === file.path && inode === file.inode && device === file.device;
 }

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { type Checkpoint, isOver, newCheckpoint } from '../state/checkpoint-store.ts';
 import type { IntentSegment } from '../state/intent-store.ts';
-import type { FoundFile } from './discovery.ts';
 import type { Endings } from './endings.ts';
-import { fileKey } from './known-files.ts';
+import type { FoundFile } from './found-file.ts';
+import { fileKey } from './found-file.ts';
 import { NOT_OPEN, Source } from './source.ts';
 import type { SourceFiles } from './source-files.ts';
 import type { SourceSetTools } from './source-set.ts';

@@ -1,8 +1,9 @@
 import { dirname } from 'node:path';
 import { errorText } from '../../runtime/errors.ts';
 import type { Checkpoint } from '../state/checkpoint-store.ts';
-import { isAtOrBelow, isHidden } from './discovery.ts';
-import { fileKey, type KnownFiles } from './known-files.ts';
+import { isHidden } from './discovery.ts';
+import { fileKey, isAtOrBelow } from './found-file.ts';
+import type { KnownFiles } from './known-files.ts';
 import { findMoved, isMounted } from './missing-files.ts';
 import type { Recogniser } from './recogniser.ts';
 import type { Scan } from './scan.ts';
@@ -82,6 +83,7 @@ export class VanishedFiles {
   }
 }
 
-function isMissing(file: Checkpoint, { rules, found, keys }: Scan): boolean {
-  return !keys.has(fileKey(file)) && rules.matches(file.path) && !isHidden(file.path, found);
+function isMissing(file: Checkpoint, scan: Scan): boolean {
+  const { rules, found } = scan;
+  return !scan.keys.has(fileKey(file)) && rules.matches(file.path) && !isHidden(file.path, found);
 }

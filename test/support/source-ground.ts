@@ -1,13 +1,8 @@
 import { stat, writeFile } from 'node:fs/promises';
-import {
-  Discovery,
-  type FoundFile,
-  foundFile,
-  type ScanResult,
-  type StartRule,
-} from '../../agent/collect/discovery.ts';
+import { Discovery, type ScanResult, type StartRule } from '../../agent/collect/discovery.ts';
 import { FileBudget } from '../../agent/collect/file-budget.ts';
 import { FormerBatches } from '../../agent/collect/former-batches.ts';
+import { type FoundFile, foundFile } from '../../agent/collect/found-file.ts';
 import type { Source } from '../../agent/collect/source.ts';
 import { SourceSet } from '../../agent/collect/source-set.ts';
 import type { FormatFacts } from '../../agent/deliver/line-format.ts';

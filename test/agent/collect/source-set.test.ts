@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { appendFile, rename, stat, truncate, unlink, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { test } from 'node:test';
-import { type FoundFile, foundFile } from '../../../agent/collect/discovery.ts';
+import { type FoundFile, foundFile } from '../../../agent/collect/found-file.ts';
 import type { Source } from '../../../agent/collect/source.ts';
 import { RecordBuffer } from '../../../agent/deliver/record-buffer.ts';
 import type { Segment } from '../../../agent/deliver/route.ts';

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { appendFile, link, rename, stat, symlink, unlink, utimes, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
+import { fileKey } from '../../../agent/collect/found-file.ts';
 import { KnownFiles } from '../../../agent/collect/known-files.ts';
 import { type Checkpoint, newCheckpoint } from '../../../agent/state/checkpoint-store.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -210,7 +211,17 @@ test('inode numbers above 2^53 that are the same as a double are two files', asy
   const known = new KnownFiles(rows);
   await using dir = await tempDir();
   const { on, source } = await begun(dir, 'one\n');
-  const found = { device: 1n, inode: inode + 1n, path: '/x', size: 4, changedMs: 0, touchedNs: 0n, bornMs: 0 };
+  const file = { device: 1n, inode: inode + 1n };
+  const found = {
+    ...file,
+    path: '/x',
+    key: fileKey(file),
+    size: 4,
+    changedMs: 0,
+    touchedNs: 0n,
+    bornMs: 0,
+    local: false,
+  };
   const taken = await known.take(source.fd, found);
   assert.deepEqual([taken.known?.generation, taken.gone], [`g${inode + 1n}`, []]);
   assert.deepEqual([...known], [rows[0]]);

@@ -95,6 +95,15 @@ export class Discovery {
     return false;
   }
 
+  /** What the last scan found in the folder at `path`; it is not to be changed. */
+  folderAt(path: string): Folder | undefined {
+    for (const walk of this.#walks) {
+      const folder = walk.folderAt(path);
+      if (folder) return folder;
+    }
+    return undefined;
+  }
+
   /** Something happened at `path`: the next scan looks at it. */
   touched(path: string): void {
     const matched = this.#paths.get(path);

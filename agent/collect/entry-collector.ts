@@ -1,15 +1,14 @@
-import { stat } from 'node:fs/promises';
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import { entryViolations, withEntryDefaults } from '../../proto/rules/entry-rules.ts';
 import { charsetOf } from '../deliver/charset.ts';
 import { type LineFormat, lineFormat } from '../deliver/line-format.ts';
 import type { Compression } from '../deliver/record-batch.ts';
 import type { Router } from '../deliver/router.ts';
+import { BetweenScans, type Hinted } from './between-scans.ts';
 import { Discovery } from './discovery.ts';
-import type { FileWatcher, OnHint } from './file-watcher.ts';
+import type { FileWatcher, WatchEvents } from './file-watcher.ts';
 import { formatFacts } from './format-facts.ts';
 import type { FoundFile } from './found-file.ts';
-import { HintQueue } from './hint-queue.ts';
 import type { Source } from './source.ts';
 import { SourceSet, type SourceSetTools } from './source-set.ts';
 import { TopicPartitions } from './topic-partitions.ts';
@@ -25,7 +24,7 @@ export interface CollectTools extends SourceSetTools {
   /** Positions were lost: files that are there are read from their beginning. */
   lost: boolean;
   /** Without it there are no hints. */
-  watcher?(onHint: OnHint): FileWatcher;
+  watcher?(events: WatchEvents): FileWatcher;
 }
 
 /** One entry on this agent: its revision, its files, where their lines go, and what troubles it. */
@@ -36,7 +35,7 @@ export class EntryCollector {
   #entry: Entry;
   #discovery: Discovery | undefined;
   readonly #partitions: TopicPartitions;
-  readonly #watcher: FileWatcher | undefined;
+  readonly #between: BetweenScans | undefined;
   #invalid = '';
   #fileErrors: ReadonlyMap<string, string> = new Map();
   #scanning: Promise<void> | undefined;
@@ -59,8 +58,21 @@ export class EntryCollector {
     this.#sources = new SourceSet(entry.uid, { ...tools, charset }, (source) => this.#direct(source));
     const globs = tools.store.scannedGlobs(entry.uid);
     this.#scanned = globs && new Discovery(globs);
-    const hinted = new HintQueue(tools.clock, (path, renamed) => void this.hint(path, renamed));
-    this.#watcher = tools.watcher?.((path, renamed) => hinted.add(path, renamed));
+    const { watcher } = tools;
+    const meet: Hinted['meet'] = (path, look) => this.#meet(path, look);
+    const discovery = () => (this.#stop.signal.aborted ? undefined : this.#discovery);
+    const scanned = () => this.#scannedNow;
+    const hinted: Hinted = {
+      meet,
+      scan: () => this.scan(),
+      get discovery() {
+        return discovery();
+      },
+      get scanned() {
+        return scanned();
+      },
+    };
+    this.#between = watcher && new BetweenScans(hinted, tools.clock, watcher);
   }
 
   /** The revision in force, its defaults written out. */
@@ -111,12 +123,7 @@ export class EntryCollector {
       for (const source of this.#sources) source.pause();
       return;
     }
-    const watcher = this.#watcher;
-    const hints = watcher && {
-      watch: (...what: Parameters<FileWatcher['watch']>) => watcher.watch(...what),
-      lost: () => watcher.lost(),
-    };
-    this.#discovery = new Discovery(this.#entry, hints);
+    this.#discovery = new Discovery(this.#entry, this.#between?.hints);
     this.#sinceMs = this.#tools.clock.nowMs();
     this.#scannedNow = false;
     this.#directAll();
@@ -136,29 +143,10 @@ export class EntryCollector {
     return this.#scanning;
   }
 
-  /** A hint that something happened at `path`: looks at the file there at once. What that misses the next scan finds. */
-  async hint(path: string, renamed = false): Promise<void> {
-    const discovery = this.#discovery;
-    discovery?.touched(path);
-    // Before the first scan it is not known which files are new.
-    if (!discovery || !this.#scannedNow || this.#stop.signal.aborted) return;
-    if (renamed && discovery.leadsOn(path)) void this.#scanBelow(path);
-    if (!discovery.matches(path)) return;
-    this.#hints++;
-    try {
-      const file = await discovery.look(path).catch(() => undefined);
-      if (discovery === this.#discovery) await this.#sources.meet(path, file, (met) => this.#start(met));
-    } catch {
-      // It can't be opened: the scan tells of that, if it lasts.
-    } finally {
-      this.#hints--;
-    }
-  }
-
   /** Stops reading until the next `apply`; what is on its way may still arrive. */
   halt(): void {
     this.#stop.abort();
-    this.#watcher?.close();
+    this.#between?.stop();
     for (const source of this.#sources) source.pause();
   }
 
@@ -167,13 +155,18 @@ export class EntryCollector {
     this.#sources.close();
   }
 
-  /** A folder that has come may have files already. */
-  async #scanBelow(path: string): Promise<void> {
-    const isFolder = await stat(path).then(
-      (stats) => stats.isDirectory(),
-      () => false,
-    );
-    if (isFolder) await this.scan();
+  /** Looks at one path, for a hint. What that misses the next scan finds. */
+  async #meet(path: string, look: Parameters<Hinted['meet']>[1]): Promise<void> {
+    const discovery = this.#discovery;
+    this.#hints++;
+    try {
+      const file = await Promise.resolve(look()).catch(() => undefined);
+      if (discovery === this.#discovery) await this.#sources.meet(path, file, (met) => this.#start(met));
+    } catch {
+      // It can't be opened: the scan tells of that, if it lasts.
+    } finally {
+      this.#hints--;
+    }
   }
 
   #directAll(): void {
@@ -214,7 +207,7 @@ export class EntryCollector {
     void this.#partitions.look(this.#entry.topic);
     const found = await discovery.scan(signal).catch(() => undefined);
     if (!found || signal.aborted || discovery !== this.#discovery) return;
-    this.#watcher?.sweep();
+    this.#between?.scanned();
     const start = (file: FoundFile) => this.#start(file);
     const rules = { start, matches: (path: string) => discovery.matches(path), folders: discovery.bases };
     const errors = await this.#sources.reconcile(found, rules, signal);

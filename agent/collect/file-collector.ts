@@ -59,7 +59,7 @@ export class FileCollector implements Collector {
       ...tools,
       onDelivered: (segment, source) => this.#delivered(segment, source),
       onStateChange: () => this.changed(),
-      watcher: (onHint) => watchers.create(onHint),
+      watcher: (events) => watchers.create(events),
     };
   }
 

@@ -57,6 +57,10 @@ export class FolderWalk {
     this.#paths = paths;
   }
 
+  folderAt(path: string): Folder | undefined {
+    return this.#folders.get(path);
+  }
+
   /** Rejects only when aborted. */
   async run(walk: Walk): Promise<void> {
     await this.#enter(this.base, this.#depth, true, walk);

@@ -4,7 +4,7 @@ import { Slices } from './slices.ts';
 /** What happens at the same moment is looked at together. */
 const SETTLE_MS = 1;
 /** A file that is written all the time is looked at so often. */
-const INTERVAL_MS = 200;
+const INTERVAL_MS = 50;
 
 /** Hints of one entry: the first is followed at once, and what comes in swarms is gathered, each path once. */
 export class HintQueue {

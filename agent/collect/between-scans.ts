@@ -1,0 +1,88 @@
+import { stat, statSync } from 'node:fs';
+import type { Clock } from '../../runtime/clock.ts';
+import { BusyFolders } from './busy-folders.ts';
+import type { Discovery, Hints } from './discovery.ts';
+import type { FileWatcher, WatchEvents } from './file-watcher.ts';
+import type { FoundFile } from './found-file.ts';
+import { HintQueue } from './hint-queue.ts';
+
+/** The entry that the hints are for. */
+export interface Hinted {
+  /** undefined while nothing is to be looked for. */
+  readonly discovery: Discovery | undefined;
+  /** Before the first scan it is not known which files are new. */
+  readonly scanned: boolean;
+  /** Looks at what is at a path now. Never rejects. */
+  meet(path: string, look: () => FoundFile | undefined | Promise<FoundFile | undefined>): Promise<void>;
+  scan(): Promise<void>;
+}
+
+/** Makes delivery faster than scans are: follows the hints of one entry. What they miss the next scan finds. */
+export class BetweenScans {
+  readonly #entry: Hinted;
+  readonly #watcher: FileWatcher;
+  readonly #queue: HintQueue;
+  readonly #busy: BusyFolders;
+
+  constructor(entry: Hinted, clock: Clock, createWatcher: (events: WatchEvents) => FileWatcher) {
+    this.#entry = entry;
+    this.#queue = new HintQueue(clock, (path, renamed) => this.#follow(path, renamed));
+    this.#watcher = createWatcher({
+      onHint: (path, renamed) => this.#queue.add(path, renamed),
+      mayBeBusy: (folder) => entry.discovery?.folderAt(folder)?.local === true,
+      onBusy: () => this.#busy.start(),
+    });
+    this.#busy = new BusyFolders({
+      clock,
+      busy: this.#watcher.busy,
+      folderAt: (path) => entry.discovery?.folderAt(path),
+      checkNames: (folder) => this.#checkNames(folder),
+      onChange: (matched) => {
+        if (entry.scanned) void entry.meet(matched.path, () => matched.file);
+      },
+    });
+  }
+
+  /** For a discovery to be told. */
+  get hints(): Hints {
+    return {
+      watch: (path, key, kind) => this.#watcher.watch(path, key, kind),
+      lost: () => this.#watcher.lost(),
+    };
+  }
+
+  /** A scan has asked for all that is to be watched. */
+  scanned(): void {
+    this.#watcher.sweep();
+  }
+
+  /** Nothing is watched until the next scan. */
+  stop(): void {
+    this.#watcher.close();
+  }
+
+  #follow(path: string, renamed: boolean): void {
+    const { discovery } = this.#entry;
+    if (!discovery) return;
+    discovery.touched(path);
+    if (!this.#entry.scanned) {
+      void this.#entry.scan();
+      return;
+    }
+    if (renamed && discovery.leadsOn(path)) this.#scanBelow(path);
+    if (discovery.matches(path)) void this.#entry.meet(path, () => discovery.look(path));
+  }
+
+  /** A folder that has come may have files already. */
+  #scanBelow(path: string): void {
+    stat(path, (_absent, stats) => {
+      if (stats?.isDirectory()) void this.#entry.scan();
+    });
+  }
+
+  #checkNames(path: string): void {
+    const read = this.#entry.discovery?.folderAt(path);
+    const stats = statSync(path, { bigint: true, throwIfNoEntry: false });
+    if (stats?.ctimeNs !== read?.touchedNs) void this.#entry.scan();
+  }
+}

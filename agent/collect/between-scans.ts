@@ -9,9 +9,9 @@ import { HintQueue } from './hint-queue.ts';
 /** The entry that the hints are for. */
 export interface Hinted {
   /** undefined while nothing is to be looked for. */
-  readonly discovery: Discovery | undefined;
+  discovery(): Discovery | undefined;
   /** Before the first scan it is not known which files are new. */
-  readonly scanned: boolean;
+  scanned(): boolean;
   /** Looks at what is at a path now. Never rejects. */
   meet(path: string, look: () => FoundFile | undefined | Promise<FoundFile | undefined>): Promise<void>;
   scan(): Promise<void>;
@@ -29,16 +29,16 @@ export class BetweenScans {
     this.#queue = new HintQueue(clock, (path, renamed) => this.#follow(path, renamed));
     this.#watcher = createWatcher({
       onHint: (path, renamed) => this.#queue.add(path, renamed),
-      mayBeBusy: (folder) => entry.discovery?.folderAt(folder)?.local === true,
+      mayBeBusy: (folder) => entry.discovery()?.folderAt(folder)?.local === true,
       onBusy: () => this.#busy.start(),
     });
     this.#busy = new BusyFolders({
       clock,
       busy: this.#watcher.busy,
-      folderAt: (path) => entry.discovery?.folderAt(path),
+      folderAt: (path) => entry.discovery()?.folderAt(path),
       checkNames: (folder) => this.#checkNames(folder),
       onChange: (matched) => {
-        if (entry.scanned) void entry.meet(matched.path, () => matched.file);
+        if (entry.scanned()) void entry.meet(matched.path, () => matched.file);
       },
     });
   }
@@ -62,10 +62,10 @@ export class BetweenScans {
   }
 
   #follow(path: string, renamed: boolean): void {
-    const { discovery } = this.#entry;
+    const discovery = this.#entry.discovery();
     if (!discovery) return;
     discovery.touched(path);
-    if (!this.#entry.scanned) {
+    if (!this.#entry.scanned()) {
       void this.#entry.scan();
       return;
     }
@@ -81,7 +81,7 @@ export class BetweenScans {
   }
 
   #checkNames(path: string): void {
-    const read = this.#entry.discovery?.folderAt(path);
+    const read = this.#entry.discovery()?.folderAt(path);
     const stats = statSync(path, { bigint: true, throwIfNoEntry: false });
     if (stats?.ctimeNs !== read?.touchedNs) void this.#entry.scan();
   }

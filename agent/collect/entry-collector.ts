@@ -1,7 +1,6 @@
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import { entryViolations, withEntryDefaults } from '../../proto/rules/entry-rules.ts';
 import { charsetOf } from '../deliver/charset.ts';
-import { type LineFormat, lineFormat } from '../deliver/line-format.ts';
 import type { Compression } from '../deliver/record-batch.ts';
 import type { Router } from '../deliver/router.ts';
 import { BetweenScans, type Hinted } from './between-scans.ts';
@@ -9,6 +8,7 @@ import { Discovery } from './discovery.ts';
 import type { FileWatcher, WatchEvents } from './file-watcher.ts';
 import { formatFacts } from './format-facts.ts';
 import type { FoundFile } from './found-file.ts';
+import { LineFormats } from './line-formats.ts';
 import type { Source } from './source.ts';
 import { SourceSet, type SourceSetTools } from './source-set.ts';
 import { TopicPartitions } from './topic-partitions.ts';
@@ -34,6 +34,7 @@ export class EntryCollector {
   #stop = new AbortController();
   #entry: Entry;
   #discovery: Discovery | undefined;
+  #formats: LineFormats;
   readonly #partitions: TopicPartitions;
   readonly #between: BetweenScans | undefined;
   #invalid = '';
@@ -53,24 +54,18 @@ export class EntryCollector {
     this.#entry = entry;
     this.#tools = tools;
     this.#lost = tools.lost;
+    this.#formats = new LineFormats(formatFacts(entry, tools.host));
     this.#partitions = new TopicPartitions(tools, () => this.#directAll());
     const charset = () => charsetOf(formatFacts(this.#entry, tools.host));
     this.#sources = new SourceSet(entry.uid, { ...tools, charset }, (source) => this.#direct(source));
     const globs = tools.store.scannedGlobs(entry.uid);
     this.#scanned = globs && new Discovery(globs);
     const { watcher } = tools;
-    const meet: Hinted['meet'] = (path, look) => this.#meet(path, look);
-    const discovery = () => (this.#stop.signal.aborted ? undefined : this.#discovery);
-    const scanned = () => this.#scannedNow;
     const hinted: Hinted = {
-      meet,
+      discovery: () => (this.#stop.signal.aborted ? undefined : this.#discovery),
+      scanned: () => this.#scannedNow,
+      meet: (path, look) => this.#meet(path, look),
       scan: () => this.scan(),
-      get discovery() {
-        return discovery();
-      },
-      get scanned() {
-        return scanned();
-      },
     };
     this.#between = watcher && new BetweenScans(hinted, tools.clock, watcher);
   }
@@ -124,6 +119,7 @@ export class EntryCollector {
       return;
     }
     this.#discovery = new Discovery(this.#entry, this.#between?.hints);
+    this.#formats = new LineFormats(formatFacts(this.#entry, this.#tools.host));
     this.#sinceMs = this.#tools.clock.nowMs();
     this.#scannedNow = false;
     this.#directAll();
@@ -186,11 +182,7 @@ export class EntryCollector {
     }
     const choice = { former: source.partitionIn(topic), key: `${this.#tools.host}:${source.path}` };
     const route = this.#tools.router.route(topic, count, choice, this.#entry.compression as Compression);
-    source.assign(route, this.#format(source));
-  }
-
-  #format(source: Source): LineFormat {
-    return lineFormat(formatFacts(this.#entry, this.#tools.host), source);
+    source.assign(route, this.#formats.of);
   }
 
   async #scans(): Promise<void> {

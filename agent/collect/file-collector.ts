@@ -99,7 +99,7 @@ export class FileCollector implements Collector {
 
   observe(): Observation {
     const entries = [...this.#entries.values()];
-    const files = entries.flatMap((entry) => observeFiles(entry, this.#tools.clock));
+    const files = entries.flatMap(observeFiles);
     const error = this.#state.error || this.#tools.router.failure()?.message || (this.#audit?.failure ?? '');
     return {
       entries: entries.map((entry) => observeEntry(entry, this.#facts.totals(entry.entry.uid))),

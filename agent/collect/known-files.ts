@@ -28,6 +28,11 @@ export class KnownFiles {
     else this.#byInode.delete(checkpoint.inode);
   }
 
+  /** Those with the inode of a file. */
+  at(file: FoundFile): readonly Checkpoint[] {
+    return this.#byInode.get(file.inode) ?? [];
+  }
+
   /** Whether a file with this inode is known: it need not be the same. */
   mayHave(file: FoundFile): boolean {
     return this.#byInode.has(file.inode);
@@ -69,8 +74,10 @@ export class KnownFiles {
     for (const checkpoint of this.#byInode.get(file.inode) ?? []) {
       const here = checkpoint.device === file.device;
       const head = known ? undefined : await headIfSame(fd, file, checkpoint);
-      if (head && (here || checkpoint.head.bytes > 0)) known = { ...checkpoint, device: file.device, head };
-      else if (here) gone.push(checkpoint);
+      if (head && (here || checkpoint.head.bytes > 0)) {
+        // The same object when nothing is to be written.
+        known = here && head === checkpoint.head ? checkpoint : { ...checkpoint, device: file.device, head };
+      } else if (here) gone.push(checkpoint);
       else elsewhere.push(checkpoint);
       if (known && known.generation === checkpoint.generation) this.#devices.set(checkpoint.device, file.device);
     }

@@ -55,10 +55,9 @@ export function observeEntry(collector: EntryCollector, { losses, lostBytes, sea
 }
 
 /** Every file of an entry, those that can't be opened too. */
-export function observeFiles(collector: EntryCollector, clock: Clock): FileStatus[] {
+export function observeFiles(collector: EntryCollector): FileStatus[] {
   const { name: entry, uid } = collector.entry;
-  const nowMs = clock.monotonicMs();
-  const files = [...collector.sources].map((source) => observeFile(source, entry, nowMs));
+  const files = [...collector.sources].map((source) => observeFile(source, entry));
   for (const [path, error] of collector.fileErrors) {
     files.push(FileStatus.create({ id: `${uid}/${path}`, entry, path, state: 'STATE_FAILED', lastError: error }));
   }
@@ -89,7 +88,7 @@ function stateOf(applied: boolean, paused: boolean): EntryStatus['state'] {
   return paused ? 'STATE_PAUSED' : 'STATE_APPLIED';
 }
 
-function observeFile(source: Source, entry: string, nowMs: number): FileStatus {
+function observeFile(source: Source, entry: string): FileStatus {
   const lag = Math.max(0, source.size - source.position);
   return FileStatus.create({
     id: `${source.entryUid}/${source.generation}`,
@@ -102,7 +101,7 @@ function observeFile(source: Source, entry: string, nowMs: number): FileStatus {
     position: BigInt(source.position),
     size: BigInt(source.size),
     lagBytes: BigInt(lag),
-    bytesPerSecond: source.rate.perSecond(nowMs),
+    bytesPerSecond: source.bytesPerSecond(),
     lastError: source.errors.last,
     ...(source.lastProgressMs > 0 && { lastProgressTime: new Date(source.lastProgressMs) }),
   });

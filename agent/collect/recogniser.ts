@@ -101,9 +101,10 @@ export class Recogniser {
   }
 
   async #recognise(fd: number, file: FoundFile, start: StartRule): Promise<Source | undefined> {
+    const before = this.#known.at(file);
     const { known, gone } = await this.#known.take(fd, file);
     this.gone(gone, file);
-    if (known) return this.#resumeKnown(fd, known, file);
+    if (known) return this.#resumeKnown(fd, known, file, before.includes(known));
     if (await isCompressed(fd)) {
       this.#compressed.add(archiveKey(file));
       this.#tools.logger.info('an archive is not read', { path: file.path });
@@ -119,7 +120,7 @@ export class Recogniser {
     return this.#tracked.track(fd, await this.#newGeneration(fd, file, start), file.size);
   }
 
-  #resumeKnown(fd: number, known: Checkpoint, file: FoundFile): Source | undefined {
+  #resumeKnown(fd: number, known: Checkpoint, file: FoundFile, written: boolean): Source | undefined {
     if (known.phase === 'sealed' && file.size <= known.position && !this.#tools.once) {
       const { size, touchedNs } = file;
       const still = { ...known, path: file.path, size, touchedNs };
@@ -128,6 +129,7 @@ export class Recogniser {
       return undefined;
     }
     const phase = known.phase === 'sealed' ? 'rotated' : known.phase === 'away' ? 'live' : known.phase;
+    if (written && phase === known.phase) return this.#tracked.trackWritten(fd, known, file.size);
     return this.#tracked.track(fd, { ...known, phase }, file.size);
   }
 

@@ -82,6 +82,13 @@ export class SegmentReader {
     return this.#position;
   }
 
+  /** Lets go of what it finds out again. */
+  rest(): void {
+    this.#given = undefined;
+    this.#format = undefined;
+    this.#fitted = undefined;
+  }
+
   /** Reads a chunk. One call at a time. Rejects with the system's error. */
   async read(bench: Workbench, given: LineFormat, file: FileNow, nowMs: number): Promise<Reading> {
     const again = this.returned.first;

@@ -43,7 +43,7 @@ export class SourceFiles {
   used(source: Source): void {
     let holder = this.#holders.get(source);
     if (!holder) {
-      holder = this.#holderOf(source);
+      holder = new OpenSource(source, this);
       this.#holders.set(source, holder);
     }
     this.#budget.used(holder);
@@ -123,18 +123,28 @@ export class SourceFiles {
     }
     return wake;
   }
+}
 
-  #holderOf(source: Source): Holder {
-    const release = () => this.close(source);
-    return {
-      get idle() {
-        return isIdle(source);
-      },
-      get yields() {
-        return mayClose(source);
-      },
-      release,
-    };
+/** A source as one that holds an open file. */
+class OpenSource implements Holder {
+  readonly #source: Source;
+  readonly #files: SourceFiles;
+
+  constructor(source: Source, files: SourceFiles) {
+    this.#source = source;
+    this.#files = files;
+  }
+
+  get idle(): boolean {
+    return isIdle(this.#source);
+  }
+
+  get yields(): boolean {
+    return mayClose(this.#source);
+  }
+
+  release(): void {
+    this.#files.close(this.#source);
   }
 }
 

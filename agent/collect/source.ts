@@ -18,6 +18,9 @@ import { WakeTimer } from './wake-timer.ts';
 
 const NOTHING: Filled = { segment: undefined, more: false, full: false };
 
+/** Makes the format of a source's lines; `path` is what they are told to come from. */
+export type FormatOf = (source: Source, path: string) => LineFormat;
+
 /** In the place of a descriptor while the file is not open. */
 export const NOT_OPEN = -1;
 
@@ -33,14 +36,18 @@ export class Source implements RouteSource {
   inode: bigint;
   bornMs: number;
   fd: number;
-  readonly rate = new RateMeter();
+  #rate: RateMeter | undefined;
   /** What is wrong with the file. */
   readonly errors: SourceErrors;
   readonly #events: SourceEvents;
   readonly #reader: SegmentReader;
+  /** Made when the first line is read: thousands of sources have none to read. */
   #format: LineFormat | undefined;
+  #formatOf: FormatOf | undefined;
+  /** Where the file was when it was assigned. */
+  #assignedPath = '';
   readonly #clock: Clock;
-  readonly #timer: WakeTimer;
+  #timer: WakeTimer | undefined;
   #route: Route | undefined;
   readonly #delivered: ContiguousPosition;
   #life: Life;
@@ -86,9 +93,8 @@ export class Source implements RouteSource {
     [this.#topic, this.#partition] = [checkpoint.topic, checkpoint.partition];
     this.size = Math.max(size, end);
     this.#clock = clock;
-    this.#timer = new WakeTimer(clock, () => this.wake());
     [this.lastGrowthMs, this.#events] = [clock.monotonicMs(), events];
-    this.errors = new SourceErrors(() => events.onStateChange(this));
+    this.errors = new SourceErrors(this, events);
   }
 
   /** Every line before it is in Kafka. */
@@ -137,13 +143,17 @@ export class Source implements RouteSource {
     return route === this.#route && (this.state === 'READING' || this.state === 'DRAINING');
   }
 
-  /** From the next line on, lines go by `route` in `format`; what is on its way elsewhere arrives there. */
-  assign(route: Route, format: LineFormat): void {
+  bytesPerSecond(): number {
+    return this.#rate?.perSecond(this.#clock.monotonicMs()) ?? 0;
+  }
+
+  /** From the next line on, lines go by `route` in the format that `formatOf` makes; what is on its way elsewhere arrives there. */
+  assign(route: Route, formatOf: FormatOf): void {
     this.#route = route;
-    this.#format = format;
+    [this.#formatOf, this.#format, this.#assignedPath] = [formatOf, undefined, this.path];
     this.#topic = route.producer.at.topic;
     this.#partition = route.producer.at.partition;
-    this.wake();
+    this.#wakeToRead();
   }
 
   /** Lines go nowhere until the next `assign`. */
@@ -154,12 +164,12 @@ export class Source implements RouteSource {
   /** Stops reading; what is on its way may still arrive. */
   pause(): void {
     if (this.state !== 'CLOSED') this.state = 'PAUSED';
-    this.#timer.stop();
+    this.#timer?.stop();
   }
 
   resume(): void {
     if (this.state === 'PAUSED') this.state = 'READING';
-    this.wake();
+    this.#wakeToRead();
   }
 
   wake(): void {
@@ -181,9 +191,10 @@ export class Source implements RouteSource {
       const learned = seen.head !== this.#life.head || seen.marker !== this.#life.marker || size > this.size;
       if (size > this.size) this.lastGrowthMs = nowMs;
       this.bornMs ||= seen.bornMs;
-      [this.#life, this.size, this.unlinked, this.touchedNs] = [seen, size, seen.unlinked, seen.touchedNs];
-      this.errors.became('look', '');
-      if (size > this.#reader.position || this.#reader.returned.first) this.wake();
+      if (learned) this.#life = { head: seen.head, marker: seen.marker };
+      [this.size, this.unlinked, this.touchedNs] = [size, seen.unlinked, seen.touchedNs];
+      this.errors.looked('');
+      this.#wakeToRead();
       return learned ? 'learned' : 'same';
     } finally {
       this.#looks--;
@@ -199,18 +210,25 @@ export class Source implements RouteSource {
     this.wake();
   }
 
+  /** Lets go of what can be made again when there is something to read. */
+  rest(): void {
+    this.#format = undefined;
+    this.#reader.rest();
+  }
+
   async fill(bench: Workbench): Promise<Filled> {
     if (this.fd === NOT_OPEN) this.#events.onUnopened?.(this);
+    if (this.fd === NOT_OPEN || this.#busy || !this.#formatOf) return NOTHING;
+    this.#format ??= this.#formatOf(this, this.#assignedPath);
     const format = this.#format;
-    if (this.fd === NOT_OPEN || this.#busy || !format) return NOTHING;
     this.#busy = true;
     this.#wokenMeanwhile = false;
     try {
       const filled = await this.#read(bench, format);
-      this.errors.became('read', '');
+      this.errors.wasRead('');
       return { ...filled, more: filled.more || this.#wokenMeanwhile };
     } catch (error) {
-      this.errors.became('read', (error as Error).message);
+      this.errors.wasRead((error as Error).message);
       return NOTHING;
     } finally {
       this.#busy = false;
@@ -225,6 +243,8 @@ export class Source implements RouteSource {
   delivered(segment: IntentSegment): void {
     this.#outstanding--;
     this.#delivered.cover(segment.start, segment.end);
+    this.#rate ??= new RateMeter();
+    this.#rate.add(segment.end - segment.start, this.#clock.monotonicMs());
     this.#events.onProgress(this, segment);
   }
 
@@ -234,11 +254,19 @@ export class Source implements RouteSource {
     this.wake();
   }
 
+  /** Wakes when there is something to read: most of thousands of files have nothing. */
+  #wakeToRead(): void {
+    if (this.size > this.#reader.position || this.#reader.returned.first) this.wake();
+  }
+
   async #read(bench: Workbench, format: LineFormat): Promise<Filled> {
     const reading = await this.#reader.read(bench, format, this, this.#clock.monotonicMs());
     const { segment: read, more, full } = reading;
     this.size = Math.max(this.size, reading.seen);
-    if (reading.againInMs !== undefined) this.#timer.start(reading.againInMs);
+    if (reading.againInMs !== undefined) {
+      this.#timer ??= new WakeTimer(this.#clock, () => this.wake());
+      this.#timer.start(reading.againInMs);
+    }
     if (!read) return { segment: undefined, more, full };
     const segment = { ...read, source: this, generation: this.generation };
     this.#outstanding++;

@@ -5,6 +5,7 @@ import type { Endings } from './endings.ts';
 import type { FoundFile } from './found-file.ts';
 import { fileKey } from './found-file.ts';
 import { NOT_OPEN, Source } from './source.ts';
+import type { SourceEvents } from './source-events.ts';
 import type { SourceFiles } from './source-files.ts';
 import type { SourceSetTools } from './source-set.ts';
 
@@ -22,6 +23,8 @@ export class TrackedSources {
   readonly #byFile = new Map<string, Source>();
   /** What was last seen at each path. */
   readonly #byPath = new Map<string, Source>();
+  /** The same for all: there are thousands of sources. */
+  readonly #events: SourceEvents;
   /** Of which something was acknowledged since their last look. */
   readonly #moved = new Set<Source>();
   #marking: Promise<void> | undefined;
@@ -36,6 +39,12 @@ export class TrackedSources {
     this.#files = parts.files;
     this.#endings = parts.endings;
     this.#direct = parts.direct;
+    this.#events = {
+      onProgress: (source, segment) => this.#progressed(source, segment),
+      onStateChange: () => tools.onStateChange(),
+      reopen: (source) => this.#files.reopen(source),
+      onUnopened: (source) => void this.look(source),
+    };
   }
 
   [Symbol.iterator](): Iterator<Source> {
@@ -56,20 +65,9 @@ export class TrackedSources {
 
   /** A source that is not read: its file is no more. */
   sourceOf(checkpoint: Checkpoint, fd: number, size: number): Source {
-    const { clock, store, former, onStateChange, onDelivered } = this.#tools;
-    const onProgress = (source: Source, segment: IntentSegment) => {
-      source.lastProgressMs = clock.nowMs();
-      source.rate.add(segment.end - segment.start, clock.monotonicMs());
-      this.#moved.add(source);
-      if (source.state !== 'CLOSED' || this.#endings.has(source)) store.put(source.checkpoint);
-      this.#files.mayBeIdle(source);
-      onDelivered(segment, source);
-    };
-    const reopen = (source: Source) => this.#files.reopen(source);
-    const onUnopened = (source: Source) => void this.look(source);
-    const events = { onProgress, onStateChange, reopen, onUnopened };
+    const { clock, former } = this.#tools;
     const inherited = former.inherit(checkpoint.generation);
-    const created = new Source(fd, checkpoint, inherited, size, events, clock);
+    const created = new Source(fd, checkpoint, inherited, size, this.#events, clock);
     former.bind(created);
     return created;
   }
@@ -86,24 +84,29 @@ export class TrackedSources {
 
   /** Begins to read the generation of `checkpoint` through an open file. */
   track(fd: number, checkpoint: Checkpoint, size: number): Source {
-    const source = this.sourceOf(checkpoint, fd, size);
-    source.sealed = this.#tools.once;
+    const source = this.#begin(fd, checkpoint, size);
     this.add(source);
-    this.#tools.logger.debug('reading', {
-      path: source.path,
-      generation: source.generation,
-      from: source.position,
-    });
+    return source;
+  }
+
+  /** The same for a checkpoint that is written as it is: at the start there are thousands. */
+  trackWritten(fd: number, checkpoint: Checkpoint, size: number): Source {
+    const source = this.#begin(fd, checkpoint, size);
+    this.#read(source);
     return source;
   }
 
   /** `source` is read from now on. */
   add(source: Source): void {
+    this.#tools.store.mint(source.checkpoint);
+    this.#read(source);
+  }
+
+  #read(source: Source): void {
     this.#sources.set(source.generation, source);
     this.#byFile.set(fileKey(source), source);
     if (this.at(source.path)?.state !== 'READING') this.#byPath.set(source.path, source);
     this.#files.used(source);
-    this.#tools.store.mint(source.checkpoint);
     this.#direct(source);
   }
 
@@ -141,7 +144,7 @@ export class TrackedSources {
       }
     } catch (error) {
       // The descriptor may have been closed meanwhile, when the agent stops.
-      if (!isClosed(source)) source.errors.became('look', (error as Error).message);
+      if (!isClosed(source)) source.errors.looked((error as Error).message);
     }
   }
 
@@ -160,6 +163,23 @@ export class TrackedSources {
 
   close(): void {
     for (const source of [...this.#sources.values()]) this.remove(source);
+  }
+
+  #begin(fd: number, checkpoint: Checkpoint, size: number): Source {
+    const source = this.sourceOf(checkpoint, fd, size);
+    source.sealed = this.#tools.once;
+    const { path, generation, position: from } = source;
+    this.#tools.logger.debug('reading', { path, generation, from });
+    return source;
+  }
+
+  #progressed(source: Source, segment: IntentSegment): void {
+    const { clock, store, onDelivered } = this.#tools;
+    source.lastProgressMs = clock.nowMs();
+    this.#moved.add(source);
+    if (source.state !== 'CLOSED' || this.#endings.has(source)) store.put(source.checkpoint);
+    this.#files.mayBeIdle(source);
+    onDelivered(segment, source);
   }
 
   /** The same file, another life: it begins anew, through the same descriptor. */

@@ -1,6 +1,6 @@
 import type { SQLOutputValue, StatementSync } from 'node:sqlite';
-import type { FoundFile } from '../collect/discovery.ts';
 import { EMPTY_HEAD, EMPTY_MARKER, type FileHead, type FileMarker } from '../collect/file-head.ts';
+import type { FoundFile } from '../collect/found-file.ts';
 import type { StateDatabase, StatePart } from './state-database.ts';
 
 /** A range of a generation in bytes, `[start, end)`. */
@@ -107,8 +107,12 @@ export class CheckpointStore implements StatePart {
   load(entryUid: string): Checkpoint[] {
     const select = this.#state.db.prepare('SELECT * FROM generation WHERE entry_uid = ?');
     select.setReadBigInts(true);
-    const written = select.all(entryUid).map(fromRow);
-    const known = new Map(written.map((checkpoint) => [checkpoint.generation, checkpoint]));
+    const known = new Map<string, Checkpoint>();
+    // Row by row: all rows at once would be more memory than what they become.
+    for (const row of select.iterate(entryUid)) {
+      const checkpoint = fromRow(row);
+      known.set(checkpoint.generation, checkpoint);
+    }
     for (const noted of this.#dirty.values()) {
       if (noted.entryUid !== entryUid) continue;
       if (noted.checkpoint) known.set(noted.generation, noted.checkpoint);

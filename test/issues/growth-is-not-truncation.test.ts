@@ -23,7 +23,7 @@ test('a file that grows and is read while it is looked at is not taken for a tru
   const events = { onProgress: () => {}, onStateChange: () => {} };
   const source = new Source(fd, checkpoint, { open: [], delivered: [] }, 0, events, systemClock);
   const nowhere = { producer: { at: { topic: 't', partition: 0 } }, wake: () => {} } as unknown as Route;
-  source.assign(nowhere, testFormat());
+  source.assign(nowhere, () => testFormat());
   const bench = { chunk: Buffer.alloc(1 << 20), records: new RecordBuffer() };
   for (let look = 0; look < LOOKS; look++) {
     const looked = source.look(0);

@@ -61,7 +61,7 @@ export class Ground {
     const tools = { clock, logger, store, facts, former, budget, once };
     this.set = new SourceSet('e', { ...tools, onDelivered: () => {}, onStateChange: () => {} }, (source) => {
       if (source.state === 'PAUSED') source.resume();
-      source.assign(nowhere, testFormat(format));
+      source.assign(nowhere, () => testFormat(format));
     });
   }
 

@@ -21,7 +21,7 @@ function sourceOf(file: string) {
   const events = { onProgress: () => {}, onStateChange: () => {} };
   const source = new Source(fd, checkpoint, { open: [], delivered: [] }, Number(size), events, systemClock);
   const nowhere = { producer: { at: { topic: 't', partition: 0 } }, wake: () => {} } as unknown as Route;
-  source.assign(nowhere, testFormat());
+  source.assign(nowhere, () => testFormat());
   const bench = { chunk: Buffer.alloc(1 << 20), records: new RecordBuffer() };
   const turn = async (): Promise<Segment | undefined> => {
     // Room for one line: the first always has it.

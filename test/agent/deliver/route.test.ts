@@ -45,7 +45,7 @@ test('lines keep their order when their compression changes while batches are be
   try {
     for (const compression of turns) {
       const before = source.size;
-      source.assign(router.route(topic, 1, { former: -1, key: 'k' }, compression), testFormat());
+      source.assign(router.route(topic, 1, { former: -1, key: 'k' }, compression), () => testFormat());
       // Some of it is read and being compressed.
       await eventually(() => assert.ok(source.size > before || source.complete));
     }

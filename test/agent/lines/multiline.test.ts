@@ -90,7 +90,7 @@ test('a source looks again by itself when the timeout of an open record is over'
   );
   let woken = 0;
   const route = { producer: { at: { topic: 't', partition: 0 } }, wake: () => woken++ } as unknown as Route;
-  source.assign(route, testFormat({ multiline: continuation }));
+  source.assign(route, () => testFormat({ multiline: continuation }));
   const bench = { chunk: Buffer.alloc(1 << 20), records: new RecordBuffer() };
   assert.equal((await source.fill(bench)).segment, undefined);
   assert.deepEqual(

@@ -1,0 +1,27 @@
+import { type FormatFacts, lineFormat } from '../deliver/line-format.ts';
+import type { FormatOf, Source } from './source.ts';
+
+/** So many sources keep theirs, some KiB each, from one read to the next. */
+const KEPT = 2_048;
+
+/** Makes the formats of an entry's sources when they are read. */
+export class LineFormats {
+  readonly of: FormatOf;
+  /** The one that was made first is the first. */
+  readonly #made = new Set<Source>();
+
+  constructor(facts: FormatFacts) {
+    this.of = (source, path) => {
+      this.#keep(source);
+      return lineFormat(facts, { path, generation: source.generation });
+    };
+  }
+
+  #keep(source: Source): void {
+    this.#made.add(source);
+    const [first] = this.#made;
+    if (!first || this.#made.size <= KEPT) return;
+    this.#made.delete(first);
+    first.rest();
+  }
+}

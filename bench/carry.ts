@@ -5,7 +5,7 @@ import type { Ground } from './ground.ts';
 import type { Input } from './inputs/write-input.ts';
 import { type RunningTool, startTool } from './running-tool.ts';
 import type { Job, Tool } from './tools/tool.ts';
-import { TopicEnd } from './topic-end.ts';
+import type { TopicEnd } from './topic-end.ts';
 import { TopicTail } from './topic-tail.ts';
 
 /** One tool, once, from its start until the topic has all records. */
@@ -17,7 +17,7 @@ export interface Pass {
   records: number;
   /** Of a tool that ends by itself: until it had. */
   endedAfterSeconds?: number;
-  /** Of the round that does not count: whether the topic's values are the lines, each once. */
+  /** Of the round that does not count: whether the topic's values are the lines, each once (in quotes, from who writes quotes). */
   faithful?: boolean;
   /** Why it did not come to an end. */
   failure?: string;
@@ -34,9 +34,8 @@ export type Carried = Pick<Job, 'task' | 'compression'>;
 
 /** `verify`: reads the topic back, too. A tool that fails says so in the pass; it rejects for what is not the tool's fault. */
 export function carry(ground: Ground, tool: Tool, input: Input, what: Carried, verify = false): Promise<Pass> {
-  return ground.withTopic(async (topic) => {
+  return ground.withTopic(async (topic, end) => {
     const job: Job = { ...what, paths: [input.path], topic, kafka: ground.kafka, complete: true };
-    using end = await TopicEnd.open(ground.kafka, topic);
     await using running = await startTool(ground, tool, job);
     const pass = await measure(running, end, input, what);
     if (pass.failure !== undefined) return pass;
@@ -44,8 +43,7 @@ export function carry(ground: Ground, tool: Tool, input: Input, what: Carried, v
       await running.ended(END_WAIT_MS);
       pass.endedAfterSeconds = running.endedAfter() ?? Number.POSITIVE_INFINITY;
     }
-    if (verify) pass.faithful = await isFaithful(ground.kafka, topic, input, end);
-    return pass;
+    return verify ? { ...pass, ...(await readBack(job, tool, input, end)) } : pass;
   });
 }
 
@@ -72,12 +70,18 @@ async function measure(running: RunningTool, end: TopicEnd, input: Input, { task
   }
 }
 
-async function isFaithful(kafka: string, topic: string, input: Input, end: TopicEnd): Promise<boolean> {
+async function readBack(
+  { kafka, topic }: Job,
+  { quotes = false }: Tool,
+  input: Input,
+  end: TopicEnd,
+): Promise<Required<Pick<Pass, 'records' | 'faithful'>>> {
   let records = 0;
   let checksum = 0;
   await using tail = await TopicTail.open(kafka, topic, (bytes, start, stop) => {
     records++;
-    checksum += crc32(bytes.subarray(start, stop));
+    const value = bytes.subarray(start, stop);
+    checksum += crc32(quotes ? unquoted(value) : value);
   });
   const deadlineMs = systemClock.monotonicMs() + REST_WAIT_SECONDS * 1000;
   let lastRecords = -1;
@@ -89,5 +93,9 @@ async function isFaithful(kafka: string, topic: string, input: Input, end: Topic
     if (systemClock.monotonicMs() > deadlineMs && lastRecords === records) break;
     await systemClock.sleep(LOOK_INTERVAL_MS.max);
   }
-  return records === input.records && checksum === input.checksum;
+  return { records, faithful: records === input.records && checksum === input.checksum };
+}
+
+function unquoted(value: Buffer): Buffer | string {
+  return value.includes('\\') ? (JSON.parse(value.toString()) as string) : value.subarray(1, -1);
 }

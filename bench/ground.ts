@@ -6,7 +6,7 @@ import { type KafkaBroker, startKafka } from '../stack/kafka.ts';
 import { createTopic, deleteTopic } from '../test/support/topics.ts';
 import type { LineKind } from './inputs/line-kinds.ts';
 import { type Input, writeInput } from './inputs/write-input.ts';
-import { PARTITIONS } from './topic-end.ts';
+import { PARTITIONS, TopicEnd } from './topic-end.ts';
 
 /** What a run of the bench stands on: a broker, and a folder for the files. */
 export interface Ground extends AsyncDisposable {
@@ -15,8 +15,8 @@ export interface Ground extends AsyncDisposable {
   readonly broker: KafkaBroker;
   /** A new, empty folder. */
   folder(name: string): Promise<string>;
-  /** Gives `use` the name of a new topic, and deletes it afterwards. */
-  withTopic<T>(use: (topic: string) => Promise<T>): Promise<T>;
+  /** Gives `use` a new topic, whose leaders answer, and deletes it afterwards. */
+  withTopic<T>(use: (topic: string, end: TopicEnd) => Promise<T>): Promise<T>;
   /** Files of this kind; those that were written once are used again. */
   input(name: string, kind: LineKind, files: number, bytes: number): Promise<Input>;
   /** Deletes the files of all inputs. */
@@ -48,7 +48,8 @@ export async function startGround(): Promise<Ground> {
     withTopic: async (use) => {
       const topic = await createTopic(kafka.bootstrap, PARTITIONS);
       try {
-        return await use(topic);
+        using end = await TopicEnd.open(kafka.bootstrap[0] as string, topic);
+        return await use(topic, end);
       } finally {
         await deleteTopic(kafka.bootstrap, topic);
       }

@@ -5,6 +5,8 @@ import type { Ground } from './ground.ts';
 import type { Job, Tool } from './tools/tool.ts';
 import { readUsage, type Usage } from './usage.ts';
 
+/** As service managers give them: enough open files for 20,000 logs; where that is not allowed, as many as there may be. */
+const WITH_OPEN_FILES = 'ulimit -n 65536 2>/dev/null || ulimit -n "$(ulimit -H -n)"; exec "$@"';
 /** Of what it printed, for a table. */
 const LAST_WORDS = 300;
 
@@ -30,7 +32,11 @@ export async function startTool(ground: Ground, tool: Tool, job: Job, folder?: s
   const command = await tool.command(job, own);
   const startMs = systemClock.monotonicMs();
   const seconds = () => (systemClock.monotonicMs() - startMs) / 1000;
-  const child = await startLocalProcess({ ...command, logFile: join(own, 'output.log') });
+  const child = await startLocalProcess({
+    command: 'sh',
+    args: ['-c', WITH_OPEN_FILES, 'sh', command.command, ...command.args],
+    logFile: join(own, 'output.log'),
+  });
   let usage: Usage = { cpuSeconds: 0, rssMib: 0, peakRssMib: 0 };
   let endedAfter: number | undefined;
   void child.exited.then(() => {

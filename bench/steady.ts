@@ -25,17 +25,23 @@ export async function loadOver(running: RunningTool, seconds: number): Promise<L
 
 const LOOK_INTERVAL_MS = 20;
 
-/** Waits until `holds`; rejects when that takes longer than `seconds`, or the tool ends before. */
+/** Waits until there are `enough` of `what`; rejects when that takes longer than `seconds`, or the tool ends before. */
 export async function until(
   running: RunningTool,
   what: string,
+  enough: number,
   seconds: number,
-  holds: () => boolean | Promise<boolean>,
+  count: () => number | Promise<number>,
 ): Promise<void> {
   const deadlineMs = systemClock.monotonicMs() + seconds * 1000;
-  while (!(await holds())) {
+  for (;;) {
+    const there = await count();
+    if (there >= enough) return;
     await running.check();
-    if (systemClock.monotonicMs() > deadlineMs) throw new Error(`${what}: not within ${seconds} s`);
+    if (systemClock.monotonicMs() > deadlineMs) {
+      const figures = [there, enough].map((value) => value.toLocaleString('en-US'));
+      throw new Error(`${figures.join(' of ')} ${what} after ${seconds} s`);
+    }
     await systemClock.sleep(LOOK_INTERVAL_MS);
   }
 }

@@ -3,6 +3,9 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 
+const QUOTE = 0x22;
+const ZERO = 0x30;
+
 export interface LineWriter {
   /** Lines a second, into all files together. */
   readonly rate: number;
@@ -35,17 +38,23 @@ export function startLineWriter(files: readonly string[], rate: number): LineWri
 
 /** When a line was written, ns of CLOCK_MONOTONIC less `sinceNs`, as process.hrtime.bigint() tells it in every process. */
 export function writtenAtNs(bytes: Buffer, start: number, sinceNs: number): number {
-  return digits(bytes, start, start + 20) - sinceNs;
+  const at = behindQuote(bytes, start);
+  return digits(bytes, at, at + 20) - sinceNs;
 }
 
 /** Into which file a line was written. */
 export function fileOf(bytes: Buffer, start: number): number {
-  return digits(bytes, start + 21, start + 27);
+  const at = behindQuote(bytes, start);
+  return digits(bytes, at + 21, at + 27);
+}
+
+function behindQuote(bytes: Buffer, start: number): number {
+  return bytes[start] === QUOTE ? start + 1 : start;
 }
 
 /** Exact up to 2^53 ns, which is 104 days of uptime; beyond that to some ns. */
 function digits(bytes: Buffer, from: number, to: number): number {
   let value = 0;
-  for (let at = from; at < to; at++) value = value * 10 + (bytes[at] as number) - 48;
+  for (let at = from; at < to; at++) value = value * 10 + (bytes[at] as number) - ZERO;
   return value;
 }

@@ -18,7 +18,7 @@ export async function filebeat(binary: string | undefined): Promise<Tool | undef
     ends: false,
     command: async (job, folder) => {
       const home = join(folder, 'home');
-      await mkdir(home);
+      await mkdir(home, { recursive: true });
       const config = join(folder, 'filebeat.yml');
       await writeFile(config, JSON.stringify(configFor(job), undefined, 2), { mode: 0o600 });
       const args = ['-c', config, '-e', '--strict.perms=false', '--path.home', home, '--path.data', join(home, 'data')];

@@ -11,7 +11,8 @@ export function logfleet(headers: 'standard' | 'none'): Tool {
     label: `logfleet, headers ${headers}`,
     version,
     settings: `as it comes: exactly once, and its facts go to an audit topic; \`headers: ${headers}\`; with --once where the files are complete`,
-    does: () => true,
+    // Of followed files the usual headers are enough to know.
+    does: ({ complete }) => complete || headers === 'standard',
     ends: true,
     command: async (job, folder) => {
       const entries = join(folder, 'entries.yaml');

@@ -17,12 +17,14 @@ export async function otelcol(): Promise<Tool | undefined> {
     label: 'OpenTelemetry Collector',
     version,
     settings:
-      'filelog with file_storage; a sending queue in memory (a kill -9 loses it) that blocks when full, batches of up to 10,000 lines or 20 ms; the Kafka exporter with `encoding: raw`, acks all, linger 5 ms; unmodified files skipped, whitespace preserved',
+      'filelog with file_storage; a sending queue in memory (a kill -9 loses it) that blocks when full, batches of up to 10,000 lines or 20 ms; the Kafka exporter with `encoding: raw`, which makes each line a JSON string in quotes, acks all, linger 5 ms; unmodified files skipped, whitespace preserved',
     does: () => true,
     ends: false,
+    // The exporter's `raw` gives bytes as they are, and filelog makes strings of lines.
+    quotes: true,
     command: async (job, folder) => {
       const storage = join(folder, 'storage');
-      await mkdir(storage);
+      await mkdir(storage, { recursive: true });
       const config = join(folder, 'otelcol.yaml');
       // YAML reads JSON.
       await writeFile(config, JSON.stringify(configFor(job, storage), undefined, 2));

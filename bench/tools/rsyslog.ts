@@ -18,7 +18,7 @@ export async function rsyslog(): Promise<Tool | undefined> {
     ends: false,
     command: async (job, folder) => {
       const work = join(folder, 'work');
-      await mkdir(work);
+      await mkdir(work, { recursive: true });
       const config = join(folder, 'rsyslog.conf');
       await writeFile(config, render(job, work));
       return { command: 'rsyslogd', args: ['-n', '-iNONE', '-f', config] };

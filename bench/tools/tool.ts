@@ -32,7 +32,9 @@ export interface Tool {
   does(job: Pick<Job, 'task' | 'complete'>, files: number): boolean;
   /** Whether it ends by itself when files that are complete are delivered. */
   readonly ends: boolean;
-  /** How to start it; writes what it needs into `folder`, which is its own and empty, and where its positions go. */
+  /** Whether the values that it writes are the lines as JSON strings, in quotes, for it can't do otherwise. */
+  readonly quotes?: boolean;
+  /** How to start it; writes what it needs into `folder`, which is its own, empty at first, and where its positions go. */
   command(job: Job, folder: string): Promise<Command>;
 }
 

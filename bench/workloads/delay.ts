@@ -105,13 +105,13 @@ function measure(ground: Ground, tool: Tool, seconds: number): Promise<Measured>
     await using running = await startTool(ground, tool, { ...job, complete: false });
     const writer = startLineWriter(files, LINES_PER_SECOND);
     try {
-      await until(running, 'a line of each file', START_SECONDS, () => seen.files.size === FILES);
+      await until(running, 'files', FILES, START_SECONDS, () => seen.files.size);
       await systemClock.sleep(SETTLE_MS);
       seen.from = nowNs(sinceNs);
       seen.to = seen.from + seconds * 1e9;
       const load = await loadOver(running, seconds);
       const written = await writer.stop();
-      await rest(running, tail, () => seen.lines >= written);
+      await rest(running, tail, written, () => seen.lines);
       return { delays: delaysOf(delaysMs), load, missing: written - seen.lines };
     } finally {
       await writer.stop();
@@ -120,8 +120,8 @@ function measure(ground: Ground, tool: Tool, seconds: number): Promise<Measured>
 }
 
 /** Gives what is under way its time; it is counted, come or not. */
-async function rest(running: RunningTool, tail: TopicTail, done: () => boolean): Promise<void> {
-  await orFailure(() => until(running, 'the rest', REST_SECONDS, done));
+async function rest(running: RunningTool, tail: TopicTail, enough: number, lines: () => number): Promise<void> {
+  await orFailure(() => until(running, 'lines', enough, REST_SECONDS, lines));
   tail.check();
 }
 

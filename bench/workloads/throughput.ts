@@ -134,7 +134,12 @@ function reportOf(plan: Plan, input: Input, runs: readonly ToolRuns<Pass>[]): Re
     return [
       tool.label,
       ...figures,
-      failure?.slice(0, 160) ?? (first.faithful ? 'each line once, unaltered' : alteredBy(first, input)),
+      failure?.slice(0, 160) ??
+        (first.faithful
+          ? tool.quotes
+            ? 'each line once, in quotes'
+            : 'each line once, unaltered'
+          : alteredBy(first, input)),
     ];
   });
   const bars = speeds.map(({ label, mibPerSecond }) => ({ label, value: mibPerSecond }));

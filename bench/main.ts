@@ -2,10 +2,14 @@ import { join } from 'node:path';
 import { errorText } from '../runtime/errors.ts';
 import { buildPeers } from './build-peers.ts';
 import { HELP, readOptions } from './command-line.ts';
+import { writeGoals } from './goals.ts';
 import { startGround } from './ground.ts';
+import { quick } from './quick.ts';
 import { writeTools } from './report.ts';
 import { findTools } from './tools/find-tools.ts';
 import { workloads } from './workloads/list.ts';
+
+const QUICK_TOOLS = ['logfleet', 'logfleet-lean', 'kcat'];
 
 async function main(): Promise<void> {
   const line = readOptions(process.argv.slice(2));
@@ -13,15 +17,19 @@ async function main(): Promise<void> {
   if (line.action === 'help') return say(HELP);
   if (line.action === 'list') return say(workloads.map(({ name, about }) => `${name.padEnd(16)} ${about}`).join('\n'));
   if (line.action === 'build-peers') return buildPeers(say);
-  const found = await findTools(line.tools, line.filebeat);
+  const quickOnly = line.action === 'quick';
+  const found = await findTools(quickOnly ? QUICK_TOOLS : line.tools, line.filebeat);
   for (const name of found.missing) say(`not on this machine: ${name}`);
   const options = { ...line, ...found, out: line.out ?? import.meta.dirname, say };
+  if (quickOnly && !found.tools.some(({ name }) => name === 'kcat')) return say('nothing is compared without kcat');
   await using ground = await startGround();
-  await writeTools(options);
-  for (const workload of line.workloads) {
-    await workload.run(ground, options);
-    ground.forgetInputs();
+  if (quickOnly) {
+    if (!(await quick(ground, options, line.record))) process.exitCode = 1;
+    return;
   }
+  await writeTools(options);
+  for (const workload of line.workloads) await workload.run(ground, options);
+  await writeGoals(options.out);
   say(`written: ${join(options.out, 'RESULTS.md')}`);
 }
 

@@ -99,8 +99,9 @@ function steadyGoals({ delay, idle, outage }: Figures): Goal[] {
 
 function growthGoals({ scaling }: Figures): Goal[] {
   const worst = (unit: string) => {
-    const { fitted = Number.NaN, last = Number.NaN } = scaling?.exponents[unit] ?? {};
-    return Math.max(fitted, last);
+    const exponents = scaling?.exponents[unit];
+    // In JSON what is no number is null.
+    return Math.max(exponents?.fitted ?? Number.NaN, exponents?.last ?? Number.NaN);
   };
   return [
     { goal: 'CPU by bytes: exponent', measured: worst('MiB'), atMost: LINEAR_MAX },

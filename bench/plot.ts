@@ -4,6 +4,7 @@ const WIDTH = 760;
 const FONT = 'font-family="Helvetica, Arial, sans-serif" font-size="13"';
 const INK = '#222222';
 const GRID = '#dddddd';
+const GUIDE = '#777777';
 /** Told apart by those who see red and green alike, too (Okabe and Ito). */
 const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9'];
 
@@ -17,7 +18,7 @@ export interface Bar {
 /** Horizontal bars, as an SVG with a white background, so that it can be read on any page. */
 export function barPlot(title: string, unit: string, bars: readonly Bar[]): string {
   const [left, rowHeight, top] = [210, 30, 50];
-  const most = Math.max(...bars.map(({ value }) => value), Number.MIN_VALUE);
+  const most = Math.max(...bars.map(({ value }) => value), 1e-9);
   const scale = (WIDTH - left - 130) / most;
   const rows = bars.map(({ label, value, note }, index) => {
     const y = top + index * rowHeight;
@@ -39,9 +40,11 @@ export interface Axis {
 export interface Line {
   label: string;
   points: readonly Point[];
+  /** Thin, grey and without dots: what the others are to be compared with. */
+  guide?: boolean;
 }
 
-const PLOT = { left: 80, right: 20, top: 50, height: 320 };
+const PLOT = { left: 80, right: 40, top: 50, height: 320 };
 const BELOW = 60;
 
 /** Lines over two logarithmic axes, where growth by a power is a straight line and its steepness the exponent. */
@@ -70,13 +73,13 @@ export function linePlot(title: string, x: Axis, y: Axis, lines: readonly Line[]
   ];
   const drawn = lines.map((line, index) => {
     const path = line.points.map((point) => `${across.at(point.x)} ${up.at(point.y)}`).join('L');
-    const dots = line.points.map(
-      (point) => `<circle cx="${across.at(point.x)}" cy="${up.at(point.y)}" r="4" fill="${colour(index)}"/>`,
-    );
+    const ink = line.guide ? GUIDE : colour(index);
+    const dots = line.guide
+      ? []
+      : line.points.map((point) => `<circle cx="${across.at(point.x)}" cy="${up.at(point.y)}" r="4" fill="${ink}"/>`);
     const key = PLOT.top + 20 + index * 20;
-    return `<path d="M${path}" fill="none" stroke="${colour(index)}" stroke-width="2"${index % 2 === 1 ? ' stroke-dasharray="6 4"' : ''}/>
-${dots.join('')}
-<rect x="${PLOT.left + 14}" y="${key - 10}" width="12" height="12" fill="${colour(index)}"/>${text(PLOT.left + 32, key, line.label)}`;
+    return `<path d="M${path}" fill="none" stroke="${ink}" stroke-width="${line.guide ? 1 : 2}"/>${dots.join('')}
+<rect x="${PLOT.left + 14}" y="${key - 10}" width="12" height="12" fill="${ink}"/>${text(PLOT.left + 32, key, line.label)}`;
   });
   const names = [
     text((PLOT.left + WIDTH - PLOT.right) / 2, bottom + 44, x.label, 'middle'),

@@ -60,7 +60,7 @@ export const scaling: Workload = {
     );
     const report = {
       workload: 'scaling',
-      text: `${tool.label}: one access log of growing size, and a growing number of files of 4 KiB, each from the start of the process until the topic has all records; medians of ${options.rounds ?? ROUNDS}. Both axes of a plot are logarithmic: a straight line at the dotted one's angle, or a flatter one, is linear growth.`,
+      text: `${tool.label}: one access log of growing size, and a growing number of files of 4 KiB, each from the start of the process until the topic has all records; medians of ${options.rounds ?? ROUNDS}. Both axes of a plot are logarithmic: what is as steep as the thin line grows linearly, what is flatter grows more slowly.`,
       head: ['size', 'seconds', 'CPU seconds', 'peak RSS, MiB'],
       rows,
       plots: series.map(plotOf),
@@ -126,14 +126,15 @@ function growthOf(unit: string, steps: readonly Step[]): string {
 
 function plotOf({ unit, steps }: Series) {
   const points = (pick: (step: Step) => number): Point[] => steps.map((step) => ({ x: step.size, y: pick(step) }));
-  const first = steps[0] as Step;
+  const last = steps.at(-1) as Step;
   const title = unit === 'MiB' ? 'Cost by bytes, one file' : 'Cost by files of 4 KiB';
   const svg = linePlot(title, { label: unit, tick: whole }, { label: 'seconds', tick: tidy }, [
     { label: 'seconds until all is in the topic', points: points(({ seconds }) => seconds) },
     { label: 'CPU seconds', points: points(({ cpuSeconds }) => cpuSeconds) },
     {
-      label: 'linear, from the first CPU seconds',
-      points: points(({ size }) => (first.cpuSeconds * size) / first.size),
+      label: 'linear, through the last CPU seconds',
+      guide: true,
+      points: points(({ size }) => (last.cpuSeconds * size) / last.size),
     },
   ]);
   return { name: `scaling-${unit.toLowerCase()}`, title, svg };

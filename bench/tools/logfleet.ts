@@ -1,16 +1,34 @@
-import { writeFile } from 'node:fs/promises';
+import { cp, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { bundleAgent } from '../../bin/bundle-agent.mjs';
 import { version } from '../../runtime/version.ts';
 import { DROPPED, type Job, MULTILINE_START, type Tool } from './tool.ts';
 
-const agent = join(import.meta.dirname, '..', '..', 'bin', 'logfleet-agent');
+const root = join(import.meta.dirname, '..', '..');
+const published = join(root, '.cache', 'bench', 'logfleet');
+let building: Promise<string> | undefined;
+
+/** The agent as operators have it: bundled, with the launcher of the package. Made anew by each process, for the sources may have changed. */
+function publishedAgent(): Promise<string> {
+  building ??= buildPublished();
+  return building;
+}
+
+async function buildPublished(): Promise<string> {
+  await rm(published, { recursive: true, force: true });
+  await mkdir(published, { recursive: true });
+  for (const part of ['bin', 'package.json']) await cp(join(root, part), join(published, part), { recursive: true });
+  await symlink(join(root, 'node_modules'), join(published, 'node_modules'));
+  await bundleAgent(join(published, 'dist', 'agent'));
+  return join(published, 'bin', 'logfleet-agent');
+}
 
 export function logfleet(headers: 'standard' | 'none'): Tool {
   return {
     name: headers === 'standard' ? 'logfleet' : 'logfleet-lean',
     label: `logfleet, headers ${headers}`,
     version,
-    settings: `as it comes: exactly once, and its facts go to an audit topic; \`headers: ${headers}\`; with --once where the files are complete`,
+    settings: `as it is published and as it comes: exactly once, and its facts go to an audit topic; \`headers: ${headers}\`; with --once where the files are complete`,
     // Of followed files the usual headers are enough to know.
     does: ({ complete }) => complete || headers === 'standard',
     ends: true,
@@ -27,7 +45,7 @@ export function logfleet(headers: 'standard' | 'none'): Tool {
         '--log.level',
         'warn',
       ];
-      return { command: agent, args: [...args, ...(job.complete ? ['--once'] : [])] };
+      return { command: await publishedAgent(), args: [...args, ...(job.complete ? ['--once'] : [])] };
     },
   };
 }

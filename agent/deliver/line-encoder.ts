@@ -2,9 +2,8 @@ import { LineFinder } from './line-finder.ts';
 import type { LineFormat } from './line-format.ts';
 import { type Place, places } from './line-place.ts';
 import type { RecordBuffer } from './record-buffer.ts';
+import type { RecordKernel } from './record-kernel.ts';
 import { RecordWriter } from './record-writer.ts';
-
-const LINE_FEED = 0x0a;
 
 export interface Chunk {
   bytes: Buffer;
@@ -50,15 +49,18 @@ export interface Encoded {
 }
 
 /**
- * The hot path: the file's chunk becomes records. Two native calls a line (find, copy) and no object; half lines
- * stay in the file. Has state for one call only, so one encoder serves one chunk at a time.
+ * The hot path: the file's chunk becomes records, without an object per line; half lines stay in the file. Lines that nothing is special
+ * about are the kernel's, a whole run in one call; the others are written here, one by one. Has state for one call only, so one encoder
+ * serves one chunk at a time.
  */
 export class LineEncoder {
   readonly #finder = new LineFinder();
   readonly #writer = new RecordWriter();
   #bytes: Buffer = Buffer.alloc(0);
   #position = 0;
+  #rangeStart = 0;
   #format!: LineFormat;
+  #target!: RecordBuffer;
   #records = 0;
   #at = 0;
   #place: Place = places.lineStart;
@@ -70,13 +72,13 @@ export class LineEncoder {
   #cut: Cut | undefined;
   #full = false;
 
-  encode(chunk: Chunk, format: LineFormat, target: RecordBuffer): Encoded {
+  /** `kernel`: in whose memory chunk and target are. */
+  encode(chunk: Chunk, format: LineFormat, target: RecordBuffer, kernel?: RecordKernel): Encoded {
     this.#begin(chunk, format, target);
     const first = this.#at;
-    const { charset, grouping } = format;
-    const plain = charset.unit === 1 && !charset.half && !charset.decoder && !grouping;
+    const forPlain = kernel?.takes(this.#bytes, format.headers?.[0]) && isPlain(format) ? kernel : undefined;
     do {
-      if (plain && this.#place === places.lineStart) this.#plainLines();
+      if (forPlain && this.#place === places.lineStart) this.#plainLines(forPlain);
     } while (!this.#full && this.#at < chunk.length && this.#step());
     if (this.#full) {
       this.#at = this.#end;
@@ -102,7 +104,9 @@ export class LineEncoder {
   #begin(chunk: Chunk, format: LineFormat, target: RecordBuffer): void {
     this.#bytes = chunk.bytes.subarray(0, chunk.length);
     this.#position = chunk.position;
+    this.#rangeStart = chunk.rangeStart;
     this.#format = format;
+    this.#target = target;
     this.#finder.begin(this.#bytes, chunk, format);
     this.#writer.begin(target, chunk.rangeStart, chunk.position);
     this.#at = this.#counted = markBytes(this.#bytes, format, chunk.position);
@@ -115,28 +119,19 @@ export class LineEncoder {
   }
 
   /** The lines that nothing is special about: as many as there are in a row. */
-  #plainLines(): void {
-    const bytes = this.#bytes;
-    const { maxLineBytes, headers } = this.#format;
-    const template = headers?.[0];
-    const writer = this.#writer;
-    let at = this.#at;
-    let end = this.#end;
-    let records = 0;
-    for (;;) {
-      const found = bytes.indexOf(LINE_FEED, at);
-      if (found === -1 || found - at > maxLineBytes) break;
-      if (!writer.write(bytes, at, found, found + 1 - end, template)) {
-        this.#full = true;
-        break;
-      }
-      if (records++ === 0) this.#countCut();
-      at = end = found + 1;
-    }
-    if (records === 0) return;
-    this.#records += records;
-    this.#at = this.#end = this.#counted = at;
+  #plainLines(kernel: RecordKernel): void {
+    const chunk = this.#bytes;
+    const at = this.#at;
+    const end = this.#end;
+    const rangeStart = this.#records > 0 ? this.#position + end : this.#rangeStart;
+    const run = { chunk, at, end, position: this.#position, rangeStart, lineBytesMax: this.#format.maxLineBytes };
+    const written = kernel.writeLines(run, this.#format.headers?.[0], this.#target);
+    if (written === 0) return;
+    this.#countCut();
+    this.#records += written;
+    this.#at = this.#end = this.#counted = kernel.reached;
     this.#endsAt = places.lineStart;
+    this.#writer.goOn(this.#position + this.#end);
   }
 
   /** Takes one record, or passes over what is not wanted; false when it can't. */
@@ -184,4 +179,8 @@ export class LineEncoder {
 
 function markBytes(bytes: Buffer, { charset: { mark } }: LineFormat, position: number): number {
   return position === 0 && mark.length > 0 && bytes.subarray(0, mark.length).equals(mark) ? mark.length : 0;
+}
+
+function isPlain({ charset, grouping }: LineFormat): boolean {
+  return charset.unit === 1 && !charset.half && !charset.decoder && !grouping;
 }

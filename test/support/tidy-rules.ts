@@ -30,7 +30,6 @@ const ADAPTERS: Readonly<Record<string, RegExp>> = {
   'nice-grpc-server-reflection': /^controller\/rpc\//,
   '@node-rs/crc32': /^agent\/deliver\/record-batch\.ts$/,
   '@platformatic/kafka': /^(controller\/kafka-topics|cli\/verify\/topic-reader)\.ts$/,
-  chokidar: /^agent\/collect\/file-watcher\.ts$/,
   cockatiel: /^controller\/etcd-client\.ts$/,
   commander: /^cli\/(main|program)\.ts$/,
   etcd3: /^controller\/etcd-client\.ts$/,

@@ -7,11 +7,6 @@ export interface ReturnedRange extends Pick<IntentSegment, 'start' | 'end' | 'ra
   endsAt: Place | undefined;
 }
 
-/** What lies between ranges that were read. */
-export function gapAt(start: number, end: number): ReturnedRange {
-  return { start, end, rangeStart: start, startsAt: undefined, endsAt: undefined };
-}
-
 /** What a source has to read again, in the order of its positions. */
 export class ReturnedRanges {
   #ranges: ReturnedRange[] = [];

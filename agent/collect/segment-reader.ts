@@ -8,7 +8,7 @@ import type { IntentSegment } from '../state/intent-store.ts';
 import { type ContiguousPosition, gapsIn } from './contiguous-position.ts';
 import { readAt } from './file-io.ts';
 import { charsetOfFile, placeAt } from './line-starts.ts';
-import { gapAt, type ReturnedRange, ReturnedRanges } from './returned-ranges.ts';
+import { type ReturnedRange, ReturnedRanges } from './returned-ranges.ts';
 
 const READ_BYTES_MIN = 64 * 1024;
 /** Of a line that is not wanted, in one turn. */
@@ -65,16 +65,17 @@ export class SegmentReader {
 
   /** Reads what is neither delivered nor under way. */
   static of(delivered: ContiguousPosition, open: readonly IntentSegment[]): SegmentReader {
-    const underWay = open.map(({ start, end }) => [start, end] as const);
-    const { gaps, end } = gapsIn([...delivered.ahead, ...underWay], delivered.value);
-    const reader = new SegmentReader(end);
-    for (const [start, stop] of gaps) reader.returned.add(gapAt(start, stop));
+    const underWay = open.map(({ start, end, rangeEnd }) => [start, end, rangeEnd] as const);
+    const { gaps, end, rangeEnd } = gapsIn([...delivered.ahead, ...underWay], delivered);
+    const reader = new SegmentReader(end, rangeEnd);
+    for (const gap of gaps) reader.returned.add({ ...gap, startsAt: undefined, endsAt: undefined });
     return reader;
   }
 
-  constructor(position: number) {
+  /** `rangeStart`: where the range of the next record begins. */
+  constructor(position: number, rangeStart = position) {
     this.#position = position;
-    this.#rangeStart = position;
+    this.#rangeStart = rangeStart;
   }
 
   /** All before it is in segments. */
@@ -178,7 +179,7 @@ export class SegmentReader {
     this.#took(again, end, rangeStart, place);
     const cut = { start, end, bytes: end - start };
     const kept = { checksum: 0, format: document };
-    const segment = { start, end, lines: 0, rangeStart, startsAt, endsAt: place, cut, ...kept };
+    const segment = { start, end, lines: 0, rangeStart, startsAt, endsAt: place, rangeEnd: rangeStart, cut, ...kept };
     return {
       segment: end > start ? segment : undefined,
       more: !atEnd || place !== places.skipped,
@@ -205,12 +206,12 @@ export class SegmentReader {
 
 function segmentOf(
   from: Range,
-  { consumed, records, endsAt, cut }: Encoded,
+  { consumed, records, endsAt, rangeEnd, cut }: Encoded,
   kept: { checksum: number; format: string },
 ): ReadSegment | undefined {
   if (consumed === 0) return undefined;
   const { start, rangeStart, startsAt } = from;
-  return { start, end: start + consumed, lines: records, rangeStart, startsAt, endsAt, cut, ...kept };
+  return { start, end: start + consumed, lines: records, rangeStart, startsAt, endsAt, rangeEnd, cut, ...kept };
 }
 
 async function placed(fd: number, range: ReturnedRange, format: LineFormat): Promise<Range> {

@@ -79,7 +79,11 @@ export class Source implements RouteSource {
     [this.device, this.inode, this.bornMs] = [checkpoint.device, checkpoint.inode, checkpoint.bornMs];
     [this.path, this.phase, this.first] = [checkpoint.path, checkpoint.phase, checkpoint.first];
     this.#life = { head: checkpoint.head, marker: checkpoint.marker };
-    this.#delivered = new ContiguousPosition(checkpoint.position, [...checkpoint.ahead, ...delivered]);
+    this.#delivered = new ContiguousPosition(
+      checkpoint.position,
+      [...checkpoint.ahead, ...delivered],
+      checkpoint.rangeEnd,
+    );
     this.#outstanding = open.length;
     this.#reader = SegmentReader.of(this.#delivered, open);
     const { position: end } = this.#reader;
@@ -94,6 +98,11 @@ export class Source implements RouteSource {
   /** Every line before it is in Kafka. */
   get position(): number {
     return this.#delivered.value;
+  }
+
+  /** Where the last record before `position` ends. */
+  get rangeEnd(): number {
+    return this.#delivered.rangeEnd;
   }
 
   /** All that the file has is in Kafka; nothing is on its way. */
@@ -124,8 +133,8 @@ export class Source implements RouteSource {
     const { entryUid, generation, device, inode, path, bornMs, size, touchedNs, first, phase, position } = this;
     const { head, marker } = this.#life;
     const file = { entryUid, generation, device, inode, path, bornMs, size, touchedNs, head, marker };
-    const { ahead } = this.#delivered;
-    return { ...file, first, phase, position, ahead, topic: this.#topic, partition: this.#partition };
+    const { rangeEnd, ahead } = this.#delivered;
+    return { ...file, first, phase, position, rangeEnd, ahead, topic: this.#topic, partition: this.#partition };
   }
 
   /** The partition it had in `topic`, -1 when it had none. */
@@ -224,7 +233,7 @@ export class Source implements RouteSource {
 
   delivered(segment: IntentSegment): void {
     this.#outstanding--;
-    this.#delivered.cover(segment.start, segment.end);
+    this.#delivered.cover(segment.start, segment.end, segment.rangeEnd);
     this.#events.onProgress(this, segment);
   }
 

@@ -17,7 +17,9 @@ export interface IntentSegment {
   rangeStart: number;
   startsAt: Place;
   endsAt: Place;
-  /** What of it is in no record. */
+  /** Where the last record up to `end` ends, and the range of the next one begins: before `start` when it has no record. */
+  rangeEnd: number;
+  /** What of it is lost, by the entry's policy. */
   cut: Cut | undefined;
   /** CRC-32C of the generation's bytes from `start` to `end`. */
   checksum: number;
@@ -189,12 +191,13 @@ export class IntentStore implements StatePart {
     this.#putProducer.run(topic, partition, clusterId, topicId, ...id);
   }
 
-  /** `GENERATION,START,END,LINES,RANGESTART,STARTSAT,ENDSAT,CHECKSUM,FORMAT`, and `,START,END,BYTES` of what is cut. */
+  /** `GENERATION,START,END,LINES,RANGESTART,STARTSAT,ENDSAT,CHECKSUM,FORMAT`, `,START,END,BYTES` of what is cut, and `,RANGEEND` where it is not END. */
   #encode(segment: IntentSegment, added: string[]): string {
-    const { generation, start, end, lines, rangeStart, startsAt, endsAt, checksum, cut } = segment;
+    const { generation, start, end, lines, rangeStart, startsAt, endsAt, rangeEnd, checksum, cut } = segment;
     const format = this.#formatId(segment.format, added);
     const range = [generation, start, end, lines, rangeStart, startsAt, endsAt, checksum, format];
-    return [...range, ...(cut ? [cut.start, cut.end, cut.bytes] : [])].join();
+    const cutOff = cut ? [cut.start, cut.end, cut.bytes] : [];
+    return [...range, ...cutOff, ...(rangeEnd === end ? [] : [rangeEnd])].join();
   }
 
   #formatId(document: string, added: string[]): number {
@@ -225,10 +228,11 @@ function fromRow(row: Record<string, SQLOutputValue>, documents: ReadonlyMap<num
 
 function segmentFrom(text: string, documents: ReadonlyMap<number, string>): IntentSegment {
   const [generation = '', ...numbers] = text.split(',');
-  const [start, end, lines, rangeStart, startsAt, endsAt, checksum, format, ...cut] = numbers.map(Number) as Numbers;
-  const [from, to, bytes] = cut;
+  const [start, end, lines, rangeStart, startsAt, endsAt, checksum, format, ...more] = numbers.map(Number) as Numbers;
+  const rangeEnd = more.length % 3 === 1 ? (more.pop() as number) : end;
+  const [from, to, bytes] = more;
   return {
-    ...{ generation, start, end, lines, rangeStart, startsAt, endsAt, checksum },
+    ...{ generation, start, end, lines, rangeStart, startsAt, endsAt, rangeEnd, checksum },
     format: documents.get(format) ?? '',
     cut: from === undefined ? undefined : { start: from, end: to ?? from, bytes: bytes ?? 0 },
   };

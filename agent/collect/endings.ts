@@ -78,7 +78,8 @@ export class Endings {
   }
 
   /** `source` is complete for good. */
-  sealed({ entryUid, generation, path, first, position, rangeEnd }: Source): void {
+  sealed({ checkpoint }: Source): void {
+    const { entryUid, generation, path, first, position, rangeEnd } = checkpoint;
     this.#facts.sealed({ entryUid, generation, path, first, size: position, recordsEnd: rangeEnd });
   }
 

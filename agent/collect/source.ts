@@ -79,16 +79,12 @@ export class Source implements RouteSource {
     [this.device, this.inode, this.bornMs] = [checkpoint.device, checkpoint.inode, checkpoint.bornMs];
     [this.path, this.phase, this.first] = [checkpoint.path, checkpoint.phase, checkpoint.first];
     this.#life = { head: checkpoint.head, marker: checkpoint.marker };
-    this.#delivered = new ContiguousPosition(
-      checkpoint.position,
-      [...checkpoint.ahead, ...delivered],
-      checkpoint.rangeEnd,
-    );
+    const ahead = [...checkpoint.ahead, ...delivered];
+    this.#delivered = new ContiguousPosition(checkpoint.position, ahead, checkpoint.rangeEnd);
     this.#outstanding = open.length;
     this.#reader = SegmentReader.of(this.#delivered, open);
-    const { position: end } = this.#reader;
     [this.#topic, this.#partition] = [checkpoint.topic, checkpoint.partition];
-    this.size = Math.max(size, end);
+    this.size = Math.max(size, this.#reader.position);
     this.#clock = clock;
     this.#timer = new WakeTimer(clock, () => this.wake());
     [this.lastGrowthMs, this.#events] = [clock.monotonicMs(), events];
@@ -98,11 +94,6 @@ export class Source implements RouteSource {
   /** Every line before it is in Kafka. */
   get position(): number {
     return this.#delivered.value;
-  }
-
-  /** Where the last record before `position` ends. */
-  get rangeEnd(): number {
-    return this.#delivered.rangeEnd;
   }
 
   /** All that the file has is in Kafka; nothing is on its way. */

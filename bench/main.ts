@@ -1,32 +1,41 @@
-import { parseArgs } from 'node:util';
+import { join } from 'node:path';
 import { errorText } from '../runtime/errors.ts';
-import { throughput } from './throughput.ts';
+import { buildPeers } from './build-peers.ts';
+import { HELP, readOptions } from './command-line.ts';
+import { writeGoals } from './goals.ts';
+import { startGround } from './ground.ts';
+import { quick } from './quick.ts';
+import { writeTools } from './report.ts';
+import { findTools } from './tools/find-tools.ts';
+import { workloads } from './workloads/list.ts';
 
-const HELP = `Measures logfleet beside other tools, in the same run, and writes bench/RESULTS.md.
+const QUICK_TOOLS = ['logfleet', 'logfleet-lean', 'kcat'];
 
-Usage: npm run bench -- throughput [options]
+async function main(): Promise<void> {
+  const line = readOptions(process.argv.slice(2));
+  const say = (text: string) => void process.stdout.write(`${text}\n`);
+  if (line.action === 'help') return say(HELP);
+  if (line.action === 'list') return say(workloads.map(({ name, about }) => `${name.padEnd(16)} ${about}`).join('\n'));
+  if (line.action === 'build-peers') return buildPeers(say);
+  const quickOnly = line.action === 'quick';
+  const found = await findTools(quickOnly ? QUICK_TOOLS : line.tools, line.filebeat);
+  for (const name of found.missing) say(`not on this machine: ${name}`);
+  const options = { ...line, ...found, out: line.out ?? import.meta.dirname, say };
+  if (quickOnly && !found.tools.some(({ name }) => name === 'kcat')) return say('nothing is compared without kcat');
+  await using ground = await startGround();
+  if (quickOnly) {
+    if (!(await quick(ground, options, line.record))) process.exitCode = 1;
+    return;
+  }
+  await writeTools(options);
+  for (const workload of line.workloads) await workload.run(ground, options);
+  await writeGoals(options.out);
+  say(`written: ${join(options.out, 'RESULTS.md')}`);
+}
 
-  throughput     one large access log, one agent, one topic with 4 partitions, from start to the last acknowledged byte,
-                 next to kcat -P -l on the same file and broker
-
-  --rounds N     rounds, alternating between the tools (default: 3)
-  --mib N        size of the log in MiB (default: 256)
-`;
-
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    rounds: { type: 'string', default: '3' },
-    mib: { type: 'string', default: '256' },
-    help: { type: 'boolean', short: 'h' },
-  },
-});
-
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 try {
-  const [workload] = positionals;
-  if (values.help) process.stdout.write(HELP);
-  else if (workload === 'throughput') await throughput({ rounds: Number(values.rounds), mib: Number(values.mib) });
-  else throw new Error(`${workload === undefined ? 'no workload' : `unknown workload ${workload}`}; see --help`);
+  await main();
 } catch (error) {
   process.stderr.write(`bench: ${errorText(error)}\n`);
   process.exitCode = 1;

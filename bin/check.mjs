@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { kernelCode, kernelFile } from './make-kernel.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const tool = (name) => join(root, 'node_modules', '.bin', name);
@@ -40,9 +41,19 @@ function generatedIsCurrent() {
   }
 }
 
+async function kernelIsCurrent() {
+  try {
+    const ok = (await kernelCode()) === readFileSync(kernelFile, 'utf8');
+    return { ok, text: ok ? '' : `${kernelFile} is not what kernel.as says: run "npm run generate"` };
+  } catch (error) {
+    return { ok: false, text: error.message };
+  }
+}
+
 const checks = [
   ['buf lint', () => run(tool('buf'), ['lint'])],
   ['generated code', generatedIsCurrent],
+  ['generated kernel', kernelIsCurrent],
   ['biome', () => run(tool('biome'), ['check', '--error-on-warnings', '.'])],
   ['tsc', () => run(tool('tsc'), ['-p', '.'])],
   ['knip', () => run(tool('knip'), [])],
@@ -51,7 +62,7 @@ const checks = [
 let failed = false;
 for (const [name, check] of checks) {
   const startMs = Date.now();
-  const { ok, text } = check();
+  const { ok, text } = await check();
   process.stdout.write(`${ok ? 'ok    ' : 'FAILED'} ${name} (${((Date.now() - startMs) / 1000).toFixed(1)} s)\n`);
   if (!ok) process.stdout.write(`${text}\n`);
   failed ||= !ok;

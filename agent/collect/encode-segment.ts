@@ -13,7 +13,7 @@ const encoder = new LineEncoder();
 export async function encodeSegment(
   { fd, path }: { fd: number; path: string },
   segment: IntentSegment,
-  { chunk, records }: Workbench,
+  { chunk, records, kernel }: Workbench,
 ): Promise<void> {
   const { start, end, generation } = segment;
   const { bytesRead } = await readAt(fd, chunk, 0, end - start, start);
@@ -27,5 +27,6 @@ export async function encodeSegment(
     { ...segment, bytes, length: bytesRead, position: start, last: true, flushed: false },
     format,
     records,
+    kernel,
   );
 }

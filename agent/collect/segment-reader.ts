@@ -94,7 +94,7 @@ export class SegmentReader {
     const from = again ? await placed(fd, again, format) : this.#rest(this.#place);
     if (isPassedOver(from.startsAt))
       return this.#skip(from, again, format, bench.chunk, { fd, size: file.size, sealed: file.sealed });
-    const { chunk, records } = bench;
+    const { chunk, records, kernel } = bench;
     const { start } = from;
     const room = Math.floor(records.remaining * this.#rawPerEncoded) + 4096;
     const want = Math.min(CHUNK_BYTES_MAX, Math.max(this.#wantBytes, room), from.end - start);
@@ -110,6 +110,7 @@ export class SegmentReader {
       { ...from, bytes: chunk, length: bytesRead, position: start, last, flushed: waitMs === 0 },
       format,
       records,
+      kernel,
     );
     const checksum = checksumOf(chunk.subarray(0, encoded.consumed));
     const segment = segmentOf(from, encoded, { checksum, format: format.document });

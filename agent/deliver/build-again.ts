@@ -17,7 +17,7 @@ export async function buildAgain(
     bench.records.reset();
     for (const [index, segment] of facts.segments.entries()) await encode(index, segment, bench);
     if (bench.records.records !== facts.recordCount) throw new Error('the lines are not the same any more');
-    return encodeRecordBatch(facts, await compress(bench.records.view(), facts.compression));
+    return encodeRecordBatch(facts, await compress(bench, facts.compression));
   } finally {
     pool.giveBench(bench);
   }

@@ -3,9 +3,8 @@ import { LineFinder } from './line-finder.ts';
 import type { LineFormat } from './line-format.ts';
 import { isPassedOver, type Place, places } from './line-place.ts';
 import type { RecordBuffer } from './record-buffer.ts';
+import type { RecordKernel } from './record-kernel.ts';
 import { RecordWriter } from './record-writer.ts';
-
-const LINE_FEED = 0x0a;
 
 export interface Chunk {
   bytes: Buffer;
@@ -53,15 +52,18 @@ export interface Encoded {
 }
 
 /**
- * The hot path: the file's chunk becomes records. Two native calls a line (find, copy) and no object; half lines
- * stay in the file. Has state for one call only, so one encoder serves one chunk at a time.
+ * The hot path: the file's chunk becomes records, without an object per line; half lines stay in the file. Lines that nothing is special
+ * about are the kernel's, a whole run in one call; the others are written here, one by one. Has state for one call only, so one encoder
+ * serves one chunk at a time.
  */
 export class LineEncoder {
   readonly #finder = new LineFinder();
   readonly #writer = new RecordWriter();
   #bytes: Buffer = Buffer.alloc(0);
   #position = 0;
+  #rangeStart = 0;
   #format!: LineFormat;
+  #target!: RecordBuffer;
   #records = 0;
   #filtered = 0;
   #at = 0;
@@ -76,13 +78,13 @@ export class LineEncoder {
   #cut: Cut | undefined;
   #full = false;
 
-  encode(chunk: Chunk, format: LineFormat, target: RecordBuffer): Encoded {
+  /** `kernel`: in whose memory chunk and target are. */
+  encode(chunk: Chunk, format: LineFormat, target: RecordBuffer, kernel?: RecordKernel): Encoded {
     this.#begin(chunk, format, target);
     const first = this.#at;
-    const { charset, grouping } = format;
-    const plain = charset.unit === 1 && !charset.half && !charset.decoder && !grouping;
+    const forPlain = kernel?.takes(this.#bytes, format.headers?.[0]) && isPlain(format) ? kernel : undefined;
     do {
-      if (plain && this.#place === places.lineStart) this.#plainLines();
+      if (forPlain && this.#place === places.lineStart) this.#plainLines(forPlain);
     } while (!this.#full && this.#at < chunk.length && this.#step());
     if (this.#full) {
       const taken = this.#records + this.#filtered > 0;
@@ -110,7 +112,9 @@ export class LineEncoder {
   #begin(chunk: Chunk, format: LineFormat, target: RecordBuffer): void {
     this.#bytes = chunk.bytes.subarray(0, chunk.length);
     this.#position = chunk.position;
+    this.#rangeStart = chunk.rangeStart;
     this.#format = format;
+    this.#target = target;
     this.#finder.begin(this.#bytes, chunk, format);
     this.#writer.begin(target, chunk.rangeStart, chunk.position);
     format.filter?.begin(this.#bytes);
@@ -124,33 +128,19 @@ export class LineEncoder {
   }
 
   /** The lines that nothing is special about: as many as there are in a row. */
-  #plainLines(): void {
-    const bytes = this.#bytes;
-    const { maxLineBytes, headers, filter } = this.#format;
-    const template = headers?.[0];
-    const writer = this.#writer;
-    let at = this.#at;
-    let end = this.#end;
-    let lines = 0;
-    let filtered = 0;
-    for (;;) {
-      const found = bytes.indexOf(LINE_FEED, at);
-      if (found === -1 || found - at > maxLineBytes) break;
-      const kept = !filter || filter.keeps(at, found);
-      if (kept && !writer.write(bytes, at, found, found + 1 - end, template)) {
-        this.#full = true;
-        break;
-      }
-      if (lines++ === 0) this.#countCut();
-      at = found + 1;
-      if (kept) end = at;
-      else filtered++;
-    }
-    if (lines === 0) return;
-    this.#records += lines - filtered;
-    this.#filtered += filtered;
-    this.#end = end;
-    this.#took(at, places.lineStart);
+  #plainLines(kernel: RecordKernel): void {
+    const chunk = this.#bytes;
+    const at = this.#at;
+    const end = this.#end;
+    const rangeStart = this.#records > 0 ? this.#position + end : this.#rangeStart;
+    const run = { chunk, at, end, position: this.#position, rangeStart, lineBytesMax: this.#format.maxLineBytes };
+    const written = kernel.writeLines(run, this.#format.headers?.[0], this.#target);
+    if (written === 0) return;
+    this.#countCut();
+    this.#records += written;
+    this.#end = kernel.reached;
+    this.#took(this.#end, places.lineStart);
+    this.#writer.goOn(this.#position + this.#end);
   }
 
   /** Takes one record, or passes over what is not wanted; false when it can't. */
@@ -232,4 +222,8 @@ export class LineEncoder {
     const end = this.#position + this.#at;
     this.#cut = { start: this.#cut?.start ?? start, end, bytes: (this.#cut?.bytes ?? 0) + end - start };
   }
+}
+
+function isPlain({ charset, grouping, filter }: LineFormat): boolean {
+  return charset.unit === 1 && !charset.half && !charset.decoder && !grouping && !filter;
 }

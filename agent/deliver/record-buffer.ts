@@ -3,14 +3,20 @@ const SLACK_BYTES = 16 * 1024;
 
 /** The largest raw batch: below the broker's default message.max.bytes of 1,048,588 even when it does not compress. */
 export const RECORD_BYTES_MAX = 1_000_000;
+export const RECORD_BUFFER_BYTES = RECORD_BYTES_MAX + SLACK_BYTES;
 
 /** Where the records of one batch are encoded, before compression. Owned by one batch at a time. */
 export class RecordBuffer {
-  readonly bytes: Buffer = Buffer.allocUnsafeSlow(RECORD_BYTES_MAX + SLACK_BYTES);
+  readonly bytes: Buffer;
   #length = 0;
   #records = 0;
   #target = RECORD_BYTES_MAX;
   #lineBytesMax = Number.POSITIVE_INFINITY;
+
+  /** `bytes`: RECORD_BUFFER_BYTES of them. */
+  constructor(bytes: Buffer = Buffer.allocUnsafeSlow(RECORD_BUFFER_BYTES)) {
+    this.bytes = bytes;
+  }
 
   /** Bytes written so far. */
   get length(): number {
@@ -37,10 +43,15 @@ export class RecordBuffer {
     return this.#length + bytes <= this.#target;
   }
 
-  /** Tells that one record was written, up to `end`. */
-  wrote(end: number): void {
+  /** What all records together may fill; a first one may fill the buffer. */
+  get bytesMax(): number {
+    return this.#target;
+  }
+
+  /** Tells that `records` were written, up to `end`. */
+  wrote(end: number, records = 1): void {
     this.#length = end;
-    this.#records++;
+    this.#records += records;
   }
 
   /** Empties the buffer for another batch of at most `targetBytes`, of lines of at most `lineBytesMax`. */

@@ -63,6 +63,13 @@ export class RecordWriter {
     return true;
   }
 
+  /** Others were written, up to `position`. */
+  goOn(position: number): void {
+    this.#start.set(position);
+    this.#end.set(position);
+    this.#skippedTo = undefined;
+  }
+
   #advance(bytes: number): void {
     if (this.#skippedTo !== undefined) this.#start.set(this.#skippedTo);
     this.#skippedTo = undefined;

@@ -135,7 +135,7 @@ export class Route {
     const recordCount = bench.records.records;
     const facts: BatchFacts = { compression, recordCount, timestampMs: clock.nowMs(), segments };
     const { length: rawBytes, lineBytesMax } = bench.records;
-    const compressed = compress(bench.records.view(), this.compression);
+    const compressed = compress(bench, this.compression);
     // The rejection is met below, in its turn.
     compressed.catch(() => {});
     this.#open++;

@@ -1,4 +1,5 @@
-import { RecordBuffer } from './record-buffer.ts';
+import { RECORD_BUFFER_BYTES, RecordBuffer } from './record-buffer.ts';
+import { RecordKernel } from './record-kernel.ts';
 
 /** The most that is read at once; longer than the longest line allowed. */
 export const CHUNK_BYTES_MAX = 1024 * 1024;
@@ -7,6 +8,17 @@ export const CHUNK_BYTES_MAX = 1024 * 1024;
 export interface Workbench {
   chunk: Buffer;
   records: RecordBuffer;
+  /** In whose memory both are. */
+  kernel: RecordKernel;
+}
+
+export function createWorkbenches(count: number): Workbench[] {
+  const kernel = new RecordKernel(count * (CHUNK_BYTES_MAX + RECORD_BUFFER_BYTES), 2 * count, RECORD_BUFFER_BYTES);
+  return Array.from({ length: count }, () => ({
+    chunk: kernel.region(CHUNK_BYTES_MAX),
+    records: new RecordBuffer(kernel.region(RECORD_BUFFER_BYTES)),
+    kernel,
+  }));
 }
 
 /** Something that there is a fixed amount of; who comes first is served first. */
@@ -44,19 +56,20 @@ export class WorkPool {
   readonly #benches: Permits;
   readonly #budget: Permits;
   readonly #troubled: Permits;
-  readonly #idle: Workbench[] = [];
+  readonly #idle: Workbench[];
 
   /** `bufferBytes`: what all batches without an answer may hold together. */
   constructor(bufferBytes: number, benchesMax = 4) {
     this.#budget = new Permits(bufferBytes);
     this.#troubled = new Permits(bufferBytes / 2);
     this.#benches = new Permits(benchesMax);
+    this.#idle = createWorkbenches(benchesMax);
   }
 
   /** Takes a workbench; give it back. */
   async takeBench(): Promise<Workbench> {
     await this.#benches.take(1);
-    return this.#idle.pop() ?? { chunk: Buffer.allocUnsafeSlow(CHUNK_BYTES_MAX), records: new RecordBuffer() };
+    return this.#idle.pop() as Workbench;
   }
 
   giveBench(bench: Workbench): void {

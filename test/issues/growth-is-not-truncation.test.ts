@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { appendFileSync, closeSync, fstatSync, openSync } from 'node:fs';
 import { test } from 'node:test';
 import { Source } from '../../agent/collect/source.ts';
-import { RecordBuffer } from '../../agent/deliver/record-buffer.ts';
 import type { Route } from '../../agent/deliver/route.ts';
 import { newCheckpoint } from '../../agent/state/checkpoint-store.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import { testFormat } from '../support/formats.ts';
 import { tempDir } from '../support/temp-dir.ts';
+import { testBench } from '../support/test-bench.ts';
 
 const LOOKS = 300;
 
@@ -24,7 +24,7 @@ test('a file that grows and is read while it is looked at is not taken for a tru
   const source = new Source(fd, checkpoint, { open: [], delivered: [] }, 0, events, systemClock);
   const nowhere = { producer: { at: { topic: 't', partition: 0 } }, wake: () => {} } as unknown as Route;
   source.assign(nowhere, testFormat());
-  const bench = { chunk: Buffer.alloc(1 << 20), records: new RecordBuffer() };
+  const bench = testBench();
   for (let look = 0; look < LOOKS; look++) {
     const looked = source.look(0);
     appendFileSync(file, `line ${look}\n`);

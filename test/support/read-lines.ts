@@ -6,6 +6,7 @@ import { RecordBuffer } from '../../agent/deliver/record-buffer.ts';
 import type { Workbench } from '../../agent/deliver/work-pool.ts';
 import type { IntentSegment } from '../../agent/state/intent-store.ts';
 import { type DecodedRecord, decodeRecords } from './decode-records.ts';
+import { testBench } from './test-bench.ts';
 
 /** A segment with its records, as they went into the batch. */
 export interface ReadSegment {
@@ -24,7 +25,7 @@ interface ReadFrom {
 export class TurnReader implements Disposable {
   readonly fd: number;
   format: LineFormat;
-  readonly #bench: Workbench = { chunk: Buffer.allocUnsafe(1 << 20), records: new RecordBuffer() };
+  readonly #bench: Workbench = testBench();
   readonly #batchBytes: () => number;
   readonly reader: SegmentReader;
   readonly segments: ReadSegment[] = [];

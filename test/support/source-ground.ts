@@ -11,7 +11,6 @@ import { FormerBatches } from '../../agent/collect/former-batches.ts';
 import type { Source } from '../../agent/collect/source.ts';
 import { SourceSet } from '../../agent/collect/source-set.ts';
 import type { FormatFacts } from '../../agent/deliver/line-format.ts';
-import { RecordBuffer } from '../../agent/deliver/record-buffer.ts';
 import type { Route, Segment } from '../../agent/deliver/route.ts';
 import { WorkPool } from '../../agent/deliver/work-pool.ts';
 import { CheckpointStore } from '../../agent/state/checkpoint-store.ts';
@@ -21,6 +20,7 @@ import { createLogger } from '../../runtime/logger.ts';
 import { decodeRecords } from './decode-records.ts';
 import { testFormat } from './formats.ts';
 import type { TempDir } from './temp-dir.ts';
+import { testBench } from './test-bench.ts';
 
 export const HOUR_MS = 3_600_000;
 const signal = new AbortController().signal;
@@ -44,7 +44,7 @@ export class Ground {
   readonly sealed: Sealed[] = [];
   /** The lines of each generation, as they came to Kafka. */
   readonly lines = new Map<string, string[]>();
-  readonly #bench = { chunk: Buffer.alloc(1 << 20), records: new RecordBuffer() };
+  readonly #bench = testBench();
   readonly #start: StartRule;
   /** Monotonic. */
   nowMs = 0;

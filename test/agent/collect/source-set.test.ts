@@ -4,10 +4,10 @@ import { dirname } from 'node:path';
 import { test } from 'node:test';
 import { type FoundFile, foundFile } from '../../../agent/collect/discovery.ts';
 import type { Source } from '../../../agent/collect/source.ts';
-import { RecordBuffer } from '../../../agent/deliver/record-buffer.ts';
 import type { Segment } from '../../../agent/deliver/route.ts';
 import { begun, Ground, HOUR_MS } from '../../support/source-ground.ts';
 import { tempDir } from '../../support/temp-dir.ts';
+import { testBench } from '../../support/test-bench.ts';
 
 test('a file whose folder can not be looked into is neither let go nor forgotten, however long', async () => {
   await using dir = await tempDir();
@@ -74,7 +74,7 @@ test('a file that is meant again before its last batch was answered is read on',
   await writeFile(dir.at('a.txt'), 'one\n');
   await on.scan([dir.at('a.txt')]);
   const [source] = on.sources as [Source];
-  const bench = { chunk: Buffer.alloc(1 << 20), records: new RecordBuffer() };
+  const bench = testBench();
   const { segment } = await source.fill(bench);
   on.wanted = (path) => path.endsWith('.log');
   await on.scan([]);

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { appendFileSync, closeSync, fstatSync, openSync } from 'node:fs';
 import { test } from 'node:test';
 import { Source } from '../../../agent/collect/source.ts';
-import { RecordBuffer } from '../../../agent/deliver/record-buffer.ts';
 import type { Route, Segment } from '../../../agent/deliver/route.ts';
 import { newCheckpoint } from '../../../agent/state/checkpoint-store.ts';
 import { systemClock } from '../../../runtime/clock.ts';
 import { testFormat } from '../../support/formats.ts';
 import { tempDir } from '../../support/temp-dir.ts';
+import { testBench } from '../../support/test-bench.ts';
 
 const LINE_BYTES = 100;
 const LINES = 6;
@@ -22,7 +22,7 @@ function sourceOf(file: string) {
   const source = new Source(fd, checkpoint, { open: [], delivered: [] }, Number(size), events, systemClock);
   const nowhere = { producer: { at: { topic: 't', partition: 0 } }, wake: () => {} } as unknown as Route;
   source.assign(nowhere, testFormat());
-  const bench = { chunk: Buffer.alloc(1 << 20), records: new RecordBuffer() };
+  const bench = testBench();
   const turn = async (): Promise<Segment | undefined> => {
     // Room for one line: the first always has it.
     bench.records.reset(1);

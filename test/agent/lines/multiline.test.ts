@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import { appendFileSync, closeSync, fstatSync, openSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { Source } from '../../../agent/collect/source.ts';
-import { RecordBuffer } from '../../../agent/deliver/record-buffer.ts';
 import type { Route } from '../../../agent/deliver/route.ts';
 import { newCheckpoint } from '../../../agent/state/checkpoint-store.ts';
 import { eventually } from '../../support/eventually.ts';
 import { testFormat } from '../../support/formats.ts';
 import { TurnReader } from '../../support/read-lines.ts';
 import { tempDir } from '../../support/temp-dir.ts';
+import { testBench } from '../../support/test-bench.ts';
 
 const STACK = 'Error: no\n  at a\n  at b\n';
 const continuation = { continuation: '^\\s', timeoutMs: 1_000, maxLines: 500 };
@@ -91,7 +91,7 @@ test('a source looks again by itself when the timeout of an open record is over'
   let woken = 0;
   const route = { producer: { at: { topic: 't', partition: 0 } }, wake: () => woken++ } as unknown as Route;
   source.assign(route, testFormat({ multiline: continuation }));
-  const bench = { chunk: Buffer.alloc(1 << 20), records: new RecordBuffer() };
+  const bench = testBench();
   assert.equal((await source.fill(bench)).segment, undefined);
   assert.deepEqual(
     sleeps.map(({ ms }) => ms),

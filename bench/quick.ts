@@ -1,0 +1,88 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { errorCode } from '../runtime/errors.ts';
+import { carry } from './carry.ts';
+import type { Ground } from './ground.ts';
+import { accessLog } from './inputs/line-kinds.ts';
+import type { BenchOptions } from './options.ts';
+import { decimals } from './report.ts';
+import { saveFigures } from './results-file.ts';
+import { alternate } from './rounds.ts';
+import { median } from './statistics.ts';
+
+const MIB = 96;
+const ROUNDS = 3;
+const NAME = 'quick';
+/** Below this part of the recorded ratio somebody should look. */
+const WARN_SHARE = 0.8;
+/** Below this one it is no noise. */
+const FAIL_SHARE = 0.5;
+
+/** logfleet's speed as part of kcat's, by the tool's name. */
+type Ratios = Record<string, number>;
+
+export interface Verdict {
+  verdict: 'ok' | 'slower' | 'failed' | 'not recorded';
+  /** The measured ratio as part of the recorded one. */
+  share: number | undefined;
+}
+
+/** The regression guard. Returns whether it passes: it does unless a ratio to kcat is far below the recorded one. */
+export async function quick(ground: Ground, options: BenchOptions, record: boolean): Promise<boolean> {
+  const ratios = await measure(ground, options);
+  const recorded = await readRecorded(options.out);
+  let passes = true;
+  for (const [name, ratio] of Object.entries(ratios)) {
+    const { verdict, share } = verdictOf(ratio, recorded[name]);
+    if (verdict === 'failed') passes = false;
+    options.say(
+      `${name.padEnd(14)} ${decimals(ratio)} of kcat's speed; recorded ${decimals(recorded[name])}; ${decimals(share)} of that: ${verdict}`,
+    );
+    if (verdict === 'slower' || verdict === 'failed') options.say(advice(name, verdict));
+  }
+  if (!record) return passes;
+  await saveFigures(NAME, { mib: options.mib ?? MIB, rounds: options.rounds ?? ROUNDS, ratios }, options.out);
+  options.say('recorded');
+  return true;
+}
+
+async function measure(ground: Ground, options: BenchOptions): Promise<Ratios> {
+  const input = await ground.input('access', accessLog, 1, (options.mib ?? MIB) * 2 ** 20);
+  const tools = options.tools.filter(({ name }) => name === 'kcat' || name.startsWith('logfleet'));
+  const runs = await alternate(tools, options.rounds ?? ROUNDS, (tool) =>
+    carry(ground, tool, input, { task: 'lines', compression: 'lz4' }),
+  );
+  for (const { tool, failure } of runs) if (failure !== undefined) throw new Error(`${tool.name}: ${failure}`);
+  const kcat = runs.find(({ tool }) => tool.name === 'kcat')?.runs ?? [];
+  // Round by round, for what else the machine does changes from one to the next.
+  const ratio = (own: readonly { seconds: number }[]) =>
+    median(own.map(({ seconds }, round) => (kcat[round]?.seconds ?? Number.NaN) / seconds));
+  return Object.fromEntries(
+    runs.filter(({ tool }) => tool.name !== 'kcat').map(({ tool, runs: own }) => [tool.name, ratio(own)]),
+  );
+}
+
+export function verdictOf(ratio: number, recorded: number | undefined): Verdict {
+  if (recorded === undefined) return { verdict: 'not recorded', share: undefined };
+  const share = ratio / recorded;
+  if (share < FAIL_SHARE) return { verdict: 'failed', share };
+  return { verdict: share < WARN_SHARE ? 'slower' : 'ok', share };
+}
+
+async function readRecorded(out: string): Promise<Ratios> {
+  try {
+    const text = await readFile(join(out, 'results', `${NAME}.json`), 'utf8');
+    return (JSON.parse(text) as { ratios: Ratios }).ratios;
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return {};
+    throw error;
+  }
+}
+
+function advice(name: string, verdict: string): string {
+  return `
+!!! ${name} is ${verdict === 'failed' ? 'MUCH ' : ''}SLOWER beside kcat than recorded in bench/results/${NAME}.json.
+!!! On a machine that does nothing else: npm run bench -- quick --rounds 7. If it stays, find the commit (git bisect) and the reason
+!!! (perf record, node --cpu-prof); if it is meant, record the new ratios: npm run bench -- quick --record.
+`;
+}

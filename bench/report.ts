@@ -1,0 +1,57 @@
+import type { BenchOptions } from './options.ts';
+import { commitNow, describeMachine, putSection, saveFigures, savePlot } from './results-file.ts';
+import type { Tool } from './tools/tool.ts';
+
+export interface Report {
+  workload: string;
+  /** What was done, and how it was measured. */
+  text: string;
+  head: readonly string[];
+  rows: readonly (readonly string[])[];
+  plots: readonly { name: string; title: string; svg: string }[];
+  /** What can be read from the table, and what is to be known of it. */
+  remarks: readonly string[];
+  /** For results/<workload>.json. */
+  figures: object;
+}
+
+/** Writes results/<workload>.json, its plots, and the workload's section of RESULTS.md, and prints the section. */
+export async function writeReport(report: Report, tools: readonly Tool[], options: BenchOptions): Promise<void> {
+  const { workload, figures } = report;
+  const versions = Object.fromEntries(tools.map(({ name, version }) => [name, version]));
+  await saveFigures(workload, { workload, versions, missing: options.missing, ...figures }, options.out);
+  const images: string[] = [];
+  for (const { name, title, svg } of report.plots) images.push(await savePlot(name, title, svg, options.out));
+  const missing = options.missing.length === 0 ? '' : ` Not on this machine: ${options.missing.join('; ')}.`;
+  const text = [
+    `Made by \`npm run bench -- ${workload}\` on ${new Date().toISOString().slice(0, 10)}, commit ${commitNow()}, on ${describeMachine()}; the broker runs on it, too.${missing}`,
+    report.text,
+    table(report.head, report.rows),
+    ...(report.remarks.length > 0 ? [report.remarks.map((remark) => `- ${remark}`).join('\n')] : []),
+    ...images,
+  ].join('\n\n');
+  await putSection(workload, text, options.out);
+  options.say(`\n## ${workload}\n\n${text}\n`);
+}
+
+/** How the tools are set up, once for all workloads. */
+export async function writeTools({ tools, missing, out }: BenchOptions): Promise<void> {
+  const rows = tools.map(({ name, label, version, settings }) => [name, label, version, settings]);
+  const text = `${table(['--tools', 'tool', 'version', 'settings'], rows)}
+
+acks=all for everybody. ${missing.length === 0 ? 'None is missing.' : `Not on this machine: ${missing.join('; ')}.`}`;
+  await putSection('the tools', text, out);
+}
+
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}
+
+export function whole(value: number): string {
+  return Number.isFinite(value) ? Math.round(value).toLocaleString('en-US') : '-';
+}
+
+export function decimals(value: number | undefined, digits = 2): string {
+  return value !== undefined && Number.isFinite(value) ? value.toFixed(digits) : '-';
+}

@@ -1,0 +1,150 @@
+import { closeSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import { systemClock } from '../../runtime/clock.ts';
+import type { Ground } from '../ground.ts';
+import { fileOf, startLineWriter, writtenAtNs } from '../inputs/line-writer.ts';
+import { barPlot } from '../plot.ts';
+import { decimals, whole, writeReport } from '../report.ts';
+import { orFailure } from '../rounds.ts';
+import { type RunningTool, startTool } from '../running-tool.ts';
+import { quantile } from '../statistics.ts';
+import { type Load, loadOver, until } from '../steady.ts';
+import type { Tool } from '../tools/tool.ts';
+import { TopicTail } from '../topic-tail.ts';
+import { delayFloor } from './delay-floor.ts';
+import type { Workload } from './workload.ts';
+
+const FILES = 100;
+const LINES_PER_SECOND = 10_000;
+const SECONDS = 20;
+const START_SECONDS = 60;
+/** After the first line of each file, for code to be compiled and queues to be emptied. */
+const SETTLE_MS = 5_000;
+const REST_SECONDS = 30;
+
+/** From just before a line is appended until a consumer has it, in ms. */
+export interface Delays {
+  lines: number;
+  p50: number;
+  p99: number;
+  p999: number;
+  max: number;
+}
+
+interface Measured {
+  delays: Delays;
+  load: Load;
+  /** Lines that never came, or came twice (below zero). */
+  missing: number;
+}
+
+export const delay: Workload = {
+  name: 'delay',
+  about: `${FILES} files appended at ${LINES_PER_SECOND / FILES} lines/s each: from the append until a consumer has the line`,
+  run: async (ground, options) => {
+    const seconds = options.seconds ?? SECONDS;
+    const tools = options.tools.filter((tool) => tool.does({ task: 'lines', complete: false }, FILES));
+    const floor = await delayFloor(ground, LINES_PER_SECOND, seconds);
+    const results: { tool: Tool; result: Measured | { failure: string } }[] = [];
+    for (const tool of tools) {
+      const result = await orFailure(() => measure(ground, tool, seconds));
+      const told = 'failure' in result ? result.failure : `p99 ${decimals(result.delays.p99, 1)} ms`;
+      options.say(`delay: ${tool.name.padEnd(14)} ${told}`);
+      results.push({ tool, result });
+    }
+    const rows = results.map(({ tool, result }) =>
+      'failure' in result
+        ? [tool.label, '-', '-', '-', '-', '-', '-', result.failure.slice(0, 160)]
+        : [
+            tool.label,
+            ...cells(result.delays),
+            whole(result.load.cpuPercent),
+            whole(result.load.peakRssMib),
+            arrived(result),
+          ],
+    );
+    const bars = results.flatMap(({ tool: { label }, result }) =>
+      'failure' in result ? [] : [{ label, value: result.delays.p99 }],
+    );
+    const title = 'delay: p99 from append to readable';
+    const report = {
+      workload: 'delay',
+      text: `${FILES} files, appended to at ${LINES_PER_SECOND / FILES} lines of 190 bytes a second each; for ${seconds} s each line's time from just before its write until a consumer that waits at the broker has it, over all ${FILES} files, which are there when the tool starts; no kill of anything.
+The floor is the same time for lines that the bench produces itself with kafkajs, ${LINES_PER_SECOND / 100} in a request each 10 ms, without any file.`,
+      head: ['tool', 'p50, ms', 'p99, ms', 'p99.9, ms', 'max, ms', 'CPU, % of a core', 'peak RSS, MiB', 'lines'],
+      rows: [['(floor)', ...cells(floor), '-', '-', '-'], ...rows],
+      plots: [{ name: 'delay', title, svg: barPlot(title, 'ms', [{ label: '(floor)', value: floor.p99 }, ...bars]) }],
+      remarks: [],
+      figures: { seconds, floor, results: Object.fromEntries(results.map(({ tool, result }) => [tool.name, result])) },
+    };
+    await writeReport(report, tools, options);
+  },
+};
+
+function measure(ground: Ground, tool: Tool, seconds: number): Promise<Measured> {
+  return ground.withTopic(async (topic) => {
+    const folder = await ground.folder('delay');
+    const files = Array.from({ length: FILES }, (_, index) => join(folder, `${index}.log`));
+    for (const file of files) closeSync(openSync(file, 'w'));
+    const sinceNs = Number(process.hrtime.bigint());
+    const seen = { lines: 0, files: new Set<number>(), from: Number.POSITIVE_INFINITY, to: 0 };
+    const delaysMs: number[] = [];
+    await using tail = await TopicTail.open(ground.kafka, topic, (bytes, start) => {
+      seen.lines++;
+      seen.files.add(fileOf(bytes, start));
+      const atNs = writtenAtNs(bytes, start, sinceNs);
+      if (atNs >= seen.from && atNs < seen.to) delaysMs.push((nowNs(sinceNs) - atNs) / 1e6);
+    });
+    const job = {
+      paths: [join(folder, '*.log')],
+      topic,
+      kafka: ground.kafka,
+      compression: 'lz4',
+      task: 'lines',
+    } as const;
+    await using running = await startTool(ground, tool, { ...job, complete: false });
+    const writer = startLineWriter(files, LINES_PER_SECOND);
+    try {
+      await until(running, 'files', FILES, START_SECONDS, () => seen.files.size);
+      await systemClock.sleep(SETTLE_MS);
+      seen.from = nowNs(sinceNs);
+      seen.to = seen.from + seconds * 1e9;
+      const load = await loadOver(running, seconds);
+      const written = await writer.stop();
+      await rest(running, tail, written, () => seen.lines);
+      return { delays: delaysOf(delaysMs), load, missing: written - seen.lines };
+    } finally {
+      await writer.stop();
+    }
+  });
+}
+
+/** Gives what is under way its time; it is counted, come or not. */
+async function rest(running: RunningTool, tail: TopicTail, enough: number, lines: () => number): Promise<void> {
+  await orFailure(() => until(running, 'lines', enough, REST_SECONDS, lines));
+  tail.check();
+}
+
+function nowNs(sinceNs: number): number {
+  return Number(process.hrtime.bigint()) - sinceNs;
+}
+
+export function delaysOf(delaysMs: readonly number[]): Delays {
+  const sorted = Float64Array.from(delaysMs).sort();
+  return {
+    lines: sorted.length,
+    p50: quantile(sorted, 0.5),
+    p99: quantile(sorted, 0.99),
+    p999: quantile(sorted, 0.999),
+    max: quantile(sorted, 1),
+  };
+}
+
+function cells({ p50, p99, p999, max }: Delays): string[] {
+  return [p50, p99, p999, max].map((value) => decimals(value, 1));
+}
+
+function arrived({ missing }: Measured): string {
+  if (missing === 0) return 'each once';
+  return missing > 0 ? `${whole(missing)} missing` : `${whole(-missing)} too many`;
+}

@@ -1,0 +1,9 @@
+import { delay } from './delay.ts';
+import { idle } from './idle.ts';
+import { outage } from './outage.ts';
+import { scaling } from './scaling.ts';
+import { throughputWorkloads } from './throughput.ts';
+import type { Workload } from './workload.ts';
+
+/** In the order in which all are run. */
+export const workloads: readonly Workload[] = [...throughputWorkloads, delay, idle, outage, scaling];

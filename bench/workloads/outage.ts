@@ -1,0 +1,116 @@
+import { closeSync, openSync } from 'node:fs';
+import { join } from 'node:path';
+import { systemClock } from '../../runtime/clock.ts';
+import type { Ground } from '../ground.ts';
+import { startLineWriter } from '../inputs/line-writer.ts';
+import { decimals, whole, writeReport } from '../report.ts';
+import { orFailure } from '../rounds.ts';
+import { startTool } from '../running-tool.ts';
+import { until } from '../steady.ts';
+import type { Job, Tool } from '../tools/tool.ts';
+import { TopicEnd } from '../topic-end.ts';
+import type { Workload } from './workload.ts';
+
+const FILES = 1_000;
+const LINES_PER_SECOND = 10_000;
+const DOWN_SECONDS = 60;
+const FLOW_MS = 5_000;
+const START_SECONDS = 60;
+const CATCH_UP_SECONDS = 120;
+
+interface Measured {
+  /** From when the broker is back until the topic has all that was written until then. */
+  catchUpSeconds: number;
+  cpuSeconds: number;
+  peakRssMib: number;
+  written: number;
+  records: number;
+}
+
+export const outage: Workload = {
+  name: 'outage',
+  about: `the broker down for a minute, ${FILES.toLocaleString('en-US')} busy files, then catch-up`,
+  run: async (ground, options) => {
+    const seconds = options.seconds ?? DOWN_SECONDS;
+    const tools = options.tools.filter((tool) => tool.does({ task: 'lines', complete: false }, FILES));
+    const results: { tool: Tool; result: Measured | { failure: string } }[] = [];
+    for (const tool of tools) {
+      const result = await orFailure(() => ground.withTopic((topic) => measure(ground, tool, topic, seconds)));
+      const told = 'failure' in result ? result.failure : `caught up in ${decimals(result.catchUpSeconds, 1)} s`;
+      options.say(`outage: ${tool.name.padEnd(14)} ${told}`);
+      results.push({ tool, result });
+    }
+    const rows = results.map(({ tool, result }) =>
+      'failure' in result
+        ? [tool.label, '-', '-', '-', '-', result.failure.slice(0, 160)]
+        : [tool.label, ...cells(result), arrived(result)],
+    );
+    const report = {
+      workload: 'outage',
+      text: `${whole(FILES)} files, appended to at ${LINES_PER_SECOND / FILES} lines of 190 bytes a second each. The broker is stopped, for ${seconds} s, and started again. Catch-up: from when it listens again until the topic has all lines that were written until then, while the writing goes on.`,
+      head: ['tool', 'catch-up, s', 'CPU seconds', 'peak RSS, MiB', 'lines written', 'what arrived'],
+      rows,
+      plots: [],
+      remarks: [],
+      figures: {
+        downSeconds: seconds,
+        results: Object.fromEntries(results.map(({ tool, result }) => [tool.name, result])),
+      },
+    };
+    await writeReport(report, tools, options);
+  },
+};
+
+async function measure(ground: Ground, tool: Tool, topic: string, downSeconds: number): Promise<Measured> {
+  const { kafka, broker } = ground;
+  const folder = await ground.folder('outage');
+  const files = Array.from({ length: FILES }, (_, index) => join(folder, `${index}.log`));
+  for (const file of files) closeSync(openSync(file, 'w'));
+  const job: Job = { paths: [join(folder, '*.log')], topic, kafka, compression: 'lz4', task: 'lines', complete: false };
+  await using running = await startTool(ground, tool, job);
+  const writer = startLineWriter(files, LINES_PER_SECOND);
+  const startMs = systemClock.monotonicMs();
+  try {
+    {
+      using end = await TopicEnd.open(kafka, topic);
+      await until(running, 'lines', 1, START_SECONDS, () => end.records());
+    }
+    await systemClock.sleep(FLOW_MS);
+    await broker.stop();
+    await systemClock.sleep(downSeconds * 1000);
+    await broker.start();
+    const backMs = systemClock.monotonicMs();
+    const then = Math.floor(((backMs - startMs) / 1000) * LINES_PER_SECOND);
+    using end = await TopicEnd.open(kafka, topic);
+    await until(running, 'lines', then, CATCH_UP_SECONDS, () => end.records());
+    const catchUpSeconds = (systemClock.monotonicMs() - backMs) / 1000;
+    const written = await writer.stop();
+    // What is under way gets its time; it is counted, come or not.
+    await orFailure(() => until(running, 'lines', written, START_SECONDS, () => end.records()));
+    await systemClock.sleep(FLOW_MS);
+    const { cpuSeconds, peakRssMib } = running.usage();
+    return { catchUpSeconds, cpuSeconds, peakRssMib, written, records: await end.records() };
+  } finally {
+    await writer.stop();
+    // Also when something broke off while it was down: others are measured after this.
+    if (!(await isUp(kafka, topic))) await broker.start();
+  }
+}
+
+async function isUp(kafka: string, topic: string): Promise<boolean> {
+  try {
+    (await TopicEnd.open(kafka, topic))[Symbol.dispose]();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function cells({ catchUpSeconds, cpuSeconds, peakRssMib, written }: Measured): string[] {
+  return [decimals(catchUpSeconds, 1), decimals(cpuSeconds, 1), whole(peakRssMib), whole(written)];
+}
+
+function arrived({ written, records }: Measured): string {
+  if (records === written) return 'each once';
+  return records < written ? `${whole(written - records)} missing` : `${whole(records - written)} too many`;
+}

@@ -93,6 +93,12 @@ test('a JSON field is judged by its text, and what has none is kept', () => {
   assert.deepEqual(keptTexts({ exclude: 'debug', jsonField: 'log.level' }, flat), flat);
 });
 
+test('a text that goes on behind the record is not in it: a long line is judged by its first part', () => {
+  const filter = new LineFilter({ include: 'ab' });
+  filter.begin(Buffer.from('xab ab'));
+  assert.deepEqual([filter.keeps(0, 2), filter.keeps(2, 5), filter.keeps(4, 6)], [false, false, true]);
+});
+
 test('a line that is too much for a pattern is kept', () => {
   const pattern = '^(?:(?:(a)|(b)|(c))*?x?)*$';
   const line = 'ab'.repeat(450_000);

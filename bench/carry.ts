@@ -1,8 +1,7 @@
-import { crc32 } from 'node:zlib';
 import { systemClock } from '../runtime/clock.ts';
 import { errorText } from '../runtime/errors.ts';
 import type { Ground } from './ground.ts';
-import type { Input } from './inputs/write-input.ts';
+import { addTo, type Input } from './inputs/write-input.ts';
 import { type RunningTool, startTool } from './running-tool.ts';
 import type { Job, Tool } from './tools/tool.ts';
 import type { TopicEnd } from './topic-end.ts';
@@ -81,7 +80,7 @@ async function readBack(
   await using tail = await TopicTail.open(kafka, topic, (bytes, start, stop) => {
     records++;
     const value = bytes.subarray(start, stop);
-    checksum += crc32(quotes ? unquoted(value) : value);
+    checksum = addTo(checksum, quotes ? unquoted(value) : value);
   });
   const deadlineMs = systemClock.monotonicMs() + REST_WAIT_SECONDS * 1000;
   let lastRecords = -1;

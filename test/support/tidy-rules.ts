@@ -15,7 +15,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   controller: ['proto', 'runtime'],
   cli: ['proto', 'runtime'],
   stack: ['runtime'],
-  bench: ['agent', 'controller', 'cli', 'proto', 'runtime', 'stack', 'test'],
+  bench: ['agent', 'bin', 'controller', 'cli', 'proto', 'runtime', 'stack', 'test'],
   test: ['agent', 'controller', 'cli', 'proto', 'runtime', 'stack', 'bench'],
 };
 

@@ -78,19 +78,25 @@ export class Endings {
   }
 
   /** `source` is complete for good. */
-  sealed({ entryUid, generation, path, first, position }: Source): void {
-    this.#facts.sealed({ entryUid, generation, path, first, size: position });
+  sealed({ checkpoint }: Source): void {
+    const { entryUid, generation, path, first, position, rangeEnd } = checkpoint;
+    this.#facts.sealed({ entryUid, generation, path, first, size: position, recordsEnd: rangeEnd });
   }
 
-  #tell({ entryUid, generation, path, first, size, position, ahead }: Checkpoint, { reason, certain }: Ending): void {
+  #tell(checkpoint: Checkpoint, { reason, certain }: Ending): void {
+    const { entryUid, generation, path, first, size, position, rangeEnd, ahead } = checkpoint;
     const subject = { entryUid, generation, path };
-    const { gaps, end } = gapsIn([...ahead, [size, size]], position);
+    const reached = gapsIn([...ahead, [size, size, size]], { value: position, rangeEnd });
+    const { gaps, end } = reached;
     const last = gaps.at(-1);
     for (const gap of gaps) {
-      this.#facts.loss({ ...subject, start: gap[0], end: gap[1], openEnded: gap === last, reason });
+      // What was filtered out before it would have been in the range of its first record.
+      const between = gap.rangeStart < gap.start && { start: gap.rangeStart, bytes: gap.end - gap.start };
+      const bytes = { start: gap.start, end: gap.end, ...between };
+      this.#facts.loss({ ...subject, ...bytes, openEnded: gap === last, reason });
     }
     if (last) return;
-    if (certain) this.#facts.sealed({ ...subject, first, size: end });
+    if (certain) this.#facts.sealed({ ...subject, first, size: end, recordsEnd: reached.rangeEnd });
     else this.#facts.loss({ ...subject, start: end, end, openEnded: true, reason });
   }
 }

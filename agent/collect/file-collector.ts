@@ -64,7 +64,7 @@ export class FileCollector implements Collector {
   }
 
   #delivered(segment: IntentSegment, source: Source): void {
-    this.#totals.add(segment);
+    this.#totals.add(segment, source.entryUid);
     tellLosses(this.#tools.facts, source, segment);
   }
 
@@ -102,7 +102,7 @@ export class FileCollector implements Collector {
     const files = entries.flatMap(observeFiles);
     const error = this.#state.error || this.#tools.router.failure()?.message || (this.#audit?.failure ?? '');
     return {
-      entries: entries.map((entry) => observeEntry(entry, this.#facts.totals(entry.entry.uid))),
+      entries: entries.map((entry) => observeEntry(entry, this.#facts.totals(entry.entry.uid), this.#totals)),
       files,
       health: observeHealth(files, this.#totals, { error, lostBytes: this.#facts.lostBytes }),
       facts: this.#facts.last,

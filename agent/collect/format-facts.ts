@@ -4,7 +4,7 @@ import type { FormatFacts } from '../deliver/line-format.ts';
 
 /** How a valid entry, its defaults written out, has its lines written on this host. */
 export function formatFacts(entry: Entry, host: string): FormatFacts {
-  const { headers, maxLineBytes, multiline } = entry;
+  const { headers, maxLineBytes, multiline, filter } = entry;
   return {
     host,
     entry: entry.name.replace(/^entries\//, ''),
@@ -18,6 +18,13 @@ export function formatFacts(entry: Entry, host: string): FormatFacts {
         ...(multiline.start === '' ? { continuation: multiline.continuation } : { start: multiline.start }),
         timeoutMs: multiline.timeoutMs,
         maxLines: multiline.maxLines,
+      },
+    }),
+    ...(filter && {
+      filter: {
+        ...(filter.include !== '' && { include: filter.include }),
+        ...(filter.exclude !== '' && { exclude: filter.exclude }),
+        ...(filter.jsonField !== '' && { jsonField: filter.jsonField }),
       },
     }),
   };

@@ -3,7 +3,7 @@ import { buildAgain } from '../deliver/build-again.ts';
 import type { RecoveredBatch } from '../deliver/outgoing-batch.ts';
 import type { RecordBatch } from '../deliver/record-batch.ts';
 import type { Workbench, WorkPool } from '../deliver/work-pool.ts';
-import type { ByteRange, Checkpoint, CheckpointStore } from '../state/checkpoint-store.ts';
+import type { Checkpoint, CheckpointStore, CoveredRange } from '../state/checkpoint-store.ts';
 import type { FactLog } from '../state/facts.ts';
 import type { IntentSegment, OpenIntent } from '../state/intent-store.ts';
 import { ContiguousPosition } from './contiguous-position.ts';
@@ -26,7 +26,7 @@ export interface Inherited {
   /** May be in Kafka; the source is told. */
   open: readonly IntentSegment[];
   /** Turned out to be in Kafka since the start. */
-  delivered: readonly ByteRange[];
+  delivered: readonly CoveredRange[];
 }
 
 interface OpenFile {
@@ -69,7 +69,9 @@ export class FormerBatches {
     const former = this.#segments.get(generation) ?? [];
     return {
       open: former.filter(({ state }) => state === 'open').map(({ segment }) => segment),
-      delivered: former.filter(({ state }) => state === 'delivered').map(({ segment: { start, end } }) => [start, end]),
+      delivered: former
+        .filter(({ state }) => state === 'delivered')
+        .map(({ segment: { start, end, rangeEnd } }) => [start, end, rangeEnd]),
     };
   }
 
@@ -108,9 +110,10 @@ export class FormerBatches {
     const checkpoint = this.#checkpoints.get(segment.generation);
     source?.delivered(segment);
     if (source || !checkpoint) return;
-    const reached = new ContiguousPosition(checkpoint.position, checkpoint.ahead);
-    reached.cover(segment.start, segment.end);
-    Object.assign(checkpoint, { position: reached.value, ahead: reached.ahead });
+    const reached = new ContiguousPosition(checkpoint.position, checkpoint.ahead, checkpoint.rangeEnd);
+    reached.cover(segment.start, segment.end, segment.rangeEnd);
+    const { value: position, rangeEnd, ahead } = reached;
+    Object.assign(checkpoint, { position, rangeEnd, ahead });
     this.#tools.store.put({ ...checkpoint });
     tellLosses(this.#tools.facts, checkpoint, segment);
   }

@@ -1,4 +1,5 @@
-import { type Charset, charsetByMark, charsetOf, findLineEnd } from '../deliver/charset.ts';
+import { type Charset, characterEnd, charsetByMark, charsetOf, findLineEnd, markBytes } from '../deliver/charset.ts';
+import type { LineFilter } from '../deliver/line-filter.ts';
 import type { LineFormat } from '../deliver/line-format.ts';
 import { type Place, places } from '../deliver/line-place.ts';
 import { readAt } from './file-io.ts';
@@ -17,17 +18,44 @@ export async function charsetOfFile(fd: number, given: Charset): Promise<{ chars
 
 /**
  * What `position` of a file is in the middle of, when nobody remembers. Inside a line longer than allowed, whose rest is not wanted, when the
- * line begins as far back as that; else the line's beginning has gone because the file ended there once.
+ * line begins as far back as that; else the line's beginning has gone because the file ended there once. The filter may not have kept it.
  */
-export async function placeAt(
-  fd: number,
-  position: number,
-  { charset, overLong, maxLineBytes }: LineFormat,
-): Promise<Place> {
-  if (await isLineStart(fd, position, charset)) return places.lineStart;
+export async function placeAt(fd: number, position: number, format: LineFormat): Promise<Place> {
+  if (await isLineStart(fd, position, format.charset)) return places.lineStart;
+  const place = await placeInLine(fd, position, format);
+  // What is too long for `drop` is a loss, and nobody has judged it.
+  if (!format.filter || (place === places.skipped && format.overLong === 'drop')) return place;
+  return (await isBeginningKept(fd, position, format, format.filter)) ? place : places.filtered;
+}
+
+async function placeInLine(fd: number, position: number, format: LineFormat): Promise<Place> {
+  const { charset, overLong, maxLineBytes } = format;
   if (overLong === 'split') return places.line;
   const start = await lineStartWithin(fd, position, maxLineBytes, charset);
   return start !== undefined && position - start < maxLineBytes - CUT_BACK_BYTES ? places.line : places.skipped;
+}
+
+/** Whether the filter keeps the first part of the line that `position` is in, by which it has judged all of it. */
+async function isBeginningKept(
+  fd: number,
+  position: number,
+  { charset, maxLineBytes }: LineFormat,
+  filter: LineFilter,
+): Promise<boolean> {
+  let start: number | undefined;
+  // A line has no end to its length: what is held of it has.
+  for (let end = position; start === undefined; end -= LOOK_BACK_BYTES)
+    start = await lineStartWithin(fd, end, LOOK_BACK_BYTES + charset.terminator.length, charset);
+  const length = Math.min(position - start, maxLineBytes + charset.mark.length);
+  const { bytesRead, buffer } = await readAt(fd, Buffer.allocUnsafe(length), 0, length, start);
+  const bytes = buffer.subarray(0, bytesRead);
+  const from = markBytes(charset, bytes, start);
+  const end = bytesRead - from < maxLineBytes ? bytesRead : characterEnd(charset, bytes, from, from + maxLineBytes);
+  const text = charset.decoder
+    ? Buffer.from(charset.decoder.decode(bytes.subarray(from, end)))
+    : bytes.subarray(from, end);
+  filter.begin(text);
+  return filter.keeps(0, text.length);
 }
 
 /** The last line start at or before `position`, looking back 64 KiB; `position` itself, in whole units, when there is none. */

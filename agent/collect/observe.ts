@@ -14,19 +14,26 @@ export class Totals {
   readonly startTime: Date;
   bytes = 0;
   lines = 0;
+  /** Records that filters did not keep, by entry. */
+  readonly #filtered = new Map<string, number>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
     this.startTime = new Date(clock.nowMs());
   }
 
-  add({ start, end, lines, cut, refused }: IntentSegment): void {
+  add({ start, end, lines, cut, filtered = 0, refused }: IntentSegment, entryUid: string): void {
     const nowMs = this.#clock.monotonicMs();
     const bytes = refused ? 0 : end - start - (cut?.bytes ?? 0);
     this.bytes += bytes;
     this.lines += lines;
+    if (filtered > 0) this.#filtered.set(entryUid, this.filteredOf(entryUid) + filtered);
     this.#byteRate.add(bytes, nowMs);
     this.#lineRate.add(lines, nowMs);
+  }
+
+  filteredOf(entryUid: string): number {
+    return this.#filtered.get(entryUid) ?? 0;
   }
 
   get bytesPerSecond(): number {
@@ -38,7 +45,11 @@ export class Totals {
   }
 }
 
-export function observeEntry(collector: EntryCollector, { losses, lostBytes, sealedFiles }: FactTotals): EntryStatus {
+export function observeEntry(
+  collector: EntryCollector,
+  { losses, lostBytes, sealedFiles }: FactTotals,
+  totals: Totals,
+): EntryStatus {
   const { entry, error, applied, fileErrors } = collector;
   const sources = [...collector.sources];
   return EntryStatus.create({
@@ -51,6 +62,7 @@ export function observeEntry(collector: EntryCollector, { losses, lostBytes, sea
     losses: BigInt(losses),
     lostBytes: BigInt(lostBytes),
     sealedFiles: BigInt(sealedFiles),
+    filteredLines: BigInt(totals.filteredOf(entry.uid)),
   });
 }
 

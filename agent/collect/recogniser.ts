@@ -142,7 +142,11 @@ export class Recogniser {
     });
     // All that the copy has was read from the original.
     if (this.#endings.has(original))
-      return this.#tracked.track(fd, { ...this.#mint(file), first: file.size, position: file.size }, file.size);
+      return this.#tracked.track(
+        fd,
+        { ...this.#mint(file), first: file.size, position: file.size, rangeEnd: file.size },
+        file.size,
+      );
     original.moveTo(fd, file);
     this.#tracked.add(original);
     return original;

@@ -1,15 +1,12 @@
 import type { Place } from '../deliver/line-place.ts';
 import type { IntentSegment } from '../state/intent-store.ts';
 
-/** A range of a generation that was read once and must be read again. Its ends' places are left out where only the file tells. */
+/** A range of a generation that was read once and must be read again. What is undefined only the file tells. */
 export interface ReturnedRange extends Pick<IntentSegment, 'start' | 'end' | 'rangeStart'> {
   startsAt: Place | undefined;
   endsAt: Place | undefined;
-}
-
-/** What lies between ranges that were read. */
-export function gapAt(start: number, end: number): ReturnedRange {
-  return { start, end, rangeStart: start, startsAt: undefined, endsAt: undefined };
+  /** The format in which it was read. */
+  format: string | undefined;
 }
 
 /** What a source has to read again, in the order of its positions. */
@@ -21,8 +18,8 @@ export class ReturnedRanges {
     return this.#ranges[0];
   }
 
-  add({ start, end, rangeStart, startsAt, endsAt }: ReturnedRange): void {
-    this.#ranges.push({ start, end, rangeStart, startsAt, endsAt });
+  add({ start, end, rangeStart, startsAt, endsAt, format }: ReturnedRange): void {
+    this.#ranges.push({ start, end, rangeStart, startsAt, endsAt, format });
     this.#ranges.sort((a, b) => a.start - b.start);
   }
 

@@ -1,14 +1,14 @@
 import { findLineEnd, wholeBytes } from '../deliver/charset.ts';
 import { type Encoded, LineEncoder } from '../deliver/line-encoder.ts';
-import { fitted, type LineFormat } from '../deliver/line-format.ts';
-import { type Place, places } from '../deliver/line-place.ts';
+import { filteredAs, fitted, type LineFormat } from '../deliver/line-format.ts';
+import { isPassedOver, type Place, places } from '../deliver/line-place.ts';
 import { checksumOf } from '../deliver/record-batch.ts';
 import { CHUNK_BYTES_MAX, type Workbench } from '../deliver/work-pool.ts';
 import type { IntentSegment } from '../state/intent-store.ts';
 import { type ContiguousPosition, gapsIn } from './contiguous-position.ts';
 import { readAt } from './file-io.ts';
 import { charsetOfFile, placeAt } from './line-starts.ts';
-import { gapAt, type ReturnedRange, ReturnedRanges } from './returned-ranges.ts';
+import { type ReturnedRange, ReturnedRanges } from './returned-ranges.ts';
 
 const READ_BYTES_MIN = 64 * 1024;
 /** Of a line that is not wanted, in one turn. */
@@ -30,7 +30,7 @@ export interface FileNow {
 export type ReadSegment = Omit<IntentSegment, 'generation'>;
 
 /** A range to be read, with all that is in the file but not in its bytes. */
-type Range = ReturnedRange & { startsAt: Place; endsAt: Place };
+type Range = Omit<ReturnedRange, 'format'> & { startsAt: Place; endsAt: Place };
 
 /** What one turn gave. */
 export interface Reading {
@@ -65,16 +65,17 @@ export class SegmentReader {
 
   /** Reads what is neither delivered nor under way. */
   static of(delivered: ContiguousPosition, open: readonly IntentSegment[]): SegmentReader {
-    const underWay = open.map(({ start, end }) => [start, end] as const);
-    const { gaps, end } = gapsIn([...delivered.ahead, ...underWay], delivered.value);
-    const reader = new SegmentReader(end);
-    for (const [start, stop] of gaps) reader.returned.add(gapAt(start, stop));
+    const underWay = open.map(({ start, end, rangeEnd }) => [start, end, rangeEnd] as const);
+    const { gaps, end, rangeEnd } = gapsIn([...delivered.ahead, ...underWay], delivered);
+    const reader = new SegmentReader(end, rangeEnd);
+    for (const gap of gaps) reader.returned.add({ ...gap, startsAt: undefined, endsAt: undefined, format: undefined });
     return reader;
   }
 
-  constructor(position: number) {
+  /** `rangeStart`: where the range of the next record begins. */
+  constructor(position: number, rangeStart = position) {
     this.#position = position;
-    this.#rangeStart = position;
+    this.#rangeStart = rangeStart;
   }
 
   /** All before it is in segments. */
@@ -94,10 +95,11 @@ export class SegmentReader {
     const again = this.returned.first;
     // It may be closed meanwhile, when the agent stops, or be another life's.
     const { fd } = file;
-    const format = this.#fit(await this.#formatOf(fd, given), bench.records.lineBytesMax);
-    this.#place ??= await placeAt(fd, this.#position, format);
+    const now = this.#fit(await this.#formatOf(fd, given), bench.records.lineBytesMax);
+    const format = again?.format ? filteredAs(now, again.format) : now;
+    this.#place ??= await placeAt(fd, this.#position, now);
     const from = again ? await placed(fd, again, format) : this.#rest(this.#place);
-    if (from.startsAt === places.skipped)
+    if (isPassedOver(from.startsAt))
       return this.#skip(from, again, format, bench.chunk, { fd, size: file.size, sealed: file.sealed });
     const { chunk, records, kernel } = bench;
     const { start } = from;
@@ -168,10 +170,10 @@ export class SegmentReader {
     file: FileNow,
   ): Promise<Reading> {
     let end = from.start;
-    let place: Place = places.skipped;
+    let place = from.startsAt;
     let atEnd = false;
     let seen = end;
-    while (place === places.skipped && !atEnd && end < from.end && end - from.start < SKIP_BYTES_MAX) {
+    while (isPassedOver(place) && !atEnd && end < from.end && end - from.start < SKIP_BYTES_MAX) {
       const want = Math.min(CHUNK_BYTES_MAX, from.end - end);
       const { bytesRead } = await readAt(file.fd, chunk, 0, want, end);
       seen = end + bytesRead;
@@ -184,12 +186,12 @@ export class SegmentReader {
     }
     const { start, rangeStart, startsAt } = from;
     this.#took(again, end, rangeStart, place);
-    const cut = { start, end, bytes: end - start };
+    const cut = startsAt === places.skipped ? { start, end, bytes: end - start } : undefined;
     const kept = { checksum: 0, format: document };
-    const segment = { start, end, lines: 0, rangeStart, startsAt, endsAt: place, cut, ...kept };
+    const segment = { start, end, lines: 0, rangeStart, startsAt, endsAt: place, rangeEnd: rangeStart, cut, ...kept };
     return {
       segment: end > start ? segment : undefined,
-      more: !atEnd || place !== places.skipped,
+      more: !atEnd || !isPassedOver(place),
       full: false,
       seen,
       againInMs: undefined,
@@ -204,7 +206,7 @@ export class SegmentReader {
   /** Is there more to read at once? When no line fitted: with a longer read, or in the next batch. */
   #more({ full, records, place }: Encoded, atEnd: boolean, again: ReturnedRange | undefined): boolean {
     if (records > 0) this.#wantBytes = READ_BYTES_MIN;
-    if (full || place === places.skipped) return true;
+    if (full || isPassedOver(place)) return true;
     if (atEnd) return records > 0 && again !== undefined;
     if (records === 0) this.#wantBytes = CHUNK_BYTES_MAX;
     return true;
@@ -213,12 +215,23 @@ export class SegmentReader {
 
 function segmentOf(
   from: Range,
-  { consumed, records, endsAt, cut }: Encoded,
+  { consumed, records, filtered, endsAt, rangeEnd, cut }: Encoded,
   kept: { checksum: number; format: string },
 ): ReadSegment | undefined {
   if (consumed === 0) return undefined;
   const { start, rangeStart, startsAt } = from;
-  return { start, end: start + consumed, lines: records, rangeStart, startsAt, endsAt, cut, ...kept };
+  return {
+    start,
+    end: start + consumed,
+    lines: records,
+    rangeStart,
+    startsAt,
+    endsAt,
+    rangeEnd,
+    cut,
+    filtered,
+    ...kept,
+  };
 }
 
 async function placed(fd: number, range: ReturnedRange, format: LineFormat): Promise<Range> {

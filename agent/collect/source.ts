@@ -86,12 +86,12 @@ export class Source implements RouteSource {
     [this.device, this.inode, this.bornMs] = [checkpoint.device, checkpoint.inode, checkpoint.bornMs];
     [this.path, this.phase, this.first] = [checkpoint.path, checkpoint.phase, checkpoint.first];
     this.#life = { head: checkpoint.head, marker: checkpoint.marker };
-    this.#delivered = new ContiguousPosition(checkpoint.position, [...checkpoint.ahead, ...delivered]);
+    const ahead = [...checkpoint.ahead, ...delivered];
+    this.#delivered = new ContiguousPosition(checkpoint.position, ahead, checkpoint.rangeEnd);
     this.#outstanding = open.length;
     this.#reader = SegmentReader.of(this.#delivered, open);
-    const { position: end } = this.#reader;
     [this.#topic, this.#partition] = [checkpoint.topic, checkpoint.partition];
-    this.size = Math.max(size, end);
+    this.size = Math.max(size, this.#reader.position);
     this.#clock = clock;
     [this.lastGrowthMs, this.#events] = [clock.monotonicMs(), events];
     this.errors = new SourceErrors(this, events);
@@ -130,8 +130,8 @@ export class Source implements RouteSource {
     const { entryUid, generation, device, inode, path, bornMs, size, touchedNs, first, phase, position } = this;
     const { head, marker } = this.#life;
     const file = { entryUid, generation, device, inode, path, bornMs, size, touchedNs, head, marker };
-    const { ahead } = this.#delivered;
-    return { ...file, first, phase, position, ahead, topic: this.#topic, partition: this.#partition };
+    const { rangeEnd, ahead } = this.#delivered;
+    return { ...file, first, phase, position, rangeEnd, ahead, topic: this.#topic, partition: this.#partition };
   }
 
   /** The partition it had in `topic`, -1 when it had none. */
@@ -242,7 +242,7 @@ export class Source implements RouteSource {
 
   delivered(segment: IntentSegment): void {
     this.#outstanding--;
-    this.#delivered.cover(segment.start, segment.end);
+    this.#delivered.cover(segment.start, segment.end, segment.rangeEnd);
     this.#rate ??= new RateMeter();
     this.#rate.add(segment.end - segment.start, this.#clock.monotonicMs());
     this.#events.onProgress(this, segment);

@@ -12,7 +12,10 @@ export function auditDocument(fact: Fact, { agent, host }: AuditOrigin): string 
   const { id, kind, timeMs, entry, entryUid, path, generation } = fact;
   const about = { id, kind, time: new Date(timeMs).toISOString(), agent, host };
   const subject = { entry: entry.replace(/^entries\//, ''), entryUid, path, generation };
-  if (kind === 'sealed') return JSON.stringify({ ...about, ...subject, first: fact.first, size: fact.size });
+  if (kind === 'sealed') {
+    const { first, size, recordsEnd } = fact;
+    return JSON.stringify({ ...about, ...subject, first, size, recordsEnd });
+  }
   const { start, end, bytes = end - start, openEnded, reason } = fact;
   return JSON.stringify({ ...about, ...subject, start, end, bytes, openEnded, reason });
 }

@@ -69,6 +69,11 @@ export function wholeBytes({ unit, half }: Charset, bytes: Buffer, position: num
   return bytes.subarray(length - half.length, length).equals(half) ? length - half.length : length;
 }
 
+/** How many of `bytes`, which begin at `position` of their generation, are no content. */
+export function markBytes({ mark }: Charset, bytes: Buffer, position: number): number {
+  return position === 0 && mark.length > 0 && bytes.subarray(0, mark.length).equals(mark) ? mark.length : 0;
+}
+
 /** The last position up to `limit` that is between two characters of the text that begins at `from`. */
 export function characterEnd({ decoder, unit }: Charset, bytes: Buffer, from: number, limit: number): number {
   if (!decoder) return utf8CharacterEnd(bytes, from, limit);

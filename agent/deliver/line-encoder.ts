@@ -1,6 +1,7 @@
+import { markBytes } from './charset.ts';
 import { LineFinder } from './line-finder.ts';
 import type { LineFormat } from './line-format.ts';
-import { type Place, places } from './line-place.ts';
+import { isPassedOver, type Place, places } from './line-place.ts';
 import type { RecordBuffer } from './record-buffer.ts';
 import type { RecordKernel } from './record-kernel.ts';
 import { RecordWriter } from './record-writer.ts';
@@ -13,11 +14,11 @@ export interface Chunk {
   position: number;
   /** Where the first record's range begins: before `position` when what lies between was skipped. */
   rangeStart: number;
-  /** Never `skipped`: the rest of such a line is passed over before. */
+  /** Never `skipped` or `filtered`: the rest of such a line is passed over before. */
   startsAt: Place;
   /** Nothing follows: the generation ends with this chunk, or it is read again up to where a batch ended. */
   last: boolean;
-  /** When it is read again: where its last record ended then. */
+  /** When it is read again: what its last record's end was in the middle of then. */
   endsAt: Place;
   /** What there is of a multiline record is all of it: nothing came for a while. */
   flushed: boolean;
@@ -37,7 +38,9 @@ export interface Encoded {
   rangeEnd: number;
   /** Records written. */
   records: number;
-  /** What the last record's end is in the middle of. */
+  /** Records that the filter did not keep. */
+  filtered: number;
+  /** What the last record's end is in the middle of, whether the filter kept it or not. */
   endsAt: Place;
   /** What `consumed` is in the middle of: where to go on. */
   place: Place;
@@ -62,13 +65,16 @@ export class LineEncoder {
   #format!: LineFormat;
   #target!: RecordBuffer;
   #records = 0;
+  #filtered = 0;
   #at = 0;
   #place: Place = places.lineStart;
-  /** Behind the last record, and what that is in the middle of. */
+  /** Behind the last record. */
   #end = 0;
-  #endsAt: Place = places.lineStart;
-  /** Content before it is in records, or counted as cut. */
+  /** Content before it is in records, filtered out, or counted as cut. */
   #counted = 0;
+  /** What that is in the middle of, for the records, and where to go on from it. */
+  #endsAt: Place = places.lineStart;
+  #countedPlace: Place = places.lineStart;
   #cut: Cut | undefined;
   #full = false;
 
@@ -81,9 +87,10 @@ export class LineEncoder {
       if (forPlain && this.#place === places.lineStart) this.#plainLines(forPlain);
     } while (!this.#full && this.#at < chunk.length && this.#step());
     if (this.#full) {
-      this.#at = this.#end;
-      this.#place = this.#records > 0 ? this.#endsAt : chunk.startsAt;
-    } else if (this.#at === first && !chunk.last && this.#place !== places.skipped) {
+      const taken = this.#records + this.#filtered > 0;
+      this.#at = taken ? this.#counted : 0;
+      this.#place = taken ? this.#countedPlace : chunk.startsAt;
+    } else if (this.#at === first && !chunk.last && !isPassedOver(this.#place)) {
       // A mark alone is not worth a word.
       this.#at = 0;
     } else {
@@ -93,7 +100,8 @@ export class LineEncoder {
       consumed: this.#at,
       rangeEnd: this.#records > 0 ? this.#position + this.#end : chunk.rangeStart,
       records: this.#records,
-      endsAt: this.#at > this.#end ? places.lineStart : this.#endsAt,
+      filtered: this.#filtered,
+      endsAt: this.#at > this.#counted ? places.lineStart : this.#endsAt,
       place: this.#place,
       full: this.#full,
       open: this.#finder.open,
@@ -109,11 +117,12 @@ export class LineEncoder {
     this.#target = target;
     this.#finder.begin(this.#bytes, chunk, format);
     this.#writer.begin(target, chunk.rangeStart, chunk.position);
-    this.#at = this.#counted = markBytes(this.#bytes, format, chunk.position);
+    format.filter?.begin(this.#bytes);
+    this.#at = this.#counted = markBytes(format.charset, this.#bytes, chunk.position);
     this.#place = chunk.startsAt;
     this.#end = 0;
     this.#endsAt = places.lineStart;
-    this.#records = 0;
+    this.#records = this.#filtered = 0;
     this.#cut = undefined;
     this.#full = false;
   }
@@ -129,43 +138,81 @@ export class LineEncoder {
     if (written === 0) return;
     this.#countCut();
     this.#records += written;
-    this.#at = this.#end = this.#counted = kernel.reached;
-    this.#endsAt = places.lineStart;
+    this.#end = kernel.reached;
+    this.#took(this.#end, places.lineStart);
     this.#writer.goOn(this.#position + this.#end);
   }
 
   /** Takes one record, or passes over what is not wanted; false when it can't. */
   #step(): boolean {
     const finder = this.#finder;
-    if (this.#place === places.skipped) {
-      const next = finder.lineAfter(this.#at);
-      if (next === -1) return false;
-      this.#at = next;
-      this.#place = places.lineStart;
-      return true;
-    }
-    const found = finder.find(this.#at, this.#place);
+    if (isPassedOver(this.#place)) return this.#passOver();
+    const inGroup = this.#place === places.group || this.#place === places.filteredGroup;
+    const found = finder.find(this.#at, inGroup ? places.group : this.#place);
     if (found === 'wait') return false;
     if (found === 'drop') {
       this.#place = places.skipped;
       return true;
     }
-    this.#full = !this.#write();
+    const { decoder } = this.#format.charset;
+    const text = decoder && Buffer.from(decoder.decode(this.#bytes.subarray(this.#at, finder.valueEnd)));
+    if (!this.#isKept(text)) {
+      this.#countCut();
+      this.#filtered++;
+      this.#leaveOut();
+      return true;
+    }
+    this.#full = !this.#write(text);
     if (this.#full) return false;
     this.#countCut();
     this.#records++;
-    this.#at = this.#end = this.#counted = finder.next;
-    this.#place = this.#endsAt = finder.after;
+    this.#end = finder.next;
+    this.#took(finder.next, finder.after);
     return true;
   }
 
-  #write(): boolean {
+  /** The rest of a line. */
+  #passOver(): boolean {
+    const next = this.#finder.lineAfter(this.#at);
+    if (next === -1) return false;
+    if (this.#place === places.filtered) this.#took(next, places.lineStart);
+    else [this.#at, this.#place] = [next, places.lineStart];
+    return true;
+  }
+
+  /** Whether the filter keeps the record found. Of what is too large for one, the first part decides. */
+  #isKept(text: Buffer | undefined): boolean {
+    const { filter } = this.#format;
+    if (!filter || this.#place === places.line) return true;
+    const { after, valueEnd } = this.#finder;
+    const tooLong = after === places.line || isPassedOver(after);
+    if (this.#place === places.group && !tooLong) return true;
+    if (this.#place === places.filteredGroup && !tooLong) return false;
+    if (!text) return filter.keeps(this.#at, valueEnd);
+    filter.begin(text);
+    return filter.keeps(0, text.length);
+  }
+
+  /** The record found, and what belongs to it. */
+  #leaveOut(): void {
+    const { after, next } = this.#finder;
+    const rest = after === places.group ? places.filteredGroup : places.filtered;
+    this.#took(next, after, after === places.lineStart ? after : rest);
+  }
+
+  /** All before `at` is dealt with. */
+  #took(at: number, endsAt: Place, place = endsAt): void {
+    this.#at = this.#counted = at;
+    this.#endsAt = endsAt;
+    this.#place = this.#countedPlace = place;
+  }
+
+  #write(text: Buffer | undefined): boolean {
     const { valueEnd, next, flags } = this.#finder;
-    const { headers, charset } = this.#format;
+    const template = this.#format.headers?.[flags];
     const advance = next - this.#end;
-    if (!charset.decoder) return this.#writer.write(this.#bytes, this.#at, valueEnd, advance, headers?.[flags]);
-    const text = Buffer.from(charset.decoder.decode(this.#bytes.subarray(this.#at, valueEnd)));
-    return this.#writer.write(text, 0, text.length, advance, headers?.[flags]);
+    if (!text) return this.#writer.write(this.#bytes, this.#at, valueEnd, advance, template);
+    return this.#writer.write(text, 0, text.length, advance, template);
   }
 
   /** What lies between the last record and here is cut off. */
@@ -177,10 +224,6 @@ export class LineEncoder {
   }
 }
 
-function markBytes(bytes: Buffer, { charset: { mark } }: LineFormat, position: number): number {
-  return position === 0 && mark.length > 0 && bytes.subarray(0, mark.length).equals(mark) ? mark.length : 0;
-}
-
-function isPlain({ charset, grouping }: LineFormat): boolean {
-  return charset.unit === 1 && !charset.half && !charset.decoder && !grouping;
+function isPlain({ charset, grouping, filter }: LineFormat): boolean {
+  return charset.unit === 1 && !charset.half && !charset.decoder && !grouping && !filter;
 }

@@ -1,7 +1,7 @@
 import { characterEnd, findLineEnd, wholeBytes } from './charset.ts';
 import type { Chunk } from './line-encoder.ts';
 import type { Grouping, LineFormat } from './line-format.ts';
-import { type Place, places } from './line-place.ts';
+import { isPassedOver, type Place, places } from './line-place.ts';
 import { recordFlags } from './record-headers.ts';
 
 const LINE_FEED = 0x0a;
@@ -85,7 +85,7 @@ export class LineFinder {
 
   get #endsInPiece(): boolean {
     const { last, endsAt } = this.#chunk;
-    return last && (endsAt === places.line || endsAt === places.skipped);
+    return last && (endsAt === places.line || isPassedOver(endsAt));
   }
 
   #overLong(at: number): 'found' | 'drop' {

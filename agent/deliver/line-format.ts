@@ -1,5 +1,6 @@
 import { type Encoding, linePattern, type OverLong, type Terminator } from '../../proto/rules/line-words.ts';
 import { type Charset, charsetOf } from './charset.ts';
+import { type FilterFacts, LineFilter } from './line-filter.ts';
 import { type HeaderTemplates, standardHeaders } from './record-headers.ts';
 
 /** A multiline pattern sees no more of a line. */
@@ -32,6 +33,7 @@ export interface FormatFacts {
   terminator?: Terminator;
   encoding?: Encoding;
   multiline?: MultilineFacts;
+  filter?: FilterFacts;
   /** The topic takes no longer lines: what is longer is split, whatever `overLong` says. */
   topicBytesMax?: number;
 }
@@ -59,6 +61,8 @@ export interface LineFormat {
   charset: Charset;
   /** undefined: each line is a record. */
   grouping: Grouping | undefined;
+  /** undefined: all records go. */
+  filter: LineFilter | undefined;
 }
 
 /** The format for the lines of one generation of a file at `path`. */
@@ -73,6 +77,7 @@ export function lineFormat(facts: FormatFacts, { path, generation }: { path: str
     overLong,
     charset,
     grouping: facts.multiline && groupingOf(facts.multiline, maxLineBytes),
+    filter: facts.filter && new LineFilter(facts.filter),
   };
   return topicBytesMax === undefined ? format : fitted(format, topicBytesMax);
 }
@@ -90,6 +95,16 @@ export function fitted(format: LineFormat, topicBytesMax: number): LineFormat {
     overLong: 'split',
     grouping: grouping && { ...grouping, patternBytes: patternBytesOf(maxLineBytes) },
   };
+}
+
+/** The same format with the filter of `document`, by which a range was read before: it has the same records again, though the entry's filter is another now. */
+export function filteredAs(format: LineFormat, document: string): LineFormat {
+  if (document === format.document) return format;
+  const { filter: own, ...facts } = JSON.parse(format.document) as FormatFacts;
+  const { filter } = JSON.parse(document) as FormatFacts;
+  if (JSON.stringify(filter) === JSON.stringify(own)) return format;
+  const changed: FormatFacts = { ...facts, ...(filter && { filter }) };
+  return { ...format, document: JSON.stringify(changed), filter: filter && new LineFilter(filter) };
 }
 
 function groupingOf({ start, continuation, timeoutMs, maxLines }: MultilineFacts, maxLineBytes: number): Grouping {

@@ -4,6 +4,12 @@
  * - line: a line whose beginning has gone as a record of its own.
  * - skipped: a line that is not wanted, or no longer.
  * - group: a line begins here; those before it, of the same multiline record, have gone as a record of their own.
+ * - filtered, filteredGroup: the same as skipped and group, where the filter did not keep what was before; nothing of it is lost.
  */
-export const places = { lineStart: 0, line: 1, skipped: 2, group: 3 } as const;
+export const places = { lineStart: 0, line: 1, skipped: 2, group: 3, filtered: 4, filteredGroup: 5 } as const;
 export type Place = (typeof places)[keyof typeof places];
+
+/** Nothing is read before the next line begins. */
+export function isPassedOver(place: Place): boolean {
+  return place === places.skipped || place === places.filtered;
+}

@@ -18,7 +18,9 @@ export function factMessage(fact: Fact): FactMessage {
 
 function kindOf(fact: Fact): FactMessage['kind'] {
   if (fact.kind === 'sealed') {
-    return { $case: 'sealed', value: { first: BigInt(fact.first), size: BigInt(fact.size) } };
+    // A fact that an older agent kept has no end of its records.
+    const { first, size, recordsEnd = size } = fact;
+    return { $case: 'sealed', value: { first: BigInt(first), size: BigInt(size), recordsEnd: BigInt(recordsEnd) } };
   }
   const [start, end] = [BigInt(fact.start), BigInt(fact.end)];
   const bytes = BigInt(fact.bytes ?? fact.end - fact.start);

@@ -3,8 +3,8 @@ import { EMPTY_HEAD, EMPTY_MARKER, type FileHead, type FileMarker } from '../col
 import type { FoundFile } from '../collect/found-file.ts';
 import type { StateDatabase, StatePart } from './state-database.ts';
 
-/** A range of a generation in bytes, `[start, end)`. */
-export type ByteRange = readonly [start: number, end: number];
+/** Bytes `[start, end)` of a generation that Kafka has, or that are in no record. The last record up to `end` ends at `rangeEnd`. */
+export type CoveredRange = readonly [start: number, end: number, rangeEnd: number];
 
 /**
  * `live`: it may grow. `away`: it has left the entry's paths and was complete, and is known lest it comes back. `rotated`: another file has its place, so it will be complete when it has not grown for long. `sealed`: it is
@@ -33,8 +33,10 @@ export interface Checkpoint {
   phase: Phase;
   /** Kafka has every line before this position. */
   position: number;
+  /** Where the last record before `position` ends, and the range of the next one begins. */
+  rangeEnd: number;
   /** What Kafka has beyond `position`, in order. */
-  ahead: readonly ByteRange[];
+  ahead: readonly CoveredRange[];
   /** Where its lines go: a source keeps its partition when a topic grows. -1 while it has none. */
   topic: string;
   partition: number;
@@ -53,7 +55,7 @@ export function newCheckpoint(
 ): Checkpoint {
   const { device, inode, path, bornMs } = file;
   const own = { entryUid, generation, device, inode, path, bornMs, size: 0, touchedNs: 0n, head: EMPTY_HEAD };
-  const reached = { position: 0, marker: EMPTY_MARKER, first: 0, phase: 'live' as const, ahead: [] };
+  const reached = { position: 0, rangeEnd: 0, marker: EMPTY_MARKER, first: 0, phase: 'live' as const, ahead: [] };
   return { ...own, ...reached, topic: '', partition: -1 };
 }
 
@@ -89,8 +91,8 @@ export class CheckpointStore implements StatePart {
     this.#state = state;
     this.#put =
       db.prepare(`INSERT OR REPLACE INTO generation (entry_uid, generation, device, inode, path, head_bytes, head_hash,
-      born_ms, size, touched_ns, marker_end, marker_bytes, marker_hash, first, phase, position, ahead, topic, partition, updated_ms)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+      born_ms, size, touched_ns, marker_end, marker_bytes, marker_hash, first, phase, position, range_end, ahead, topic, partition, updated_ms)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
     this.#delete = db.prepare('DELETE FROM generation WHERE entry_uid = ? AND generation = ?');
     this.#putEntry = db.prepare('INSERT OR REPLACE INTO entry VALUES (?, ?, ?)');
     state.add(this);
@@ -185,7 +187,7 @@ export class CheckpointStore implements StatePart {
     const inode = BigInt.asIntN(64, at.inode);
     const file = [device, inode, at.path, at.head.bytes, at.head.hash, Math.floor(at.bornMs), at.size] as const;
     const marker = [at.touchedNs, at.marker.end, at.marker.bytes, at.marker.hash] as const;
-    const reached = [at.first, at.phase, at.position, JSON.stringify(at.ahead)] as const;
+    const reached = [at.first, at.phase, at.position, at.rangeEnd, JSON.stringify(at.ahead)] as const;
     this.#put.run(at.entryUid, at.generation, ...file, ...marker, ...reached, at.topic, at.partition, nowMs);
   }
 }
@@ -209,8 +211,15 @@ function fromRow(row: Record<string, SQLOutputValue>): Checkpoint {
     first: Number(row['first']),
     phase: String(row['phase']) as Phase,
     position: Number(row['position']),
-    ahead: JSON.parse(String(row['ahead'])),
+    rangeEnd: Number(row['range_end']),
+    ahead: aheadFrom(String(row['ahead'])),
     topic: String(row['topic']),
     partition: Number(row['partition']),
   };
+}
+
+/** Format 3 had no end of the last record. */
+function aheadFrom(json: string): CoveredRange[] {
+  const ranges = JSON.parse(json) as [number, number, number?][];
+  return ranges.map(([start, end, rangeEnd = end]) => [start, end, rangeEnd]);
 }

@@ -37,6 +37,8 @@ export interface Sealed extends FactSubject {
   /** Where the agent began to read. */
   first: number;
   size: number;
+  /** Where the last record ends: what lies behind is lost, or was filtered out. */
+  recordsEnd: number;
 }
 
 /** Where facts are told. What is told is durable with the next flush of the state, together with what was noted beside it. */

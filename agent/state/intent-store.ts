@@ -3,6 +3,7 @@ import type { Cut } from '../deliver/line-encoder.ts';
 import type { Place } from '../deliver/line-place.ts';
 import type { Compression } from '../deliver/record-batch.ts';
 import type { ProducerIdentity } from '../kafka/kafka-messages.ts';
+import { intentFromRow, segmentsText } from './intent-row.ts';
 import type { StateDatabase, StatePart } from './state-database.ts';
 
 /** A run of lines of one generation inside a batch, and all that it takes to build their records again. */
@@ -17,12 +18,16 @@ export interface IntentSegment {
   rangeStart: number;
   startsAt: Place;
   endsAt: Place;
-  /** What of it is in no record. */
+  /** Where the last record up to `end` ends, and the range of the next one begins: before `start` when it has no record. */
+  rangeEnd: number;
+  /** What of it is lost, by the entry's policy. */
   cut: Cut | undefined;
   /** CRC-32C of the generation's bytes from `start` to `end`. */
   checksum: number;
   /** How the lines were encoded, JSON. */
   format: string;
+  /** How many records the entry's filter did not keep. Never kept. */
+  filtered?: number;
   /** Kafka takes no record as large as this one, which is given up. Never kept. */
   refused?: true;
 }
@@ -99,7 +104,7 @@ export class IntentStore implements StatePart {
     const select = this.#state.db.prepare('SELECT * FROM intent ORDER BY id');
     select.setReadBigInts(true);
     const documents = new Map([...this.#formats].map(([document, id]) => [id, document]));
-    return select.all().map((row) => fromRow(row, documents));
+    return select.all().map((row) => intentFromRow(row, documents));
   }
 
   producer(topic: string, partition: number): ProducerRecord | undefined {
@@ -130,7 +135,7 @@ export class IntentStore implements StatePart {
     try {
       this.#state.transaction(() => {
         this.#writeVoid();
-        const segments = intent.segments.map((segment) => this.#encode(segment, added)).join(' ');
+        const segments = segmentsText(intent.segments, (format) => this.#formatId(format, added));
         const batch = [baseSequence, recordCount, timestampMs, compression, segments] as const;
         this.#insert.run(id, topic, partition, producer.id, producer.epoch, ...batch);
       });
@@ -189,14 +194,6 @@ export class IntentStore implements StatePart {
     this.#putProducer.run(topic, partition, clusterId, topicId, ...id);
   }
 
-  /** `GENERATION,START,END,LINES,RANGESTART,STARTSAT,ENDSAT,CHECKSUM,FORMAT`, and `,START,END,BYTES` of what is cut. */
-  #encode(segment: IntentSegment, added: string[]): string {
-    const { generation, start, end, lines, rangeStart, startsAt, endsAt, checksum, cut } = segment;
-    const format = this.#formatId(segment.format, added);
-    const range = [generation, start, end, lines, rangeStart, startsAt, endsAt, checksum, format];
-    return [...range, ...(cut ? [cut.start, cut.end, cut.bytes] : [])].join();
-  }
-
   #formatId(document: string, added: string[]): number {
     const known = this.#formats.get(document);
     if (known !== undefined) return known;
@@ -206,35 +203,6 @@ export class IntentStore implements StatePart {
     return Number(lastInsertRowid);
   }
 }
-
-function fromRow(row: Record<string, SQLOutputValue>, documents: ReadonlyMap<number, string>): OpenIntent {
-  return {
-    id: Number(row['id']),
-    topic: String(row['topic']),
-    partition: Number(row['partition']),
-    producer: { id: row['producer_id'] as bigint, epoch: Number(row['epoch']) },
-    baseSequence: Number(row['base_sequence']),
-    recordCount: Number(row['record_count']),
-    timestampMs: Number(row['timestamp_ms']),
-    compression: row['compression'] as Compression,
-    segments: String(row['segments'])
-      .split(' ')
-      .map((text) => segmentFrom(text, documents)),
-  };
-}
-
-function segmentFrom(text: string, documents: ReadonlyMap<number, string>): IntentSegment {
-  const [generation = '', ...numbers] = text.split(',');
-  const [start, end, lines, rangeStart, startsAt, endsAt, checksum, format, ...cut] = numbers.map(Number) as Numbers;
-  const [from, to, bytes] = cut;
-  return {
-    ...{ generation, start, end, lines, rangeStart, startsAt, endsAt, checksum },
-    format: documents.get(format) ?? '',
-    cut: from === undefined ? undefined : { start: from, end: to ?? from, bytes: bytes ?? 0 },
-  };
-}
-
-type Numbers = [number, number, number, number, Place, Place, number, number, ...number[]];
 
 function producerFromRow(row: Record<string, SQLOutputValue>): ProducerRecord {
   return {

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 
 /** What the present program writes. A newer format is refused, an older one is brought up to date step by step. */
-export const SCHEMA_VERSION = 3;
+export const SCHEMA_VERSION = 4;
 
 /** Step n brings format n to format n + 1. Steps are never changed once released. */
 const STEPS: readonly string[] = [
@@ -36,6 +36,9 @@ const STEPS: readonly string[] = [
    ALTER TABLE generation ADD COLUMN marker_end INTEGER NOT NULL DEFAULT 0;
    ALTER TABLE generation ADD COLUMN first INTEGER NOT NULL DEFAULT 0;
    ALTER TABLE generation ADD COLUMN phase TEXT NOT NULL DEFAULT 'live';`,
+  // range_end: where the last record before the position ends. ahead: [start, end, range_end] each.
+  `ALTER TABLE generation ADD COLUMN range_end INTEGER NOT NULL DEFAULT 0;
+   UPDATE generation SET range_end = position;`,
 ];
 
 /** Brings a database of format `version` (0: an empty one) to the present format, in one transaction. */

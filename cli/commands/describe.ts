@@ -1,4 +1,4 @@
-import type { Entry, Multiline } from '../../proto/gen/logfleet/v1/entry.ts';
+import type { Entry, Filter, Multiline } from '../../proto/gen/logfleet/v1/entry.ts';
 import type { Agent, EntryStatus, FileStatus } from '../../proto/gen/logfleet/v1/fleet.ts';
 import { selectorLabels } from '../../proto/rules/agent-labels.ts';
 import { agentName, entryName } from '../../proto/rules/names.ts';
@@ -41,6 +41,7 @@ async function describeEntry(api: ControllerApi, name: string): Promise<string> 
     { title: 'FILES', value: ({ status }) => fileCount(status) },
     { title: 'LAG', value: ({ agent }) => size(lagOf(agent, entry)) },
     { title: 'LOST', value: ({ status }) => lost(status) },
+    { title: 'FILTERED', value: ({ status }) => count(status.filteredLines) },
     { title: 'SEALED', value: ({ status }) => count(status.sealedFiles) },
     { title: 'ERROR', value: ({ status }) => status.error || '-' },
   ]);
@@ -65,6 +66,7 @@ function describeEntryFields(entry: Entry): string {
     ['Max line', `${size(entry.maxLineBytes)}, ${entry.overLong} above`],
     ['Encoding', `${entry.encoding}, lines end in ${entry.terminator}`],
     ...(entry.multiline ? ([['Multiline', multiline(entry.multiline)]] as const) : []),
+    ...(entry.filter ? ([['Filter', filter(entry.filter)]] as const) : []),
     ['Paused', entry.paused ? 'yes' : 'no'],
     ['Owner', entry.owner || '-'],
     ['Description', entry.description || '-'],
@@ -77,6 +79,11 @@ function describeEntryFields(entry: Entry): string {
 function multiline({ start, continuation, timeoutMs, maxLines }: Multiline): string {
   const pattern = start === '' ? `continuation /${continuation}/` : `start /${start}/`;
   return `${pattern}, up to ${maxLines} lines, ${timeoutMs} ms`;
+}
+
+function filter({ include, exclude, jsonField }: Filter): string {
+  const patterns = [include && `include /${include}/`, exclude && `exclude /${exclude}/`].filter(Boolean).join(', ');
+  return jsonField === '' ? patterns : `${patterns} in the JSON field ${jsonField}`;
 }
 
 async function describeAgent(api: ControllerApi, name: string): Promise<string> {
@@ -109,6 +116,7 @@ function describeEntries({ entries }: Agent): string {
     { title: 'REVISION', value: ({ etag }) => etag },
     { title: 'FILES', value: fileCount },
     { title: 'LOST', value: lost },
+    { title: 'FILTERED', value: ({ filteredLines }) => count(filteredLines) },
     { title: 'SEALED', value: ({ sealedFiles }) => count(sealedFiles) },
     { title: 'ERROR', value: ({ error }) => error || '-' },
   ]);

@@ -12,6 +12,8 @@ interface AuditSealed {
   path: string;
   first: number;
   size: number;
+  /** Where its last record ends: an agent that filters nothing out tells only `size`. */
+  recordsEnd: number;
 }
 
 /** What the audit topic says, by generation. */
@@ -37,7 +39,15 @@ export class AuditFacts {
   /** The same file may be sealed more than once, as when it grew again: the largest counts. */
   #addSealed(fact: Record<string, unknown>): void {
     const { generation, entry, path } = fact as Record<string, string>;
-    const sealed = { generation, entry, path, first: Number(fact['first']), size: Number(fact['size']) } as AuditSealed;
+    const [first, size] = [Number(fact['first']), Number(fact['size'])];
+    const sealed = {
+      generation,
+      entry,
+      path,
+      first,
+      size,
+      recordsEnd: Number(fact['recordsEnd'] ?? size),
+    } as AuditSealed;
     if (sealed.size >= (this.sealed.get(sealed.generation)?.size ?? 0)) this.sealed.set(sealed.generation, sealed);
   }
 

@@ -39,7 +39,7 @@ export function judge({ ledger, facts, whole, entry }: Knowledge): Verdict {
   for (const generation of ledger.generations.values()) {
     const { id, path } = generation;
     const { start, end, sealed } = expected(generation, facts, whole);
-    const holes = holesOf(generation, { start, end }).flatMap((hole) => explained(hole, facts.lossesOf(id)));
+    const holes = holesOf(generation, { start, end }).flatMap((hole) => explained(hole, facts));
     verdict.holes.push(...holes);
     if (sealed) verdict.sealed++;
     else verdict.open.push({ generation: id, path, start, end });
@@ -66,8 +66,18 @@ function holesOf({ id, path, coverage, replayed }: Generation, range: Range): Ho
   return left.map(({ start, end, before }) => ({ generation: id, path, start, end, before, loss: undefined }));
 }
 
-/** The parts of a hole: those that losses explain, and those that nothing does. */
-function explained(hole: Hole, losses: readonly AuditLoss[]): Hole[] {
+/** The parts of a hole: those that losses explain, and those that nothing does. Behind the last record of a sealed generation the rest was filtered out. */
+function explained(hole: Hole, facts: AuditFacts): Hole[] {
+  const recordsEnd = facts.sealed.get(hole.generation)?.recordsEnd ?? Number.POSITIVE_INFINITY;
+  const parts = partsOf(hole, facts.lossesOf(hole.generation));
+  return parts.flatMap((part) => {
+    if (part.loss !== undefined) return [part];
+    const end = Math.min(part.end, Math.max(recordsEnd, part.start));
+    return end > part.start ? [{ ...part, end }] : [];
+  });
+}
+
+function partsOf(hole: Hole, losses: readonly AuditLoss[]): Hole[] {
   const parts: Hole[] = [];
   let at = hole.start;
   for (const loss of [...losses].sort((a, b) => a.start - b.start)) {
@@ -89,6 +99,6 @@ function absent(ledger: Ledger, facts: AuditFacts, entry: string | undefined): H
     (seal) => entries.has(seal.entry) && !ledger.generations.has(seal.generation) && seal.size > seal.first,
   );
   return unseen.flatMap(({ generation, path, first: start, size: end }) =>
-    explained({ generation, path, start, end, before: undefined, loss: undefined }, facts.lossesOf(generation)),
+    explained({ generation, path, start, end, before: undefined, loss: undefined }, facts),
   );
 }

@@ -23,6 +23,7 @@ const FIELDS: Fields = {
   terminator: 'text',
   encoding: 'text',
   multiline: { fields: { start: 'text', continuation: 'text', timeout_ms: 'number', max_lines: 'number' } },
+  filter: { fields: { include: 'text', exclude: 'text', json_field: 'text' } },
   paused: 'yes or no',
   owner: 'text',
   description: 'text',

@@ -1,6 +1,6 @@
-import type { Entry, Multiline } from '../gen/logfleet/v1/entry.ts';
+import type { Entry, Filter, Multiline } from '../gen/logfleet/v1/entry.ts';
 import type { FieldViolation } from './field-violation.ts';
-import { ENCODINGS, linePattern, OVER_LONG, TERMINATORS } from './line-words.ts';
+import { ENCODINGS, jsonPath, linePattern, OVER_LONG, TERMINATORS } from './line-words.ts';
 
 const LINE_BYTES = { min: 1024, max: 900_000, default: 262_144 };
 /** A byte may become three: U+FFFD. */
@@ -8,6 +8,7 @@ const CONVERTED_LINE_BYTES_MAX = LINE_BYTES.max / 3;
 const TIMEOUT_MS = { min: 10, max: 600_000, default: 1_000 };
 const LINES = { min: 2, max: 100_000, default: 500 };
 const PATTERN_CHARACTERS_MAX = 1_024;
+const JSON_FIELD_CHARACTERS_MAX = 256;
 
 /** What is wrong with how an entry's lines are to be taken. */
 export function lineViolations(entry: Entry): FieldViolation[] {
@@ -17,6 +18,7 @@ export function lineViolations(entry: Entry): FieldViolation[] {
     ...wordViolations('terminator', entry.terminator, TERMINATORS),
     ...wordViolations('encoding', entry.encoding, ENCODINGS),
     ...(entry.multiline ? multilineViolations(entry.multiline) : []),
+    ...(entry.filter ? filterViolations(entry.filter) : []),
   ];
 }
 
@@ -50,7 +52,6 @@ function lineBytesViolations({ maxLineBytes, encoding }: Entry): FieldViolation[
 
 function multilineViolations(multiline: Multiline): FieldViolation[] {
   const { start, continuation, timeoutMs, maxLines } = multiline;
-  const unknown = Object.keys(multiline._unknownFields ?? {}).map((tag) => Number(tag) >>> 3);
   return [
     ...(start === '' && continuation === ''
       ? [{ field: 'multiline', description: 'has no pattern: give "start" or "continuation"' }]
@@ -62,11 +63,37 @@ function multilineViolations(multiline: Multiline): FieldViolation[] {
     ...patternViolations('multiline.continuation', continuation),
     ...rangeViolations('multiline.timeout_ms', timeoutMs, TIMEOUT_MS),
     ...rangeViolations('multiline.max_lines', maxLines, LINES),
-    ...unknown.map((number) => ({
-      field: `multiline.#${number}`,
-      description: `field number ${number} is not known to this version of logfleet: leave it out, or upgrade`,
-    })),
+    ...unknownViolations('multiline', multiline),
   ];
+}
+
+function filterViolations(filter: Filter): FieldViolation[] {
+  const { include, exclude, jsonField } = filter;
+  return [
+    ...(include === '' && exclude === ''
+      ? [{ field: 'filter', description: 'has no pattern: give "include", "exclude" or both' }]
+      : []),
+    ...patternViolations('filter.include', include),
+    ...patternViolations('filter.exclude', exclude),
+    ...jsonFieldViolations('filter.json_field', jsonField),
+    ...unknownViolations('filter', filter),
+  ];
+}
+
+function jsonFieldViolations(field: string, path: string): FieldViolation[] {
+  if (path.length > JSON_FIELD_CHARACTERS_MAX)
+    return [{ field, description: `has ${path.length} characters: at most ${JSON_FIELD_CHARACTERS_MAX}` }];
+  if (path === '' || jsonPath(path)) return [];
+  const rule = 'use keys with dots between them, and "\\." for a dot and "\\\\" for a backslash of a key';
+  return [{ field, description: `${JSON.stringify(path)} is not a path of keys: ${rule}` }];
+}
+
+function unknownViolations(within: string, message: Pick<Entry, '_unknownFields'>): FieldViolation[] {
+  const unknown = Object.keys(message._unknownFields ?? {}).map((tag) => Number(tag) >>> 3);
+  return unknown.map((number) => ({
+    field: `${within}.#${number}`,
+    description: `field number ${number} is not known to this version of logfleet: leave it out, or upgrade`,
+  }));
 }
 
 function patternViolations(field: string, pattern: string): FieldViolation[] {

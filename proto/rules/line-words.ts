@@ -33,6 +33,16 @@ export const ENCODINGS = [
 ] as const;
 export type Encoding = (typeof ENCODINGS)[number];
 
+/**
+ * The keys that a filter's `json_field` names, from the outermost object's on: a dot goes one object deeper, `\.` is a dot of a key and `\\` a
+ * backslash. undefined: a key is empty, or a backslash stands before something else.
+ */
+export function jsonPath(path: string): string[] | undefined {
+  if (!/^(?:[^\\.]|\\[\\.])+(?:\.(?:[^\\.]|\\[\\.])+)*$/su.test(path)) return undefined;
+  const keys = path.match(/(?:[^\\.]|\\.)+/gsu) ?? [];
+  return keys.map((key) => key.replace(/\\(.)/gsu, '$1'));
+}
+
 /** An entry's patterns are of JavaScript, in its strict (`u`) form: an escape that it does not know is refused, not taken for something else. */
 export function linePattern(pattern: string): RegExp {
   return new RegExp(pattern, 'u');

@@ -25,40 +25,60 @@ interface Facts extends FormatFacts {
 
 /**
  * What must become of a complete file of `characters`, the first `markBytes` of which are no content: said by the letter of entry.proto, over
- * characters and whole lines, slowly, and without the code under test. `cut`: how many bytes are in no record.
+ * characters and whole lines, slowly, and without the code under test. `cut`: how many bytes are lost; `filtered`: how many records
+ * the filter has left out, a long line counting once.
  */
 export function expectedRecords(characters: readonly Character[], facts: Facts, markBytes = 0) {
   const records: Expected[] = [];
-  let group: { lines: Line[]; flags: Set<string> } | undefined;
+  let group: { lines: Line[]; flags: Set<string>; kept?: boolean | undefined } | undefined;
   let cut = 0;
   let at = 0;
-  const record = (value: string, end: number, flags: Iterable<string>) => {
+  let filtered = 0;
+  const record = (value: string, end: number, flags: Iterable<string>, kept: boolean) => {
+    if (!kept) return;
     records.push({ value, start: at, end, flags: [...flags].sort().join() });
     at = end;
   };
+  /** Tells whether the first part of a record goes, by which the others go. */
+  const judge = (value: string) => {
+    const kept = isKept(value, facts);
+    if (!kept) filtered++;
+    return kept;
+  };
   const endGroup = (flag?: string) => {
-    if (!group) return;
+    if (!group) return undefined;
     const last = group.lines.at(-1) as Line;
     if (flag) group.flags.add(flag);
     if (!last.terminated) group.flags.add('unterminated');
     const between = facts.terminator === 'crlf' ? '\r\n' : '\n';
-    record(group.lines.map(textOf).join(between), last.end, group.flags);
+    const value = group.lines.map(textOf).join(between);
+    if (group.kept === false) filtered++;
+    const kept = group.kept ?? judge(value);
+    record(value, last.end, group.flags, kept);
     group = undefined;
+    return kept;
   };
   const overLong = (line: Line) => {
     if (facts.overLong === 'drop') cut += line.end - line.start;
     else if (facts.overLong === 'truncate') {
       const [kept = []] = pieces(line, facts.maxLineBytes);
       const end = line.start + bytesOf(kept);
-      record(textOf({ characters: kept }), end, ['truncated']);
-      cut += line.end - end;
+      const goes = judge(textOf({ characters: kept }));
+      record(textOf({ characters: kept }), end, ['truncated'], goes);
+      if (goes) cut += line.end - end;
     } else {
       const parts = pieces(line, facts.maxLineBytes);
       let end = line.start;
+      const goes = judge(textOf({ characters: parts[0] ?? [] }));
       for (const [index, part] of parts.entries()) {
         const last = index === parts.length - 1;
         end = last ? line.end : end + bytesOf(part);
-        record(textOf({ characters: part }), end, last && !line.terminated ? ['split', 'unterminated'] : ['split']);
+        record(
+          textOf({ characters: part }),
+          end,
+          last && !line.terminated ? ['split', 'unterminated'] : ['split'],
+          goes,
+        );
       }
     }
   };
@@ -73,15 +93,15 @@ export function expectedRecords(characters: readonly Character[], facts: Facts, 
         continue;
       }
     }
-    endGroup(cutGroup ? 'split' : undefined);
+    const kept = endGroup(cutGroup ? 'split' : undefined);
     if (tooLong) overLong(line);
     else {
-      group = { lines: [line], flags: new Set(cutGroup ? ['split'] : []) };
+      group = { lines: [line], flags: new Set(cutGroup ? ['split'] : []), kept: cutGroup ? kept : undefined };
       if (!facts.multiline) endGroup();
     }
   }
   endGroup();
-  return { records, cut };
+  return { records, cut, filtered };
 }
 
 function linesOf(characters: readonly Character[], { terminator }: Facts, markBytes: number): Line[] {
@@ -111,6 +131,11 @@ function goesOn(line: Line, { multiline, patternBytes }: Facts): boolean {
   const { start, continuation } = multiline;
   const text = textOf({ characters: seen });
   return start === undefined ? new RegExp(continuation as string).test(text) : !new RegExp(start).test(text);
+}
+
+function isKept(value: string, { filter }: Facts): boolean {
+  const { include = '', exclude } = filter ?? {};
+  return new RegExp(include, 'u').test(value) && !(exclude !== undefined && new RegExp(exclude, 'u').test(value));
 }
 
 /** As many whole characters as go into `max` bytes, again and again. */

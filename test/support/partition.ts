@@ -96,6 +96,14 @@ function batchOf(number: number): { segment: IntentSegment; encoded: RecordBatch
   const encoded = encodeRecordBatch({ recordCount: 1, timestampMs: Date.now(), compression: 'none' }, [
     Buffer.from(records.view()),
   ]);
-  const range = { generation: 'g', start: number, end: number + 1, lines: 1, ...place, cut: undefined };
+  const range = {
+    generation: 'g',
+    start: number,
+    end: number + 1,
+    lines: 1,
+    ...place,
+    rangeEnd: number + 1,
+    cut: undefined,
+  };
   return { segment: { ...range, checksum: checksumOf(bytes), format: format.document }, encoded };
 }

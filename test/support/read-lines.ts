@@ -15,6 +15,12 @@ export interface ReadSegment {
   records: DecodedRecord[];
 }
 
+/** Where a reader begins, and the range of its first record; by default at 0, and where it begins. */
+interface ReadFrom {
+  position?: number;
+  rangeStart?: number;
+}
+
 /** Reads a file as a source does, each turn into a batch of its own. The file is its caller's to write and to grow. */
 export class TurnReader implements Disposable {
   readonly fd: number;
@@ -27,12 +33,12 @@ export class TurnReader implements Disposable {
   /** How long the last turn wants to wait for more. */
   againInMs: number | undefined;
 
-  constructor(file: string, format: LineFormat, position = 0, batchBytes = () => 1_000_000) {
+  constructor(file: string, format: LineFormat, from: ReadFrom = {}, batchBytes = () => 1_000_000) {
     appendFileSync(file, '');
     this.fd = openSync(file, 'r');
     this.format = format;
     this.#batchBytes = batchBytes;
-    this.reader = new SegmentReader(position);
+    this.reader = new SegmentReader(from.position ?? 0, from.rangeStart ?? from.position ?? 0);
   }
 
   /** Reads as long as there is something; returns what that gave. */

@@ -56,7 +56,7 @@ test('each fact is one JSON record with the generation as its key; those of a ge
       openEnded: at === 0,
       reason: 'budget',
     });
-  on.facts.sealed({ ...subject, generation: 'g0', first: 1, size: 152 });
+  on.facts.sealed({ ...subject, generation: 'g0', first: 1, size: 152, recordsEnd: 140 });
   on.state.flush(systemClock.nowMs());
   await eventually(() => assert.deepEqual(on.facts.unaudited(1), []));
   const records = await readTopic(await sharedKafka(), topic);
@@ -76,7 +76,7 @@ test('each fact is one JSON record with the generation as its key; those of a ge
   const about = { key: 'g0', agent: 'a', host: 'h', entry: 'app', entryUid: 'u', path: '/ä/b.log', generation: 'g0' };
   assert.deepEqual(first, { ...about, kind: 'loss', start: 0, end: 2, bytes: 2, openEnded: true, reason: 'budget' });
   const { id: _id, time: _time, ...sealed } = values.find(({ kind }) => kind === 'sealed');
-  assert.deepEqual(sealed, { ...about, kind: 'sealed', first: 1, size: 152 });
+  assert.deepEqual(sealed, { ...about, kind: 'sealed', first: 1, size: 152, recordsEnd: 140 });
 });
 
 test('a topic that is missing is told, and what waits for it arrives when it is there', async () => {
@@ -84,7 +84,7 @@ test('a topic that is missing is told, and what waits for it arrives when it is 
   const kafka = await sharedKafka();
   const topic = newTopic();
   await using on = await audited(dir.path, topic);
-  on.facts.sealed({ entryUid: 'u', generation: 'g', path: '/a', first: 0, size: 1 });
+  on.facts.sealed({ entryUid: 'u', generation: 'g', path: '/a', first: 0, size: 1, recordsEnd: 1 });
   on.state.flush(systemClock.nowMs());
   await eventually(() => assert.match(on.log.failure, new RegExp(`can't be written to ${topic}: .*UNKNOWN_TOPIC`)));
   assert.ok(on.changes() > 0);
@@ -101,7 +101,7 @@ test('a topic that takes small batches only gets small ones', async () => {
   const topic = await createTopic(kafka, 1, { configEntries: [{ name: 'max.message.bytes', value: '2000' }] });
   await using on = await audited(dir.path, topic);
   for (let size = 0; size < 100; size++)
-    on.facts.sealed({ entryUid: 'u', generation: 'g', path: '/a', first: 0, size });
+    on.facts.sealed({ entryUid: 'u', generation: 'g', path: '/a', first: 0, size, recordsEnd: size });
   on.state.flush(systemClock.nowMs());
   await eventually(async () => assert.equal(await countRecords(kafka, topic), 100), { timeoutMs: 20_000 });
 });

@@ -128,7 +128,7 @@ test('a deleted file is drained through its descriptor, is pinned meanwhile, and
   await on.find(dir.at('*.log'));
   assert.deepEqual(on.allLines, ['one', 'three', 'two']);
   const { generation } = source;
-  assert.deepEqual(on.sealed, [{ entryUid: 'e', generation, path: file, first: 0, size: 13 }]);
+  assert.deepEqual(on.sealed, [{ entryUid: 'e', generation, path: file, first: 0, size: 13, recordsEnd: 13 }]);
   assert.deepEqual([on.sources, on.losses, on.budget.pinnedBytes, on.store.load('e')], [[], [], 0, []]);
   on.close();
 });
@@ -219,7 +219,7 @@ test('a rotated file is sealed when it has not grown for long: its last line com
   await on.find(glob);
   await on.deliver();
   const { generation } = source;
-  assert.deepEqual(on.sealed, [{ entryUid: 'e', generation, path: rotated, first: 0, size: 7 }]);
+  assert.deepEqual(on.sealed, [{ entryUid: 'e', generation, path: rotated, first: 0, size: 7, recordsEnd: 7 }]);
   assert.deepEqual(
     on.sources.map(({ path }) => path),
     [file],

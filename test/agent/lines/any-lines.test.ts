@@ -3,6 +3,7 @@ import { appendFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { charsetOfFile } from '../../../agent/collect/line-starts.ts';
+import type { FilterFacts } from '../../../agent/deliver/line-filter.ts';
 import type { FormatFacts } from '../../../agent/deliver/line-format.ts';
 import type { Encoding } from '../../../proto/rules/line-words.ts';
 import { testFormat } from '../../support/formats.ts';
@@ -50,6 +51,18 @@ const multilines = fc.record({
   maxLines: fc.integer({ min: 2, max: 4 }),
 });
 
+/** Of texts, which are looked for in bytes, and of others. */
+const filters = fc.constantFrom<FilterFacts>(
+  { include: 'a' },
+  { exclude: 'b' },
+  { include: 'a|一|b ' },
+  { include: '^a' },
+  { exclude: 'a$' },
+  { include: '[ab]', exclude: 'a' },
+  { include: 'a', exclude: '^.?$|\\n' },
+  { exclude: '^$' },
+);
+
 const files = fc.constantFrom(...ALPHABETS).chain(([encoding, alphabet]) =>
   fc.record({
     encoding: fc.constant(encoding),
@@ -75,7 +88,7 @@ async function readGrowing(
   facts: Partial<FormatFacts>,
 ) {
   writeFileSync(file, '');
-  const reader = new TurnReader(file, testFormat(facts), 0, cycle(way.batches));
+  const reader = new TurnReader(file, testFormat(facts), {}, cycle(way.batches));
   const growth = cycle(way.growths);
   for (let at = 0; at < content.length; ) {
     const next = at + growth();
@@ -100,6 +113,10 @@ function cutOf(segments: readonly ReadSegment[]): number {
   return segments.reduce((sum, { segment }) => sum + (segment.cut?.bytes ?? 0), 0);
 }
 
+function filteredOf(segments: readonly ReadSegment[]): number {
+  return segments.reduce((sum, { segment }) => sum + (segment.filtered ?? 0), 0);
+}
+
 function bytesOf(segments: readonly ReadSegment[]): number {
   return segments.reduce((sum, { segment }) => sum + segment.end - segment.start, 0);
 }
@@ -122,17 +139,23 @@ test('whatever the text, its encoding, the rules and the moments of reading: the
       files,
       forms,
       fc.option(multilines, { nil: undefined }),
+      fc.option(filters, { nil: undefined }),
       ways,
-      async ({ encoding, characters }, form, multiline, way) => {
+      async ({ encoding, characters }, form, multiline, filter, way) => {
         const mark = MARKS[encoding] ?? Buffer.alloc(0);
         const content = Buffer.concat([mark, ...characters.map(([, own]) => own)]);
-        const facts = { ...form, encoding, ...(multiline && { multiline: { ...multiline.pattern, ...multiline } }) };
+        const rules = {
+          ...(multiline && { multiline: { ...multiline.pattern, ...multiline } }),
+          ...(filter && { filter }),
+        };
+        const facts = { ...form, encoding, ...rules };
         using reader = await readGrowing(file, content, way, facts);
         assertTiles(reader.segments, content.length);
         const base = { host: 'h', entry: 'e', headers: 'standard', patternBytes: form.maxLineBytes - 4 } as const;
-        const { records, cut } = expectedRecords(characters, { ...base, ...facts }, mark.length);
+        const { records, cut, filtered } = expectedRecords(characters, { ...base, ...facts }, mark.length);
         assert.deepEqual(seen(reader), records);
         assert.equal(cutOf(reader.segments), cut);
+        assert.equal(filteredOf(reader.segments), filtered);
       },
     ),
     { numRuns: 400 },
@@ -171,13 +194,18 @@ test('whatever the bytes and the rules: the range of a segment read again is the
       encodings,
       forms,
       fc.option(multilines, { nil: undefined }),
+      fc.option(filters, { nil: undefined }),
       ways,
       lull,
-      async (whole, encoding, form, multiline, way, quiet) => {
-        const facts = { ...form, encoding, ...(multiline && { multiline: { ...multiline.pattern, ...multiline } }) };
+      async (whole, encoding, form, multiline, filter, way, quiet) => {
+        const rules = {
+          ...(multiline && { multiline: { ...multiline.pattern, ...multiline } }),
+          ...(filter && { filter }),
+        };
+        const facts = { ...form, encoding, ...rules };
         const format = testFormat(facts);
         writeFileSync(file, '');
-        using reader = new TurnReader(file, format, 0, cycle(way.batches));
+        using reader = new TurnReader(file, format, {}, cycle(way.batches));
         const growth = cycle(way.growths);
         for (let at = 0; at < whole.length; ) {
           const next = at + growth();
@@ -214,20 +242,25 @@ test('an agent that starts again at the end of any segment goes on with the same
   await using dir = await tempDir();
   const file = dir.at('a.log');
   await fc.assert(
-    fc.asyncProperty(files, forms, ways, fc.nat(), async ({ encoding, characters }, form, way, which) => {
-      const content = Buffer.concat([MARKS[encoding] ?? Buffer.alloc(0), ...characters.map(([, own]) => own)]);
-      using reader = await readGrowing(file, content, way, { ...form, encoding });
-      const { segments } = reader;
-      const at = segments.length === 0 ? 0 : which % segments.length;
-      const position = segments[at]?.segment.end ?? 0;
-      using second = new TurnReader(file, testFormat({ ...form, encoding }), position);
-      await second.read({ size: content.length, sealed: true });
-      const rest = seen({ records: segments.slice(at + 1).flatMap(({ records }) => records) });
-      assert.deepEqual(
-        seen(second).map(({ value, end, flags }) => [value, end, flags]),
-        rest.map(({ value, end, flags }) => [value, end, flags]),
-      );
-    }),
+    fc.asyncProperty(
+      files,
+      forms,
+      fc.option(filters, { nil: undefined }),
+      ways,
+      fc.nat(),
+      async ({ encoding, characters }, form, filter, way, which) => {
+        const facts = { ...form, encoding, ...(filter && { filter }) };
+        const content = Buffer.concat([MARKS[encoding] ?? Buffer.alloc(0), ...characters.map(([, own]) => own)]);
+        using reader = await readGrowing(file, content, way, facts);
+        const { segments } = reader;
+        const at = segments.length === 0 ? 0 : which % segments.length;
+        const { end = 0, rangeEnd = 0 } = segments[at]?.segment ?? {};
+        using second = new TurnReader(file, testFormat(facts), { position: end, rangeStart: rangeEnd });
+        await second.read({ size: content.length, sealed: true });
+        const rest = seen({ records: segments.slice(at + 1).flatMap(({ records }) => records) });
+        assert.deepEqual(seen(second), rest);
+      },
+    ),
     { numRuns: 200 },
   );
 });

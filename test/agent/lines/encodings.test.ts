@@ -61,7 +61,7 @@ for (const [name, bytes, mark] of [
     const position = content.length - 2;
     const start = await lineStartBefore(reader.fd, position, charsetOf({ encoding: 'utf-16' }));
     assert.equal(start, 12 + 2 * mark.length, 'U+010A is no line start');
-    using later = new TurnReader(file, testFormat({ encoding: 'utf-16' }), start);
+    using later = new TurnReader(file, testFormat({ encoding: 'utf-16' }), { position: start });
     await later.read();
     assert.equal(later.records[0]?.value.toString(), 'Ċ 😀');
   });

@@ -46,7 +46,7 @@ test('a record that an agent was killed in is read from its first line', async (
   using killed = new TurnReader(file, testFormat({ multiline: continuation }));
   await killed.read();
   assert.equal(killed.reader.position, 4);
-  using reader = new TurnReader(file, testFormat({ multiline: continuation }), killed.reader.position);
+  using reader = new TurnReader(file, testFormat({ multiline: continuation }), { position: killed.reader.position });
   appendFileSync(file, '  at c\ntwo\n');
   await reader.read();
   assert.deepEqual(values(reader), [`${STACK}  at c`]);

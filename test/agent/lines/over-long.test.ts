@@ -74,7 +74,7 @@ test('pieces of a line that come back when the entry drops such lines are passed
   const file = dir.at('a.log');
   // The first piece ends with what may be half a terminator.
   writeFileSync(file, `${'x'.repeat(1023)}\r${'y'.repeat(1024)}\r\nz\r\n`);
-  using reader = new TurnReader(file, testFormat({ maxLineBytes: 1024, terminator: 'crlf' }), 0, () => 1);
+  using reader = new TurnReader(file, testFormat({ maxLineBytes: 1024, terminator: 'crlf' }), {}, () => 1);
   const [piece] = await reader.read();
   assert.equal(piece?.segment.end, 1024);
   reader.reader.returned.add((piece as NonNullable<typeof piece>).segment);

@@ -70,7 +70,7 @@ for (const [encoding, encode] of [
     await using dir = await tempDir();
     const lines = Array.from({ length: 60 }, (_, index) => 'a'.repeat(index) + '😀'.repeat(900 * (index % 40)));
     writeFileSync(dir.at('a.log'), encode(`${lines.join('\n')}\n`));
-    using reader = new TurnReader(dir.at('a.log'), testFormat({ encoding, maxLineBytes: 300_000 }), 0, () => 1);
+    using reader = new TurnReader(dir.at('a.log'), testFormat({ encoding, maxLineBytes: 300_000 }), {}, () => 1);
     await reader.read();
     assert.deepEqual(
       reader.records.map(({ value }) => value.toString()),

@@ -22,7 +22,8 @@ const checkpoint: fc.Arbitrary<Checkpoint> = fc.record(
     first: fc.nat(),
     phase: fc.constantFrom('live', 'rotated', 'sealed', 'away', 'ended'),
     position: fc.nat(Number.MAX_SAFE_INTEGER),
-    ahead: fc.array(fc.tuple(fc.nat(), fc.nat()), { maxLength: 3 }),
+    rangeEnd: fc.nat(Number.MAX_SAFE_INTEGER),
+    ahead: fc.array(fc.tuple(fc.nat(), fc.nat(), fc.nat()), { maxLength: 3 }),
     topic: fc.constantFrom('', 't'),
     partition: fc.integer({ min: -1, max: 10 }),
   },
@@ -108,6 +109,9 @@ test('a state of format 1 is brought up to date, and its positions stay', async 
   db.close();
   const { state, store } = opened(dir.path);
   const [found] = store.load('e');
-  assert.deepEqual([found?.path, found?.position, found?.ahead, found?.marker.bytes], ['/a.log', 4, [], 0]);
+  assert.deepEqual(
+    [found?.path, found?.position, found?.rangeEnd, found?.ahead, found?.marker.bytes],
+    ['/a.log', 4, 4, [], 0],
+  );
   state.close();
 });

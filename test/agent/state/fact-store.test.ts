@@ -19,7 +19,7 @@ const LOSS: Loss = {
   openEnded: true,
   reason: 'truncated',
 };
-const SEALED: Sealed = { entryUid: 'u1', generation: 'g2', path: '/b.log', first: 0, size: 7 };
+const SEALED: Sealed = { entryUid: 'u1', generation: 'g2', path: '/b.log', first: 0, size: 7, recordsEnd: 7 };
 
 /** A clock that is a millisecond later whenever it is asked. */
 function tickingClock(): Clock {

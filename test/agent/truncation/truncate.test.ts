@@ -20,7 +20,7 @@ test('what is written after a truncation is a generation of its own, from its be
   await on.find(file);
   assert.deepEqual([...on.lines.values()], [['the first life'], ['new']]);
   const { generation } = source;
-  assert.deepEqual(on.sealed, [{ entryUid: 'e', generation, path: file, first: 0, size: 15 }]);
+  assert.deepEqual(on.sealed, [{ entryUid: 'e', generation, path: file, first: 0, size: 15, recordsEnd: 15 }]);
   assert.deepEqual([on.losses, on.store.load('e').length], [[], 1]);
   on.close();
 });

@@ -19,6 +19,7 @@ over_long: truncate
 terminator: crlf
 encoding: gb18030
 multiline: {start: '^\\d{4}-', max_lines: 100}
+filter: {include: 'ERROR|WARN', json_field: log\\.level}
 `;
   const [document] = entryDocuments(text, 'f.yaml');
   assert.deepEqual(document?.violations, []);
@@ -27,6 +28,7 @@ multiline: {start: '^\\d{4}-', max_lines: 100}
     [entry.overLong, entry.terminator, entry.encoding, entry.multiline],
     ['truncate', 'crlf', 'gb18030', { start: '^\\d{4}-', continuation: '', timeoutMs: 1_000, maxLines: 100 }],
   );
+  assert.deepEqual(entry.filter, { include: 'ERROR|WARN', exclude: '', jsonField: 'log\\.level' });
   assert.deepEqual(entryFromDocument(entryToDocument(entry)).entry, entry);
   const plain = withEntryDefaults(entryFromDocument(good).entry);
   assert.deepEqual(
@@ -65,6 +67,27 @@ test('what makes no sense is refused with the field, the value and the remedy', 
         /^multiline\.max_lines: 1 is not between 2 and 100000$/,
       ],
     ],
+    [{ filter: {} }, [/^filter: has no pattern: give "include", "exclude" or both$/]],
+    [{ filter: { json_field: 'a' } }, [/^filter: has no pattern/]],
+    [
+      { filter: { include: '(', exclude: '[z-a]', json_field: 'a..b' } },
+      [
+        /^filter\.include: Invalid regular expression: .*Unterminated group/,
+        /^filter\.exclude: Invalid regular expression: .*out of order/,
+        /^filter\.json_field: "a\.\.b" is not a path of keys: use keys with dots between them/,
+      ],
+    ],
+    [{ filter: { exclude: 'a', json_field: '$.a\\b' } }, [/^filter\.json_field: "\$\.a\\\\b" is not a path/]],
+    [
+      { filter: { exclude: 'x'.repeat(1_025), json_field: 'x'.repeat(257) } },
+      [/^filter\.exclude: has 1025/, /^filter\.json_field: has 257/],
+    ],
+    [{ filter: { exclude: 'x', json_field: 'log\\.level.é' } }, []],
+    [
+      { filter: { incude: 'x', exclude: 'y' } },
+      [/^filter\.incude: is not a field of filter: did you mean "include"\?$/],
+    ],
+    [{ filter: 'x' }, [/^filter: expected a map of include, exclude, json_field, found the text "x"$/]],
     [
       { multiline: 'x' },
       [/^multiline: expected a map of start, continuation, timeout_ms, max_lines, found the text "x"$/],

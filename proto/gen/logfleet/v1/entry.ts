@@ -102,13 +102,41 @@ export interface Entry {
    */
   encoding: string;
   /** Several lines that are one record, as stack traces are. Without it each line is a record. */
-  multiline: Multiline | undefined;
+  multiline:
+    | Multiline
+    | undefined;
+  /** Which records go to Kafka. Without it all of them do. */
+  filter: Filter | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
 export interface Entry_LabelsEntry {
   key: string;
   value: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/**
+ * Which records go to Kafka. Those that don't are no losses: they are counted, EntryStatus.filtered_lines, and lie inside the
+ * next record's range. What can't be judged goes: a record that is no JSON object, or lacks `json_field`.
+ *
+ * A record is judged by all of its value, as it would be written: converted to UTF-8, and all lines of a multiline record. What was
+ * too large to be one record is judged by its first part, and the rest goes, or does not, with it: that is the first `max_line_bytes`
+ * of a longer line (less, when the topic takes no records of that size), or the lines before a multiline record became too large. A
+ * line that `over_long: drop` drops is a loss, whatever the filter says.
+ */
+export interface Filter {
+  /** A regular expression (JavaScript's, with the flag `u`): only records that match go. Give this, `exclude`, or both. */
+  include: string;
+  /** A regular expression: records that match do not go. */
+  exclude: string;
+  /**
+   * The patterns look at this field of a record that is a JSON object, and not at all of it: `level`, or `http.status` for a field of
+   * an object in it; a dot that belongs to a key is written `\.`, as in `log\.level`, and a backslash `\\`. Of text they see what
+   * it says, without quotes and escapes, of everything else the JSON as it stands in the record: `200`, `true`, `null`, `[1, 2]`.
+   * Of two equal keys the later one counts.
+   */
+  jsonField: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -238,6 +266,7 @@ function createBaseEntry(): Entry {
     overLong: "",
     encoding: "",
     multiline: undefined,
+    filter: undefined,
     _unknownFields: {},
   };
 }
@@ -309,6 +338,9 @@ export const Entry: MessageFns<Entry> = {
     }
     if (message.multiline !== undefined) {
       Multiline.encode(message.multiline, writer.uint32(178).fork()).join();
+    }
+    if (message.filter !== undefined) {
+      Filter.encode(message.filter, writer.uint32(186).fork()).join();
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -513,6 +545,14 @@ export const Entry: MessageFns<Entry> = {
             message.multiline = Multiline.decode(reader, reader.uint32());
             continue;
           }
+          case 23: {
+            if (tag !== 186) {
+              break;
+            }
+
+            message.filter = Filter.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -570,6 +610,7 @@ export const Entry: MessageFns<Entry> = {
       overLong: isSet(object.over_long) ? globalThis.String(object.over_long) : "",
       encoding: isSet(object.encoding) ? globalThis.String(object.encoding) : "",
       multiline: isSet(object.multiline) ? Multiline.fromJSON(object.multiline) : undefined,
+      filter: isSet(object.filter) ? Filter.fromJSON(object.filter) : undefined,
     };
   },
 
@@ -647,6 +688,9 @@ export const Entry: MessageFns<Entry> = {
     if (message.multiline !== undefined) {
       obj.multiline = Multiline.toJSON(message.multiline);
     }
+    if (message.filter !== undefined) {
+      obj.filter = Filter.toJSON(message.filter);
+    }
     return obj;
   },
 
@@ -688,6 +732,9 @@ export const Entry: MessageFns<Entry> = {
     message.encoding = object.encoding ?? "";
     message.multiline = (object.multiline !== undefined && object.multiline !== null)
       ? Multiline.fromPartial(object.multiline)
+      : undefined;
+    message.filter = (object.filter !== undefined && object.filter !== null)
+      ? Filter.fromPartial(object.filter)
       : undefined;
     return message;
   },
@@ -790,6 +837,123 @@ export const Entry_LabelsEntry: MessageFns<Entry_LabelsEntry> = {
     const message = createBaseEntry_LabelsEntry();
     message.key = object.key ?? "";
     message.value = object.value ?? "";
+    return message;
+  },
+};
+
+function createBaseFilter(): Filter {
+  return { include: "", exclude: "", jsonField: "", _unknownFields: {} };
+}
+
+export const Filter: MessageFns<Filter> = {
+  encode(message: Filter, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.include !== "") {
+      writer.uint32(10).string(message.include);
+    }
+    if (message.exclude !== "") {
+      writer.uint32(18).string(message.exclude);
+    }
+    if (message.jsonField !== "") {
+      writer.uint32(26).string(message.jsonField);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Filter {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFilter();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.include = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.exclude = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.jsonField = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Filter {
+    return {
+      include: isSet(object.include) ? globalThis.String(object.include) : "",
+      exclude: isSet(object.exclude) ? globalThis.String(object.exclude) : "",
+      jsonField: isSet(object.json_field) ? globalThis.String(object.json_field) : "",
+    };
+  },
+
+  toJSON(message: Filter): unknown {
+    const obj: any = {};
+    if (message.include !== "") {
+      obj.include = message.include;
+    }
+    if (message.exclude !== "") {
+      obj.exclude = message.exclude;
+    }
+    if (message.jsonField !== "") {
+      obj.json_field = message.jsonField;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Filter>): Filter {
+    return Filter.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Filter>): Filter {
+    const message = createBaseFilter();
+    message.include = object.include ?? "";
+    message.exclude = object.exclude ?? "";
+    message.jsonField = object.jsonField ?? "";
     return message;
   },
 };

@@ -49,7 +49,7 @@ export interface Loss {
   start: bigint;
   /** The position after the last one. */
   end: bigint;
-  /** How many there are: `end` less `start`. */
+  /** How many there are: `end` less `start`, or fewer when what lies between is in records or was filtered out. */
   bytes: bigint;
   /** There may have been more after `end`, which nobody saw. */
   openEnded: boolean;
@@ -164,6 +164,8 @@ export interface Sealed {
   first: bigint;
   /** The generation's final size in bytes. */
   size: bigint;
+  /** Where its last record ends, and `first` when it has none. What lies behind is lost, as losses tell, or was filtered out. */
+  recordsEnd: bigint;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -548,7 +550,7 @@ export const Loss: MessageFns<Loss> = {
 };
 
 function createBaseSealed(): Sealed {
-  return { first: 0n, size: 0n, _unknownFields: {} };
+  return { first: 0n, size: 0n, recordsEnd: 0n, _unknownFields: {} };
 }
 
 export const Sealed: MessageFns<Sealed> = {
@@ -564,6 +566,12 @@ export const Sealed: MessageFns<Sealed> = {
         throw new globalThis.Error("value provided for field message.size of type int64 too large");
       }
       writer.uint32(16).int64(message.size);
+    }
+    if (message.recordsEnd !== 0n) {
+      if (BigInt.asIntN(64, message.recordsEnd) !== message.recordsEnd) {
+        throw new globalThis.Error("value provided for field message.recordsEnd of type int64 too large");
+      }
+      writer.uint32(24).int64(message.recordsEnd);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -605,6 +613,14 @@ export const Sealed: MessageFns<Sealed> = {
             message.size = reader.int64() as bigint;
             continue;
           }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.recordsEnd = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -629,6 +645,7 @@ export const Sealed: MessageFns<Sealed> = {
     return {
       first: isSet(object.first) ? BigInt(object.first) : 0n,
       size: isSet(object.size) ? BigInt(object.size) : 0n,
+      recordsEnd: isSet(object.records_end) ? BigInt(object.records_end) : 0n,
     };
   },
 
@@ -640,6 +657,9 @@ export const Sealed: MessageFns<Sealed> = {
     if (message.size !== 0n) {
       obj.size = message.size.toString();
     }
+    if (message.recordsEnd !== 0n) {
+      obj.records_end = message.recordsEnd.toString();
+    }
     return obj;
   },
 
@@ -650,6 +670,9 @@ export const Sealed: MessageFns<Sealed> = {
     const message = createBaseSealed();
     message.first = (object.first !== undefined && object.first !== null) ? BigInt(object.first) : 0n;
     message.size = (object.size !== undefined && object.size !== null) ? BigInt(object.size) : 0n;
+    message.recordsEnd = (object.recordsEnd !== undefined && object.recordsEnd !== null)
+      ? BigInt(object.recordsEnd)
+      : 0n;
     return message;
   },
 };

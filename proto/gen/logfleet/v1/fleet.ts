@@ -46,7 +46,7 @@ export interface AgentHealth {
   bytesPerSecond: number;
   /** Lines per second acknowledged by Kafka, over the last report interval. */
   linesPerSecond: number;
-  /** Bytes acknowledged by Kafka since the process started. */
+  /** Bytes acknowledged by Kafka since the process started, and those that filters did not keep. */
   deliveredBytes: bigint;
   /** Lines acknowledged by Kafka since the process started. */
   deliveredLines: bigint;
@@ -88,6 +88,8 @@ export interface EntryStatus {
   losses: bigint;
   /** How many generations are known to be complete in Kafka. */
   sealedFiles: bigint;
+  /** Records that the entry's filter did not keep, since the process started. They are no losses. */
+  filteredLines: bigint;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -961,6 +963,7 @@ function createBaseEntryStatus(): EntryStatus {
     lostBytes: 0n,
     losses: 0n,
     sealedFiles: 0n,
+    filteredLines: 0n,
     _unknownFields: {},
   };
 }
@@ -1002,6 +1005,12 @@ export const EntryStatus: MessageFns<EntryStatus> = {
         throw new globalThis.Error("value provided for field message.sealedFiles of type int64 too large");
       }
       writer.uint32(72).int64(message.sealedFiles);
+    }
+    if (message.filteredLines !== 0n) {
+      if (BigInt.asIntN(64, message.filteredLines) !== message.filteredLines) {
+        throw new globalThis.Error("value provided for field message.filteredLines of type int64 too large");
+      }
+      writer.uint32(80).int64(message.filteredLines);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -1099,6 +1108,14 @@ export const EntryStatus: MessageFns<EntryStatus> = {
             message.sealedFiles = reader.int64() as bigint;
             continue;
           }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.filteredLines = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1130,6 +1147,7 @@ export const EntryStatus: MessageFns<EntryStatus> = {
       lostBytes: isSet(object.lost_bytes) ? BigInt(object.lost_bytes) : 0n,
       losses: isSet(object.losses) ? BigInt(object.losses) : 0n,
       sealedFiles: isSet(object.sealed_files) ? BigInt(object.sealed_files) : 0n,
+      filteredLines: isSet(object.filtered_lines) ? BigInt(object.filtered_lines) : 0n,
     };
   },
 
@@ -1162,6 +1180,9 @@ export const EntryStatus: MessageFns<EntryStatus> = {
     if (message.sealedFiles !== 0n) {
       obj.sealed_files = message.sealedFiles.toString();
     }
+    if (message.filteredLines !== 0n) {
+      obj.filtered_lines = message.filteredLines.toString();
+    }
     return obj;
   },
 
@@ -1180,6 +1201,9 @@ export const EntryStatus: MessageFns<EntryStatus> = {
     message.losses = (object.losses !== undefined && object.losses !== null) ? BigInt(object.losses) : 0n;
     message.sealedFiles = (object.sealedFiles !== undefined && object.sealedFiles !== null)
       ? BigInt(object.sealedFiles)
+      : 0n;
+    message.filteredLines = (object.filteredLines !== undefined && object.filteredLines !== null)
+      ? BigInt(object.filteredLines)
       : 0n;
     return message;
   },

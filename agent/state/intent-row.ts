@@ -1,0 +1,49 @@
+import type { SQLOutputValue } from 'node:sqlite';
+import type { Place } from '../deliver/line-place.ts';
+import type { Compression } from '../deliver/record-batch.ts';
+import type { IntentSegment, OpenIntent } from './intent-store.ts';
+
+/**
+ * The segments of an intent, as its row has them: for each `GENERATION,START,END,LINES,RANGESTART,STARTSAT,ENDSAT,CHECKSUM,FORMAT`,
+ * `,START,END,BYTES` of what is cut, and `,RANGEEND` where it is not END.
+ */
+export function segmentsText(segments: readonly IntentSegment[], formatId: (document: string) => number): string {
+  const texts = segments.map((segment) => {
+    const { generation, start, end, lines, rangeStart, startsAt, endsAt, rangeEnd, checksum, cut } = segment;
+    const range = [generation, start, end, lines, rangeStart, startsAt, endsAt, checksum, formatId(segment.format)];
+    const cutOff = cut ? [cut.start, cut.end, cut.bytes] : [];
+    return [...range, ...cutOff, ...(rangeEnd === end ? [] : [rangeEnd])].join();
+  });
+  return texts.join(' ');
+}
+
+/** `documents`: the formats, by their ids. */
+export function intentFromRow(row: Record<string, SQLOutputValue>, documents: ReadonlyMap<number, string>): OpenIntent {
+  return {
+    id: Number(row['id']),
+    topic: String(row['topic']),
+    partition: Number(row['partition']),
+    producer: { id: row['producer_id'] as bigint, epoch: Number(row['epoch']) },
+    baseSequence: Number(row['base_sequence']),
+    recordCount: Number(row['record_count']),
+    timestampMs: Number(row['timestamp_ms']),
+    compression: row['compression'] as Compression,
+    segments: String(row['segments'])
+      .split(' ')
+      .map((text) => segmentFrom(text, documents)),
+  };
+}
+
+function segmentFrom(text: string, documents: ReadonlyMap<number, string>): IntentSegment {
+  const [generation = '', ...numbers] = text.split(',');
+  const [start, end, lines, rangeStart, startsAt, endsAt, checksum, format, ...more] = numbers.map(Number) as Numbers;
+  const rangeEnd = more.length % 3 === 1 ? (more.pop() as number) : end;
+  const [from, to, bytes] = more;
+  return {
+    ...{ generation, start, end, lines, rangeStart, startsAt, endsAt, rangeEnd, checksum },
+    format: documents.get(format) ?? '',
+    cut: from === undefined ? undefined : { start: from, end: to ?? from, bytes: bytes ?? 0 },
+  };
+}
+
+type Numbers = [number, number, number, number, Place, Place, number, number, ...number[]];

@@ -1,7 +1,7 @@
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import { entryViolations, withEntryDefaults } from '../../proto/rules/entry-rules.ts';
 import { charsetOf } from '../deliver/charset.ts';
-import { type LineFormat, lineFormat } from '../deliver/line-format.ts';
+import { type LineFormat, lineFormat, sharedFormat } from '../deliver/line-format.ts';
 import type { Compression } from '../deliver/record-batch.ts';
 import type { Router } from '../deliver/router.ts';
 import { Discovery, type FoundFile } from './discovery.ts';
@@ -174,7 +174,7 @@ export class EntryCollector {
   }
 
   #format(source: Source): LineFormat {
-    return lineFormat(formatFacts(this.#entry, this.#tools.host), source);
+    return lineFormat(sharedFormat(formatFacts(this.#entry, this.#tools.host)), source);
   }
 
   async #scans(): Promise<void> {

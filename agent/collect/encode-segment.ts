@@ -1,5 +1,5 @@
 import { LineEncoder } from '../deliver/line-encoder.ts';
-import { lineFormat } from '../deliver/line-format.ts';
+import { lineFormat, sharedFormat } from '../deliver/line-format.ts';
 import { checksumOf } from '../deliver/record-batch.ts';
 import type { Workbench } from '../deliver/work-pool.ts';
 import type { IntentSegment } from '../state/intent-store.ts';
@@ -21,7 +21,7 @@ export async function encodeSegment(
   if (bytesRead !== end - start || checksumOf(bytes) !== segment.checksum) {
     throw new Error(`${path}: the bytes from ${start} to ${end} are not the same any more`);
   }
-  const given = lineFormat(JSON.parse(segment.format), { path, generation });
+  const given = lineFormat(sharedFormat(JSON.parse(segment.format)), { path, generation });
   const format = { ...given, charset: (await charsetOfFile(fd, given.charset)).charset };
   encoder.encode(
     { ...segment, bytes, length: bytesRead, position: start, last: true, flushed: false },

@@ -1,7 +1,7 @@
-import { type FormatFacts, lineFormat } from '../deliver/line-format.ts';
+import { type FormatFacts, lineFormat, sharedFormat } from '../deliver/line-format.ts';
 import type { FormatOf, Source } from './source.ts';
 
-/** So many sources keep theirs, some KiB each, from one read to the next. */
+/** So many sources keep theirs from one read to the next. */
 const KEPT = 2_048;
 
 /** Makes the formats of an entry's sources when they are read. */
@@ -11,9 +11,10 @@ export class LineFormats {
   readonly #made = new Set<Source>();
 
   constructor(facts: FormatFacts) {
+    const shared = sharedFormat(facts);
     this.of = (source, path) => {
       this.#keep(source);
-      return lineFormat(facts, { path, generation: source.generation });
+      return lineFormat(shared, { path, generation: source.generation });
     };
   }
 

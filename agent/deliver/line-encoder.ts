@@ -82,7 +82,7 @@ export class LineEncoder {
   encode(chunk: Chunk, format: LineFormat, target: RecordBuffer, kernel?: RecordKernel): Encoded {
     this.#begin(chunk, format, target);
     const first = this.#at;
-    const forPlain = kernel?.takes(this.#bytes, format.headers?.[0]) && isPlain(format) ? kernel : undefined;
+    const forPlain = kernel?.takes(this.#bytes, format.headers?.of(0)) && isPlain(format) ? kernel : undefined;
     do {
       if (forPlain && this.#place === places.lineStart) this.#plainLines(forPlain);
     } while (!this.#full && this.#at < chunk.length && this.#step());
@@ -134,7 +134,7 @@ export class LineEncoder {
     const end = this.#end;
     const rangeStart = this.#records > 0 ? this.#position + end : this.#rangeStart;
     const run = { chunk, at, end, position: this.#position, rangeStart, lineBytesMax: this.#format.maxLineBytes };
-    const written = kernel.writeLines(run, this.#format.headers?.[0], this.#target);
+    const written = kernel.writeLines(run, this.#format.headers?.of(0), this.#target);
     if (written === 0) return;
     this.#countCut();
     this.#records += written;
@@ -209,7 +209,7 @@ export class LineEncoder {
 
   #write(text: Buffer | undefined): boolean {
     const { valueEnd, next, flags } = this.#finder;
-    const template = this.#format.headers?.[flags];
+    const template = this.#format.headers?.of(flags);
     const advance = next - this.#end;
     if (!text) return this.#writer.write(this.#bytes, this.#at, valueEnd, advance, template);
     return this.#writer.write(text, 0, text.length, advance, template);

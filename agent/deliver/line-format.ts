@@ -1,7 +1,7 @@
 import { type Encoding, linePattern, type OverLong, type Terminator } from '../../proto/rules/line-words.ts';
 import { type Charset, charsetOf } from './charset.ts';
 import { type FilterFacts, LineFilter } from './line-filter.ts';
-import { type HeaderTemplates, standardHeaders } from './record-headers.ts';
+import { StandardHeaders } from './record-headers.ts';
 
 /** A multiline pattern sees no more of a line. */
 const PATTERN_BYTES_MAX = 4096;
@@ -50,11 +50,16 @@ export interface Grouping {
 }
 
 /** How the lines of one source are written. */
-export interface LineFormat {
-  /** The facts it is made from, as JSON. */
-  document: string;
+export interface LineFormat extends SharedFormat {
   /** undefined: records without headers. */
-  headers: HeaderTemplates | undefined;
+  headers: StandardHeaders | undefined;
+}
+
+/** What of a format is the same for all sources of an entry. */
+export interface SharedFormat {
+  facts: FormatFacts;
+  /** The facts, as JSON. */
+  document: string;
   /** What is longer is dealt with as `overLong` says. Whole code units. */
   maxLineBytes: number;
   overLong: OverLong;
@@ -65,14 +70,14 @@ export interface LineFormat {
   filter: LineFilter | undefined;
 }
 
-/** The format for the lines of one generation of a file at `path`. */
-export function lineFormat(facts: FormatFacts, { path, generation }: { path: string; generation: string }): LineFormat {
-  const { host, entry, overLong = 'split', topicBytesMax } = facts;
+/** Of its parts some are large, or slow to make: it is made once for all sources of an entry. */
+export function sharedFormat(facts: FormatFacts): SharedFormat {
+  const { overLong = 'split', topicBytesMax } = facts;
   const charset = charsetOf(facts);
   const maxLineBytes = facts.maxLineBytes - (facts.maxLineBytes % charset.unit);
   const format = {
+    facts,
     document: JSON.stringify(facts),
-    headers: facts.headers === 'none' ? undefined : standardHeaders({ host, path, entry, generation }),
     maxLineBytes,
     overLong,
     charset,
@@ -82,14 +87,25 @@ export function lineFormat(facts: FormatFacts, { path, generation }: { path: str
   return topicBytesMax === undefined ? format : fitted(format, topicBytesMax);
 }
 
+/** The format for the lines of one generation of a file at `path`. */
+export function lineFormat(shared: SharedFormat, at: { path: string; generation: string }): LineFormat {
+  const { host, entry, headers } = shared.facts;
+  const { path, generation } = at;
+  return {
+    ...shared,
+    headers: headers === 'none' ? undefined : new StandardHeaders({ host, path, entry, generation }),
+  };
+}
+
 /** The same format for a topic that takes lines of `topicBytesMax` at most. Nothing of a line is lost for that. */
-export function fitted(format: LineFormat, topicBytesMax: number): LineFormat {
+export function fitted<Format extends SharedFormat>(format: Format, topicBytesMax: number): Format {
   const { charset, grouping } = format;
   if (topicBytesMax >= format.maxLineBytes) return format;
   const maxLineBytes = topicBytesMax - (topicBytesMax % charset.unit);
-  const facts: FormatFacts = { ...(JSON.parse(format.document) as FormatFacts), topicBytesMax };
+  const facts: FormatFacts = { ...format.facts, topicBytesMax };
   return {
     ...format,
+    facts,
     document: JSON.stringify(facts),
     maxLineBytes,
     overLong: 'split',
@@ -100,11 +116,11 @@ export function fitted(format: LineFormat, topicBytesMax: number): LineFormat {
 /** The same format with the filter of `document`, by which a range was read before: it has the same records again, though the entry's filter is another now. */
 export function filteredAs(format: LineFormat, document: string): LineFormat {
   if (document === format.document) return format;
-  const { filter: own, ...facts } = JSON.parse(format.document) as FormatFacts;
+  const { filter: own, ...facts } = format.facts;
   const { filter } = JSON.parse(document) as FormatFacts;
   if (JSON.stringify(filter) === JSON.stringify(own)) return format;
   const changed: FormatFacts = { ...facts, ...(filter && { filter }) };
-  return { ...format, document: JSON.stringify(changed), filter: filter && new LineFilter(filter) };
+  return { ...format, facts: changed, document: JSON.stringify(changed), filter: filter && new LineFilter(filter) };
 }
 
 function groupingOf({ start, continuation, timeoutMs, maxLines }: MultilineFacts, maxLineBytes: number): Grouping {

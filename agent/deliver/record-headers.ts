@@ -21,27 +21,36 @@ export interface HeaderTemplate {
 /** The bits of a record's flags. */
 export const recordFlags = { split: 1, truncated: 2, unterminated: 4 } as const;
 
-/** By the flags of a record. */
-export type HeaderTemplates = readonly HeaderTemplate[];
-
 const EMPTY = Buffer.alloc(0);
 
-/** The headers of design.md's record contract, made once per source. */
-export function standardHeaders(facts: HeaderFacts): HeaderTemplates {
-  const fixed = [
-    header('host.name', facts.host),
-    header('log.file.path', facts.path),
-    header('logfleet.entry', facts.entry),
-    header('logfleet.generation', facts.generation),
-  ];
-  const rangeKey = lengthAndBytes('logfleet.range');
-  const before = (count: number) => Buffer.concat([varint(count), ...fixed, rangeKey]);
-  const plain = { before: before(5), after: EMPTY };
-  const names = Object.entries(recordFlags);
-  return Array.from({ length: 2 ** names.length }, (_, flags) => {
-    const set = names.filter(([, bit]) => flags & bit).map(([name]) => name);
-    return set.length === 0 ? plain : { before: before(6), after: header('logfleet.flags', set.join()) };
-  });
+/** The headers of design.md's record contract for the lines of one source, each made when the first record needs it. */
+export class StandardHeaders {
+  readonly #facts: HeaderFacts;
+  readonly #made: HeaderTemplate[] = [];
+
+  constructor(facts: HeaderFacts) {
+    this.#facts = facts;
+  }
+
+  /** For records with these flags. */
+  of(flags: number): HeaderTemplate {
+    this.#made[flags] ??= templateOf(this.#facts, flags);
+    return this.#made[flags];
+  }
+}
+
+function templateOf({ host, path, entry, generation }: HeaderFacts, flags: number): HeaderTemplate {
+  const set = Object.entries(recordFlags).filter(([, bit]) => flags & bit);
+  const before = Buffer.concat([
+    varint(set.length === 0 ? 5 : 6),
+    header('host.name', host),
+    header('log.file.path', path),
+    header('logfleet.entry', entry),
+    header('logfleet.generation', generation),
+    lengthAndBytes('logfleet.range'),
+  ]);
+  if (set.length === 0) return { before, after: EMPTY };
+  return { before, after: header('logfleet.flags', set.map(([name]) => name).join()) };
 }
 
 function header(key: string, value: string): Buffer {

@@ -1,8 +1,8 @@
-import { type FormatFacts, type LineFormat, lineFormat } from '../../agent/deliver/line-format.ts';
+import { type FormatFacts, type LineFormat, lineFormat, sharedFormat } from '../../agent/deliver/line-format.ts';
 
 const PLAIN: FormatFacts = { host: 'web-17', entry: 'nginx', headers: 'standard', maxLineBytes: 1000 };
 
 /** A format of a file at `/var/log/a b.log`, plain but for what is given. */
 export function testFormat(facts: Partial<FormatFacts> = {}): LineFormat {
-  return lineFormat({ ...PLAIN, ...facts }, { path: '/var/log/a b.log', generation: '00ff' });
+  return lineFormat(sharedFormat({ ...PLAIN, ...facts }), { path: '/var/log/a b.log', generation: '00ff' });
 }

@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { decompressFrameSync } from 'lz4-napi';
 import { LineEncoder } from '../../../agent/deliver/line-encoder.ts';
-import { lineFormat } from '../../../agent/deliver/line-format.ts';
+import { lineFormat, sharedFormat } from '../../../agent/deliver/line-format.ts';
 import { type Place, places } from '../../../agent/deliver/line-place.ts';
 import { RecordBuffer } from '../../../agent/deliver/record-buffer.ts';
 import { createWorkbenches } from '../../../agent/deliver/work-pool.ts';
@@ -73,7 +73,10 @@ test("the kernel's records are, byte for byte, those that are written one by one
 test('a batch of several sources goes on behind what is there, each with its own headers', () => {
   const bytes = Buffer.from('one\ntwo\n');
   const formats = ['00', '11', '22'].map((generation) =>
-    lineFormat({ host: 'h', entry: 'e', headers: 'standard', maxLineBytes: 100 }, { path: '/x', generation }),
+    lineFormat(sharedFormat({ host: 'h', entry: 'e', headers: 'standard', maxLineBytes: 100 }), {
+      path: '/x',
+      generation,
+    }),
   );
   const expected = new RecordBuffer();
   bench.records.reset();

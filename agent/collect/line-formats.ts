@@ -1,4 +1,4 @@
-import { type FormatFacts, lineFormat, sharedFormat } from '../deliver/line-format.ts';
+import { type FormatFacts, lineFormat, type SharedFormat, sharedFormat } from '../deliver/line-format.ts';
 import type { FormatOf, Source } from './source.ts';
 
 /** So many sources keep theirs from one read to the next. */
@@ -11,9 +11,11 @@ export class LineFormats {
   readonly #made = new Set<Source>();
 
   constructor(facts: FormatFacts) {
-    const shared = sharedFormat(facts);
+    let shared: SharedFormat | undefined;
     this.of = (source, path) => {
       this.#keep(source);
+      // An entry that is refused may have facts of which no format can be made.
+      shared ??= sharedFormat(facts);
       return lineFormat(shared, { path, generation: source.generation });
     };
   }

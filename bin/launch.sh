@@ -52,4 +52,5 @@ if [ -n "${HOME:-}" ]; then
 fi
 
 # DEP0123: gRPC names the server to TLS, also when that is an address.
-exec "$node" --disable-warning=ExperimentalWarning --disable-warning=DEP0123 "$main" "$@"
+# shellcheck disable=SC2086 # Flags, none with a blank.
+exec "$node" ${node_flags:-} --disable-warning=ExperimentalWarning --disable-warning=DEP0123 "$main" "$@"

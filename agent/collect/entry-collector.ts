@@ -10,7 +10,8 @@ import { formatFacts } from './format-facts.ts';
 import type { FoundFile } from './found-file.ts';
 import { LineFormats } from './line-formats.ts';
 import type { Source } from './source.ts';
-import { SourceSet, type SourceSetTools } from './source-set.ts';
+import { SourceSet } from './source-set.ts';
+import type { SourceSetTools } from './source-set-tools.ts';
 import { TopicPartitions } from './topic-partitions.ts';
 
 /** Files are stamped by a clock that stands still for up to 10 ms (clock_gettime(2), CLOCK_REALTIME_COARSE). */

@@ -10,7 +10,7 @@ import { lineStartBefore } from './line-starts.ts';
 import type { Scan } from './scan.ts';
 import { NOT_OPEN, type Source } from './source.ts';
 import type { SourceFiles } from './source-files.ts';
-import type { SourceSetTools } from './source-set.ts';
+import type { SourceSetTools } from './source-set-tools.ts';
 import type { TrackedSources } from './tracked-sources.ts';
 
 /** Tells which generation a file is: one that is read, one that was, one that goes on in a copy, or a new one. */

@@ -31,3 +31,9 @@ export function beginScan(found: ScanResult, rules: ScanRules, signal: AbortSign
     signal,
   };
 }
+
+/** The same file at the same path, and nothing else is going on with it. */
+export function isWhereItWas({ path, state, phase, device, inode }: Source, file: FoundFile): boolean {
+  const calm = (state === 'READING' || state === 'PAUSED') && phase === 'live';
+  return calm && path === file.path && inode === file.inode && device === file.device;
+}

@@ -1,23 +1,18 @@
-import type { Clock } from '../../runtime/clock.ts';
 import { errorText } from '../../runtime/errors.ts';
-import type { Logger } from '../../runtime/logger.ts';
-import type { Charset } from '../deliver/charset.ts';
-import { type CheckpointStore, isOver } from '../state/checkpoint-store.ts';
-import type { FactLog } from '../state/facts.ts';
-import type { IntentSegment } from '../state/intent-store.ts';
+import { isOver } from '../state/checkpoint-store.ts';
 import { isHidden, type ScanResult, type ScanRules, type StartRule } from './discovery.ts';
 import { Endings } from './endings.ts';
-import { BudgetError, type FileBudget } from './file-budget.ts';
+import { BudgetError } from './file-budget.ts';
 import { hasChanged } from './file-look.ts';
-import type { FormerBatches } from './former-batches.ts';
 import type { FoundFile } from './found-file.ts';
 import { KnownFiles } from './known-files.ts';
 import { Pins } from './pins.ts';
 import { Recogniser } from './recogniser.ts';
-import { beginScan, type Scan } from './scan.ts';
+import { beginScan, isWhereItWas, type Scan } from './scan.ts';
 import { Slices } from './slices.ts';
 import { NOT_OPEN, type Source } from './source.ts';
 import { SourceFiles } from './source-files.ts';
+import type { SourceSetTools } from './source-set-tools.ts';
 import { TrackedSources } from './tracked-sources.ts';
 import { VanishedFiles } from './vanished-files.ts';
 
@@ -26,21 +21,6 @@ export const RENAMED_GRACE_MS = 5 * 60_000;
 const UNLINKED_GRACE_MS = 5_000;
 /** How many complete files that are not there any more are known, in case that they come back. */
 const COMPLETE_KNOWN_MAX = 1_000;
-
-export interface SourceSetTools {
-  clock: Clock;
-  logger: Logger;
-  store: CheckpointStore;
-  facts: FactLog;
-  former: FormerBatches;
-  budget: FileBudget;
-  /** Files are complete as they are: an unterminated last line goes at once. */
-  once: boolean;
-  /** Where lines end: at a line feed unless told. */
-  charset?: () => Charset;
-  onDelivered(segment: IntentSegment, source: Source): void;
-  onStateChange(): void;
-}
 
 /** The generations that one entry reads: recognises files, follows renames, notices truncation, lets go of what is complete. */
 export class SourceSet {
@@ -259,10 +239,4 @@ export class SourceSet {
     }
     this.#tools.onStateChange();
   }
-}
-
-/** The same file at the same path, and nothing else is going on with it. */
-function isWhereItWas({ path, state, phase, device, inode }: Source, file: FoundFile): boolean {
-  const calm = (state === 'READING' || state === 'PAUSED') && phase === 'live';
-  return calm && path === file.path && inode === file.inode && device === file.device;
 }

@@ -6,9 +6,10 @@ import type { Checkpoint } from '../state/checkpoint-store.ts';
 import type { IntentSegment } from '../state/intent-store.ts';
 import { ContiguousPosition } from './contiguous-position.ts';
 import { encodeSegment } from './encode-segment.ts';
-import { type Life, lookAt } from './file-look.ts';
+import { lookAt } from './file-look.ts';
 import type { Inherited } from './former-batches.ts';
 import type { FoundFile } from './found-file.ts';
+import { Generation } from './generation.ts';
 import { birthOf } from './known-files.ts';
 import { RateMeter } from './rate-meter.ts';
 import { SegmentReader } from './segment-reader.ts';
@@ -28,13 +29,7 @@ export const NOT_OPEN = -1;
  * One generation of one file, read for one entry. READING ⇄ PAUSED; DRAINING once the file has left its path; CLOSED at the end.
  * Reading is stateless but for one position: half lines are read again, from the page cache, when the rest has come.
  */
-export class Source implements RouteSource {
-  readonly entryUid: string;
-  readonly generation: string;
-  readonly first: number;
-  device: bigint;
-  inode: bigint;
-  bornMs: number;
+export class Source extends Generation implements RouteSource {
   fd: number;
   #rate: RateMeter | undefined;
   /** What is wrong with the file. */
@@ -50,27 +45,14 @@ export class Source implements RouteSource {
   #timer: WakeTimer | undefined;
   #route: Route | undefined;
   readonly #delivered: ContiguousPosition;
-  #life: Life;
   #looks = 0;
   #busy = false;
   #wokenMeanwhile = false;
   #outstanding = 0;
   #topic: string;
   #partition: number;
-  path: string;
-  /** Where it was before it was renamed, when that is known. */
-  formerPath = '';
-  phase: Checkpoint['phase'];
-  touchedNs = 0n;
   state: 'READING' | 'PAUSED' | 'DRAINING' | 'CLOSED' = 'READING';
-  /** The file is complete: an unterminated last line goes too. */
-  sealed = false;
-  /** No path leads to the file any more. */
-  unlinked = false;
-  size: number;
   lastProgressMs = 0;
-  /** When the file was last seen to grow, or was opened; monotonic. */
-  lastGrowthMs: number;
 
   constructor(
     fd: number,
@@ -80,20 +62,15 @@ export class Source implements RouteSource {
     events: SourceEvents,
     clock: Clock,
   ) {
+    super(checkpoint, size, clock.monotonicMs());
     this.fd = fd;
-    this.entryUid = checkpoint.entryUid;
-    this.generation = checkpoint.generation;
-    [this.device, this.inode, this.bornMs] = [checkpoint.device, checkpoint.inode, checkpoint.bornMs];
-    [this.path, this.phase, this.first] = [checkpoint.path, checkpoint.phase, checkpoint.first];
-    this.#life = { head: checkpoint.head, marker: checkpoint.marker };
     const ahead = [...checkpoint.ahead, ...delivered];
     this.#delivered = new ContiguousPosition(checkpoint.position, ahead, checkpoint.rangeEnd);
     this.#outstanding = open.length;
     this.#reader = SegmentReader.of(this.#delivered, open);
     [this.#topic, this.#partition] = [checkpoint.topic, checkpoint.partition];
     this.size = Math.max(size, this.#reader.position);
-    this.#clock = clock;
-    [this.lastGrowthMs, this.#events] = [clock.monotonicMs(), events];
+    [this.#clock, this.#events] = [clock, events];
     this.errors = new SourceErrors(this, events);
   }
 
@@ -122,16 +99,10 @@ export class Source implements RouteSource {
     return this.#reader.position;
   }
 
-  get life(): Life {
-    return this.#life;
-  }
-
   get checkpoint(): Checkpoint {
-    const { entryUid, generation, device, inode, path, bornMs, size, touchedNs, first, phase, position } = this;
-    const { head, marker } = this.#life;
-    const file = { entryUid, generation, device, inode, path, bornMs, size, touchedNs, head, marker };
+    const { position } = this;
     const { rangeEnd, ahead } = this.#delivered;
-    return { ...file, first, phase, position, rangeEnd, ahead, topic: this.#topic, partition: this.#partition };
+    return { ...this.facts(), position, rangeEnd, ahead, topic: this.#topic, partition: this.#partition };
   }
 
   /** The partition it had in `topic`, -1 when it had none. */
@@ -184,14 +155,14 @@ export class Source implements RouteSource {
       if (this.fd === NOT_OPEN && !(await this.#events.reopen?.(this))) return 'same';
       // The file may grow and be read on while it is looked at: only what was read before is known to have been there.
       const at = { read: this.#reader.position, acknowledged: this.position };
-      const seen = await lookAt(this.fd, this.#life, at, wallMs);
+      const seen = await lookAt(this.fd, this.life, at, wallMs);
       if (!seen) return 'truncated';
       if (seen.compressed) return 'compressed';
       const size = Math.max(seen.size, this.#reader.position);
-      const learned = seen.head !== this.#life.head || seen.marker !== this.#life.marker || size > this.size;
+      const learned = seen.head !== this.life.head || seen.marker !== this.life.marker || size > this.size;
       if (size > this.size) this.lastGrowthMs = nowMs;
       this.bornMs ||= seen.bornMs;
-      if (learned) this.#life = { head: seen.head, marker: seen.marker };
+      if (learned) this.life = { head: seen.head, marker: seen.marker };
       [this.size, this.unlinked, this.touchedNs] = [size, seen.unlinked, seen.touchedNs];
       this.errors.looked('');
       this.#wakeToRead();

@@ -7,7 +7,7 @@ import { fileKey } from './found-file.ts';
 import { NOT_OPEN, Source } from './source.ts';
 import type { SourceEvents } from './source-events.ts';
 import type { SourceFiles } from './source-files.ts';
-import type { SourceSetTools } from './source-set.ts';
+import type { SourceSetTools } from './source-set-tools.ts';
 
 const LOOKS_AT_ONCE = 16;
 

@@ -8,7 +8,8 @@ import { findMoved, isMounted } from './missing-files.ts';
 import type { Recogniser } from './recogniser.ts';
 import type { Scan } from './scan.ts';
 import { NOT_OPEN } from './source.ts';
-import { RENAMED_GRACE_MS, type SourceSetTools } from './source-set.ts';
+import { RENAMED_GRACE_MS } from './source-set.ts';
+import type { SourceSetTools } from './source-set-tools.ts';
 import type { TrackedSources } from './tracked-sources.ts';
 
 /** Known files that are not open and that a scan did not find: they are elsewhere, and read on from there, or nowhere, and their rest is lost. */

@@ -1,5 +1,7 @@
 import type { Checkpoint } from '../state/checkpoint-store.ts';
 import type { Life } from './file-look.ts';
+import type { FoundFile } from './found-file.ts';
+import type { Presence } from './scan.ts';
 
 /** What is known of one generation and of the file that it is in. */
 export class Generation {
@@ -22,6 +24,12 @@ export class Generation {
   size: number;
   /** When the file was last seen to grow, or was opened; monotonic. */
   lastGrowthMs: number;
+
+  /** How many were tracked before it, and itself. */
+  order = 0;
+  /** The last scan that found the file, and how: see Presence. */
+  metBy: Presence | undefined;
+  metAs: FoundFile | undefined;
 
   constructor(checkpoint: Checkpoint, size: number, nowMs: number) {
     this.entryUid = checkpoint.entryUid;

@@ -2,14 +2,29 @@ import type { ScanResult, ScanRules } from './discovery.ts';
 import type { FoundFile } from './found-file.ts';
 import type { Source } from './source.ts';
 
+/** Which sources a scan has found at paths of the entry's, and as which files. It is written at the sources: there are thousands. */
+export class Presence {
+  has(source: Source): boolean {
+    return source.metBy === this;
+  }
+
+  fileOf(source: Source): FoundFile | undefined {
+    return this.has(source) ? source.metAs : undefined;
+  }
+
+  met(source: Source, file: FoundFile): void {
+    source.metBy = this;
+    source.metAs = file;
+  }
+}
+
 /** What one scan knows. */
 export interface Scan {
   rules: ScanRules;
   found: ScanResult;
   /** The keys of the files found; made when they are asked for. */
   readonly keys: ReadonlySet<string>;
-  /** Sources that are at a path of the entry's, and what was found there. */
-  present: Map<Source, FoundFile>;
+  present: Presence;
   errors: Map<string, string>;
   /** Some files could not be opened, for too many are open. */
   waiting: boolean;
@@ -25,7 +40,7 @@ export function beginScan(found: ScanResult, rules: ScanRules, signal: AbortSign
       keys ??= new Set(found.files.map(({ key }) => key));
       return keys;
     },
-    present: new Map(),
+    present: new Presence(),
     errors: new Map(),
     waiting: false,
     signal,

@@ -63,12 +63,13 @@ export class SourceSet {
 
   /** Nothing is on its way, of generations either that are no more. */
   get settled(): boolean {
-    return [...this.#tracked, ...this.#endings.sources].every((source) => source.settled);
+    for (const source of this.#tracked) if (!source.settled) return false;
+    return this.#endings.sources.every((source) => source.settled);
   }
 
   /** Takes in what a scan found, and looks at each source; returns the errors by path. Stops early when `signal` is aborted. */
   async reconcile(found: ScanResult, rules: ScanRules, signal: AbortSignal): Promise<Map<string, string>> {
-    const before = new Set(this.#tracked);
+    const { added } = this.#tracked;
     const scan = beginScan(found, rules, signal);
     this.#files.scanBegins();
     const unmet = this.#findPresent(scan);
@@ -83,11 +84,11 @@ export class SourceSet {
     await this.#lookAround(scan);
     if (signal.aborted) return scan.errors;
     this.waiting = scan.waiting;
-    for (const source of [...this.#tracked]) {
+    for (const source of this.#tracked) {
       if (scan.present.has(source)) this.#sealIfRotated(source);
       else if (!rules.matches(source.path)) this.#isUnwanted(source);
       // What can't be looked at may still be there, and what a hint has brought meanwhile is.
-      else if (!isHidden(source.path, found) && before.has(source)) this.#leftItsPath(source);
+      else if (!isHidden(source.path, found) && source.order <= added) this.#leftItsPath(source);
     }
     this.#endings.conclude(ended);
     this.#tools.budget.keepWithin();
@@ -130,7 +131,7 @@ export class SourceSet {
     for (const file of found.files) {
       const source = this.#tracked.at(file.path);
       if (source && isWhereItWas(source, file) && source.sealed === this.#tools.once && !this.#unwanted.has(source))
-        present.set(source, file);
+        present.met(source, file);
       else others.push(file);
     }
     return others;
@@ -148,7 +149,7 @@ export class SourceSet {
         // One with several names keeps the one that it has.
         const stays = atPath.get(source.path) === file.key;
         this.#isAt(source, stays ? source.path : file.path);
-        scan.present.set(source, file);
+        scan.present.met(source, file);
       } catch (error) {
         scan.waiting ||= error instanceof BudgetError;
         scan.errors.set(file.path, errorText(error));
@@ -158,12 +159,15 @@ export class SourceSet {
 
   /** Looks at what has changed, and at what no path leads to. */
   async #lookAround({ present, signal }: Scan): Promise<void> {
-    const sources = [...this.#tracked].filter((source) => {
-      const found = present.get(source);
-      return found ? hasChanged(source, found) || source.errors.last !== '' : source.fd !== NOT_OPEN;
-    });
+    const sources: Source[] = [];
+    for (const source of this.#tracked) {
+      const found = present.fileOf(source);
+      const due = found ? hasChanged(source, found) || source.errors.last !== '' : source.fd !== NOT_OPEN;
+      if (due) sources.push(source);
+    }
     await this.#tracked.lookAtAll(sources, signal);
-    for (const source of present.keys()) if (source.fd === NOT_OPEN && !source.complete) source.wake();
+    for (const source of this.#tracked)
+      if (present.has(source) && source.fd === NOT_OPEN && !source.complete) source.wake();
   }
 
   /** The file is at a path of the entry's, perhaps another than before. */

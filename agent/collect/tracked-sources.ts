@@ -28,6 +28,7 @@ export class TrackedSources {
   /** Of which something was acknowledged since their last look. */
   readonly #moved = new Set<Source>();
   #marking: Promise<void> | undefined;
+  #added = 0;
 
   constructor(
     entryUid: string,
@@ -49,6 +50,11 @@ export class TrackedSources {
 
   [Symbol.iterator](): Iterator<Source> {
     return this.#sources.values();
+  }
+
+  /** How many there were so far: the `order` of the last one. */
+  get added(): number {
+    return this.#added;
   }
 
   of(file: Pick<FoundFile, 'device' | 'inode'>): Source | undefined {
@@ -104,6 +110,7 @@ export class TrackedSources {
 
   #read(source: Source): void {
     this.#sources.set(source.generation, source);
+    source.order = ++this.#added;
     this.#byFile.set(fileKey(source), source);
     if (this.at(source.path)?.state !== 'READING') this.#byPath.set(source.path, source);
     this.#files.used(source);

@@ -34,7 +34,7 @@ export class BetweenScans {
     });
     this.#busy = new BusyFolders({
       clock,
-      busy: this.#watcher.busy,
+      busy: this.busy,
       folderAt: (path) => entry.discovery()?.folderAt(path),
       checkNames: (folder) => this.#checkNames(folder),
       onChange: (matched) => {
@@ -49,6 +49,11 @@ export class BetweenScans {
       watch: (path, key, kind) => this.#watcher.watch(path, key, kind),
       lost: () => this.#watcher.lost(),
     };
+  }
+
+  /** The folders that are looked at many times a second instead of being watched. */
+  get busy(): ReadonlyMap<string, unknown> {
+    return this.#watcher.busy;
   }
 
   /** A scan has asked for all that is to be watched. */

@@ -12,6 +12,8 @@ export interface Hinted {
   discovery(): Discovery | undefined;
   /** Before the first scan it is not known which files are new. */
   scanned(): boolean;
+  /** Reads on in the file that was last seen at a path; false when what is there must be met. */
+  readOn(path: string): boolean;
   /** Looks at what is at a path now. Never rejects. */
   meet(path: string, look: () => FoundFile | undefined | Promise<FoundFile | undefined>): Promise<void>;
   scan(): Promise<void>;
@@ -37,8 +39,9 @@ export class BetweenScans {
       busy: this.busy,
       folderAt: (path) => entry.discovery()?.folderAt(path),
       checkNames: (folder) => this.#checkNames(folder),
-      onChange: (matched) => {
-        if (entry.scanned()) void entry.meet(matched.path, () => matched.file);
+      onChange: (matched, grown) => {
+        if (!entry.scanned() || (grown && entry.readOn(matched.path))) return;
+        void entry.meet(matched.path, () => matched.file);
       },
     });
   }
@@ -74,6 +77,7 @@ export class BetweenScans {
       void this.#entry.scan();
       return;
     }
+    if (!renamed && this.#entry.readOn(path)) return;
     if (renamed && discovery.leadsOn(path)) this.#scanBelow(path);
     if (discovery.matches(path)) void this.#entry.meet(path, () => discovery.look(path));
   }

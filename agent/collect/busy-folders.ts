@@ -18,7 +18,8 @@ export interface BusyTools {
   folderAt(path: string): Folder | undefined;
   /** Whether names may have come to the folder or gone since they were read; then a scan is due. */
   checkNames(folder: string): void;
-  onChange(matched: MatchedPath): void;
+  /** `grown`: it is the same file, and no smaller. */
+  onChange(matched: MatchedPath, grown: boolean): void;
 }
 
 interface Busy {
@@ -72,8 +73,9 @@ export class BusyFolders {
       const before = matched.file;
       if (!lookAt(matched) || matched.file === before) continue;
       busy.changed.add(matched);
-      this.#tools.onChange(matched);
-      grown += Math.max(0, (matched.file?.size ?? 0) - (before?.size ?? 0));
+      const bytes = (matched.file?.size ?? 0) - (before?.size ?? 0);
+      this.#tools.onChange(matched, bytes >= 0 && matched.file?.key === before?.key);
+      grown += Math.max(0, bytes);
     }
     if (!all) return grown;
     Object.assign(busy, { hot: busy.changed, changed: new Set(), allLookedMs: nowMs });

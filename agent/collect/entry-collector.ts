@@ -65,6 +65,7 @@ export class EntryCollector {
     const hinted: Hinted = {
       discovery: () => (this.#stop.signal.aborted ? undefined : this.#discovery),
       scanned: () => this.#scannedNow,
+      readOn: (path) => this.#sources.readOn(path),
       meet: (path, look) => this.#meet(path, look),
       scan: () => this.scan(),
     };

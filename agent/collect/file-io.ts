@@ -8,6 +8,7 @@ import {
   openSync,
   read as readCallback,
   readSync,
+  readvSync,
 } from 'node:fs';
 import { promisify } from 'node:util';
 import { fileSystems } from './file-systems.ts';
@@ -16,6 +17,9 @@ import { fileSystems } from './file-systems.ts';
 const TO_READ = constants.O_RDONLY | constants.O_NONBLOCK;
 /** The most that is read at once: longer reads are for the thread pool, beside the encoding of what was read before. */
 const AT_ONCE_BYTES_MAX = 64 * 1024;
+
+/** The most that `readOn` compares. */
+export const READ_BEFORE_BYTES_MAX = 1024;
 
 const NOTHING = { bytesRead: 0 };
 
@@ -54,6 +58,34 @@ export async function readAt(
   // What fails here fails again when it is the first that is read.
   const rest = await readLater(fd, buffer, offset + atOnce, length - atOnce, position + atOnce).catch(() => NOTHING);
   return { bytesRead: bytesRead + rest.bytesRead, buffer };
+}
+
+/** Where the bytes before those that are wanted are read to: it is compared at once. */
+const before = Buffer.allocUnsafe(READ_BEFORE_BYTES_MAX);
+
+/** Whether `isAsBefore` may be asked of an open file: it never waits. */
+export function isLocal(fd: number): boolean {
+  return local.has(fd);
+}
+
+/**
+ * Reads on in a local file, like `readAt`, by the same system call as the bytes before `position`, which are compared with `expected`, of
+ * up to READ_BEFORE_BYTES_MAX bytes; undefined when the file has others there by now, or is shorter.
+ */
+export async function readOn(
+  fd: number,
+  buffer: Buffer,
+  length: number,
+  position: number,
+  expected: Buffer,
+): Promise<{ bytesRead: number } | undefined> {
+  const atOnce = Math.min(length, AT_ONCE_BYTES_MAX);
+  const found = before.subarray(0, expected.length);
+  const bytesRead = readvSync(fd, [found, buffer.subarray(0, atOnce)], position - found.length) - found.length;
+  if (bytesRead < 0 || !found.equals(expected)) return undefined;
+  if (bytesRead < atOnce || atOnce === length) return { bytesRead };
+  const rest = await readLater(fd, buffer, atOnce, length - atOnce, position + atOnce).catch(() => NOTHING);
+  return { bytesRead: bytesRead + rest.bytesRead };
 }
 
 export async function fstat(fd: number): Promise<BigIntStats> {

@@ -1,6 +1,7 @@
 import type { Checkpoint } from '../state/checkpoint-store.ts';
 import type { Life } from './file-look.ts';
 import type { FoundFile } from './found-file.ts';
+import { birthOf } from './known-files.ts';
 import type { Presence } from './scan.ts';
 
 /** What is known of one generation and of the file that it is in. */
@@ -15,12 +16,17 @@ export class Generation {
   /** Where it was before it was renamed, when that is known. */
   formerPath = '';
   phase: Checkpoint['phase'];
+  /** Where its lines go; -1 when there is no partition yet. */
+  topic: string;
+  partition: number;
   life: Life;
   touchedNs = 0n;
   /** The file is complete: an unterminated last line goes too. */
   sealed = false;
   /** No path leads to the file any more. */
   unlinked = false;
+  /** A read has seen that the file is another life by now. */
+  strange = false;
   size: number;
   /** When the file was last seen to grow, or was opened; monotonic. */
   lastGrowthMs: number;
@@ -40,15 +46,31 @@ export class Generation {
     this.bornMs = checkpoint.bornMs;
     this.path = checkpoint.path;
     this.phase = checkpoint.phase;
+    this.topic = checkpoint.topic;
+    this.partition = checkpoint.partition;
     this.life = { head: checkpoint.head, marker: checkpoint.marker };
     this.size = size;
     this.lastGrowthMs = nowMs;
   }
 
+  /** The partition it had in `topic`, -1 when it had none. */
+  partitionIn(topic: string): number {
+    return topic === this.topic ? this.partition : -1;
+  }
+
+  /** It goes on in another file. */
+  protected isNow(file: FoundFile): void {
+    [this.device, this.inode, this.path, this.bornMs] = [file.device, file.inode, file.path, birthOf(file)];
+    [this.size, this.touchedNs, this.unlinked] = [file.size, 0n, false];
+    [this.phase, this.strange] = ['live', false];
+  }
+
   /** What of it goes into its checkpoint. */
-  facts(): Omit<Checkpoint, 'position' | 'rangeEnd' | 'ahead' | 'topic' | 'partition'> {
+  facts(): Omit<Checkpoint, 'position' | 'rangeEnd' | 'ahead'> {
     const { entryUid, generation, first, device, inode, path, bornMs, size, touchedNs, phase } = this;
+    const { topic, partition } = this;
     const { head, marker } = this.life;
-    return { entryUid, generation, first, device, inode, path, bornMs, size, touchedNs, phase, head, marker };
+    const file = { device, inode, path, bornMs, size, touchedNs, head, marker };
+    return { entryUid, generation, first, phase, topic, partition, ...file };
   }
 }

@@ -6,8 +6,10 @@ import { checksumOf } from '../deliver/record-batch.ts';
 import { CHUNK_BYTES_MAX, type Workbench } from '../deliver/work-pool.ts';
 import type { IntentSegment } from '../state/intent-store.ts';
 import { type ContiguousPosition, gapsIn } from './contiguous-position.ts';
-import { readAt } from './file-io.ts';
+import { isLocal, readAt, readOn } from './file-io.ts';
 import { charsetOfFile, placeAt } from './line-starts.ts';
+import { placed, type Range, type ReadSegment, segmentOf } from './read-range.ts';
+import { ReadTail } from './read-tail.ts';
 import { type ReturnedRange, ReturnedRanges } from './returned-ranges.ts';
 
 const READ_BYTES_MIN = 64 * 1024;
@@ -25,12 +27,6 @@ export interface FileNow {
   /** It is complete: an unterminated last line goes too. */
   sealed: boolean;
 }
-
-/** A segment as its reader knows it. */
-export type ReadSegment = Omit<IntentSegment, 'generation'>;
-
-/** A range to be read, with all that is in the file but not in its bytes. */
-type Range = Omit<ReturnedRange, 'format'> & { startsAt: Place; endsAt: Place };
 
 /** What one turn gave. */
 export interface Reading {
@@ -60,6 +56,7 @@ export class SegmentReader {
   #fitted: { from: LineFormat; bytes: number; format: LineFormat } | undefined;
   #wantBytes = READ_BYTES_MIN;
   #rawPerEncoded = 1;
+  #tail: ReadTail | undefined;
   /** Where the file ended when it was last read to its end, and since when. */
   #quiet = { end: -1, sinceMs: 0 };
 
@@ -83,15 +80,21 @@ export class SegmentReader {
     return this.#position;
   }
 
+  /** Whether the next read tells by itself if the file is another one by now: it need not be looked at before. */
+  sees(fd: number): boolean {
+    return isLocal(fd) && !this.returned.first && this.#tail?.isWhole(this.#position) === true;
+  }
+
   /** Lets go of what it finds out again. */
   rest(): void {
+    this.#tail = undefined;
     this.#given = undefined;
     this.#format = undefined;
     this.#fitted = undefined;
   }
 
-  /** Reads a chunk. One call at a time. Rejects with the system's error. */
-  async read(bench: Workbench, given: LineFormat, file: FileNow, nowMs: number): Promise<Reading> {
+  /** Reads a chunk; undefined when the file was seen to be another one by now. One call at a time. Rejects with the system's error. */
+  async read(bench: Workbench, given: LineFormat, file: FileNow, nowMs: number): Promise<Reading | undefined> {
     const again = this.returned.first;
     // It may be closed meanwhile, when the agent stops, or be another life's.
     const { fd } = file;
@@ -105,7 +108,10 @@ export class SegmentReader {
     const { start } = from;
     const room = Math.floor(records.remaining * this.#rawPerEncoded) + 4096;
     const want = Math.min(CHUNK_BYTES_MAX, Math.max(this.#wantBytes, room), from.end - start);
-    const { bytesRead } = await readAt(fd, chunk, 0, want, start);
+    const tail = again || !isLocal(fd) ? undefined : this.#tail;
+    const read = tail ? await readOn(fd, chunk, want, start, tail.bytes) : await readAt(fd, chunk, 0, want, start);
+    if (!read) return undefined;
+    const { bytesRead } = read;
     const seen = start + bytesRead;
     const atEnd = bytesRead < want;
     // A read may be short before the end, too: of a network file system, or before a bad sector.
@@ -122,6 +128,10 @@ export class SegmentReader {
     const checksum = checksumOf(chunk.subarray(0, encoded.consumed));
     const segment = segmentOf(from, encoded, { checksum, format: format.document });
     this.#took(again, start + encoded.consumed, encoded.rangeEnd, encoded.place);
+    if (!again) {
+      this.#tail ??= new ReadTail();
+      this.#tail.add(chunk.subarray(0, encoded.consumed));
+    }
     if (encoded.records > 0) this.#rawPerEncoded = encoded.consumed / (records.length - before);
     const againInMs = encoded.open && waitMs ? waitMs : undefined;
     return {
@@ -173,6 +183,7 @@ export class SegmentReader {
     let place = from.startsAt;
     let atEnd = false;
     let seen = end;
+    this.#tail = undefined;
     while (isPassedOver(place) && !atEnd && end < from.end && end - from.start < SKIP_BYTES_MAX) {
       const want = Math.min(CHUNK_BYTES_MAX, from.end - end);
       const { bytesRead } = await readAt(file.fd, chunk, 0, want, end);
@@ -211,31 +222,4 @@ export class SegmentReader {
     if (records === 0) this.#wantBytes = CHUNK_BYTES_MAX;
     return true;
   }
-}
-
-function segmentOf(
-  from: Range,
-  { consumed, records, filtered, endsAt, rangeEnd, cut }: Encoded,
-  kept: { checksum: number; format: string },
-): ReadSegment | undefined {
-  if (consumed === 0) return undefined;
-  const { start, rangeStart, startsAt } = from;
-  return {
-    start,
-    end: start + consumed,
-    lines: records,
-    rangeStart,
-    startsAt,
-    endsAt,
-    rangeEnd,
-    cut,
-    filtered,
-    ...kept,
-  };
-}
-
-async function placed(fd: number, range: ReturnedRange, format: LineFormat): Promise<Range> {
-  const startsAt = range.startsAt ?? (await placeAt(fd, range.start, format));
-  const endsAt = range.endsAt ?? (await placeAt(fd, range.end, format));
-  return { ...range, startsAt, endsAt };
 }

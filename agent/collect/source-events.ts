@@ -11,6 +11,8 @@ export interface SourceEvents {
   reopen?(source: Source): Promise<boolean>;
   /** The file has something to read and is not open: it must be looked at first. */
   onUnopened?(source: Source): void;
+  /** A read has seen that the file was truncated: it must be looked at. */
+  onOtherLife?(source: Source): void;
 }
 
 /** What a look found: `learned`: more is known of the file, for the checkpoint. */

@@ -98,10 +98,7 @@ export class SourceSet {
     return scan.errors;
   }
 
-  /**
-   * Looks at one path, between two scans: at the source that was there, and at `file`, which is there now, unless there is none. Rejects
-   * when it can't be opened.
-   */
+  /** Looks at one path, between scans: at the source that was there, and at `file`, if any, which is there now. Rejects when it can't be opened. */
   async meet(path: string, file: FoundFile | undefined, start: StartRule): Promise<void> {
     const former = this.#tracked.at(path);
     // One that is not open may be elsewhere by now.
@@ -112,6 +109,11 @@ export class SourceSet {
     if (!source) return;
     this.#isAt(source, path);
     if (source !== former) await this.#tracked.look(source);
+  }
+
+  /** Reads on in the file that was last seen at a path, of which there is a hint; false when it must be met. */
+  readOn(path: string): boolean {
+    return this.#tracked.at(path)?.readOn() === true;
   }
 
   /** Takes the markers of what has moved. Never rejects. */

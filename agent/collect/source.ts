@@ -10,7 +10,6 @@ import { lookAt } from './file-look.ts';
 import type { Inherited } from './former-batches.ts';
 import type { FoundFile } from './found-file.ts';
 import { Generation } from './generation.ts';
-import { birthOf } from './known-files.ts';
 import { RateMeter } from './rate-meter.ts';
 import { SegmentReader } from './segment-reader.ts';
 import { SourceErrors } from './source-errors.ts';
@@ -49,8 +48,6 @@ export class Source extends Generation implements RouteSource {
   #busy = false;
   #wokenMeanwhile = false;
   #outstanding = 0;
-  #topic: string;
-  #partition: number;
   state: 'READING' | 'PAUSED' | 'DRAINING' | 'CLOSED' = 'READING';
   lastProgressMs = 0;
 
@@ -63,14 +60,12 @@ export class Source extends Generation implements RouteSource {
     clock: Clock,
   ) {
     super(checkpoint, size, clock.monotonicMs());
-    this.fd = fd;
     const ahead = [...checkpoint.ahead, ...delivered];
     this.#delivered = new ContiguousPosition(checkpoint.position, ahead, checkpoint.rangeEnd);
     this.#outstanding = open.length;
     this.#reader = SegmentReader.of(this.#delivered, open);
-    [this.#topic, this.#partition] = [checkpoint.topic, checkpoint.partition];
     this.size = Math.max(size, this.#reader.position);
-    [this.#clock, this.#events] = [clock, events];
+    [this.fd, this.#clock, this.#events] = [fd, clock, events];
     this.errors = new SourceErrors(this, events);
   }
 
@@ -102,12 +97,7 @@ export class Source extends Generation implements RouteSource {
   get checkpoint(): Checkpoint {
     const { position } = this;
     const { rangeEnd, ahead } = this.#delivered;
-    return { ...this.facts(), position, rangeEnd, ahead, topic: this.#topic, partition: this.#partition };
-  }
-
-  /** The partition it had in `topic`, -1 when it had none. */
-  partitionIn(topic: string): number {
-    return topic === this.#topic ? this.#partition : -1;
+    return { ...this.facts(), position, rangeEnd, ahead };
   }
 
   isOn(route: Route): boolean {
@@ -122,8 +112,7 @@ export class Source extends Generation implements RouteSource {
   assign(route: Route, formatOf: FormatOf): void {
     this.#route = route;
     [this.#formatOf, this.#format, this.#assignedPath] = [formatOf, undefined, this.path];
-    this.#topic = route.producer.at.topic;
-    this.#partition = route.producer.at.partition;
+    ({ topic: this.topic, partition: this.partition } = route.producer.at);
     this.#wakeToRead();
   }
 
@@ -148,6 +137,14 @@ export class Source extends Generation implements RouteSource {
     if (this.#route && this.isOn(this.#route)) this.#route.wake(this);
   }
 
+  /** Goes on reading, when the read itself sees what a look would; else false. */
+  readOn(): boolean {
+    if (this.strange || !this.#format || !this.#route || !this.isOn(this.#route)) return false;
+    if (!this.#reader.sees(this.fd)) return false;
+    this.wake();
+    return true;
+  }
+
   /** Looks at the file as it is now, and goes on reading when it has grown. Rejects with the system's error. */
   async look(nowMs: number, wallMs = Number.POSITIVE_INFINITY): Promise<Seen> {
     this.#looks++;
@@ -156,7 +153,7 @@ export class Source extends Generation implements RouteSource {
       // The file may grow and be read on while it is looked at: only what was read before is known to have been there.
       const at = { read: this.#reader.position, acknowledged: this.position };
       const seen = await lookAt(this.fd, this.life, at, wallMs);
-      if (!seen) return 'truncated';
+      if (!seen || this.strange) return 'truncated';
       if (seen.compressed) return 'compressed';
       const size = Math.max(seen.size, this.#reader.position);
       const learned = seen.head !== this.life.head || seen.marker !== this.life.marker || size > this.size;
@@ -174,10 +171,8 @@ export class Source extends Generation implements RouteSource {
 
   /** The generation goes on in another file, its copy; `fd` is open there. */
   moveTo(fd: number, file: FoundFile): void {
-    [this.fd, this.device, this.inode, this.path] = [fd, file.device, file.inode, file.path];
-    this.bornMs = birthOf(file);
-    [this.size, this.touchedNs, this.unlinked] = [file.size, 0n, false];
-    [this.state, this.phase] = ['READING', 'live'];
+    this.isNow(file);
+    [this.fd, this.state] = [fd, 'READING'];
     this.wake();
   }
 
@@ -231,9 +226,15 @@ export class Source extends Generation implements RouteSource {
   }
 
   async #read(bench: Workbench, format: LineFormat): Promise<Filled> {
-    const reading = await this.#reader.read(bench, format, this, this.#clock.monotonicMs());
+    const nowMs = this.#clock.monotonicMs();
+    const reading = await this.#reader.read(bench, format, this, nowMs);
+    if (!reading) {
+      this.strange = true;
+      this.#events.onOtherLife?.(this);
+      return NOTHING;
+    }
     const { segment: read, more, full } = reading;
-    this.size = Math.max(this.size, reading.seen);
+    if (reading.seen > this.size) [this.size, this.lastGrowthMs] = [reading.seen, nowMs];
     if (reading.againInMs !== undefined) {
       this.#timer ??= new WakeTimer(this.#clock, () => this.wake());
       this.#timer.start(reading.againInMs);

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { appendFileSync, closeSync, openSync, readSync } from 'node:fs';
 import { SegmentReader } from '../../agent/collect/segment-reader.ts';
 import { LineEncoder } from '../../agent/deliver/line-encoder.ts';
@@ -47,12 +48,9 @@ export class TurnReader implements Disposable {
     for (;;) {
       const { records } = this.#bench;
       records.reset(this.#batchBytes());
-      const { segment, more, againInMs } = await this.reader.read(
-        this.#bench,
-        this.format,
-        { fd: this.fd, ...file },
-        this.nowMs,
-      );
+      const reading = await this.reader.read(this.#bench, this.format, { fd: this.fd, ...file }, this.nowMs);
+      assert.ok(reading, 'the file was taken for another one');
+      const { segment, more, againInMs } = reading;
       this.againInMs = againInMs;
       if (segment) {
         const encoded = Buffer.from(records.view());

@@ -26,6 +26,7 @@ class Follower implements Disposable {
     const hinted = {
       discovery: () => this.discovery,
       scanned: () => this.scans > 0,
+      readOn: () => false,
       meet: async (path: string, look: Parameters<Hinted['meet']>[1]) => {
         const file = await Promise.resolve(look()).catch(() => undefined);
         this.sizes.set(path, file?.size ?? -1);

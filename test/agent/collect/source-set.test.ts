@@ -5,9 +5,20 @@ import { test } from 'node:test';
 import { type FoundFile, foundFile } from '../../../agent/collect/found-file.ts';
 import type { Source } from '../../../agent/collect/source.ts';
 import type { Segment } from '../../../agent/deliver/route.ts';
+import { eventually } from '../../support/eventually.ts';
 import { begun, Ground, HOUR_MS } from '../../support/source-ground.ts';
-import { tempDir } from '../../support/temp-dir.ts';
+import { type TempDir, tempDir } from '../../support/temp-dir.ts';
 import { testBench } from '../../support/test-bench.ts';
+
+/** The same, found by a discovery, which knows that its file system is a local one. */
+async function begunLocally(dir: TempDir, content: string): ReturnType<typeof begun> {
+  const on = new Ground(dir);
+  const file = dir.at('a.log');
+  await writeFile(file, content);
+  await on.find(dir.at('*.log'));
+  await on.deliver();
+  return { on, file, source: on.at(file) };
+}
 
 test('a file whose folder can not be looked into is neither let go nor forgotten, however long', async () => {
   await using dir = await tempDir();
@@ -104,6 +115,41 @@ test('a file that comes back after it was paused while it was sealed is not held
   await rename(elsewhere, file);
   await on.scan([file]);
   assert.equal(source.sealed, false);
+  on.close();
+});
+
+test('a file that was truncated and has grown past what was read is another generation, though only the read could see it', async () => {
+  await using dir = await tempDir();
+  const { on, file, source: former } = await begunLocally(dir, 'one\ntwo\n');
+  assert.equal(on.set.readOn(file), true);
+  await writeFile(file, 'three\nfour\nfive\n');
+  assert.equal(on.set.readOn(file), true);
+  await eventually(async () => {
+    await on.deliver();
+    const lives = [...on.lines].map(([generation, lines]) => [generation === former.generation, lines]);
+    assert.deepEqual(lives, [
+      [true, ['one', 'two']],
+      [false, ['three', 'four', 'five']],
+    ]);
+  });
+  assert.deepEqual(on.losses, []);
+  on.close();
+});
+
+test('a file is read on by a hint for as long as what comes before is what was read, in pieces of any size', async () => {
+  await using dir = await tempDir();
+  const { on, file, source } = await begunLocally(dir, 'x'.repeat(3_000));
+  let expected = 'x'.repeat(3_000);
+  for (const piece of ['\n', 'one\n', `${'y'.repeat(1_023)}\n`, `${'z'.repeat(5_000)}\ntwo`, '\n', 'three\n']) {
+    await appendFile(file, piece);
+    expected += piece;
+    if (!on.set.readOn(file)) await on.set.mark();
+    await on.deliverOf(source);
+  }
+  assert.equal(on.set.readOn(file), true);
+  assert.equal(on.sources[0], source);
+  // Lines that are too long are split.
+  assert.ok(on.lines.get(source.generation)?.join('') === expected.replaceAll('\n', ''));
   on.close();
 });
 

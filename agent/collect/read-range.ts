@@ -1,0 +1,39 @@
+import type { Encoded } from '../deliver/line-encoder.ts';
+import type { LineFormat } from '../deliver/line-format.ts';
+import type { Place } from '../deliver/line-place.ts';
+import type { IntentSegment } from '../state/intent-store.ts';
+import { placeAt } from './line-starts.ts';
+import type { ReturnedRange } from './returned-ranges.ts';
+
+/** A segment as its reader knows it. */
+export type ReadSegment = Omit<IntentSegment, 'generation'>;
+
+/** A range to be read, with all that is in the file but not in its bytes. */
+export type Range = Omit<ReturnedRange, 'format'> & { startsAt: Place; endsAt: Place };
+
+export function segmentOf(
+  from: Range,
+  { consumed, records, filtered, endsAt, rangeEnd, cut }: Encoded,
+  kept: { checksum: number; format: string },
+): ReadSegment | undefined {
+  if (consumed === 0) return undefined;
+  const { start, rangeStart, startsAt } = from;
+  return {
+    start,
+    end: start + consumed,
+    lines: records,
+    rangeStart,
+    startsAt,
+    endsAt,
+    rangeEnd,
+    cut,
+    filtered,
+    ...kept,
+  };
+}
+
+export async function placed(fd: number, range: ReturnedRange, format: LineFormat): Promise<Range> {
+  const startsAt = range.startsAt ?? (await placeAt(fd, range.start, format));
+  const endsAt = range.endsAt ?? (await placeAt(fd, range.end, format));
+  return { ...range, startsAt, endsAt };
+}

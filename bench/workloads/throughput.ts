@@ -117,6 +117,10 @@ export function speedsOf(runs: readonly ToolRuns<Pass>[], { bytes }: Pick<Input,
     }));
 }
 
+function roundsText(rounds: number): string {
+  return rounds === 1 ? 'One round' : `Medians of ${whole(rounds)} rounds that alternate between the tools`;
+}
+
 function reportOf(plan: Plan, input: Input, runs: readonly ToolRuns<Pass>[]): Report {
   const speeds = speedsOf(runs, input);
   const ofKcat = ratiosTo(speeds, (speed) => speed.name === 'kcat');
@@ -147,7 +151,7 @@ function reportOf(plan: Plan, input: Input, runs: readonly ToolRuns<Pass>[]): Re
   return {
     workload: plan.name,
     text: `${plan.about}: ${whole(input.bytes / 2 ** 20)} MiB in ${whole(input.files)} ${input.files === 1 ? 'file' : 'files'}, of which ${whole(input.records)} records are to arrive; ${plan.compression === 'none' ? 'no compression' : plan.compression}, one topic with 4 partitions. From the start of the process until the topic has all
-records. Medians of ${whole(Math.max(...runs.map((own) => own.runs.length)))} rounds that alternate between the tools, after one that does not count, in which the topic is read back and compared with the lines.`,
+records. ${roundsText(Math.max(...runs.map((own) => own.runs.length)))}, after one that does not count, in which the topic is read back and compared with the lines.`,
     head: ['tool', 'MiB/s', 'records/s', "of kcat's speed", 'MiB per CPU-second', 'peak RSS, MiB', 'what arrived'],
     rows,
     plots: [{ name: plan.name, title, svg: barPlot(title, 'MiB/s', bars) }],
@@ -161,9 +165,9 @@ records. Medians of ${whole(Math.max(...runs.map((own) => own.runs.length)))} ro
 }
 
 function alteredBy(first: Pass, input: Input): string {
-  return first.records === input.records
-    ? 'the count, but not the lines unaltered'
-    : `${whole(first.records - input.records)} records too many`;
+  const more = first.records - input.records;
+  if (more === 0) return 'the count, but not the lines unaltered';
+  return more > 0 ? `${whole(more)} records too many` : `${whole(-more)} records missing`;
 }
 
 /** The speed of each as part of that of one. */

@@ -2,11 +2,11 @@ import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { compileGlob, globBase } from '../../proto/rules/glob.ts';
 import { type Clock, systemClock } from '../../runtime/clock.ts';
+import { Slices } from '../../runtime/slices.ts';
 import { fileSystems } from './file-systems.ts';
 import { type Folder, FolderWalk, type Walk, type WalkRules } from './folder-walk.ts';
 import { type FoundFile, foundFile, isAtOrBelow, keyOf } from './found-file.ts';
 import { MatchedPath } from './matched-path.ts';
-import { Slices } from './slices.ts';
 
 export interface ScanResult {
   files: FoundFile[];

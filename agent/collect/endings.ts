@@ -86,8 +86,8 @@ export class Endings {
   #tell(checkpoint: Checkpoint, { reason, certain }: Ending): void {
     const { entryUid, generation, path, first, size, position, rangeEnd, ahead } = checkpoint;
     const subject = { entryUid, generation, path };
-    const reached = gapsIn([...ahead, [size, size, size]], { value: position, rangeEnd });
-    const { gaps, end } = reached;
+    const { gaps, last: reached } = gapsIn([...ahead, [size, size, size]], { position, rangeEnd, place: undefined });
+    const { position: end } = reached;
     const last = gaps.at(-1);
     for (const gap of gaps) {
       // What was filtered out before it would have been in the range of its first record.

@@ -3,7 +3,7 @@ import { buildAgain } from '../deliver/build-again.ts';
 import type { RecoveredBatch } from '../deliver/outgoing-batch.ts';
 import type { RecordBatch } from '../deliver/record-batch.ts';
 import type { Workbench, WorkPool } from '../deliver/work-pool.ts';
-import type { Checkpoint, CheckpointStore, CoveredRange } from '../state/checkpoint-store.ts';
+import { type Checkpoint, type CheckpointStore, type CoveredRange, coveredBy } from '../state/checkpoint-store.ts';
 import type { FactLog } from '../state/facts.ts';
 import type { IntentSegment, OpenIntent } from '../state/intent-store.ts';
 import { ContiguousPosition } from './contiguous-position.ts';
@@ -27,6 +27,8 @@ export interface Inherited {
   open: readonly IntentSegment[];
   /** Turned out to be in Kafka since the start. */
   delivered: readonly CoveredRange[];
+  /** Turned out not to be: they are to be read again. */
+  returned: readonly IntentSegment[];
 }
 
 interface OpenFile {
@@ -67,12 +69,9 @@ export class FormerBatches {
   /** What `source` has to know of its generation's past; from now on it is told the rest. */
   inherit(generation: string): Inherited {
     const former = this.#segments.get(generation) ?? [];
-    return {
-      open: former.filter(({ state }) => state === 'open').map(({ segment }) => segment),
-      delivered: former
-        .filter(({ state }) => state === 'delivered')
-        .map(({ segment: { start, end, rangeEnd } }) => [start, end, rangeEnd]),
-    };
+    const those = (wanted: FormerSegment['state']) =>
+      former.filter(({ state }) => state === wanted).map(({ segment }) => segment);
+    return { open: those('open'), delivered: those('delivered').map(coveredBy), returned: those('returned') };
   }
 
   /** Tells `source` what becomes of what it inherited. */
@@ -110,10 +109,9 @@ export class FormerBatches {
     const checkpoint = this.#checkpoints.get(segment.generation);
     source?.delivered(segment);
     if (source || !checkpoint) return;
-    const reached = new ContiguousPosition(checkpoint.position, checkpoint.ahead, checkpoint.rangeEnd);
-    reached.cover(segment.start, segment.end, segment.rangeEnd);
-    const { value: position, rangeEnd, ahead } = reached;
-    Object.assign(checkpoint, { position, rangeEnd, ahead });
+    const delivered = new ContiguousPosition(checkpoint);
+    delivered.cover(coveredBy(segment));
+    Object.assign(checkpoint, delivered.reached);
     this.#tools.store.put({ ...checkpoint });
     tellLosses(this.#tools.facts, checkpoint, segment);
   }

@@ -1,4 +1,4 @@
-import type { Checkpoint } from '../state/checkpoint-store.ts';
+import type { Checkpoint, Reached } from '../state/checkpoint-store.ts';
 import type { Life } from './file-look.ts';
 import type { FoundFile } from './found-file.ts';
 import { birthOf } from './known-files.ts';
@@ -66,7 +66,7 @@ export class Generation {
   }
 
   /** What of it goes into its checkpoint. */
-  facts(): Omit<Checkpoint, 'position' | 'rangeEnd' | 'ahead'> {
+  facts(): Omit<Checkpoint, keyof Reached> {
     const { entryUid, generation, first, device, inode, path, bornMs, size, touchedNs, phase } = this;
     const { topic, partition } = this;
     const { head, marker } = this.life;

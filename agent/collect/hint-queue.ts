@@ -1,5 +1,5 @@
 import type { Clock } from '../../runtime/clock.ts';
-import { Slices } from './slices.ts';
+import { Slices } from '../../runtime/slices.ts';
 
 /** What happens at the same moment is looked at together. */
 const SETTLE_MS = 1;

@@ -13,7 +13,7 @@ export type Range = Omit<ReturnedRange, 'format'> & { startsAt: Place; endsAt: P
 
 export function segmentOf(
   from: Range,
-  { consumed, records, filtered, endsAt, rangeEnd, cut }: Encoded,
+  { consumed, records, filtered, endsAt, rangeEnd, place, lastAt, cut }: Encoded,
   kept: { checksum: number; format: string },
 ): ReadSegment | undefined {
   if (consumed === 0) return undefined;
@@ -26,6 +26,8 @@ export function segmentOf(
     startsAt,
     endsAt,
     rangeEnd,
+    place,
+    lastAt,
     cut,
     filtered,
     ...kept,

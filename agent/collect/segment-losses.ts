@@ -13,10 +13,13 @@ export function tellLosses(facts: FactLog, { entryUid, generation, path }: FactS
   for (const loss of lossesIn(segment)) facts.loss({ entryUid, generation, path, ...loss, openEnded: false });
 }
 
-function lossesIn({ rangeStart, start, end, cut, refused }: IntentSegment): SegmentLoss[] {
+function lossesIn({ rangeStart, start, rangeEnd, lastAt, cut, refused }: IntentSegment): SegmentLoss[] {
   const losses: SegmentLoss[] = [];
   if (cut) losses.push({ ...cut, reason: 'too-long' });
   // The next record's range begins where the refused one's ended.
-  if (refused) losses.push({ start: rangeStart, end, bytes: end - start - (cut?.bytes ?? 0), reason: 'too-large' });
+  if (refused) {
+    const bytes = rangeEnd - (lastAt ?? Math.max(start, rangeStart) + (cut?.bytes ?? 0));
+    losses.push({ start: rangeStart, end: rangeEnd, bytes, reason: 'too-large' });
+  }
   return losses;
 }

@@ -1,11 +1,12 @@
 import { findLineEnd, wholeBytes } from '../deliver/charset.ts';
 import { type Encoded, LineEncoder } from '../deliver/line-encoder.ts';
-import { filteredAs, fitted, type LineFormat } from '../deliver/line-format.ts';
+import { fitted, formerFormat, type LineFormat } from '../deliver/line-format.ts';
 import { isPassedOver, type Place, places } from '../deliver/line-place.ts';
 import { checksumOf } from '../deliver/record-batch.ts';
 import { CHUNK_BYTES_MAX, type Workbench } from '../deliver/work-pool.ts';
+import { coveredBy, type Reached } from '../state/checkpoint-store.ts';
 import type { IntentSegment } from '../state/intent-store.ts';
-import { type ContiguousPosition, gapsIn } from './contiguous-position.ts';
+import { gapsIn } from './contiguous-position.ts';
 import { isLocal, readAt, readOn } from './file-io.ts';
 import { charsetOfFile, placeAt } from './line-starts.ts';
 import { placed, type Range, type ReadSegment, segmentOf } from './read-range.ts';
@@ -54,25 +55,33 @@ export class SegmentReader {
   #format: LineFormat | undefined;
   /** The format for a topic that takes no longer lines. */
   #fitted: { from: LineFormat; bytes: number; format: LineFormat } | undefined;
+  /** The format of the last range that was read again. */
+  #former: { document: string; now: LineFormat; format: LineFormat } | undefined;
   #wantBytes = READ_BYTES_MIN;
   #rawPerEncoded = 1;
   #tail: ReadTail | undefined;
   /** Where the file ended when it was last read to its end, and since when. */
   #quiet = { end: -1, sinceMs: 0 };
 
-  /** Reads what is neither delivered nor under way. */
-  static of(delivered: ContiguousPosition, open: readonly IntentSegment[]): SegmentReader {
-    const underWay = open.map(({ start, end, rangeEnd }) => [start, end, rangeEnd] as const);
-    const { gaps, end, rangeEnd } = gapsIn([...delivered.ahead, ...underWay], delivered);
-    const reader = new SegmentReader(end, rangeEnd);
-    for (const gap of gaps) reader.returned.add({ ...gap, startsAt: undefined, endsAt: undefined, format: undefined });
+  /** Reads what is neither `delivered` nor under way, and what was `returned`. */
+  static of(
+    delivered: Reached,
+    open: readonly IntentSegment[],
+    returned: readonly IntentSegment[] = [],
+  ): SegmentReader {
+    const { gaps, last } = gapsIn([...delivered.ahead, ...open.map(coveredBy), ...returned.map(coveredBy)], delivered);
+    const reader = new SegmentReader(last.position, last.rangeEnd, last.place);
+    for (const segment of returned) reader.returned.add(segment);
+    for (const { place, ...gap } of gaps)
+      reader.returned.add({ ...gap, startsAt: place, endsAt: undefined, format: undefined });
     return reader;
   }
 
-  /** `rangeStart`: where the range of the next record begins. */
-  constructor(position: number, rangeStart = position) {
+  /** `rangeStart`: where the range of the next record begins; `place`: what `position` is in the middle of, when that is known. */
+  constructor(position: number, rangeStart = position, place?: Place) {
     this.#position = position;
     this.#rangeStart = rangeStart;
+    this.#place = place;
   }
 
   /** All before it is in segments. */
@@ -91,6 +100,7 @@ export class SegmentReader {
     this.#given = undefined;
     this.#format = undefined;
     this.#fitted = undefined;
+    this.#former = undefined;
   }
 
   /** Reads a chunk; undefined when the file was seen to be another one by now. One call at a time. Rejects with the system's error. */
@@ -99,7 +109,7 @@ export class SegmentReader {
     // It may be closed meanwhile, when the agent stops, or be another life's.
     const { fd } = file;
     const now = this.#fit(await this.#formatOf(fd, given), bench.records.lineBytesMax);
-    const format = again?.format ? filteredAs(now, again.format) : now;
+    const format = again?.format ? await this.#formerFormat(fd, now, again.format) : now;
     this.#place ??= await placeAt(fd, this.#position, now);
     const from = again ? await placed(fd, again, format) : this.#rest(this.#place);
     if (isPassedOver(from.startsAt))
@@ -158,6 +168,17 @@ export class SegmentReader {
     return format;
   }
 
+  /** Of a range that was read before. */
+  async #formerFormat(fd: number, now: LineFormat, document: string): Promise<LineFormat> {
+    if (document === now.document) return now;
+    if (this.#former?.document !== document || this.#former.now !== now) {
+      const format = formerFormat(now, document);
+      const { charset } = await charsetOfFile(fd, format.charset);
+      this.#former = { document, now, format: { ...format, charset } };
+    }
+    return this.#former.format;
+  }
+
   #fit(from: LineFormat, bytes: number): LineFormat {
     if (bytes >= from.maxLineBytes) return from;
     if (this.#fitted?.from !== from || this.#fitted.bytes !== bytes)
@@ -199,7 +220,8 @@ export class SegmentReader {
     this.#took(again, end, rangeStart, place);
     const cut = startsAt === places.skipped ? { start, end, bytes: end - start } : undefined;
     const kept = { checksum: 0, format: document };
-    const segment = { start, end, lines: 0, rangeStart, startsAt, endsAt: place, rangeEnd: rangeStart, cut, ...kept };
+    const reached = { end, endsAt: place, rangeEnd: rangeStart, place };
+    const segment = { start, lines: 0, rangeStart, startsAt, ...reached, cut, ...kept };
     return {
       segment: end > start ? segment : undefined,
       more: !atEnd || !isPassedOver(place),

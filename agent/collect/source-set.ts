@@ -1,4 +1,5 @@
 import { errorText } from '../../runtime/errors.ts';
+import { Slices } from '../../runtime/slices.ts';
 import { isOver } from '../state/checkpoint-store.ts';
 import { isHidden, type ScanResult, type ScanRules, type StartRule } from './discovery.ts';
 import { Endings } from './endings.ts';
@@ -9,7 +10,6 @@ import { KnownFiles } from './known-files.ts';
 import { Pins } from './pins.ts';
 import { Recogniser } from './recogniser.ts';
 import { beginScan, isWhereItWas, type Scan } from './scan.ts';
-import { Slices } from './slices.ts';
 import { NOT_OPEN, type Source } from './source.ts';
 import { SourceFiles } from './source-files.ts';
 import type { SourceSetTools } from './source-set-tools.ts';

@@ -2,7 +2,7 @@ import type { Clock } from '../../runtime/clock.ts';
 import type { LineFormat } from '../deliver/line-format.ts';
 import type { Filled, Route, RouteSource } from '../deliver/route.ts';
 import type { Workbench } from '../deliver/work-pool.ts';
-import type { Checkpoint } from '../state/checkpoint-store.ts';
+import { type Checkpoint, coveredBy } from '../state/checkpoint-store.ts';
 import type { IntentSegment } from '../state/intent-store.ts';
 import { ContiguousPosition } from './contiguous-position.ts';
 import { encodeSegment } from './encode-segment.ts';
@@ -54,16 +54,15 @@ export class Source extends Generation implements RouteSource {
   constructor(
     fd: number,
     checkpoint: Checkpoint,
-    { open, delivered }: Inherited,
+    { open, delivered, returned }: Inherited,
     size: number,
     events: SourceEvents,
     clock: Clock,
   ) {
     super(checkpoint, size, clock.monotonicMs());
-    const ahead = [...checkpoint.ahead, ...delivered];
-    this.#delivered = new ContiguousPosition(checkpoint.position, ahead, checkpoint.rangeEnd);
+    this.#delivered = new ContiguousPosition({ ...checkpoint, ahead: [...checkpoint.ahead, ...delivered] });
     this.#outstanding = open.length;
-    this.#reader = SegmentReader.of(this.#delivered, open);
+    this.#reader = SegmentReader.of(this.#delivered.reached, open, returned);
     this.size = Math.max(size, this.#reader.position);
     [this.fd, this.#clock, this.#events] = [fd, clock, events];
     this.errors = new SourceErrors(this, events);
@@ -95,9 +94,7 @@ export class Source extends Generation implements RouteSource {
   }
 
   get checkpoint(): Checkpoint {
-    const { position } = this;
-    const { rangeEnd, ahead } = this.#delivered;
-    return { ...this.facts(), position, rangeEnd, ahead };
+    return { ...this.facts(), ...this.#delivered.reached };
   }
 
   isOn(route: Route): boolean {
@@ -185,12 +182,11 @@ export class Source extends Generation implements RouteSource {
   async fill(bench: Workbench): Promise<Filled> {
     if (this.fd === NOT_OPEN) this.#events.onUnopened?.(this);
     if (this.fd === NOT_OPEN || this.#busy || !this.#formatOf) return NOTHING;
-    this.#format ??= this.#formatOf(this, this.#assignedPath);
-    const format = this.#format;
     this.#busy = true;
     this.#wokenMeanwhile = false;
     try {
-      const filled = await this.#read(bench, format);
+      this.#format ??= this.#formatOf(this, this.#assignedPath);
+      const filled = await this.#read(bench, this.#format);
       this.errors.wasRead('');
       return { ...filled, more: filled.more || this.#wokenMeanwhile };
     } catch (error) {
@@ -208,7 +204,7 @@ export class Source extends Generation implements RouteSource {
 
   delivered(segment: IntentSegment): void {
     this.#outstanding--;
-    this.#delivered.cover(segment.start, segment.end, segment.rangeEnd);
+    this.#delivered.cover(coveredBy(segment));
     this.#rate ??= new RateMeter();
     this.#rate.add(segment.end - segment.start, this.#clock.monotonicMs());
     this.#events.onProgress(this, segment);

@@ -34,6 +34,8 @@ export interface Cut {
 export interface Encoded {
   /** Bytes of the chunk that are done with. */
   consumed: number;
+  /** Where the bytes of the last record written here begin; undefined when the kernel wrote it, or there is none. */
+  lastAt: number | undefined;
   /** The end of the last record's range. */
   rangeEnd: number;
   /** Records written. */
@@ -70,6 +72,7 @@ export class LineEncoder {
   #place: Place = places.lineStart;
   /** Behind the last record. */
   #end = 0;
+  #lastAt: number | undefined;
   /** Content before it is in records, filtered out, or counted as cut. */
   #counted = 0;
   /** What that is in the middle of, for the records, and where to go on from it. */
@@ -98,6 +101,7 @@ export class LineEncoder {
     }
     return {
       consumed: this.#at,
+      lastAt: this.#lastAt,
       rangeEnd: this.#records > 0 ? this.#position + this.#end : chunk.rangeStart,
       records: this.#records,
       filtered: this.#filtered,
@@ -123,7 +127,7 @@ export class LineEncoder {
     this.#end = 0;
     this.#endsAt = places.lineStart;
     this.#records = this.#filtered = 0;
-    this.#cut = undefined;
+    this.#cut = this.#lastAt = undefined;
     this.#full = false;
   }
 
@@ -139,6 +143,7 @@ export class LineEncoder {
     this.#countCut();
     this.#records += written;
     this.#end = kernel.reached;
+    this.#lastAt = undefined;
     this.#took(this.#end, places.lineStart);
     this.#writer.goOn(this.#position + this.#end);
   }
@@ -166,6 +171,7 @@ export class LineEncoder {
     if (this.#full) return false;
     this.#countCut();
     this.#records++;
+    this.#lastAt = this.#position + this.#at;
     this.#end = finder.next;
     this.#took(finder.next, finder.after);
     return true;
@@ -180,12 +186,16 @@ export class LineEncoder {
     return true;
   }
 
-  /** Whether the filter keeps the record found. Of what is too large for one, the first part decides. */
+  /**
+   * Whether the filter keeps the record found. Of what is too large for one, the first part decides; unless it is the topic that takes no
+   * larger ones: a line that was kept as a whole is read again then, and may not be dropped for what its first part lacks.
+   */
   #isKept(text: Buffer | undefined): boolean {
-    const { filter } = this.#format;
+    const { filter, facts } = this.#format;
     if (!filter || this.#place === places.line) return true;
     const { after, valueEnd } = this.#finder;
     const tooLong = after === places.line || isPassedOver(after);
+    if (tooLong && facts.topicBytesMax !== undefined) return true;
     if (this.#place === places.group && !tooLong) return true;
     if (this.#place === places.filteredGroup && !tooLong) return false;
     if (!text) return filter.keeps(this.#at, valueEnd);

@@ -51,8 +51,15 @@ export interface Grouping {
 
 /** How the lines of one source are written. */
 export interface LineFormat extends SharedFormat {
+  at: FormatPlace;
   /** undefined: records without headers. */
   headers: StandardHeaders | undefined;
+}
+
+/** Which lines it is for. */
+export interface FormatPlace {
+  path: string;
+  generation: string;
 }
 
 /** What of a format is the same for all sources of an entry. */
@@ -88,11 +95,12 @@ export function sharedFormat(facts: FormatFacts): SharedFormat {
 }
 
 /** The format for the lines of one generation of a file at `path`. */
-export function lineFormat(shared: SharedFormat, at: { path: string; generation: string }): LineFormat {
+export function lineFormat(shared: SharedFormat, at: FormatPlace): LineFormat {
   const { host, entry, headers } = shared.facts;
   const { path, generation } = at;
   return {
     ...shared,
+    at,
     headers: headers === 'none' ? undefined : new StandardHeaders({ host, path, entry, generation }),
   };
 }
@@ -113,14 +121,15 @@ export function fitted<Format extends SharedFormat>(format: Format, topicBytesMa
   };
 }
 
-/** The same format with the filter of `document`, by which a range was read before: it has the same records again, though the entry's filter is another now. */
-export function filteredAs(format: LineFormat, document: string): LineFormat {
-  if (document === format.document) return format;
-  const { filter: own, ...facts } = format.facts;
-  const { filter } = JSON.parse(document) as FormatFacts;
-  if (JSON.stringify(filter) === JSON.stringify(own)) return format;
-  const changed: FormatFacts = { ...facts, ...(filter && { filter }) };
-  return { ...format, facts: changed, document: JSON.stringify(changed), filter: filter && new LineFilter(filter) };
+/**
+ * The format of `document`, by which a range of the same generation was read before: it has the same records again, though the entry is
+ * another now. The topic may take less by now.
+ */
+export function formerFormat(
+  { at, facts: { topicBytesMax = Number.POSITIVE_INFINITY } }: LineFormat,
+  document: string,
+): LineFormat {
+  return fitted(lineFormat(sharedFormat(JSON.parse(document)), at), topicBytesMax);
 }
 
 function groupingOf({ start, continuation, timeoutMs, maxLines }: MultilineFacts, maxLineBytes: number): Grouping {

@@ -1,5 +1,6 @@
 import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
+import { Slices } from '../../runtime/slices.ts';
 import type { BatchFacts, IntentSegment } from '../state/intent-store.ts';
 import { buildAgain } from './build-again.ts';
 import { compress } from './compress.ts';
@@ -115,10 +116,12 @@ export class Route {
     this.#pumping = false;
   }
 
-  /** One turn for each source that is ready, as long as there is room. */
+  /** One turn for each source that is ready, as long as there is room. Thousands whose lines a filter does not keep make no batch that ends the turn. */
   async #fill(bench: Workbench): Promise<Segment[]> {
     const segments: Segment[] = [];
+    const slices = new Slices();
     for (const source of [...this.#ready]) {
+      if (slices.over) await slices.next();
       this.#ready.delete(source);
       if (!source.isOn(this)) continue;
       const { segment, more, full } = await source.fill(bench);

@@ -1,10 +1,28 @@
 import type { SQLOutputValue, StatementSync } from 'node:sqlite';
 import { EMPTY_HEAD, EMPTY_MARKER, type FileHead, type FileMarker } from '../collect/file-head.ts';
 import type { FoundFile } from '../collect/found-file.ts';
+import type { Place } from '../deliver/line-place.ts';
+import type { IntentSegment } from './intent-store.ts';
 import type { StateDatabase, StatePart } from './state-database.ts';
 
-/** Bytes `[start, end)` of a generation that Kafka has, or that are in no record. The last record up to `end` ends at `rangeEnd`. */
-export type CoveredRange = readonly [start: number, end: number, rangeEnd: number];
+/** Bytes `[start, end)` of a generation that Kafka has, or that are in no record; the rest as at `end` in `Reached`. */
+export type CoveredRange = readonly [start: number, end: number, rangeEnd: number, place?: Place | undefined];
+
+/** How far Kafka has a generation. */
+export interface Reached {
+  /** Kafka has every line before it. */
+  position: number;
+  /** Where the last record before `position` ends, and the range of the next one begins. */
+  rangeEnd: number;
+  /** What `position` is in the middle of; undefined: only the file tells, as far as it can. */
+  place: Place | undefined;
+  /** What Kafka has beyond `position`, in order. */
+  ahead: readonly CoveredRange[];
+}
+
+export function coveredBy({ start, end, rangeEnd, place }: IntentSegment): CoveredRange {
+  return [start, end, rangeEnd, place];
+}
 
 /**
  * `live`: it may grow. `away`: it has left the entry's paths and was complete, and is known lest it comes back. `rotated`: another file has its place, so it will be complete when it has not grown for long. `sealed`: it is
@@ -13,7 +31,7 @@ export type CoveredRange = readonly [start: number, end: number, rangeEnd: numbe
 export type Phase = 'live' | 'rotated' | 'sealed' | 'away' | 'ended' | 'vanished';
 
 /** What is kept of one generation of one file, for one entry. */
-export interface Checkpoint {
+export interface Checkpoint extends Reached {
   entryUid: string;
   generation: string;
   device: bigint;
@@ -31,12 +49,6 @@ export interface Checkpoint {
   /** Where the agent began to read. */
   first: number;
   phase: Phase;
-  /** Kafka has every line before this position. */
-  position: number;
-  /** Where the last record before `position` ends, and the range of the next one begins. */
-  rangeEnd: number;
-  /** What Kafka has beyond `position`, in order. */
-  ahead: readonly CoveredRange[];
   /** Where its lines go: a source keeps its partition when a topic grows. -1 while it has none. */
   topic: string;
   partition: number;
@@ -55,9 +67,12 @@ export function newCheckpoint(
 ): Checkpoint {
   const { device, inode, path, bornMs } = file;
   const own = { entryUid, generation, device, inode, path, bornMs, size: 0, touchedNs: 0n, head: EMPTY_HEAD };
-  const reached = { position: 0, rangeEnd: 0, marker: EMPTY_MARKER, first: 0, phase: 'live' as const, ahead: [] };
-  return { ...own, ...reached, topic: '', partition: -1 };
+  const reached = { position: 0, rangeEnd: 0, place: undefined, ahead: [] };
+  return { ...own, ...reached, marker: EMPTY_MARKER, first: 0, phase: 'live', topic: '', partition: -1 };
 }
+
+/** A place in the table. */
+const NOT_KNOWN = -1;
 
 /** In `meta` while positions were lost with a damaged state, and not all files are found anew. */
 export const LOST_KEY = 'lost';
@@ -91,8 +106,8 @@ export class CheckpointStore implements StatePart {
     this.#state = state;
     this.#put =
       db.prepare(`INSERT OR REPLACE INTO generation (entry_uid, generation, device, inode, path, head_bytes, head_hash,
-      born_ms, size, touched_ns, marker_end, marker_bytes, marker_hash, first, phase, position, range_end, ahead, topic, partition, updated_ms)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+      born_ms, size, touched_ns, marker_end, marker_bytes, marker_hash, first, phase, position, range_end, place, ahead, topic, partition, updated_ms)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
     this.#delete = db.prepare('DELETE FROM generation WHERE entry_uid = ? AND generation = ?');
     this.#putEntry = db.prepare('INSERT OR REPLACE INTO entry VALUES (?, ?, ?)');
     state.add(this);
@@ -187,8 +202,19 @@ export class CheckpointStore implements StatePart {
     const inode = BigInt.asIntN(64, at.inode);
     const file = [device, inode, at.path, at.head.bytes, at.head.hash, Math.floor(at.bornMs), at.size] as const;
     const marker = [at.touchedNs, at.marker.end, at.marker.bytes, at.marker.hash] as const;
-    const reached = [at.first, at.phase, at.position, at.rangeEnd, JSON.stringify(at.ahead)] as const;
-    this.#put.run(at.entryUid, at.generation, ...file, ...marker, ...reached, at.topic, at.partition, nowMs);
+    const reached = [at.position, at.rangeEnd, at.place ?? NOT_KNOWN, JSON.stringify(at.ahead)] as const;
+    this.#put.run(
+      at.entryUid,
+      at.generation,
+      ...file,
+      ...marker,
+      at.first,
+      at.phase,
+      ...reached,
+      at.topic,
+      at.partition,
+      nowMs,
+    );
   }
 }
 
@@ -212,14 +238,15 @@ function fromRow(row: Record<string, SQLOutputValue>): Checkpoint {
     phase: String(row['phase']) as Phase,
     position: Number(row['position']),
     rangeEnd: Number(row['range_end']),
+    place: Number(row['place']) === NOT_KNOWN ? undefined : (Number(row['place']) as Place),
     ahead: aheadFrom(String(row['ahead'])),
     topic: String(row['topic']),
     partition: Number(row['partition']),
   };
 }
 
-/** Format 3 had no end of the last record. */
+/** Format 3 had no end of the last record, format 4 no place. */
 function aheadFrom(json: string): CoveredRange[] {
-  const ranges = JSON.parse(json) as [number, number, number?][];
-  return ranges.map(([start, end, rangeEnd = end]) => [start, end, rangeEnd]);
+  const ranges = JSON.parse(json) as [number, number, number?, (Place | null)?][];
+  return ranges.map(([start, end, rangeEnd = end, place]) => [start, end, rangeEnd, place ?? undefined]);
 }

@@ -3,16 +3,19 @@ import type { Place } from '../deliver/line-place.ts';
 import type { Compression } from '../deliver/record-batch.ts';
 import type { IntentSegment, OpenIntent } from './intent-store.ts';
 
+const NOT_KNOWN = -1;
+
 /**
  * The segments of an intent, as its row has them: for each `GENERATION,START,END,LINES,RANGESTART,STARTSAT,ENDSAT,CHECKSUM,FORMAT`,
- * `,START,END,BYTES` of what is cut, and `,RANGEEND` where it is not END.
+ * `,START,END,BYTES` of what is cut, and `,RANGEEND,PLACE`, PLACE -1 when it is not known. What older programs wrote has no PLACE, and no
+ * RANGEEND where it is END.
  */
 export function segmentsText(segments: readonly IntentSegment[], formatId: (document: string) => number): string {
   const texts = segments.map((segment) => {
-    const { generation, start, end, lines, rangeStart, startsAt, endsAt, rangeEnd, checksum, cut } = segment;
+    const { generation, start, end, lines, rangeStart, startsAt, endsAt, rangeEnd, place, checksum, cut } = segment;
     const range = [generation, start, end, lines, rangeStart, startsAt, endsAt, checksum, formatId(segment.format)];
     const cutOff = cut ? [cut.start, cut.end, cut.bytes] : [];
-    return [...range, ...cutOff, ...(rangeEnd === end ? [] : [rangeEnd])].join();
+    return [...range, ...cutOff, rangeEnd, place ?? NOT_KNOWN].join();
   });
   return texts.join(' ');
 }
@@ -37,10 +40,12 @@ export function intentFromRow(row: Record<string, SQLOutputValue>, documents: Re
 function segmentFrom(text: string, documents: ReadonlyMap<number, string>): IntentSegment {
   const [generation = '', ...numbers] = text.split(',');
   const [start, end, lines, rangeStart, startsAt, endsAt, checksum, format, ...more] = numbers.map(Number) as Numbers;
+  const place = more.length % 3 === 2 ? (more.pop() as Place | typeof NOT_KNOWN) : NOT_KNOWN;
   const rangeEnd = more.length % 3 === 1 ? (more.pop() as number) : end;
   const [from, to, bytes] = more;
   return {
     ...{ generation, start, end, lines, rangeStart, startsAt, endsAt, rangeEnd, checksum },
+    place: place === NOT_KNOWN ? undefined : place,
     format: documents.get(format) ?? '',
     cut: from === undefined ? undefined : { start: from, end: to ?? from, bytes: bytes ?? 0 },
   };

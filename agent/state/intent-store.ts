@@ -20,12 +20,16 @@ export interface IntentSegment {
   endsAt: Place;
   /** Where the last record up to `end` ends, and the range of the next one begins: before `start` when it has no record. */
   rangeEnd: number;
+  /** What `end` is in the middle of: where to go on. undefined: only the file tells, as far as it can. */
+  place: Place | undefined;
   /** What of it is lost, by the entry's policy. */
   cut: Cut | undefined;
   /** CRC-32C of the generation's bytes from `start` to `end`. */
   checksum: number;
   /** How the lines were encoded, JSON. */
   format: string;
+  /** Where the bytes of its last record begin. Never kept. */
+  lastAt?: number | undefined;
   /** How many records the entry's filter did not keep. Never kept. */
   filtered?: number;
   /** Kafka takes no record as large as this one, which is given up. Never kept. */

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 
 /** What the present program writes. A newer format is refused, an older one is brought up to date step by step. */
-export const SCHEMA_VERSION = 4;
+export const SCHEMA_VERSION = 5;
 
 /** Step n brings format n to format n + 1. Steps are never changed once released. */
 const STEPS: readonly string[] = [
@@ -39,6 +39,8 @@ const STEPS: readonly string[] = [
   // range_end: where the last record before the position ends. ahead: [start, end, range_end] each.
   `ALTER TABLE generation ADD COLUMN range_end INTEGER NOT NULL DEFAULT 0;
    UPDATE generation SET range_end = position;`,
+  // place: what the position is in the middle of, -1: not known. ahead: [start, end, range_end, place] each.
+  'ALTER TABLE generation ADD COLUMN place INTEGER NOT NULL DEFAULT -1;',
 ];
 
 /** Brings a database of format `version` (0: an empty one) to the present format, in one transaction. */

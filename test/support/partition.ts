@@ -103,6 +103,7 @@ function batchOf(number: number): { segment: IntentSegment; encoded: RecordBatch
     lines: 1,
     ...place,
     rangeEnd: number + 1,
+    place: place.startsAt,
     cut: undefined,
   };
   return { segment: { ...range, checksum: checksumOf(bytes), format: format.document }, encoded };

@@ -31,15 +31,18 @@ export class TurnReader implements Disposable {
   readonly reader: SegmentReader;
   readonly segments: ReadSegment[] = [];
   nowMs = 0;
+  /** What the topic takes. */
+  lineBytesMax = Number.POSITIVE_INFINITY;
   /** How long the last turn wants to wait for more. */
   againInMs: number | undefined;
 
-  constructor(file: string, format: LineFormat, from: ReadFrom = {}, batchBytes = () => 1_000_000) {
+  constructor(file: string, format: LineFormat, from: ReadFrom | SegmentReader = {}, batchBytes = () => 1_000_000) {
     appendFileSync(file, '');
     this.fd = openSync(file, 'r');
     this.format = format;
     this.#batchBytes = batchBytes;
-    this.reader = new SegmentReader(from.position ?? 0, from.rangeStart ?? from.position ?? 0);
+    if (from instanceof SegmentReader) this.reader = from;
+    else this.reader = new SegmentReader(from.position ?? 0, from.rangeStart ?? from.position ?? 0);
   }
 
   /** Reads as long as there is something; returns what that gave. */
@@ -47,7 +50,7 @@ export class TurnReader implements Disposable {
     const from = this.segments.length;
     for (;;) {
       const { records } = this.#bench;
-      records.reset(this.#batchBytes());
+      records.reset(this.#batchBytes(), this.lineBytesMax);
       const reading = await this.reader.read(this.#bench, this.format, { fd: this.fd, ...file }, this.nowMs);
       assert.ok(reading, 'the file was taken for another one');
       const { segment, more, againInMs } = reading;

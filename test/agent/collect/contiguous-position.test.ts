@@ -2,6 +2,9 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { ContiguousPosition } from '../../../agent/collect/contiguous-position.ts';
+import { type Place, places } from '../../../agent/deliver/line-place.ts';
+
+const placeOf = (position: number) => (position % 6) as Place;
 
 test('in whatever order ranges are told, the position is the end of the prefix without a gap, and the last record before it is known', () => {
   const ranges = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 30 }).map((lengths) => {
@@ -17,18 +20,18 @@ test('in whatever order ranges are told, the position is the end of the prefix w
   const shuffled = ranges.chain((all) => fc.shuffledSubarray(all, { minLength: all.length, maxLength: all.length }));
   fc.assert(
     fc.property(shuffled, (told) => {
-      const position = new ContiguousPosition(100);
+      const position = new ContiguousPosition({ position: 100, rangeEnd: 100, place: places.line, ahead: [] });
       const covered = new Set<number>();
       for (const { start, length, rangeEnd } of told) {
-        position.cover(start, start + length, rangeEnd);
+        position.cover([start, start + length, rangeEnd, placeOf(start + length)]);
         for (let byte = start; byte < start + length; byte++) covered.add(byte);
         let expected = 100;
         while (covered.has(expected)) expected++;
         assert.equal(position.value, expected);
         const last = told.find((range) => range.start + range.length === expected);
-        assert.equal(position.rangeEnd, last?.rangeEnd ?? 100);
-        const kept = new ContiguousPosition(position.value, position.ahead, position.rangeEnd);
-        assert.deepEqual([kept.value, kept.rangeEnd, kept.ahead], [position.value, position.rangeEnd, position.ahead]);
+        const { rangeEnd: reached, place } = position.reached;
+        assert.deepEqual([reached, place], last ? [last.rangeEnd, placeOf(expected)] : [100, places.line]);
+        assert.deepEqual(new ContiguousPosition(position.reached).reached, position.reached);
       }
     }),
   );

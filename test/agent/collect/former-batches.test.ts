@@ -19,7 +19,13 @@ test('what was cut off in a batch that turns out to be in Kafka is told as lost,
   const { state, store } = openAgentState(options, { clock: systemClock, logger });
   store.put({ ...newCheckpoint('e', 'g', { path: '/a.log', device: 1n, inode: 2n, bornMs: 0 }), size: 30 });
   state.flush(1);
-  const place = { rangeStart: 0, startsAt: places.lineStart, endsAt: places.lineStart, rangeEnd: 30 };
+  const place = {
+    rangeStart: 0,
+    startsAt: places.lineStart,
+    endsAt: places.lineStart,
+    rangeEnd: 30,
+    place: places.lineStart,
+  };
   const cut = { start: 10, end: 20, bytes: 10 };
   const segment = { generation: 'g', start: 0, end: 30, lines: 2, ...place, cut, checksum: 0, format: '{}' };
   const batch = { recordCount: 2, timestampMs: 1, compression: 'none', segments: [segment] } as const;

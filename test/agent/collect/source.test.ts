@@ -19,7 +19,14 @@ function sourceOf(file: string) {
   const { dev: device, ino: inode, size } = fstatSync(fd, { bigint: true });
   const checkpoint = newCheckpoint('e', 'g', { device, inode, path: file, bornMs: 0 });
   const events = { onProgress: () => {}, onStateChange: () => {} };
-  const source = new Source(fd, checkpoint, { open: [], delivered: [] }, Number(size), events, systemClock);
+  const source = new Source(
+    fd,
+    checkpoint,
+    { open: [], delivered: [], returned: [] },
+    Number(size),
+    events,
+    systemClock,
+  );
   const nowhere = { producer: { at: { topic: 't', partition: 0 } }, wake: () => {} } as unknown as Route;
   source.assign(nowhere, () => testFormat());
   const bench = testBench();

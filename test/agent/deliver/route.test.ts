@@ -40,7 +40,7 @@ test('lines keep their order when their compression changes while batches are be
   );
   const checkpoint = newCheckpoint('e', 'g', { device: 1n, inode: 1n, path: file, bornMs: 0 });
   const events = { onProgress: () => {}, onStateChange: () => {} };
-  const source = new Source(fd, checkpoint, { open: [], delivered: [] }, 1, events, systemClock);
+  const source = new Source(fd, checkpoint, { open: [], delivered: [], returned: [] }, 1, events, systemClock);
   const turns = ['gzip', 'none', 'gzip', 'lz4', 'gzip', 'none'] as const;
   try {
     for (const compression of turns) {
@@ -59,4 +59,34 @@ test('lines keep their order when their compression changes while batches are be
     closeSync(fd);
     state.close();
   }
+});
+
+test('sources that give no records, however many, let others go on between them', async () => {
+  const SOURCES = 60;
+  const logger = createLogger({ level: 'error', format: 'json' });
+  await using dir = await tempDir();
+  const state = StateDatabase.open(dir.at('state'));
+  const cluster = new KafkaCluster({ clientId: 'test', brokers: ['127.0.0.1:1'], createTopics: false });
+  const tools = { clock: systemClock, logger, pool: new WorkPool(MEMORY_BYTES) };
+  const router = new Router(cluster, new IntentStore(state), tools, () => {});
+  const route = router.route('t', 1, { former: -1, key: 'k' }, 'none');
+  let [filled, turns] = [0, 0];
+  /** Takes a millisecond, as a filter does over a file. */
+  const fill = async () => {
+    for (const sinceMs = performance.now(); performance.now() - sinceMs < 1; );
+    filled++;
+    return { segment: undefined, more: false, full: false };
+  };
+  const never = async () => {};
+  for (let source = 0; source < SOURCES; source++)
+    route.wake({ isOn: () => true, fill, encodeAgain: never, delivered: never, returned: never });
+  const turn = () => {
+    turns++;
+    if (filled < SOURCES) setImmediate(turn);
+  };
+  setImmediate(turn);
+  await eventually(() => assert.equal(filled, SOURCES));
+  assert.ok(turns > 2);
+  await router.close();
+  state.close();
 });

@@ -83,7 +83,7 @@ test('a source looks again by itself when the timeout of an open record is over'
   const source = new Source(
     fd,
     checkpoint,
-    { open: [], delivered: [] },
+    { open: [], delivered: [], returned: [] },
     Number(size),
     { onProgress() {}, onStateChange() {} },
     clock,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import { places } from '../../../agent/deliver/line-place.ts';
 import { type Checkpoint, CheckpointStore } from '../../../agent/state/checkpoint-store.ts';
 import { StateDatabase } from '../../../agent/state/state-database.ts';
 import { tempDir } from '../../support/temp-dir.ts';
@@ -23,7 +24,10 @@ const checkpoint: fc.Arbitrary<Checkpoint> = fc.record(
     phase: fc.constantFrom('live', 'rotated', 'sealed', 'away', 'ended'),
     position: fc.nat(Number.MAX_SAFE_INTEGER),
     rangeEnd: fc.nat(Number.MAX_SAFE_INTEGER),
-    ahead: fc.array(fc.tuple(fc.nat(), fc.nat(), fc.nat()), { maxLength: 3 }),
+    place: fc.constantFrom(undefined, ...Object.values(places)),
+    ahead: fc.array(fc.tuple(fc.nat(), fc.nat(), fc.nat(), fc.constantFrom(undefined, ...Object.values(places))), {
+      maxLength: 3,
+    }),
     topic: fc.constantFrom('', 't'),
     partition: fc.integer({ min: -1, max: 10 }),
   },
@@ -110,8 +114,8 @@ test('a state of format 1 is brought up to date, and its positions stay', async 
   const { state, store } = opened(dir.path);
   const [found] = store.load('e');
   assert.deepEqual(
-    [found?.path, found?.position, found?.rangeEnd, found?.ahead, found?.marker.bytes],
-    ['/a.log', 4, 4, [], 0],
+    [found?.path, found?.position, found?.rangeEnd, found?.place, found?.ahead, found?.marker.bytes],
+    ['/a.log', 4, 4, undefined, [], 0],
   );
   state.close();
 });

@@ -122,8 +122,8 @@ export interface Entry_LabelsEntry {
  *
  * A record is judged by all of its value, as it would be written: converted to UTF-8, and all lines of a multiline record. What was
  * too large to be one record is judged by its first part, and the rest goes, or does not, with it: that is the first `max_line_bytes`
- * of a longer line (less, when the topic takes no records of that size), or the lines before a multiline record became too large. A
- * line that `over_long: drop` drops is a loss, whatever the filter says.
+ * of a longer line, or the lines before a multiline record became too large. A line that only the topic is too small for goes, in
+ * pieces, whatever the filter says; one that `over_long: drop` drops is a loss.
  */
 export interface Filter {
   /** A regular expression (JavaScript's, with the flag `u`): only records that match go. Give this, `exclude`, or both. */

@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { tellLosses } from '../../../agent/collect/segment-losses.ts';
+import type { Loss } from '../../../agent/state/facts.ts';
+import { testFormat } from '../../support/formats.ts';
+import { TurnReader } from '../../support/read-lines.ts';
+import { tempDir } from '../../support/temp-dir.ts';
+
+test('a line that the filter kept goes in pieces when the topic does not take it whole, though its first piece lacks what was looked for', async () => {
+  await using dir = await tempDir();
+  const line = `${'x'.repeat(3_000)}ERROR${'y'.repeat(3_000)}`;
+  writeFileSync(dir.at('a.log'), `${line}\nnothing\n`);
+  using reader = new TurnReader(dir.at('a.log'), testFormat({ maxLineBytes: 100_000, filter: { include: 'ERROR' } }));
+  const [first] = await reader.read();
+  assert.equal(first?.segment.lines, 1);
+  reader.segments.length = 0;
+  reader.reader.returned.add((first as NonNullable<typeof first>).segment);
+  reader.lineBytesMax = 2_048;
+  await reader.read();
+  assert.equal(reader.records.map(({ value }) => value.toString()).join(''), line);
+});
+
+test('what the topic does not take is a loss of the bytes of its line, without those that the filter did not keep', async () => {
+  await using dir = await tempDir();
+  const before = 'not wanted\n'.repeat(5);
+  const after = 'nor this\n'.repeat(7);
+  writeFileSync(dir.at('a.log'), `${before}ERROR\n${after}`);
+  using reader = new TurnReader(dir.at('a.log'), testFormat({ filter: { include: 'ERROR' } }));
+  const [read] = await reader.read();
+  const losses: Loss[] = [];
+  const facts = { loss: (loss: Loss) => losses.push(loss), sealed: () => {} };
+  const segment = { ...(read as NonNullable<typeof read>).segment, generation: 'g', lines: 0, refused: true } as const;
+  tellLosses(facts, { entryUid: 'e', generation: 'g', path: '/a.log' }, segment);
+  assert.deepEqual(
+    losses.map(({ start, end, bytes, reason }) => [start, end, bytes, reason]),
+    [[0, before.length + 6, 6, 'too-large']],
+  );
+});

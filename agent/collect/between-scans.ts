@@ -3,6 +3,7 @@ import type { Clock } from '../../runtime/clock.ts';
 import { BusyFolders } from './busy-folders.ts';
 import type { Discovery, Hints } from './discovery.ts';
 import type { FileWatcher, WatchEvents } from './file-watcher.ts';
+import type { Folder } from './folder-walk.ts';
 import type { FoundFile } from './found-file.ts';
 import { HintQueue } from './hint-queue.ts';
 
@@ -89,9 +90,13 @@ export class BetweenScans {
     });
   }
 
-  #checkNames(path: string): void {
-    const read = this.#entry.discovery()?.folderAt(path);
-    const stats = statSync(path, { bigint: true, throwIfNoEntry: false });
-    if (stats?.ctimeNs !== read?.touchedNs) void this.#entry.scan();
+  #checkNames({ path, touchedNs }: Folder): void {
+    try {
+      const stats = statSync(path, { bigint: true, throwIfNoEntry: false });
+      if (stats?.ctimeNs === touchedNs) return;
+    } catch {
+      // The scan tells what is wrong with it.
+    }
+    void this.#entry.scan();
   }
 }

@@ -17,7 +17,7 @@ export interface BusyTools {
   busy: ReadonlyMap<string, unknown>;
   folderAt(path: string): Folder | undefined;
   /** Whether names may have come to the folder or gone since they were read; then a scan is due. */
-  checkNames(folder: string): void;
+  checkNames(folder: Folder): void;
   /** `grown`: it is the same file, and no smaller. */
   onChange(matched: MatchedPath, grown: boolean): void;
 }
@@ -64,7 +64,7 @@ export class BusyFolders {
   /** Returns by how many bytes its files have grown. */
   #lookIn(path: string, nowMs: number): number {
     const folder = this.#tools.folderAt(path);
-    if (!folder) return 0;
+    if (!folder?.local) return 0;
     const busy = this.#folders.get(path) ?? { hot: new Set(), changed: new Set(), allLookedMs: -ALL_MS };
     this.#folders.set(path, busy);
     const all = nowMs - busy.allLookedMs >= ALL_MS * Math.max(1, folder.matched.length / ALL_FILES);
@@ -79,7 +79,7 @@ export class BusyFolders {
     }
     if (!all) return grown;
     Object.assign(busy, { hot: busy.changed, changed: new Set(), allLookedMs: nowMs });
-    this.#tools.checkNames(path);
+    this.#tools.checkNames(folder);
     return grown;
   }
 }

@@ -1,4 +1,4 @@
-import type { CoveredRange, Reached } from '../state/checkpoint-store.ts';
+import type { CoveredRange, Reached } from '../state/reached.ts';
 
 /**
  * A position that only ever advances over what is there without a gap: ranges may be told in any order, as when two

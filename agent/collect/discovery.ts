@@ -23,6 +23,8 @@ export interface ScanRules {
   matches(path: string): boolean;
   /** Where to look, too, for files that have left their path. */
   folders?: readonly string[];
+  /** How many sources were tracked before the walk: what came since then it may not have seen. */
+  since?: number;
 }
 
 /** What gives hints between scans. Without it each scan looks at each file. */
@@ -36,6 +38,8 @@ const NO_HINTS: Hints = { watch: () => false, lost: () => true };
 /** Of files in a watched folder of which there was no hint each scan looks at one of so many: all of them in half a minute. */
 const SHARES = 6;
 const STATS_AT_ONCE = 32;
+/** Later than that no hint of a change comes. */
+const HINT_MS_MAX = 2_000;
 
 /**
  * Finds the files of one entry: the truth that watchers only hint at. Walks below the globs' bases, no deeper than the globs go. What it has
@@ -78,7 +82,7 @@ export class Discovery {
     };
     for (const [base, depth] of depths) {
       if (depth > 0) this.#walks.push(new FolderWalk(base, depth, rules, this.#paths));
-      else if (this.matches(base)) this.#single.push(new MatchedPath(base, false));
+      else if (this.matches(base)) this.#single.push(new MatchedPath(base, false, true));
     }
   }
 
@@ -123,25 +127,27 @@ export class Discovery {
   /** All files that match now. Rejects only when aborted. */
   async scan(signal: AbortSignal): Promise<ScanResult> {
     const scan = ++this.#scans;
+    const nowMs = this.#clock.nowMs();
     const quiet = !this.#hints.lost();
     const files: FoundFile[] = [];
     const errors: ScanResult['errors'] = [];
     const onError = (path: string, error: Error) => errors.push({ path, error });
     const later: MatchedPath[] = [];
     const slices = new Slices();
-    const onFolder = async ({ matched }: Folder, watched: boolean) => {
+    const onFolder = async (folder: Folder, watched: boolean) => {
+      const { matched } = folder;
       let share = scan % SHARES;
       for (const one of matched) {
         share = share === 0 ? SHARES - 1 : share - 1;
         if (one.scan === scan) continue;
         one.scan = scan;
         if (!one.local) later.push(one);
-        else if (watched && quiet && one.quiet && share !== 0) files.push(one.file as FoundFile);
-        else lookAtOnce(one, files, onError);
+        else if (watched && quiet && one.quiet && share !== 0 && !folder.silent) files.push(one.file as FoundFile);
+        else if (lookAtOnce(one, files, onError) && watched && quiet) folder.silent ||= isLongAgo(one, nowMs);
         if (slices.over) await slices.next();
       }
     };
-    const walk: Walk = { scan, mounts: fileSystems.refresh(), nowMs: this.#clock.nowMs(), signal, onFolder, onError };
+    const walk: Walk = { scan, mounts: fileSystems.refresh(), nowMs, signal, onFolder, onError };
     for (const each of this.#walks) await each.run(walk);
     for (const one of this.#single) if (this.#paths.get(one.path)?.scan !== scan) later.push(one);
     await this.#lookLater(later, { files, onError, signal });
@@ -165,30 +171,40 @@ export class Discovery {
         if (!one.file) return;
         files.push(one.file);
         // A link's folder does not tell what becomes of the file that it leads to.
-        this.#hints.watch(one.path, one.file.key, 'file');
+        if (one.link && !signal.aborted) this.#hints.watch(one.path, one.file.key, 'file');
       });
       await Promise.all(looked);
     }
-    for (const one of this.#single) await this.#watchFolderOf(one.path);
+    for (const one of this.#single) await this.#watchFolderOf(one.path, signal);
   }
 
   /** Which tells when the file comes, or is replaced. */
-  async #watchFolderOf(path: string): Promise<void> {
+  async #watchFolderOf(path: string, signal: AbortSignal): Promise<void> {
     const folder = dirname(path);
     try {
-      this.#hints.watch(folder, keyOf(await stat(folder, { bigint: true })), 'folder');
+      const key = keyOf(await stat(folder, { bigint: true }));
+      if (!signal.aborted) this.#hints.watch(folder, key, 'folder');
     } catch {
       // The look at the file itself tells what is wrong.
     }
   }
 }
 
-function lookAtOnce(one: MatchedPath, files: FoundFile[], onError: Walk['onError']): void {
+/** Whether it changed so long before that a hint would have come. */
+function isLongAgo({ file }: MatchedPath, nowMs: number): boolean {
+  return file !== undefined && nowMs - Number(file.touchedNs / 1_000_000n) > HINT_MS_MAX;
+}
+
+/** Returns whether it has changed without a hint. */
+function lookAtOnce(one: MatchedPath, files: FoundFile[], onError: Walk['onError']): boolean {
+  const { quiet, file } = one;
   try {
     one.lookAtOnce();
     if (one.file) files.push(one.file);
+    return quiet && one.file !== file;
   } catch (error) {
     onError(one.path, error as Error);
+    return false;
   }
 }
 

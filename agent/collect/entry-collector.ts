@@ -199,11 +199,12 @@ export class EntryCollector {
     const { signal } = this.#stop;
     if (!discovery || this.#invalid || signal.aborted) return;
     void this.#partitions.look(this.#entry.topic);
+    const since = this.#sources.added;
     const found = await discovery.scan(signal).catch(() => undefined);
     if (!found || signal.aborted || discovery !== this.#discovery) return;
     this.#between?.scanned();
     const start = (file: FoundFile) => this.#start(file);
-    const rules = { start, matches: (path: string) => discovery.matches(path), folders: discovery.bases };
+    const rules = { start, matches: (path: string) => discovery.matches(path), folders: discovery.bases, since };
     const errors = await this.#sources.reconcile(found, rules, signal);
     if (signal.aborted) return;
     const changed = !this.#scannedNow || [...errors.keys()].join() !== [...this.#fileErrors.keys()].join();

@@ -34,6 +34,7 @@ const local = new Set<number>();
 export async function openToRead(path: string, isLocal: boolean): Promise<number> {
   const fd = isLocal ? openSync(path, TO_READ) : await openLater(path, TO_READ);
   if (isLocal) local.add(fd);
+  else local.delete(fd);
   return fd;
 }
 
@@ -82,6 +83,7 @@ export async function readOn(
   const atOnce = Math.min(length, AT_ONCE_BYTES_MAX);
   const found = before.subarray(0, expected.length);
   const bytesRead = readvSync(fd, [found, buffer.subarray(0, atOnce)], position - found.length) - found.length;
+  if (bytesRead < 0 && fstatSync(fd).size >= position) throw new Error(`bytes before ${position} can't be read`);
   if (bytesRead < 0 || !found.equals(expected)) return undefined;
   if (bytesRead < atOnce || atOnce === length) return { bytesRead };
   const rest = await readLater(fd, buffer, atOnce, length - atOnce, position + atOnce).catch(() => NOTHING);

@@ -48,6 +48,8 @@ export class FileWatcher {
   readonly #queuedMax = queuedEventsMax();
   readonly #busyUntilMs = new Map<string, number>();
   #hintsBefore = 0;
+  /** What was queued for a folder that became busy is not counted. */
+  #uncounted = false;
   #windowHints = 0;
   #windowMs = 0;
 
@@ -101,8 +103,8 @@ export class FileWatcher {
    * comes.
    */
   lost(): boolean {
-    const lost = hints - this.#hintsBefore >= this.#queuedMax;
-    this.#hintsBefore = hints;
+    const lost = this.#uncounted || hints - this.#hintsBefore >= this.#queuedMax;
+    [this.#hintsBefore, this.#uncounted] = [hints, false];
     return lost;
   }
 
@@ -136,6 +138,7 @@ export class FileWatcher {
     if (!this.#events.mayBeBusy(path)) return;
     this.#drop(path);
     this.#busyUntilMs.set(path, nowMs + BUSY_MS);
+    this.#uncounted = true;
     this.#events.onBusy();
   }
 

@@ -31,6 +31,11 @@ export interface Walk {
 
 /** The names of one folder that matter, as they were when they were read. */
 export interface Folder {
+  path: string;
+  /** Its `fileKey`: a link may lead to another one by now. */
+  key: string;
+  /** Files in it have changed without a hint: all of them are asked by each scan. */
+  silent: boolean;
   /** When names last came to it or went (ctime), ns; 0: it may change again without a new time, or need not tell. */
   touchedNs: bigint;
   local: boolean;
@@ -80,6 +85,8 @@ export class FolderWalk {
       const stats = atOnce ? statSync(path, BIGINT) : await stat(path, BIGINT);
       if (!stats.isDirectory()) return;
       const local = atOnce || (await fileSystems.learn(path, stats.dev));
+      // What was stopped meanwhile would never let go of it.
+      walk.signal.throwIfAborted();
       // Before the names are read: what comes meanwhile is told.
       const watched = this.#rules.watch(path, keyOf(stats), 'folder');
       const folder = await this.#namesOf(path, { former, stats, local, depth, walk });
@@ -91,7 +98,7 @@ export class FolderWalk {
     } catch (error) {
       walk.signal.throwIfAborted();
       if (!isAbsent(error)) walk.onError(path, error as Error);
-      else if (path === this.base) await this.#watchAbove();
+      else if (path === this.base) await this.#watchAbove(walk.signal);
     }
   }
 
@@ -102,7 +109,9 @@ export class FolderWalk {
     const { former, stats, local, depth, walk } = now;
     const touchedNs = local ? stampOf(stats.ctimeNs, walk.nowMs) : 0n;
     const { mounts, scan } = walk;
-    if (former && local && former.touchedNs !== 0n && former.touchedNs === stats.ctimeNs)
+    const key = keyOf(stats);
+    const same = former?.key === key;
+    if (same && local && former.touchedNs !== 0n && former.touchedNs === stats.ctimeNs)
       return Object.assign(former, { mounts, scan });
     const children = local ? readdirSync(path, NAMES) : await readdir(path, NAMES);
     const matched: MatchedPath[] = [];
@@ -111,33 +120,37 @@ export class FolderWalk {
       const at = join(path, child.name);
       const link = child.isSymbolicLink();
       if ((link || child.isFile()) && (this.#paths.has(at) || this.#rules.matches(at))) {
-        matched.push(this.#matchedAt(at, local && !link));
+        matched.push(this.#matchedAt(at, local && !link, link));
       }
       if (depth > 1 && (link || child.isDirectory()) && !this.#rules.excludes(at)) below.push({ path: at, link });
     }
     const present = new Set(matched);
     for (const gone of former?.matched ?? []) if (!present.has(gone)) this.#paths.delete(gone.path);
-    return { touchedNs, local, matched, below, mounts, scan };
+    const silent = same && former.silent;
+    return { path, key, silent, touchedNs, local, matched, below, mounts, scan };
   }
 
-  #matchedAt(path: string, local: boolean): MatchedPath {
+  #matchedAt(path: string, local: boolean, link: boolean): MatchedPath {
     let matched = this.#paths.get(path);
     if (!matched) {
-      matched = new MatchedPath(path, local);
+      matched = new MatchedPath(path, local, link);
       this.#paths.set(path, matched);
     }
     matched.stale = true;
-    matched.local = local;
+    [matched.local, matched.link] = [local, link];
     return matched;
   }
 
   /** Nothing is there yet: what leads to it tells when it comes. */
-  async #watchAbove(): Promise<void> {
+  async #watchAbove(signal: AbortSignal): Promise<void> {
     for (let at = dirname(this.base); ; at = dirname(at)) {
       try {
-        this.#rules.watch(at, keyOf(await stat(at, BIGINT)), 'folder');
+        const key = keyOf(await stat(at, BIGINT));
+        signal.throwIfAborted();
+        this.#rules.watch(at, key, 'folder');
         return;
       } catch (error) {
+        signal.throwIfAborted();
         if (!isAbsent(error) || at === dirname(at)) return;
       }
     }

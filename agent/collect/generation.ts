@@ -1,4 +1,5 @@
-import type { Checkpoint, Reached } from '../state/checkpoint-store.ts';
+import type { Checkpoint } from '../state/checkpoint-store.ts';
+import type { Reached } from '../state/reached.ts';
 import type { Life } from './file-look.ts';
 import type { FoundFile } from './found-file.ts';
 import { birthOf } from './known-files.ts';

@@ -3,12 +3,15 @@ import type { FormatOf, Source } from './source.ts';
 
 /** So many sources keep theirs from one read to the next. */
 const KEPT = 2_048;
+/** How often those that are closed are let go of. */
+const SWEEP = 64;
 
 /** Makes the formats of an entry's sources when they are read. */
 export class LineFormats {
   readonly of: FormatOf;
   /** The one that was made first is the first. */
   readonly #made = new Set<Source>();
+  #times = 0;
 
   constructor(facts: FormatFacts) {
     let shared: SharedFormat | undefined;
@@ -22,6 +25,7 @@ export class LineFormats {
 
   #keep(source: Source): void {
     this.#made.add(source);
+    if (++this.#times % SWEEP === 0) for (const one of this.#made) if (one.state === 'CLOSED') this.#made.delete(one);
     const [first] = this.#made;
     if (!first || this.#made.size <= KEPT) return;
     this.#made.delete(first);

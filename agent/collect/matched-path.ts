@@ -13,6 +13,8 @@ export class MatchedPath {
   readonly path: string;
   /** Its folder is on a local file system, and it was no link when the folder's names were read. */
   local: boolean;
+  /** It may be a link. */
+  link: boolean;
   file: FoundFile | undefined;
   /** Something may have happened since. */
   stale = true;
@@ -21,9 +23,10 @@ export class MatchedPath {
   /** The file has another name, by which it may be written without a hint. */
   #named = false;
 
-  constructor(path: string, local: boolean) {
+  constructor(path: string, local: boolean, link: boolean) {
     this.path = path;
     this.local = local;
+    this.link = link;
   }
 
   /** Whether it is as it was, unless a hint of it was lost. */

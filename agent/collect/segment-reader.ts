@@ -4,8 +4,8 @@ import { fitted, formerFormat, type LineFormat } from '../deliver/line-format.ts
 import { isPassedOver, type Place, places } from '../deliver/line-place.ts';
 import { checksumOf } from '../deliver/record-batch.ts';
 import { CHUNK_BYTES_MAX, type Workbench } from '../deliver/work-pool.ts';
-import { coveredBy, type Reached } from '../state/checkpoint-store.ts';
 import type { IntentSegment } from '../state/intent-store.ts';
+import { coveredBy, type Reached } from '../state/reached.ts';
 import { gapsIn } from './contiguous-position.ts';
 import { isLocal, readAt, readOn } from './file-io.ts';
 import { charsetOfFile, placeAt } from './line-starts.ts';

@@ -2,6 +2,7 @@ import { fstatSync } from 'node:fs';
 import type { Clock } from '../../runtime/clock.ts';
 import { errorCode } from '../../runtime/errors.ts';
 import { BudgetError, type FileBudget, type Holder } from './file-budget.ts';
+import { isLocal } from './file-io.ts';
 import { fileKey } from './found-file.ts';
 import { NOT_OPEN, type Source } from './source.ts';
 
@@ -153,9 +154,14 @@ function mayClose({ fd, state, busy, settled, unlinked }: Source): boolean {
   return fd !== NOT_OPEN && (state === 'READING' || state === 'PAUSED') && settled && !busy && !unlinked;
 }
 
-/** All that it has is in Kafka: as the open file itself says, for a look may be seconds ago. */
+/** All that it has is in Kafka: as the open file itself says, for a look may be seconds ago. One that may hang, or fails, is not asked to make room. */
 function isIdle(source: Source): boolean {
-  if (!mayClose(source) || !source.complete) return false;
-  const { size, nlink } = fstatSync(source.fd);
-  return size <= source.readPosition && nlink > 0;
+  if (!mayClose(source) || !source.complete || !isLocal(source.fd)) return false;
+  try {
+    const { size, nlink } = fstatSync(source.fd);
+    return size <= source.readPosition && nlink > 0;
+  } catch {
+    // The next look tells what is wrong with it.
+    return false;
+  }
 }

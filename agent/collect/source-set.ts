@@ -1,11 +1,13 @@
+import { stat } from 'node:fs/promises';
 import { errorText } from '../../runtime/errors.ts';
 import { Slices } from '../../runtime/slices.ts';
 import { isOver } from '../state/checkpoint-store.ts';
+import { Departures } from './departures.ts';
 import { isHidden, type ScanResult, type ScanRules, type StartRule } from './discovery.ts';
 import { Endings } from './endings.ts';
 import { BudgetError } from './file-budget.ts';
 import { hasChanged } from './file-look.ts';
-import type { FoundFile } from './found-file.ts';
+import { type FoundFile, keyOf } from './found-file.ts';
 import { KnownFiles } from './known-files.ts';
 import { Pins } from './pins.ts';
 import { Recogniser } from './recogniser.ts';
@@ -16,9 +18,6 @@ import type { SourceSetTools } from './source-set-tools.ts';
 import { TrackedSources } from './tracked-sources.ts';
 import { VanishedFiles } from './vanished-files.ts';
 
-/** How long a file that has left its path is kept open after it last grew, for writers that have not noticed. */
-export const RENAMED_GRACE_MS = 5 * 60_000;
-const UNLINKED_GRACE_MS = 5_000;
 /** How many complete files that are not there any more are known, in case that they come back. */
 const COMPLETE_KNOWN_MAX = 1_000;
 
@@ -32,9 +31,8 @@ export class SourceSet {
   readonly #tracked: TrackedSources;
   readonly #recogniser: Recogniser;
   readonly #vanished: VanishedFiles;
-  /** Paused, for the entry did not mean them when they were last looked at. */
-  readonly #unwanted = new Set<Source>();
   readonly #pins: Pins;
+  readonly #departures: Departures;
   /** Whether some files could not be opened in the last scan, for too many are open. */
   waiting = false;
 
@@ -52,6 +50,7 @@ export class SourceSet {
       this.#tracked.remove(source);
       endings.end(source, 'budget', false);
     });
+    this.#departures = new Departures(tools, { tracked: this.#tracked, endings, known, pins: this.#pins });
     this.#recogniser = new Recogniser(tools, { tracked: this.#tracked, files, endings, known });
     this.#vanished = new VanishedFiles(tools, { tracked: this.#tracked, known, recogniser: this.#recogniser });
     this.#tracked.restoreEnded(checkpoints);
@@ -59,6 +58,11 @@ export class SourceSet {
 
   [Symbol.iterator](): Iterator<Source> {
     return this.#tracked[Symbol.iterator]();
+  }
+
+  /** How many there were so far. */
+  get added(): number {
+    return this.#tracked.added;
   }
 
   /** Nothing is on its way, of generations either that are no more. */
@@ -69,7 +73,6 @@ export class SourceSet {
 
   /** Takes in what a scan found, and looks at each source; returns the errors by path. Stops early when `signal` is aborted. */
   async reconcile(found: ScanResult, rules: ScanRules, signal: AbortSignal): Promise<Map<string, string>> {
-    const { added } = this.#tracked;
     const scan = beginScan(found, rules, signal);
     this.#files.scanBegins();
     const unmet = this.#findPresent(scan);
@@ -85,10 +88,11 @@ export class SourceSet {
     if (signal.aborted) return scan.errors;
     this.waiting = scan.waiting;
     for (const source of this.#tracked) {
-      if (scan.present.has(source)) this.#sealIfRotated(source);
-      else if (!rules.matches(source.path)) this.#isUnwanted(source);
+      if (scan.present.has(source)) this.#departures.sealIfRotated(source);
+      else if (!rules.matches(source.path)) this.#departures.notWanted(source);
       // What can't be looked at may still be there, and what a hint has brought meanwhile is.
-      else if (!isHidden(source.path, found) && source.order <= added) this.#leftItsPath(source);
+      else if (!isHidden(source.path, found) && source.order <= (rules.since ?? this.#tracked.added))
+        this.#departures.leftItsPath(source);
     }
     this.#endings.conclude(ended);
     this.#tools.budget.keepWithin();
@@ -132,7 +136,12 @@ export class SourceSet {
     const others: FoundFile[] = [];
     for (const file of found.files) {
       const source = this.#tracked.at(file.path);
-      if (source && isWhereItWas(source, file) && source.sealed === this.#tools.once && !this.#unwanted.has(source))
+      if (
+        source &&
+        isWhereItWas(source, file) &&
+        source.sealed === this.#tools.once &&
+        !this.#departures.isUnwanted(source)
+      )
         present.met(source, file);
       else others.push(file);
     }
@@ -146,6 +155,7 @@ export class SourceSet {
       if (slices.over) await slices.next();
       if (scan.signal.aborted) return;
       try {
+        if (await this.#isOutdated(file, scan)) continue;
         const source = await this.#recogniser.sourceOf(file, scan.rules.start);
         if (!source || scan.present.has(source)) continue;
         // One with several names keeps the one that it has.
@@ -157,6 +167,16 @@ export class SourceSet {
         scan.errors.set(file.path, errorText(error));
       }
     }
+  }
+
+  /** Whether the path has another file by now than the walk has seen there; hints have met it, or will. */
+  async #isOutdated(file: FoundFile, { present }: Scan): Promise<boolean> {
+    const known = [this.#tracked.at(file.path), this.#tracked.of(file)].filter((source) => source !== undefined);
+    if (known.length === 0) return false;
+    const now = await stat(file.path, { bigint: true }).catch(() => undefined);
+    if (now && keyOf(now) === file.key) return false;
+    for (const source of known) present.met(source, file);
+    return true;
   }
 
   /** Looks at what has changed, and at what no path leads to. */
@@ -177,72 +197,7 @@ export class SourceSet {
     const wasAway = source.state === 'DRAINING';
     if (wasAway) source.state = 'READING';
     if (wasAway || source.phase !== 'rotated') source.sealed = this.#tools.once;
-    if (this.#unwanted.delete(source)) this.#direct(source);
-    this.#pins.remove(source);
+    if (this.#departures.cameBack(source)) this.#direct(source);
     this.#tracked.moved(source, path);
-  }
-
-  /** Renamed, and another file has its place: it is complete when it has not grown for long. */
-  #sealIfRotated(source: Source): void {
-    const successor = this.#tracked.at(source.formerPath);
-    if (source.phase === 'live' && successor && successor !== source) {
-      source.phase = 'rotated';
-      this.#tools.store.put(source.checkpoint);
-    }
-    if (source.phase !== 'rotated' || source.state !== 'READING') return;
-    this.#sealAfter(source, RENAMED_GRACE_MS);
-  }
-
-  /** Renamed away or deleted: read on until nothing more comes, then let it go. */
-  #leftItsPath(source: Source): void {
-    if (source.state === 'READING') {
-      source.state = 'DRAINING';
-      source.lastGrowthMs = this.#tools.clock.monotonicMs();
-      this.#tools.onStateChange();
-    }
-    if (source.state !== 'DRAINING') return;
-    if (source.unlinked) this.#pins.add(source);
-    // Those that no path of the entry's leads to stay open: when there may be no more open files, not for long.
-    const brief = source.unlinked || this.#tools.budget.crowded;
-    this.#sealAfter(source, brief ? UNLINKED_GRACE_MS : RENAMED_GRACE_MS);
-  }
-
-  /** Seals it when it has not grown for so long, and lets it go when all of it is in Kafka. */
-  #sealAfter(source: Source, graceMs: number): void {
-    if (this.#tools.clock.monotonicMs() - source.lastGrowthMs < graceMs) {
-      source.sealed = this.#tools.once;
-    } else if (!source.sealed) {
-      source.sealed = true;
-      source.wake();
-    } else if (source.complete) {
-      this.#endings.sealed(source);
-      // It is known for as long as it is there, lest it is read again.
-      this.#letGo(source, source.phase === 'rotated' && source.state === 'READING' ? 'sealed' : 'away');
-    }
-  }
-
-  /** The entry does not mean it any more: what was read is delivered, and no more is read. */
-  #isUnwanted(source: Source): void {
-    source.pause();
-    this.#unwanted.add(source);
-    if (source.settled) this.#letGo(source, source.phase);
-  }
-
-  /** Closes the file. A deleted one is forgotten; another may come back, and goes on from where it was. */
-  #letGo(source: Source, phase: Source['phase']): void {
-    source.phase = phase;
-    const { checkpoint } = source;
-    this.#pins.remove(source);
-    this.#unwanted.delete(source);
-    this.#tracked.remove(source);
-    if (source.unlinked && source.complete) {
-      this.#tools.store.remove(checkpoint.entryUid, checkpoint.generation);
-    } else if (source.unlinked) {
-      this.#endings.end(source, 'unassigned', true);
-    } else {
-      this.#known.add(checkpoint);
-      this.#tools.store.put(checkpoint);
-    }
-    this.#tools.onStateChange();
   }
 }

@@ -131,6 +131,7 @@ export class TrackedSources {
   remove(source: Source): void {
     this.#files.close(source);
     source.state = 'CLOSED';
+    source.rest();
     this.#sources.delete(source.generation);
     this.#moved.delete(source);
     if (this.of(source) === source) this.#byFile.delete(fileKey(source));
@@ -144,7 +145,8 @@ export class TrackedSources {
     try {
       const { clock, store } = this.#tools;
       const seen = await source.look(clock.monotonicMs(), clock.nowMs());
-      if (seen === 'truncated') this.#truncated(source);
+      const next = seen === 'truncated' ? this.#truncated(source) : undefined;
+      if (next) await this.look(next);
       else if (seen === 'compressed') this.#compressed(source);
       else if (seen === 'learned' && !isClosed(source)) {
         store.put(source.checkpoint);
@@ -191,16 +193,18 @@ export class TrackedSources {
   }
 
   /** The same file, another life: it begins anew, through the same descriptor. */
-  #truncated(source: Source): void {
-    if (isClosed(source) || !this.#sources.delete(source.generation)) return;
+  #truncated(source: Source): Source | undefined {
+    if (isClosed(source) || !this.#sources.delete(source.generation)) return undefined;
     const { path, generation, size, position } = source;
     const unread = Math.max(0, size - position);
     this.#tools.logger.info('a file was truncated', { path, generation, unread });
     const fd = this.#files.leave(source);
+    source.rest();
     this.#endings.end(source, 'truncated', true);
-    const state = source.unlinked ? 'DRAINING' : 'READING';
-    this.track(fd, this.mint(source), 0).state = state;
+    const next = this.track(fd, this.mint(source), 0);
+    if (source.unlinked && next.state === 'READING') next.state = 'DRAINING';
     this.#tools.onStateChange();
+    return next;
   }
 
   /** It was met while it had no bytes. */

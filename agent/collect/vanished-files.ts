@@ -1,6 +1,7 @@
 import { dirname } from 'node:path';
 import { errorText } from '../../runtime/errors.ts';
 import type { Checkpoint } from '../state/checkpoint-store.ts';
+import { RENAMED_GRACE_MS } from './departures.ts';
 import { isHidden } from './discovery.ts';
 import { fileKey, isAtOrBelow } from './found-file.ts';
 import type { KnownFiles } from './known-files.ts';
@@ -8,7 +9,6 @@ import { findMoved, isMounted } from './missing-files.ts';
 import type { Recogniser } from './recogniser.ts';
 import type { Scan } from './scan.ts';
 import { NOT_OPEN } from './source.ts';
-import { RENAMED_GRACE_MS } from './source-set.ts';
 import type { SourceSetTools } from './source-set-tools.ts';
 import type { TrackedSources } from './tracked-sources.ts';
 
@@ -18,6 +18,8 @@ export class VanishedFiles {
   readonly #tracked: TrackedSources;
   readonly #known: KnownFiles;
   readonly #recogniser: Recogniser;
+  /** Not found by the last scan. One scan may miss a file that moves from where it has not been yet to where it was. */
+  #missed = new Set<string>();
   /** They may be on a file system that is not mounted; told once. */
   readonly #unmounted = new Set<string>();
 
@@ -34,13 +36,18 @@ export class VanishedFiles {
     const missing = [...this.#known].filter(
       (one) => (one.phase === 'live' || one.phase === 'rotated') && isMissing(one, scan),
     );
+    const before = this.#missed;
+    this.#missed = new Set();
     if (missing.length === 0) return;
     const moved = await findMoved(missing, scan.rules.folders ?? []);
     for (const checkpoint of missing) {
       if (scan.signal.aborted) return;
+      const { generation } = checkpoint;
       const foundAt = moved.get(checkpoint);
       if (foundAt) await this.#foundElsewhere(checkpoint, foundAt, scan);
-      else await this.#nowhere(checkpoint, scan, certain.has(checkpoint.generation));
+      else if (before.has(generation) || this.#tools.once)
+        await this.#nowhere(checkpoint, scan, certain.has(generation));
+      else this.#missed.add(generation);
     }
   }
 

@@ -34,7 +34,7 @@ export interface Cut {
 export interface Encoded {
   /** Bytes of the chunk that are done with. */
   consumed: number;
-  /** Where the bytes of the last record written here begin; undefined when the kernel wrote it, or there is none. */
+  /** Where the bytes of the last record begin, when there is a filter: what it does not keep may lie before them in the record's range. */
   lastAt: number | undefined;
   /** The end of the last record's range. */
   rangeEnd: number;
@@ -143,7 +143,6 @@ export class LineEncoder {
     this.#countCut();
     this.#records += written;
     this.#end = kernel.reached;
-    this.#lastAt = undefined;
     this.#took(this.#end, places.lineStart);
     this.#writer.goOn(this.#position + this.#end);
   }
@@ -171,7 +170,7 @@ export class LineEncoder {
     if (this.#full) return false;
     this.#countCut();
     this.#records++;
-    this.#lastAt = this.#position + this.#at;
+    if (this.#format.filter) this.#lastAt = this.#position + this.#at;
     this.#end = finder.next;
     this.#took(finder.next, finder.after);
     return true;

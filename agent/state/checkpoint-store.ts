@@ -2,27 +2,8 @@ import type { SQLOutputValue, StatementSync } from 'node:sqlite';
 import { EMPTY_HEAD, EMPTY_MARKER, type FileHead, type FileMarker } from '../collect/file-head.ts';
 import type { FoundFile } from '../collect/found-file.ts';
 import type { Place } from '../deliver/line-place.ts';
-import type { IntentSegment } from './intent-store.ts';
+import { aheadFrom, type Reached } from './reached.ts';
 import type { StateDatabase, StatePart } from './state-database.ts';
-
-/** Bytes `[start, end)` of a generation that Kafka has, or that are in no record; the rest as at `end` in `Reached`. */
-export type CoveredRange = readonly [start: number, end: number, rangeEnd: number, place?: Place | undefined];
-
-/** How far Kafka has a generation. */
-export interface Reached {
-  /** Kafka has every line before it. */
-  position: number;
-  /** Where the last record before `position` ends, and the range of the next one begins. */
-  rangeEnd: number;
-  /** What `position` is in the middle of; undefined: only the file tells, as far as it can. */
-  place: Place | undefined;
-  /** What Kafka has beyond `position`, in order. */
-  ahead: readonly CoveredRange[];
-}
-
-export function coveredBy({ start, end, rangeEnd, place }: IntentSegment): CoveredRange {
-  return [start, end, rangeEnd, place];
-}
 
 /**
  * `live`: it may grow. `away`: it has left the entry's paths and was complete, and is known lest it comes back. `rotated`: another file has its place, so it will be complete when it has not grown for long. `sealed`: it is
@@ -243,10 +224,4 @@ function fromRow(row: Record<string, SQLOutputValue>): Checkpoint {
     topic: String(row['topic']),
     partition: Number(row['partition']),
   };
-}
-
-/** Format 3 had no end of the last record, format 4 no place. */
-function aheadFrom(json: string): CoveredRange[] {
-  const ranges = JSON.parse(json) as [number, number, number?, (Place | null)?][];
-  return ranges.map(([start, end, rangeEnd = end, place]) => [start, end, rangeEnd, place ?? undefined]);
 }

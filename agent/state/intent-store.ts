@@ -28,7 +28,7 @@ export interface IntentSegment {
   checksum: number;
   /** How the lines were encoded, JSON. */
   format: string;
-  /** Where the bytes of its last record begin. Never kept. */
+  /** Where the bytes of its last record begin, when there is a filter. Never kept. */
   lastAt?: number | undefined;
   /** How many records the entry's filter did not keep. Never kept. */
   filtered?: number;

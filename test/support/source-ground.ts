@@ -46,6 +46,8 @@ export class Ground {
   /** Long before any file was changed: no stamp is old enough to be believed. */
   wallMs = 0;
   wanted = (_path: string) => true;
+  /** As an entry that is. */
+  paused = false;
 
   constructor(dir: TempDir, options: GroundOptions = {}) {
     const { filesMax = 100, pinnedBytesMax, once = false, start = () => 'beginning', format } = options;
@@ -60,7 +62,8 @@ export class Ground {
     const former = new FormerBatches([], { store, facts, pool: new WorkPool(1), budget, logger });
     const tools = { clock, logger, store, facts, former, budget, once };
     this.set = new SourceSet('e', { ...tools, onDelivered: () => {}, onStateChange: () => {} }, (source) => {
-      if (source.state === 'PAUSED') source.resume();
+      if (this.paused) source.pause();
+      else if (source.state === 'PAUSED') source.resume();
       source.assign(nowhere, () => testFormat(format));
     });
   }
@@ -72,8 +75,9 @@ export class Ground {
     return this.takeIn({ files, errors: unreadable.map((path) => ({ path, error: new Error('EACCES') })) }, paths);
   }
 
-  takeIn(found: ScanResult, folders: readonly string[] = []): Promise<Map<string, string>> {
-    const rules = { start: this.#start, matches: (path: string) => this.wanted(path), folders };
+  /** `since`: what the set had `added` before the walk. */
+  takeIn(found: ScanResult, folders: readonly string[] = [], since = this.set.added): Promise<Map<string, string>> {
+    const rules = { start: this.#start, matches: (path: string) => this.wanted(path), folders, since };
     return this.set.reconcile(found, rules, signal);
   }
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { appendFileSync, mkdirSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { BetweenScans, type Hinted } from '../../../agent/collect/between-scans.ts';
 import { Discovery } from '../../../agent/collect/discovery.ts';
@@ -118,4 +118,22 @@ test('a folder that comes later is watched from then on, and one that is made ag
     rmSync(dir.at('logs'), { recursive: true });
     await follower.scan();
   }
+});
+
+test('a busy folder that can not be looked at any more is a matter for the scan, and nothing ends of it', async () => {
+  await using dir = await tempDir();
+  mkdirSync(dir.at('app', 'logs'), { recursive: true });
+  const names = ['a.log', 'b.log'].map((name) => dir.at('app', 'logs', name)) as [string, string];
+  for (const name of names) writeFileSync(name, '');
+  using follower = new Follower(dir.at('app', 'logs', '*.log'));
+  await follower.scan();
+  await eventually(() => {
+    for (let write = 0; write < MANY; write++) appendFileSync(names[write % 2] as string, 'x\n');
+    assert.equal(follower.between.busy.size, 1);
+  });
+  const { scans } = follower;
+  renameSync(dir.at('app'), dir.at('other'));
+  // A link that leads to itself: ELOOP.
+  symlinkSync('app', dir.at('app'));
+  await eventually(() => assert.ok(follower.scans > scans));
 });

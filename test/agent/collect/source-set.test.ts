@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
-import { appendFile, rename, stat, truncate, unlink, writeFile } from 'node:fs/promises';
+import { existsSync, renameSync } from 'node:fs';
+import { appendFile, mkdir, rename, stat, truncate, unlink, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { test } from 'node:test';
+import { Discovery } from '../../../agent/collect/discovery.ts';
 import { type FoundFile, foundFile } from '../../../agent/collect/found-file.ts';
 import type { Source } from '../../../agent/collect/source.ts';
 import type { Segment } from '../../../agent/deliver/route.ts';
@@ -214,5 +216,97 @@ test('files beyond the limit are told while those before them have unread lines,
     on.sources.map(({ path, position }) => [path, position]),
     paths.map((path) => [path, 4]),
   );
+  on.close();
+});
+
+test('a truncation that a read has seen is read on without another hint', async () => {
+  await using dir = await tempDir();
+  const { on, file, source } = await begunLocally(dir, 'one\ntwo\n');
+  await writeFile(file, 'new\n');
+  assert.equal(on.set.readOn(file), true);
+  await on.deliverOf(source);
+  await eventually(() => assert.deepEqual([on.at(file) === source, on.at(file).size], [false, 4]));
+  on.close();
+});
+
+test('a paused file that is truncated stays paused', async () => {
+  await using dir = await tempDir();
+  const { on, file, source } = await begun(dir, 'one\ntwo\n');
+  on.paused = true;
+  source.pause();
+  await writeFile(file, 'new\n');
+  for (let scan = 0; scan < 2; scan++) await on.scan([file]);
+  assert.deepEqual([on.at(file) === source, on.at(file).state], [false, 'PAUSED']);
+  on.close();
+});
+
+test('a scan that was on its way when a file was rotated does not undo what hints have met since', async () => {
+  await using dir = await tempDir();
+  const { on, file, source } = await begunLocally(dir, 'one\ntwo\n');
+  const since = on.set.added;
+  const discovery = new Discovery({ paths: [dir.at('*.log*')], exclude: [] });
+  on.wanted = (path) => discovery.matches(path);
+  const found = await discovery.scan(new AbortController().signal);
+  await rename(file, `${file}.1`);
+  await writeFile(file, 'new\n');
+  for (const path of [file, `${file}.1`]) await on.hint(path);
+  await on.takeIn(found, discovery.bases, since);
+  assert.equal(on.at(`${file}.1`), source);
+  assert.equal(on.at(file).state, 'READING');
+  await on.deliver();
+  await appendFile(file, 'more\n');
+  assert.equal(on.set.readOn(file), true);
+  await on.deliver();
+  assert.deepEqual(on.allLines, ['more', 'new', 'one', 'two']);
+  on.close();
+});
+
+test('a file that moves while a scan is on its way, so that it meets it nowhere, is neither lost nor read again', async () => {
+  await using dir = await tempDir();
+  const glob = dir.at('logs', '**', '*.log');
+  for (const folder of ['a', 'b']) await mkdir(dir.at('logs', folder), { recursive: true });
+  for (const folder of ['a', 'b']) await writeFile(dir.at('logs', folder, 'y.log'), `${folder}\n`);
+  await writeFile(dir.at('logs', 'b', 'x.log'), 'one\ntwo\n');
+  const former = new Ground(dir);
+  await former.find(glob);
+  await former.deliver();
+  former.kill();
+  const on = new Ground(dir);
+  // Between the walk of one folder and of the other, whichever comes first.
+  const folders: string[] = [];
+  const watch = (path: string) => {
+    folders.push(path);
+    const other = path.endsWith('/b') ? 'a' : 'b';
+    const from = dir.at('logs', path.endsWith('/b') ? 'b' : 'a', 'x.log');
+    if (folders.length === 3 && existsSync(from)) renameSync(from, dir.at('logs', other, 'x.log'));
+    return false;
+  };
+  const discovery = new Discovery({ paths: [glob], exclude: [] }, { watch, lost: () => true });
+  on.wanted = (path) => discovery.matches(path);
+  for (let scan = 0; scan < 3; scan++)
+    await on.takeIn(await discovery.scan(new AbortController().signal), discovery.bases);
+  await on.deliver();
+  assert.deepEqual([on.losses, on.allLines], [[], []]);
+  on.close();
+});
+
+test('an open file that can not be asked whether it has grown keeps no other from being opened', async () => {
+  await using dir = await tempDir();
+  const on = new Ground(dir, { filesMax: 2 });
+  for (const name of ['a.log', 'b.log']) await writeFile(dir.at(name), 'one\n');
+  await on.find(dir.at('*.log'));
+  await on.deliver();
+  // Its fstat fails, as that of a file whose server has forgotten it.
+  const lost = on.at(dir.at('a.log'));
+  const { fd } = lost;
+  lost.fd = 1_000_000;
+  await writeFile(dir.at('c.log'), 'new\n');
+  for (let scan = 0; scan < 2; scan++) {
+    on.nowMs += 60_000;
+    await on.find(dir.at('*.log'));
+  }
+  await on.deliverOf(on.at(dir.at('c.log')));
+  assert.deepEqual(on.lines.get(on.at(dir.at('c.log')).generation), ['new']);
+  lost.fd = fd;
   on.close();
 });

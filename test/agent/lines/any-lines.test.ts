@@ -7,7 +7,7 @@ import { charsetOfFile } from '../../../agent/collect/line-starts.ts';
 import { SegmentReader } from '../../../agent/collect/segment-reader.ts';
 import type { FilterFacts } from '../../../agent/deliver/line-filter.ts';
 import type { FormatFacts } from '../../../agent/deliver/line-format.ts';
-import { coveredBy } from '../../../agent/state/checkpoint-store.ts';
+import { coveredBy } from '../../../agent/state/reached.ts';
 import type { Encoding } from '../../../proto/rules/line-words.ts';
 import { testFormat } from '../../support/formats.ts';
 import { type Character, type Expected, expectedRecords } from '../../support/line-oracle.ts';

@@ -48,8 +48,6 @@ export class FileWatcher {
   readonly #queuedMax = queuedEventsMax();
   readonly #busyUntilMs = new Map<string, number>();
   #hintsBefore = 0;
-  /** What was queued for a folder that became busy is not counted. */
-  #uncounted = false;
   #windowHints = 0;
   #windowMs = 0;
 
@@ -103,8 +101,8 @@ export class FileWatcher {
    * comes.
    */
   lost(): boolean {
-    const lost = this.#uncounted || hints - this.#hintsBefore >= this.#queuedMax;
-    [this.#hintsBefore, this.#uncounted] = [hints, false];
+    const lost = hints - this.#hintsBefore >= this.#queuedMax;
+    this.#hintsBefore = hints;
     return lost;
   }
 
@@ -115,6 +113,7 @@ export class FileWatcher {
 
   #hint(path: string, kind: 'folder' | 'file', event: string, name: string | Buffer | null): void {
     hints++;
+    if (this.#busyUntilMs.has(path)) return;
     if (kind === 'folder') this.#count(path);
     const renamed = event === 'rename';
     // It may be the folder itself that has gone: it is watched anew by the next scan.
@@ -136,9 +135,9 @@ export class FileWatcher {
 
   #isBusy(path: string, nowMs: number): void {
     if (!this.#events.mayBeBusy(path)) return;
-    this.#drop(path);
+    // What is queued of it is counted: it may have made the queue overflow.
+    setImmediate(() => this.#drop(path));
     this.#busyUntilMs.set(path, nowMs + BUSY_MS);
-    this.#uncounted = true;
     this.#events.onBusy();
   }
 

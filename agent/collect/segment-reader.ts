@@ -6,6 +6,7 @@ import { checksumOf } from '../deliver/record-batch.ts';
 import { CHUNK_BYTES_MAX, type Workbench } from '../deliver/work-pool.ts';
 import type { IntentSegment } from '../state/intent-store.ts';
 import { type ContiguousPosition, gapsIn } from './contiguous-position.ts';
+import type { Tapped } from './entry-taps.ts';
 import { readAt } from './file-io.ts';
 import { charsetOfFile, placeAt } from './line-starts.ts';
 import { type ReturnedRange, ReturnedRanges } from './returned-ranges.ts';
@@ -18,7 +19,7 @@ const SKIP_BYTES_MAX = 64 * 1024 * 1024;
 const encoder = new LineEncoder();
 
 /** The file as its source knows it. */
-export interface FileNow {
+export interface FileNow extends Partial<Tapped> {
   /** Open. */
   fd: number;
   size: number;
@@ -122,6 +123,7 @@ export class SegmentReader {
     const checksum = checksumOf(chunk.subarray(0, encoded.consumed));
     const segment = segmentOf(from, encoded, { checksum, format: format.document });
     this.#took(again, start + encoded.consumed, encoded.rangeEnd, encoded.place);
+    if (file.events?.taps?.any && segment && !again) file.events.taps.read(file as Tapped, segment, records, before);
     if (encoded.records > 0) this.#rawPerEncoded = encoded.consumed / (records.length - before);
     const againInMs = encoded.open && waitMs ? waitMs : undefined;
     return {

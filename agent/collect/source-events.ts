@@ -1,4 +1,5 @@
 import type { IntentSegment } from '../state/intent-store.ts';
+import type { EntryTaps } from './entry-taps.ts';
 import type { Source } from './source.ts';
 
 /** Told by a source to whoever keeps it. */
@@ -11,6 +12,8 @@ export interface SourceEvents {
   reopen?(source: Source): Promise<boolean>;
   /** The file has something to read and is not open: it must be looked at first. */
   onUnopened?(source: Source): void;
+  /** Who looks on while lines are read. */
+  taps?: EntryTaps | undefined;
 }
 
 /** What a look found: `learned`: more is known of the file, for the checkpoint. */

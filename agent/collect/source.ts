@@ -34,7 +34,7 @@ export class Source extends Generation implements RouteSource {
   #rate: RateMeter | undefined;
   /** What is wrong with the file. */
   readonly errors: SourceErrors;
-  readonly #events: SourceEvents;
+  readonly events: SourceEvents;
   readonly #reader: SegmentReader;
   /** Made when the first line is read: thousands of sources have none to read. */
   #format: LineFormat | undefined;
@@ -70,7 +70,7 @@ export class Source extends Generation implements RouteSource {
     this.#reader = SegmentReader.of(this.#delivered, open);
     [this.#topic, this.#partition] = [checkpoint.topic, checkpoint.partition];
     this.size = Math.max(size, this.#reader.position);
-    [this.#clock, this.#events] = [clock, events];
+    [this.#clock, this.events] = [clock, events];
     this.errors = new SourceErrors(this, events);
   }
 
@@ -152,7 +152,7 @@ export class Source extends Generation implements RouteSource {
   async look(nowMs: number, wallMs = Number.POSITIVE_INFINITY): Promise<Seen> {
     this.#looks++;
     try {
-      if (this.fd === NOT_OPEN && !(await this.#events.reopen?.(this))) return 'same';
+      if (this.fd === NOT_OPEN && !(await this.events.reopen?.(this))) return 'same';
       // The file may grow and be read on while it is looked at: only what was read before is known to have been there.
       const at = { read: this.#reader.position, acknowledged: this.position };
       const seen = await lookAt(this.fd, this.life, at, wallMs);
@@ -188,7 +188,7 @@ export class Source extends Generation implements RouteSource {
   }
 
   async fill(bench: Workbench): Promise<Filled> {
-    if (this.fd === NOT_OPEN) this.#events.onUnopened?.(this);
+    if (this.fd === NOT_OPEN) this.events.onUnopened?.(this);
     if (this.fd === NOT_OPEN || this.#busy || !this.#formatOf) return NOTHING;
     this.#format ??= this.#formatOf(this, this.#assignedPath);
     const format = this.#format;
@@ -216,7 +216,7 @@ export class Source extends Generation implements RouteSource {
     this.#delivered.cover(segment.start, segment.end, segment.rangeEnd);
     this.#rate ??= new RateMeter();
     this.#rate.add(segment.end - segment.start, this.#clock.monotonicMs());
-    this.#events.onProgress(this, segment);
+    this.events.onProgress(this, segment);
   }
 
   returned(segment: IntentSegment): void {

@@ -45,6 +45,7 @@ export class TrackedSources {
       onStateChange: () => tools.onStateChange(),
       reopen: (source) => this.#files.reopen(source),
       onUnopened: (source) => void this.look(source),
+      taps: tools.taps,
     };
   }
 

@@ -15,12 +15,12 @@ export function logLevelAnswerer(
     back = new AbortController();
     const former = logger.level;
     logger.level = wanted;
-    logger.info('the log level was set', { level, former, forMs });
+    logger.info('the log level was set', { now: level, former, forMs });
     if (forMs > 0n)
       void clock.sleep(Number(forMs), back.signal).then(
         () => {
           logger.level = configured;
-          logger.info('the log level is as configured again', { level: configured });
+          logger.info('the log level is as configured again', { now: configured });
         },
         () => {},
       );

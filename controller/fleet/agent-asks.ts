@@ -6,8 +6,8 @@ import { invalidArgument } from '../api-error.ts';
 const ASKS_MAX = 8;
 /** Of all parts of one answer; of a tap's in a second. */
 const ANSWER_BYTES_MAX = { once: 8 * 1024 * 1024, second: 1024 * 1024 };
-/** Parts that nobody waits for: some are on their way when a question is cancelled. */
-const UNASKED_BYTES_MAX = 1024 * 1024;
+/** Parts that nobody waits for, in a second: of each question one may be on its way when it is given up. */
+const UNASKED_BYTES_MAX = 8 * 1024 * 1024;
 const SECOND_MS = 1_000;
 
 export type Question = Omit<Ask, 'id'>;
@@ -139,8 +139,11 @@ export class AgentAsks {
   /** Gives the question up when the agent is silent for too long. */
   async #watch(id: bigint, open: OpenAsk): Promise<void> {
     const { signal } = open.ended;
-    for (let leftMs = open.silenceMs; leftMs > 0; leftMs = open.deadlineMs - this.#clock.monotonicMs())
+    while (!signal.aborted) {
+      const leftMs = open.deadlineMs - this.#clock.monotonicMs();
+      if (leftMs <= 0) break;
       await this.#clock.sleep(leftMs, signal).catch(() => {});
+    }
     if (signal.aborted) return;
     this.#fail(id, 'CODE_DEADLINE_EXCEEDED', `the agent does not answer within ${open.silenceMs / 1000} s`);
   }

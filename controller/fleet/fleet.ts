@@ -110,8 +110,9 @@ export class Fleet {
 
   /** Every agent ever seen, and the controller that it is connected to; undefined for those that are not. */
   *whereabouts(): Generator<{ identity: AgentIdentity; controller: string | undefined }> {
+    for (const { identity } of this.#sessions.values()) yield { identity, controller: this.controllerId };
     for (const [agentId, { identity }] of this.#membership.records())
-      yield { identity, controller: this.#membership.presence(agentId)?.controller };
+      if (!this.#sessions.has(agentId)) yield { identity, controller: this.#membership.presence(agentId)?.controller };
   }
 
   get controllerId(): string {

@@ -17,12 +17,7 @@ import { createTopic, newTopic, readTopic } from '../support/topics.ts';
 /** What becomes of a question, by agent. */
 async function outcomes(stream: Stream): Promise<Record<string, string>> {
   const answers = (await allOf(stream)).filter(({ agent }) => agent !== '');
-  return Object.fromEntries(
-    answers.map(({ agent, error }) => [
-      agent,
-      error ? `${error.code}${process.env.SAY ? error.message : ''}` : 'answered',
-    ]),
-  );
+  return Object.fromEntries(answers.map(({ agent, error }) => [agent, error?.code ?? 'answered']));
 }
 
 const cli = ({ controller }: Pick<Ground, 'controller'>, ...args: string[]) =>

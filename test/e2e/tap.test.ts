@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { appendFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { promisify } from 'node:util';
 import { type Asking, readStream } from '../support/ask-streams.ts';
 import { rangeOf } from '../support/assemble.ts';
 import { startController } from '../support/controllers.ts';
@@ -9,6 +12,8 @@ import { acknowledged, agentOf, delivered, ground } from '../support/ground.ts';
 import { startWriter } from '../support/line-writer.ts';
 import { startProcess } from '../support/process.ts';
 import { countRecords, newTopic, readTopic } from '../support/topics.ts';
+
+const main = join(import.meta.dirname, '..', '..', 'cli', 'main.ts');
 
 test('a tap at any controller shows records of the topic as they are collected, of the agents chosen, and ends at ctrl-C', async () => {
   await using on = await ground();
@@ -35,6 +40,10 @@ test('a tap at any controller shows records of the topic as they are collected, 
   await eventually(() =>
     assert.match(plain.stdout(), new RegExp(`^web-1 ${dir.at('a.log')} line \\d*[02468] x*$`, 'm')),
   );
+  // Whoever has seen enough ends the command, and that is no failure.
+  const piped = `"$0" "$@" --no-prefix | head -n 3; test "\${PIPESTATUS[0]}" = 0`;
+  const { stdout } = await promisify(execFile)('bash', ['-c', piped, process.execPath, main, ...args]);
+  assert.match(stdout, /^(line \d*[02468] x*\n){3}$/);
   await writer.stop();
   for (const tap of [json, plain]) {
     await tap.kill('SIGINT');

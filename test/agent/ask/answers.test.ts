@@ -78,7 +78,6 @@ test('what an agent does not know, or fails at, is told in words; what nobody ex
 test('a question ends when its time is up, though nothing comes of it, and is answered no more when it is cancelled', async () => {
   const signals: AbortSignal[] = [];
   const { ask, next, answers } = answersOf({
-    // biome-ignore lint/correctness/useYield: it hangs.
     restart: async function* (_question, { signal }) {
       signals.push(signal);
       await new Promise(() => {});
@@ -107,7 +106,6 @@ test('a question ends when its time is up, though nothing comes of it, and is an
 test('more than eight questions at once are refused, those that hang count, and the next is taken when one is done', async () => {
   const ends: (() => void)[] = [];
   const { answers, ask, next } = answersOf({
-    // biome-ignore lint/correctness/useYield: it says nothing.
     restart: async function* () {
       await new Promise<void>((end) => ends.push(end));
     },

@@ -10,12 +10,13 @@ const able = { capabilities: ['restart', 'log_level'], version: '1.2.3' };
 
 /** Counts what is waited for. */
 function countingClock(): Clock & { sleeps: number } {
+  const { sleep } = systemClock;
   const clock = {
     ...systemClock,
     sleeps: 0,
     sleep: (ms: number, signal?: AbortSignal) => {
       clock.sleeps++;
-      return systemClock.sleep(ms, signal);
+      return sleep(ms, signal);
     },
   };
   return clock;

@@ -8,17 +8,27 @@ const SETTLE_SHARE = 0.7;
 
 /** Restarts an entry. Its open files stay open: a deleted one could not be opened again. */
 export function restartAnswerer(find: (name: string) => EntryCollector | undefined, clock: Clock): Answerer<'restart'> {
-  return async function* restart({ entry: name }, { deadlineMs }) {
-    const collector = find(name);
-    if (!collector) throw new QuestionError('CODE_NOT_FOUND', `${name} is not on this agent`);
-    if (collector.halted) throw new QuestionError('CODE_ABORTED', `${name} is being restarted already`);
-    const nowMs = clock.monotonicMs();
-    const settleMs = nowMs + (deadlineMs - nowMs) * SETTLE_SHARE;
+  /** Entries that are stopped: whoever asks meanwhile waits for the same start. */
+  const stopped = new Map<EntryCollector, Promise<void>>();
+  const restart = async (collector: EntryCollector, settleMs: number) => {
     collector.halt();
     // What a broken Kafka does not answer arrives, or is read again, whether the entry waits for it or not.
     while (!collector.settled && clock.monotonicMs() < settleMs) await clock.sleep(SETTLE_POLL_MS);
+    const { name } = collector.entry;
     if (find(name) !== collector) throw new QuestionError('CODE_ABORTED', `${name} was removed meanwhile`);
     collector.apply(collector.entry);
+  };
+  return async function* answer({ entry }, { deadlineMs }) {
+    const collector = find(entry);
+    if (!collector) throw new QuestionError('CODE_NOT_FOUND', `${entry} is not on this agent`);
+    const nowMs = clock.monotonicMs();
+    let started = stopped.get(collector);
+    if (!started) {
+      const settleMs = nowMs + (deadlineMs - nowMs) * SETTLE_SHARE;
+      started = restart(collector, settleMs).finally(() => stopped.delete(collector));
+      stopped.set(collector, started);
+    }
+    await started;
     await collector.scan();
     yield { $case: 'restart', value: { files: [...collector.sources].length } };
   };

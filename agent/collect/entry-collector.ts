@@ -130,11 +130,6 @@ export class EntryCollector {
     if (!this.#routed) void this.#partitions.seek(() => ({ entry: this.#entry, signal: this.#stop.signal }));
   }
 
-  /** It reads nothing until the next `apply`. */
-  get halted(): boolean {
-    return this.#stop.signal.aborted;
-  }
-
   get scanning(): boolean {
     return this.#scanning !== undefined;
   }

@@ -72,6 +72,22 @@ test('an agent that hangs is told to have no answer in time, and the others answ
   });
 });
 
+test('agents of a controller that hangs are told to be out of reach, and those of the others answer', async () => {
+  await using on = await ground();
+  const { dir, controller } = on;
+  await using other = await startController(on.etcd, on.prefix);
+  await using _well = agentOf(on, 'well');
+  await using far = agentOf({ ...on, controller: other }, 'far');
+  await far.logged('connected to the controller');
+  const entry = { paths: [dir.at('*.log')], topic: 't' };
+  const preview = () =>
+    outcomes(controller.api.stream('FleetService', 'PreviewEntry', { entry, watch_ms: 1, timeout_ms: 500 }));
+  const answered = { 'agents/well': 'answered', 'agents/far': 'answered' };
+  await eventually(async () => assert.deepEqual(await preview(), answered));
+  process.kill(other.process.pid, 'SIGSTOP');
+  assert.deepEqual(await preview(), { ...answered, 'agents/far': 'CODE_UNAVAILABLE' });
+});
+
 test('agents that can not answer, answer too much, or answer what nobody asks hurt themselves only', async () => {
   await using on = await ground();
   const { controller } = on;

@@ -100,10 +100,13 @@ export class Agent {
     }
     // gRPC is loaded only where there is a controller.
     const { ControllerLink } = await import('./link/controller-link.ts');
+    const { answerersOf } = await import('./ask/answerers.ts');
     const identity = agentIdentity(this.#config);
     const tls = loadTls(controller.tls, 'controller.tls');
     const options = { addresses: controller.addresses, tls, identity, reportIntervalMs };
-    const link = new ControllerLink(options, { clock: this.#clock, logger: this.#logger, collector, desired, cache });
+    const tools = { clock: this.#clock, logger: this.#logger, collector };
+    const answerers = answerersOf(this.#config, tools);
+    const link = new ControllerLink(options, { ...tools, desired, cache, answerers });
     const linked = link.run();
     await new Promise<void>((resolve) => {
       if (signal.aborted) resolve();

@@ -1,6 +1,7 @@
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { entryName } from '../proto/rules/names.ts';
 import { version } from '../runtime/version.ts';
+import { addQuestions, parseDuration } from './ask-program.ts';
 import { CliError, exitCodes } from './cli-error.ts';
 import { apply, namesIn } from './commands/apply.ts';
 import { describe } from './commands/describe.ts';
@@ -17,6 +18,8 @@ Examples:
   logfleet get agents -l env=prod -w    who collects it, and how it goes, as it changes
   logfleet describe agent web-17        every file of an agent: position, lag, last error
   logfleet delete entry nginx-access
+  logfleet preview -f entry.yaml        what an entry would collect, before it exists
+  logfleet tap entry nginx-access | grep -i error   lines as they are collected right now
   logfleet verify --topic nginx --kafka kafka-1:9092   proves that nothing is missing or there twice
 
 Exit codes: 0 done; 1 the controller refuses, there is no such thing, or verify has found something; 2 the command or
@@ -46,7 +49,7 @@ export function createProgram(write: Write): Command {
       new Option('--controller <host:port>', 'a controller').env('LOGFLEET_CONTROLLER').default('127.0.0.1:7070'),
     )
     .addOption(
-      new Option('--timeout <duration>', 'how long an answer may take').argParser(parseTimeout).default(10_000, '10s'),
+      new Option('--timeout <duration>', 'how long an answer may take').argParser(parseDuration).default(10_000, '10s'),
     )
     .addOption(new Option('--tls', 'use TLS (or LOGFLEET_TLS=true)').default(process.env['LOGFLEET_TLS'] === 'true'))
     .addOption(new Option('--ca-file <file>', 'authorities to trust').env('LOGFLEET_CA_FILE'))
@@ -57,6 +60,7 @@ export function createProgram(write: Write): Command {
     .exitOverride()
     .configureOutput({ writeOut: write });
   for (const add of [addApply, addGet, addDescribe, addDelete, addPause, addVerify]) add(program, write);
+  addQuestions(program, write, (body) => withApi(program, body));
   return program;
 }
 
@@ -165,10 +169,4 @@ function entriesOnly(words: readonly string[]): string[] {
   if (kind !== 'entry') throw new CliError(exitCodes.usage, 'only entries can be changed');
   if (names.length === 0) throw new CliError(exitCodes.usage, 'name the entries');
   return names;
-}
-
-function parseTimeout(text: string): number {
-  const match = /^(\d+(?:\.\d+)?)(ms|s|m)?$/.exec(text);
-  if (!match) throw new InvalidArgumentError('give a duration such as 10s.');
-  return Number(match[1]) * { ms: 1, s: 1000, m: 60_000 }[(match[2] ?? 's') as 'ms' | 's' | 'm'];
 }

@@ -7,6 +7,9 @@ export type ApiErrorCode =
   | 'ALREADY_EXISTS'
   | 'ABORTED'
   | 'RESOURCE_EXHAUSTED'
+  | 'DEADLINE_EXCEEDED'
+  | 'UNIMPLEMENTED'
+  | 'INTERNAL'
   | 'UNAVAILABLE';
 
 /** What a caller of the API is told: a canonical code, one sentence, and for INVALID_ARGUMENT every field that is wrong. */

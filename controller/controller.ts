@@ -10,6 +10,7 @@ import { EtcdMirror } from './etcd-mirror.ts';
 import { Fleet } from './fleet/fleet.ts';
 import { Membership } from './fleet/membership.ts';
 import { KafkaTopics } from './kafka-topics.ts';
+import { AgentQuestions } from './rpc/agent-questions.ts';
 import { AgentService } from './rpc/agent-service.ts';
 import { EntryService } from './rpc/entry-service.ts';
 import { FleetService } from './rpc/fleet-service.ts';
@@ -47,7 +48,7 @@ export class Controller {
     const services = {
       entries: new EntryService(store, topics, feed),
       agents: new AgentService(fleet, this.#clock),
-      fleet: new FleetService(fleet, peers, tools),
+      fleet: new FleetService(fleet, peers, new AgentQuestions({ fleet, peers, store, clock: this.#clock }), tools),
     };
     const server = new RpcServer(services, this.#logger);
     const address = await this.#listen(server);

@@ -13,9 +13,16 @@ export interface Logger {
   info(message: string, fields?: LogFields): void;
   warn(message: string, fields?: LogFields): void;
   error(message: string, fields?: LogFields): void;
-  /** A logger that adds `fields` to every line. */
+  /** A logger that adds `fields` to every line; it has this one's level. */
   child(fields: LogFields): Logger;
+  /** What is less is not written; may be set at any time. */
+  level: LogLevel;
+  /** The last lines that were written. */
+  recent(): readonly string[];
 }
+
+/** What is kept of the lines written, for a person who comes later. */
+const RECENT_BYTES_MAX = 256 * 1024;
 
 export interface LoggerOptions {
   level: LogLevel;
@@ -25,17 +32,46 @@ export interface LoggerOptions {
 }
 
 export function createLogger({ level, format, fields = {}, write = writeStderr }: LoggerOptions): Logger {
-  const least = logLevels.indexOf(level);
-  const render = format === 'json' ? renderJson : renderText;
+  const recent: string[] = [];
+  let kept = 0;
+  const keep = (line: string) => {
+    recent.push(line);
+    kept += line.length;
+    while (kept > RECENT_BYTES_MAX) kept -= recent.shift()?.length ?? kept;
+    write(line);
+  };
+  return loggerOf({
+    shared: { level, recent, write: keep },
+    render: format === 'json' ? renderJson : renderText,
+    fields,
+  });
+}
+
+interface LoggerParts {
+  /** The same for a logger and all its children. */
+  shared: { level: LogLevel; recent: readonly string[]; write(line: string): void };
+  render: typeof renderJson;
+  fields: LogFields;
+}
+
+function loggerOf({ shared, render, fields }: LoggerParts): Logger {
   const log = (at: LogLevel) => (message: string, more?: LogFields) => {
-    if (logLevels.indexOf(at) >= least) write(render(at, message, { ...fields, ...more }));
+    if (logLevels.indexOf(at) >= logLevels.indexOf(shared.level))
+      shared.write(render(at, message, { ...fields, ...more }));
   };
   return {
     debug: log('debug'),
     info: log('info'),
     warn: log('warn'),
     error: log('error'),
-    child: (more) => createLogger({ level, format, fields: { ...fields, ...more }, write }),
+    child: (more) => loggerOf({ shared, render, fields: { ...fields, ...more } }),
+    get level() {
+      return shared.level;
+    },
+    set level(level) {
+      shared.level = level;
+    },
+    recent: () => [...shared.recent],
   };
 }
 

@@ -124,13 +124,12 @@ export class Discovery {
     return this.matches(path) ? foundFile(path, await stat(path, { bigint: true })) : undefined;
   }
 
-  /** All files that match now. Rejects only when aborted. */
-  async scan(signal: AbortSignal): Promise<ScanResult> {
+  /** All files that match now. Rejects only when aborted; what it has found by then is in `result`. */
+  async scan(signal: AbortSignal, result: ScanResult = { files: [], errors: [] }): Promise<ScanResult> {
     const scan = ++this.#scans;
     const nowMs = this.#clock.nowMs();
     const quiet = !this.#hints.lost();
-    const files: FoundFile[] = [];
-    const errors: ScanResult['errors'] = [];
+    const { files, errors } = result;
     const onError = (path: string, error: Error) => errors.push({ path, error });
     const later: MatchedPath[] = [];
     const slices = new Slices();
@@ -144,14 +143,16 @@ export class Discovery {
         if (!one.local) later.push(one);
         else if (watched && quiet && one.quiet && share !== 0 && !folder.silent) files.push(one.file as FoundFile);
         else if (lookAtOnce(one, files, onError) && watched && quiet) folder.silent ||= isLongAgo(one, nowMs);
-        if (slices.over) await slices.next();
+        if (!slices.over) continue;
+        await slices.next();
+        signal.throwIfAborted();
       }
     };
     const walk: Walk = { scan, mounts: fileSystems.refresh(), nowMs, signal, onFolder, onError };
     for (const each of this.#walks) await each.run(walk);
     for (const one of this.#single) if (this.#paths.get(one.path)?.scan !== scan) later.push(one);
     await this.#lookLater(later, { files, onError, signal });
-    return { files, errors };
+    return result;
   }
 
   /** `**\/x/**` excludes everything below x: no need to go there. */

@@ -5,6 +5,7 @@ import type { Compression } from '../deliver/record-batch.ts';
 import type { Router } from '../deliver/router.ts';
 import { BetweenScans, type Hinted } from './between-scans.ts';
 import { Discovery } from './discovery.ts';
+import { EntryTaps } from './entry-taps.ts';
 import type { FileWatcher, WatchEvents } from './file-watcher.ts';
 import { formatFacts } from './format-facts.ts';
 import type { FoundFile } from './found-file.ts';
@@ -32,6 +33,8 @@ export interface CollectTools extends SourceSetTools {
 export class EntryCollector {
   readonly #tools: CollectTools;
   readonly #sources: SourceSet;
+  /** Who looks on while lines are read. */
+  readonly taps = new EntryTaps();
   #stop = new AbortController();
   #entry: Entry;
   #discovery: Discovery | undefined;
@@ -58,7 +61,7 @@ export class EntryCollector {
     this.#formats = new LineFormats(formatFacts(entry, tools.host));
     this.#partitions = new TopicPartitions(tools, () => this.#directAll());
     const charset = () => charsetOf(formatFacts(this.#entry, tools.host));
-    this.#sources = new SourceSet(entry.uid, { ...tools, charset }, (source) => this.#direct(source));
+    this.#sources = new SourceSet(entry.uid, { ...tools, charset, taps: this.taps }, (source) => this.#direct(source));
     const globs = tools.store.scannedGlobs(entry.uid);
     this.#scanned = globs && new Discovery(globs);
     const { watcher } = tools;

@@ -142,6 +142,16 @@ export class FileCollector implements Collector {
     }
   }
 
+  /** The entries in force. */
+  get entries(): Iterable<EntryCollector> {
+    return this.#entries.values();
+  }
+
+  /** An entry in force, by its name. */
+  find(name: string): EntryCollector | undefined {
+    return this.#stop.signal.aborted ? undefined : [...this.entries].find(({ entry }) => entry.name === name);
+  }
+
   /** Stops reading and waits for what is on its way; what it observes afterwards is final. */
   settle(): Promise<void> {
     this.#settling ??= this.#settle();

@@ -7,6 +7,7 @@ import { CHUNK_BYTES_MAX, type Workbench } from '../deliver/work-pool.ts';
 import type { IntentSegment } from '../state/intent-store.ts';
 import { coveredBy, type Reached } from '../state/reached.ts';
 import { gapsIn } from './contiguous-position.ts';
+import type { Tapped } from './entry-taps.ts';
 import { isLocal, readAt, readOn } from './file-io.ts';
 import { charsetOfFile, placeAt } from './line-starts.ts';
 import { placed, type Range, type ReadSegment, segmentOf } from './read-range.ts';
@@ -21,7 +22,7 @@ const SKIP_BYTES_MAX = 64 * 1024 * 1024;
 const encoder = new LineEncoder();
 
 /** The file as its source knows it. */
-export interface FileNow {
+export interface FileNow extends Partial<Tapped> {
   /** Open. */
   fd: number;
   size: number;
@@ -142,6 +143,7 @@ export class SegmentReader {
       this.#tail ??= new ReadTail();
       this.#tail.add(chunk.subarray(0, encoded.consumed));
     }
+    if (file.events?.taps?.any && segment && !again) file.events.taps.read(file as Tapped, segment, records, before);
     if (encoded.records > 0) this.#rawPerEncoded = encoded.consumed / (records.length - before);
     const againInMs = encoded.open && waitMs ? waitMs : undefined;
     return {

@@ -1,4 +1,5 @@
 import type { IntentSegment } from '../state/intent-store.ts';
+import type { EntryTaps } from './entry-taps.ts';
 import type { Source } from './source.ts';
 
 /** Told by a source to whoever keeps it. */
@@ -13,6 +14,8 @@ export interface SourceEvents {
   onUnopened?(source: Source): void;
   /** A read has seen that the file was truncated: it must be looked at. */
   onOtherLife?(source: Source): void;
+  /** Who looks on while lines are read. */
+  taps?: EntryTaps | undefined;
 }
 
 /** What a look found: `learned`: more is known of the file, for the checkpoint. */

@@ -4,6 +4,7 @@ import type { Charset } from '../deliver/charset.ts';
 import type { CheckpointStore } from '../state/checkpoint-store.ts';
 import type { FactLog } from '../state/facts.ts';
 import type { IntentSegment } from '../state/intent-store.ts';
+import type { EntryTaps } from './entry-taps.ts';
 import type { FileBudget } from './file-budget.ts';
 import type { FormerBatches } from './former-batches.ts';
 import type { Source } from './source.ts';
@@ -20,6 +21,8 @@ export interface SourceSetTools {
   once: boolean;
   /** Where lines end: at a line feed unless told. */
   charset?: () => Charset;
+  /** Who looks on while lines are read. */
+  taps?: EntryTaps;
   onDelivered(segment: IntentSegment, source: Source): void;
   onStateChange(): void;
 }

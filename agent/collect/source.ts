@@ -34,7 +34,7 @@ export class Source extends Generation implements RouteSource {
   #rate: RateMeter | undefined;
   /** What is wrong with the file. */
   readonly errors: SourceErrors;
-  readonly #events: SourceEvents;
+  readonly events: SourceEvents;
   readonly #reader: SegmentReader;
   /** Made when the first line is read: thousands of sources have none to read. */
   #format: LineFormat | undefined;
@@ -65,7 +65,7 @@ export class Source extends Generation implements RouteSource {
     this.#outstanding = open.length;
     this.#reader = SegmentReader.of(this.#delivered.reached, open, returned);
     this.size = Math.max(size, this.#reader.position);
-    [this.fd, this.#clock, this.#events] = [fd, clock, events];
+    [this.fd, this.#clock, this.events] = [fd, clock, events];
     this.errors = new SourceErrors(this, events);
   }
 
@@ -147,7 +147,7 @@ export class Source extends Generation implements RouteSource {
   async look(nowMs: number, wallMs = Number.POSITIVE_INFINITY): Promise<Seen> {
     this.#looks++;
     try {
-      if (this.fd === NOT_OPEN && !(await this.#events.reopen?.(this))) return 'same';
+      if (this.fd === NOT_OPEN && !(await this.events.reopen?.(this))) return 'same';
       // The file may grow and be read on while it is looked at: only what was read before is known to have been there.
       const at = { read: this.#reader.position, acknowledged: this.position };
       const seen = await lookAt(this.fd, this.life, at, wallMs);
@@ -181,7 +181,7 @@ export class Source extends Generation implements RouteSource {
   }
 
   async fill(bench: Workbench): Promise<Filled> {
-    if (this.fd === NOT_OPEN) this.#events.onUnopened?.(this);
+    if (this.fd === NOT_OPEN) this.events.onUnopened?.(this);
     if (this.fd === NOT_OPEN || this.#busy || !this.#formatOf) return NOTHING;
     this.#busy = true;
     this.#wokenMeanwhile = false;
@@ -208,7 +208,7 @@ export class Source extends Generation implements RouteSource {
     this.#delivered.cover(coveredBy(segment));
     this.#rate ??= new RateMeter();
     this.#rate.add(segment.end - segment.start, this.#clock.monotonicMs());
-    this.#events.onProgress(this, segment);
+    this.events.onProgress(this, segment);
   }
 
   returned(segment: IntentSegment): void {
@@ -227,7 +227,7 @@ export class Source extends Generation implements RouteSource {
     const reading = await this.#reader.read(bench, format, this, nowMs);
     if (!reading) {
       this.strange = true;
-      this.#events.onOtherLife?.(this);
+      this.events.onOtherLife?.(this);
       return NOTHING;
     }
     const { segment: read, more, full } = reading;

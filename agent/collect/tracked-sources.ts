@@ -46,6 +46,7 @@ export class TrackedSources {
       reopen: (source) => this.#files.reopen(source),
       onUnopened: (source) => void this.look(source),
       onOtherLife: (source) => void this.look(source),
+      taps: tools.taps,
     };
   }
 

@@ -7,6 +7,8 @@ import type { Clock } from '../../runtime/clock.ts';
 import { errorText, grpcDetails } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { grpcTls, type TlsMaterial } from '../../runtime/security.ts';
+import { Answers } from '../ask/answers.ts';
+import { type Answerers, capabilitiesOf } from '../ask/questions.ts';
 import type { Collector } from '../collector.ts';
 import type { DesiredState } from './desired-state.ts';
 import { ReportBuilder } from './report-builder.ts';
@@ -41,6 +43,8 @@ export interface LinkTools {
   collector: Collector;
   desired: DesiredState;
   cache: SnapshotCache;
+  /** What controllers may ask. */
+  answerers: Answerers;
 }
 
 /**
@@ -53,7 +57,7 @@ export class ControllerLink {
   readonly #instanceId = randomUUID();
   readonly #leaving = new AbortController();
   #changed = false;
-  /** Ends the wait for the next report. */
+  /** Ends the wait for the next message. */
   #wake: (() => void) | undefined;
 
   constructor(options: LinkOptions, tools: LinkTools) {
@@ -100,9 +104,10 @@ export class ControllerLink {
   }
 
   async #converse(address: string, onConnected: () => void): Promise<void> {
-    const { clock, logger, desired } = this.#tools;
+    const { clock, logger, desired, answerers } = this.#tools;
     const channel = this.#connect(address);
     const stream = new AbortController();
+    const answers = new Answers(answerers, { clock, logger, onReady: () => this.#wake?.() });
     const giveUp = () =>
       void clock.sleep(GOODBYE_TIMEOUT_MS, stream.signal).then(
         () => stream.abort(),
@@ -111,7 +116,10 @@ export class ControllerLink {
     this.#leaving.signal.addEventListener('abort', giveUp, { once: true });
     try {
       const client = createClient(AgentServiceDefinition, channel);
-      for await (const { message } of client.connect(this.#requests(stream.signal), { signal: stream.signal })) {
+      const requests = this.#requests(answers, stream.signal);
+      for await (const { message } of client.connect(requests, { signal: stream.signal })) {
+        if (message?.$case === 'ask') answers.ask(message.value);
+        if (message?.$case === 'cancel') answers.cancel(message.value.id);
         if (message?.$case !== 'desired') continue;
         const changed = desired.accept(message.value);
         onConnected();
@@ -120,6 +128,7 @@ export class ControllerLink {
       }
     } finally {
       this.#leaving.signal.removeEventListener('abort', giveUp);
+      answers.close();
       stream.abort();
       channel.close();
     }
@@ -141,10 +150,11 @@ export class ControllerLink {
     }
   }
 
-  async *#requests(signal: AbortSignal): AsyncGenerator<ConnectRequest> {
-    const { clock, collector, desired } = this.#tools;
+  async *#requests(answers: Answers, signal: AbortSignal): AsyncGenerator<ConnectRequest> {
+    const { clock, collector, desired, answerers } = this.#tools;
     const { identity } = this.#options;
-    const hello = { identity, instanceId: this.#instanceId, appliedHash: desired.hash };
+    const capabilities = capabilitiesOf(answerers);
+    const hello = { identity, instanceId: this.#instanceId, appliedHash: desired.hash, capabilities };
     yield ConnectRequest.create({ message: { $case: 'hello', value: hello } });
     const reports = new ReportBuilder();
     for (;;) {
@@ -154,24 +164,34 @@ export class ControllerLink {
         yield ConnectRequest.create({ message: { $case: 'report', value: report } });
       }
       if (last || signal.aborted) break;
-      await this.#nextReport(signal);
+      yield* this.#untilNextReport(answers, signal);
     }
     yield ConnectRequest.create({ message: { $case: 'goodbye', value: { reason: 'the agent is stopping' } } });
   }
 
-  /** Waits for the interval to pass, for a change, or for the end. */
-  async #nextReport(signal: AbortSignal): Promise<void> {
+  /** Sends answers until the interval has passed, something has changed, or the end comes. */
+  async *#untilNextReport(answers: Answers, signal: AbortSignal): AsyncGenerator<ConnectRequest> {
     const { clock } = this.#tools;
+    const dueMs = clock.monotonicMs() + this.#options.reportIntervalMs;
+    for (let leftMs = dueMs - clock.monotonicMs(); leftMs > 0; leftMs = dueMs - clock.monotonicMs()) {
+      const answer = answers.take();
+      if (answer) yield ConnectRequest.create({ message: { $case: 'answer', value: answer } });
+      if (this.#changed || this.#leaving.signal.aborted || signal.aborted) break;
+      if (!answer) await this.#nextMessage(leftMs, signal);
+    }
+    if (!this.#leaving.signal.aborted && this.#changed) await clock.sleep(CHANGE_SETTLE_MS);
+  }
+
+  /** Waits for an answer, for a change, or for the end; `ms` at most. */
+  async #nextMessage(ms: number, signal: AbortSignal): Promise<void> {
     const waiting = new AbortController();
     const wake = () => waiting.abort();
     signal.addEventListener('abort', wake);
     this.#leaving.signal.addEventListener('abort', wake);
     this.#wake = wake;
-    if (this.#changed) wake();
-    await clock.sleep(this.#options.reportIntervalMs, waiting.signal).catch(() => {});
+    await this.#tools.clock.sleep(ms, waiting.signal).catch(() => {});
     signal.removeEventListener('abort', wake);
     this.#leaving.signal.removeEventListener('abort', wake);
-    if (!this.#leaving.signal.aborted && this.#changed) await clock.sleep(CHANGE_SETTLE_MS);
   }
 
   #connect(address: string): Channel {

@@ -25,6 +25,13 @@ export async function apply(
   }
 }
 
+/** The entries of files, all of which must be right. */
+export async function entriesIn(files: readonly string[]): Promise<Entry[]> {
+  const documents = await readDocuments(files);
+  refuse('nothing was asked', problemsOf(documents));
+  return documents.map(({ entry }) => entry);
+}
+
 /** `logfleet delete -f FILE`: the names in the files, whatever else is in them. */
 export async function namesIn(files: readonly string[]): Promise<string[]> {
   const documents = await readDocuments(files);

@@ -1,11 +1,13 @@
-import type { Desired, Hello, Report } from '../../proto/gen/logfleet/v1/agent_service.ts';
+import type { ConnectResponse, Desired, Hello, Report } from '../../proto/gen/logfleet/v1/agent_service.ts';
 import type { Fact } from '../../proto/gen/logfleet/v1/fact.ts';
 import type { AgentHealth, AgentIdentity, EntryStatus, FileStatus } from '../../proto/gen/logfleet/v1/fleet.ts';
 import { selectorLabels } from '../../proto/rules/agent-labels.ts';
 import { desiredHash } from '../../proto/rules/desired-hash.ts';
 import { agentName } from '../../proto/rules/names.ts';
+import type { Clock } from '../../runtime/clock.ts';
 import { invalidArgument } from '../api-error.ts';
 import type { EntryStore } from '../entry-store.ts';
+import { AgentAsks } from './agent-asks.ts';
 import type { Claim } from './agent-claims.ts';
 
 const FILES_MAX = 100_000;
@@ -22,6 +24,10 @@ export class AgentSession {
   readonly labels: Readonly<Record<string, string>>;
   readonly #store: EntryStore;
   readonly #appliedHash: string;
+  readonly #capabilities: readonly string[];
+  readonly #clock: Clock;
+  /** Made when something is asked: there are thousands of agents. */
+  #asks: AgentAsks | undefined;
   /** What the agent was told: etag and uid by name. */
   readonly #told = new Map<string, { name: string; uid: string; etag: string }>();
   /** Entries that changed since: latest wins, for it is a set of names. */
@@ -38,7 +44,7 @@ export class AgentSession {
   constructor(
     hello: Hello & { identity: AgentIdentity },
     store: EntryStore,
-    { claim, now }: { claim: Claim; now: Date },
+    { claim, now, clock }: { claim: Claim; now: Date; clock: Clock },
   ) {
     this.identity = hello.identity;
     this.claim = claim;
@@ -47,6 +53,8 @@ export class AgentSession {
     this.#store = store;
     this.connectTime = now;
     this.lastSeen = now;
+    this.#clock = clock;
+    this.#capabilities = hello.capabilities;
   }
 
   get entries(): EntryStatus[] {
@@ -65,24 +73,34 @@ export class AgentSession {
     return this.#files.size;
   }
 
-  /** Ends `desired`, and with it the stream. */
+  /** What the agent is asked. */
+  get asks(): AgentAsks {
+    const able = { capabilities: this.#capabilities, version: this.identity.version };
+    this.#asks ??= new AgentAsks(able, this.#clock, () => this.#wake?.());
+    return this.#asks;
+  }
+
+  /** Ends `messages`, and with them the stream. */
   close(): void {
     this.#closed = true;
+    this.#asks?.close();
     this.#wake?.();
   }
 
-  /** The messages for the agent: first the whole desired state, then every change; one at a time, as fast as it takes them. */
-  async *desired(): AsyncGenerator<Desired> {
+  /** The messages for the agent: first the whole desired state, then every change, and questions; one at a time, as fast as it takes them. */
+  async *messages(): AsyncGenerator<NonNullable<ConnectResponse['message']>> {
     const unsubscribe = this.#store.onChange(({ name }) => {
       this.#dirty.add(name);
       this.#wake?.();
     });
     try {
-      yield this.#snapshot();
+      yield { $case: 'desired', value: this.#snapshot() };
       while (!this.#closed) {
         const delta = this.#delta();
-        if (delta) yield delta;
-        else
+        const ask = this.#asks?.next();
+        if (delta) yield { $case: 'desired', value: delta };
+        if (ask) yield ask;
+        if (!delta && !ask)
           await new Promise<void>((resolve) => {
             this.#wake = resolve;
           });

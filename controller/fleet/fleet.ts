@@ -46,7 +46,7 @@ export class Fleet {
     const { agentId, host } = identity;
     const presence = { instance_id: hello.instanceId, host, connect_time: now.toISOString() };
     const claim = await this.#claim(agentId, presence);
-    const session = new AgentSession({ ...hello, identity }, this.#store, { claim, now });
+    const session = new AgentSession({ ...hello, identity }, this.#store, { claim, now, clock: this.#clock });
     try {
       // What the agent is told must not be older than what its former controller told it.
       await this.#store.reaches(claim.revision);
@@ -101,6 +101,22 @@ export class Fleet {
   /** Losses and sealed files of the agents connected here, as far as they are kept. */
   localFacts(isWanted: (identity: AgentIdentity) => boolean): Fact[] {
     return [...this.#sessions.values()].filter(({ identity }) => isWanted(identity)).flatMap(({ facts }) => facts);
+  }
+
+  /** The stream of an agent that is connected here. */
+  session(agentId: string): AgentSession | undefined {
+    return this.#sessions.get(agentId);
+  }
+
+  /** Every agent ever seen, and the controller that it is connected to; undefined for those that are not. */
+  *whereabouts(): Generator<{ identity: AgentIdentity; controller: string | undefined }> {
+    for (const { identity } of this.#sessions.values()) yield { identity, controller: this.controllerId };
+    for (const [agentId, { identity }] of this.#membership.records())
+      if (!this.#sessions.has(agentId)) yield { identity, controller: this.#membership.presence(agentId)?.controller };
+  }
+
+  get controllerId(): string {
+    return this.#membership.controllerId;
   }
 
   /** What etcd says of an agent that is not connected here. */

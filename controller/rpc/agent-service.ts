@@ -42,7 +42,7 @@ export class AgentService implements AgentServiceImplementation {
       },
     );
     try {
-      for await (const desired of session.desired()) yield { message: { $case: 'desired', value: desired } };
+      for await (const message of session.messages()) yield { message };
       if (outcome?.failure) throw outcome.failure;
       signal.throwIfAborted();
       if (!outcome) throw new ApiError('ABORTED', 'another stream of this agent has taken over');
@@ -77,6 +77,9 @@ export class AgentService implements AgentServiceImplementation {
       switch (message?.$case) {
         case 'report':
           this.#fleet.report(session, message.value);
+          break;
+        case 'answer':
+          session.asks.take(message.value);
           break;
         case 'goodbye':
           session.saidGoodbye = true;

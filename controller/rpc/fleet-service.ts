@@ -1,24 +1,31 @@
 import { type CallContext, ClientError, Status } from 'nice-grpc';
 import { Agent } from '../../proto/gen/logfleet/v1/fleet.ts';
 import type {
+  AskAgentsRequest,
   FleetServiceImplementation,
   GetAgentRequest,
+  GetDiagnosticsRequest,
   ListAgentsRequest,
   ListFactsRequest,
+  PreviewEntryRequest,
+  RestartEntryRequest,
+  SetLogLevelRequest,
+  TapEntryRequest,
   WatchAgentsRequest,
   WatchAgentsResponse,
 } from '../../proto/gen/logfleet/v1/fleet_service.ts';
 import { selectorLabels } from '../../proto/rules/agent-labels.ts';
-import { agentId, agentName } from '../../proto/rules/names.ts';
+import { agentName } from '../../proto/rules/names.ts';
 import type { Selector } from '../../proto/rules/selector.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { errorText } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { createOutbox, type Outbox } from '../../runtime/outbox.ts';
-import { ApiError, invalidArgument } from '../api-error.ts';
+import { ApiError } from '../api-error.ts';
 import type { Fleet } from '../fleet/fleet.ts';
+import type { AgentQuestions } from './agent-questions.ts';
 import { listFacts } from './fact-listing.ts';
-import { labelSelector, listing } from './listing.ts';
+import { labelSelector, listing, requireAgentId } from './listing.ts';
 import type { Peers } from './peers.ts';
 
 const PEER_TIMEOUT_MS = 2_000;
@@ -31,12 +38,14 @@ const PEERS_LOOK_INTERVAL_MS = 1_000;
 export class FleetService implements FleetServiceImplementation {
   readonly #fleet: Fleet;
   readonly #peers: Peers;
+  readonly #questions: AgentQuestions;
   readonly #clock: Clock;
   readonly #logger: Logger;
 
-  constructor(fleet: Fleet, peers: Peers, tools: { clock: Clock; logger: Logger }) {
+  constructor(fleet: Fleet, peers: Peers, questions: AgentQuestions, tools: { clock: Clock; logger: Logger }) {
     this.#fleet = fleet;
     this.#peers = peers;
+    this.#questions = questions;
     this.#clock = tools.clock;
     this.#logger = tools.logger;
   }
@@ -68,6 +77,30 @@ export class FleetService implements FleetServiceImplementation {
 
   listFacts(request: ListFactsRequest) {
     return listFacts(request, this.#fleet, this.#peers);
+  }
+
+  tapEntry(request: TapEntryRequest, { signal }: CallContext) {
+    return this.#questions.tapEntry(request, signal);
+  }
+
+  previewEntry(request: PreviewEntryRequest, { signal }: CallContext) {
+    return this.#questions.previewEntry(request, signal);
+  }
+
+  restartEntry(request: RestartEntryRequest, { signal }: CallContext) {
+    return this.#questions.restartEntry(request, signal);
+  }
+
+  setLogLevel(request: SetLogLevelRequest, { signal }: CallContext) {
+    return this.#questions.setLogLevel(request, signal);
+  }
+
+  getDiagnostics(request: GetDiagnosticsRequest, { signal }: CallContext) {
+    return this.#questions.getDiagnostics(request, signal);
+  }
+
+  askAgents(request: AskAgentsRequest, { signal }: CallContext) {
+    return this.#questions.askAgents(request, signal);
   }
 
   async *watchAgents(request: WatchAgentsRequest, { signal }: CallContext): AsyncGenerator<WatchAgentsResponse> {
@@ -189,11 +222,4 @@ function matches(selector: Selector, { identity }: Agent): boolean {
 
 function unanswered(agent: Agent, reason: string): Agent {
   return { ...agent, error: `controllers/${agent.controller} does not answer: ${reason}` };
-}
-
-/** The id in an agent's name; throws INVALID_ARGUMENT. */
-function requireAgentId(name: string): string {
-  const id = agentId(name);
-  if (id) return id;
-  throw invalidArgument([{ field: 'name', description: `${JSON.stringify(name)} is not an agent's name: agents/ID` }]);
 }

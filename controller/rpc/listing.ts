@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { FieldViolation } from '../../proto/rules/field-violation.ts';
+import { agentId } from '../../proto/rules/names.ts';
 import { parseSelector, type Selector } from '../../proto/rules/selector.ts';
 import { invalidArgument } from '../api-error.ts';
 
@@ -62,6 +63,13 @@ export function labelSelector(text: string): Selector {
   const selector = selectorOf(text, violations);
   if (!selector) throw invalidArgument(violations);
   return selector;
+}
+
+/** The id in an agent's name; throws INVALID_ARGUMENT. */
+export function requireAgentId(name: string): string {
+  const id = agentId(name);
+  if (id) return id;
+  throw invalidArgument([{ field: 'name', description: `${JSON.stringify(name)} is not an agent's name: agents/ID` }]);
 }
 
 function selectorOf(text: string, violations: FieldViolation[]): Selector | undefined {

@@ -155,6 +155,13 @@ test('wrong input exits with 2 and changes nothing, a refusal with 1, a controll
     [['get', 'entries', '-o', 'xml'], 2, /Allowed choices are table, wide, json, yaml, name/],
     [['delete', 'agent', 'x'], 2, /only entries can be changed/],
     [['nonsense'], 2, /unknown command 'nonsense'/],
+    [['tap', 'agent', 'x'], 2, /name one entry: entry NAME/],
+    [['tap', 'entry', 'none'], 1, /there is no entries\/none/],
+    [['tap', 'entry', 'none', '--rate', '0'], 2, /give at least 1/],
+    [['restart', 'entry', 'a', 'b'], 2, /name one entry: entry NAME/],
+    [['preview', '-f', dir.at('wrong.yaml')], 2, /nothing was asked, for this is wrong:/],
+    [['loglevel', 'agent', 'x', 'debug', '--for', 'ever'], 2, /give a duration such as 10s/],
+    [['diagnostics', 'agent', 'x'], 1, /there is no agents\/x/],
     [['delete'], 2, /say what: entries, agents or losses/],
     [['delete', 'entry/a/b'], 2, /give names of one kind, such as entry\/a entry\/b/],
     [['--ca-file', '/none.pem', 'get', 'entries'], 2, /--ca-file: can't read \/none\.pem: ENOENT/],
@@ -177,7 +184,8 @@ test('wrong input exits with 2 and changes nothing, a refusal with 1, a controll
   const help = await run(['--help']);
   assert.deepEqual([help.code, help.stderr], [0, '']);
   assert.match(help.stdout, /Examples:\n {2}logfleet apply -f entry\.yaml/);
-  for (const command of ['apply', 'get', 'describe', 'delete', 'verify'])
+  const asking = ['tap', 'preview', 'restart', 'loglevel', 'diagnostics'];
+  for (const command of ['apply', 'get', 'describe', 'delete', 'verify', ...asking])
     assert.match((await run([command, '--help'])).stdout, /Examples:\n {2}logfleet /);
   assert.match((await run(['--version'])).stdout, /^\d+\.\d+\.\d+\n$/);
 });

@@ -72,3 +72,21 @@ test('the text of an error tells its causes once each', () => {
   assert.equal(errorText(new AggregateError([cause, cause])), 'connect ECONNREFUSED');
   assert.equal(errorText(undefined), 'unknown error');
 });
+
+test("a logger's level is that of its children, may be set, and the last lines written are kept, as far as they fit", () => {
+  const logger = createLogger({ level: 'info', format: 'text', write: () => {} });
+  const child = logger.child({ entry: 'e' });
+  child.debug('not written');
+  logger.level = 'debug';
+  child.debug('written');
+  child.level = 'error';
+  logger.info('not written');
+  assert.deepEqual(
+    logger.recent().map((line) => line.replace(/^\S+ /, '')),
+    ['DEBUG written entry=e\n'],
+  );
+  for (let line = 0; line < 1_000; line++) logger.error(`${line} ${'x'.repeat(1_000)}`);
+  const kept = logger.recent();
+  assert.match(kept.at(-1) ?? '', / 999 x/);
+  assert.ok(kept.length > 200 && kept.join('').length < 300_000);
+});

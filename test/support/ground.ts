@@ -9,6 +9,9 @@ import { countRecords } from './topics.ts';
 /** What a test of the fleet stands on. */
 export interface Ground extends AsyncDisposable {
   kafka: string[];
+  etcd: string;
+  /** What the controller's keys begin with. */
+  prefix: string;
   controller: RunningController;
   dir: TempDir;
 }
@@ -16,10 +19,13 @@ export interface Ground extends AsyncDisposable {
 /** A controller that creates topics, and a folder. */
 export async function ground(): Promise<Ground> {
   const kafka = await sharedKafka();
-  const controller = await startController(await sharedEtcd(), newPrefix(), '--kafka', kafka.join(','));
+  const [etcd, prefix] = [await sharedEtcd(), newPrefix()];
+  const controller = await startController(etcd, prefix, '--kafka', kafka.join(','));
   const dir = await tempDir('fleet');
   return {
     kafka,
+    etcd,
+    prefix,
     controller,
     dir,
     [Symbol.asyncDispose]: async () => {

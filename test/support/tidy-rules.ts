@@ -31,7 +31,7 @@ const ADAPTERS: Readonly<Record<string, RegExp>> = {
   '@node-rs/crc32': /^agent\/deliver\/record-batch\.ts$/,
   '@platformatic/kafka': /^(controller\/kafka-topics|cli\/verify\/topic-reader)\.ts$/,
   cockatiel: /^controller\/etcd-client\.ts$/,
-  commander: /^cli\/(main|program)\.ts$/,
+  commander: /^cli\/(main|program|ask-program)\.ts$/,
   etcd3: /^controller\/etcd-client\.ts$/,
   'node:sqlite': /^agent\/state\//,
   picomatch: /^proto\/rules\/glob\.ts$/,

@@ -8,6 +8,7 @@
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { CallContext, CallOptions } from "nice-grpc-common";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
+import { Answer, Ask, Cancel } from "./ask.ts";
 import { Entry } from "./entry.ts";
 import { Fact } from "./fact.ts";
 import { AgentHealth, AgentIdentity, EntryStatus, FileStatus } from "./fleet.ts";
@@ -29,6 +30,9 @@ export interface ConnectRequest {
     | //
     /** The agent is stopping in good order: what follows is the end of the stream. */
     { $case: "goodbye"; value: Goodbye }
+    | //
+    /** A part of the answer to a question. One that nobody waits for any more is ignored. */
+    { $case: "answer"; value: Answer }
     | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
@@ -47,7 +51,7 @@ export interface Hello {
   /** The hash of the desired state the agent holds (`Desired.hash`), empty when it has none. */
   appliedHash: string;
   /**
-   * What the agent can do beyond what every agent can, by names that later versions of this contract give. A
+   * What the agent can do beyond what every agent can: the names of the questions in Ask that it answers, such as `tap`. A
    * controller asks nothing of an agent that it does not say it can do.
    */
   capabilities: string[];
@@ -68,6 +72,12 @@ export interface ConnectResponse {
     | //
     /** What the agent shall collect. */
     { $case: "desired"; value: Desired }
+    | //
+    /** A question. Only after the first Desired, and only to an agent that can answer it (`Hello.capabilities`). */
+    { $case: "ask"; value: Ask }
+    | //
+    /** The end of a question. */
+    { $case: "cancel"; value: Cancel }
     | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
@@ -210,6 +220,9 @@ export const ConnectRequest: MessageFns<ConnectRequest> = {
       case "goodbye":
         Goodbye.encode(message.message.value, writer.uint32(26).fork()).join();
         break;
+      case "answer":
+        Answer.encode(message.message.value, writer.uint32(34).fork()).join();
+        break;
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -259,6 +272,14 @@ export const ConnectRequest: MessageFns<ConnectRequest> = {
             message.message = { $case: "goodbye", value: Goodbye.decode(reader, reader.uint32()) };
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.message = { $case: "answer", value: Answer.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -287,6 +308,8 @@ export const ConnectRequest: MessageFns<ConnectRequest> = {
         ? { $case: "report", value: Report.fromJSON(object.report) }
         : isSet(object.goodbye)
         ? { $case: "goodbye", value: Goodbye.fromJSON(object.goodbye) }
+        : isSet(object.answer)
+        ? { $case: "answer", value: Answer.fromJSON(object.answer) }
         : undefined,
     };
   },
@@ -299,6 +322,8 @@ export const ConnectRequest: MessageFns<ConnectRequest> = {
       obj.report = Report.toJSON(message.message.value);
     } else if (message.message?.$case === "goodbye") {
       obj.goodbye = Goodbye.toJSON(message.message.value);
+    } else if (message.message?.$case === "answer") {
+      obj.answer = Answer.toJSON(message.message.value);
     }
     return obj;
   },
@@ -324,6 +349,12 @@ export const ConnectRequest: MessageFns<ConnectRequest> = {
       case "goodbye": {
         if (object.message?.value !== undefined && object.message?.value !== null) {
           message.message = { $case: "goodbye", value: Goodbye.fromPartial(object.message.value) };
+        }
+        break;
+      }
+      case "answer": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "answer", value: Answer.fromPartial(object.message.value) };
         }
         break;
       }
@@ -562,6 +593,12 @@ export const ConnectResponse: MessageFns<ConnectResponse> = {
       case "desired":
         Desired.encode(message.message.value, writer.uint32(10).fork()).join();
         break;
+      case "ask":
+        Ask.encode(message.message.value, writer.uint32(18).fork()).join();
+        break;
+      case "cancel":
+        Cancel.encode(message.message.value, writer.uint32(26).fork()).join();
+        break;
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -595,6 +632,22 @@ export const ConnectResponse: MessageFns<ConnectResponse> = {
             message.message = { $case: "desired", value: Desired.decode(reader, reader.uint32()) };
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.message = { $case: "ask", value: Ask.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.message = { $case: "cancel", value: Cancel.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -617,7 +670,13 @@ export const ConnectResponse: MessageFns<ConnectResponse> = {
 
   fromJSON(object: any): ConnectResponse {
     return {
-      message: isSet(object.desired) ? { $case: "desired", value: Desired.fromJSON(object.desired) } : undefined,
+      message: isSet(object.desired)
+        ? { $case: "desired", value: Desired.fromJSON(object.desired) }
+        : isSet(object.ask)
+        ? { $case: "ask", value: Ask.fromJSON(object.ask) }
+        : isSet(object.cancel)
+        ? { $case: "cancel", value: Cancel.fromJSON(object.cancel) }
+        : undefined,
     };
   },
 
@@ -625,6 +684,10 @@ export const ConnectResponse: MessageFns<ConnectResponse> = {
     const obj: any = {};
     if (message.message?.$case === "desired") {
       obj.desired = Desired.toJSON(message.message.value);
+    } else if (message.message?.$case === "ask") {
+      obj.ask = Ask.toJSON(message.message.value);
+    } else if (message.message?.$case === "cancel") {
+      obj.cancel = Cancel.toJSON(message.message.value);
     }
     return obj;
   },
@@ -638,6 +701,18 @@ export const ConnectResponse: MessageFns<ConnectResponse> = {
       case "desired": {
         if (object.message?.value !== undefined && object.message?.value !== null) {
           message.message = { $case: "desired", value: Desired.fromPartial(object.message.value) };
+        }
+        break;
+      }
+      case "ask": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "ask", value: Ask.fromPartial(object.message.value) };
+        }
+        break;
+      }
+      case "cancel": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "cancel", value: Cancel.fromPartial(object.message.value) };
         }
         break;
       }

@@ -7,6 +7,8 @@
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { CallContext, CallOptions } from "nice-grpc-common";
+import { Answer, Ask, Asked, AskError, LogLevel, Preview, Restarted, TapPart } from "./ask.ts";
+import { Entry } from "./entry.ts";
 import { Fact } from "./fact.ts";
 import { Agent } from "./fleet.ts";
 
@@ -241,6 +243,170 @@ export interface ListFactsResponse {
   nextPageToken: string;
   /** Controllers that did not answer, `controllers/{controller}`: the facts of their agents are missing. */
   unreachable: string[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** Asks for samples of what an entry is collecting. */
+export interface TapEntryRequest {
+  /** `entries/{entry}`. */
+  name: string;
+  /** Only from agents whose labels match, too. Empty: from all that have the entry. */
+  labelSelector: string;
+  /** At most so many lines a second from each agent: 0 means 20, and more than 1,000 means 1,000. */
+  linesPerSecond: number;
+  /** An agent that says nothing for so many milliseconds is given up; 0 means 10,000, and more than 60,000 means 60,000. */
+  timeoutMs: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** First `asked`, then what the agents tell, as it comes. */
+export interface TapEntryResponse {
+  /** Whom the question went to; in the first message only. */
+  asked:
+    | Asked
+    | undefined;
+  /** `agents/{agent}`. */
+  agent: string;
+  /** Its lines. */
+  part:
+    | TapPart
+    | undefined;
+  /** Why no more comes from this agent. */
+  error: AskError | undefined;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** Asks what an entry would collect. */
+export interface PreviewEntryRequest {
+  /** The entry. `name` may be left out; an entry of the agents that has it is no conflict. */
+  entry:
+    | Entry
+    | undefined;
+  /** Only on agents whose labels match, too. Empty: on all that the entry selects. */
+  labelSelector: string;
+  /** How long agents watch the files grow, in milliseconds: 0 means 1,000, and more than 30,000 means 30,000. */
+  watchMs: number;
+  /** At most so many files of each agent are told one by one: 0 means 50, and more than 1,000 means 1,000. */
+  filesMax: number;
+  /** So many first and so many last lines of each file: 0 means 3, and more than 20 means 20; none when negative. */
+  lines: number;
+  /** Each agent must have answered so many milliseconds after `watch_ms`; 0 means 10,000, and more than 60,000 means 60,000. */
+  timeoutMs: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** First `asked`, then one message for each agent. */
+export interface PreviewEntryResponse {
+  /** Whom the question went to; in the first message only. */
+  asked:
+    | Asked
+    | undefined;
+  /** `agents/{agent}`. */
+  agent: string;
+  /** What it would collect. */
+  preview:
+    | Preview
+    | undefined;
+  /** Why that is not known. */
+  error: AskError | undefined;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** Asks to restart an entry. */
+export interface RestartEntryRequest {
+  /** `entries/{entry}`. */
+  name: string;
+  /** Only on agents whose labels match, too. Empty: on all that have the entry. */
+  labelSelector: string;
+  /** Each agent must have done so after so many milliseconds; 0 means 10,000, and more than 60,000 means 60,000. */
+  timeoutMs: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** First `asked`, then one message for each agent. */
+export interface RestartEntryResponse {
+  /** Whom the question went to; in the first message only. */
+  asked:
+    | Asked
+    | undefined;
+  /** `agents/{agent}`. */
+  agent: string;
+  /** It has restarted the entry. */
+  restarted:
+    | Restarted
+    | undefined;
+  /** Why it has not. */
+  error: AskError | undefined;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** Asks to set how much agents log. */
+export interface SetLogLevelRequest {
+  /** Only this agent, `agents/{agent}`. Empty: all whose labels match. */
+  name: string;
+  /** Only agents whose labels match. Give this, `name`, or both. */
+  labelSelector: string;
+  /** `debug`, `info`, `warn` or `error`. */
+  level: string;
+  /** Back to the configured level after so many milliseconds; 0: when the process ends. */
+  forMs: bigint;
+  /** Each agent must have done so after so many milliseconds; 0 means 10,000, and more than 60,000 means 60,000. */
+  timeoutMs: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** First `asked`, then one message for each agent. */
+export interface SetLogLevelResponse {
+  /** Whom the question went to; in the first message only. */
+  asked:
+    | Asked
+    | undefined;
+  /** `agents/{agent}`. */
+  agent: string;
+  /** What it logs now. */
+  logLevel:
+    | LogLevel
+    | undefined;
+  /** Why it is as before. */
+  error: AskError | undefined;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** Asks for an agent's bundle. */
+export interface GetDiagnosticsRequest {
+  /** `agents/{agent}`. */
+  name: string;
+  /** The agent must have answered after so many milliseconds; 0 means 10,000, and more than 60,000 means 60,000. */
+  timeoutMs: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** The next bytes of the bundle, a gzipped tar archive. */
+export interface GetDiagnosticsResponse {
+  /** The bytes. */
+  data: Buffer;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** Asks agents of the controller asked. */
+export interface AskAgentsRequest {
+  /** `agents/{agent}` of each; at most 10,000. */
+  agents: string[];
+  /** The question. Its `id` says nothing. */
+  ask:
+    | Ask
+    | undefined;
+  /** An agent that has not answered after so many milliseconds, or says nothing for so long in a tap, is given up; 1 to 120,000. */
+  silenceMs: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** A part of one agent's answer. */
+export interface AskAgentsResponse {
+  /** `agents/{agent}`. */
+  agent: string;
+  /** The part. Each agent's last one is `done`. Its `id` says nothing. */
+  answer: Answer | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -1156,6 +1322,1523 @@ export const ListFactsResponse: MessageFns<ListFactsResponse> = {
   },
 };
 
+function createBaseTapEntryRequest(): TapEntryRequest {
+  return { name: "", labelSelector: "", linesPerSecond: 0, timeoutMs: 0, _unknownFields: {} };
+}
+
+export const TapEntryRequest: MessageFns<TapEntryRequest> = {
+  encode(message: TapEntryRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.labelSelector !== "") {
+      writer.uint32(18).string(message.labelSelector);
+    }
+    if (message.linesPerSecond !== 0) {
+      writer.uint32(24).int32(message.linesPerSecond);
+    }
+    if (message.timeoutMs !== 0) {
+      writer.uint32(32).int32(message.timeoutMs);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TapEntryRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTapEntryRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.labelSelector = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.linesPerSecond = reader.int32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.timeoutMs = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): TapEntryRequest {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      labelSelector: isSet(object.label_selector) ? globalThis.String(object.label_selector) : "",
+      linesPerSecond: isSet(object.lines_per_second) ? globalThis.Number(object.lines_per_second) : 0,
+      timeoutMs: isSet(object.timeout_ms) ? globalThis.Number(object.timeout_ms) : 0,
+    };
+  },
+
+  toJSON(message: TapEntryRequest): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.labelSelector !== "") {
+      obj.label_selector = message.labelSelector;
+    }
+    if (message.linesPerSecond !== 0) {
+      obj.lines_per_second = Math.round(message.linesPerSecond);
+    }
+    if (message.timeoutMs !== 0) {
+      obj.timeout_ms = Math.round(message.timeoutMs);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<TapEntryRequest>): TapEntryRequest {
+    return TapEntryRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TapEntryRequest>): TapEntryRequest {
+    const message = createBaseTapEntryRequest();
+    message.name = object.name ?? "";
+    message.labelSelector = object.labelSelector ?? "";
+    message.linesPerSecond = object.linesPerSecond ?? 0;
+    message.timeoutMs = object.timeoutMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseTapEntryResponse(): TapEntryResponse {
+  return { asked: undefined, agent: "", part: undefined, error: undefined, _unknownFields: {} };
+}
+
+export const TapEntryResponse: MessageFns<TapEntryResponse> = {
+  encode(message: TapEntryResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.asked !== undefined) {
+      Asked.encode(message.asked, writer.uint32(10).fork()).join();
+    }
+    if (message.agent !== "") {
+      writer.uint32(18).string(message.agent);
+    }
+    if (message.part !== undefined) {
+      TapPart.encode(message.part, writer.uint32(26).fork()).join();
+    }
+    if (message.error !== undefined) {
+      AskError.encode(message.error, writer.uint32(34).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TapEntryResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTapEntryResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.asked = Asked.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.agent = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.part = TapPart.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.error = AskError.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): TapEntryResponse {
+    return {
+      asked: isSet(object.asked) ? Asked.fromJSON(object.asked) : undefined,
+      agent: isSet(object.agent) ? globalThis.String(object.agent) : "",
+      part: isSet(object.part) ? TapPart.fromJSON(object.part) : undefined,
+      error: isSet(object.error) ? AskError.fromJSON(object.error) : undefined,
+    };
+  },
+
+  toJSON(message: TapEntryResponse): unknown {
+    const obj: any = {};
+    if (message.asked !== undefined) {
+      obj.asked = Asked.toJSON(message.asked);
+    }
+    if (message.agent !== "") {
+      obj.agent = message.agent;
+    }
+    if (message.part !== undefined) {
+      obj.part = TapPart.toJSON(message.part);
+    }
+    if (message.error !== undefined) {
+      obj.error = AskError.toJSON(message.error);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<TapEntryResponse>): TapEntryResponse {
+    return TapEntryResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TapEntryResponse>): TapEntryResponse {
+    const message = createBaseTapEntryResponse();
+    message.asked = (object.asked !== undefined && object.asked !== null) ? Asked.fromPartial(object.asked) : undefined;
+    message.agent = object.agent ?? "";
+    message.part = (object.part !== undefined && object.part !== null) ? TapPart.fromPartial(object.part) : undefined;
+    message.error = (object.error !== undefined && object.error !== null)
+      ? AskError.fromPartial(object.error)
+      : undefined;
+    return message;
+  },
+};
+
+function createBasePreviewEntryRequest(): PreviewEntryRequest {
+  return { entry: undefined, labelSelector: "", watchMs: 0, filesMax: 0, lines: 0, timeoutMs: 0, _unknownFields: {} };
+}
+
+export const PreviewEntryRequest: MessageFns<PreviewEntryRequest> = {
+  encode(message: PreviewEntryRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.entry !== undefined) {
+      Entry.encode(message.entry, writer.uint32(10).fork()).join();
+    }
+    if (message.labelSelector !== "") {
+      writer.uint32(18).string(message.labelSelector);
+    }
+    if (message.watchMs !== 0) {
+      writer.uint32(24).int32(message.watchMs);
+    }
+    if (message.filesMax !== 0) {
+      writer.uint32(32).int32(message.filesMax);
+    }
+    if (message.lines !== 0) {
+      writer.uint32(40).int32(message.lines);
+    }
+    if (message.timeoutMs !== 0) {
+      writer.uint32(48).int32(message.timeoutMs);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PreviewEntryRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePreviewEntryRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.entry = Entry.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.labelSelector = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.watchMs = reader.int32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.filesMax = reader.int32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.lines = reader.int32();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.timeoutMs = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PreviewEntryRequest {
+    return {
+      entry: isSet(object.entry) ? Entry.fromJSON(object.entry) : undefined,
+      labelSelector: isSet(object.label_selector) ? globalThis.String(object.label_selector) : "",
+      watchMs: isSet(object.watch_ms) ? globalThis.Number(object.watch_ms) : 0,
+      filesMax: isSet(object.files_max) ? globalThis.Number(object.files_max) : 0,
+      lines: isSet(object.lines) ? globalThis.Number(object.lines) : 0,
+      timeoutMs: isSet(object.timeout_ms) ? globalThis.Number(object.timeout_ms) : 0,
+    };
+  },
+
+  toJSON(message: PreviewEntryRequest): unknown {
+    const obj: any = {};
+    if (message.entry !== undefined) {
+      obj.entry = Entry.toJSON(message.entry);
+    }
+    if (message.labelSelector !== "") {
+      obj.label_selector = message.labelSelector;
+    }
+    if (message.watchMs !== 0) {
+      obj.watch_ms = Math.round(message.watchMs);
+    }
+    if (message.filesMax !== 0) {
+      obj.files_max = Math.round(message.filesMax);
+    }
+    if (message.lines !== 0) {
+      obj.lines = Math.round(message.lines);
+    }
+    if (message.timeoutMs !== 0) {
+      obj.timeout_ms = Math.round(message.timeoutMs);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<PreviewEntryRequest>): PreviewEntryRequest {
+    return PreviewEntryRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PreviewEntryRequest>): PreviewEntryRequest {
+    const message = createBasePreviewEntryRequest();
+    message.entry = (object.entry !== undefined && object.entry !== null) ? Entry.fromPartial(object.entry) : undefined;
+    message.labelSelector = object.labelSelector ?? "";
+    message.watchMs = object.watchMs ?? 0;
+    message.filesMax = object.filesMax ?? 0;
+    message.lines = object.lines ?? 0;
+    message.timeoutMs = object.timeoutMs ?? 0;
+    return message;
+  },
+};
+
+function createBasePreviewEntryResponse(): PreviewEntryResponse {
+  return { asked: undefined, agent: "", preview: undefined, error: undefined, _unknownFields: {} };
+}
+
+export const PreviewEntryResponse: MessageFns<PreviewEntryResponse> = {
+  encode(message: PreviewEntryResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.asked !== undefined) {
+      Asked.encode(message.asked, writer.uint32(10).fork()).join();
+    }
+    if (message.agent !== "") {
+      writer.uint32(18).string(message.agent);
+    }
+    if (message.preview !== undefined) {
+      Preview.encode(message.preview, writer.uint32(26).fork()).join();
+    }
+    if (message.error !== undefined) {
+      AskError.encode(message.error, writer.uint32(34).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): PreviewEntryResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBasePreviewEntryResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.asked = Asked.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.agent = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.preview = Preview.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.error = AskError.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): PreviewEntryResponse {
+    return {
+      asked: isSet(object.asked) ? Asked.fromJSON(object.asked) : undefined,
+      agent: isSet(object.agent) ? globalThis.String(object.agent) : "",
+      preview: isSet(object.preview) ? Preview.fromJSON(object.preview) : undefined,
+      error: isSet(object.error) ? AskError.fromJSON(object.error) : undefined,
+    };
+  },
+
+  toJSON(message: PreviewEntryResponse): unknown {
+    const obj: any = {};
+    if (message.asked !== undefined) {
+      obj.asked = Asked.toJSON(message.asked);
+    }
+    if (message.agent !== "") {
+      obj.agent = message.agent;
+    }
+    if (message.preview !== undefined) {
+      obj.preview = Preview.toJSON(message.preview);
+    }
+    if (message.error !== undefined) {
+      obj.error = AskError.toJSON(message.error);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<PreviewEntryResponse>): PreviewEntryResponse {
+    return PreviewEntryResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<PreviewEntryResponse>): PreviewEntryResponse {
+    const message = createBasePreviewEntryResponse();
+    message.asked = (object.asked !== undefined && object.asked !== null) ? Asked.fromPartial(object.asked) : undefined;
+    message.agent = object.agent ?? "";
+    message.preview = (object.preview !== undefined && object.preview !== null)
+      ? Preview.fromPartial(object.preview)
+      : undefined;
+    message.error = (object.error !== undefined && object.error !== null)
+      ? AskError.fromPartial(object.error)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseRestartEntryRequest(): RestartEntryRequest {
+  return { name: "", labelSelector: "", timeoutMs: 0, _unknownFields: {} };
+}
+
+export const RestartEntryRequest: MessageFns<RestartEntryRequest> = {
+  encode(message: RestartEntryRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.labelSelector !== "") {
+      writer.uint32(18).string(message.labelSelector);
+    }
+    if (message.timeoutMs !== 0) {
+      writer.uint32(24).int32(message.timeoutMs);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RestartEntryRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRestartEntryRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.labelSelector = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.timeoutMs = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RestartEntryRequest {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      labelSelector: isSet(object.label_selector) ? globalThis.String(object.label_selector) : "",
+      timeoutMs: isSet(object.timeout_ms) ? globalThis.Number(object.timeout_ms) : 0,
+    };
+  },
+
+  toJSON(message: RestartEntryRequest): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.labelSelector !== "") {
+      obj.label_selector = message.labelSelector;
+    }
+    if (message.timeoutMs !== 0) {
+      obj.timeout_ms = Math.round(message.timeoutMs);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RestartEntryRequest>): RestartEntryRequest {
+    return RestartEntryRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RestartEntryRequest>): RestartEntryRequest {
+    const message = createBaseRestartEntryRequest();
+    message.name = object.name ?? "";
+    message.labelSelector = object.labelSelector ?? "";
+    message.timeoutMs = object.timeoutMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseRestartEntryResponse(): RestartEntryResponse {
+  return { asked: undefined, agent: "", restarted: undefined, error: undefined, _unknownFields: {} };
+}
+
+export const RestartEntryResponse: MessageFns<RestartEntryResponse> = {
+  encode(message: RestartEntryResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.asked !== undefined) {
+      Asked.encode(message.asked, writer.uint32(10).fork()).join();
+    }
+    if (message.agent !== "") {
+      writer.uint32(18).string(message.agent);
+    }
+    if (message.restarted !== undefined) {
+      Restarted.encode(message.restarted, writer.uint32(26).fork()).join();
+    }
+    if (message.error !== undefined) {
+      AskError.encode(message.error, writer.uint32(34).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RestartEntryResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRestartEntryResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.asked = Asked.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.agent = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.restarted = Restarted.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.error = AskError.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RestartEntryResponse {
+    return {
+      asked: isSet(object.asked) ? Asked.fromJSON(object.asked) : undefined,
+      agent: isSet(object.agent) ? globalThis.String(object.agent) : "",
+      restarted: isSet(object.restarted) ? Restarted.fromJSON(object.restarted) : undefined,
+      error: isSet(object.error) ? AskError.fromJSON(object.error) : undefined,
+    };
+  },
+
+  toJSON(message: RestartEntryResponse): unknown {
+    const obj: any = {};
+    if (message.asked !== undefined) {
+      obj.asked = Asked.toJSON(message.asked);
+    }
+    if (message.agent !== "") {
+      obj.agent = message.agent;
+    }
+    if (message.restarted !== undefined) {
+      obj.restarted = Restarted.toJSON(message.restarted);
+    }
+    if (message.error !== undefined) {
+      obj.error = AskError.toJSON(message.error);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RestartEntryResponse>): RestartEntryResponse {
+    return RestartEntryResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RestartEntryResponse>): RestartEntryResponse {
+    const message = createBaseRestartEntryResponse();
+    message.asked = (object.asked !== undefined && object.asked !== null) ? Asked.fromPartial(object.asked) : undefined;
+    message.agent = object.agent ?? "";
+    message.restarted = (object.restarted !== undefined && object.restarted !== null)
+      ? Restarted.fromPartial(object.restarted)
+      : undefined;
+    message.error = (object.error !== undefined && object.error !== null)
+      ? AskError.fromPartial(object.error)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseSetLogLevelRequest(): SetLogLevelRequest {
+  return { name: "", labelSelector: "", level: "", forMs: 0n, timeoutMs: 0, _unknownFields: {} };
+}
+
+export const SetLogLevelRequest: MessageFns<SetLogLevelRequest> = {
+  encode(message: SetLogLevelRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.labelSelector !== "") {
+      writer.uint32(18).string(message.labelSelector);
+    }
+    if (message.level !== "") {
+      writer.uint32(26).string(message.level);
+    }
+    if (message.forMs !== 0n) {
+      if (BigInt.asIntN(64, message.forMs) !== message.forMs) {
+        throw new globalThis.Error("value provided for field message.forMs of type int64 too large");
+      }
+      writer.uint32(32).int64(message.forMs);
+    }
+    if (message.timeoutMs !== 0) {
+      writer.uint32(40).int32(message.timeoutMs);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetLogLevelRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetLogLevelRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.labelSelector = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.level = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.forMs = reader.int64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.timeoutMs = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SetLogLevelRequest {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      labelSelector: isSet(object.label_selector) ? globalThis.String(object.label_selector) : "",
+      level: isSet(object.level) ? globalThis.String(object.level) : "",
+      forMs: isSet(object.for_ms) ? BigInt(object.for_ms) : 0n,
+      timeoutMs: isSet(object.timeout_ms) ? globalThis.Number(object.timeout_ms) : 0,
+    };
+  },
+
+  toJSON(message: SetLogLevelRequest): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.labelSelector !== "") {
+      obj.label_selector = message.labelSelector;
+    }
+    if (message.level !== "") {
+      obj.level = message.level;
+    }
+    if (message.forMs !== 0n) {
+      obj.for_ms = message.forMs.toString();
+    }
+    if (message.timeoutMs !== 0) {
+      obj.timeout_ms = Math.round(message.timeoutMs);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SetLogLevelRequest>): SetLogLevelRequest {
+    return SetLogLevelRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SetLogLevelRequest>): SetLogLevelRequest {
+    const message = createBaseSetLogLevelRequest();
+    message.name = object.name ?? "";
+    message.labelSelector = object.labelSelector ?? "";
+    message.level = object.level ?? "";
+    message.forMs = (object.forMs !== undefined && object.forMs !== null) ? BigInt(object.forMs) : 0n;
+    message.timeoutMs = object.timeoutMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseSetLogLevelResponse(): SetLogLevelResponse {
+  return { asked: undefined, agent: "", logLevel: undefined, error: undefined, _unknownFields: {} };
+}
+
+export const SetLogLevelResponse: MessageFns<SetLogLevelResponse> = {
+  encode(message: SetLogLevelResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.asked !== undefined) {
+      Asked.encode(message.asked, writer.uint32(10).fork()).join();
+    }
+    if (message.agent !== "") {
+      writer.uint32(18).string(message.agent);
+    }
+    if (message.logLevel !== undefined) {
+      LogLevel.encode(message.logLevel, writer.uint32(26).fork()).join();
+    }
+    if (message.error !== undefined) {
+      AskError.encode(message.error, writer.uint32(34).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SetLogLevelResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSetLogLevelResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.asked = Asked.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.agent = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.logLevel = LogLevel.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.error = AskError.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): SetLogLevelResponse {
+    return {
+      asked: isSet(object.asked) ? Asked.fromJSON(object.asked) : undefined,
+      agent: isSet(object.agent) ? globalThis.String(object.agent) : "",
+      logLevel: isSet(object.log_level) ? LogLevel.fromJSON(object.log_level) : undefined,
+      error: isSet(object.error) ? AskError.fromJSON(object.error) : undefined,
+    };
+  },
+
+  toJSON(message: SetLogLevelResponse): unknown {
+    const obj: any = {};
+    if (message.asked !== undefined) {
+      obj.asked = Asked.toJSON(message.asked);
+    }
+    if (message.agent !== "") {
+      obj.agent = message.agent;
+    }
+    if (message.logLevel !== undefined) {
+      obj.log_level = LogLevel.toJSON(message.logLevel);
+    }
+    if (message.error !== undefined) {
+      obj.error = AskError.toJSON(message.error);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<SetLogLevelResponse>): SetLogLevelResponse {
+    return SetLogLevelResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SetLogLevelResponse>): SetLogLevelResponse {
+    const message = createBaseSetLogLevelResponse();
+    message.asked = (object.asked !== undefined && object.asked !== null) ? Asked.fromPartial(object.asked) : undefined;
+    message.agent = object.agent ?? "";
+    message.logLevel = (object.logLevel !== undefined && object.logLevel !== null)
+      ? LogLevel.fromPartial(object.logLevel)
+      : undefined;
+    message.error = (object.error !== undefined && object.error !== null)
+      ? AskError.fromPartial(object.error)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseGetDiagnosticsRequest(): GetDiagnosticsRequest {
+  return { name: "", timeoutMs: 0, _unknownFields: {} };
+}
+
+export const GetDiagnosticsRequest: MessageFns<GetDiagnosticsRequest> = {
+  encode(message: GetDiagnosticsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.timeoutMs !== 0) {
+      writer.uint32(16).int32(message.timeoutMs);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetDiagnosticsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetDiagnosticsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.timeoutMs = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetDiagnosticsRequest {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      timeoutMs: isSet(object.timeout_ms) ? globalThis.Number(object.timeout_ms) : 0,
+    };
+  },
+
+  toJSON(message: GetDiagnosticsRequest): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.timeoutMs !== 0) {
+      obj.timeout_ms = Math.round(message.timeoutMs);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<GetDiagnosticsRequest>): GetDiagnosticsRequest {
+    return GetDiagnosticsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetDiagnosticsRequest>): GetDiagnosticsRequest {
+    const message = createBaseGetDiagnosticsRequest();
+    message.name = object.name ?? "";
+    message.timeoutMs = object.timeoutMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseGetDiagnosticsResponse(): GetDiagnosticsResponse {
+  return { data: Buffer.alloc(0), _unknownFields: {} };
+}
+
+export const GetDiagnosticsResponse: MessageFns<GetDiagnosticsResponse> = {
+  encode(message: GetDiagnosticsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.data.length !== 0) {
+      writer.uint32(10).bytes(message.data);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetDiagnosticsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetDiagnosticsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.data = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetDiagnosticsResponse {
+    return { data: isSet(object.data) ? Buffer.from(bytesFromBase64(object.data)) : Buffer.alloc(0) };
+  },
+
+  toJSON(message: GetDiagnosticsResponse): unknown {
+    const obj: any = {};
+    if (message.data.length !== 0) {
+      obj.data = base64FromBytes(message.data);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<GetDiagnosticsResponse>): GetDiagnosticsResponse {
+    return GetDiagnosticsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetDiagnosticsResponse>): GetDiagnosticsResponse {
+    const message = createBaseGetDiagnosticsResponse();
+    message.data = object.data ?? Buffer.alloc(0);
+    return message;
+  },
+};
+
+function createBaseAskAgentsRequest(): AskAgentsRequest {
+  return { agents: [], ask: undefined, silenceMs: 0, _unknownFields: {} };
+}
+
+export const AskAgentsRequest: MessageFns<AskAgentsRequest> = {
+  encode(message: AskAgentsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.agents) {
+      writer.uint32(10).string(v!);
+    }
+    if (message.ask !== undefined) {
+      Ask.encode(message.ask, writer.uint32(18).fork()).join();
+    }
+    if (message.silenceMs !== 0) {
+      writer.uint32(24).int32(message.silenceMs);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AskAgentsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAskAgentsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.agents.push(reader.string());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.ask = Ask.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.silenceMs = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AskAgentsRequest {
+    return {
+      agents: globalThis.Array.isArray(object?.agents) ? object.agents.map((e: any) => globalThis.String(e)) : [],
+      ask: isSet(object.ask) ? Ask.fromJSON(object.ask) : undefined,
+      silenceMs: isSet(object.silence_ms) ? globalThis.Number(object.silence_ms) : 0,
+    };
+  },
+
+  toJSON(message: AskAgentsRequest): unknown {
+    const obj: any = {};
+    if (message.agents?.length) {
+      obj.agents = message.agents;
+    }
+    if (message.ask !== undefined) {
+      obj.ask = Ask.toJSON(message.ask);
+    }
+    if (message.silenceMs !== 0) {
+      obj.silence_ms = Math.round(message.silenceMs);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<AskAgentsRequest>): AskAgentsRequest {
+    return AskAgentsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AskAgentsRequest>): AskAgentsRequest {
+    const message = createBaseAskAgentsRequest();
+    message.agents = object.agents?.map((e) => e) || [];
+    message.ask = (object.ask !== undefined && object.ask !== null) ? Ask.fromPartial(object.ask) : undefined;
+    message.silenceMs = object.silenceMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseAskAgentsResponse(): AskAgentsResponse {
+  return { agent: "", answer: undefined, _unknownFields: {} };
+}
+
+export const AskAgentsResponse: MessageFns<AskAgentsResponse> = {
+  encode(message: AskAgentsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.agent !== "") {
+      writer.uint32(10).string(message.agent);
+    }
+    if (message.answer !== undefined) {
+      Answer.encode(message.answer, writer.uint32(18).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): AskAgentsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseAskAgentsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.agent = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.answer = Answer.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): AskAgentsResponse {
+    return {
+      agent: isSet(object.agent) ? globalThis.String(object.agent) : "",
+      answer: isSet(object.answer) ? Answer.fromJSON(object.answer) : undefined,
+    };
+  },
+
+  toJSON(message: AskAgentsResponse): unknown {
+    const obj: any = {};
+    if (message.agent !== "") {
+      obj.agent = message.agent;
+    }
+    if (message.answer !== undefined) {
+      obj.answer = Answer.toJSON(message.answer);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<AskAgentsResponse>): AskAgentsResponse {
+    return AskAgentsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<AskAgentsResponse>): AskAgentsResponse {
+    const message = createBaseAskAgentsResponse();
+    message.agent = object.agent ?? "";
+    message.answer = (object.answer !== undefined && object.answer !== null)
+      ? Answer.fromPartial(object.answer)
+      : undefined;
+    return message;
+  },
+};
+
 /**
  * Tells what the fleet is doing. Any controller answers for all agents: what it does not know it asks the others. A page
  * may be shorter than asked for, so that it fits into the 4 MiB that a gRPC client takes by default.
@@ -1207,6 +2890,69 @@ export const FleetServiceDefinition = {
       responseStream: false,
       options: {},
     },
+    /**
+     * Streams samples of the lines that an entry is collecting right now, for an hour at most. Delivery does not wait for it: what is not
+     * taken in time is dropped and counted. Agents that connect later are not tapped. NOT_FOUND when there is no such entry.
+     */
+    tapEntry: {
+      name: "TapEntry",
+      requestType: TapEntryRequest as typeof TapEntryRequest,
+      requestStream: false,
+      responseType: TapEntryResponse as typeof TapEntryResponse,
+      responseStream: true,
+      options: {},
+    },
+    /**
+     * Asks the agents that an entry selects what it would collect; the entry need not exist, and is not written. INVALID_ARGUMENT as
+     * CreateEntry.
+     */
+    previewEntry: {
+      name: "PreviewEntry",
+      requestType: PreviewEntryRequest as typeof PreviewEntryRequest,
+      requestStream: false,
+      responseType: PreviewEntryResponse as typeof PreviewEntryResponse,
+      responseStream: true,
+      options: {},
+    },
+    /** Restarts an entry on the agents that have it; see RestartQuestion. NOT_FOUND when there is no such entry. */
+    restartEntry: {
+      name: "RestartEntry",
+      requestType: RestartEntryRequest as typeof RestartEntryRequest,
+      requestStream: false,
+      responseType: RestartEntryResponse as typeof RestartEntryResponse,
+      responseStream: true,
+      options: {},
+    },
+    /** Sets how much agents log. */
+    setLogLevel: {
+      name: "SetLogLevel",
+      requestType: SetLogLevelRequest as typeof SetLogLevelRequest,
+      requestStream: false,
+      responseType: SetLogLevelResponse as typeof SetLogLevelResponse,
+      responseStream: true,
+      options: {},
+    },
+    /**
+     * Fetches a bundle from an agent that tells how it is doing inside; see DiagnosticsQuestion. NOT_FOUND when the fleet has never seen
+     * the agent; UNAVAILABLE when it is not connected; DEADLINE_EXCEEDED when it does not answer in time, UNIMPLEMENTED when it can't.
+     */
+    getDiagnostics: {
+      name: "GetDiagnostics",
+      requestType: GetDiagnosticsRequest as typeof GetDiagnosticsRequest,
+      requestStream: false,
+      responseType: GetDiagnosticsResponse as typeof GetDiagnosticsResponse,
+      responseStream: true,
+      options: {},
+    },
+    /** Asks agents that are connected to the controller asked, and no others. Controllers use it to ask one another. */
+    askAgents: {
+      name: "AskAgents",
+      requestType: AskAgentsRequest as typeof AskAgentsRequest,
+      requestStream: false,
+      responseType: AskAgentsResponse as typeof AskAgentsResponse,
+      responseStream: true,
+      options: {},
+    },
   },
 } as const;
 
@@ -1231,6 +2977,45 @@ export interface FleetServiceImplementation<CallContextExt = {}> {
    * and of each the last 1,000 losses and the last 20 sealed files; the topic `logfleet.audit` has all of all agents.
    */
   listFacts(request: ListFactsRequest, context: CallContext & CallContextExt): Promise<DeepPartial<ListFactsResponse>>;
+  /**
+   * Streams samples of the lines that an entry is collecting right now, for an hour at most. Delivery does not wait for it: what is not
+   * taken in time is dropped and counted. Agents that connect later are not tapped. NOT_FOUND when there is no such entry.
+   */
+  tapEntry(
+    request: TapEntryRequest,
+    context: CallContext & CallContextExt,
+  ): ServerStreamingMethodResult<DeepPartial<TapEntryResponse>>;
+  /**
+   * Asks the agents that an entry selects what it would collect; the entry need not exist, and is not written. INVALID_ARGUMENT as
+   * CreateEntry.
+   */
+  previewEntry(
+    request: PreviewEntryRequest,
+    context: CallContext & CallContextExt,
+  ): ServerStreamingMethodResult<DeepPartial<PreviewEntryResponse>>;
+  /** Restarts an entry on the agents that have it; see RestartQuestion. NOT_FOUND when there is no such entry. */
+  restartEntry(
+    request: RestartEntryRequest,
+    context: CallContext & CallContextExt,
+  ): ServerStreamingMethodResult<DeepPartial<RestartEntryResponse>>;
+  /** Sets how much agents log. */
+  setLogLevel(
+    request: SetLogLevelRequest,
+    context: CallContext & CallContextExt,
+  ): ServerStreamingMethodResult<DeepPartial<SetLogLevelResponse>>;
+  /**
+   * Fetches a bundle from an agent that tells how it is doing inside; see DiagnosticsQuestion. NOT_FOUND when the fleet has never seen
+   * the agent; UNAVAILABLE when it is not connected; DEADLINE_EXCEEDED when it does not answer in time, UNIMPLEMENTED when it can't.
+   */
+  getDiagnostics(
+    request: GetDiagnosticsRequest,
+    context: CallContext & CallContextExt,
+  ): ServerStreamingMethodResult<DeepPartial<GetDiagnosticsResponse>>;
+  /** Asks agents that are connected to the controller asked, and no others. Controllers use it to ask one another. */
+  askAgents(
+    request: AskAgentsRequest,
+    context: CallContext & CallContextExt,
+  ): ServerStreamingMethodResult<DeepPartial<AskAgentsResponse>>;
 }
 
 export interface FleetServiceClient<CallOptionsExt = {}> {
@@ -1254,6 +3039,53 @@ export interface FleetServiceClient<CallOptionsExt = {}> {
    * and of each the last 1,000 losses and the last 20 sealed files; the topic `logfleet.audit` has all of all agents.
    */
   listFacts(request: DeepPartial<ListFactsRequest>, options?: CallOptions & CallOptionsExt): Promise<ListFactsResponse>;
+  /**
+   * Streams samples of the lines that an entry is collecting right now, for an hour at most. Delivery does not wait for it: what is not
+   * taken in time is dropped and counted. Agents that connect later are not tapped. NOT_FOUND when there is no such entry.
+   */
+  tapEntry(
+    request: DeepPartial<TapEntryRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): AsyncIterable<TapEntryResponse>;
+  /**
+   * Asks the agents that an entry selects what it would collect; the entry need not exist, and is not written. INVALID_ARGUMENT as
+   * CreateEntry.
+   */
+  previewEntry(
+    request: DeepPartial<PreviewEntryRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): AsyncIterable<PreviewEntryResponse>;
+  /** Restarts an entry on the agents that have it; see RestartQuestion. NOT_FOUND when there is no such entry. */
+  restartEntry(
+    request: DeepPartial<RestartEntryRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): AsyncIterable<RestartEntryResponse>;
+  /** Sets how much agents log. */
+  setLogLevel(
+    request: DeepPartial<SetLogLevelRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): AsyncIterable<SetLogLevelResponse>;
+  /**
+   * Fetches a bundle from an agent that tells how it is doing inside; see DiagnosticsQuestion. NOT_FOUND when the fleet has never seen
+   * the agent; UNAVAILABLE when it is not connected; DEADLINE_EXCEEDED when it does not answer in time, UNIMPLEMENTED when it can't.
+   */
+  getDiagnostics(
+    request: DeepPartial<GetDiagnosticsRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): AsyncIterable<GetDiagnosticsResponse>;
+  /** Asks agents that are connected to the controller asked, and no others. Controllers use it to ask one another. */
+  askAgents(
+    request: DeepPartial<AskAgentsRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): AsyncIterable<AskAgentsResponse>;
+}
+
+function bytesFromBase64(b64: string): Uint8Array {
+  return Uint8Array.from(globalThis.Buffer.from(b64, "base64"));
+}
+
+function base64FromBytes(arr: Uint8Array): string {
+  return globalThis.Buffer.from(arr).toString("base64");
 }
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;

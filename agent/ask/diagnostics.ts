@@ -1,0 +1,139 @@
+import { availableParallelism, freemem, loadavg, release, totalmem, uptime } from 'node:os';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { promisify } from 'node:util';
+import { getHeapSpaceStatistics, getHeapStatistics } from 'node:v8';
+import { gzip } from 'node:zlib';
+import { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
+import { AgentHealth, AgentIdentity, EntryStatus, FileStatus } from '../../proto/gen/logfleet/v1/fleet.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import { leavesOf } from '../../runtime/config-leaves.ts';
+import type { Logger } from '../../runtime/logger.ts';
+import { openFilesMax } from '../collect/file-budget.ts';
+import type { FileCollector } from '../collect/file-collector.ts';
+import type { Source } from '../collect/source.ts';
+import { type AgentConfig, agentConfigSpec } from '../config.ts';
+import { agentIdentity } from '../identity.ts';
+import type { Answerer } from './questions.ts';
+import { tarOf } from './tar.ts';
+
+/** Sources are told one by one up to here. */
+const SOURCES_MAX = 5_000;
+const FACTS_MAX = 200;
+/** How long the event loop is watched. */
+const WATCH_MS = 1_000;
+const PART_BYTES = 64 * 1024;
+const NS_PER_MS = 1e6;
+const HIDDEN = '********';
+
+interface DiagnosticsTools {
+  clock: Clock;
+  logger: Logger;
+  collector: FileCollector;
+}
+
+/** Makes a bundle that tells how the agent is doing. It holds no line of any file, and no secret. */
+export function diagnosticsAnswerer(config: AgentConfig, tools: DiagnosticsTools): Answerer<'diagnostics'> {
+  return async function* bundle(_question, { signal }) {
+    const delay = monitorEventLoopDelay({ resolution: 1 });
+    const before = performance.eventLoopUtilization();
+    delay.enable();
+    await tools.clock.sleep(WATCH_MS, signal).finally(() => delay.disable());
+    const busy = performance.eventLoopUtilization(before);
+    const eventLoop = {
+      watchedMs: WATCH_MS,
+      utilization: busy.utilization,
+      delayMs: {
+        mean: delay.mean / NS_PER_MS,
+        p50: delay.percentile(50) / NS_PER_MS,
+        p99: delay.percentile(99) / NS_PER_MS,
+        max: delay.max / NS_PER_MS,
+      },
+    };
+    const nowMs = tools.clock.nowMs();
+    const archive = await promisify(gzip)(tarOf(filesOf(config, eventLoop, tools), nowMs));
+    for (let at = 0; at < archive.length; at += PART_BYTES)
+      yield { $case: 'diagnostics', value: archive.subarray(at, at + PART_BYTES) };
+  };
+}
+
+function filesOf(config: AgentConfig, eventLoop: object, { clock, logger, collector }: DiagnosticsTools) {
+  const { entries, files, health, facts } = collector.observe();
+  const sources = [...collector.entries].flatMap((entry) => [...entry.sources]);
+  const documents = {
+    'about.json': { time: new Date(clock.nowMs()), ...about(config) },
+    'config.json': withoutSecrets(config),
+    'health.json': AgentHealth.toJSON(health),
+    'entries.json': {
+      desired: [...collector.entries].map(({ entry }) => Entry.toJSON(entry)),
+      statuses: entries.map((status) => EntryStatus.toJSON(status)),
+    },
+    'sources.json': {
+      count: sources.length,
+      sources: sources.slice(0, SOURCES_MAX).map(sourceState),
+      failing: files
+        .filter(({ lastError }) => lastError !== '')
+        .slice(0, SOURCES_MAX)
+        .map((file) => FileStatus.toJSON(file)),
+    },
+    'facts.json': facts.slice(-FACTS_MAX),
+    'runtime.json': { eventLoop, ...runtime() },
+  };
+  const texts = Object.entries(documents).map(([name, value]) => [name, JSON.stringify(value, plain, 2)]);
+  return { ...Object.fromEntries(texts), 'log.txt': logger.recent().join('') } as Record<string, string>;
+}
+
+function about(config: AgentConfig) {
+  return {
+    agent: AgentIdentity.toJSON(agentIdentity(config)),
+    pid: process.pid,
+    uptimeSeconds: process.uptime(),
+    versions: process.versions,
+    platform: { arch: process.arch, kernel: release(), cpus: availableParallelism(), uptimeSeconds: uptime() },
+    host: { totalBytes: totalmem(), freeBytes: freemem(), load: loadavg() },
+    openFilesMax: openFilesMax(),
+  };
+}
+
+function runtime() {
+  return {
+    memory: process.memoryUsage(),
+    heap: getHeapStatistics(),
+    heapSpaces: getHeapSpaceStatistics(),
+    usage: process.resourceUsage(),
+    resources: Object.fromEntries(
+      Object.entries(Object.groupBy(process.getActiveResourcesInfo(), (kind) => kind)).map(([kind, all]) => [
+        kind,
+        all?.length,
+      ]),
+    ),
+  };
+}
+
+function sourceState(source: Source) {
+  const { path, generation, entryUid, device, inode, state, phase, position, readPosition, size, sealed, unlinked } =
+    source;
+  const { settled, complete, busy, fd, checkpoint } = source;
+  const { topic, partition, ahead, rangeEnd } = checkpoint;
+  const life = { state, phase, sealed, unlinked, open: fd >= 0, settled, complete, busy };
+  const at = { position, readPosition, size, rangeEnd, ahead };
+  return { path, generation, entryUid, device, inode, ...life, ...at, topic, partition, error: source.errors.last };
+}
+
+/** The configuration in force; what is secret is only said to be there. */
+export function withoutSecrets(config: AgentConfig): object {
+  const copy = structuredClone(config);
+  for (const { path, secret } of leavesOf(agentConfigSpec.schema)) {
+    if (!secret) continue;
+    const parent = path
+      .slice(0, -1)
+      .reduce<unknown>((at, key) => (at as Record<string, unknown> | undefined)?.[key], copy);
+    const key = path.at(-1) as string;
+    if ((parent as Record<string, unknown> | undefined)?.[key] !== undefined)
+      (parent as Record<string, unknown>)[key] = HIDDEN;
+  }
+  return copy;
+}
+
+function plain(_key: string, value: unknown): unknown {
+  return typeof value === 'bigint' ? value.toString() : value;
+}

@@ -1,0 +1,100 @@
+import { PreviewFile } from '../../proto/gen/logfleet/v1/ask.ts';
+import { isCompressed } from '../collect/file-head.ts';
+import { closeFile, fstat, openToRead, readAt } from '../collect/file-io.ts';
+import { type FoundFile, foundFile } from '../collect/found-file.ts';
+import { charsetOfFile, lineStartBefore } from '../collect/line-starts.ts';
+import { LineEncoder } from '../deliver/line-encoder.ts';
+import { lineFormat, type SharedFormat } from '../deliver/line-format.ts';
+import { places } from '../deliver/line-place.ts';
+import { RecordBuffer } from '../deliver/record-buffer.ts';
+import { sampleRecords } from '../deliver/record-samples.ts';
+
+/** What is read of a file at its beginning, and at its end. */
+const SAMPLE_BYTES = 64 * 1024;
+/** Looking for a line's start the sample may grow by as much. */
+const CHUNK_BYTES = 2 * SAMPLE_BYTES;
+const LINE_BYTES_MAX = 512;
+/** Of all lines that are told: an answer stays far below gRPC's 4 MiB. */
+const LINES_BYTES_MAX = 1024 * 1024;
+
+/** What is known of a file without opening it. */
+export interface Looked {
+  file: FoundFile;
+  bytesPerSecond: number;
+  /** Where the entry reads on in it already. */
+  position: number | undefined;
+}
+
+/** Opens files as the collector would, and makes the records that it would make of their beginnings and ends. One file at a time. */
+export class FilePreviews {
+  readonly #shared: SharedFormat;
+  readonly #lines: number;
+  readonly #startsAt: (file: FoundFile) => 'beginning' | 'end';
+  readonly #encoder = new LineEncoder();
+  readonly #chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
+  readonly #records = new RecordBuffer();
+  #linesBytes = 0;
+  sampledRecords = 0;
+  keptRecords = 0;
+
+  /** `lines`: so many first and last ones of each file. */
+  constructor(shared: SharedFormat, lines: number, startsAt: (file: FoundFile) => 'beginning' | 'end') {
+    this.#shared = shared;
+    this.#lines = lines;
+    this.#startsAt = startsAt;
+  }
+
+  /** Lines are told no more: there are too many bytes of them. */
+  get full(): boolean {
+    return this.#linesBytes > LINES_BYTES_MAX;
+  }
+
+  /** What would become of the file; `archive`: nothing. Never rejects. */
+  async look({ file: found, bytesPerSecond, position }: Looked, withLines: boolean): Promise<PreviewFile | 'archive'> {
+    const { path } = found;
+    const told = { path, size: BigInt(found.size), bytesPerSecond, changeTime: new Date(found.changedMs) };
+    let fd: number | undefined;
+    try {
+      fd = await openToRead(path, found.local);
+      const file = foundFile(path, await fstat(fd));
+      if (!file) throw new Error('is no regular file any more');
+      if (position === undefined && (await isCompressed(fd))) return 'archive';
+      const { charset } = await charsetOfFile(fd, this.#shared.charset);
+      const end = () => lineStartBefore(fd as number, file.size, charset);
+      const start = position ?? (this.#startsAt(file) === 'beginning' ? 0 : await end());
+      const lines = withLines && this.#lines > 0 && !this.full ? await this.#linesOf(fd, file, charset) : {};
+      return PreviewFile.create({ ...told, size: BigInt(file.size), start: BigInt(start), ...lines });
+    } catch (error) {
+      return PreviewFile.create({ ...told, error: (error as Error).message });
+    } finally {
+      if (fd !== undefined) closeFile(fd);
+    }
+  }
+
+  async #linesOf(fd: number, { path, size }: FoundFile, charset: SharedFormat['charset']) {
+    const format = { ...lineFormat(this.#shared, { path, generation: '' }), charset };
+    const first = await this.#recordsAt(fd, 0, Math.min(size, SAMPLE_BYTES), format);
+    const from = size <= SAMPLE_BYTES ? 0 : await lineStartBefore(fd, size - SAMPLE_BYTES, charset);
+    const last = from === 0 ? first : await this.#recordsAt(fd, from, size, format);
+    const told = { firstLines: first.slice(0, this.#lines), lastLines: last.slice(-this.#lines) };
+    for (const line of [...told.firstLines, ...told.lastLines]) this.#linesBytes += line.length;
+    return told;
+  }
+
+  /** The first and the last records of a part of the file. What waits for the rest of its line is none yet. */
+  async #recordsAt(fd: number, from: number, to: number, format: ReturnType<typeof lineFormat>): Promise<Buffer[]> {
+    const { bytesRead } = await readAt(fd, this.#chunk, 0, Math.min(CHUNK_BYTES, to - from), from);
+    const records = this.#records;
+    records.reset();
+    const { lineStart } = places;
+    const at = { position: from, rangeStart: from, startsAt: lineStart, endsAt: lineStart };
+    const chunk = { bytes: this.#chunk, length: bytesRead, ...at, last: false, flushed: true };
+    const encoded = this.#encoder.encode(chunk, format, records);
+    this.sampledRecords += encoded.records + encoded.filtered;
+    this.keptRecords += encoded.records;
+    const count = encoded.records;
+    return sampleRecords(records.bytes, 0, { count, wanted: count, valueBytesMax: LINE_BYTES_MAX }).map(
+      ({ value }) => value,
+    );
+  }
+}

@@ -1,0 +1,115 @@
+import { TapLine, TapPart } from '../../proto/gen/logfleet/v1/ask.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import type { EntryCollector } from '../collect/entry-collector.ts';
+import type { Tap, Tapped, TappedRun } from '../collect/entry-taps.ts';
+import type { RecordBuffer } from '../deliver/record-buffer.ts';
+import { sampleRecords } from '../deliver/record-samples.ts';
+import { type Answerer, QuestionError } from './questions.ts';
+
+const RATE_MAX = 1_000;
+/** Of each line. */
+const LINE_BYTES_MAX = 4_096;
+/** Lines gather this long before they are sent. */
+const PART_INTERVAL_MS = 200;
+/** So often there is a word, lines or not. */
+const WORD_INTERVAL_MS = 2_000;
+/** Lines that wait to be sent: what comes beyond is dropped. With PART_INTERVAL_MS that bounds the bytes a second, too. */
+const WAITING_BYTES_MAX = 64 * 1024;
+/** It ends so long before its time is up: that is no failure. */
+const END_MS = 1_000;
+/** What a line is beside its bytes. */
+const LINE_OVERHEAD_BYTES = 128;
+
+/** Chooses lines of what is read, so many a second, and keeps them until they are taken. Delivery never waits for it. */
+export class LineTap {
+  readonly #perSecond: number;
+  readonly #clock: Pick<Clock, 'monotonicMs'>;
+  #allowed: number;
+  #refilledMs: number;
+  #lines: TapLine[] = [];
+  #waitingBytes = 0;
+  #leftOut = 0;
+  #dropped = 0;
+  #failure: Error | undefined;
+
+  constructor(perSecond: number, clock: Pick<Clock, 'monotonicMs'>) {
+    this.#perSecond = perSecond;
+    this.#clock = clock;
+    this.#allowed = perSecond;
+    this.#refilledMs = clock.monotonicMs();
+  }
+
+  /** While no line may be taken, it counts, and looks at none of them. */
+  readonly look: Tap = (source, run, records, from) => {
+    const wanted = Math.min(run.lines, this.#allowance());
+    this.#allowed -= wanted;
+    this.#leftOut += run.lines - wanted;
+    if (wanted === 0 || this.#failure) return;
+    try {
+      this.#take(source, run, records, { from, wanted });
+    } catch (error) {
+      // Not for whoever reads, who would lose the lines: for whoever taps.
+      this.#failure = error as Error;
+    }
+  };
+
+  /** What there is since it was asked last. Throws what went wrong in `look`. */
+  part(): TapPart {
+    if (this.#failure) throw this.#failure;
+    const part = { lines: this.#lines, leftOut: BigInt(this.#leftOut), dropped: BigInt(this.#dropped) };
+    this.#lines = [];
+    this.#waitingBytes = this.#leftOut = this.#dropped = 0;
+    return TapPart.create(part);
+  }
+
+  #allowance(): number {
+    const nowMs = this.#clock.monotonicMs();
+    const more = ((nowMs - this.#refilledMs) * this.#perSecond) / 1000;
+    this.#allowed = Math.min(this.#perSecond, this.#allowed + more);
+    this.#refilledMs = nowMs;
+    return Math.floor(this.#allowed);
+  }
+
+  #take(
+    { path, generation }: Tapped,
+    run: TappedRun,
+    records: RecordBuffer,
+    { from, wanted }: { from: number; wanted: number },
+  ): void {
+    const choice = { count: run.lines, wanted, valueBytesMax: LINE_BYTES_MAX };
+    for (const { value, valueBytes, range } of sampleRecords(records.bytes, from, choice)) {
+      this.#waitingBytes += value.length + LINE_OVERHEAD_BYTES;
+      if (this.#waitingBytes > WAITING_BYTES_MAX) {
+        this.#waitingBytes -= value.length + LINE_OVERHEAD_BYTES;
+        this.#dropped++;
+        continue;
+      }
+      const [start = 0n, end = 0n] = (range ?? `${run.start}-${run.end}`).split('-').map(BigInt);
+      this.#lines.push(TapLine.create({ path, generation, start, end, line: value, lineBytes: valueBytes }));
+    }
+  }
+}
+
+/** Answers what an entry is collecting right now. `find`: the entry as it is on this agent. */
+export function tapAnswerer(find: (name: string) => EntryCollector | undefined, clock: Clock): Answerer<'tap'> {
+  return async function* tapEntry({ entry, linesPerSecond }, { signal, deadlineMs }) {
+    const collector = find(entry);
+    if (!collector) throw new QuestionError('CODE_NOT_FOUND', `${entry} is not on this agent`);
+    const tap = new LineTap(Math.min(Math.max(linesPerSecond, 1), RATE_MAX), clock);
+    const end = collector.taps.add(tap.look);
+    try {
+      for (let wordMs = Number.NEGATIVE_INFINITY; !signal.aborted && clock.monotonicMs() < deadlineMs - END_MS; ) {
+        if (find(entry) !== collector) throw new QuestionError('CODE_NOT_FOUND', `${entry} is no longer on this agent`);
+        const part = tap.part();
+        const nowMs = clock.monotonicMs();
+        if (part.lines.length > 0 || part.leftOut > 0n || nowMs - wordMs >= WORD_INTERVAL_MS) {
+          wordMs = nowMs;
+          yield { $case: 'tap', value: part };
+        }
+        await clock.sleep(PART_INTERVAL_MS, signal).catch(() => {});
+      }
+    } finally {
+      end();
+    }
+  };
+}

@@ -1,0 +1,23 @@
+import { agentName } from '../../proto/rules/names.ts';
+import { Failures, tellAsked } from '../rpc/asked.ts';
+import type { ControllerApi } from '../rpc/client.ts';
+
+/** `logfleet loglevel agent NAME LEVEL` */
+export async function logLevel(
+  api: ControllerApi,
+  name: string,
+  { level, forMs, timeoutMs }: { level: string; forMs: number; timeoutMs: number },
+  write: (text: string) => void,
+): Promise<void> {
+  const failures = new Failures();
+  const request = { name: agentName(name), level, forMs: BigInt(Math.round(forMs)), timeoutMs };
+  for await (const { asked, error, logLevel: now } of api.follow(api.fleet.setLogLevel(request))) {
+    if (asked) tellAsked(asked, name);
+    if (error) failures.tell(name, error);
+    if (!now) continue;
+    failures.answered();
+    const until = forMs > 0 ? `, ${now.configured} again in ${forMs / 1000} s` : ', until the agent is restarted';
+    write(`agent/${name} logs ${now.level} (was ${now.former})${until}\n`);
+  }
+  failures.conclude('log as before');
+}

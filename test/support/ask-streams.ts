@@ -1,0 +1,22 @@
+import type { Stream } from './grpc-client.ts';
+
+/** A message of a call that asks agents, as the .proto files say. */
+// biome-ignore lint/suspicious/noExplicitAny: the messages are what the .proto files say, and have no types here.
+export type Asking = any;
+
+/** Reads a stream as it comes. */
+export function readStream(stream: Stream): { messages: Asking[]; ended: Promise<void>; cancel(): void } {
+  const messages: Asking[] = [];
+  const ended = (async () => {
+    for await (const message of stream) messages.push(message);
+  })();
+  ended.catch(() => {});
+  return { messages, ended, cancel: () => stream.cancel() };
+}
+
+/** All messages of a stream that ends. Rejects as it does. */
+export async function allOf(stream: Stream): Promise<Asking[]> {
+  const { messages, ended } = readStream(stream);
+  await ended;
+  return messages;
+}

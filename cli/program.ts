@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { entryName } from '../proto/rules/names.ts';
 import { version } from '../runtime/version.ts';
+import { addImport } from './add-import.ts';
 import { CliError, exitCodes } from './cli-error.ts';
 import { apply, namesIn } from './commands/apply.ts';
 import { describe } from './commands/describe.ts';
@@ -17,6 +18,7 @@ Examples:
   logfleet get agents -l env=prod -w    who collects it, and how it goes, as it changes
   logfleet describe agent web-17        every file of an agent: position, lag, last error
   logfleet delete entry nginx-access
+  logfleet import ini -f conf.ini       entries of what another agent was told to collect
   logfleet verify --topic nginx --kafka kafka-1:9092   proves that nothing is missing or there twice
 
 Exit codes: 0 done; 1 the controller refuses, there is no such thing, or verify has found something; 2 the command or
@@ -57,6 +59,7 @@ export function createProgram(write: Write): Command {
     .exitOverride()
     .configureOutput({ writeOut: write });
   for (const add of [addApply, addGet, addDescribe, addDelete, addPause, addVerify]) add(program, write);
+  for (const add of [addImport]) add(program, write, (body) => withApi(program, body));
   return program;
 }
 

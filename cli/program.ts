@@ -1,6 +1,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { entryName } from '../proto/rules/names.ts';
 import { version } from '../runtime/version.ts';
+import { addCompletion } from './add-completion.ts';
 import { addImport } from './add-import.ts';
 import { CliError, exitCodes } from './cli-error.ts';
 import { apply, namesIn } from './commands/apply.ts';
@@ -58,7 +59,7 @@ export function createProgram(write: Write): Command {
     .showHelpAfterError('(see --help)')
     .exitOverride()
     .configureOutput({ writeOut: write });
-  for (const add of [addApply, addGet, addDescribe, addDelete, addPause, addVerify]) add(program, write);
+  for (const add of [addApply, addGet, addDescribe, addDelete, addPause, addVerify, addCompletion]) add(program, write);
   for (const add of [addImport]) add(program, write, (body) => withApi(program, body));
   return program;
 }

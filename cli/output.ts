@@ -1,4 +1,5 @@
 import { stringify } from 'yaml';
+import { Alert } from '../proto/gen/logfleet/v1/alert.ts';
 import type { Entry } from '../proto/gen/logfleet/v1/entry.ts';
 import { Fact, type Loss } from '../proto/gen/logfleet/v1/fact.ts';
 import { Agent, type EntryStatus } from '../proto/gen/logfleet/v1/fleet.ts';
@@ -84,6 +85,26 @@ export const lossKind: Kind<Fact> = {
   wideColumns: [
     { title: 'ID', value: ({ id }) => id },
     { title: 'TIME', value: ({ time }) => time?.toISOString() ?? '-' },
+  ],
+};
+
+export const alertKind: Kind<Alert> = {
+  singular: 'alert',
+  plural: 'alerts',
+  id: ({ id }) => id,
+  document: (alert) => Alert.toJSON(alert),
+  columns: [
+    { title: 'RULE', value: ({ condition }) => condition?.rule ?? '-' },
+    { title: 'STATE', value: ({ state }) => word(state) },
+    { title: 'AGENT', value: ({ condition }) => condition?.agent.replace(/^agents\//, '') ?? '-' },
+    { title: 'ENTRY', value: ({ condition }) => condition?.entry.replace(/^entries\//, '') || '-' },
+    { title: 'SINCE', value: ({ startTime }) => age(startTime) },
+    { title: 'DELIVERED', value: ({ delivered }) => (delivered ? 'yes' : 'no') },
+    { title: 'WHAT', value: ({ condition }) => condition?.summary ?? '-' },
+  ],
+  wideColumns: [
+    { title: 'ID', value: ({ id }) => id },
+    { title: 'TIME', value: ({ startTime }) => startTime?.toISOString() ?? '-' },
   ],
 };
 

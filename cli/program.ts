@@ -86,15 +86,15 @@ function addApply(program: Command, write: Write): void {
 function addGet(program: Command, write: Write): void {
   program
     .command('get <kind> [name...]')
-    .description('list entries, agents, or what was lost')
+    .description('list entries, agents, what was lost, or what alerts there are')
     .addOption(new Option('-o, --output <format>', 'how to print').choices(outputs).default('table'))
     .option('-l, --selector <selector>', 'only those whose labels match, such as env=prod,!canary')
     .option('-w, --watch', 'go on with every change')
-    .option('--agent <id>', 'of losses: only of this agent')
-    .option('--entry <name>', 'of losses: only about this entry')
+    .option('--agent <id>', 'of losses and alerts: only of this agent')
+    .option('--entry <name>', 'of losses and alerts: only about this entry')
     .addHelpText(
       'after',
-      '\nExamples:\n  logfleet get entries -o wide\n  logfleet get agents -w\n  logfleet get losses --entry nginx-access\n  logfleet get entry nginx-access -o yaml',
+      '\nExamples:\n  logfleet get entries -o wide\n  logfleet get agents -w\n  logfleet get losses --entry nginx-access\n  logfleet get alerts\n  logfleet get entry nginx-access -o yaml',
     )
     .action((kind: string, names: string[], options: GetOptions) =>
       withApi(program, (api) => get(api, [kind, ...names], options, write)),

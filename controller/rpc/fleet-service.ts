@@ -4,6 +4,7 @@ import type {
   FleetServiceImplementation,
   GetAgentRequest,
   ListAgentsRequest,
+  ListAlertsRequest,
   ListFactsRequest,
   WatchAgentsRequest,
   WatchAgentsResponse,
@@ -15,8 +16,12 @@ import type { Clock } from '../../runtime/clock.ts';
 import { errorText } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { createOutbox, type Outbox } from '../../runtime/outbox.ts';
+import type { AlertBook } from '../alerts/alert-book.ts';
+import { localConditions } from '../alerts/collect.ts';
+import type { RuleSettings } from '../alerts/conditions.ts';
 import { ApiError, invalidArgument } from '../api-error.ts';
 import type { Fleet } from '../fleet/fleet.ts';
+import { listAlerts } from './alert-listing.ts';
 import { listFacts } from './fact-listing.ts';
 import { labelSelector, listing } from './listing.ts';
 import type { Peers } from './peers.ts';
@@ -31,12 +36,19 @@ const PEERS_LOOK_INTERVAL_MS = 1_000;
 export class FleetService implements FleetServiceImplementation {
   readonly #fleet: Fleet;
   readonly #peers: Peers;
+  readonly #alerts: { book: AlertBook; rules: RuleSettings };
   readonly #clock: Clock;
   readonly #logger: Logger;
 
-  constructor(fleet: Fleet, peers: Peers, tools: { clock: Clock; logger: Logger }) {
+  constructor(
+    fleet: Fleet,
+    peers: Peers,
+    alerts: { book: AlertBook; rules: RuleSettings },
+    tools: { clock: Clock; logger: Logger },
+  ) {
     this.#fleet = fleet;
     this.#peers = peers;
+    this.#alerts = alerts;
     this.#clock = tools.clock;
     this.#logger = tools.logger;
   }
@@ -68,6 +80,14 @@ export class FleetService implements FleetServiceImplementation {
 
   listFacts(request: ListFactsRequest) {
     return listFacts(request, this.#fleet, this.#peers);
+  }
+
+  async listAlerts(request: ListAlertsRequest) {
+    return listAlerts(request, this.#alerts.book);
+  }
+
+  async listConditions() {
+    return localConditions(this.#fleet, this.#alerts.rules, this.#clock.nowMs());
   }
 
   async *watchAgents(request: WatchAgentsRequest, { signal }: CallContext): AsyncGenerator<WatchAgentsResponse> {

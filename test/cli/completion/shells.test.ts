@@ -118,13 +118,13 @@ test('zsh completes the same', { skip: !has('zsh') }, async () => {
       `zmodload zsh/zpty
 zpty inner zsh -f -i
 zpty -w inner 'autoload -U compinit; compinit -u -D; source <(logfleet completion zsh)'
-zpty -w inner 'logfleet() { if [[ $1 == __complete ]]; then command logfleet "$@"; else print -r "ran: $*."; fi }'
+zpty -w inner 'logfleet() { if [[ $1 == __complete ]]; then command logfleet "$@"; else print -r "ran: $*;"; fi }'
 zpty -w inner "print rea''dy"
 zpty -r inner shown '*ready*'
 zpty -w -n inner '${line}'$'\\t'
 zpty -r inner shown '*${rest}*'
 zpty -w -n inner $'\\n'
-zpty -r inner shown '*ran: [a-z]*.*' && print -r -- \${shown##*ran: }`,
+zpty -r inner shown '*ran: [a-z]*;*' && print -r -- \${shown##*ran: }`,
     );
     return ran?.trim();
   };
@@ -134,5 +134,5 @@ zpty -r inner shown '*ran: [a-z]*.*' && print -r -- \${shown##*ran: }`,
     ['get --output=wi', 'de'],
     ['apply -f entr', 'y-1.yaml'],
   ] as const)
-    assert.equal(await tab(`logfleet ${line}`, rest), `${line}${rest}.`);
+    assert.equal(await tab(`logfleet ${line}`, rest), `${line}${rest};`);
 });

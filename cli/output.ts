@@ -38,7 +38,11 @@ export const entryKind: Kind<Entry> = {
     { title: 'START', value: ({ start }) => start },
     { title: 'COMPRESSION', value: ({ compression }) => compression },
     { title: 'HEADERS', value: ({ headers }) => headers },
+    { title: 'ENCODING', value: ({ encoding }) => encoding },
     { title: 'OWNER', value: ({ owner }) => owner || '-' },
+    { title: 'REVISION', value: ({ etag }) => etag },
+    { title: 'UPDATED', value: ({ updateTime }) => age(updateTime) },
+    { title: 'LABELS', value: (entry) => labels(entry.labels) },
   ],
 };
 
@@ -63,7 +67,10 @@ export const agentKind: Kind<Agent> = {
   wideColumns: [
     { title: 'CONTROLLER', value: ({ controller }) => controller },
     { title: 'MEMORY', value: ({ health }) => (health ? size(health.residentBytes) : '-') },
+    { title: 'UP', value: ({ health }) => age(health?.startTime) },
+    { title: 'ADDRESSES', value: ({ identity }) => identity?.addresses.join(',') || '-' },
     { title: 'LABELS', value: ({ identity }) => (identity ? labels(selectorLabels(identity)) : '-') },
+    { title: 'ERROR', value: ({ health, error }) => health?.error || error || '-' },
   ],
 };
 

@@ -3,6 +3,7 @@ import { entryName } from '../proto/rules/names.ts';
 import { version } from '../runtime/version.ts';
 import { addCompletion } from './add-completion.ts';
 import { addImport } from './add-import.ts';
+import { addTop } from './add-top.ts';
 import { CliError, exitCodes } from './cli-error.ts';
 import { apply, namesIn } from './commands/apply.ts';
 import { describe } from './commands/describe.ts';
@@ -17,6 +18,7 @@ Examples:
   logfleet apply -f entry.yaml          create or change the entries of a file
   logfleet get entries                  what is collected
   logfleet get agents -l env=prod -w    who collects it, and how it goes, as it changes
+  logfleet top agents                   who is furthest behind, live
   logfleet describe agent web-17        every file of an agent: position, lag, last error
   logfleet delete entry nginx-access
   logfleet import ini -f conf.ini       entries of what another agent was told to collect
@@ -60,7 +62,7 @@ export function createProgram(write: Write): Command {
     .exitOverride()
     .configureOutput({ writeOut: write });
   for (const add of [addApply, addGet, addDescribe, addDelete, addPause, addVerify, addCompletion]) add(program, write);
-  for (const add of [addImport]) add(program, write, (body) => withApi(program, body));
+  for (const add of [addImport, addTop]) add(program, write, (body) => withApi(program, body), parseTimeout);
   return program;
 }
 

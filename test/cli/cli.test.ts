@@ -85,7 +85,10 @@ test('what get prints in YAML or JSON can be applied again; tables, names and se
   assert.deepEqual(table[1]?.slice(0, 6), ['db', 'db', '/var/log/db/*.log +1', 'role=db', 'no', 'Pending']);
   assert.equal((await run(['get', 'entries', '-l', 'team=a', '-o', 'name'])).stdout, 'entry/web\n');
   assert.equal((await run(['get', 'entry/db', 'entry/web', '-o', 'name'])).stdout, 'entry/db\nentry/web\n');
-  assert.match((await run(['get', 'entries', '-o', 'wide'])).stdout, /START +COMPRESSION +HEADERS +OWNER/);
+  assert.match(
+    (await run(['get', 'entries', '-o', 'wide'])).stdout,
+    /START +COMPRESSION +HEADERS +ENCODING +OWNER +REVISION +UPDATED +LABELS/,
+  );
   const described = (await run(['describe', 'entry', 'db'])).stdout;
   assert.match(described, /^Name: +db\n/);
   assert.match(described, /Paths: +\/var\/log\/db\/\*\.log\n +\/srv\/db\.log\n/);

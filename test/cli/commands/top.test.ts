@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { test } from 'node:test';
+import { type TestContext, test } from 'node:test';
 import { startAgent } from '../../support/agents.ts';
 import { newPrefix, startController } from '../../support/controllers.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -65,12 +65,13 @@ const hasScript = spawnSync('script', ['--version']).status === 0;
 
 test('in a terminal top lives: it draws what changes, sorts by key, and q leaves the terminal as it was', {
   skip: !hasScript,
-}, async () => {
+}, async (t: TestContext) => {
   await using on = await fleet();
   const command = `stty cols 160 rows 30; '${process.execPath}' '${main}' --controller ${on.controller.address} top entries --interval 100ms; echo ended $?`;
   const child = spawn('script', ['-qfc', command, '/dev/null'], {
     env: { ...process.env, NODE_TEST_CONTEXT: undefined, TERM: 'xterm', SHELL: '/bin/sh' },
   });
+  t.after(() => child.kill());
   let shown = '';
   child.stdout.on('data', (data: Buffer) => {
     shown += data.toString();

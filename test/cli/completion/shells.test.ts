@@ -3,7 +3,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { after, before, test } from 'node:test';
+import { after, before, type TestContext, test } from 'node:test';
 import { newPrefix, type RunningController, startController } from '../../support/controllers.ts';
 import { eventually } from '../../support/eventually.ts';
 import { sharedEtcd } from '../../support/servers.ts';
@@ -83,8 +83,11 @@ test('the controller that the line names is asked; one that does not answer has 
   assert.deepEqual(await inBash('--controller', host, ':', port, 'get', 'entry', 'd'), ['db']);
 });
 
-test('in a terminal of its own, Tab in bash completes what was begun', { skip: !has('script') }, async () => {
+test('in a terminal of its own, Tab in bash completes what was begun', {
+  skip: !has('script'),
+}, async (t: TestContext) => {
   const child = spawn('script', ['-qfc', 'bash --norc -i', '/dev/null'], { env: environment(), cwd: dir.path });
+  t.after(() => child.kill());
   let shown = '';
   child.stdout.on('data', (data: Buffer) => {
     shown += data.toString();

@@ -65,13 +65,12 @@ test('what is wrong reaches the webhook once, and its end once, though the webho
   await using hook = await webhook(2);
   await using dir = await tempDir('alerts');
   const settings = [...often, ...soon, '--alerts.webhook', hook.url];
-  const first = await startController(etcd, prefix, ...settings);
+  await using first = await startController(etcd, prefix, ...settings);
   await first.process.logged('elected');
   await using second = await startController(etcd, prefix, ...settings);
-  await using _first = first;
   const addresses = `${first.address},${second.address}`;
   const options = { id: 'web-1', controller: addresses, kafka, state: dir.at('state') };
-  const agent = startAgent(options);
+  await using agent = startAgent(options);
   await agent.logged('connected to the controller');
   await writeFile(dir.at('app.log'), 'one\ntwo\n');
   const topic = newTopic();

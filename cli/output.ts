@@ -1,4 +1,5 @@
 import { stringify } from 'yaml';
+import { Alert } from '../proto/gen/logfleet/v1/alert.ts';
 import type { Entry } from '../proto/gen/logfleet/v1/entry.ts';
 import { Fact, type Loss } from '../proto/gen/logfleet/v1/fact.ts';
 import { Agent, type EntryStatus } from '../proto/gen/logfleet/v1/fleet.ts';
@@ -37,7 +38,11 @@ export const entryKind: Kind<Entry> = {
     { title: 'START', value: ({ start }) => start },
     { title: 'COMPRESSION', value: ({ compression }) => compression },
     { title: 'HEADERS', value: ({ headers }) => headers },
+    { title: 'ENCODING', value: ({ encoding }) => encoding },
     { title: 'OWNER', value: ({ owner }) => owner || '-' },
+    { title: 'REVISION', value: ({ etag }) => etag },
+    { title: 'UPDATED', value: ({ updateTime }) => age(updateTime) },
+    { title: 'LABELS', value: (entry) => labels(entry.labels) },
   ],
 };
 
@@ -62,7 +67,10 @@ export const agentKind: Kind<Agent> = {
   wideColumns: [
     { title: 'CONTROLLER', value: ({ controller }) => controller },
     { title: 'MEMORY', value: ({ health }) => (health ? size(health.residentBytes) : '-') },
+    { title: 'UP', value: ({ health }) => age(health?.startTime) },
+    { title: 'ADDRESSES', value: ({ identity }) => identity?.addresses.join(',') || '-' },
     { title: 'LABELS', value: ({ identity }) => (identity ? labels(selectorLabels(identity)) : '-') },
+    { title: 'ERROR', value: ({ health, error }) => health?.error || error || '-' },
   ],
 };
 
@@ -84,6 +92,26 @@ export const lossKind: Kind<Fact> = {
   wideColumns: [
     { title: 'ID', value: ({ id }) => id },
     { title: 'TIME', value: ({ time }) => time?.toISOString() ?? '-' },
+  ],
+};
+
+export const alertKind: Kind<Alert> = {
+  singular: 'alert',
+  plural: 'alerts',
+  id: ({ id }) => id,
+  document: (alert) => Alert.toJSON(alert),
+  columns: [
+    { title: 'RULE', value: ({ condition }) => condition?.rule ?? '-' },
+    { title: 'STATE', value: ({ state }) => word(state) },
+    { title: 'AGENT', value: ({ condition }) => condition?.agent.replace(/^agents\//, '') ?? '-' },
+    { title: 'ENTRY', value: ({ condition }) => condition?.entry.replace(/^entries\//, '') || '-' },
+    { title: 'SINCE', value: ({ startTime }) => age(startTime) },
+    { title: 'DELIVERED', value: ({ delivered }) => (delivered ? 'yes' : 'no') },
+    { title: 'WHAT', value: ({ condition }) => condition?.summary ?? '-' },
+  ],
+  wideColumns: [
+    { title: 'ID', value: ({ id }) => id },
+    { title: 'TIME', value: ({ startTime }) => startTime?.toISOString() ?? '-' },
   ],
 };
 

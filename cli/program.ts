@@ -1,7 +1,10 @@
 import { Command, Option } from 'commander';
 import { entryName } from '../proto/rules/names.ts';
 import { version } from '../runtime/version.ts';
-import { addQuestions, parseDuration } from './ask-program.ts';
+import { addCompletion } from './add-completion.ts';
+import { addImport } from './add-import.ts';
+import { addQuestions, parseDuration } from './add-questions.ts';
+import { addTop } from './add-top.ts';
 import { CliError, exitCodes } from './cli-error.ts';
 import { apply, namesIn } from './commands/apply.ts';
 import { describe } from './commands/describe.ts';
@@ -16,10 +19,12 @@ Examples:
   logfleet apply -f entry.yaml          create or change the entries of a file
   logfleet get entries                  what is collected
   logfleet get agents -l env=prod -w    who collects it, and how it goes, as it changes
+  logfleet top agents                   who is furthest behind, live
   logfleet describe agent web-17        every file of an agent: position, lag, last error
   logfleet delete entry nginx-access
   logfleet preview -f entry.yaml        what an entry would collect, before it exists
   logfleet tap entry nginx-access | grep -i error   lines as they are collected right now
+  logfleet import ini -f conf.ini       entries of what another agent was told to collect
   logfleet verify --topic nginx --kafka kafka-1:9092   proves that nothing is missing or there twice
 
 Exit codes: 0 done; 1 the controller refuses, there is no such thing, or verify has found something; 2 the command or
@@ -59,8 +64,9 @@ export function createProgram(write: Write): Command {
     .showHelpAfterError('(see --help)')
     .exitOverride()
     .configureOutput({ writeOut: write });
-  for (const add of [addApply, addGet, addDescribe, addDelete, addPause, addVerify]) add(program, write);
+  for (const add of [addApply, addGet, addDescribe, addDelete, addPause, addVerify, addCompletion]) add(program, write);
   addQuestions(program, write, (body) => withApi(program, body));
+  for (const add of [addImport, addTop]) add(program, write, (body) => withApi(program, body), parseDuration);
   return program;
 }
 
@@ -86,15 +92,15 @@ function addApply(program: Command, write: Write): void {
 function addGet(program: Command, write: Write): void {
   program
     .command('get <kind> [name...]')
-    .description('list entries, agents, or what was lost')
+    .description('list entries, agents, what was lost, or what alerts there are')
     .addOption(new Option('-o, --output <format>', 'how to print').choices(outputs).default('table'))
     .option('-l, --selector <selector>', 'only those whose labels match, such as env=prod,!canary')
     .option('-w, --watch', 'go on with every change')
-    .option('--agent <id>', 'of losses: only of this agent')
-    .option('--entry <name>', 'of losses: only about this entry')
+    .option('--agent <id>', 'of losses and alerts: only of this agent')
+    .option('--entry <name>', 'of losses and alerts: only about this entry')
     .addHelpText(
       'after',
-      '\nExamples:\n  logfleet get entries -o wide\n  logfleet get agents -w\n  logfleet get losses --entry nginx-access\n  logfleet get entry nginx-access -o yaml',
+      '\nExamples:\n  logfleet get entries -o wide\n  logfleet get agents -w\n  logfleet get losses --entry nginx-access\n  logfleet get alerts\n  logfleet get entry nginx-access -o yaml',
     )
     .action((kind: string, names: string[], options: GetOptions) =>
       withApi(program, (api) => get(api, [kind, ...names], options, write)),

@@ -1,6 +1,6 @@
 import { CliError, exitCodes } from './cli-error.ts';
 
-export type TargetKind = 'entry' | 'agent' | 'loss';
+export type TargetKind = 'entry' | 'agent' | 'loss' | 'alert';
 
 /** What a command is about: `entry a b`, `entries`, `entry/a agent/b`, as kubectl takes them. Throws CliError. */
 export function parseTargets(words: readonly string[]): { kind: TargetKind; names: string[] } {
@@ -37,6 +37,10 @@ function kindOf(word: string): TargetKind {
   if (['entry', 'entries'].includes(word)) return 'entry';
   if (['agent', 'agents'].includes(word)) return 'agent';
   if (['loss', 'losses'].includes(word)) return 'loss';
-  if (word === '') throw new CliError(exitCodes.usage, 'say what: entries, agents or losses, and which');
-  throw new CliError(exitCodes.usage, `there is no kind ${JSON.stringify(word)}: give entries, agents or losses`);
+  if (['alert', 'alerts'].includes(word)) return 'alert';
+  if (word === '') throw new CliError(exitCodes.usage, 'say what: entries, agents, losses or alerts, and which');
+  throw new CliError(
+    exitCodes.usage,
+    `there is no kind ${JSON.stringify(word)}: give entries, agents, losses or alerts`,
+  );
 }

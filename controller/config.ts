@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { topicViolations } from '../proto/rules/entry-rules.ts';
 import { isAgentId } from '../proto/rules/names.ts';
 import type { ConfigSpec } from '../runtime/config.ts';
-import { duration, hostPort } from '../runtime/config-leaves.ts';
+import { byteSize, duration, hostPort } from '../runtime/config-leaves.ts';
 import { httpUrl } from '../runtime/host-port.ts';
 import { logLevels } from '../runtime/logger.ts';
 import { saslSettings, tlsSettings } from '../runtime/security.ts';
@@ -97,6 +97,28 @@ const schema = z.strictObject({
   lease_ttl: duration('2s')
     .prefault('10s')
     .describe('an agent whose controller has died is shown as lost after this long'),
+  alerts: z
+    .strictObject({
+      webhook: z
+        .url({ protocol: /^https?$/, error: 'expected a URL of http or https' })
+        .optional()
+        .describe(
+          "where alerts are sent, as JSON in the form of Alertmanager's webhook; without it they are only listed",
+        ),
+      token_file: z.string().optional().describe('file with the bearer token for the webhook on its first line'),
+      interval: duration('100ms').prefault('10s').describe('how often the rules are looked at'),
+      agent_lost: duration().prefault('30s').describe('an alert when an agent has been gone for this long'),
+      entry_failed: duration().prefault('1m').describe('an alert when an entry has failed on an agent for this long'),
+      lag_bytes: byteSize()
+        .prefault('1GiB')
+        .describe('an alert when an entry on an agent is further behind than this; 0: none'),
+      lag: duration().prefault('5m').describe('… for this long'),
+      loss: duration()
+        .prefault('1h')
+        .describe('for how long after the last loss its alert goes on; 0s: no alerts of losses'),
+    })
+    .prefault({}),
+  metrics_listen: hostPort().optional().describe('where to serve /metrics to Prometheus over HTTP; without it nowhere'),
   log: z
     .strictObject({
       level: z.enum(logLevels).default('info').describe('debug, info, warn or error'),

@@ -3,13 +3,18 @@ import type { Clock } from '../runtime/clock.ts';
 import { createLifecycle } from '../runtime/lifecycle.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { loadSasl, loadTls, readSecret } from '../runtime/security.ts';
+import { AlertBook } from './alerts/alert-book.ts';
+import { createAlerter, ruleSettings } from './alerts/create-alerter.ts';
 import type { ControllerConfig } from './config.ts';
+import { Election } from './election.ts';
 import { EntryStore } from './entry-store.ts';
 import { EtcdClient } from './etcd-client.ts';
 import { EtcdMirror } from './etcd-mirror.ts';
 import { Fleet } from './fleet/fleet.ts';
 import { Membership } from './fleet/membership.ts';
 import { KafkaTopics } from './kafka-topics.ts';
+import { fleetMetrics, type MetricSources } from './metrics/fleet-metrics.ts';
+import { serveMetrics } from './metrics/metrics-server.ts';
 import { AgentQuestions } from './rpc/agent-questions.ts';
 import { AgentService } from './rpc/agent-service.ts';
 import { EntryService } from './rpc/entry-service.ts';
@@ -45,19 +50,38 @@ export class Controller {
     const feed = new TopicFeed();
     const topics = this.#createTopics(store, feed);
     const peers = new Peers(membership, loadTls(this.#config.peer_tls, 'peer_tls'));
+    const book = new AlertBook(client, mirror, etcd.prefix, this.#logger);
+    const alerter = createAlerter(this.#config, { book, fleet, peers }, tools);
+    const campaign = { key: `${etcd.prefix}elections/alerts`, candidate: controllerId, ttlMs: leaseTtlMs };
+    const election = new Election(client, mirror, campaign, tools);
     const services = {
       entries: new EntryService(store, topics, feed),
       agents: new AgentService(fleet, this.#clock),
-      fleet: new FleetService(fleet, peers, new AgentQuestions({ fleet, peers, store, clock: this.#clock }), tools),
+      fleet: new FleetService(
+        fleet,
+        peers,
+        {
+          questions: new AgentQuestions({ fleet, peers, store, clock: this.#clock }),
+          alerts: { book, rules: ruleSettings(this.#config) },
+        },
+        tools,
+      ),
     };
     const server = new RpcServer(services, this.#logger);
     const address = await this.#listen(server);
+    const metrics = await this.#serveMetrics({
+      fleet,
+      book,
+      alerter: alerter.counts,
+      joined: () => membership.joined,
+    });
     lifecycle.to('RUNNING');
     const background = new AbortController();
     const running = [
       mirror.run(background.signal),
       membership.run(this.#config.advertise ?? reachable(address), background.signal),
       topics.run(() => wantedTopics(store, this.#config.topics.audit), background.signal),
+      alerter.run(election, background.signal),
       this.#watchHealth(server, () => mirror.revision > 0n && membership.joined, signal),
     ];
     store.onChange(() => topics.check());
@@ -67,10 +91,16 @@ export class Controller {
     await server.drain();
     background.abort();
     await Promise.all(running);
+    await metrics?.close();
     peers.close();
     client.close();
     lifecycle.to('STOPPED');
     this.#logger.info('controller stopped');
+  }
+
+  async #serveMetrics(sources: MetricSources): Promise<{ close(): Promise<void> } | undefined> {
+    const { metrics_listen: address } = this.#config;
+    return address === undefined ? undefined : serveMetrics(address, () => fleetMetrics(sources), this.#logger);
   }
 
   async #listen(server: RpcServer): Promise<string> {

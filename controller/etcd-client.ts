@@ -121,6 +121,22 @@ export class EtcdClient {
     return responses[0]?.response_range?.kvs.length ? 'other' : 'absent';
   }
 
+  /**
+   * Writes keys, and deletes those without a value, in one transaction, if the key `fence.key` is the one created at `fence.revision`. Returns
+   * the revision; undefined when somebody else holds that key now, or nobody.
+   */
+  async fenced(
+    fence: { key: string; revision: bigint },
+    writes: readonly { key: string; value?: string }[],
+  ): Promise<bigint | undefined> {
+    const operations = writes.map(({ key, value }) =>
+      value === undefined ? this.#client.delete().key(key) : this.#put(key, value, undefined),
+    );
+    const transaction = this.#client.if(fence.key, 'Create', '==', Number(fence.revision)).then(...operations);
+    const { succeeded, header } = await call(() => transaction.commit());
+    return succeeded ? BigInt(header.revision) : undefined;
+  }
+
   async grantLease(ttlSeconds: number): Promise<EtcdLease> {
     const lease: Lease = this.#client.lease(ttlSeconds, { autoKeepAlive: false });
     // The package tells of a loss by an event, too; keepAlive's rejection is what counts here.

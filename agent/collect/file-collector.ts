@@ -99,10 +99,13 @@ export class FileCollector implements Collector {
 
   observe(): Observation {
     const entries = [...this.#entries.values()];
-    const files = entries.flatMap(observeFiles);
+    const filesOf = new Map(entries.map((entry) => [entry, observeFiles(entry)]));
+    const files = [...filesOf.values()].flat();
     const error = this.#state.error || this.#tools.router.failure()?.message || (this.#audit?.failure ?? '');
     return {
-      entries: entries.map((entry) => observeEntry(entry, this.#facts.totals(entry.entry.uid), this.#totals)),
+      entries: [...filesOf].map(([entry, own]) =>
+        observeEntry(entry, this.#facts.totals(entry.entry.uid), this.#totals, own),
+      ),
       files,
       health: observeHealth(files, this.#totals, { error, lostBytes: this.#facts.lostBytes }),
       facts: this.#facts.last,

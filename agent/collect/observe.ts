@@ -49,6 +49,7 @@ export function observeEntry(
   collector: EntryCollector,
   { losses, lostBytes, sealedFiles }: FactTotals,
   totals: Totals,
+  ownFiles: readonly FileStatus[],
 ): EntryStatus {
   const { entry, error, applied, fileErrors } = collector;
   const sources = [...collector.sources];
@@ -63,6 +64,8 @@ export function observeEntry(
     lostBytes: BigInt(lostBytes),
     sealedFiles: BigInt(sealedFiles),
     filteredLines: BigInt(totals.filteredOf(entry.uid)),
+    lagBytes: ownFiles.reduce((sum, file) => sum + file.lagBytes, 0n),
+    bytesPerSecond: ownFiles.reduce((sum, file) => sum + file.bytesPerSecond, 0),
   });
 }
 

@@ -16,7 +16,10 @@ export async function describe(
   write: (text: string) => void,
 ): Promise<void> {
   const { kind, names } = parseTargets(words);
-  if (kind === 'loss') throw new CliError(exitCodes.usage, 'losses are listed, not described: logfleet get losses');
+  if (kind === 'loss' || kind === 'alert') {
+    const plural = kind === 'loss' ? 'losses' : 'alerts';
+    throw new CliError(exitCodes.usage, `${plural} are listed, not described: logfleet get ${plural}`);
+  }
   if (names.length === 0) throw new CliError(exitCodes.usage, `name the ${kind} to describe`);
   let between = '';
   await forEachName(names, async (name) => {

@@ -4,9 +4,18 @@ import { agentName, entryName } from '../../proto/rules/names.ts';
 import { parseSelector } from '../../proto/rules/selector.ts';
 import { CliError, exitCodes } from '../cli-error.ts';
 import { Table } from '../format.ts';
-import { agentKind, entryKind, type Kind, lossKind, type Output, renderItem, renderList } from '../output.ts';
+import {
+  agentKind,
+  alertKind,
+  entryKind,
+  type Kind,
+  lossKind,
+  type Output,
+  renderItem,
+  renderList,
+} from '../output.ts';
 import type { ControllerApi } from '../rpc/client.ts';
-import { listAgents, listEntries, listLosses } from '../rpc/lists.ts';
+import { listAgents, listAlerts, listEntries, listLosses } from '../rpc/lists.ts';
 import { forEachName, parseTargets } from '../target.ts';
 
 export interface GetOptions {
@@ -27,7 +36,7 @@ interface Reader<Item> {
   watch(name: string): AsyncIterable<{ item: Item; gone: boolean } | undefined>;
 }
 
-/** `logfleet get entries|agents|losses [NAME…]` */
+/** `logfleet get entries|agents|losses|alerts [NAME…]` */
 export async function get(
   api: ControllerApi,
   words: readonly string[],
@@ -38,6 +47,10 @@ export async function get(
   const labelSelector = checkedSelector(options.selector ?? '');
   if (kind === 'loss') {
     await getLosses(api, names, { ...options, selector: labelSelector }, write);
+    return;
+  }
+  if (kind === 'alert') {
+    await getAlerts(api, names, options, write);
     return;
   }
   if (options.agent !== undefined || options.entry !== undefined)
@@ -97,6 +110,24 @@ async function getLosses(
   if (watch) throw new CliError(exitCodes.usage, '--watch is for entries and agents');
   const chosen = { agent: agent ? agentName(agent) : '', entry: entry ? entryName(entry) : '' };
   showList(lossKind, await listLosses(api, { labelSelector: selector, ...chosen }), output, write);
+}
+
+async function getAlerts(
+  api: ControllerApi,
+  names: readonly string[],
+  { selector, agent, entry, watch, output }: GetOptions,
+  write: (text: string) => void,
+): Promise<void> {
+  if (names.length > 0 || selector !== undefined)
+    throw new CliError(exitCodes.usage, 'alerts have no names and labels: choose with --agent or --entry');
+  if (watch) throw new CliError(exitCodes.usage, '--watch is for entries and agents');
+  const alerts = await listAlerts(api);
+  const chosen = alerts.filter(
+    ({ condition }) =>
+      (agent === undefined || condition?.agent === agentName(agent)) &&
+      (entry === undefined || condition?.entry === entryName(entry)),
+  );
+  showList(alertKind, chosen, output, write);
 }
 
 function render<Item>(kind: Kind<Item>, items: readonly Item[], output: Output, single: boolean): string {

@@ -1,3 +1,4 @@
+import type { Alert } from '../../proto/gen/logfleet/v1/alert.ts';
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import type { Fact } from '../../proto/gen/logfleet/v1/fact.ts';
 import type { Agent } from '../../proto/gen/logfleet/v1/fleet.ts';
@@ -41,6 +42,15 @@ export async function listLosses(
     return { items: facts, nextPageToken };
   });
   return losses.sort((a, b) => (a.time?.getTime() ?? 0) - (b.time?.getTime() ?? 0));
+}
+
+/** Every alert, in the order of rule, agent and entry. */
+export function listAlerts(api: ControllerApi): Promise<Alert[]> {
+  return listAll(async (pageToken) => {
+    const request = { pageToken, pageSize: PAGE_SIZE };
+    const { alerts, nextPageToken } = await api.call((options) => api.fleet.listAlerts(request, options));
+    return { items: alerts, nextPageToken };
+  });
 }
 
 /** Each controller is told once, whatever the count of pages. */

@@ -125,6 +125,14 @@ export class Fleet {
     return record && this.#fromRecord(record);
   }
 
+  /** The agents that have vanished without a goodbye. */
+  lost(): Agent[] {
+    const gone = [...this.#membership.records()].filter(
+      ([agentId, { stopped }]) => !stopped && !this.#sessions.has(agentId) && !this.#membership.presence(agentId),
+    );
+    return gone.map(([, record]) => this.#fromRecord(record));
+  }
+
   /** All agents ever seen: those connected here as they are, the others as etcd knows them. */
   all(includeFiles: boolean): Map<string, Agent> {
     const agents = new Map<string, Agent>();

@@ -6,6 +6,7 @@ import type {
   GetAgentRequest,
   GetDiagnosticsRequest,
   ListAgentsRequest,
+  ListAlertsRequest,
   ListFactsRequest,
   PreviewEntryRequest,
   RestartEntryRequest,
@@ -21,9 +22,13 @@ import type { Clock } from '../../runtime/clock.ts';
 import { errorText } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { createOutbox, type Outbox } from '../../runtime/outbox.ts';
+import type { AlertBook } from '../alerts/alert-book.ts';
+import { localConditions } from '../alerts/collect.ts';
+import type { RuleSettings } from '../alerts/conditions.ts';
 import { ApiError } from '../api-error.ts';
 import type { Fleet } from '../fleet/fleet.ts';
 import type { AgentQuestions } from './agent-questions.ts';
+import { listAlerts } from './alert-listing.ts';
 import { listFacts } from './fact-listing.ts';
 import { labelSelector, listing, requireAgentId } from './listing.ts';
 import type { Peers } from './peers.ts';
@@ -34,18 +39,26 @@ const PEER_PAGE_SIZE = 1_000;
 const COALESCE_MS = 200;
 const PEERS_LOOK_INTERVAL_MS = 1_000;
 
+/** What answers beside the fleet itself. */
+export interface FleetParts {
+  questions: AgentQuestions;
+  alerts: { book: AlertBook; rules: RuleSettings };
+}
+
 /** The fleet's state. What is connected elsewhere is asked from there. */
 export class FleetService implements FleetServiceImplementation {
   readonly #fleet: Fleet;
   readonly #peers: Peers;
   readonly #questions: AgentQuestions;
+  readonly #alerts: FleetParts['alerts'];
   readonly #clock: Clock;
   readonly #logger: Logger;
 
-  constructor(fleet: Fleet, peers: Peers, questions: AgentQuestions, tools: { clock: Clock; logger: Logger }) {
+  constructor(fleet: Fleet, peers: Peers, parts: FleetParts, tools: { clock: Clock; logger: Logger }) {
     this.#fleet = fleet;
     this.#peers = peers;
-    this.#questions = questions;
+    this.#questions = parts.questions;
+    this.#alerts = parts.alerts;
     this.#clock = tools.clock;
     this.#logger = tools.logger;
   }
@@ -101,6 +114,14 @@ export class FleetService implements FleetServiceImplementation {
 
   askAgents(request: AskAgentsRequest, { signal }: CallContext) {
     return this.#questions.askAgents(request, signal);
+  }
+
+  async listAlerts(request: ListAlertsRequest) {
+    return listAlerts(request, this.#alerts.book);
+  }
+
+  async listConditions() {
+    return localConditions(this.#fleet, this.#alerts.rules, this.#clock.nowMs());
   }
 
   async *watchAgents(request: WatchAgentsRequest, { signal }: CallContext): AsyncGenerator<WatchAgentsResponse> {

@@ -85,7 +85,10 @@ test('what get prints in YAML or JSON can be applied again; tables, names and se
   assert.deepEqual(table[1]?.slice(0, 6), ['db', 'db', '/var/log/db/*.log +1', 'role=db', 'no', 'Pending']);
   assert.equal((await run(['get', 'entries', '-l', 'team=a', '-o', 'name'])).stdout, 'entry/web\n');
   assert.equal((await run(['get', 'entry/db', 'entry/web', '-o', 'name'])).stdout, 'entry/db\nentry/web\n');
-  assert.match((await run(['get', 'entries', '-o', 'wide'])).stdout, /START +COMPRESSION +HEADERS +OWNER/);
+  assert.match(
+    (await run(['get', 'entries', '-o', 'wide'])).stdout,
+    /START +COMPRESSION +HEADERS +ENCODING +OWNER +REVISION +UPDATED +LABELS/,
+  );
   const described = (await run(['describe', 'entry', 'db'])).stdout;
   assert.match(described, /^Name: +db\n/);
   assert.match(described, /Paths: +\/var\/log\/db\/\*\.log\n +\/srv\/db\.log\n/);
@@ -151,7 +154,7 @@ test('wrong input exits with 2 and changes nothing, a refusal with 1, a controll
   const cases: [string[], number, RegExp][] = [
     [['apply', '-f', dir.at('none.yaml')], 2, /can't read .*none\.yaml: ENOENT/],
     [['apply', '-f', '-'], 2, /no entries in -/],
-    [['get', 'things'], 2, /there is no kind "things": give entries, agents or losses/],
+    [['get', 'things'], 2, /there is no kind "things": give entries, agents, losses or alerts/],
     [['get', 'entries', '-o', 'xml'], 2, /Allowed choices are table, wide, json, yaml, name/],
     [['delete', 'agent', 'x'], 2, /only entries can be changed/],
     [['nonsense'], 2, /unknown command 'nonsense'/],
@@ -162,7 +165,7 @@ test('wrong input exits with 2 and changes nothing, a refusal with 1, a controll
     [['preview', '-f', dir.at('wrong.yaml')], 2, /nothing was asked, for this is wrong:/],
     [['loglevel', 'agent', 'x', 'debug', '--for', 'ever'], 2, /give a duration such as 10s/],
     [['diagnostics', 'agent', 'x'], 1, /there is no agents\/x/],
-    [['delete'], 2, /say what: entries, agents or losses/],
+    [['delete'], 2, /say what: entries, agents, losses or alerts/],
     [['delete', 'entry/a/b'], 2, /give names of one kind, such as entry\/a entry\/b/],
     [['--ca-file', '/none.pem', 'get', 'entries'], 2, /--ca-file: can't read \/none\.pem: ENOENT/],
     [['get', 'entry', 'none'], 1, /there is no entries\/none/],

@@ -90,6 +90,10 @@ export interface EntryStatus {
   sealedFiles: bigint;
   /** Records that the entry's filter did not keep, since the process started. They are no losses. */
   filteredLines: bigint;
+  /** Bytes between the acknowledged positions and the files' ends, over the entry's files. */
+  lagBytes: bigint;
+  /** Bytes per second acknowledged by Kafka, over the entry's files. */
+  bytesPerSecond: number;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -964,6 +968,8 @@ function createBaseEntryStatus(): EntryStatus {
     losses: 0n,
     sealedFiles: 0n,
     filteredLines: 0n,
+    lagBytes: 0n,
+    bytesPerSecond: 0,
     _unknownFields: {},
   };
 }
@@ -1011,6 +1017,15 @@ export const EntryStatus: MessageFns<EntryStatus> = {
         throw new globalThis.Error("value provided for field message.filteredLines of type int64 too large");
       }
       writer.uint32(80).int64(message.filteredLines);
+    }
+    if (message.lagBytes !== 0n) {
+      if (BigInt.asIntN(64, message.lagBytes) !== message.lagBytes) {
+        throw new globalThis.Error("value provided for field message.lagBytes of type int64 too large");
+      }
+      writer.uint32(160).int64(message.lagBytes);
+    }
+    if (message.bytesPerSecond !== 0) {
+      writer.uint32(169).double(message.bytesPerSecond);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -1116,6 +1131,22 @@ export const EntryStatus: MessageFns<EntryStatus> = {
             message.filteredLines = reader.int64() as bigint;
             continue;
           }
+          case 20: {
+            if (tag !== 160) {
+              break;
+            }
+
+            message.lagBytes = reader.int64() as bigint;
+            continue;
+          }
+          case 21: {
+            if (tag !== 169) {
+              break;
+            }
+
+            message.bytesPerSecond = reader.double();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1148,6 +1179,8 @@ export const EntryStatus: MessageFns<EntryStatus> = {
       losses: isSet(object.losses) ? BigInt(object.losses) : 0n,
       sealedFiles: isSet(object.sealed_files) ? BigInt(object.sealed_files) : 0n,
       filteredLines: isSet(object.filtered_lines) ? BigInt(object.filtered_lines) : 0n,
+      lagBytes: isSet(object.lag_bytes) ? BigInt(object.lag_bytes) : 0n,
+      bytesPerSecond: isSet(object.bytes_per_second) ? globalThis.Number(object.bytes_per_second) : 0,
     };
   },
 
@@ -1183,6 +1216,12 @@ export const EntryStatus: MessageFns<EntryStatus> = {
     if (message.filteredLines !== 0n) {
       obj.filtered_lines = message.filteredLines.toString();
     }
+    if (message.lagBytes !== 0n) {
+      obj.lag_bytes = message.lagBytes.toString();
+    }
+    if (message.bytesPerSecond !== 0) {
+      obj.bytes_per_second = floatToJson(message.bytesPerSecond);
+    }
     return obj;
   },
 
@@ -1205,6 +1244,8 @@ export const EntryStatus: MessageFns<EntryStatus> = {
     message.filteredLines = (object.filteredLines !== undefined && object.filteredLines !== null)
       ? BigInt(object.filteredLines)
       : 0n;
+    message.lagBytes = (object.lagBytes !== undefined && object.lagBytes !== null) ? BigInt(object.lagBytes) : 0n;
+    message.bytesPerSecond = object.bytesPerSecond ?? 0;
     return message;
   },
 };

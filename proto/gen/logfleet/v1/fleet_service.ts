@@ -7,6 +7,7 @@
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { CallContext, CallOptions } from "nice-grpc-common";
+import { Alert, Condition } from "./alert.ts";
 import { Answer, Ask, Asked, AskError, LogLevel, Preview, Restarted, TapPart } from "./ask.ts";
 import { Entry } from "./entry.ts";
 import { Fact } from "./fact.ts";
@@ -407,6 +408,38 @@ export interface AskAgentsResponse {
   agent: string;
   /** The part. Each agent's last one is `done`. Its `id` says nothing. */
   answer: Answer | undefined;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** Asks for alerts. */
+export interface ListAlertsRequest {
+  /** At most this many; 0 means 100, and more than 1,000 means 1,000. */
+  pageSize: number;
+  /** `next_page_token` of the page before; empty for the first page. */
+  pageToken: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** A page of alerts. */
+export interface ListAlertsResponse {
+  /** The alerts. */
+  alerts: Alert[];
+  /** Ask for the next page with this; empty on the last page. */
+  nextPageToken: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** Asks for conditions. */
+export interface ListConditionsRequest {
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** What is wrong at one controller. */
+export interface ListConditionsResponse {
+  /** What is wrong. */
+  conditions: Condition[];
+  /** Agents, `agents/{agent}`, that are connected and have not reported yet: nothing is known of them. */
+  unreported: string[];
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -2839,6 +2872,381 @@ export const AskAgentsResponse: MessageFns<AskAgentsResponse> = {
   },
 };
 
+function createBaseListAlertsRequest(): ListAlertsRequest {
+  return { pageSize: 0, pageToken: "", _unknownFields: {} };
+}
+
+export const ListAlertsRequest: MessageFns<ListAlertsRequest> = {
+  encode(message: ListAlertsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.pageSize !== 0) {
+      writer.uint32(8).int32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(18).string(message.pageToken);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListAlertsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListAlertsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.pageSize = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListAlertsRequest {
+    return {
+      pageSize: isSet(object.page_size) ? globalThis.Number(object.page_size) : 0,
+      pageToken: isSet(object.page_token) ? globalThis.String(object.page_token) : "",
+    };
+  },
+
+  toJSON(message: ListAlertsRequest): unknown {
+    const obj: any = {};
+    if (message.pageSize !== 0) {
+      obj.page_size = Math.round(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      obj.page_token = message.pageToken;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListAlertsRequest>): ListAlertsRequest {
+    return ListAlertsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListAlertsRequest>): ListAlertsRequest {
+    const message = createBaseListAlertsRequest();
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseListAlertsResponse(): ListAlertsResponse {
+  return { alerts: [], nextPageToken: "", _unknownFields: {} };
+}
+
+export const ListAlertsResponse: MessageFns<ListAlertsResponse> = {
+  encode(message: ListAlertsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.alerts) {
+      Alert.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListAlertsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListAlertsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.alerts.push(Alert.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListAlertsResponse {
+    return {
+      alerts: globalThis.Array.isArray(object?.alerts) ? object.alerts.map((e: any) => Alert.fromJSON(e)) : [],
+      nextPageToken: isSet(object.next_page_token) ? globalThis.String(object.next_page_token) : "",
+    };
+  },
+
+  toJSON(message: ListAlertsResponse): unknown {
+    const obj: any = {};
+    if (message.alerts?.length) {
+      obj.alerts = message.alerts.map((e) => Alert.toJSON(e));
+    }
+    if (message.nextPageToken !== "") {
+      obj.next_page_token = message.nextPageToken;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListAlertsResponse>): ListAlertsResponse {
+    return ListAlertsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListAlertsResponse>): ListAlertsResponse {
+    const message = createBaseListAlertsResponse();
+    message.alerts = object.alerts?.map((e) => Alert.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseListConditionsRequest(): ListConditionsRequest {
+  return { _unknownFields: {} };
+}
+
+export const ListConditionsRequest: MessageFns<ListConditionsRequest> = {
+  encode(message: ListConditionsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListConditionsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListConditionsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): ListConditionsRequest {
+    return {};
+  },
+
+  toJSON(_: ListConditionsRequest): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListConditionsRequest>): ListConditionsRequest {
+    return ListConditionsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<ListConditionsRequest>): ListConditionsRequest {
+    const message = createBaseListConditionsRequest();
+    return message;
+  },
+};
+
+function createBaseListConditionsResponse(): ListConditionsResponse {
+  return { conditions: [], unreported: [], _unknownFields: {} };
+}
+
+export const ListConditionsResponse: MessageFns<ListConditionsResponse> = {
+  encode(message: ListConditionsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.conditions) {
+      Condition.encode(v!, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.unreported) {
+      writer.uint32(18).string(v!);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListConditionsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListConditionsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.conditions.push(Condition.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.unreported.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListConditionsResponse {
+    return {
+      conditions: globalThis.Array.isArray(object?.conditions)
+        ? object.conditions.map((e: any) => Condition.fromJSON(e))
+        : [],
+      unreported: globalThis.Array.isArray(object?.unreported)
+        ? object.unreported.map((e: any) => globalThis.String(e))
+        : [],
+    };
+  },
+
+  toJSON(message: ListConditionsResponse): unknown {
+    const obj: any = {};
+    if (message.conditions?.length) {
+      obj.conditions = message.conditions.map((e) => Condition.toJSON(e));
+    }
+    if (message.unreported?.length) {
+      obj.unreported = message.unreported;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListConditionsResponse>): ListConditionsResponse {
+    return ListConditionsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListConditionsResponse>): ListConditionsResponse {
+    const message = createBaseListConditionsResponse();
+    message.conditions = object.conditions?.map((e) => Condition.fromPartial(e)) || [];
+    message.unreported = object.unreported?.map((e) => e) || [];
+    return message;
+  },
+};
+
 /**
  * Tells what the fleet is doing. Any controller answers for all agents: what it does not know it asks the others. A page
  * may be shorter than asked for, so that it fits into the 4 MiB that a gRPC client takes by default.
@@ -2953,6 +3361,30 @@ export const FleetServiceDefinition = {
       responseStream: true,
       options: {},
     },
+    /**
+     * Returns the alerts that are firing, and those whose end the webhook has not been told, in the order of rule, agent and
+     * entry. Every controller knows all of them.
+     */
+    listAlerts: {
+      name: "ListAlerts",
+      requestType: ListAlertsRequest as typeof ListAlertsRequest,
+      requestStream: false,
+      responseType: ListAlertsResponse as typeof ListAlertsResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Returns what is wrong now with the agents that are connected to the controller asked. Controllers use it to ask one
+     * another.
+     */
+    listConditions: {
+      name: "ListConditions",
+      requestType: ListConditionsRequest as typeof ListConditionsRequest,
+      requestStream: false,
+      responseType: ListConditionsResponse as typeof ListConditionsResponse,
+      responseStream: false,
+      options: {},
+    },
   },
 } as const;
 
@@ -3016,6 +3448,22 @@ export interface FleetServiceImplementation<CallContextExt = {}> {
     request: AskAgentsRequest,
     context: CallContext & CallContextExt,
   ): ServerStreamingMethodResult<DeepPartial<AskAgentsResponse>>;
+  /**
+   * Returns the alerts that are firing, and those whose end the webhook has not been told, in the order of rule, agent and
+   * entry. Every controller knows all of them.
+   */
+  listAlerts(
+    request: ListAlertsRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ListAlertsResponse>>;
+  /**
+   * Returns what is wrong now with the agents that are connected to the controller asked. Controllers use it to ask one
+   * another.
+   */
+  listConditions(
+    request: ListConditionsRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ListConditionsResponse>>;
 }
 
 export interface FleetServiceClient<CallOptionsExt = {}> {
@@ -3078,6 +3526,22 @@ export interface FleetServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<AskAgentsRequest>,
     options?: CallOptions & CallOptionsExt,
   ): AsyncIterable<AskAgentsResponse>;
+  /**
+   * Returns the alerts that are firing, and those whose end the webhook has not been told, in the order of rule, agent and
+   * entry. Every controller knows all of them.
+   */
+  listAlerts(
+    request: DeepPartial<ListAlertsRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ListAlertsResponse>;
+  /**
+   * Returns what is wrong now with the agents that are connected to the controller asked. Controllers use it to ask one
+   * another.
+   */
+  listConditions(
+    request: DeepPartial<ListConditionsRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ListConditionsResponse>;
 }
 
 function bytesFromBase64(b64: string): Uint8Array {

@@ -1,0 +1,35 @@
+import { errorText } from '../../runtime/errors.ts';
+import { type ConnectionOptions, connect } from '../rpc/client.ts';
+import type { NameSource } from './candidates.ts';
+
+/** Nobody waits longer for a Tab. */
+const TIMEOUT_MS = 1_500;
+/** One page: more are no help to whoever reads them. */
+const NAMES_MAX = 1_000;
+
+/** The names that a controller knows: the line's, or the one of `defaults`. Without an answer there are none, and why is told on standard error. */
+export function controllerNames(defaults: Omit<ConnectionOptions, 'timeoutMs'>): NameSource {
+  return async (kind, given) => {
+    try {
+      using api = connect({ ...withGiven(defaults, given), timeoutMs: TIMEOUT_MS });
+      const request = { pageSize: NAMES_MAX };
+      const found =
+        kind === 'entry'
+          ? (await api.call((options) => api.entries.listEntries(request, options))).entries
+          : (await api.call((options) => api.fleet.listAgents(request, options))).agents;
+      return found.map(({ name }) => name.slice(name.indexOf('/') + 1));
+    } catch (error) {
+      process.stderr.write(`no names: ${errorText(error)}\n`);
+      return [];
+    }
+  };
+}
+
+function withGiven(defaults: Omit<ConnectionOptions, 'timeoutMs'>, given: ReadonlyMap<string, string>) {
+  const words = { controller: '--controller', caFile: '--ca-file', certFile: '--cert-file', keyFile: '--key-file' };
+  const own = Object.entries(words).flatMap(([key, flag]) => {
+    const value = given.get(flag);
+    return value === undefined ? [] : [[key, value] as const];
+  });
+  return { ...defaults, ...Object.fromEntries(own) };
+}

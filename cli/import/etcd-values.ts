@@ -1,0 +1,56 @@
+import { Etcd3 } from 'etcd3';
+import { errorText } from '../../runtime/errors.ts';
+import { httpUrl } from '../../runtime/host-port.ts';
+import { CliError, exitCodes } from '../cli-error.ts';
+import type { KeyTemplate } from './key-template.ts';
+
+export interface EtcdSource {
+  /** `host:port` or URLs, with commas. */
+  addresses: string;
+  timeoutMs: number;
+  user: { username: string; password: string } | undefined;
+}
+
+/** A key that is of `host`, which is '' when it is of none. */
+export interface EtcdValue {
+  key: string;
+  value: string;
+  host: string;
+}
+
+/** Reads a key, or those of all hosts. By gRPC, whose paths etcd has not changed since 3.0, as it has those of its JSON gateway. */
+export async function etcdValues(source: EtcdSource, template: KeyTemplate): Promise<EtcdValue[]> {
+  const { timeoutMs, user } = source;
+  const client = new Etcd3({
+    hosts: hostsOf(source.addresses),
+    ...(user && { auth: user }),
+    defaultCallOptions: () => ({ deadline: new Date(Date.now() + timeoutMs) }),
+  });
+  try {
+    const { kvs } = template.isExact
+      ? await client.get(template.prefix).exec()
+      : await client.getAll().prefix(template.prefix).exec();
+    return kvs.flatMap(({ key, value }) => {
+      const host = template.hostOf(key.toString());
+      return host === undefined ? [] : [{ key: key.toString(), value: value.toString(), host }];
+    });
+  } catch (error) {
+    const text = `etcd at ${source.addresses} does not tell ${template.prefix}: ${errorText(error)}`;
+    throw new CliError(exitCodes.unreachable, text, { cause: error });
+  } finally {
+    client.close();
+  }
+}
+
+function hostsOf(addresses: string): string[] {
+  return addresses
+    .split(',')
+    .map((text) => text.trim())
+    .filter(Boolean)
+    .map((text) => {
+      const url = httpUrl(text) ?? httpUrl(`${text}:2379`);
+      if (url === undefined)
+        throw new CliError(exitCodes.usage, `--etcd: ${JSON.stringify(text)} is no address: give HOST:PORT`);
+      return url;
+    });
+}

@@ -1,0 +1,64 @@
+import type { AlertRecord } from './alert-record.ts';
+import type { Rule } from './conditions.ts';
+
+const CRITICAL: readonly string[] = ['AgentLost', 'LinesLost'] satisfies Rule[];
+const TIMEOUT_MS = 5_000;
+const ANSWER_SHOWN_MAX = 200;
+/** Of alerts that fire: nobody sends an end time that is not known. */
+const NO_TIME = '0001-01-01T00:00:00Z';
+
+/** Tells alerts to an HTTP server, in the form of Alertmanager's webhook, version 4. */
+export class Webhook {
+  readonly #url: string;
+  readonly #token: string | undefined;
+
+  constructor(url: string, token: string | undefined) {
+    this.#url = url;
+    this.#token = token;
+  }
+
+  /** Rejects unless the server says 2xx within 5 s. */
+  async send(alerts: readonly AlertRecord[]): Promise<void> {
+    const response = await fetch(this.#url, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/json',
+        'user-agent': 'logfleet-controller',
+        ...(this.#token !== undefined && { authorization: `Bearer ${this.#token}` }),
+      },
+      body: JSON.stringify(payload(alerts)),
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
+    const answer = await response.text();
+    if (!response.ok) throw new Error(`the webhook says ${response.status}: ${answer.slice(0, ANSWER_SHOWN_MAX)}`);
+  }
+}
+
+/** https://prometheus.io/docs/alerting/latest/configuration/#webhook_config */
+export function payload(alerts: readonly AlertRecord[]) {
+  return {
+    version: '4',
+    groupKey: '{}:{}',
+    truncatedAlerts: 0,
+    status: alerts.some(({ endTime }) => !endTime) ? 'firing' : 'resolved',
+    receiver: 'logfleet',
+    groupLabels: {},
+    commonLabels: {},
+    commonAnnotations: {},
+    externalURL: '',
+    alerts: alerts.map(({ id, condition: { rule, agent, entry, summary }, startTime, endTime }) => ({
+      status: endTime ? 'resolved' : 'firing',
+      labels: {
+        alertname: `Logfleet${rule}`,
+        severity: CRITICAL.includes(rule) ? 'critical' : 'warning',
+        agent: agent.replace(/^agents\//, ''),
+        ...(entry !== '' && { entry: entry.replace(/^entries\//, '') }),
+      },
+      annotations: { summary },
+      startsAt: startTime.toISOString(),
+      endsAt: endTime?.toISOString() ?? NO_TIME,
+      generatorURL: '',
+      fingerprint: id,
+    })),
+  };
+}

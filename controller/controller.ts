@@ -9,9 +9,16 @@ import { EtcdClient } from './etcd-client.ts';
 import { EtcdMirror } from './etcd-mirror.ts';
 import { Fleet } from './fleet/fleet.ts';
 import { Membership } from './fleet/membership.ts';
+import { ChangeFeed } from './history/change-feed.ts';
+import { DeletedHistories } from './history/deleted-histories.ts';
+import { EntryHistory } from './history/entry-history.ts';
+import { EntryWriter } from './history/entry-writer.ts';
+import { HistoryKeys } from './history/history-keys.ts';
 import { KafkaTopics } from './kafka-topics.ts';
 import { AgentService } from './rpc/agent-service.ts';
+import { EntryChanges } from './rpc/entry-changes.ts';
 import { EntryService } from './rpc/entry-service.ts';
+import { EntryWriting } from './rpc/entry-writing.ts';
 import { FleetService } from './rpc/fleet-service.ts';
 import { Peers } from './rpc/peers.ts';
 import { RpcServer, type ServerTls } from './rpc/rpc-server.ts';
@@ -38,14 +45,14 @@ export class Controller {
     const { etcd, id: controllerId, lease_ttl: leaseTtlMs } = this.#config;
     const client = new EtcdClient(this.#etcdSettings());
     const mirror = new EtcdMirror(client, etcd.prefix, tools);
-    const store = new EntryStore(client, mirror, etcd.prefix, tools);
+    const store = new EntryStore(mirror, etcd.prefix, this.#logger);
     const membership = new Membership(client, mirror, { controllerId, prefix: etcd.prefix, leaseTtlMs }, tools);
     const fleet = new Fleet(membership, store, tools);
     const feed = new TopicFeed();
     const topics = this.#createTopics(store, feed);
     const peers = new Peers(membership, loadTls(this.#config.peer_tls, 'peer_tls'));
     const services = {
-      entries: new EntryService(store, topics, feed),
+      entries: new EntryService(store, this.#historyCalls(client, store), topics, feed),
       agents: new AgentService(fleet, this.#clock),
       fleet: new FleetService(fleet, peers, tools),
     };
@@ -70,6 +77,17 @@ export class Controller {
     client.close();
     lifecycle.to('STOPPED');
     this.#logger.info('controller stopped');
+  }
+
+  #historyCalls(client: EtcdClient, view: EntryStore) {
+    const tools = { clock: this.#clock, logger: this.#logger };
+    const { versions, deleted_entries: deletedMax } = this.#config.history;
+    const keys = new HistoryKeys(this.#config.etcd.prefix);
+    const deleted = new DeletedHistories(client, keys, deletedMax);
+    const history = new EntryHistory(client, keys);
+    const writer = new EntryWriter(client, { keys, view, deleted }, { versions }, tools);
+    const feed = new ChangeFeed(client, { keys, deleted }, tools);
+    return { writing: new EntryWriting(writer, history), changes: new EntryChanges(history, feed) };
   }
 
   async #listen(server: RpcServer): Promise<string> {

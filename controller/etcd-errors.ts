@@ -11,10 +11,7 @@ export async function etcdCall<T>(request: () => Promise<T>): Promise<T> {
     if (/permission denied|authentication failed|invalid auth token/i.test(text)) {
       throw new StoreError('DENIED', `etcd refuses: ${text}; check etcd.user`, { cause: error });
     }
-    if (isRecoverableError(error as Error) || /UNAVAILABLE|DEADLINE|no leader|timed out/i.test(text)) {
-      throw new StoreError('UNAVAILABLE', 'etcd gives no answer', { cause: error, retryable: true });
-    }
-    // Much larger ones are refused by gRPC before etcd sees them.
+    // Much larger ones are refused by gRPC before etcd sees them, as if it were for the moment only.
     if (/request is too large|received message larger than max/i.test(text))
       throw new StoreError('TOO_LARGE', 'larger than etcd takes (1.5 MiB by default)', { cause: error });
     if (/too many operations/i.test(text))
@@ -22,6 +19,9 @@ export async function etcdCall<T>(request: () => Promise<T>): Promise<T> {
     if (/database space exceeded/i.test(text)) {
       const remedy = 'compact and defragment it, or raise --quota-backend-bytes, then disarm its alarm';
       throw new StoreError('FULL', `etcd is full and takes no writes: ${remedy}`, { cause: error });
+    }
+    if (isRecoverableError(error as Error) || /UNAVAILABLE|DEADLINE|no leader|timed out/i.test(text)) {
+      throw new StoreError('UNAVAILABLE', 'etcd gives no answer', { cause: error, retryable: true });
     }
     throw new StoreError('REFUSED', `etcd refuses: ${text}`, { cause: error });
   }

@@ -10,6 +10,7 @@ import { ChangeQueue } from './change-queue.ts';
 import type { DeletedHistories } from './deleted-histories.ts';
 import { readVersion } from './entry-json.ts';
 import type { HistoryKeys } from './history-keys.ts';
+import { Told } from './told.ts';
 
 /** What a follower is told. */
 export type ChangeEvent =
@@ -57,24 +58,19 @@ export class ChangeFeed {
   ): AsyncGenerator<ChangeEvent> {
     const range = this.#keys.versions(name === '' ? undefined : entryId(name));
     const backoff = createBackoff(RETRY);
-    let told: bigint | undefined = fromRevision === 0n ? undefined : fromRevision - 1n;
+    let told = fromRevision === 0n ? undefined : new Told(fromRevision - 1n);
     let isSynced = false;
     while (!signal.aborted) {
       try {
         const { revision, keys } = await this.#head(range, told);
-        if (told !== undefined) {
-          for await (const event of this.#tellKept(keys, { after: told, upTo: revision })) {
-            yield event;
-            if (event.kind === 'change') told = event.version.revision;
-          }
-        }
-        told = revision;
+        if (told) yield* this.#tellKept(keys, told, revision);
+        told = new Told(revision);
         if (!isSynced) yield { kind: 'synced', revision };
         isSynced = true;
         backoff.reset();
         for await (const stored of this.#watch(range, revision + 1n, signal)) {
+          told.add(stored);
           yield { kind: 'change', version: this.#read(stored) };
-          told = stored.revision;
         }
       } catch (error) {
         if (signal.aborted) return;
@@ -86,27 +82,27 @@ export class ChangeFeed {
   }
 
   /** The revision now, and all keys when something was asked for that was before. */
-  #head(range: KeyRange, told: bigint | undefined): Promise<{ revision: bigint; keys: ListedKey[] }> {
+  #head(range: KeyRange, told: Told | undefined): Promise<{ revision: bigint; keys: ListedKey[] }> {
     // A range without keys costs nothing, and tells the revision all the same.
     const asked = told === undefined ? { start: this.#keys.trimmed, end: this.#keys.trimmed } : range;
     return this.#client.keysIn(asked);
   }
 
-  async *#tellKept(
-    keys: readonly ListedKey[],
-    { after, upTo }: { after: bigint; upTo: bigint },
-  ): AsyncGenerator<ChangeEvent> {
+  /** Tells those of the keys that `told` has not, up to a revision, and notes them there. */
+  async *#tellKept(keys: readonly ListedKey[], told: Told, upTo: bigint): AsyncGenerator<ChangeEvent> {
+    const after = told.revision;
     const trimmedTo = await this.#deleted.trimmedTo();
     if (trimmedTo > after) yield { kind: 'trimmed', name: undefined, revision: trimmedTo };
     const there = new Set(keys.map(({ key }) => key));
     const wanted = keys
-      .filter(({ revision }) => revision > after && revision <= upTo)
+      .filter((listed) => listed.revision <= upTo && !told.has(listed))
       .sort((a, b) => (a.revision < b.revision || (a.revision === b.revision && a.key < b.key) ? -1 : 1));
     for (let at = 0; at < wanted.length; at += CHUNK) {
       const chunk = wanted.slice(at, at + CHUNK);
       const values = await this.#client.getMany(chunk.map(({ key }) => key));
       for (const [index, { key, revision }] of chunk.entries()) {
         const stored = values[index];
+        told.add({ key, revision });
         const { id, version } = this.#keys.parseVersion(key);
         if (!stored) {
           yield { kind: 'trimmed', name: entryName(id), revision };
@@ -126,7 +122,9 @@ export class ChangeFeed {
     const end = this.#client.watch(range, fromRevision, {
       onChanges: (changes) => {
         // A deletion is a trimming: what it takes was told when it came.
-        for (const { key, value, revision } of changes) if (value !== undefined) queue.put({ key, value, revision });
+        queue.put(
+          changes.flatMap(({ key, value, revision }) => (value === undefined ? [] : [{ key, value, revision }])),
+        );
       },
       onBroken: (error) => queue.end(error),
     });

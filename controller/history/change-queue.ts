@@ -3,7 +3,10 @@ import type { StoredKey } from '../etcd-keys.ts';
 const KEYS_MAX = 1_000;
 const BYTES_MAX = 8 * 1024 * 1024;
 
-/** Changes that wait for one follower. Once there are too many of them it ends, when those that wait have been taken. */
+/**
+ * Changes that wait for one follower. Once there are too many of them it ends, when those that wait have been taken: no revision is taken
+ * in part.
+ */
 export class ChangeQueue implements AsyncIterable<StoredKey> {
   #waiting: StoredKey[] = [];
   #bytes = 0;
@@ -11,10 +14,11 @@ export class ChangeQueue implements AsyncIterable<StoredKey> {
   #error: Error | undefined;
   #wake: (() => void) | undefined;
 
-  put(change: StoredKey): void {
+  /** Adds all changes of some revisions. */
+  put(changes: readonly StoredKey[]): void {
     if (this.#ended) return;
-    this.#waiting.push(change);
-    this.#bytes += change.value.length;
+    this.#waiting.push(...changes);
+    for (const { value } of changes) this.#bytes += value.length;
     if (this.#waiting.length > KEYS_MAX || this.#bytes > BYTES_MAX) this.#ended = true;
     this.#wake?.();
   }

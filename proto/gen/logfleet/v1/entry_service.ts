@@ -2542,7 +2542,8 @@ export const EntryServiceDefinition = {
     /**
      * Streams the changes of all entries in the order of their revisions: first those that are kept from `from_revision` on, then one SYNCED,
      * then every change as it happens, none of them left out however slow the reader is, unless it is trimmed away meanwhile: that is told as
-     * TRIMMED. A compaction of etcd takes nothing away. To go on after the stream ended, ask from the last revision told, plus one.
+     * TRIMMED. A compaction of etcd takes nothing away. To go on after the stream ended, ask from the last revision told, and pass over what
+     * was told of it: a batch is many changes of one revision.
      */
     watchChanges: {
       name: "WatchChanges",
@@ -2609,7 +2610,8 @@ export interface EntryServiceImplementation<CallContextExt = {}> {
   /**
    * Streams the changes of all entries in the order of their revisions: first those that are kept from `from_revision` on, then one SYNCED,
    * then every change as it happens, none of them left out however slow the reader is, unless it is trimmed away meanwhile: that is told as
-   * TRIMMED. A compaction of etcd takes nothing away. To go on after the stream ended, ask from the last revision told, plus one.
+   * TRIMMED. A compaction of etcd takes nothing away. To go on after the stream ended, ask from the last revision told, and pass over what
+   * was told of it: a batch is many changes of one revision.
    */
   watchChanges(
     request: WatchChangesRequest,
@@ -2671,7 +2673,8 @@ export interface EntryServiceClient<CallOptionsExt = {}> {
   /**
    * Streams the changes of all entries in the order of their revisions: first those that are kept from `from_revision` on, then one SYNCED,
    * then every change as it happens, none of them left out however slow the reader is, unless it is trimmed away meanwhile: that is told as
-   * TRIMMED. A compaction of etcd takes nothing away. To go on after the stream ended, ask from the last revision told, plus one.
+   * TRIMMED. A compaction of etcd takes nothing away. To go on after the stream ended, ask from the last revision told, and pass over what
+   * was told of it: a batch is many changes of one revision.
    */
   watchChanges(
     request: DeepPartial<WatchChangesRequest>,

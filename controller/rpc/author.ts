@@ -19,8 +19,18 @@ const AUTHOR_CHARACTERS_MAX = 256;
 /** Who makes a call. */
 export function authorOf({ metadata }: CallContext): Author {
   const verified = metadata.get(VERIFIED)?.toString();
-  const name = (verified ?? metadata.get(CLAIMED) ?? '').slice(0, AUTHOR_CHARACTERS_MAX);
+  const name = decoded(verified ?? metadata.get(CLAIMED) ?? '').slice(0, AUTHOR_CHARACTERS_MAX);
   return { name, authenticated: verified !== undefined };
+}
+
+/** Metadata is ASCII (gRPC over HTTP2): what is not is written as in a URL. */
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    // Somebody else's percent sign.
+    return text;
+  }
 }
 
 /** Tells the service the name in the certificate that a client has shown: nice-grpc does not. */
@@ -37,10 +47,9 @@ export const tellPeerName: ServerInterceptor = (method, call) => {
   return new ServerInterceptingCall(call, { start: (next) => next(listener) });
 };
 
-/** Metadata is ASCII (gRPC over HTTP2): what is not is written as in a URL. */
 function peerName(call: ServerInterceptingCallInterface): string | undefined {
   const { subject, subjectaltname: alternative } = call.getAuthContext().sslPeerCertificate ?? {};
   const common = Array.isArray(subject?.CN) ? subject.CN.join(',') : subject?.CN;
   const name = common || alternative;
-  return name?.replace(/[^\x20-\x7e]/gu, encodeURIComponent);
+  return name?.replace(/[^\x20-\x7e]|%/gu, (character) => encodeURIComponent(character));
 }

@@ -2428,7 +2428,8 @@ export const WatchChangesResponse: MessageFns<WatchChangesResponse> = {
  * controller may be some milliseconds behind.
  *
  * Every write is kept as an EntryVersion, with its author and its `change_reason`. The author is the name in the client's certificate,
- * where the controller demands certificates; else what the client says in the metadata `logfleet-author`, which nobody has verified.
+ * where the controller demands certificates; else what the client says in the metadata `logfleet-author` (UTF-8, percent-encoded), which
+ * nobody has verified.
  *
  * `validate_only` makes every check that the write would make, etcd's own limits included, stores nothing, and answers with what would be
  * stored. The etag is then the one that the entry has now: send it with the write to be sure that nothing has changed in between.

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { status } from '@grpc/grpc-js';
+import { LARGE_BATCHES, startEtcd } from '../../../stack/etcd.ts';
+import { newPrefix, startController } from '../../support/controllers.ts';
 import { controller, good, refusal, versionsOf } from '../../support/entry-history.ts';
+import { tempDir } from '../../support/temp-dir.ts';
 
 const create = (id: string, entry: Record<string, unknown> = good) => ({ create: { entry_id: id, entry } });
 
@@ -91,4 +94,22 @@ test('a batch that is more than etcd takes is refused with what to do, and nothi
   const { results } = await api.call('EntryService', 'BatchApply', { writes: [...many.slice(1)] });
   assert.equal(results.length, 64);
   await api.call('EntryService', 'BatchApply', { writes: large(1) });
+});
+
+test('with etcd told to take more, two thousand entries are one batch', async () => {
+  await using dir = await tempDir('batch');
+  const etcd = await startEtcd({ dataDir: dir.at('etcd'), flags: LARGE_BATCHES });
+  try {
+    await using running = await startController(etcd.endpoint, newPrefix());
+    const writes = Array.from({ length: 2_000 }, (_, index) => create(`e-${index}`));
+    const { revision, results } = await running.api.call('EntryService', 'BatchApply', { writes });
+    assert.equal(results.length, 2_000);
+    const page = { page_size: 1_000, page_token: '' };
+    const { entries } = await running.api.call('EntryService', 'ListEntries', page);
+    assert.ok(entries.every(({ etag }: { etag: string }) => etag === revision));
+    const [last] = await versionsOf(running, 'e-1999');
+    assert.equal(last?.revision, revision);
+  } finally {
+    await etcd.stop();
+  }
 });

@@ -128,7 +128,7 @@ function addDescribe(program: Command, write: Write): void {
 function addDelete(program: Command, write: Write): void {
   program
     .command('delete [kind] [name...]')
-    .description('delete entries: agents stop collecting them, and forget their files')
+    .description('delete entries: agents stop collecting them; rollback brings them back')
     .option('-f, --filename <file...>', 'the entries of these files')
     .option('--reason <text>', 'why, for the history')
     .addHelpText('after', '\nExamples:\n  logfleet delete entry nginx-access\n  logfleet delete -f entry.yaml')

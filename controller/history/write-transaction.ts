@@ -47,30 +47,33 @@ export async function readFormers(client: EtcdClient, keys: HistoryKeys, names: 
   const ids = names.map((name) => entryId(name) ?? '');
   const entries = await client.getMany(ids.map((id) => keys.entry(id)));
   const deletions = await client.getMany(ids.map((id) => keys.deleted(id)));
+  const said = entries.map((stored) => (stored ? versionOf(parseEntryJson(stored)) : 0n));
+  const versions = await client.getMany(ids.map((id, index) => keys.version(id, said[index] as bigint)));
   const formers: Former[] = [];
-  for (const [index, name] of names.entries())
-    formers.push(await readFormer(client, keys, { name, stored: entries[index], deletion: deletions[index] }));
+  for (const [index, name] of names.entries()) {
+    const stored = entries[index];
+    if (!stored) formers.push(deletedFormer(name, deletions[index]));
+    else {
+      const isOwn = versions[index]?.revision === stored.revision;
+      formers.push((isOwn && formerOf(name, stored)) || (await strayFormer(client, keys, name, stored)));
+    }
+  }
   return formers;
 }
 
-async function readFormer(
-  client: EtcdClient,
-  keys: HistoryKeys,
-  { name, stored, deletion }: { name: string; stored: StoredKey | undefined; deletion: StoredKey | undefined },
-): Promise<Former> {
-  const id = entryId(name) ?? '';
-  if (!stored) {
-    if (!deletion) return nothing(name);
-    const version = versionOf(JSON.parse(deletion.value) as EntryJson);
-    return { ...nothing(name), revision: deletion.revision, version };
-  }
-  const { keys: versions } = await client.keysIn(keys.versions(id));
+function deletedFormer(name: string, deletion: StoredKey | undefined): Former {
+  if (!deletion) return nothing(name);
+  const version = versionOf(JSON.parse(deletion.value) as EntryJson);
+  return { ...nothing(name), revision: deletion.revision, version };
+}
+
+async function strayFormer(client: EtcdClient, keys: HistoryKeys, name: string, stored: StoredKey): Promise<Former> {
+  const { keys: versions } = await client.keysIn(keys.versions(entryId(name)));
   const last = versions.at(-1);
-  const version = last ? keys.parseVersion(last.key).version : 0n;
-  const isStray = last?.revision !== stored.revision;
   const json = parseEntryJson(stored);
+  const version = last ? keys.parseVersion(last.key).version : versionOf(json);
   const entry = { ...readEntry(stored), name };
-  return { name, entry, json, revision: stored.revision, version, stray: isStray ? stored : undefined };
+  return { name, entry, json, revision: stored.revision, version, stray: stored };
 }
 
 /** The transaction that makes all of the writes; and what is to be deleted afterwards, where it is no part of it. */

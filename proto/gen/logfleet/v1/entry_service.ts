@@ -2478,7 +2478,10 @@ export const EntryServiceDefinition = {
       responseStream: false,
       options: {},
     },
-    /** Deletes an entry. Agents stop reading, deliver what they have read, and forget its files. */
+    /**
+     * Deletes an entry. Agents stop reading and deliver what they have read. Its history stays, and agents keep the positions: RollbackEntry
+     * brings it back.
+     */
     deleteEntry: {
       name: "DeleteEntry",
       requestType: DeleteEntryRequest as typeof DeleteEntryRequest,
@@ -2572,7 +2575,10 @@ export interface EntryServiceImplementation<CallContextExt = {}> {
    * exactly one of the two topics.
    */
   updateEntry(request: UpdateEntryRequest, context: CallContext & CallContextExt): Promise<DeepPartial<Entry>>;
-  /** Deletes an entry. Agents stop reading, deliver what they have read, and forget its files. */
+  /**
+   * Deletes an entry. Agents stop reading and deliver what they have read. Its history stays, and agents keep the positions: RollbackEntry
+   * brings it back.
+   */
   deleteEntry(request: DeleteEntryRequest, context: CallContext & CallContextExt): Promise<DeepPartial<Empty>>;
   /**
    * Streams entries as they are, then every change. The first messages are PRESENT, one for each entry there is, then
@@ -2635,7 +2641,10 @@ export interface EntryServiceClient<CallOptionsExt = {}> {
    * exactly one of the two topics.
    */
   updateEntry(request: DeepPartial<UpdateEntryRequest>, options?: CallOptions & CallOptionsExt): Promise<Entry>;
-  /** Deletes an entry. Agents stop reading, deliver what they have read, and forget its files. */
+  /**
+   * Deletes an entry. Agents stop reading and deliver what they have read. Its history stays, and agents keep the positions: RollbackEntry
+   * brings it back.
+   */
   deleteEntry(request: DeepPartial<DeleteEntryRequest>, options?: CallOptions & CallOptionsExt): Promise<Empty>;
   /**
    * Streams entries as they are, then every change. The first messages are PRESENT, one for each entry there is, then

@@ -3,7 +3,7 @@ import type { FieldViolation } from '../proto/rules/field-violation.ts';
 /** What a script can tell apart. */
 export const exitCodes = { refused: 1, usage: 2, unreachable: 3 } as const;
 
-/** Ends the command with an exit code and, on standard error, one line and one more for each violation. */
+/** Ends the command with an exit code and, on standard error, one line, unless the message is empty, and one more for each violation. */
 export class CliError extends Error {
   readonly exitCode: number;
   readonly violations: readonly FieldViolation[];

@@ -33,7 +33,7 @@ export function age(time: Date | undefined, nowMs = Date.now()): string {
 /** `STATE_APPLIED` → `Applied`, `REASON_TOO_LONG` → `Too-long` */
 export function word(value: string): string {
   const last = value
-    .replace(/^(STATE|LIVENESS|KIND|REASON)_/, '')
+    .replace(/^(STATE|LIVENESS|KIND|REASON|CHANGE)_/, '')
     .replaceAll('_', '-')
     .toLowerCase();
   return last.charAt(0).toUpperCase() + last.slice(1);

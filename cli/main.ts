@@ -18,7 +18,7 @@ async function main(): Promise<number> {
       process.stderr.write(`${red('error:')} ${errorText(error)}\n`);
       return exitCodes.refused;
     }
-    process.stderr.write(`${red('error:')} ${error.message}\n`);
+    if (error.message !== '') process.stderr.write(`${red('error:')} ${error.message}\n`);
     for (const { field, description } of error.violations) process.stderr.write(`  ${field}: ${description}\n`);
     return error.exitCode;
   }

@@ -148,7 +148,7 @@ export function labels(map: Readonly<Record<string, string>>): string {
   return pairs.sort().join(',') || '<none>';
 }
 
-function renderDocument(document: unknown, output: 'json' | 'yaml'): string {
+export function renderDocument(document: unknown, output: 'json' | 'yaml'): string {
   return output === 'json' ? `${JSON.stringify(document, undefined, 2)}\n` : stringify(document);
 }
 

@@ -2,11 +2,12 @@ import { Command, Option } from 'commander';
 import { entryName } from '../proto/rules/names.ts';
 import { version } from '../runtime/version.ts';
 import { addCompletion } from './add-completion.ts';
+import { addHistory } from './add-history.ts';
 import { addImport } from './add-import.ts';
 import { addQuestions, parseDuration } from './add-questions.ts';
 import { addTop } from './add-top.ts';
 import { CliError, exitCodes } from './cli-error.ts';
-import { apply, namesIn } from './commands/apply.ts';
+import { type ApplyOptions, apply, namesIn } from './commands/apply.ts';
 import { describe } from './commands/describe.ts';
 import { type GetOptions, get } from './commands/get.ts';
 import { outputs } from './output.ts';
@@ -25,10 +26,11 @@ Examples:
   logfleet preview -f entry.yaml        what an entry would collect, before it exists
   logfleet tap entry nginx-access | grep -i error   lines as they are collected right now
   logfleet import ini -f conf.ini       entries of what another agent was told to collect
+  logfleet history entry nginx-access   who changed it and why; see diff, rollback and audit, too
   logfleet verify --topic nginx --kafka kafka-1:9092   proves that nothing is missing or there twice
 
-Exit codes: 0 done; 1 the controller refuses, there is no such thing, or verify has found something; 2 the command or
-its input is wrong; 3 the controller, or Kafka, can't be reached.
+Exit codes: 0 done; 1 the controller refuses, there is no such thing, verify has found something, or diff has; 2 the
+command or its input is wrong; 3 the controller, or Kafka, can't be reached.
 `;
 
 const VERIFY_HELP = `
@@ -42,6 +44,11 @@ Examples:
   logfleet verify --topic nginx --kafka kafka-1:9093 --kafka.tls.enabled --kafka.sasl.mechanism plain \\
     --kafka.sasl.username verifier --kafka.sasl.password-file /etc/logfleet/password
 `;
+
+interface DeleteOptions {
+  filename?: string[];
+  reason?: string;
+}
 
 type Write = (text: string) => void;
 
@@ -60,13 +67,17 @@ export function createProgram(write: Write): Command {
     .addOption(new Option('--ca-file <file>', 'authorities to trust').env('LOGFLEET_CA_FILE'))
     .addOption(new Option('--cert-file <file>', 'certificate to show').env('LOGFLEET_CERT_FILE'))
     .addOption(new Option('--key-file <file>', 'key to the certificate').env('LOGFLEET_KEY_FILE'))
+    .addOption(
+      new Option('--author <name>', 'who is told to make a change (default: user@host)').env('LOGFLEET_AUTHOR'),
+    )
     .addHelpText('after', EXAMPLES)
     .showHelpAfterError('(see --help)')
     .exitOverride()
     .configureOutput({ writeOut: write });
   for (const add of [addApply, addGet, addDescribe, addDelete, addPause, addVerify, addCompletion]) add(program, write);
   addQuestions(program, write, (body) => withApi(program, body));
-  for (const add of [addImport, addTop]) add(program, write, (body) => withApi(program, body), parseDuration);
+  for (const add of [addHistory, addImport, addTop])
+    add(program, write, (body) => withApi(program, body), parseDuration);
   return program;
 }
 
@@ -77,16 +88,25 @@ function withApi(program: Command, body: (api: ControllerApi) => Promise<void>):
   return body(api).finally(() => api[Symbol.dispose]());
 }
 
+const APPLY_HELP = `
+Examples:
+  logfleet apply -f entry.yaml
+  cat entry.yaml | logfleet apply -f -
+  logfleet apply -f entries/ --dry-run
+  logfleet apply -f entries/ --prune -l managed-by=git --reason "release 12"   and deletes what is not in the folder
+`;
+
 function addApply(program: Command, write: Write): void {
   program
     .command('apply')
-    .description('create or change entries; nothing is written unless all of it is right')
+    .description('create or change entries, all of them at one revision, or none')
     .requiredOption('-f, --filename <file...>', 'YAML or JSON files, folders of them, or - for standard input')
-    .addHelpText(
-      'after',
-      '\nExamples:\n  logfleet apply -f entry.yaml\n  logfleet apply -f entries/\n  cat entry.yaml | logfleet apply -f -',
-    )
-    .action(({ filename }: { filename: string[] }) => withApi(program, (api) => apply(api, filename, write)));
+    .option('--prune', 'delete the entries that -l matches and the files do not have')
+    .option('-l, --selector <selector>', 'with --prune: the labels of the entries that the files are all of')
+    .option('--dry-run', 'have the controller check all of it, and change nothing')
+    .option('--reason <text>', 'why, for the history')
+    .addHelpText('after', APPLY_HELP)
+    .action((options: ApplyOptions) => withApi(program, (api) => apply(api, options, write)));
 }
 
 function addGet(program: Command, write: Write): void {
@@ -118,14 +138,15 @@ function addDescribe(program: Command, write: Write): void {
 function addDelete(program: Command, write: Write): void {
   program
     .command('delete [kind] [name...]')
-    .description('delete entries: agents stop collecting them, and forget their files')
+    .description('delete entries: agents stop collecting them; rollback brings them back')
     .option('-f, --filename <file...>', 'the entries of these files')
+    .option('--reason <text>', 'why, for the history')
     .addHelpText('after', '\nExamples:\n  logfleet delete entry nginx-access\n  logfleet delete -f entry.yaml')
-    .action((kind: string | undefined, names: string[], { filename }: { filename?: string[] }) =>
+    .action((kind: string | undefined, names: string[], { filename, reason: changeReason = '' }: DeleteOptions) =>
       withApi(program, async (api) => {
         const targets = filename ? await namesIn(filename) : entriesOnly([kind ?? '', ...names]);
         await forEachName(targets, async (name) => {
-          await api.call((options) => api.entries.deleteEntry({ name: entryName(name) }, options));
+          await api.call((options) => api.entries.deleteEntry({ name: entryName(name), changeReason }, options));
           write(`entry/${name} deleted\n`);
         });
       }),
@@ -140,11 +161,13 @@ function addPause(program: Command, write: Write): void {
     program
       .command(`${command} <kind> [name...]`)
       .description(paused ? 'stop reading, and keep the positions' : 'go on reading where it was paused')
-      .action((kind: string, names: string[]) =>
+      .option('--reason <text>', 'why, for the history')
+      .action((kind: string, names: string[], { reason: changeReason = '' }: { reason?: string }) =>
         withApi(program, async (api) => {
           await forEachName(entriesOnly([kind, ...names]), async (name) => {
             const entry = { name: entryName(name), paused };
-            await api.call((options) => api.entries.updateEntry({ entry, updateMask: ['paused'] }, options));
+            const request = { entry, updateMask: ['paused'], changeReason };
+            await api.call((options) => api.entries.updateEntry(request, options));
             write(`entry/${name} ${done}\n`);
           });
         }),

@@ -94,6 +94,22 @@ const schema = z.strictObject({
         .describe("the agents' audit_topic, created with the entries' topics and kept for ever; nothing: none"),
     })
     .prefault({}),
+  history: z
+    .strictObject({
+      versions: z
+        .int()
+        .min(2)
+        .max(1_000)
+        .default(50)
+        .describe('versions of an entry that are kept, the present one included'),
+      deleted_entries: z
+        .int()
+        .min(0)
+        .max(100_000)
+        .default(1_000)
+        .describe('deleted entries whose versions are kept; those that were deleted first go first, in tenths of this'),
+    })
+    .prefault({}),
   lease_ttl: duration('2s')
     .prefault('10s')
     .describe('an agent whose controller has died is shown as lost after this long'),

@@ -12,12 +12,19 @@ import { EtcdClient } from './etcd-client.ts';
 import { EtcdMirror } from './etcd-mirror.ts';
 import { Fleet } from './fleet/fleet.ts';
 import { Membership } from './fleet/membership.ts';
+import { ChangeFeed } from './history/change-feed.ts';
+import { DeletedHistories } from './history/deleted-histories.ts';
+import { EntryHistory } from './history/entry-history.ts';
+import { EntryWriter } from './history/entry-writer.ts';
+import { HistoryKeys } from './history/history-keys.ts';
 import { KafkaTopics } from './kafka-topics.ts';
 import { fleetMetrics, type MetricSources } from './metrics/fleet-metrics.ts';
 import { serveMetrics } from './metrics/metrics-server.ts';
 import { AgentQuestions } from './rpc/agent-questions.ts';
 import { AgentService } from './rpc/agent-service.ts';
+import { EntryChanges } from './rpc/entry-changes.ts';
 import { EntryService } from './rpc/entry-service.ts';
+import { EntryWriting } from './rpc/entry-writing.ts';
 import { FleetService } from './rpc/fleet-service.ts';
 import { Peers } from './rpc/peers.ts';
 import { RpcServer, type ServerTls } from './rpc/rpc-server.ts';
@@ -44,7 +51,7 @@ export class Controller {
     const { etcd, id: controllerId, lease_ttl: leaseTtlMs } = this.#config;
     const client = new EtcdClient(this.#etcdSettings());
     const mirror = new EtcdMirror(client, etcd.prefix, tools);
-    const store = new EntryStore(client, mirror, etcd.prefix, tools);
+    const store = new EntryStore(mirror, etcd.prefix, this.#logger);
     const membership = new Membership(client, mirror, { controllerId, prefix: etcd.prefix, leaseTtlMs }, tools);
     const fleet = new Fleet(membership, store, tools);
     const feed = new TopicFeed();
@@ -55,7 +62,7 @@ export class Controller {
     const campaign = { key: `${etcd.prefix}elections/alerts`, candidate: controllerId, ttlMs: leaseTtlMs };
     const election = new Election(client, mirror, campaign, tools);
     const services = {
-      entries: new EntryService(store, topics, feed),
+      entries: new EntryService(store, this.#historyCalls(client, store), topics, feed),
       agents: new AgentService(fleet, this.#clock),
       fleet: new FleetService(
         fleet,
@@ -101,6 +108,17 @@ export class Controller {
   async #serveMetrics(sources: MetricSources): Promise<{ close(): Promise<void> } | undefined> {
     const { metrics_listen: address } = this.#config;
     return address === undefined ? undefined : serveMetrics(address, () => fleetMetrics(sources), this.#logger);
+  }
+
+  #historyCalls(client: EtcdClient, view: EntryStore) {
+    const tools = { clock: this.#clock, logger: this.#logger };
+    const { versions, deleted_entries: deletedMax } = this.#config.history;
+    const keys = new HistoryKeys(this.#config.etcd.prefix);
+    const deleted = new DeletedHistories(client, keys, deletedMax);
+    const history = new EntryHistory(client, keys);
+    const writer = new EntryWriter(client, { keys, view, deleted }, { versions }, tools);
+    const feed = new ChangeFeed(client, { keys, deleted }, tools);
+    return { writing: new EntryWriting(writer, history), changes: new EntryChanges(history, feed) };
   }
 
   async #listen(server: RpcServer): Promise<string> {

@@ -20,7 +20,7 @@ export interface ElectionOptions {
 export interface Term {
   key: string;
   /**
-   * The fencing token: the revision at which the key was created, higher with each term. Writes go by `EtcdClient.fenced` with it, so that
+   * The fencing token: the revision at which the key was created, higher with each term. Writes go by `fenced` with it, so that
    * one who was elected, and does not know yet that another is now, changes nothing.
    */
   revision: bigint;
@@ -147,4 +147,18 @@ export class Election {
       if (unheardMs > ttlMs / 4 && !asking) void ask();
     }
   }
+}
+
+/**
+ * Writes keys, and deletes those without a value, in one transaction, if `term` still is. Returns the revision; undefined when somebody else
+ * has been elected, or nobody is: the key of a term is written once.
+ */
+export function fenced(
+  client: EtcdClient,
+  { key, revision }: Pick<Term, 'key' | 'revision'>,
+  writes: readonly { key: string; value?: string }[],
+): Promise<bigint | undefined> {
+  const puts = writes.flatMap(({ key: at, value }) => (value === undefined ? [] : [{ key: at, value }]));
+  const deletes = writes.flatMap(({ key: at, value }) => (value === undefined ? [at] : []));
+  return client.transact({ when: [{ key, revision }], puts, deletes });
 }

@@ -1,7 +1,8 @@
 import { noop } from 'cockatiel';
-import { Etcd3, type IKeyValue, isRecoverableError, type Lease, type Watcher } from 'etcd3';
-import { errorText } from '../runtime/errors.ts';
+import { Etcd3, type IKeyValue, type Lease, type Watcher } from 'etcd3';
 import { grpcTls, type TlsMaterial } from '../runtime/security.ts';
+import { etcdCall } from './etcd-errors.ts';
+import type { KeyChange, KeyRange, StoredKey, Transaction } from './etcd-keys.ts';
 import { StoreError } from './store-error.ts';
 
 /** etcd answers within milliseconds; a call that has taken this long is reported as failed. */
@@ -13,20 +14,10 @@ export interface EtcdSettings {
   user: { username: string; password: string } | undefined;
 }
 
-/** A key as etcd has it. */
-export interface StoredKey {
-  key: string;
-  value: string;
-  /** The revision of its last write. */
-  revision: bigint;
-}
-
-/** A change of a key; `value` is absent when it was deleted. */
-export interface KeyChange {
-  key: string;
-  value: string | undefined;
-  revision: bigint;
-}
+/** Keys that are read at once by `getMany`: etcd takes 128 operations, and answers may be large. */
+const GETS_AT_ONCE = 64;
+/** Keys of one page of `keysIn`. */
+const PAGE_KEYS = 5_000;
 
 /** A lease and the keys that live no longer than it. */
 export interface EtcdLease {
@@ -37,7 +28,7 @@ export interface EtcdLease {
 }
 
 /**
- * The one place that knows the etcd3 package. Guarded against, from its source: calls have no deadline of their own, a host that
+ * With etcd-errors.ts the one place that knows the etcd3 package. Guarded against, from its source: calls have no deadline of their own, a host that
  * failed three times is left alone for five seconds, lost leases are not granted again (EtcdLease leaves renewal to its user), and
  * a cancelled watch says `error` once and is gone (`watch` hands that to its user, who lists again).
  */
@@ -62,14 +53,52 @@ export class EtcdClient {
     });
   }
 
-  /** Every key below `prefix`, and the revision at which they were so. */
-  async list(prefix: string): Promise<{ revision: bigint; keys: StoredKey[] }> {
-    const { header, kvs } = await call(() => this.#client.getAll().prefix(prefix).exec());
+  /** Every key of a range, in their order, and the revision at which they were so. */
+  async list(range: KeyRange): Promise<{ revision: bigint; keys: StoredKey[] }> {
+    const { header, kvs } = await etcdCall(() => this.#client.getAll().inRange(range).exec());
     return { revision: BigInt(header.revision), keys: kvs.map(toStored) };
   }
 
+  /**
+   * The keys of a range, in their order and without values, page by page; and the revision at which the first page was read. Later pages may
+   * be of later revisions, so that a compaction does not matter.
+   */
+  async keysIn({ start, end }: KeyRange): Promise<{ revision: bigint; keys: Omit<StoredKey, 'value'>[] }> {
+    const range_end = Buffer.from(end);
+    const keys: Omit<StoredKey, 'value'>[] = [];
+    let revision = 0n;
+    for (let from = start; ; ) {
+      const request = { key: Buffer.from(from), range_end, limit: PAGE_KEYS, keys_only: true };
+      const { header, kvs, more } = await etcdCall(() => this.#client.kv.range(request));
+      revision ||= BigInt(header.revision);
+      for (const { key, mod_revision } of kvs) keys.push({ key: key.toString(), revision: BigInt(mod_revision) });
+      const last = keys.at(-1);
+      if (!more || !last) return { revision, keys };
+      from = `${last.key}\0`;
+    }
+  }
+
+  /** How many keys a range has. */
+  count(range: KeyRange): Promise<number> {
+    return etcdCall(() => this.#client.getAll().inRange(range).count());
+  }
+
+  /** What is there of these keys, in their order; undefined for those that are not. */
+  async getMany(keys: readonly string[]): Promise<(StoredKey | undefined)[]> {
+    const found: (StoredKey | undefined)[] = [];
+    for (let at = 0; at < keys.length; at += GETS_AT_ONCE) {
+      const success = keys.slice(at, at + GETS_AT_ONCE).map((key) => ({ request_range: { key: Buffer.from(key) } }));
+      const { responses } = await etcdCall(() => this.#client.kv.txn({ success }));
+      for (const { response_range } of responses) {
+        const kv = response_range?.kvs[0];
+        found.push(kv && toStored(kv));
+      }
+    }
+    return found;
+  }
+
   async get(key: string): Promise<StoredKey | undefined> {
-    const { kvs } = await call(() => this.#client.get(key).exec());
+    const { kvs } = await etcdCall(() => this.#client.get(key).exec());
     return kvs[0] && toStored(kvs[0]);
   }
 
@@ -79,7 +108,7 @@ export class EtcdClient {
       .if(key, 'Create', '==', 0)
       .then(this.#put(key, value, leaseId))
       .else(this.#client.get(key));
-    const { succeeded, header, responses } = await call(() => transaction.commit());
+    const { succeeded, header, responses } = await etcdCall(() => transaction.commit());
     if (succeeded) return { revision: BigInt(header.revision) };
     const kv = responses[0]?.response_range?.kvs[0];
     if (!kv) throw new StoreError('REFUSED', `${key} was there and gone within one transaction`);
@@ -89,20 +118,32 @@ export class EtcdClient {
   /** Writes `key` if its revision still is `expected`; returns the write's revision, or undefined when it is not. */
   async replace(key: string, value: string, expected: bigint, leaseId?: string): Promise<bigint | undefined> {
     const transaction = this.#client.if(key, 'Mod', '==', Number(expected)).then(this.#put(key, value, leaseId));
-    const { succeeded, header } = await call(() => transaction.commit());
+    const { succeeded, header } = await etcdCall(() => transaction.commit());
     return succeeded ? BigInt(header.revision) : undefined;
   }
 
   /** Writes `key` whatever is there. */
   async put(key: string, value: string, leaseId?: string): Promise<void> {
-    await call(() => this.#put(key, value, leaseId).exec());
+    await etcdCall(() => this.#put(key, value, leaseId).exec());
   }
 
-  /** Deletes `key` if its revision still is `expected`; returns the revision of that, or undefined when it is not. */
-  async remove(key: string, expected: bigint): Promise<bigint | undefined> {
-    const transaction = this.#client.if(key, 'Mod', '==', Number(expected)).then(this.#client.delete().key(key));
-    const { succeeded, header } = await call(() => transaction.commit());
+  /** Makes a transaction; returns its revision, or undefined when one of `when` does not hold, and nothing was written. */
+  async transact({ when, puts, deletes }: Transaction): Promise<bigint | undefined> {
+    const [first, ...rest] = when;
+    if (!first) throw new StoreError('REFUSED', 'a transaction without a condition');
+    const condition = this.#client.if(first.key, 'Mod', '==', Number(first.revision));
+    for (const { key, revision } of rest) condition.and(key, 'Mod', '==', Number(revision));
+    const operations = [
+      ...puts.map(({ key, value }) => this.#put(key, value, undefined)),
+      ...deletes.map((what) => this.#delete(what)),
+    ];
+    const { succeeded, header } = await etcdCall(() => condition.then(...operations).commit());
     return succeeded ? BigInt(header.revision) : undefined;
+  }
+
+  /** Deletes what there is of it. */
+  async remove(what: string | KeyRange): Promise<void> {
+    await etcdCall(() => this.#delete(what).exec());
   }
 
   /** Deletes `key` if it has this value, and then writes `instead`, in one transaction; tells what was there. */
@@ -114,55 +155,39 @@ export class EtcdClient {
     const writes = instead ? [this.#put(instead.key, instead.value, undefined)] : [];
     const transaction = this.#client
       .if(key, 'Value', '==', value)
-      .then(this.#client.delete().key(key), ...writes)
+      .then(this.#delete(key), ...writes)
       .else(this.#client.get(key));
-    const { succeeded, responses } = await call(() => transaction.commit());
+    const { succeeded, responses } = await etcdCall(() => transaction.commit());
     if (succeeded) return 'removed';
     return responses[0]?.response_range?.kvs.length ? 'other' : 'absent';
-  }
-
-  /**
-   * Writes keys, and deletes those without a value, in one transaction, if the key `fence.key` is the one created at `fence.revision`. Returns
-   * the revision; undefined when somebody else holds that key now, or nobody.
-   */
-  async fenced(
-    fence: { key: string; revision: bigint },
-    writes: readonly { key: string; value?: string }[],
-  ): Promise<bigint | undefined> {
-    const operations = writes.map(({ key, value }) =>
-      value === undefined ? this.#client.delete().key(key) : this.#put(key, value, undefined),
-    );
-    const transaction = this.#client.if(fence.key, 'Create', '==', Number(fence.revision)).then(...operations);
-    const { succeeded, header } = await call(() => transaction.commit());
-    return succeeded ? BigInt(header.revision) : undefined;
   }
 
   async grantLease(ttlSeconds: number): Promise<EtcdLease> {
     const lease: Lease = this.#client.lease(ttlSeconds, { autoKeepAlive: false });
     // The package tells of a loss by an event, too; keepAlive's rejection is what counts here.
     lease.on('lost', () => {});
-    const id = await call(() => lease.grant());
+    const id = await etcdCall(() => lease.grant());
     return {
       id,
       keepAlive: async () => {
-        await call(() => lease.keepaliveOnce({ deadline: new Date(Date.now() + CALL_TIMEOUT_MS) }));
+        await etcdCall(() => lease.keepaliveOnce({ deadline: new Date(Date.now() + CALL_TIMEOUT_MS) }));
       },
       revoke: async () => {
-        await call(() => lease.revoke());
+        await etcdCall(() => lease.revoke());
       },
     };
   }
 
   /**
-   * Follows `prefix` from `fromRevision` on. `onBroken` is called once when the watch is gone, as after a compaction, or may have missed
+   * Follows a range from `fromRevision` on. `onBroken` is called once when the watch is gone, as after a compaction, or may have missed
    * something, as after a lost connection: then list again. Returns what ends it.
    */
   watch(
-    prefix: string,
+    range: KeyRange,
     fromRevision: bigint,
     handlers: { onChanges(changes: KeyChange[]): void; onBroken(error: Error): void },
   ): () => void {
-    const watcher: Watcher = this.#client.watch().prefix(prefix).startRevision(String(fromRevision)).watcher();
+    const watcher: Watcher = this.#client.watch().inRange(range).startRevision(String(fromRevision)).watcher();
     let ended = false;
     watcher.on('data', ({ events }) => {
       if (ended || events.length === 0) return;
@@ -195,26 +220,13 @@ export class EtcdClient {
     this.#client.close();
   }
 
+  #delete(what: string | KeyRange) {
+    return typeof what === 'string' ? this.#client.delete().key(what) : this.#client.delete().inRange(what);
+  }
+
   #put(key: string, value: string, leaseId: string | undefined) {
     const put = this.#client.put(key).value(value);
     return leaseId === undefined ? put : put.lease(leaseId);
-  }
-}
-
-async function call<T>(request: () => Promise<T>): Promise<T> {
-  try {
-    return await request();
-  } catch (error) {
-    const text = errorText(error);
-    if (/permission denied|authentication failed|invalid auth token/i.test(text)) {
-      throw new StoreError('DENIED', `etcd refuses: ${text}; check etcd.user`, { cause: error });
-    }
-    if (isRecoverableError(error as Error) || /UNAVAILABLE|DEADLINE|no leader|timed out/i.test(text)) {
-      throw new StoreError('UNAVAILABLE', 'etcd gives no answer', { cause: error, retryable: true });
-    }
-    if (/request is too large/i.test(text))
-      throw new StoreError('TOO_LARGE', 'larger than etcd takes (1.5 MiB by default)', { cause: error });
-    throw new StoreError('REFUSED', `etcd refuses: ${text}`, { cause: error });
   }
 }
 

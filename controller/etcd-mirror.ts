@@ -2,7 +2,8 @@ import { createBackoff } from '../runtime/backoff.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { errorText, isAbort } from '../runtime/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
-import type { EtcdClient, KeyChange } from './etcd-client.ts';
+import type { EtcdClient } from './etcd-client.ts';
+import type { KeyChange, KeyRange } from './etcd-keys.ts';
 import { StoreError } from './store-error.ts';
 
 const RETRY = { initialMs: 100, maxMs: 3_000 };
@@ -11,13 +12,13 @@ const RETRY = { initialMs: 100, maxMs: 3_000 };
 export type MirrorListener = (change: KeyChange) => void;
 
 /**
- * Follows all keys below a prefix by a watch, and tells its listeners, who keep what the keys mean. A watch that breaks (compaction, an
+ * Follows all keys below a prefix by a watch, but those that have a `~` behind it, and tells its listeners, who keep what the keys mean. A watch that breaks (compaction, an
  * etcd that lost its data) is made good by listing again and telling the difference, so that a listener misses nothing but states that
  * were overwritten meanwhile. What listeners keep can be read while etcd is away.
  */
 export class EtcdMirror {
   readonly #client: EtcdClient;
-  readonly #prefix: string;
+  readonly #range: KeyRange;
   readonly #clock: Clock;
   readonly #logger: Logger;
   /** The revision of each key's last write. */
@@ -28,7 +29,8 @@ export class EtcdMirror {
 
   constructor(client: EtcdClient, prefix: string, tools: { clock: Clock; logger: Logger }) {
     this.#client = client;
-    this.#prefix = prefix;
+    // What is kept for later, the history, is no view's: it would fill the memory.
+    this.#range = { start: prefix, end: `${prefix}~` };
     this.#clock = tools.clock;
     this.#logger = tools.logger;
   }
@@ -79,7 +81,7 @@ export class EtcdMirror {
   }
 
   async #list(): Promise<void> {
-    const { revision, keys } = await this.#client.list(this.#prefix);
+    const { revision, keys } = await this.#client.list(this.#range);
     const present = new Set(keys.map(({ key }) => key));
     for (const key of [...this.#keys.keys()]) {
       if (!present.has(key)) this.#take({ key, value: undefined, revision });
@@ -92,7 +94,7 @@ export class EtcdMirror {
 
   #follow(signal: AbortSignal): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const end = this.#client.watch(this.#prefix, this.#revision + 1n, {
+    const end = this.#client.watch(this.#range, this.#revision + 1n, {
       onChanges: (changes) => {
         for (const change of changes) this.#take(change);
         this.#advance(changes.at(-1)?.revision ?? this.#revision);

@@ -11,11 +11,16 @@ import { accepts, waitUntilUp } from './wait-until-up.ts';
 const VERSION = '3.6.7';
 const UP_TIMEOUT_MS = 30_000;
 
+/** Two thousand entries in one batch: by its defaults, 128 and 1.5 MiB, etcd takes 64. */
+export const LARGE_BATCHES = ['--max-txn-ops=4096', '--max-request-bytes=8388608'] as const;
+
 export interface EtcdOptions {
   dataDir: string;
   clientPort?: number;
   /** Serve clients by TLS, and let in those only whose certificate is of this authority. PEM files. */
   tls?: { ca: string; cert: string; key: string };
+  /** Further flags of etcd's. */
+  flags?: readonly string[] | undefined;
   /** Told what it last printed when it ends and nobody here asked it to. */
   onDied?: ((lastLines: string) => void) | undefined;
 }
@@ -54,6 +59,7 @@ export async function startEtcd(options: EtcdOptions, say: (line: string) => voi
         ],
         ...(tls ? ['--client-cert-auth', `--trusted-ca-file=${tls.ca}`, `--cert-file=${tls.cert}`] : []),
         ...(tls ? [`--key-file=${tls.key}`] : []),
+        ...(options.flags ?? []),
       ],
     });
     await waitUntilUp('etcd', running, UP_TIMEOUT_MS, () => (tls ? accepts(port) : isReady(endpoint)));

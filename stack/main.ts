@@ -45,7 +45,14 @@ async function runStack(signal: AbortSignal): Promise<void> {
   const { dataDir, etcdPort, kafkaPort } = readOptions();
   const say = (line: string) => process.stderr.write(`${line}\n`);
   const ports = { ...(etcdPort && { etcdPort }), ...(kafkaPort && { kafkaPort }) };
-  const stack = await startStack({ dataDir, ...ports, ...serversFromEnv(process.env), autoCreateTopics: true, say });
+  const stack = await startStack({
+    dataDir,
+    ...ports,
+    ...serversFromEnv(process.env),
+    autoCreateTopics: true,
+    largeBatches: true,
+    say,
+  });
   process.stdout.write(`etcd   ${stack.etcd.join(',')}
 kafka  ${stack.kafka.join(',')}
 

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { httpUrl, isHostPort } from '../runtime/host-port.ts';
-import { startEtcd } from './etcd.ts';
+import { LARGE_BATCHES, startEtcd } from './etcd.ts';
 import { startKafka } from './kafka.ts';
 import { StackError } from './tools.ts';
 
@@ -13,6 +13,8 @@ export interface StackOptions {
   kafka?: readonly string[];
   /** Whether Kafka makes a topic when somebody produces to it, as it does unless told otherwise. Tests want no topic but their own. */
   autoCreateTopics?: boolean;
+  /** Whether etcd takes larger batches than it does unless told otherwise. Tests want it as most people have it. */
+  largeBatches?: boolean;
   say?: (line: string) => void;
 }
 
@@ -47,6 +49,7 @@ export function serversFromEnv(env: NodeJS.ProcessEnv): Pick<StackOptions, 'etcd
 /** Starts etcd and Kafka side by side, but for those the user brings. When one fails, the other is stopped. */
 export async function startStack(options: StackOptions): Promise<Stack> {
   const { dataDir, etcdPort, kafkaPort, autoCreateTopics = false, say = () => {} } = options;
+  const flags = options.largeBatches ? LARGE_BATCHES : [];
   const config = { 'auto.create.topics.enable': String(autoCreateTopics) };
   const death = Promise.withResolvers<never>();
   // Whoever does not wait for it does not want to know.
@@ -55,7 +58,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     death.reject(new StackError('NOT_UP', `${name} ended by itself:\n${lastLines}`));
   const startOwnEtcd = () =>
     startEtcd(
-      { dataDir: join(dataDir, 'etcd'), onDied: onDied('etcd'), ...(etcdPort && { clientPort: etcdPort }) },
+      { dataDir: join(dataDir, 'etcd'), onDied: onDied('etcd'), flags, ...(etcdPort && { clientPort: etcdPort }) },
       say,
     );
   const startOwnKafka = () =>

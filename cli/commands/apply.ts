@@ -1,40 +1,56 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
-import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
-import { type EntryDocument, entryDocuments, entryToDocument, withoutTwins } from '../../proto/rules/entry-document.ts';
-import { ENTRY_BYTES_MAX, entryBytes, withEntryDefaults } from '../../proto/rules/entry-rules.ts';
-import type { FieldViolation } from '../../proto/rules/field-violation.ts';
-import { errorText } from '../../runtime/errors.ts';
+import type { EntryWrite } from '../../proto/gen/logfleet/v1/entry_service.ts';
+import type { EntryDocument } from '../../proto/rules/entry-document.ts';
+import { withEntryDefaults } from '../../proto/rules/entry-rules.ts';
+import { parseSelector } from '../../proto/rules/selector.ts';
 import { CliError, exitCodes } from '../cli-error.ts';
-import { type ControllerApi, isNotFound } from '../rpc/client.ts';
+import { problemsOf, readEntries, refuse } from '../entry-files.ts';
+import { entryText } from '../entry-text.ts';
+import type { ControllerApi } from '../rpc/client.ts';
+import { findEntries, listEntries } from '../rpc/lists.ts';
 
-const BY_SERVER = ['uid', 'etag', 'create_time', 'update_time', 'topic_status'];
+export interface ApplyOptions {
+  filename: string[];
+  /** Delete the entries whose labels match and that the files don't have. */
+  prune?: boolean;
+  selector?: string;
+  dryRun?: boolean;
+  reason?: string;
+}
 
-/** `logfleet apply -f FILE`: writes nothing unless all of it is right. */
-export async function apply(
-  api: ControllerApi,
-  files: readonly string[],
-  write: (text: string) => void,
-): Promise<void> {
-  const documents = await readDocuments(files);
-  refuse('nothing was applied', problemsOf(documents));
-  for (const { entry } of documents) {
-    const outcome = await applyOne(api, entry);
-    write(`entry/${entry.name.replace(/^entries\//, '')} ${outcome}\n`);
+/** What one entry's line says. */
+type Outcome = 'created' | 'configured' | 'unchanged' | 'pruned';
+
+/** `logfleet apply -f FILE`: all of it at one revision, or nothing. */
+export async function apply(api: ControllerApi, options: ApplyOptions, write: (text: string) => void): Promise<void> {
+  const selector = pruneSelector(options);
+  const documents = await readEntries(options.filename);
+  refuse('nothing was applied', [...problemsOf(documents), ...(selector ? strayDocuments(documents, selector) : [])]);
+  const names = documents.map(({ entry }) => entry.name);
+  const present = await findEntries(api, names);
+  const changed = documents.filter(({ entry }) => !isSame(present.get(entry.name), entry));
+  const pruned = selector === undefined ? [] : await unwanted(api, selector, names);
+  const outcomes = new Map<string, Outcome>(names.map((name) => [name, 'unchanged']));
+  if (changed.length + pruned.length > 0) {
+    const writes = [...changed.map(({ entry }) => update(entry)), ...pruned.map(deletion)];
+    const fields = [...changed.map(({ where }) => where), ...pruned.map(({ name }) => name)];
+    const { results } = await send(api, writes, fields, options);
+    for (const { change, entry } of results) outcomes.set(entry?.name ?? '', outcomeOf(change));
   }
+  const dry = options.dryRun ? ' (dry run)' : '';
+  for (const [name, outcome] of outcomes) write(`entry/${name.replace(/^entries\//, '')} ${outcome}${dry}\n`);
 }
 
 /** The entries of files, all of which must be right. */
 export async function entriesIn(files: readonly string[]): Promise<Entry[]> {
-  const documents = await readDocuments(files);
+  const documents = await readEntries(files);
   refuse('nothing was asked', problemsOf(documents));
   return documents.map(({ entry }) => entry);
 }
 
 /** `logfleet delete -f FILE`: the names in the files, whatever else is in them. */
 export async function namesIn(files: readonly string[]): Promise<string[]> {
-  const documents = await readDocuments(files);
+  const documents = await readEntries(files);
   refuse(
     'nothing was deleted',
     problemsOf(documents).filter(({ field }) => field.endsWith(': name')),
@@ -42,85 +58,69 @@ export async function namesIn(files: readonly string[]): Promise<string[]> {
   return documents.map(({ entry }) => entry.name.replace(/^entries\//, ''));
 }
 
-async function applyOne(api: ControllerApi, entry: Entry): Promise<'created' | 'configured' | 'unchanged'> {
-  const present = await api
-    .call((options) => api.entries.getEntry({ name: entry.name }, options))
-    .catch((error: unknown) => {
-      if (isNotFound(error)) return undefined;
-      throw error;
-    });
-  if (present && sameContent(present, withEntryDefaults(entry))) return 'unchanged';
+/** Nothing is pruned that is not asked for by a label: a wrong folder would delete all that there is. */
+function pruneSelector({ prune, selector }: ApplyOptions): string | undefined {
+  if (!prune && selector === undefined) return undefined;
+  if (!prune)
+    throw new CliError(exitCodes.usage, '--selector goes with --prune: it says which entries the files are all of');
+  if (!selector)
+    throw new CliError(exitCodes.usage, '--prune needs -l: the labels of the entries that the files are all of');
+  try {
+    parseSelector(selector);
+  } catch (error) {
+    throw new CliError(exitCodes.usage, `--selector: ${(error as Error).message}`, { cause: error });
+  }
+  return selector;
+}
+
+/** An entry that the selector does not mean would be made, and never be pruned. */
+function strayDocuments(documents: readonly EntryDocument[], selector: string) {
+  const { matches } = parseSelector(selector);
+  const strays = documents.filter(({ entry }) => !matches(entry.labels));
+  const description = `${JSON.stringify(selector)} does not match them: with --prune it must match all that is applied`;
+  return strays.map(({ where }) => ({ field: `${where}: labels`, description }));
+}
+
+async function unwanted(api: ControllerApi, labelSelector: string, wanted: readonly string[]): Promise<Entry[]> {
+  const names = new Set(wanted);
+  return (await listEntries(api, { labelSelector })).filter(({ name }) => !names.has(name));
+}
+
+function isSame(present: Entry | undefined, entry: Entry): boolean {
+  return present !== undefined && entryText(present) === entryText(withEntryDefaults(entry));
+}
+
+function update(entry: Entry): EntryWrite {
   // The controller asked may be some milliseconds behind another, at which the entry has just been made.
-  const update = { entry, updateMask: ['*'], allowMissing: true };
-  await api.call((options) => api.entries.updateEntry(update, options));
-  return present ? 'configured' : 'created';
+  const value = { entry, updateMask: ['*'], allowMissing: true, changeReason: '', validateOnly: false };
+  return { write: { $case: 'update', value } };
 }
 
-function sameContent(a: Entry, b: Entry): boolean {
-  return content(a) === content(b);
+function deletion({ name, etag }: Entry): EntryWrite {
+  return { write: { $case: 'delete', value: { name, etag, changeReason: '', validateOnly: false } } };
 }
 
-function content(entry: Entry): string {
-  const kept = Object.entries(entryToDocument(entry)).filter(([key]) => !BY_SERVER.includes(key));
-  return JSON.stringify(
-    kept.sort(([a], [b]) => (a < b ? -1 : 1)),
-    sortedKeys,
-  );
-}
-
-function sortedKeys(_key: string, value: unknown): unknown {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
-  return Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)));
-}
-
-async function readDocuments(files: readonly string[]): Promise<EntryDocument[]> {
-  const documents: EntryDocument[] = [];
-  for (const file of await expand(files))
-    documents.push(...parse(await read(file), file === '-' ? 'standard input' : file));
-  if (documents.length === 0) throw new CliError(exitCodes.usage, `no entries in ${files.join(', ')}`);
-  return withoutTwins(documents);
-}
-
-function problemsOf(documents: readonly EntryDocument[]): FieldViolation[] {
-  return documents.flatMap(({ entry, where, violations }) => {
-    const bytes = entryBytes(entry);
-    const size = { field: 'entry', description: `has ${bytes} bytes: at most ${ENTRY_BYTES_MAX}` };
-    const all = bytes > ENTRY_BYTES_MAX ? [...violations, size] : violations;
-    return all.map(({ field, description }) => ({ field: `${where}: ${field}`, description }));
-  });
-}
-
-function refuse(outcome: string, problems: readonly FieldViolation[]): void {
-  if (problems.length === 0) return;
-  throw new CliError(exitCodes.usage, `${outcome}, for this is wrong:`, { violations: problems });
-}
-
-/** Folders stand for the YAML and JSON files in them. */
-async function expand(files: readonly string[]): Promise<string[]> {
-  const expanded: string[] = [];
-  for (const file of files) {
-    const isFolder = file !== '-' && (await stat(file).catch(() => undefined))?.isDirectory();
-    if (!isFolder) expanded.push(file);
-    else {
-      const names = (await readdir(file)).filter((name) => /\.(ya?ml|json)$/.test(name)).sort();
-      expanded.push(...names.map((name) => join(file, name)));
-    }
-  }
-  return expanded;
-}
-
-async function read(file: string): Promise<string> {
+async function send(
+  api: ControllerApi,
+  writes: EntryWrite[],
+  places: readonly string[],
+  { reason = '', dryRun = false }: ApplyOptions,
+) {
+  const request = { writes, changeReason: reason, validateOnly: dryRun };
   try {
-    return file === '-' ? await text(process.stdin) : await readFile(file, 'utf8');
+    return await api.call((options) => api.entries.batchApply(request, options));
   } catch (error) {
-    throw new CliError(exitCodes.usage, `can't read ${file}: ${errorText(error)}`, { cause: error });
+    if (!(error instanceof CliError) || error.violations.length === 0) throw error;
+    // The controller's rules are newer than ours: what it names by number the user knows by file and line.
+    const violations = error.violations.map(({ field, description }) => ({
+      field: field.replace(/^writes\[(\d+)\]\.\w+\.(?:entry\.)?/, (_, index) => `${places[Number(index)]}: `),
+      description,
+    }));
+    throw new CliError(error.exitCode, error.message, { cause: error.cause, violations });
   }
 }
 
-function parse(content: string, name: string): EntryDocument[] {
-  try {
-    return entryDocuments(content, name);
-  } catch (error) {
-    throw new CliError(exitCodes.usage, errorText(error), { cause: error });
-  }
+function outcomeOf(change: string): Outcome {
+  if (change === 'CHANGE_CREATED') return 'created';
+  return change === 'CHANGE_DELETED' ? 'pruned' : 'configured';
 }

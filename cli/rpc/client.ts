@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { ChannelCredentials, ClientError, createChannel, createClientFactory, Status } from 'nice-grpc';
+import { hostname, userInfo } from 'node:os';
+import { ChannelCredentials, ClientError, createChannel, createClientFactory, Metadata, Status } from 'nice-grpc';
 import { BadRequest, errorDetailsClientMiddleware, RichClientError } from 'nice-grpc-error-details';
 import { type EntryServiceClient, EntryServiceDefinition } from '../../proto/gen/logfleet/v1/entry_service.ts';
 import { type FleetServiceClient, FleetServiceDefinition } from '../../proto/gen/logfleet/v1/fleet_service.ts';
@@ -16,6 +17,8 @@ export interface ConnectionOptions {
   caFile?: string;
   certFile?: string;
   keyFile?: string;
+  /** Who is told to have made a change, where no certificate says it. */
+  author?: string;
 }
 
 /** A controller's API as the commands use it. */
@@ -45,7 +48,7 @@ export function connect(options: ConnectionOptions): ControllerApi {
   const factory = createClientFactory().use(errorDetailsClientMiddleware);
   const fail = (error: unknown) => toCliError(error, options);
   return {
-    entries: factory.create(EntryServiceDefinition, channel),
+    entries: factory.create(EntryServiceDefinition, channel, { '*': { metadata: saysWho(options.author) } }),
     fleet: factory.create(FleetServiceDefinition, channel),
     call: async (request) => {
       try {
@@ -63,6 +66,21 @@ export function connect(options: ConnectionOptions): ControllerApi {
     },
     [Symbol.dispose]: () => channel.close(),
   };
+}
+
+/** Metadata is ASCII (gRPC over HTTP2): what is not is written as in a URL, and read so. */
+function saysWho(author = `${userName()}@${hostname()}`): Metadata {
+  const text = author.replace(/[^\x20-\x7e]|%/gu, (character) => encodeURIComponent(character));
+  return Metadata({ 'logfleet-author': text });
+}
+
+/** A user without an entry in the system's list has no name. */
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return `uid-${process.getuid?.() ?? 'unknown'}`;
+  }
 }
 
 function credentials({ tls, caFile, certFile, keyFile }: ConnectionOptions): ChannelCredentials {

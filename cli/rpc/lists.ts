@@ -1,10 +1,12 @@
 import type { Alert } from '../../proto/gen/logfleet/v1/alert.ts';
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
+import type { EntryVersion } from '../../proto/gen/logfleet/v1/entry_version.ts';
 import type { Fact } from '../../proto/gen/logfleet/v1/fact.ts';
 import type { Agent } from '../../proto/gen/logfleet/v1/fleet.ts';
-import type { ControllerApi } from './client.ts';
+import { type ControllerApi, isNotFound } from './client.ts';
 
 const PAGE_SIZE = 1000;
+const GETS_AT_ONCE = 64;
 
 /** All entries whose labels match, page by page. */
 export function listEntries(api: ControllerApi, asked: { labelSelector: string }): Promise<Entry[]> {
@@ -12,6 +14,31 @@ export function listEntries(api: ControllerApi, asked: { labelSelector: string }
     const request = { ...asked, pageToken, pageSize: PAGE_SIZE };
     const { entries, nextPageToken } = await api.call((options) => api.entries.listEntries(request, options));
     return { items: entries, nextPageToken };
+  });
+}
+
+/** Entries by their names; those that are not there are left out. */
+export async function findEntries(api: ControllerApi, names: readonly string[]): Promise<Map<string, Entry>> {
+  const found = new Map<string, Entry>();
+  for (let at = 0; at < names.length; at += GETS_AT_ONCE) {
+    const gets = names.slice(at, at + GETS_AT_ONCE).map(async (name) => {
+      try {
+        found.set(name, await api.call((options) => api.entries.getEntry({ name }, options)));
+      } catch (error) {
+        if (!isNotFound(error)) throw error;
+      }
+    });
+    await Promise.all(gets);
+  }
+  return found;
+}
+
+/** All versions of an entry that are kept, the newest first. */
+export function listVersions(api: ControllerApi, name: string): Promise<EntryVersion[]> {
+  return listAll(async (pageToken) => {
+    const request = { name, pageToken, pageSize: PAGE_SIZE };
+    const { versions, nextPageToken } = await api.call((options) => api.entries.listEntryVersions(request, options));
+    return { items: versions, nextPageToken };
   });
 }
 

@@ -1,5 +1,5 @@
 import type { Logger } from '../../runtime/logger.ts';
-import type { Term } from '../election.ts';
+import { fenced, type Term } from '../election.ts';
 import type { EtcdClient } from '../etcd-client.ts';
 import type { EtcdMirror } from '../etcd-mirror.ts';
 import { EtcdView } from '../etcd-view.ts';
@@ -48,7 +48,7 @@ export class AlertBook {
       ...remove.map(({ id }) => ({ key: this.#prefix + id })),
     ];
     for (let at = 0; at < writes.length; at += WRITES_AT_ONCE) {
-      const revision = await this.#client.fenced(term, writes.slice(at, at + WRITES_AT_ONCE));
+      const revision = await fenced(this.#client, term, writes.slice(at, at + WRITES_AT_ONCE));
       if (revision === undefined) throw new Error('another controller has been elected meanwhile');
       await this.#mirror.reaches(revision);
     }

@@ -1,46 +1,51 @@
 import type { CallContext } from 'nice-grpc';
-import { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
+import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import type {
+  BatchApplyRequest,
+  BatchApplyResponse,
   CreateEntryRequest,
   DeleteEntryRequest,
   EntryServiceImplementation,
   GetEntryRequest,
   ListEntriesRequest,
+  ListEntryVersionsRequest,
+  ListEntryVersionsResponse,
+  RollbackEntryRequest,
   UpdateEntryRequest,
+  WatchChangesRequest,
+  WatchChangesResponse,
   WatchEntriesRequest,
   WatchEntriesResponse,
 } from '../../proto/gen/logfleet/v1/entry_service.ts';
 import { entryBytes } from '../../proto/rules/entry-rules.ts';
-import { entryName } from '../../proto/rules/names.ts';
 import { createOutbox } from '../../runtime/outbox.ts';
-import { ApiError, invalidArgument } from '../api-error.ts';
-import { type EntryStore, requireEntryName } from '../entry-store.ts';
+import type { EntryStore } from '../entry-store.ts';
+import { requireEntryName } from '../history/entry-writes.ts';
 import type { KafkaTopics } from '../kafka-topics.ts';
-import { applyMask } from './field-mask.ts';
+import type { EntryChanges } from './entry-changes.ts';
+import type { EntryWriting } from './entry-writing.ts';
 import { labelSelector, listing } from './listing.ts';
 import type { TopicFeed } from './topic-feed.ts';
-
-const OF_THE_REQUEST = ['update_mask', 'entry_id'];
 
 /** The calls of EntryService. */
 export class EntryService implements EntryServiceImplementation {
   readonly #store: EntryStore;
+  readonly #writing: EntryWriting;
+  readonly #changes: EntryChanges;
   readonly #topics: KafkaTopics;
   readonly #feed: TopicFeed;
 
-  constructor(store: EntryStore, topics: KafkaTopics, feed: TopicFeed) {
+  constructor(
+    store: EntryStore,
+    calls: { writing: EntryWriting; changes: EntryChanges },
+    topics: KafkaTopics,
+    feed: TopicFeed,
+  ) {
     this.#store = store;
+    this.#writing = calls.writing;
+    this.#changes = calls.changes;
     this.#topics = topics;
     this.#feed = feed;
-  }
-
-  async createEntry({ entry = Entry.create(), entryId }: CreateEntryRequest): Promise<Entry> {
-    const name = entryId === '' ? entry.name : entryName(entryId);
-    const conflict = entryId !== '' && entry.name !== '' && entry.name !== name;
-    const description = `${JSON.stringify(entryId)} and entry.name ${JSON.stringify(entry.name)} differ: give one of them`;
-    const also = conflict ? [{ field: 'entry_id', description }] : [];
-    const named = entryId === '' ? 'entry.name' : 'entry_id';
-    return this.#shown(await fieldsFrom(named, () => this.#store.create({ ...entry, name }, also)));
   }
 
   async getEntry({ name }: GetEntryRequest): Promise<Entry> {
@@ -57,23 +62,34 @@ export class EntryService implements EntryServiceImplementation {
     return { entries: page.map((entry) => this.#shown(entry)), nextPageToken };
   }
 
-  async updateEntry({ entry, updateMask, allowMissing }: UpdateEntryRequest): Promise<Entry> {
-    if (!entry) throw invalidArgument([{ field: 'entry', description: 'is required' }]);
-    const mask = updateMask?.length ? updateMask : undefined;
-    try {
-      const change = (former: Entry) => applyMask(former, entry, mask);
-      return this.#shown(await fieldsFrom('entry.name', () => this.#store.update(entry.name, entry.etag, change)));
-    } catch (error) {
-      const missing = error instanceof ApiError && error.code === 'NOT_FOUND';
-      if (!missing || !allowMissing || entry.etag !== '') throw error;
-      const { violations } = applyMask(Entry.create(), entry, mask);
-      return this.#shown(await fieldsFrom('entry.name', () => this.#store.create(entry, violations)));
-    }
+  async createEntry(request: CreateEntryRequest, context: CallContext): Promise<Entry> {
+    return this.#shown(await this.#writing.create(request, context));
   }
 
-  async deleteEntry({ name, etag }: DeleteEntryRequest): Promise<Record<string, never>> {
-    await this.#store.delete(name, etag);
+  async updateEntry(request: UpdateEntryRequest, context: CallContext): Promise<Entry> {
+    return this.#shown(await this.#writing.update(request, context));
+  }
+
+  async deleteEntry(request: DeleteEntryRequest, context: CallContext): Promise<Record<string, never>> {
+    await this.#writing.delete(request, context);
     return {};
+  }
+
+  async rollbackEntry(request: RollbackEntryRequest, context: CallContext): Promise<Entry> {
+    return this.#shown(await this.#writing.rollback(request, context));
+  }
+
+  async batchApply(request: BatchApplyRequest, context: CallContext): Promise<BatchApplyResponse> {
+    const { revision, results } = await this.#writing.batch(request, context);
+    return { revision, results: results.map(({ change, entry }) => ({ change, entry: this.#shown(entry) })) };
+  }
+
+  listEntryVersions(request: ListEntryVersionsRequest): Promise<ListEntryVersionsResponse> {
+    return this.#changes.list(request);
+  }
+
+  watchChanges(request: WatchChangesRequest, { signal }: CallContext): AsyncGenerator<WatchChangesResponse> {
+    return this.#changes.watch(request, signal);
   }
 
   /** A watcher that reads slowly is told each entry's last state, never a queue of all of them. */
@@ -116,21 +132,5 @@ export class EntryService implements EntryServiceImplementation {
 
   #shown(entry: Entry): Entry {
     return { ...entry, topicStatus: this.#topics.status(entry.topic) };
-  }
-}
-
-/** Names violated fields as the caller sent them: below `entry`, and the name by `named`. */
-async function fieldsFrom<T>(named: string, write: () => Promise<T>): Promise<T> {
-  try {
-    return await write();
-  } catch (error) {
-    if (!(error instanceof ApiError) || error.violations.length === 0) throw error;
-    const below = (field: string) => (field === 'name' ? named : `entry.${field}`);
-    throw invalidArgument(
-      error.violations.map(({ field, description }) => ({
-        field: OF_THE_REQUEST.includes(field) ? field : below(field),
-        description,
-      })),
-    );
   }
 }

@@ -10,6 +10,8 @@ const storeStatus = {
   DENIED: Status.UNAVAILABLE,
   REFUSED: Status.INTERNAL,
   TOO_LARGE: Status.RESOURCE_EXHAUSTED,
+  TOO_MANY: Status.RESOURCE_EXHAUSTED,
+  FULL: Status.RESOURCE_EXHAUSTED,
 } as const;
 
 /** Middleware: the one place where our errors become gRPC's. What nobody expected is logged, and told as INTERNAL. */

@@ -7,6 +7,7 @@ import { EntryServiceDefinition } from '../../proto/gen/logfleet/v1/entry_servic
 import { FleetServiceDefinition } from '../../proto/gen/logfleet/v1/fleet_service.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { AgentService } from './agent-service.ts';
+import { tellPeerName } from './author.ts';
 import { endWhen } from './draining.ts';
 import type { EntryService } from './entry-service.ts';
 import { mapErrors } from './error-mapping.ts';
@@ -22,6 +23,7 @@ const OPTIONS = {
   'grpc.max_receive_message_length': 16 * 1024 * 1024,
   // Probes that connect and never call are let go.
   'grpc.max_connection_idle_ms': 300_000,
+  interceptors: [tellPeerName],
 };
 
 export interface ServerTls {

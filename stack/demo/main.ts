@@ -52,7 +52,7 @@ async function runDemo({ smoke: isSmoke, rate }: Options, signal: AbortSignal): 
   const servers = serversFromEnv(process.env);
   const folder = await mkdtemp(join(tmpdir(), 'logfleet-demo-'));
   say('starting etcd and Kafka …');
-  const stack = await startStack({ dataDir: join(folder, 'stack'), ...servers, say });
+  const stack = await startStack({ dataDir: join(folder, 'stack'), ...servers, largeBatches: true, say });
   try {
     await using demo = new Demo(folder);
     say('starting a controller and an agent …');

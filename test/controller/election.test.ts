@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Election, type Term } from '../../controller/election.ts';
+import { Election, fenced, type Term } from '../../controller/election.ts';
 import { EtcdClient } from '../../controller/etcd-client.ts';
 import { EtcdMirror } from '../../controller/etcd-mirror.ts';
 import { systemClock } from '../../runtime/clock.ts';
@@ -70,16 +70,16 @@ test('one of several is elected; when it ends, another at once, with a higher re
     const first = await elected(0n);
     const term = first.terms.at(-1) as Term;
     const write = { key: `${prefix}done`, value: 'by the first' };
-    assert.ok(((await first.client.fenced(term, [write])) ?? 0n) > term.revision);
+    assert.ok(((await fenced(first.client, term, [write])) ?? 0n) > term.revision);
     await first.stop();
     assert.ok(term.signal.aborted);
     const second = await elected(term.revision);
-    assert.equal(await first.client.fenced(term, [{ ...write, value: 'too late' }]), undefined);
+    assert.equal(await fenced(first.client, term, [{ ...write, value: 'too late' }]), undefined);
     assert.equal((await second.client.get(write.key))?.value, 'by the first');
     // Somebody takes the key away, as an operator may: the third, or the second again, has a term of its own.
     const former = second.terms.at(-1) as Term;
-    await second.client.remove(`${prefix}elections/x`, former.revision);
-    assert.equal(await second.client.fenced(former, [{ ...write, value: 'too late' }]), undefined);
+    await second.client.remove(`${prefix}elections/x`);
+    assert.equal(await fenced(second.client, former, [{ ...write, value: 'too late' }]), undefined);
     await eventually(() =>
       assert.ok(all.some(({ terms }) => terms.some(({ revision }) => revision > former.revision))),
     );

@@ -121,7 +121,7 @@ test('a duplicate name is refused, and so is an entry of two megabytes', async (
   const huge = { ...good, description: 'x'.repeat(2_000_000) };
   const { code, details } = await refusal(api.call('EntryService', 'CreateEntry', { entry_id: 'huge', entry: huge }));
   assert.equal(code, status.RESOURCE_EXHAUSTED);
-  assert.match(details, /at most 1048576/);
+  assert.match(details, /at most 524288/);
 });
 
 test('pages tile the list, whatever is created between them, and a made-up token is refused', async () => {

@@ -41,9 +41,12 @@ test('controller, agents, command and etcd talk by TLS with certificates on both
     const entry = { name: 'app', paths: [dir.at('*.log')], topic, start: 'beginning' };
     await writeFile(dir.at('entry.yaml'), JSON.stringify(entry));
     await eventually(async () => {
-      const { stdout, stderr } = await logfleet([...shown, 'apply', '-f', dir.at('entry.yaml')]);
+      const { stdout, stderr } = await logfleet([...shown, '--author', 'mallory', 'apply', '-f', dir.at('entry.yaml')]);
       assert.match(stdout, /^entry\/app (created|unchanged)\n$/, stderr);
     });
+    const { stdout: history } = await logfleet([...shown, 'history', 'entry', 'app', '-o', 'json']);
+    const [version] = JSON.parse(history).versions;
+    assert.deepEqual([version.author, version.author_authenticated], ['client', true]);
     const common = ['--controller', address, '--kafka', kafka.join(',')];
     await using agent = startProcess('agent/main.ts', [
       ...[...common, '--id', 'a', '--state', dir.at('state'), ...show('controller.tls')],

@@ -1,13 +1,17 @@
 import { join } from 'node:path';
 import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
-import { Client, credentials, loadPackageDefinition, type ServiceError } from '@grpc/grpc-js';
+import { Client, credentials, loadPackageDefinition, Metadata, type ServiceError } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { BadRequest } from 'nice-grpc-error-details';
 
 const PROTO = join(import.meta.dirname, '..', '..', 'proto');
 
 type Message = Record<string, unknown>;
-type Unary = (request: Message, callback: (error: ServiceError | null, answer: Message) => void) => void;
+type Unary = (
+  request: Message,
+  metadata: Metadata,
+  callback: (error: ServiceError | null, answer: Message) => void,
+) => void;
 /** A stream of a dynamic client, as far as tests use it. */
 export interface Stream extends AsyncIterable<Message> {
   write(message: Message): void;
@@ -19,7 +23,7 @@ export interface Stream extends AsyncIterable<Message> {
 /** A client made from the published .proto files alone, as another service would make one. */
 export interface ApiClient extends Disposable {
   // biome-ignore lint/suspicious/noExplicitAny: the messages are what the .proto files say, and have no types here.
-  call(service: string, method: string, request: Message): Promise<any>;
+  call(service: string, method: string, request: Message, metadata?: Record<string, string>): Promise<any>;
   stream(service: string, method: string, request?: Message): Stream;
 }
 
@@ -48,10 +52,13 @@ export function apiClient(address: string): ApiClient {
     return client as unknown as Record<string, Unary>;
   };
   return {
-    call: (service, method, request) =>
+    call: (service, method, request, metadata = {}) =>
       new Promise((resolve, reject) => {
-        clientOf(service)[method]?.call(clients.get(service), request, (error, answer) =>
-          error ? reject(error) : resolve(answer),
+        clientOf(service)[method]?.call(
+          clients.get(service),
+          request,
+          Metadata.fromHttp2Headers(metadata),
+          (error, answer) => (error ? reject(error) : resolve(answer)),
         );
       }),
     stream: (service, method, request) => {

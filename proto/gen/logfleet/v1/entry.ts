@@ -26,7 +26,7 @@ export interface Entry {
   name: string;
   /**
    * Set by the server. A random identity that a later entry of the same name does not share: positions that an agent
-   * keeps belong to the uid, so that a deleted and created-again entry starts anew.
+   * keeps belong to the uid, so that a deleted and created-again entry starts anew. One that RollbackEntry brings back has its former uid.
    */
   uid: string;
   /**

@@ -10,6 +10,13 @@ import type { CallContext, CallOptions } from "nice-grpc-common";
 import { Empty } from "../../google/protobuf/empty.ts";
 import { FieldMask } from "../../google/protobuf/field_mask.ts";
 import { Entry } from "./entry.ts";
+import {
+  EntryVersion,
+  EntryVersion_Change,
+  entryVersion_ChangeFromJSON,
+  entryVersion_ChangeToJSON,
+  entryVersion_ChangeToNumber,
+} from "./entry_version.ts";
 
 export const protobufPackage = "logfleet.v1";
 
@@ -20,7 +27,13 @@ export interface CreateEntryRequest {
   /** The entry's id, the part of its name after `entries/`. May be left out when `entry.name` is given. */
   entryId: string;
   /** The entry. Fields that the server sets are ignored. */
-  entry: Entry | undefined;
+  entry:
+    | Entry
+    | undefined;
+  /** Why, for the history: up to 1,024 characters. */
+  changeReason: string;
+  /** Check only, and store nothing. */
+  validateOnly: boolean;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -66,6 +79,10 @@ export interface UpdateEntryRequest {
     | undefined;
   /** Create the entry when there is none. */
   allowMissing: boolean;
+  /** Why, for the history: up to 1,024 characters. */
+  changeReason: string;
+  /** Check only, and store nothing. */
+  validateOnly: boolean;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -75,6 +92,10 @@ export interface DeleteEntryRequest {
   name: string;
   /** When not empty it must be the entry's present etag. */
   etag: string;
+  /** Why, for the history: up to 1,024 characters. */
+  changeReason: string;
+  /** Check only, and store nothing. */
+  validateOnly: boolean;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -190,8 +211,186 @@ export function watchEntriesResponse_KindToNumber(object: WatchEntriesResponse_K
   }
 }
 
+/** Asks for a page of an entry's history. */
+export interface ListEntryVersionsRequest {
+  /** `entries/{entry}`; it may have been deleted. */
+  name: string;
+  /** At most this many; 0 means 100, and more than 1,000 means 1,000. */
+  pageSize: number;
+  /** `next_page_token` of the page before; empty for the first page. */
+  pageToken: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** A page of an entry's history. */
+export interface ListEntryVersionsResponse {
+  /** The versions, the newest first. */
+  versions: EntryVersion[];
+  /** Ask for the next page with this; empty on the last page. */
+  nextPageToken: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** Asks to go back to a version. */
+export interface RollbackEntryRequest {
+  /** `entries/{entry}`; it may have been deleted. */
+  name: string;
+  /** The revision of a version that is still kept. NOT_FOUND when it is none. Of a deletion: what was deleted. */
+  revision: bigint;
+  /** When not empty it must be the entry's present etag. */
+  etag: string;
+  /** Why, for the history: up to 1,024 characters. */
+  changeReason: string;
+  /** Check only, and store nothing. */
+  validateOnly: boolean;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** Asks to write many entries. */
+export interface BatchApplyRequest {
+  /** The writes, each of another entry. Their own `change_reason` counts before the batch's, and their `validate_only` must not be set. */
+  writes: EntryWrite[];
+  /** Why, for the history: up to 1,024 characters. */
+  changeReason: string;
+  /** Check only, and store nothing. */
+  validateOnly: boolean;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** One write of a batch. */
+export interface EntryWrite {
+  /** What to do. */
+  write:
+    | //
+    /** Create an entry. */
+    { $case: "create"; value: CreateEntryRequest }
+    | //
+    /** Change an entry. */
+    { $case: "update"; value: UpdateEntryRequest }
+    | //
+    /** Delete an entry. */
+    { $case: "delete"; value: DeleteEntryRequest }
+    | undefined;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** What a batch has written. */
+export interface BatchApplyResponse {
+  /** The etcd revision of all of it; 0 when it was only checked. */
+  revision: bigint;
+  /** One for each write, in their order. */
+  results: EntryWriteResult[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** What one write of a batch has done. */
+export interface EntryWriteResult {
+  /** CREATED, UPDATED or DELETED. */
+  change: EntryVersion_Change;
+  /** The entry as it was written; when deleted, as it was. */
+  entry: Entry | undefined;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** Asks to follow the changes of entries. */
+export interface WatchChangesRequest {
+  /** The first revision to tell. 1: all that is kept. 0: only what happens from now on. */
+  fromRevision: bigint;
+  /** Only of this entry, `entries/{entry}`. Empty: of all. */
+  name: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** One change, or a mark in the stream. */
+export interface WatchChangesResponse {
+  /** What the message tells. */
+  kind: WatchChangesResponse_Kind;
+  /** What was written. */
+  version:
+    | EntryVersion
+    | undefined;
+  /** The revision of the change; of SYNCED, the one up to which all has been told; see TRIMMED. */
+  revision: bigint;
+  /** The entry that TRIMMED is about. */
+  name: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** What the message tells. */
+export const WatchChangesResponse_Kind = {
+  /** UNSPECIFIED - Never sent. */
+  UNSPECIFIED: "KIND_UNSPECIFIED",
+  /** CHANGE - `version` was written. */
+  CHANGE: "KIND_CHANGE",
+  /** SYNCED - All that was kept when the call was made has been told. */
+  SYNCED: "KIND_SYNCED",
+  /**
+   * TRIMMED - Changes that were asked for are not kept any more: of the entry `name`, up to `revision`; or, without a name, of entries whose
+   * deletion was at or before `revision`.
+   */
+  TRIMMED: "KIND_TRIMMED",
+} as const;
+
+export type WatchChangesResponse_Kind = typeof WatchChangesResponse_Kind[keyof typeof WatchChangesResponse_Kind];
+
+export namespace WatchChangesResponse_Kind {
+  export type UNSPECIFIED = typeof WatchChangesResponse_Kind.UNSPECIFIED;
+  export type CHANGE = typeof WatchChangesResponse_Kind.CHANGE;
+  export type SYNCED = typeof WatchChangesResponse_Kind.SYNCED;
+  export type TRIMMED = typeof WatchChangesResponse_Kind.TRIMMED;
+}
+
+export function watchChangesResponse_KindFromJSON(object: any): WatchChangesResponse_Kind {
+  switch (object) {
+    case 0:
+    case "KIND_UNSPECIFIED":
+      return WatchChangesResponse_Kind.UNSPECIFIED;
+    case 1:
+    case "KIND_CHANGE":
+      return WatchChangesResponse_Kind.CHANGE;
+    case 2:
+    case "KIND_SYNCED":
+      return WatchChangesResponse_Kind.SYNCED;
+    case 3:
+    case "KIND_TRIMMED":
+      return WatchChangesResponse_Kind.TRIMMED;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum WatchChangesResponse_Kind");
+  }
+}
+
+export function watchChangesResponse_KindToJSON(object: WatchChangesResponse_Kind): string {
+  switch (object) {
+    case WatchChangesResponse_Kind.UNSPECIFIED:
+      return "KIND_UNSPECIFIED";
+    case WatchChangesResponse_Kind.CHANGE:
+      return "KIND_CHANGE";
+    case WatchChangesResponse_Kind.SYNCED:
+      return "KIND_SYNCED";
+    case WatchChangesResponse_Kind.TRIMMED:
+      return "KIND_TRIMMED";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum WatchChangesResponse_Kind");
+  }
+}
+
+export function watchChangesResponse_KindToNumber(object: WatchChangesResponse_Kind): number {
+  switch (object) {
+    case WatchChangesResponse_Kind.UNSPECIFIED:
+      return 0;
+    case WatchChangesResponse_Kind.CHANGE:
+      return 1;
+    case WatchChangesResponse_Kind.SYNCED:
+      return 2;
+    case WatchChangesResponse_Kind.TRIMMED:
+      return 3;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum WatchChangesResponse_Kind");
+  }
+}
+
 function createBaseCreateEntryRequest(): CreateEntryRequest {
-  return { entryId: "", entry: undefined, _unknownFields: {} };
+  return { entryId: "", entry: undefined, changeReason: "", validateOnly: false, _unknownFields: {} };
 }
 
 export const CreateEntryRequest: MessageFns<CreateEntryRequest> = {
@@ -201,6 +400,12 @@ export const CreateEntryRequest: MessageFns<CreateEntryRequest> = {
     }
     if (message.entry !== undefined) {
       Entry.encode(message.entry, writer.uint32(18).fork()).join();
+    }
+    if (message.changeReason !== "") {
+      writer.uint32(26).string(message.changeReason);
+    }
+    if (message.validateOnly !== false) {
+      writer.uint32(32).bool(message.validateOnly);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -242,6 +447,22 @@ export const CreateEntryRequest: MessageFns<CreateEntryRequest> = {
             message.entry = Entry.decode(reader, reader.uint32());
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.changeReason = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.validateOnly = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -266,6 +487,8 @@ export const CreateEntryRequest: MessageFns<CreateEntryRequest> = {
     return {
       entryId: isSet(object.entry_id) ? globalThis.String(object.entry_id) : "",
       entry: isSet(object.entry) ? Entry.fromJSON(object.entry) : undefined,
+      changeReason: isSet(object.change_reason) ? globalThis.String(object.change_reason) : "",
+      validateOnly: isSet(object.validate_only) ? globalThis.Boolean(object.validate_only) : false,
     };
   },
 
@@ -277,6 +500,12 @@ export const CreateEntryRequest: MessageFns<CreateEntryRequest> = {
     if (message.entry !== undefined) {
       obj.entry = Entry.toJSON(message.entry);
     }
+    if (message.changeReason !== "") {
+      obj.change_reason = message.changeReason;
+    }
+    if (message.validateOnly !== false) {
+      obj.validate_only = message.validateOnly;
+    }
     return obj;
   },
 
@@ -287,6 +516,8 @@ export const CreateEntryRequest: MessageFns<CreateEntryRequest> = {
     const message = createBaseCreateEntryRequest();
     message.entryId = object.entryId ?? "";
     message.entry = (object.entry !== undefined && object.entry !== null) ? Entry.fromPartial(object.entry) : undefined;
+    message.changeReason = object.changeReason ?? "";
+    message.validateOnly = object.validateOnly ?? false;
     return message;
   },
 };
@@ -593,7 +824,14 @@ export const ListEntriesResponse: MessageFns<ListEntriesResponse> = {
 };
 
 function createBaseUpdateEntryRequest(): UpdateEntryRequest {
-  return { entry: undefined, updateMask: undefined, allowMissing: false, _unknownFields: {} };
+  return {
+    entry: undefined,
+    updateMask: undefined,
+    allowMissing: false,
+    changeReason: "",
+    validateOnly: false,
+    _unknownFields: {},
+  };
 }
 
 export const UpdateEntryRequest: MessageFns<UpdateEntryRequest> = {
@@ -606,6 +844,12 @@ export const UpdateEntryRequest: MessageFns<UpdateEntryRequest> = {
     }
     if (message.allowMissing !== false) {
       writer.uint32(24).bool(message.allowMissing);
+    }
+    if (message.changeReason !== "") {
+      writer.uint32(34).string(message.changeReason);
+    }
+    if (message.validateOnly !== false) {
+      writer.uint32(40).bool(message.validateOnly);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -655,6 +899,22 @@ export const UpdateEntryRequest: MessageFns<UpdateEntryRequest> = {
             message.allowMissing = reader.bool();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.changeReason = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.validateOnly = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -680,6 +940,8 @@ export const UpdateEntryRequest: MessageFns<UpdateEntryRequest> = {
       entry: isSet(object.entry) ? Entry.fromJSON(object.entry) : undefined,
       updateMask: isSet(object.update_mask) ? FieldMask.unwrap(FieldMask.fromJSON(object.update_mask)) : undefined,
       allowMissing: isSet(object.allow_missing) ? globalThis.Boolean(object.allow_missing) : false,
+      changeReason: isSet(object.change_reason) ? globalThis.String(object.change_reason) : "",
+      validateOnly: isSet(object.validate_only) ? globalThis.Boolean(object.validate_only) : false,
     };
   },
 
@@ -694,6 +956,12 @@ export const UpdateEntryRequest: MessageFns<UpdateEntryRequest> = {
     if (message.allowMissing !== false) {
       obj.allow_missing = message.allowMissing;
     }
+    if (message.changeReason !== "") {
+      obj.change_reason = message.changeReason;
+    }
+    if (message.validateOnly !== false) {
+      obj.validate_only = message.validateOnly;
+    }
     return obj;
   },
 
@@ -705,12 +973,14 @@ export const UpdateEntryRequest: MessageFns<UpdateEntryRequest> = {
     message.entry = (object.entry !== undefined && object.entry !== null) ? Entry.fromPartial(object.entry) : undefined;
     message.updateMask = object.updateMask ?? undefined;
     message.allowMissing = object.allowMissing ?? false;
+    message.changeReason = object.changeReason ?? "";
+    message.validateOnly = object.validateOnly ?? false;
     return message;
   },
 };
 
 function createBaseDeleteEntryRequest(): DeleteEntryRequest {
-  return { name: "", etag: "", _unknownFields: {} };
+  return { name: "", etag: "", changeReason: "", validateOnly: false, _unknownFields: {} };
 }
 
 export const DeleteEntryRequest: MessageFns<DeleteEntryRequest> = {
@@ -720,6 +990,12 @@ export const DeleteEntryRequest: MessageFns<DeleteEntryRequest> = {
     }
     if (message.etag !== "") {
       writer.uint32(18).string(message.etag);
+    }
+    if (message.changeReason !== "") {
+      writer.uint32(26).string(message.changeReason);
+    }
+    if (message.validateOnly !== false) {
+      writer.uint32(32).bool(message.validateOnly);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -761,6 +1037,22 @@ export const DeleteEntryRequest: MessageFns<DeleteEntryRequest> = {
             message.etag = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.changeReason = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.validateOnly = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -785,6 +1077,8 @@ export const DeleteEntryRequest: MessageFns<DeleteEntryRequest> = {
     return {
       name: isSet(object.name) ? globalThis.String(object.name) : "",
       etag: isSet(object.etag) ? globalThis.String(object.etag) : "",
+      changeReason: isSet(object.change_reason) ? globalThis.String(object.change_reason) : "",
+      validateOnly: isSet(object.validate_only) ? globalThis.Boolean(object.validate_only) : false,
     };
   },
 
@@ -796,6 +1090,12 @@ export const DeleteEntryRequest: MessageFns<DeleteEntryRequest> = {
     if (message.etag !== "") {
       obj.etag = message.etag;
     }
+    if (message.changeReason !== "") {
+      obj.change_reason = message.changeReason;
+    }
+    if (message.validateOnly !== false) {
+      obj.validate_only = message.validateOnly;
+    }
     return obj;
   },
 
@@ -806,6 +1106,8 @@ export const DeleteEntryRequest: MessageFns<DeleteEntryRequest> = {
     const message = createBaseDeleteEntryRequest();
     message.name = object.name ?? "";
     message.etag = object.etag ?? "";
+    message.changeReason = object.changeReason ?? "";
+    message.validateOnly = object.validateOnly ?? false;
     return message;
   },
 };
@@ -1031,15 +1333,1106 @@ export const WatchEntriesResponse: MessageFns<WatchEntriesResponse> = {
   },
 };
 
+function createBaseListEntryVersionsRequest(): ListEntryVersionsRequest {
+  return { name: "", pageSize: 0, pageToken: "", _unknownFields: {} };
+}
+
+export const ListEntryVersionsRequest: MessageFns<ListEntryVersionsRequest> = {
+  encode(message: ListEntryVersionsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.pageSize !== 0) {
+      writer.uint32(16).int32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(26).string(message.pageToken);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListEntryVersionsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListEntryVersionsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.pageSize = reader.int32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListEntryVersionsRequest {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      pageSize: isSet(object.page_size) ? globalThis.Number(object.page_size) : 0,
+      pageToken: isSet(object.page_token) ? globalThis.String(object.page_token) : "",
+    };
+  },
+
+  toJSON(message: ListEntryVersionsRequest): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.pageSize !== 0) {
+      obj.page_size = Math.round(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      obj.page_token = message.pageToken;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListEntryVersionsRequest>): ListEntryVersionsRequest {
+    return ListEntryVersionsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListEntryVersionsRequest>): ListEntryVersionsRequest {
+    const message = createBaseListEntryVersionsRequest();
+    message.name = object.name ?? "";
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseListEntryVersionsResponse(): ListEntryVersionsResponse {
+  return { versions: [], nextPageToken: "", _unknownFields: {} };
+}
+
+export const ListEntryVersionsResponse: MessageFns<ListEntryVersionsResponse> = {
+  encode(message: ListEntryVersionsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.versions) {
+      EntryVersion.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListEntryVersionsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListEntryVersionsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.versions.push(EntryVersion.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListEntryVersionsResponse {
+    return {
+      versions: globalThis.Array.isArray(object?.versions)
+        ? object.versions.map((e: any) => EntryVersion.fromJSON(e))
+        : [],
+      nextPageToken: isSet(object.next_page_token) ? globalThis.String(object.next_page_token) : "",
+    };
+  },
+
+  toJSON(message: ListEntryVersionsResponse): unknown {
+    const obj: any = {};
+    if (message.versions?.length) {
+      obj.versions = message.versions.map((e) => EntryVersion.toJSON(e));
+    }
+    if (message.nextPageToken !== "") {
+      obj.next_page_token = message.nextPageToken;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListEntryVersionsResponse>): ListEntryVersionsResponse {
+    return ListEntryVersionsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListEntryVersionsResponse>): ListEntryVersionsResponse {
+    const message = createBaseListEntryVersionsResponse();
+    message.versions = object.versions?.map((e) => EntryVersion.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseRollbackEntryRequest(): RollbackEntryRequest {
+  return { name: "", revision: 0n, etag: "", changeReason: "", validateOnly: false, _unknownFields: {} };
+}
+
+export const RollbackEntryRequest: MessageFns<RollbackEntryRequest> = {
+  encode(message: RollbackEntryRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.revision !== 0n) {
+      if (BigInt.asIntN(64, message.revision) !== message.revision) {
+        throw new globalThis.Error("value provided for field message.revision of type int64 too large");
+      }
+      writer.uint32(16).int64(message.revision);
+    }
+    if (message.etag !== "") {
+      writer.uint32(26).string(message.etag);
+    }
+    if (message.changeReason !== "") {
+      writer.uint32(34).string(message.changeReason);
+    }
+    if (message.validateOnly !== false) {
+      writer.uint32(40).bool(message.validateOnly);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RollbackEntryRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRollbackEntryRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.revision = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.etag = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.changeReason = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.validateOnly = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RollbackEntryRequest {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      revision: isSet(object.revision) ? BigInt(object.revision) : 0n,
+      etag: isSet(object.etag) ? globalThis.String(object.etag) : "",
+      changeReason: isSet(object.change_reason) ? globalThis.String(object.change_reason) : "",
+      validateOnly: isSet(object.validate_only) ? globalThis.Boolean(object.validate_only) : false,
+    };
+  },
+
+  toJSON(message: RollbackEntryRequest): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.revision !== 0n) {
+      obj.revision = message.revision.toString();
+    }
+    if (message.etag !== "") {
+      obj.etag = message.etag;
+    }
+    if (message.changeReason !== "") {
+      obj.change_reason = message.changeReason;
+    }
+    if (message.validateOnly !== false) {
+      obj.validate_only = message.validateOnly;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RollbackEntryRequest>): RollbackEntryRequest {
+    return RollbackEntryRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RollbackEntryRequest>): RollbackEntryRequest {
+    const message = createBaseRollbackEntryRequest();
+    message.name = object.name ?? "";
+    message.revision = (object.revision !== undefined && object.revision !== null) ? BigInt(object.revision) : 0n;
+    message.etag = object.etag ?? "";
+    message.changeReason = object.changeReason ?? "";
+    message.validateOnly = object.validateOnly ?? false;
+    return message;
+  },
+};
+
+function createBaseBatchApplyRequest(): BatchApplyRequest {
+  return { writes: [], changeReason: "", validateOnly: false, _unknownFields: {} };
+}
+
+export const BatchApplyRequest: MessageFns<BatchApplyRequest> = {
+  encode(message: BatchApplyRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.writes) {
+      EntryWrite.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.changeReason !== "") {
+      writer.uint32(18).string(message.changeReason);
+    }
+    if (message.validateOnly !== false) {
+      writer.uint32(24).bool(message.validateOnly);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BatchApplyRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBatchApplyRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.writes.push(EntryWrite.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.changeReason = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.validateOnly = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): BatchApplyRequest {
+    return {
+      writes: globalThis.Array.isArray(object?.writes) ? object.writes.map((e: any) => EntryWrite.fromJSON(e)) : [],
+      changeReason: isSet(object.change_reason) ? globalThis.String(object.change_reason) : "",
+      validateOnly: isSet(object.validate_only) ? globalThis.Boolean(object.validate_only) : false,
+    };
+  },
+
+  toJSON(message: BatchApplyRequest): unknown {
+    const obj: any = {};
+    if (message.writes?.length) {
+      obj.writes = message.writes.map((e) => EntryWrite.toJSON(e));
+    }
+    if (message.changeReason !== "") {
+      obj.change_reason = message.changeReason;
+    }
+    if (message.validateOnly !== false) {
+      obj.validate_only = message.validateOnly;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<BatchApplyRequest>): BatchApplyRequest {
+    return BatchApplyRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BatchApplyRequest>): BatchApplyRequest {
+    const message = createBaseBatchApplyRequest();
+    message.writes = object.writes?.map((e) => EntryWrite.fromPartial(e)) || [];
+    message.changeReason = object.changeReason ?? "";
+    message.validateOnly = object.validateOnly ?? false;
+    return message;
+  },
+};
+
+function createBaseEntryWrite(): EntryWrite {
+  return { write: undefined, _unknownFields: {} };
+}
+
+export const EntryWrite: MessageFns<EntryWrite> = {
+  encode(message: EntryWrite, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.write?.$case) {
+      case "create":
+        CreateEntryRequest.encode(message.write.value, writer.uint32(10).fork()).join();
+        break;
+      case "update":
+        UpdateEntryRequest.encode(message.write.value, writer.uint32(18).fork()).join();
+        break;
+      case "delete":
+        DeleteEntryRequest.encode(message.write.value, writer.uint32(26).fork()).join();
+        break;
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): EntryWrite {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEntryWrite();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.write = { $case: "create", value: CreateEntryRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.write = { $case: "update", value: UpdateEntryRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.write = { $case: "delete", value: DeleteEntryRequest.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): EntryWrite {
+    return {
+      write: isSet(object.create)
+        ? { $case: "create", value: CreateEntryRequest.fromJSON(object.create) }
+        : isSet(object.update)
+        ? { $case: "update", value: UpdateEntryRequest.fromJSON(object.update) }
+        : isSet(object.delete)
+        ? { $case: "delete", value: DeleteEntryRequest.fromJSON(object.delete) }
+        : undefined,
+    };
+  },
+
+  toJSON(message: EntryWrite): unknown {
+    const obj: any = {};
+    if (message.write?.$case === "create") {
+      obj.create = CreateEntryRequest.toJSON(message.write.value);
+    } else if (message.write?.$case === "update") {
+      obj.update = UpdateEntryRequest.toJSON(message.write.value);
+    } else if (message.write?.$case === "delete") {
+      obj.delete = DeleteEntryRequest.toJSON(message.write.value);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<EntryWrite>): EntryWrite {
+    return EntryWrite.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<EntryWrite>): EntryWrite {
+    const message = createBaseEntryWrite();
+    switch (object.write?.$case) {
+      case "create": {
+        if (object.write?.value !== undefined && object.write?.value !== null) {
+          message.write = { $case: "create", value: CreateEntryRequest.fromPartial(object.write.value) };
+        }
+        break;
+      }
+      case "update": {
+        if (object.write?.value !== undefined && object.write?.value !== null) {
+          message.write = { $case: "update", value: UpdateEntryRequest.fromPartial(object.write.value) };
+        }
+        break;
+      }
+      case "delete": {
+        if (object.write?.value !== undefined && object.write?.value !== null) {
+          message.write = { $case: "delete", value: DeleteEntryRequest.fromPartial(object.write.value) };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseBatchApplyResponse(): BatchApplyResponse {
+  return { revision: 0n, results: [], _unknownFields: {} };
+}
+
+export const BatchApplyResponse: MessageFns<BatchApplyResponse> = {
+  encode(message: BatchApplyResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.revision !== 0n) {
+      if (BigInt.asIntN(64, message.revision) !== message.revision) {
+        throw new globalThis.Error("value provided for field message.revision of type int64 too large");
+      }
+      writer.uint32(8).int64(message.revision);
+    }
+    for (const v of message.results) {
+      EntryWriteResult.encode(v!, writer.uint32(18).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BatchApplyResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBatchApplyResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.revision = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.results.push(EntryWriteResult.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): BatchApplyResponse {
+    return {
+      revision: isSet(object.revision) ? BigInt(object.revision) : 0n,
+      results: globalThis.Array.isArray(object?.results)
+        ? object.results.map((e: any) => EntryWriteResult.fromJSON(e))
+        : [],
+    };
+  },
+
+  toJSON(message: BatchApplyResponse): unknown {
+    const obj: any = {};
+    if (message.revision !== 0n) {
+      obj.revision = message.revision.toString();
+    }
+    if (message.results?.length) {
+      obj.results = message.results.map((e) => EntryWriteResult.toJSON(e));
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<BatchApplyResponse>): BatchApplyResponse {
+    return BatchApplyResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BatchApplyResponse>): BatchApplyResponse {
+    const message = createBaseBatchApplyResponse();
+    message.revision = (object.revision !== undefined && object.revision !== null) ? BigInt(object.revision) : 0n;
+    message.results = object.results?.map((e) => EntryWriteResult.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseEntryWriteResult(): EntryWriteResult {
+  return { change: EntryVersion_Change.UNSPECIFIED, entry: undefined, _unknownFields: {} };
+}
+
+export const EntryWriteResult: MessageFns<EntryWriteResult> = {
+  encode(message: EntryWriteResult, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.change !== EntryVersion_Change.UNSPECIFIED) {
+      writer.uint32(8).int32(entryVersion_ChangeToNumber(message.change));
+    }
+    if (message.entry !== undefined) {
+      Entry.encode(message.entry, writer.uint32(18).fork()).join();
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): EntryWriteResult {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseEntryWriteResult();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.change = entryVersion_ChangeFromJSON(reader.int32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.entry = Entry.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): EntryWriteResult {
+    return {
+      change: isSet(object.change) ? entryVersion_ChangeFromJSON(object.change) : EntryVersion_Change.UNSPECIFIED,
+      entry: isSet(object.entry) ? Entry.fromJSON(object.entry) : undefined,
+    };
+  },
+
+  toJSON(message: EntryWriteResult): unknown {
+    const obj: any = {};
+    if (message.change !== EntryVersion_Change.UNSPECIFIED) {
+      obj.change = entryVersion_ChangeToJSON(message.change);
+    }
+    if (message.entry !== undefined) {
+      obj.entry = Entry.toJSON(message.entry);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<EntryWriteResult>): EntryWriteResult {
+    return EntryWriteResult.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<EntryWriteResult>): EntryWriteResult {
+    const message = createBaseEntryWriteResult();
+    message.change = object.change ?? EntryVersion_Change.UNSPECIFIED;
+    message.entry = (object.entry !== undefined && object.entry !== null) ? Entry.fromPartial(object.entry) : undefined;
+    return message;
+  },
+};
+
+function createBaseWatchChangesRequest(): WatchChangesRequest {
+  return { fromRevision: 0n, name: "", _unknownFields: {} };
+}
+
+export const WatchChangesRequest: MessageFns<WatchChangesRequest> = {
+  encode(message: WatchChangesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.fromRevision !== 0n) {
+      if (BigInt.asIntN(64, message.fromRevision) !== message.fromRevision) {
+        throw new globalThis.Error("value provided for field message.fromRevision of type int64 too large");
+      }
+      writer.uint32(8).int64(message.fromRevision);
+    }
+    if (message.name !== "") {
+      writer.uint32(18).string(message.name);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchChangesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchChangesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.fromRevision = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): WatchChangesRequest {
+    return {
+      fromRevision: isSet(object.from_revision) ? BigInt(object.from_revision) : 0n,
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+    };
+  },
+
+  toJSON(message: WatchChangesRequest): unknown {
+    const obj: any = {};
+    if (message.fromRevision !== 0n) {
+      obj.from_revision = message.fromRevision.toString();
+    }
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<WatchChangesRequest>): WatchChangesRequest {
+    return WatchChangesRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WatchChangesRequest>): WatchChangesRequest {
+    const message = createBaseWatchChangesRequest();
+    message.fromRevision = (object.fromRevision !== undefined && object.fromRevision !== null)
+      ? BigInt(object.fromRevision)
+      : 0n;
+    message.name = object.name ?? "";
+    return message;
+  },
+};
+
+function createBaseWatchChangesResponse(): WatchChangesResponse {
+  return {
+    kind: WatchChangesResponse_Kind.UNSPECIFIED,
+    version: undefined,
+    revision: 0n,
+    name: "",
+    _unknownFields: {},
+  };
+}
+
+export const WatchChangesResponse: MessageFns<WatchChangesResponse> = {
+  encode(message: WatchChangesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.kind !== WatchChangesResponse_Kind.UNSPECIFIED) {
+      writer.uint32(8).int32(watchChangesResponse_KindToNumber(message.kind));
+    }
+    if (message.version !== undefined) {
+      EntryVersion.encode(message.version, writer.uint32(18).fork()).join();
+    }
+    if (message.revision !== 0n) {
+      if (BigInt.asIntN(64, message.revision) !== message.revision) {
+        throw new globalThis.Error("value provided for field message.revision of type int64 too large");
+      }
+      writer.uint32(24).int64(message.revision);
+    }
+    if (message.name !== "") {
+      writer.uint32(34).string(message.name);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchChangesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchChangesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.kind = watchChangesResponse_KindFromJSON(reader.int32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.version = EntryVersion.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.revision = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): WatchChangesResponse {
+    return {
+      kind: isSet(object.kind) ? watchChangesResponse_KindFromJSON(object.kind) : WatchChangesResponse_Kind.UNSPECIFIED,
+      version: isSet(object.version) ? EntryVersion.fromJSON(object.version) : undefined,
+      revision: isSet(object.revision) ? BigInt(object.revision) : 0n,
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+    };
+  },
+
+  toJSON(message: WatchChangesResponse): unknown {
+    const obj: any = {};
+    if (message.kind !== WatchChangesResponse_Kind.UNSPECIFIED) {
+      obj.kind = watchChangesResponse_KindToJSON(message.kind);
+    }
+    if (message.version !== undefined) {
+      obj.version = EntryVersion.toJSON(message.version);
+    }
+    if (message.revision !== 0n) {
+      obj.revision = message.revision.toString();
+    }
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<WatchChangesResponse>): WatchChangesResponse {
+    return WatchChangesResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WatchChangesResponse>): WatchChangesResponse {
+    const message = createBaseWatchChangesResponse();
+    message.kind = object.kind ?? WatchChangesResponse_Kind.UNSPECIFIED;
+    message.version = (object.version !== undefined && object.version !== null)
+      ? EntryVersion.fromPartial(object.version)
+      : undefined;
+    message.revision = (object.revision !== undefined && object.revision !== null) ? BigInt(object.revision) : 0n;
+    message.name = object.name ?? "";
+    return message;
+  },
+};
+
 /**
  * Creates, reads and changes collection entries.
  *
  * Errors are canonical codes: INVALID_ARGUMENT with a google.rpc.BadRequest that names every violated field,
- * ALREADY_EXISTS, NOT_FOUND, ABORTED (the etag is stale: get the entry again), RESOURCE_EXHAUSTED (larger than 1 MiB),
+ * ALREADY_EXISTS, NOT_FOUND, ABORTED (the etag is stale: get the entry again), RESOURCE_EXHAUSTED (larger than 512 KiB),
  * UNAVAILABLE (etcd gives no answer: a write may or may not have been made; get the entry, then try again).
  *
  * Reads are answered from the view of the controller that is asked. Whoever wrote reads its own write there; another
  * controller may be some milliseconds behind.
+ *
+ * Every write is kept as an EntryVersion, with its author and its `change_reason`. The author is the name in the client's certificate,
+ * where the controller demands certificates; else what the client says in the metadata `logfleet-author` (UTF-8, percent-encoded), which
+ * nobody has verified.
+ *
+ * `validate_only` makes every check that the write would make, etcd's own limits included, stores nothing, and answers with what would be
+ * stored. The etag is then the one that the entry has now: send it with the write to be sure that nothing has changed in between.
  */
 export type EntryServiceDefinition = typeof EntryServiceDefinition;
 export const EntryServiceDefinition = {
@@ -1085,7 +2478,10 @@ export const EntryServiceDefinition = {
       responseStream: false,
       options: {},
     },
-    /** Deletes an entry. Agents stop reading, deliver what they have read, and forget its files. */
+    /**
+     * Deletes an entry. Agents stop reading and deliver what they have read. Its history stays, and agents keep the positions: RollbackEntry
+     * brings it back.
+     */
     deleteEntry: {
       name: "DeleteEntry",
       requestType: DeleteEntryRequest as typeof DeleteEntryRequest,
@@ -1108,6 +2504,59 @@ export const EntryServiceDefinition = {
       responseStream: true,
       options: {},
     },
+    /**
+     * Returns the versions of an entry, the newest first, page by page; of an entry that was deleted, too. NOT_FOUND when there is no
+     * history of that name.
+     */
+    listEntryVersions: {
+      name: "ListEntryVersions",
+      requestType: ListEntryVersionsRequest as typeof ListEntryVersionsRequest,
+      requestStream: false,
+      responseType: ListEntryVersionsResponse as typeof ListEntryVersionsResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Makes an entry again what it was at a revision of its history, and returns it as written: what writers set is that version's, and
+     * its name, uid and create_time stay. Checked as every write is, for the rules may have changed since.
+     *
+     * An entry that was deleted comes back, with the uid that it had last: agents keep their positions by the uid, so each goes on where it
+     * stopped, and lines that were written in between come, once. (CreateEntry makes another entry, with another uid, that starts anew.)
+     */
+    rollbackEntry: {
+      name: "RollbackEntry",
+      requestType: RollbackEntryRequest as typeof RollbackEntryRequest,
+      requestStream: false,
+      responseType: Entry as typeof Entry,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Creates, changes and deletes many entries, all or none of them, at one revision. RESOURCE_EXHAUSTED when etcd takes no transaction of
+     * that size, with what to do. By etcd's defaults (`--max-txn-ops=128`, `--max-request-bytes=1572864`) 64 writes, 42 when all delete.
+     */
+    batchApply: {
+      name: "BatchApply",
+      requestType: BatchApplyRequest as typeof BatchApplyRequest,
+      requestStream: false,
+      responseType: BatchApplyResponse as typeof BatchApplyResponse,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Streams the changes of all entries in the order of their revisions: first those that are kept from `from_revision` on, then one SYNCED,
+     * then every change as it happens, none of them left out however slow the reader is, unless it is trimmed away meanwhile: that is told as
+     * TRIMMED. A compaction of etcd takes nothing away. To go on after the stream ended, ask from the last revision told, and pass over what
+     * was told of it: a batch is many changes of one revision.
+     */
+    watchChanges: {
+      name: "WatchChanges",
+      requestType: WatchChangesRequest as typeof WatchChangesRequest,
+      requestStream: false,
+      responseType: WatchChangesResponse as typeof WatchChangesResponse,
+      responseStream: true,
+      options: {},
+    },
   },
 } as const;
 
@@ -1126,7 +2575,10 @@ export interface EntryServiceImplementation<CallContextExt = {}> {
    * exactly one of the two topics.
    */
   updateEntry(request: UpdateEntryRequest, context: CallContext & CallContextExt): Promise<DeepPartial<Entry>>;
-  /** Deletes an entry. Agents stop reading, deliver what they have read, and forget its files. */
+  /**
+   * Deletes an entry. Agents stop reading and deliver what they have read. Its history stays, and agents keep the positions: RollbackEntry
+   * brings it back.
+   */
   deleteEntry(request: DeleteEntryRequest, context: CallContext & CallContextExt): Promise<DeepPartial<Empty>>;
   /**
    * Streams entries as they are, then every change. The first messages are PRESENT, one for each entry there is, then
@@ -1138,6 +2590,40 @@ export interface EntryServiceImplementation<CallContextExt = {}> {
     request: WatchEntriesRequest,
     context: CallContext & CallContextExt,
   ): ServerStreamingMethodResult<DeepPartial<WatchEntriesResponse>>;
+  /**
+   * Returns the versions of an entry, the newest first, page by page; of an entry that was deleted, too. NOT_FOUND when there is no
+   * history of that name.
+   */
+  listEntryVersions(
+    request: ListEntryVersionsRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ListEntryVersionsResponse>>;
+  /**
+   * Makes an entry again what it was at a revision of its history, and returns it as written: what writers set is that version's, and
+   * its name, uid and create_time stay. Checked as every write is, for the rules may have changed since.
+   *
+   * An entry that was deleted comes back, with the uid that it had last: agents keep their positions by the uid, so each goes on where it
+   * stopped, and lines that were written in between come, once. (CreateEntry makes another entry, with another uid, that starts anew.)
+   */
+  rollbackEntry(request: RollbackEntryRequest, context: CallContext & CallContextExt): Promise<DeepPartial<Entry>>;
+  /**
+   * Creates, changes and deletes many entries, all or none of them, at one revision. RESOURCE_EXHAUSTED when etcd takes no transaction of
+   * that size, with what to do. By etcd's defaults (`--max-txn-ops=128`, `--max-request-bytes=1572864`) 64 writes, 42 when all delete.
+   */
+  batchApply(
+    request: BatchApplyRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<BatchApplyResponse>>;
+  /**
+   * Streams the changes of all entries in the order of their revisions: first those that are kept from `from_revision` on, then one SYNCED,
+   * then every change as it happens, none of them left out however slow the reader is, unless it is trimmed away meanwhile: that is told as
+   * TRIMMED. A compaction of etcd takes nothing away. To go on after the stream ended, ask from the last revision told, and pass over what
+   * was told of it: a batch is many changes of one revision.
+   */
+  watchChanges(
+    request: WatchChangesRequest,
+    context: CallContext & CallContextExt,
+  ): ServerStreamingMethodResult<DeepPartial<WatchChangesResponse>>;
 }
 
 export interface EntryServiceClient<CallOptionsExt = {}> {
@@ -1155,7 +2641,10 @@ export interface EntryServiceClient<CallOptionsExt = {}> {
    * exactly one of the two topics.
    */
   updateEntry(request: DeepPartial<UpdateEntryRequest>, options?: CallOptions & CallOptionsExt): Promise<Entry>;
-  /** Deletes an entry. Agents stop reading, deliver what they have read, and forget its files. */
+  /**
+   * Deletes an entry. Agents stop reading and deliver what they have read. Its history stays, and agents keep the positions: RollbackEntry
+   * brings it back.
+   */
   deleteEntry(request: DeepPartial<DeleteEntryRequest>, options?: CallOptions & CallOptionsExt): Promise<Empty>;
   /**
    * Streams entries as they are, then every change. The first messages are PRESENT, one for each entry there is, then
@@ -1167,6 +2656,40 @@ export interface EntryServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<WatchEntriesRequest>,
     options?: CallOptions & CallOptionsExt,
   ): AsyncIterable<WatchEntriesResponse>;
+  /**
+   * Returns the versions of an entry, the newest first, page by page; of an entry that was deleted, too. NOT_FOUND when there is no
+   * history of that name.
+   */
+  listEntryVersions(
+    request: DeepPartial<ListEntryVersionsRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ListEntryVersionsResponse>;
+  /**
+   * Makes an entry again what it was at a revision of its history, and returns it as written: what writers set is that version's, and
+   * its name, uid and create_time stay. Checked as every write is, for the rules may have changed since.
+   *
+   * An entry that was deleted comes back, with the uid that it had last: agents keep their positions by the uid, so each goes on where it
+   * stopped, and lines that were written in between come, once. (CreateEntry makes another entry, with another uid, that starts anew.)
+   */
+  rollbackEntry(request: DeepPartial<RollbackEntryRequest>, options?: CallOptions & CallOptionsExt): Promise<Entry>;
+  /**
+   * Creates, changes and deletes many entries, all or none of them, at one revision. RESOURCE_EXHAUSTED when etcd takes no transaction of
+   * that size, with what to do. By etcd's defaults (`--max-txn-ops=128`, `--max-request-bytes=1572864`) 64 writes, 42 when all delete.
+   */
+  batchApply(
+    request: DeepPartial<BatchApplyRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<BatchApplyResponse>;
+  /**
+   * Streams the changes of all entries in the order of their revisions: first those that are kept from `from_revision` on, then one SYNCED,
+   * then every change as it happens, none of them left out however slow the reader is, unless it is trimmed away meanwhile: that is told as
+   * TRIMMED. A compaction of etcd takes nothing away. To go on after the stream ended, ask from the last revision told, and pass over what
+   * was told of it: a batch is many changes of one revision.
+   */
+  watchChanges(
+    request: DeepPartial<WatchChangesRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): AsyncIterable<WatchChangesResponse>;
 }
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;

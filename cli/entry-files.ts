@@ -1,0 +1,63 @@
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { type EntryDocument, entryDocuments, withoutTwins } from '../proto/rules/entry-document.ts';
+import { ENTRY_BYTES_MAX, entryBytes } from '../proto/rules/entry-rules.ts';
+import type { FieldViolation } from '../proto/rules/field-violation.ts';
+import { errorText } from '../runtime/errors.ts';
+import { CliError, exitCodes } from './cli-error.ts';
+
+/** The entries of files, folders of them, and `-` for standard input. Rejects with CliError when there is none, or a file is not YAML. */
+export async function readEntries(files: readonly string[]): Promise<EntryDocument[]> {
+  const documents: EntryDocument[] = [];
+  for (const file of await expand(files))
+    documents.push(...parse(await read(file), file === '-' ? 'standard input' : file));
+  if (documents.length === 0) throw new CliError(exitCodes.usage, `no entries in ${files.join(', ')}`);
+  return withoutTwins(documents);
+}
+
+/** Everything that is wrong with them, each with the file and line. */
+export function problemsOf(documents: readonly EntryDocument[]): FieldViolation[] {
+  return documents.flatMap(({ entry, where, violations }) => {
+    const bytes = entryBytes(entry);
+    const size = { field: 'entry', description: `has ${bytes} bytes: at most ${ENTRY_BYTES_MAX}` };
+    const all = bytes > ENTRY_BYTES_MAX ? [...violations, size] : violations;
+    return all.map(({ field, description }) => ({ field: `${where}: ${field}`, description }));
+  });
+}
+
+/** Throws CliError when there are problems. */
+export function refuse(outcome: string, problems: readonly FieldViolation[]): void {
+  if (problems.length === 0) return;
+  throw new CliError(exitCodes.usage, `${outcome}, for this is wrong:`, { violations: problems });
+}
+
+/** Folders stand for the YAML and JSON files in them. */
+async function expand(files: readonly string[]): Promise<string[]> {
+  const expanded: string[] = [];
+  for (const file of files) {
+    const isFolder = file !== '-' && (await stat(file).catch(() => undefined))?.isDirectory();
+    if (!isFolder) expanded.push(file);
+    else {
+      const names = (await readdir(file)).filter((name) => /\.(ya?ml|json)$/.test(name)).sort();
+      expanded.push(...names.map((name) => join(file, name)));
+    }
+  }
+  return expanded;
+}
+
+async function read(file: string): Promise<string> {
+  try {
+    return file === '-' ? await text(process.stdin) : await readFile(file, 'utf8');
+  } catch (error) {
+    throw new CliError(exitCodes.usage, `can't read ${file}: ${errorText(error)}`, { cause: error });
+  }
+}
+
+function parse(content: string, name: string): EntryDocument[] {
+  try {
+    return entryDocuments(content, name);
+  } catch (error) {
+    throw new CliError(exitCodes.usage, errorText(error), { cause: error });
+  }
+}

@@ -1,0 +1,148 @@
+import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
+import { entryId } from '../../proto/rules/names.ts';
+import type { EtcdClient } from '../etcd-client.ts';
+import type { StoredKey, Transaction } from '../etcd-keys.ts';
+import { foundVersion } from './entry-history.ts';
+import { type EntryJson, parseEntryJson, readEntry, toEntryJson, toVersionJson, versionOf } from './entry-json.ts';
+import type { Author } from './entry-writer.ts';
+import type { PlannedWrite } from './entry-writes.ts';
+import type { HistoryKeys } from './history-keys.ts';
+
+/** An entry before a write. */
+export interface Former {
+  name: string;
+  /** undefined: there is none. */
+  entry: Entry | undefined;
+  json: EntryJson;
+  /** The revision of the entry's key, or else of the key that tells of its deletion; 0n: there is neither. */
+  revision: bigint;
+  /** How many versions the name has had. */
+  version: bigint;
+  /** An entry that is not as its last version says, for somebody wrote it past the controllers. */
+  stray: StoredKey | undefined;
+}
+
+interface Step {
+  plan: PlannedWrite;
+  former: Former;
+  /** Why it is written. */
+  reason: string;
+}
+
+/** What is known of a name that has neither an entry nor a history. */
+export function nothing(name: string): Former {
+  return { name, entry: undefined, json: {}, revision: 0n, version: 0n, stray: undefined };
+}
+
+/** The entry in a key, taken to be as its last version says; undefined when it does not say which that is. */
+export function formerOf(name: string, stored: StoredKey): Former | undefined {
+  const json = parseEntryJson(stored);
+  const version = versionOf(json);
+  const entry = { ...readEntry(stored), name };
+  return version === 0n ? undefined : { name, entry, json, revision: stored.revision, version, stray: undefined };
+}
+
+/** What etcd has of these names now. */
+export async function readFormers(client: EtcdClient, keys: HistoryKeys, names: readonly string[]): Promise<Former[]> {
+  const ids = names.map((name) => entryId(name) ?? '');
+  const entries = await client.getMany(ids.map((id) => keys.entry(id)));
+  const deletions = await client.getMany(ids.map((id) => keys.deleted(id)));
+  const said = entries.map((stored) => (stored ? versionOf(parseEntryJson(stored)) : 0n));
+  const versions = await client.getMany(ids.map((id, index) => keys.version(id, said[index] as bigint)));
+  const formers: Former[] = [];
+  for (const [index, name] of names.entries()) {
+    const stored = entries[index];
+    if (!stored) formers.push(deletedFormer(name, deletions[index]));
+    else {
+      const isOwn = versions[index]?.revision === stored.revision;
+      formers.push((isOwn && formerOf(name, stored)) || (await strayFormer(client, keys, name, stored)));
+    }
+  }
+  return formers;
+}
+
+function deletedFormer(name: string, deletion: StoredKey | undefined): Former {
+  if (!deletion) return nothing(name);
+  const version = versionOf(JSON.parse(deletion.value) as EntryJson);
+  return { ...nothing(name), revision: deletion.revision, version };
+}
+
+async function strayFormer(client: EtcdClient, keys: HistoryKeys, name: string, stored: StoredKey): Promise<Former> {
+  const { keys: versions } = await client.keysIn(keys.versions(entryId(name)));
+  const last = versions.at(-1);
+  const json = parseEntryJson(stored);
+  const version = last ? keys.parseVersion(last.key).version : versionOf(json);
+  const entry = { ...readEntry(stored), name };
+  return { name, entry, json, revision: stored.revision, version, stray: stored };
+}
+
+/** The transaction that makes all of the writes; and what is to be deleted afterwards, where it is no part of it. */
+export function transactionOf(
+  steps: readonly Step[],
+  by: Author,
+  context: { now: Date; keys: HistoryKeys; versions: number },
+): { transaction: Transaction; trims: Transaction['deletes'] } {
+  const parts = steps.map((step) => partOf(step, by, context));
+  const trims = parts.flatMap(({ trim }) => trim ?? []);
+  // Of many writes the old versions are trimmed by themselves: the count of operations is limited.
+  const isOne = steps.length === 1;
+  const transaction = {
+    when: parts.flatMap(({ when }) => when),
+    puts: parts.flatMap(({ puts }) => puts),
+    deletes: [...parts.flatMap(({ deletes }) => deletes), ...(isOne ? trims : [])],
+  };
+  return { transaction, trims: isOne ? [] : trims };
+}
+
+interface Part {
+  when: { key: string; revision: bigint }[];
+  puts: { key: string; value: string }[];
+  deletes: string[];
+  trim: Transaction['deletes'][number] | undefined;
+}
+
+function partOf(
+  { plan, former, reason }: Step,
+  by: Author,
+  { now, keys, versions }: { now: Date; keys: HistoryKeys; versions: number },
+): Part {
+  const id = entryId(former.name) ?? '';
+  const part: Part = { when: [], puts: [], deletes: [], trim: undefined };
+  const present = former.entry !== undefined;
+  part.when.push({ key: keys.entry(id), revision: present ? former.revision : 0n });
+  if (!present) part.when.push({ key: keys.deleted(id), revision: former.revision });
+  let last = former.version;
+  if (former.stray) {
+    part.puts.push({ key: keys.version(id, ++last), value: strayJson(former, former.stray) });
+    part.when.push({ key: keys.version(id, last), revision: 0n });
+  } else if (present) part.when.push({ key: keys.version(id, last), revision: former.revision });
+  const version = last + 1n;
+  const isDeleted = plan.change === 'CHANGE_DELETED';
+  const json = isDeleted ? former.json : toEntryJson(plan.entry, version, plan.json ?? former.json);
+  const facts = {
+    change: plan.change,
+    author: by.name,
+    authorAuthenticated: by.authenticated,
+    changeReason: reason,
+    time: now,
+    formerRevision: former.revision,
+    rolledBackTo: plan.rolledBackTo ?? 0n,
+  };
+  part.puts.push({ key: keys.version(id, version), value: toVersionJson(facts, json) });
+  if (isDeleted) {
+    part.deletes.push(keys.entry(id));
+    part.puts.push({ key: keys.deleted(id), value: JSON.stringify({ version: String(version) }) });
+  } else {
+    part.puts.push({ key: keys.entry(id), value: JSON.stringify(json, undefined, 2) });
+    if (former.stray || (!present && former.revision > 0n)) part.deletes.push(keys.deleted(id));
+  }
+  if (version > BigInt(versions)) part.trim = keys.versionsBefore(id, version - BigInt(versions) + 1n);
+  return part;
+}
+
+/** Of an entry that was written past us: what is there is kept, before it is written over. */
+function strayJson({ name }: Former, stored: StoredKey): string {
+  const { version, json } = foundVersion(stored, name, undefined);
+  const { name: _name, version: _version, entry: _entry, revision, ...facts } = version;
+  return toVersionJson(facts, json, revision);
+}

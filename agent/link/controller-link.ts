@@ -24,6 +24,8 @@ const CHANNEL_OPTIONS = {
   'grpc.keepalive_timeout_ms': 5_000,
   'grpc.keepalive_permit_without_calls': 1,
   'grpc.enable_retries': 0,
+  // Each attempt connects anew: a shared pool would keep a dead controller's connection, and its backoff beside ours.
+  'grpc.use_local_subchannel_pool': 1,
   // A snapshot can't be split: many large entries pass the default of 4 MiB.
   'grpc.max_receive_message_length': -1,
 };
@@ -40,7 +42,8 @@ export interface LinkTools {
   logger: Logger;
   collector: Collector;
   desired: DesiredState;
-  cache: SnapshotCache;
+  /** Where the desired state is kept for the next start. */
+  cache: Pick<SnapshotCache, 'save'>;
 }
 
 /**

@@ -1,0 +1,97 @@
+import { ControllerLink } from '../../agent/link/controller-link.ts';
+import { DesiredState } from '../../agent/link/desired-state.ts';
+import { AgentIdentity } from '../../proto/gen/logfleet/v1/fleet.ts';
+import { systemClock } from '../../runtime/clock.ts';
+import type { Logger } from '../../runtime/logger.ts';
+import { roleOf } from './entries.ts';
+import { SimulatedCollector } from './simulated-collector.ts';
+
+/** What a process of simulated agents is started with, as JSON. */
+export interface AgentsSpec {
+  addresses: string[];
+  first: number;
+  count: number;
+  reportIntervalMs: number;
+  /** Agents begin within this time, as after a return. */
+  spreadMs: number;
+}
+
+/** What the parent asks. */
+export type Question =
+  | { id: number; ask: 'connected'; address?: string }
+  | { id: number; ask: 'applied'; entry: string; etag: string };
+
+/** `connected`: how many are, and when the last one became so. `applied`: when each had applied, by CLOCK_MONOTONIC. */
+export type Answer = { id: number; count: number; lastMs: number; timesMs?: number[] };
+
+export function monotonicMs(): number {
+  return Number(process.hrtime.bigint()) / 1e6;
+}
+
+interface Connection {
+  address: string;
+  atMs: number;
+}
+
+class Agents {
+  readonly #connections = new Map<number, Connection>();
+  readonly #applied = new Map<string, number[]>();
+
+  async start({ addresses, first, count, reportIntervalMs, spreadMs }: AgentsSpec): Promise<void> {
+    const startOne = async (index: number) => {
+      await systemClock.sleep(Math.random() * spreadMs);
+      await this.#link(index, addresses, reportIntervalMs).run();
+    };
+    await Promise.all(Array.from({ length: count }, (_, index) => startOne(first + index)));
+  }
+
+  answer(question: Question): Answer {
+    const { id } = question;
+    if (question.ask === 'applied') {
+      const timesMs = this.#applied.get(`${question.entry} ${question.etag}`) ?? [];
+      return { id, count: timesMs.length, lastMs: timesMs.at(-1) ?? 0, timesMs };
+    }
+    const { address } = question;
+    const those = [...this.#connections.values()].filter((one) => address === undefined || one.address === address);
+    return { id, count: those.length, lastMs: those.reduce((last, { atMs }) => Math.max(last, atMs), 0) };
+  }
+
+  #link(index: number, addresses: readonly string[], reportIntervalMs: number): ControllerLink {
+    const agentId = `agent-${String(index).padStart(6, '0')}`;
+    const labels = { role: roleOf(index), env: index % 4 === 0 ? 'stage' : 'prod', region: `eu-${index % 3}` };
+    const identity = AgentIdentity.create({
+      ...{ agentId, host: `${agentId}.example.org`, os: 'linux', version: '0.1.0', addresses: ['10.1.2.3'], labels },
+    });
+    const collector = new SimulatedCollector(agentId, (entry, etag) => {
+      const key = `${entry} ${etag}`;
+      const times = this.#applied.get(key) ?? [];
+      times.push(monotonicMs());
+      this.#applied.set(key, times);
+    });
+    const options = { addresses, tls: undefined, identity, reportIntervalMs };
+    const cache = { save: async () => {} };
+    return new ControllerLink(options, {
+      ...{ clock: systemClock, logger: this.#logger(index), collector, desired: new DesiredState(), cache },
+    });
+  }
+
+  /** An agent is connected when it says so. */
+  #logger(index: number): Logger {
+    const logger: Logger = {
+      debug: () => {},
+      info: (message, fields) => {
+        if (message === 'connected to the controller')
+          this.#connections.set(index, { address: String(fields?.['address']), atMs: monotonicMs() });
+      },
+      warn: () => this.#connections.delete(index),
+      error: (message) => process.stderr.write(`agent ${index}: ${message}\n`),
+      child: () => logger,
+    };
+    return logger;
+  }
+}
+
+const agents = new Agents();
+process.on('message', (question: Question) => process.send?.(agents.answer(question)));
+process.on('disconnect', () => process.exit(0));
+await agents.start(JSON.parse(process.argv[2] as string) as AgentsSpec);

@@ -73,11 +73,16 @@ export class EtcdClient {
     return kvs[0] && toStored(kvs[0]);
   }
 
-  /** Writes `key` unless it is there; returns the write's revision, or what is there. */
-  async create(key: string, value: string, leaseId?: string): Promise<{ revision: bigint } | { present: StoredKey }> {
+  /** Writes `key` unless it is there, and then `also`, in one transaction; returns the writes' revision, or what is there. */
+  async create(
+    key: string,
+    value: string,
+    leaseId?: string,
+    also?: { key: string; value: string },
+  ): Promise<{ revision: bigint } | { present: StoredKey }> {
     const transaction = this.#client
       .if(key, 'Create', '==', 0)
-      .then(this.#put(key, value, leaseId))
+      .then(this.#put(key, value, leaseId), ...this.#also(also))
       .else(this.#client.get(key));
     const { succeeded, header, responses } = await call(() => transaction.commit());
     if (succeeded) return { revision: BigInt(header.revision) };
@@ -86,9 +91,17 @@ export class EtcdClient {
     return { present: toStored(kv) };
   }
 
-  /** Writes `key` if its revision still is `expected`; returns the write's revision, or undefined when it is not. */
-  async replace(key: string, value: string, expected: bigint, leaseId?: string): Promise<bigint | undefined> {
-    const transaction = this.#client.if(key, 'Mod', '==', Number(expected)).then(this.#put(key, value, leaseId));
+  /** Writes `key` if its revision still is `expected`, and then `also`; returns the writes' revision, or undefined when it is not. */
+  async replace(
+    key: string,
+    value: string,
+    expected: bigint,
+    leaseId?: string,
+    also?: { key: string; value: string },
+  ): Promise<bigint | undefined> {
+    const transaction = this.#client
+      .if(key, 'Mod', '==', Number(expected))
+      .then(this.#put(key, value, leaseId), ...this.#also(also));
     const { succeeded, header } = await call(() => transaction.commit());
     return succeeded ? BigInt(header.revision) : undefined;
   }
@@ -111,14 +124,22 @@ export class EtcdClient {
     value: string,
     instead?: { key: string; value: string },
   ): Promise<'removed' | 'other' | 'absent'> {
-    const writes = instead ? [this.#put(instead.key, instead.value, undefined)] : [];
     const transaction = this.#client
       .if(key, 'Value', '==', value)
-      .then(this.#client.delete().key(key), ...writes)
+      .then(this.#client.delete().key(key), ...this.#also(instead))
       .else(this.#client.get(key));
     const { succeeded, responses } = await call(() => transaction.commit());
     if (succeeded) return 'removed';
     return responses[0]?.response_range?.kvs.length ? 'other' : 'absent';
+  }
+
+  /** Deletes `key` if its revision still is `expected` and there is no `unless`. */
+  async removeUnless(key: string, expected: bigint, unless: string): Promise<boolean> {
+    const transaction = this.#client
+      .if(key, 'Mod', '==', Number(expected))
+      .and(unless, 'Create', '==', 0)
+      .then(this.#client.delete().key(key));
+    return (await call(() => transaction.commit())).succeeded;
   }
 
   async grantLease(ttlSeconds: number): Promise<EtcdLease> {
@@ -177,6 +198,10 @@ export class EtcdClient {
 
   close(): void {
     this.#client.close();
+  }
+
+  #also(write: { key: string; value: string } | undefined) {
+    return write ? [this.#put(write.key, write.value, undefined)] : [];
   }
 
   #put(key: string, value: string, leaseId: string | undefined) {

@@ -1,6 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { type Channel, ChannelCredentials, ClientError, createChannel, createClient, Status } from 'nice-grpc';
-import { AgentServiceDefinition, ConnectRequest } from '../../proto/gen/logfleet/v1/agent_service.ts';
+import {
+  AgentServiceDefinition,
+  ConnectRequest,
+  ConnectResponse,
+  Hello,
+} from '../../proto/gen/logfleet/v1/agent_service.ts';
 import type { AgentIdentity } from '../../proto/gen/logfleet/v1/fleet.ts';
 import { createBackoff } from '../../runtime/backoff.ts';
 import type { Clock } from '../../runtime/clock.ts';
@@ -29,6 +34,19 @@ const CHANNEL_OPTIONS = {
   // A snapshot can't be split: many large entries pass the default of 4 MiB.
   'grpc.max_receive_message_length': -1,
 };
+
+/** The messages are whole: completing them, as for a caller who leaves fields out, would copy every report. */
+const StreamDefinition = {
+  ...AgentServiceDefinition,
+  methods: {
+    ...AgentServiceDefinition.methods,
+    connect: {
+      ...AgentServiceDefinition.methods.connect,
+      requestType: { encode: ConnectRequest.encode, decode: ConnectRequest.decode },
+      responseType: { encode: ConnectResponse.encode, decode: ConnectResponse.decode },
+    },
+  },
+} as const;
 
 export interface LinkOptions {
   addresses: readonly string[];
@@ -113,7 +131,7 @@ export class ControllerLink {
       );
     this.#leaving.signal.addEventListener('abort', giveUp, { once: true });
     try {
-      const client = createClient(AgentServiceDefinition, channel);
+      const client = createClient(StreamDefinition, channel);
       for await (const { message } of client.connect(this.#requests(stream.signal), { signal: stream.signal })) {
         if (message?.$case !== 'desired') continue;
         const changed = desired.accept(message.value);
@@ -148,18 +166,18 @@ export class ControllerLink {
     const { clock, collector, desired } = this.#tools;
     const { identity } = this.#options;
     const hello = { identity, instanceId: this.#instanceId, appliedHash: desired.hash };
-    yield ConnectRequest.create({ message: { $case: 'hello', value: hello } });
+    yield { message: { $case: 'hello', value: Hello.create(hello) } };
     const reports = new ReportBuilder();
     for (;;) {
       const last = this.#leaving.signal.aborted;
       this.#changed = false;
       for (const report of reports.build(collector.observe(), new Date(clock.nowMs()))) {
-        yield ConnectRequest.create({ message: { $case: 'report', value: report } });
+        yield { message: { $case: 'report', value: report } };
       }
       if (last || signal.aborted) break;
       await this.#nextReport(signal);
     }
-    yield ConnectRequest.create({ message: { $case: 'goodbye', value: { reason: 'the agent is stopping' } } });
+    yield { message: { $case: 'goodbye', value: { reason: 'the agent is stopping' } } };
   }
 
   /** Waits for the interval to pass, for a change, or for the end. */

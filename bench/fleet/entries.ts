@@ -31,8 +31,13 @@ export async function createEntries(client: EntryServiceClient): Promise<void> {
 }
 
 /** Entries that no agent has, written again and again from several callers at once; returns writes per second. */
-export async function writesPerSecond(client: EntryServiceClient, writes: number, nowMs: () => number): Promise<number> {
-  const entry = (index: number) => Entry.create({ ...entryOf(index), name: `entries/nobodys-${index}`, selector: 'role=none' });
+export async function writesPerSecond(
+  client: EntryServiceClient,
+  writes: number,
+  nowMs: () => number,
+): Promise<number> {
+  const entry = (index: number) =>
+    Entry.create({ ...entryOf(index), name: `entries/nobodys-${index}`, selector: 'role=none' });
   await sideBySide(AT_ONCE * 2, AT_ONCE, async (index) => {
     await client.createEntry({ entry: entry(index) });
   });

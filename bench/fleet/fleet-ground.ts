@@ -42,7 +42,10 @@ export class FleetGround implements AsyncDisposable {
   }
 
   /** `nodeOptions`: for a profile of it. */
-  async controller(id: string, nodeOptions = process.env['FLEET_CONTROLLER_NODE_OPTIONS'] ?? ''): Promise<BenchController> {
+  async controller(
+    id: string,
+    nodeOptions = process.env['FLEET_CONTROLLER_NODE_OPTIONS'] ?? '',
+  ): Promise<BenchController> {
     const address = `127.0.0.1:${await freePort()}`;
     const args = ['--id', id, '--listen', address, '--etcd', this.#etcd.endpoint, '--log.level', 'warn'];
     const logFile = join(this.#root, `${id}.log`);

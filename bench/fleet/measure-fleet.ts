@@ -54,7 +54,10 @@ export interface FleetOptions {
 }
 
 /** What a fleet at rest takes, and how it answers. */
-export async function measureFleet(options: FleetOptions, then?: (on: RunningFleet) => Promise<void>): Promise<FleetFigures> {
+export async function measureFleet(
+  options: FleetOptions,
+  then?: (on: RunningFleet) => Promise<void>,
+): Promise<FleetFigures> {
   await using ground = await FleetGround.start();
   const controller = await ground.controller('one');
   await createEntries(controller.entries);
@@ -85,7 +88,10 @@ export interface RunningFleet {
 }
 
 function startAgents(addresses: string[], count: number): AgentProcesses {
-  return new AgentProcesses({ addresses, count, reportIntervalMs: REPORT_INTERVAL_MS, spreadMs: SPREAD_MS }, AGENT_PROCESSES);
+  return new AgentProcesses(
+    { addresses, count, reportIntervalMs: REPORT_INTERVAL_MS, spreadMs: SPREAD_MS },
+    AGENT_PROCESSES,
+  );
 }
 
 async function steadyOver(
@@ -135,7 +141,8 @@ async function acknowledgedByAll(controller: BenchController, count: number, eta
     const all = await allAgents(controller);
     const applied = all.filter(({ entries }) => entries.some((one) => one.entry === UPDATED && one.etag === etag));
     if (applied.length === count) return;
-    if (monotonicMs() > deadlineMs) throw new Error(`the controller shows ${applied.length} of ${count} acknowledgements`);
+    if (monotonicMs() > deadlineMs)
+      throw new Error(`the controller shows ${applied.length} of ${count} acknowledgements`);
     await systemClock.sleep(LOOK_INTERVAL_MS);
   }
 }
@@ -215,7 +222,9 @@ async function liveAre(asked: BenchController, count: number, id?: string): Prom
   const deadlineMs = monotonicMs() + TIMEOUT_MS;
   for (;;) {
     const all = await allAgents(asked);
-    const live = all.filter(({ liveness, controller }) => liveness === 'LIVENESS_LIVE' && (id ?? controller) === controller);
+    const live = all.filter(
+      ({ liveness, controller }) => liveness === 'LIVENESS_LIVE' && (id ?? controller) === controller,
+    );
     if (live.length === count) return;
     if (monotonicMs() > deadlineMs) throw new Error(`${live.length} agents are live, not ${count}`);
     await systemClock.sleep(LOOK_INTERVAL_MS);

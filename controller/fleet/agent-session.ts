@@ -2,11 +2,11 @@ import type { Desired, Hello, Report } from '../../proto/gen/logfleet/v1/agent_s
 import type { Fact } from '../../proto/gen/logfleet/v1/fact.ts';
 import type { AgentHealth, AgentIdentity, EntryStatus, FileStatus } from '../../proto/gen/logfleet/v1/fleet.ts';
 import { selectorLabels } from '../../proto/rules/agent-labels.ts';
-import { desiredHash } from '../../proto/rules/desired-hash.ts';
 import { agentName } from '../../proto/rules/names.ts';
 import { invalidArgument } from '../api-error.ts';
-import type { EntryStore } from '../entry-store.ts';
 import type { Claim } from './agent-claims.ts';
+import type { DesiredSet } from './desired-set.ts';
+import type { DesiredSets, Subscriber } from './desired-sets.ts';
 
 const FILES_MAX = 100_000;
 const ENTRIES_MAX = 10_000;
@@ -14,16 +14,14 @@ const ENTRIES_MAX = 10_000;
 const FACTS_KEPT = { loss: 1_000, sealed: 20 } as const;
 
 /** One agent's stream: what it was told, and what it reported. In memory only. */
-export class AgentSession {
+export class AgentSession implements Subscriber {
   readonly identity: AgentIdentity;
   /** Its hold of the agent's id. */
   readonly claim: Claim;
   readonly connectTime: Date;
   readonly labels: Readonly<Record<string, string>>;
-  readonly #store: EntryStore;
+  readonly #sets: DesiredSets;
   readonly #appliedHash: string;
-  /** What the agent was told: etag and uid by name. */
-  readonly #told = new Map<string, { name: string; uid: string; etag: string }>();
   /** Entries that changed since: latest wins, for it is a set of names. */
   readonly #dirty = new Set<string>();
   readonly #entries = new Map<string, EntryStatus>();
@@ -37,14 +35,14 @@ export class AgentSession {
 
   constructor(
     hello: Hello & { identity: AgentIdentity },
-    store: EntryStore,
+    sets: DesiredSets,
     { claim, now }: { claim: Claim; now: Date },
   ) {
     this.identity = hello.identity;
     this.claim = claim;
     this.labels = selectorLabels(hello.identity);
     this.#appliedHash = hello.appliedHash;
-    this.#store = store;
+    this.#sets = sets;
     this.connectTime = now;
     this.lastSeen = now;
   }
@@ -73,16 +71,17 @@ export class AgentSession {
 
   /** The messages for the agent: first the whole desired state, then every change; one at a time, as fast as it takes them. */
   async *desired(): AsyncGenerator<Desired> {
-    const unsubscribe = this.#store.onChange(({ name }) => {
-      this.#dirty.add(name);
-      this.#wake?.();
-    });
+    const unsubscribe = this.#sets.subscribe(this);
     try {
-      yield this.#snapshot();
+      let told: DesiredSet = this.#sets.of(this.labels);
+      yield told.hash === this.#appliedHash ? told.unchanged() : told.snapshot();
       while (!this.#closed) {
-        const delta = this.#delta();
-        if (delta) yield delta;
-        else
+        const step = this.#dirty.size > 0 ? this.#sets.step(told, this.#dirty, this.labels) : undefined;
+        this.#dirty.clear();
+        if (step) {
+          told = step.to;
+          yield step.message;
+        } else
           await new Promise<void>((resolve) => {
             this.#wake = resolve;
           });
@@ -90,6 +89,11 @@ export class AgentSession {
     } finally {
       unsubscribe();
     }
+  }
+
+  entryChanged(name: string): void {
+    this.#dirty.add(name);
+    this.#wake?.();
   }
 
   /** Takes a report in; throws INVALID_ARGUMENT for one that makes no sense. */
@@ -119,45 +123,6 @@ export class AgentSession {
     kept.set(fact.id, { ...fact, agent: agentName(this.identity.agentId) });
     const [oldest] = kept.keys();
     if (kept.size > FACTS_KEPT[kind] && oldest !== undefined) kept.delete(oldest);
-  }
-
-  #snapshot(): Desired {
-    this.#dirty.clear();
-    const upserts = this.#store
-      .all()
-      .filter(({ selector }) => selector.matches(this.labels))
-      .map(({ entry }) => entry);
-    for (const { name, uid, etag } of upserts) this.#told.set(name, { name, uid, etag });
-    const hash = desiredHash(this.#told.values());
-    const revision = this.#store.revision;
-    if (hash === this.#appliedHash) return { kind: 'KIND_UNCHANGED', upserts: [], removed: [], revision, hash };
-    return { kind: 'KIND_SNAPSHOT', upserts, removed: [], revision, hash };
-  }
-
-  #delta(): Desired | undefined {
-    const upserts: Desired['upserts'] = [];
-    const removed: string[] = [];
-    for (const name of this.#dirty) {
-      const known = this.#store.find(name);
-      const told = this.#told.get(name);
-      if (known?.selector.matches(this.labels)) {
-        if (told?.etag === known.entry.etag) continue;
-        upserts.push(known.entry);
-        this.#told.set(name, { name, uid: known.entry.uid, etag: known.entry.etag });
-      } else if (told) {
-        removed.push(name);
-        this.#told.delete(name);
-      }
-    }
-    this.#dirty.clear();
-    if (upserts.length === 0 && removed.length === 0) return undefined;
-    return {
-      kind: 'KIND_DELTA',
-      upserts,
-      removed,
-      revision: this.#store.revision,
-      hash: desiredHash(this.#told.values()),
-    };
   }
 }
 

@@ -25,7 +25,7 @@ export class AgentService implements AgentServiceImplementation {
 
   async *connect(requests: AsyncIterable<ConnectRequest>, { signal }: CallContext): AsyncGenerator<ConnectResponse> {
     const incoming = requests[Symbol.asyncIterator]();
-    const session = await this.#fleet.open(await this.#hello(incoming, signal));
+    const session = await this.#fleet.open(await this.#hello(incoming));
     const end = () => session.close();
     signal.addEventListener('abort', end, { once: true });
     if (signal.aborted) end();
@@ -52,12 +52,12 @@ export class AgentService implements AgentServiceImplementation {
     }
   }
 
-  async #hello(incoming: AsyncIterator<ConnectRequest>, signal: AbortSignal): Promise<Hello> {
-    const waiting = new AbortController();
-    const stop = () => waiting.abort(signal.reason);
-    signal.addEventListener('abort', stop, { once: true });
-    const late = this.#clock.sleep(HELLO_TIMEOUT_MS, waiting.signal).then(() => {
-      throw invalidArgument([{ field: 'message', description: `no hello within ${HELLO_TIMEOUT_MS / 1000} s` }]);
+  async #hello(incoming: AsyncIterator<ConnectRequest>): Promise<Hello> {
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    late.catch(() => {});
+    const cancel = this.#clock.after(HELLO_TIMEOUT_MS, () => {
+      const description = `no hello within ${HELLO_TIMEOUT_MS / 1000} s`;
+      reject(invalidArgument([{ field: 'message', description }]));
     });
     try {
       const { value } = await Promise.race([incoming.next(), late]);
@@ -65,9 +65,7 @@ export class AgentService implements AgentServiceImplementation {
       if (message?.$case === 'hello') return message.value;
       throw invalidArgument([{ field: 'message', description: 'the first message must be hello' }]);
     } finally {
-      signal.removeEventListener('abort', stop);
-      waiting.abort();
-      late.catch(() => {});
+      cancel();
     }
   }
 

@@ -2,16 +2,17 @@ import { ServerCredentials } from '@grpc/grpc-js';
 import { createServer, type Server } from 'nice-grpc';
 import { errorDetailsServerMiddleware } from 'nice-grpc-error-details';
 import { HealthDefinition, HealthServiceImpl, HealthState } from 'nice-grpc-server-health';
-import { AgentServiceDefinition } from '../../proto/gen/logfleet/v1/agent_service.ts';
 import { EntryServiceDefinition } from '../../proto/gen/logfleet/v1/entry_service.ts';
 import { FleetServiceDefinition } from '../../proto/gen/logfleet/v1/fleet_service.ts';
 import type { Logger } from '../../runtime/logger.ts';
+import { AgentStreamDefinition } from './agent-definition.ts';
 import type { AgentService } from './agent-service.ts';
 import { endWhen } from './draining.ts';
 import type { EntryService } from './entry-service.ts';
 import { mapErrors } from './error-mapping.ts';
 import type { FleetService } from './fleet-service.ts';
 import { reflectionServices } from './reflection.ts';
+import { wholeMessages } from './whole-messages.ts';
 
 const DRAIN_TIMEOUT_MS = 5_000;
 const OPTIONS = {
@@ -48,8 +49,8 @@ export class RpcServer {
       .use(mapErrors(logger))
       .use(endWhen(this.#stopping.signal));
     this.#server.add(EntryServiceDefinition, services.entries);
-    this.#server.add(AgentServiceDefinition, services.agents);
-    this.#server.add(FleetServiceDefinition, services.fleet);
+    this.#server.add(AgentStreamDefinition, services.agents);
+    this.#server.add(wholeMessages(FleetServiceDefinition), services.fleet);
     this.#server.add(HealthDefinition, HealthServiceImpl(this.#health));
     for (const { definition, implementation } of reflectionServices()) this.#server.add(definition, implementation);
     this.#health.setStatus('unhealthy', '');
@@ -66,7 +67,7 @@ export class RpcServer {
    * would mend when etcd is away. The services need etcd, for writes and for new streams.
    */
   serving(well: boolean): void {
-    const names = [EntryServiceDefinition, AgentServiceDefinition, FleetServiceDefinition].map(
+    const names = [EntryServiceDefinition, AgentStreamDefinition, FleetServiceDefinition].map(
       ({ fullName }) => fullName,
     );
     for (const name of well ? [...names, ''] : names) this.#health.setStatus(well ? 'healthy' : 'unhealthy', name);

@@ -29,6 +29,7 @@ const CHANNEL_OPTIONS = {
   'grpc.keepalive_timeout_ms': 5_000,
   'grpc.keepalive_permit_without_calls': 1,
   'grpc.enable_retries': 0,
+  'grpc.enable_channelz': 0,
   // Each attempt connects anew: a shared pool would keep a dead controller's connection, and its backoff beside ours.
   'grpc.use_local_subchannel_pool': 1,
   // A snapshot can't be split: many large entries pass the default of 4 MiB.
@@ -168,20 +169,22 @@ export class ControllerLink {
     const hello = { identity, instanceId: this.#instanceId, appliedHash: desired.hash };
     yield { message: { $case: 'hello', value: Hello.create(hello) } };
     const reports = new ReportBuilder();
-    for (;;) {
+    for (let dueMs = clock.monotonicMs(); ; ) {
       const last = this.#leaving.signal.aborted;
+      const isDue = last || clock.monotonicMs() >= dueMs;
+      if (isDue) dueMs = clock.monotonicMs() + this.#options.reportIntervalMs;
       this.#changed = false;
-      for (const report of reports.build(collector.observe(), new Date(clock.nowMs()))) {
+      for (const report of reports.build(collector.observe(), new Date(clock.nowMs()), isDue)) {
         yield { message: { $case: 'report', value: report } };
       }
       if (last || signal.aborted) break;
-      await this.#nextReport(signal);
+      await this.#nextReport(signal, dueMs);
     }
     yield { message: { $case: 'goodbye', value: { reason: 'the agent is stopping' } } };
   }
 
-  /** Waits for the interval to pass, for a change, or for the end. */
-  async #nextReport(signal: AbortSignal): Promise<void> {
+  /** Waits until a report is due, for a change, or for the end. */
+  async #nextReport(signal: AbortSignal, dueMs: number): Promise<void> {
     const { clock } = this.#tools;
     const waiting = new AbortController();
     const wake = () => waiting.abort();
@@ -189,7 +192,7 @@ export class ControllerLink {
     this.#leaving.signal.addEventListener('abort', wake);
     this.#wake = wake;
     if (this.#changed) wake();
-    await clock.sleep(this.#options.reportIntervalMs, waiting.signal).catch(() => {});
+    await clock.sleep(Math.max(0, dueMs - clock.monotonicMs()), waiting.signal).catch(() => {});
     signal.removeEventListener('abort', wake);
     this.#leaving.signal.removeEventListener('abort', wake);
     if (!this.#leaving.signal.aborted && this.#changed) await clock.sleep(CHANGE_SETTLE_MS);

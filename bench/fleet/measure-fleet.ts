@@ -115,22 +115,21 @@ async function steadyOver(
 /** Changes an entry that all agents have, again and again. */
 async function updates(controller: BenchController, agents: AgentProcesses, count: number) {
   const times: number[] = [];
-  const before = { controller: controller.usage().cpuSeconds, load: agents.cpuSeconds() };
+  const cpu = { controller: 0, load: 0 };
   for (let round = 0; round < count; round++) {
-    const startedMs = monotonicMs();
+    const before = { controller: controller.usage().cpuSeconds, load: agents.cpuSeconds() };
+    const startMs = monotonicMs();
     const { etag } = await controller.entries.updateEntry({
       entry: { name: UPDATED, description: `update ${round}` },
       updateMask: ['description'],
     });
     const appliedMs = await agents.applied(UPDATED, etag, TIMEOUT_MS);
-    times.push(...appliedMs.map((atMs) => atMs - startedMs));
+    cpu.controller += (controller.usage().cpuSeconds - before.controller) / count;
+    cpu.load += (agents.cpuSeconds() - before.load) / count;
+    times.push(...appliedMs.map((atMs) => atMs - startMs));
     await acknowledgedByAll(controller, agents.count, etag);
     await systemClock.sleep(UPDATE_PAUSE_MS);
   }
-  const cpu = {
-    controller: (controller.usage().cpuSeconds - before.controller) / count,
-    load: (agents.cpuSeconds() - before.load) / count,
-  };
   return { update: distribution(times), cpu };
 }
 

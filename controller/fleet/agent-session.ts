@@ -7,6 +7,7 @@ import { invalidArgument } from '../api-error.ts';
 import type { Claim } from './agent-claims.ts';
 import type { DesiredSet } from './desired-set.ts';
 import type { DesiredSets, Subscriber } from './desired-sets.ts';
+import { ReportedFiles } from './reported-files.ts';
 
 const FILES_MAX = 100_000;
 const ENTRIES_MAX = 10_000;
@@ -25,7 +26,7 @@ export class AgentSession implements Subscriber {
   /** Entries that changed since: latest wins, for it is a set of names. */
   readonly #dirty = new Set<string>();
   readonly #entries = new Map<string, EntryStatus>();
-  readonly #files = new Map<string, FileStatus>();
+  readonly #files = new ReportedFiles();
   readonly #facts = { loss: new Map<string, Fact>(), sealed: new Map<string, Fact>() };
   #wake: (() => void) | undefined;
   #closed = false;
@@ -52,7 +53,7 @@ export class AgentSession implements Subscriber {
   }
 
   get files(): FileStatus[] {
-    return [...this.#files.values()].sort((a, b) => order(a.entry, b.entry) || order(a.path, b.path));
+    return this.#files.all();
   }
 
   get facts(): Fact[] {
@@ -104,8 +105,11 @@ export class AgentSession implements Subscriber {
       this.#facts.loss.clear();
       this.#facts.sealed.clear();
     }
-    for (const status of report.entries) this.#entries.set(status.entry, status);
-    for (const status of report.files) this.#files.set(status.id, status);
+    for (const status of report.entries) {
+      const { name, etag } = this.#sets.shared(status.entry, status.etag);
+      this.#entries.set(name, Object.assign(status, { entry: name, etag }));
+    }
+    for (const status of report.files) this.#files.set(status, this.#sets.shared(status.entry, '').name);
     for (const fact of report.facts) this.#takeFact(fact);
     for (const name of report.removedEntries) this.#entries.delete(name);
     for (const id of report.removedFiles) this.#files.delete(id);
@@ -124,10 +128,6 @@ export class AgentSession implements Subscriber {
     const [oldest] = kept.keys();
     if (kept.size > FACTS_KEPT[kind] && oldest !== undefined) kept.delete(oldest);
   }
-}
-
-function order(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 function tooMany(field: string, max: number) {

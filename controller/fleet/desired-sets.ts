@@ -72,6 +72,12 @@ export class DesiredSets {
     return edits.length === 0 ? undefined : told.step(edits, this.#store.revision);
   }
 
+  /** The same name and etag, as the entry itself has them where it does: ten thousand agents report each, and need not keep a copy. */
+  shared(name: string, etag: string): { name: string; etag: string } {
+    const entry = this.#store.find(name)?.entry;
+    return { name: entry?.name ?? name, etag: entry?.etag === etag ? entry.etag : etag };
+  }
+
   #shared(set: DesiredSet): DesiredSet {
     const known = this.#sets.get(set.hash)?.deref();
     if (known) return known;

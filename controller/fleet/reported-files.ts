@@ -3,6 +3,7 @@ import type { FileStatus } from '../../proto/gen/logfleet/v1/fleet.ts';
 /** A FileStatus in a third of its memory: a fleet of ten thousand agents has hundreds of thousands of them. */
 interface ReportedFile {
   id: string;
+  entry: string;
   path: string;
   /** Where it is no part of the id. */
   generation: string | undefined;
@@ -21,55 +22,37 @@ interface ReportedFile {
 
 /** The files that one agent has reported. */
 export class ReportedFiles {
-  /** By entry, whose name they share, then by id. */
-  readonly #byEntry = new Map<string, Map<string, ReportedFile>>();
-  #size = 0;
+  readonly #files = new Map<string, ReportedFile>();
 
   get size(): number {
-    return this.#size;
+    return this.#files.size;
   }
 
   clear(): void {
-    this.#byEntry.clear();
-    this.#size = 0;
+    this.#files.clear();
   }
 
   /** `entry`: the name, as others have it already. */
   set(status: FileStatus, entry: string): void {
-    let files = this.#byEntry.get(entry);
-    if (!files) {
-      files = new Map();
-      this.#byEntry.set(entry, files);
-    }
-    const former = files.get(status.id);
+    const former = this.#files.get(status.id);
     if (former) renew(former, status);
-    else {
-      files.set(status.id, renew(packed(status), status));
-      this.#size++;
-    }
+    else this.#files.set(status.id, renew(packed(status, entry), status));
   }
 
   delete(id: string): void {
-    for (const [entry, files] of this.#byEntry) {
-      if (!files.delete(id)) continue;
-      this.#size--;
-      if (files.size === 0) this.#byEntry.delete(entry);
-      return;
-    }
+    this.#files.delete(id);
   }
 
   /** In the order of entry and path. */
   all(): FileStatus[] {
-    const entries = [...this.#byEntry].sort(([a], [b]) => order(a, b));
-    return entries.flatMap(([entry, files]) =>
-      [...files.values()].sort((a, b) => order(a.path, b.path)).map((file) => unpacked(file, entry)),
-    );
+    const sorted = [...this.#files.values()].sort((a, b) => order(a.entry, b.entry) || order(a.path, b.path));
+    return sorted.map(unpacked);
   }
 }
 
-function packed({ id, path, generation, device, inode }: FileStatus): ReportedFile {
+function packed({ id, path, generation, device, inode }: FileStatus, entry: string): ReportedFile {
   return {
-    ...{ id, path, generation: id.endsWith(`/${generation}`) ? undefined : generation, device, inode },
+    ...{ id, entry, path, generation: id.endsWith(`/${generation}`) ? undefined : generation, device, inode },
     ...{ state: 'STATE_UNSPECIFIED', position: 0, size: 0, lagBytes: 0, bytesPerSecond: 0 },
     ...{ lastError: '', lastProgressMs: 0, unknown: undefined },
   };
@@ -91,8 +74,8 @@ function renew(file: ReportedFile, status: FileStatus): ReportedFile {
   return file;
 }
 
-function unpacked(file: ReportedFile, entry: string): FileStatus {
-  const { id, path, device, inode, state, bytesPerSecond, lastError } = file;
+function unpacked(file: ReportedFile): FileStatus {
+  const { id, entry, path, device, inode, state, bytesPerSecond, lastError } = file;
   return {
     ...{ id, entry, path, generation: file.generation ?? id.slice(id.indexOf('/') + 1), device, inode, state },
     ...{ position: BigInt(file.position), size: BigInt(file.size), lagBytes: BigInt(file.lagBytes) },

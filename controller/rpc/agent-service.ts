@@ -69,23 +69,28 @@ export class AgentService implements AgentServiceImplementation {
     }
   }
 
+  /** A message is taken by a function of its own: what waits for the next one would keep it until then. */
   async #read(incoming: AsyncIterator<ConnectRequest>, session: AgentSession): Promise<void> {
-    for (let next = await incoming.next(); !next.done; next = await incoming.next()) {
-      const { message } = next.value;
-      switch (message?.$case) {
-        case 'report':
-          this.#fleet.report(session, message.value);
-          break;
-        case 'goodbye':
-          session.saidGoodbye = true;
-          return;
-        case 'hello':
-          throw invalidArgument([{ field: 'message', description: 'hello was said already' }]);
-        case undefined:
-          throw invalidArgument([
-            { field: 'message', description: 'is empty, or of a kind that this version does not know' },
-          ]);
-      }
+    while (this.#take(await incoming.next(), session));
+  }
+
+  /** False when nothing more is to come. */
+  #take(next: IteratorResult<ConnectRequest>, session: AgentSession): boolean {
+    if (next.done) return false;
+    const { message } = next.value as ConnectRequest;
+    switch (message?.$case) {
+      case 'report':
+        this.#fleet.report(session, message.value);
+        return true;
+      case 'goodbye':
+        session.saidGoodbye = true;
+        return false;
+      case 'hello':
+        throw invalidArgument([{ field: 'message', description: 'hello was said already' }]);
+      case undefined:
+        throw invalidArgument([
+          { field: 'message', description: 'is empty, or of a kind that this version does not know' },
+        ]);
     }
   }
 }

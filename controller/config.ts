@@ -97,6 +97,9 @@ const schema = z.strictObject({
   lease_ttl: duration('2s')
     .prefault('10s')
     .describe('an agent whose controller has died is shown as lost after this long'),
+  forget_agents_after: duration('10s')
+    .prefault('720h')
+    .describe('how long an agent that is gone is still shown, as it last was'),
   log: z
     .strictObject({
       level: z.enum(logLevels).default('info').describe('debug, info, warn or error'),

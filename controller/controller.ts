@@ -8,6 +8,7 @@ import { EntryStore } from './entry-store.ts';
 import { EtcdClient } from './etcd-client.ts';
 import { EtcdMirror } from './etcd-mirror.ts';
 import { Fleet } from './fleet/fleet.ts';
+import { forgetAgents } from './fleet/forgetting.ts';
 import { Membership } from './fleet/membership.ts';
 import { KafkaTopics } from './kafka-topics.ts';
 import { AgentService } from './rpc/agent-service.ts';
@@ -56,6 +57,8 @@ export class Controller {
     const running = [
       mirror.run(background.signal),
       membership.run(this.#config.advertise ?? reachable(address), background.signal),
+      fleet.run(background.signal),
+      forgetAgents(membership, client, this.#config.forget_agents_after, tools, background.signal),
       topics.run(() => wantedTopics(store, this.#config.topics.audit), background.signal),
       this.#watchHealth(server, () => mirror.revision > 0n && membership.joined, signal),
     ];

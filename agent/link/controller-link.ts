@@ -13,6 +13,7 @@ import { errorText, grpcDetails } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { grpcTls, type TlsMaterial } from '../../runtime/security.ts';
 import type { Collector } from '../collector.ts';
+import { ControllerList } from './controller-list.ts';
 import type { DesiredState } from './desired-state.ts';
 import { ReportBuilder } from './report-builder.ts';
 import type { SnapshotCache } from './snapshot-cache.ts';
@@ -74,12 +75,14 @@ export class ControllerLink {
   readonly #tools: LinkTools;
   readonly #instanceId = randomUUID();
   readonly #leaving = new AbortController();
+  readonly #controllers: ControllerList;
   #changed = false;
   /** Ends the wait for the next report. */
   #wake: (() => void) | undefined;
 
   constructor(options: LinkOptions, tools: LinkTools) {
     this.#options = options;
+    this.#controllers = new ControllerList(options.addresses);
     this.#tools = tools;
     tools.collector.onChange(() => {
       this.#changed = true;
@@ -91,16 +94,14 @@ export class ControllerLink {
   async run(): Promise<void> {
     const { clock, logger } = this.#tools;
     const backoff = createBackoff(RECONNECT);
-    const { addresses } = this.#options;
-    // Agents begin anywhere in the list, so that controllers share them.
-    let at = Math.floor(Math.random() * addresses.length);
     // The same reason again and again is told once.
     let told = '';
     while (!this.#leaving.signal.aborted) {
-      const address = addresses[at++ % addresses.length] as string;
+      const address = this.#controllers.next();
       let wasConnected = false;
+      let isSent = false;
       try {
-        await this.#converse(address, () => {
+        isSent = await this.#converse(address, () => {
           wasConnected = true;
           told = '';
         });
@@ -110,7 +111,11 @@ export class ControllerLink {
           logger.warn('no stream to the controller', { address, error: text });
         told = text;
       }
-      if (wasConnected) backoff.reset();
+      if (isSent) continue;
+      if (wasConnected) {
+        backoff.reset();
+        this.#controllers.shuffle();
+      } else this.#controllers.failed();
       const delayMs = wasConnected ? Math.random() * RETURN_SPREAD_MS : backoff.next();
       await clock.sleep(delayMs, this.#leaving.signal).catch(() => {});
     }
@@ -121,7 +126,8 @@ export class ControllerLink {
     this.#leaving.abort();
   }
 
-  async #converse(address: string, onConnected: () => void): Promise<void> {
+  /** True when the controller has sent the agent to another one. */
+  async #converse(address: string, onConnected: () => void): Promise<boolean> {
     const { clock, logger, desired } = this.#tools;
     const channel = this.#connect(address);
     const stream = new AbortController();
@@ -134,12 +140,20 @@ export class ControllerLink {
     try {
       const client = createClient(StreamDefinition, channel);
       for await (const { message } of client.connect(this.#requests(stream.signal), { signal: stream.signal })) {
+        if (message?.$case === 'controllers') {
+          const { addresses, moveTo } = message.value;
+          this.#controllers.learn(addresses, moveTo);
+          if (moveTo === '' || moveTo === address) continue;
+          logger.info('sent to another controller', { address, to: moveTo });
+          return true;
+        }
         if (message?.$case !== 'desired') continue;
         const changed = desired.accept(message.value);
         onConnected();
         if (message.value.kind !== 'KIND_DELTA') logger.info('connected to the controller', { address });
         if (changed) await this.#apply();
       }
+      return false;
     } finally {
       this.#leaving.signal.removeEventListener('abort', giveUp);
       stream.abort();

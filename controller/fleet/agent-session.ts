@@ -1,4 +1,10 @@
-import type { Desired, Hello, Report } from '../../proto/gen/logfleet/v1/agent_service.ts';
+import type {
+  ConnectResponse,
+  Controllers,
+  Desired,
+  Hello,
+  Report,
+} from '../../proto/gen/logfleet/v1/agent_service.ts';
 import type { Fact } from '../../proto/gen/logfleet/v1/fact.ts';
 import type { AgentHealth, AgentIdentity, EntryStatus, FileStatus } from '../../proto/gen/logfleet/v1/fleet.ts';
 import { selectorLabels } from '../../proto/rules/agent-labels.ts';
@@ -8,6 +14,7 @@ import type { Claim } from './agent-claims.ts';
 import type { DesiredSet } from './desired-set.ts';
 import type { DesiredSets, Subscriber } from './desired-sets.ts';
 import { ReportedFiles } from './reported-files.ts';
+import type { Told } from './spreading.ts';
 
 const FILES_MAX = 100_000;
 const ENTRIES_MAX = 10_000;
@@ -15,7 +22,7 @@ const ENTRIES_MAX = 10_000;
 const FACTS_KEPT = { loss: 1_000, sealed: 20 } as const;
 
 /** One agent's stream: what it was told, and what it reported. In memory only. */
-export class AgentSession implements Subscriber {
+export class AgentSession implements Subscriber, Told {
   readonly identity: AgentIdentity;
   /** Its hold of the agent's id. */
   readonly claim: Claim;
@@ -30,6 +37,7 @@ export class AgentSession implements Subscriber {
   readonly #facts = { loss: new Map<string, Fact>(), sealed: new Map<string, Fact>() };
   #wake: (() => void) | undefined;
   #closed = false;
+  #controllers: Controllers | undefined;
   health: AgentHealth | undefined;
   lastSeen: Date;
   saidGoodbye = false;
@@ -64,24 +72,28 @@ export class AgentSession implements Subscriber {
     return this.#files.size;
   }
 
-  /** Ends `desired`, and with it the stream. */
+  /** Ends `messages`, and with it the stream. */
   close(): void {
     this.#closed = true;
     this.#wake?.();
   }
 
   /** The messages for the agent: first the whole desired state, then every change; one at a time, as fast as it takes them. */
-  async *desired(): AsyncGenerator<Desired> {
+  async *messages(): AsyncGenerator<ConnectResponse> {
     const unsubscribe = this.#sets.subscribe(this);
     try {
       let told: DesiredSet = this.#sets.of(this.labels);
-      yield told.hash === this.#appliedHash ? told.unchanged() : told.snapshot();
+      yield desiredMessage(told.hash === this.#appliedHash ? told.unchanged() : told.snapshot());
       while (!this.#closed) {
         const step = this.#dirty.size > 0 ? this.#sets.step(told, this.#dirty, this.labels) : undefined;
         this.#dirty.clear();
         if (step) {
           told = step.to;
-          yield step.message;
+          yield desiredMessage(step.message);
+        } else if (this.#controllers) {
+          const value = this.#controllers;
+          this.#controllers = undefined;
+          yield { message: { $case: 'controllers', value } };
         } else
           await new Promise<void>((resolve) => {
             this.#wake = resolve;
@@ -90,6 +102,12 @@ export class AgentSession implements Subscriber {
     } finally {
       unsubscribe();
     }
+  }
+
+  /** Latest wins: of several lists the last one is told. */
+  tellControllers(controllers: Controllers): void {
+    this.#controllers = controllers;
+    this.#wake?.();
   }
 
   entryChanged(name: string): void {
@@ -128,6 +146,10 @@ export class AgentSession implements Subscriber {
     const [oldest] = kept.keys();
     if (kept.size > FACTS_KEPT[kind] && oldest !== undefined) kept.delete(oldest);
   }
+}
+
+function desiredMessage(value: Desired): ConnectResponse {
+  return { message: { $case: 'desired', value } };
 }
 
 function tooMany(field: string, max: number) {

@@ -13,12 +13,14 @@ import { type AgentRecord, lastStateOf } from './agent-record.ts';
 import { AgentSession } from './agent-session.ts';
 import { DesiredSets } from './desired-sets.ts';
 import type { Membership } from './membership.ts';
+import { Spreading } from './spreading.ts';
 
 /** The agents connected to this controller, and what is known of the others. */
 export class Fleet {
   readonly #membership: Membership;
   readonly #store: EntryStore;
   readonly #sets: DesiredSets;
+  readonly #spreading: Spreading;
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #sessions = new Map<string, AgentSession>();
@@ -30,6 +32,7 @@ export class Fleet {
     this.#membership = membership;
     this.#store = store;
     this.#sets = new DesiredSets(store);
+    this.#spreading = new Spreading(membership, tools);
     this.#clock = tools.clock;
     this.#logger = tools.logger;
     membership.onChange((agentId) => this.#tell(agentId));
@@ -39,8 +42,8 @@ export class Fleet {
     });
   }
 
-  /** Begins a stream. Rejects with INVALID_ARGUMENT, ALREADY_EXISTS or UNAVAILABLE. */
-  async open(hello: Hello): Promise<AgentSession> {
+  /** Begins a stream, unless `signal` is aborted before. Rejects with INVALID_ARGUMENT, ALREADY_EXISTS or UNAVAILABLE. */
+  async open(hello: Hello, signal: AbortSignal): Promise<AgentSession> {
     const identity = hello.identity ?? AgentIdentity.create();
     const violations = agentLabelViolations(identity.labels, 'hello.identity.labels');
     if (!isAgentId(identity.agentId)) {
@@ -51,7 +54,7 @@ export class Fleet {
     if (violations.length > 0) throw invalidArgument(violations);
     const now = this.#now();
     const { agentId, host } = identity;
-    const claim = await this.#claim(identity, hello.instanceId, now);
+    const claim = await this.#claim(identity, hello.instanceId, now, signal);
     const session = new AgentSession({ ...hello, identity }, this.#sets, { claim, now });
     try {
       // What the agent is told must not be older than what its former controller told it.
@@ -65,9 +68,15 @@ export class Fleet {
     }
     this.#sessions.get(agentId)?.close();
     this.#sessions.set(agentId, session);
+    session.tellControllers(this.#spreading.controllers);
     this.#logger.info('an agent connected', { agent: agentId, host });
     this.#tell(agentId);
     return session;
+  }
+
+  /** Spreads agents over the controllers until `signal` is aborted. */
+  async run(signal: AbortSignal): Promise<void> {
+    await this.#spreading.run(() => [...this.#sessions.values()], signal);
   }
 
   report(session: AgentSession, report: Report): void {
@@ -130,9 +139,9 @@ export class Fleet {
     return record && this.#fromRecord(record);
   }
 
-  async #claim(identity: AgentIdentity, instanceId: string, now: Date): Promise<Claim> {
+  async #claim(identity: AgentIdentity, instanceId: string, now: Date, signal: AbortSignal): Promise<Claim> {
     try {
-      return await this.#membership.claim(identity, instanceId, now);
+      return await this.#membership.claim(identity, instanceId, now, signal);
     } catch (error) {
       if (error instanceof ApiError && error.code === 'ALREADY_EXISTS')
         this.#logger.warn('a second agent with an id that is connected is refused', {

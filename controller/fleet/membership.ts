@@ -62,10 +62,10 @@ export class Membership {
     this.#presences = new EtcdView(mirror, `${prefix}presence/`, readPresence, tools.logger);
     this.#records = new EtcdView(mirror, `${prefix}agents/`, parseRecord, tools.logger);
     this.#controllers = new EtcdView(mirror, `${prefix}controllers/`, readController, tools.logger);
-    const recordKey = (agentId: string) => this.#recordKey(agentId);
-    const presenceKey = (agentId: string) => `${prefix}presence/${agentId}`;
     this.#records.onChange((agentId) => this.#vanished.delete(agentId));
     this.#presences.onChange((agentId, former) => this.#presenceChanged(agentId, former));
+    const recordKey = (agentId: string) => this.keysOf(agentId).record;
+    const presenceKey = (agentId: string) => this.keysOf(agentId).presence;
     this.claims = new AgentClaims(client, { controllerId, presenceKey, recordKey }, tools.logger);
   }
 
@@ -101,9 +101,11 @@ export class Membership {
       .catch((error: unknown) => this.#logger.warn('the lease runs out by itself', { error: errorText(error) }));
   }
 
-  /** Claims an agent's id for a stream that begins; what is known of the agent is written with it, unless etcd has it already. */
-  claim(identity: AgentIdentity, instanceId: string, now: Date): Promise<Claim> {
+  /** Claims an agent's id for a stream that begins; what is known of the agent is written with it, unless etcd has it already. Rejects when `signal` is aborted before its turn. */
+  claim(identity: AgentIdentity, instanceId: string, now: Date, signal: AbortSignal): Promise<Claim> {
     return this.#turns.run(() => {
+      // Who has given up meanwhile has come again, and waits for another turn.
+      signal.throwIfAborted();
       const { agentId, host } = identity;
       const known = this.#records.get(agentId);
       const record = known && saysAlready(known, identity) ? undefined : this.#newRecord(identity, now);
@@ -115,7 +117,8 @@ export class Membership {
   /** Writes what is known of an agent that was forgotten while its stream began. */
   async restore(identity: AgentIdentity, now: Date): Promise<void> {
     const { agentId } = identity;
-    if (!this.#records.get(agentId)) await this.#client.put(this.#recordKey(agentId), this.#newRecord(identity, now));
+    if (!this.#records.get(agentId))
+      await this.#client.put(this.keysOf(agentId).record, this.#newRecord(identity, now));
   }
 
   /** Ends an agent's stream, and keeps what is known of it, unless it has another one by now. Never rejects. */
@@ -142,10 +145,34 @@ export class Membership {
     return this.#records.get(agentId);
   }
 
+  /** Where each agent that is connected is. */
+  *presences(): Generator<Presence> {
+    for (const [, presence] of this.#presences.all()) yield presence;
+  }
+
+  /** Agents that are not connected, and were last seen before. */
+  unseenSince(timeMs: number): string[] {
+    const seenMs = (id: string, { lastSeenTime }: AgentRecord) =>
+      Math.max(lastSeenTime.getTime(), this.#vanished.get(id)?.noticedTime.getTime() ?? 0);
+    const gone = [...this.#records.all()].filter(([id]) => !this.#presences.get(id));
+    return gone.filter(([id, record]) => seenMs(id, record) < timeMs).map(([id]) => id);
+  }
+
+  keysOf(agentId: string): { record: string; presence: string } {
+    const { prefix } = this.#options;
+    return { record: `${prefix}agents/${agentId}`, presence: `${prefix}presence/${agentId}` };
+  }
+
+  /** The controllers that are alive, this one too: address by id. */
+  controllers(): Map<string, string> {
+    return new Map([...this.#controllers.all()].map(([id, { address }]) => [id, address]));
+  }
+
   /** The other controllers that are alive: address by id. */
   peers(): Map<string, string> {
-    const others = [...this.#controllers.all()].filter(([id]) => id !== this.controllerId);
-    return new Map(others.map(([id, { address }]) => [id, address]));
+    const all = this.controllers();
+    all.delete(this.controllerId);
+    return all;
   }
 
   /** Calls `listener` with an agent's id when its presence or its record changed. */
@@ -182,10 +209,6 @@ export class Membership {
     const noticedTime = new Date(this.#clock.nowMs());
     const { controller, connect_time: connectTime } = former;
     this.#vanished.set(agentId, { controller, connectTime: new Date(connectTime), noticedTime });
-  }
-
-  #recordKey(agentId: string): string {
-    return `${this.#options.prefix}agents/${agentId}`;
   }
 }
 

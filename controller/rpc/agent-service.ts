@@ -25,7 +25,7 @@ export class AgentService implements AgentServiceImplementation {
 
   async *connect(requests: AsyncIterable<ConnectRequest>, { signal }: CallContext): AsyncGenerator<ConnectResponse> {
     const incoming = requests[Symbol.asyncIterator]();
-    const session = await this.#fleet.open(await this.#hello(incoming));
+    const session = await this.#fleet.open(await this.#hello(incoming), signal);
     const end = () => session.close();
     signal.addEventListener('abort', end, { once: true });
     if (signal.aborted) end();
@@ -42,7 +42,7 @@ export class AgentService implements AgentServiceImplementation {
       },
     );
     try {
-      for await (const desired of session.desired()) yield { message: { $case: 'desired', value: desired } };
+      yield* session.messages();
       if (outcome?.failure) throw outcome.failure;
       signal.throwIfAborted();
       if (!outcome) throw new ApiError('ABORTED', 'another stream of this agent has taken over');

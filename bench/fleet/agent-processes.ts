@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { join } from 'node:path';
 import { systemClock } from '../../runtime/clock.ts';
 import { readUsage } from '../usage.ts';
-import type { AgentsSpec, Answer, Question } from './agents-main.ts';
+import type { AgentsSpec, Answer, Question } from './agents-protocol.ts';
 
 const MAIN = join(import.meta.dirname, 'agents-main.ts');
 const LOOK_INTERVAL_MS = 50;

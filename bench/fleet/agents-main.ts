@@ -3,30 +3,9 @@ import { DesiredState } from '../../agent/link/desired-state.ts';
 import { AgentIdentity } from '../../proto/gen/logfleet/v1/fleet.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
+import { type AgentsSpec, type Answer, monotonicMs, type Question } from './agents-protocol.ts';
 import { roleOf } from './entries.ts';
 import { SimulatedCollector } from './simulated-collector.ts';
-
-/** What a process of simulated agents is started with, as JSON. */
-export interface AgentsSpec {
-  addresses: string[];
-  first: number;
-  count: number;
-  reportIntervalMs: number;
-  /** Agents begin within this time, as after a return. */
-  spreadMs: number;
-}
-
-/** What the parent asks. */
-export type Question =
-  | { id: number; ask: 'connected'; address?: string }
-  | { id: number; ask: 'applied'; entry: string; etag: string };
-
-/** `connected`: how many are, and when the last one became so. `applied`: when each had applied, by CLOCK_MONOTONIC. */
-export type Answer = { id: number; count: number; lastMs: number; timesMs?: number[] };
-
-export function monotonicMs(): number {
-  return Number(process.hrtime.bigint()) / 1e6;
-}
 
 interface Connection {
   address: string;

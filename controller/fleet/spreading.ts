@@ -33,7 +33,8 @@ export class Spreading {
 
   /** What an agent is told when it comes. */
   get controllers(): Controllers {
-    return this.#known;
+    const addresses = this.#addresses();
+    return addresses.join() === this.#known.addresses.join() ? this.#known : Controllers.create({ addresses });
   }
 
   /** Looks after it until `signal` is aborted; `agents`: those that are connected here. */
@@ -46,10 +47,14 @@ export class Spreading {
   }
 
   #tellAll(agents: () => readonly Told[]): void {
-    const addresses = [...this.#membership.controllers().values()].sort();
+    const addresses = this.#addresses();
     if (addresses.join() === this.#known.addresses.join()) return;
     this.#known = Controllers.create({ addresses });
     for (const agent of agents()) agent.tellControllers(this.#known);
+  }
+
+  #addresses(): string[] {
+    return [...this.#membership.controllers().values()].sort();
   }
 
   #moveSome(agents: readonly Told[]): void {

@@ -25,11 +25,10 @@ test('an agent that knows one controller goes on at another, of which it was tol
     ...{ id: 'x', controller: first.address, kafka: await sharedKafka(), state: dir.at('state') },
   });
   await agent.logged('connected to the controller');
+  const watched = toldOf(first, 2);
   await using second = await startController(etcd, prefix, '--id', 'second');
-  // The list has to come to the agent: a stream that is opened now is told it, and so, before, was the agent's.
-  const { addresses } = await told(second);
-  assert.deepEqual([...addresses].sort(), [first.address, second.address].sort());
-  await eventually(async () => assert.equal((await told(first)).addresses.length, 2), PATIENCE);
+  // It is the agent that has to be told; a stream that is open for as long as its own tells when.
+  await watched;
   await first.process.kill('SIGKILL');
   await eventually(async () => assert.equal(await homeOf(second, 'x'), 'second'), PATIENCE);
 });
@@ -49,15 +48,14 @@ test('a controller that has more than its share sends some of its agents to the 
   for (const stream of streams) stream.cancel();
 });
 
-/** What a new agent is told of the controllers. */
-async function told({ api }: RunningController): Promise<{ addresses: string[] }> {
-  const stream = hello(api.stream('AgentService', 'Connect'), 'guest', { instance_id: String(Math.random()) });
+/** Resolves when an agent of this controller is told of so many. */
+async function toldOf({ api }: RunningController, count: number): Promise<void> {
+  const stream = hello(api.stream('AgentService', 'Connect'), 'guest');
   try {
     for await (const message of stream) {
       const { controllers } = message as { controllers?: { addresses: string[] } };
-      if (controllers?.addresses) return controllers;
+      if (controllers?.addresses.length === count) return;
     }
-    throw new Error('nothing is told of controllers');
   } finally {
     stream.cancel();
   }

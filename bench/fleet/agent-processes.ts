@@ -77,7 +77,7 @@ export class AgentProcesses implements AsyncDisposable {
       const count = answers.reduce((sum, answer) => sum + answer.count, 0);
       if (count >= enough) return answers;
       if (systemClock.monotonicMs() > deadlineMs)
-        throw new Error(`${count} of ${enough} agents have ${what} after ${timeoutMs / 1000} s`);
+        throw new Error(`${count} of ${enough} agents have ${what} after ${timeoutMs / 1000} s; ${describe(answers)}`);
       await systemClock.sleep(LOOK_INTERVAL_MS);
     }
   }
@@ -94,6 +94,12 @@ export class AgentProcesses implements AsyncDisposable {
       }),
     );
   }
+}
+
+function describe(answers: readonly Answer[]): string {
+  const connected = answers.reduce((sum, answer) => sum + answer.connected, 0);
+  const failures = answers.flatMap((answer) => [...answer.failures].map(([reason, count]) => `${count} × ${reason}`));
+  return [`${connected} are connected`, ...failures].join('; ');
 }
 
 function latest(answers: readonly Answer[]): number {

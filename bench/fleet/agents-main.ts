@@ -15,6 +15,7 @@ interface Connection {
 class Agents {
   readonly #connections = new Map<number, Connection>();
   readonly #applied = new Map<string, number[]>();
+  readonly #failures = new Map<string, number>();
 
   async start({ addresses, first, count, reportIntervalMs, spreadMs }: AgentsSpec): Promise<void> {
     const startOne = async (index: number) => {
@@ -25,14 +26,14 @@ class Agents {
   }
 
   answer(question: Question): Answer {
-    const { id } = question;
+    const common = { id: question.id, connected: this.#connections.size, failures: this.#failures };
     if (question.ask === 'applied') {
       const timesMs = this.#applied.get(`${question.entry} ${question.etag}`) ?? [];
-      return { id, count: timesMs.length, lastMs: timesMs.at(-1) ?? 0, timesMs };
+      return { ...common, count: timesMs.length, lastMs: timesMs.at(-1) ?? 0, timesMs };
     }
     const { address } = question;
     const those = [...this.#connections.values()].filter((one) => address === undefined || one.address === address);
-    return { id, count: those.length, lastMs: those.reduce((last, { atMs }) => Math.max(last, atMs), 0) };
+    return { ...common, count: those.length, lastMs: those.reduce((last, { atMs }) => Math.max(last, atMs), 0) };
   }
 
   #link(index: number, addresses: readonly string[], reportIntervalMs: number): ControllerLink {
@@ -62,7 +63,12 @@ class Agents {
         if (message === 'connected to the controller')
           this.#connections.set(index, { address: String(fields?.['address']), atMs: monotonicMs() });
       },
-      warn: () => this.#connections.delete(index),
+      warn: (_message, fields) => {
+        this.#connections.delete(index);
+        // Addresses and ids apart, they are the same.
+        const reason = String(fields?.['error']).replace(/\d+/g, 'N');
+        this.#failures.set(reason, (this.#failures.get(reason) ?? 0) + 1);
+      },
       error: (message) => process.stderr.write(`agent ${index}: ${message}\n`),
       child: () => logger,
     };

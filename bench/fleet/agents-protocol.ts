@@ -14,7 +14,15 @@ export type Question =
   | { id: number; ask: 'applied'; entry: string; etag: string };
 
 /** `connected`: how many are, and when the last one became so. `applied`: when each had applied, by CLOCK_MONOTONIC. */
-export type Answer = { id: number; count: number; lastMs: number; timesMs?: number[] };
+export interface Answer {
+  id: number;
+  count: number;
+  lastMs: number;
+  timesMs?: number[];
+  /** How many are connected, and why streams could not be had, each reason with its count, since the start. */
+  connected: number;
+  failures: Map<string, number>;
+}
 
 /** CLOCK_MONOTONIC, which processes share. */
 export function monotonicMs(): number {

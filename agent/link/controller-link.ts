@@ -20,14 +20,14 @@ import type { SnapshotCache } from './snapshot-cache.ts';
 
 const RECONNECT = { initialMs: 200, maxMs: 10_000 };
 /** When a controller goes, all its agents come to the others: spread over this time. */
-const RETURN_SPREAD_MS = 3_000;
+const RETURN_SPREAD_MS = 5_000;
 /** Changes of state gather this long before they are reported. */
 const CHANGE_SETTLE_MS = 50;
 const GOODBYE_TIMEOUT_MS = 2_000;
-/** HTTP/2 pings, so that a controller that vanished without a word is noticed within 15 s. */
+/** HTTP/2 pings, so that a controller that vanished without a word is noticed within 15 s. A busy one has 9 s to answer. */
 const CHANNEL_OPTIONS = {
-  'grpc.keepalive_time_ms': 10_000,
-  'grpc.keepalive_timeout_ms': 5_000,
+  'grpc.keepalive_time_ms': 6_000,
+  'grpc.keepalive_timeout_ms': 9_000,
   'grpc.keepalive_permit_without_calls': 1,
   'grpc.enable_retries': 0,
   'grpc.enable_channelz': 0,

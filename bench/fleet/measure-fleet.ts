@@ -8,7 +8,7 @@ import { type BenchController, FleetGround } from './fleet-ground.ts';
 
 const REPORT_INTERVAL_MS = 10_000;
 /** As the link spreads its agents when they return. */
-const SPREAD_MS = 3_000;
+const SPREAD_MS = 5_000;
 const AGENT_PROCESSES = 2;
 const TIMEOUT_MS = 120_000;
 const UPDATE_PAUSE_MS = 2_000;

@@ -11,6 +11,7 @@ import {
 } from '../fleet/measure-fleet.ts';
 import { linePlot, tidy } from '../plot.ts';
 import { decimals, type Report, whole, writeReport } from '../report.ts';
+import { orFailure } from '../rounds.ts';
 import { growthExponent, type Point } from '../statistics.ts';
 import type { ServerlessWorkload } from './workload.ts';
 
@@ -24,11 +25,11 @@ const UPDATES = 10;
 const LISTS = 200;
 const WRITES = 5_000;
 
-/** Of the whole fleet alone. */
+/** Of the whole fleet alone; what did not come to an end says why. */
 interface Faults {
-  writesPerSecond: number;
-  returned: Return;
-  failover: Failover;
+  writesPerSecond: number | { failure: string };
+  returned: Return | { failure: string };
+  failover: Failover | { failure: string };
 }
 
 export const fleet: ServerlessWorkload = {
@@ -52,9 +53,9 @@ export const fleet: ServerlessWorkload = {
 };
 
 async function measureFaults(on: RunningFleet): Promise<Faults> {
-  const writesPerSecond = await measureWrites(on, WRITES);
-  const returned = await measureReturn(on);
-  return { writesPerSecond, returned, failover: await measureFailover(on) };
+  const writesPerSecond = await orFailure(() => measureWrites(on, WRITES));
+  const returned = await orFailure(() => measureReturn(on));
+  return { writesPerSecond, returned, failover: await orFailure(() => measureFailover(on)) };
 }
 
 function reportOf(steps: readonly FleetFigures[], faults: Faults): Report {
@@ -81,14 +82,24 @@ An update changes an entry that all have; its time is from before the call until
     ],
     rows: steps.map(rowOf),
     plots: steps.length > 1 ? [plotOf(steps)] : [],
-    remarks: [
-      ...(steps.length > 1 ? [growthOf(steps)] : []),
-      `With all ${whole(last.agents)} connected, ${whole(faults.writesPerSecond)} entries are written a second, by 64 callers.`,
-      `All agents killed (kill -9): none is shown as live after ${decimals(faults.returned.goneSeconds, 1)} s; started again, all are connected after ${decimals(faults.returned.backSeconds, 1)} s.`,
-      `Two controllers on one etcd, one killed (kill -9): its ${whole(faults.failover.moved)} agents are at the other after ${decimals(faults.failover.backSeconds, 1)} s.`,
-    ],
+    remarks: [...(steps.length > 1 ? [growthOf(steps)] : []), ...faultsOf(last.agents, faults)],
     figures: { steps, ...faults },
   };
+}
+
+function faultsOf(agents: number, { writesPerSecond: writes, returned, failover }: Faults): string[] {
+  const failed = (what: string, { failure }: { failure: string }) => `${what}: did not come to an end: ${failure}.`;
+  return [
+    typeof writes === 'object'
+      ? failed('Writes', writes)
+      : `With all ${whole(agents)} connected, ${whole(writes)} entries are written a second, by 64 callers.`,
+    'failure' in returned
+      ? failed('All agents killed', returned)
+      : `All agents killed (kill -9): none is shown as live after ${decimals(returned.goneSeconds, 1)} s; started again, all are connected after ${decimals(returned.backSeconds, 1)} s.`,
+    'failure' in failover
+      ? failed('One of two controllers killed', failover)
+      : `Two controllers on one etcd, one killed (kill -9): its ${whole(failover.moved)} agents are at the other after ${decimals(failover.backSeconds, 1)} s.`,
+  ];
 }
 
 function rowOf({ agents, connectSeconds, steady, update, updateCpuSeconds, list }: FleetFigures): string[] {

@@ -16,9 +16,10 @@ import { wholeMessages } from './whole-messages.ts';
 
 const DRAIN_TIMEOUT_MS = 5_000;
 const OPTIONS = {
-  // Pings, so that an agent that vanished without a word is noticed within 15 s.
-  'grpc.keepalive_time_ms': 10_000,
-  'grpc.keepalive_timeout_ms': 5_000,
+  // Pings, so that an agent that vanished without a word is noticed within 15 s. Most of it is for the answer: with thousands of agents
+  // that all come at once, it may be there and not be read yet.
+  'grpc.keepalive_time_ms': 6_000,
+  'grpc.keepalive_timeout_ms': 9_000,
   // A first report tells of a thousand files, whose paths may be long.
   'grpc.max_receive_message_length': 16 * 1024 * 1024,
   // What it counts nobody can ask for here, and each connection would cost some KiB more.

@@ -17,7 +17,7 @@ import type { ServerlessWorkload } from './workload.ts';
 
 const AGENTS = 10_000;
 /** Shares of the whole fleet at which growth is looked at. */
-const STEPS = [0.1, 0.2, 0.5, 1];
+const STEPS = [0.1, 0.3, 1];
 /** Smaller ones tell nothing of growth. */
 const GROWING = 1_000;
 const SECONDS = 30;

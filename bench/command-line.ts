@@ -16,6 +16,7 @@ Options:
   --filebeat PATH    Filebeat's binary (or the variable FILEBEAT)
   --rounds N         rounds that count (default: each workload's own)
   --mib N            size of the input in MiB (default: each workload's own)
+  --agents N         agents of the fleet (default: 10,000)
   --seconds N        how long steady workloads are looked at, or the broker is away (default: each workload's own)
   --out FOLDER       where RESULTS.md and results/ are (default: bench)
   --record           with quick: make what it measures the recorded ratios
@@ -24,6 +25,7 @@ Options:
 Examples:
   npm run bench -- backlog --tools logfleet-lean,kcat --rounds 7
   npm run bench -- delay idle --tools logfleet,otelcol --out /tmp/try
+  npm run bench -- fleet --agents 2000
   npm run bench -- quick
 `;
 
@@ -34,6 +36,7 @@ export interface CommandLine {
   filebeat: string | undefined;
   rounds: number | undefined;
   mib: number | undefined;
+  agents: number | undefined;
   seconds: number | undefined;
   out: string | undefined;
   record: boolean;
@@ -49,6 +52,7 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv = pr
       filebeat: { type: 'string' },
       rounds: { type: 'string' },
       mib: { type: 'string' },
+      agents: { type: 'string' },
       seconds: { type: 'string' },
       out: { type: 'string' },
       record: { type: 'boolean' },
@@ -69,6 +73,7 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv = pr
     filebeat: values.filebeat ?? env['FILEBEAT'],
     rounds: positive('--rounds', values.rounds),
     mib: positive('--mib', values.mib),
+    agents: positive('--agents', values.agents),
     seconds: positive('--seconds', values.seconds),
     out: values.out,
     record: values.record === true,

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode } from '../runtime/errors.ts';
+import type { Failover, FleetFigures } from './fleet/measure-fleet.ts';
 import { decimals, table } from './report.ts';
 import { putSection } from './results-file.ts';
 import type { Delays } from './workloads/delay.ts';
@@ -19,6 +20,11 @@ export interface Figures {
   idle?: { results: Record<string, { firstStartSeconds?: number; secondStartSeconds?: number; load?: Load }> };
   outage?: { results: Record<string, { peakRssMib?: number }> };
   scaling?: { exponents: Record<string, Exponents> };
+  fleet?: {
+    steps: FleetFigures[];
+    writesPerSecond: number | { failure: string };
+    failover: Failover | { failure: string };
+  };
 }
 
 export interface Goal {
@@ -32,9 +38,14 @@ export interface Goal {
 const LINEAR_MAX = 1.1;
 const N_LOG_N_MAX = 1.15;
 
-/** Issue 5's goals beside what was measured; NaN where it was not. */
+/** The issues' goals beside what was measured; NaN where it was not. */
 export function goalsOf(figures: Figures): Goal[] {
-  return [...speedGoals(figures.backlog?.speeds ?? []), ...steadyGoals(figures), ...growthGoals(figures)];
+  return [
+    ...speedGoals(figures.backlog?.speeds ?? []),
+    ...steadyGoals(figures),
+    ...growthGoals(figures),
+    ...fleetGoals(figures),
+  ];
 }
 
 function speedGoals(speeds: readonly Speed[]): Goal[] {
@@ -109,9 +120,33 @@ function growthGoals({ scaling }: Figures): Goal[] {
   ];
 }
 
+/** Issue 6's, for ten thousand agents on one controller. */
+function fleetGoals({ fleet }: Figures): Goal[] {
+  const whole = fleet?.steps.find(({ agents }) => agents === 10_000);
+  const none = Number.NaN;
+  const { writesPerSecond: writes, failover } = whole ? (fleet ?? {}) : {};
+  const backSeconds = failover && 'backSeconds' in failover ? failover.backSeconds : none;
+  return [
+    { goal: '10,000 agents: RSS, MiB', measured: whole?.steady.controllerRssMib ?? none, atMost: 1024 },
+    { goal: '10,000 agents: CPU, cores', measured: whole?.steady.controllerCores ?? none, atMost: 0.6 },
+    { goal: '10,000 agents: update acknowledged by all, ms', measured: whole?.update.max ?? none, atMost: 2_000 },
+    { goal: '10,000 agents: ListAgents p99, ms', measured: whole?.list.p99 ?? none, atMost: 100 },
+    {
+      goal: '10,000 agents: all back after the death of a controller, s',
+      measured: backSeconds,
+      atMost: 30,
+    },
+    {
+      goal: '10,000 agents: entry writes per second',
+      measured: typeof writes === 'number' ? writes : none,
+      atLeast: 1_000,
+    },
+  ];
+}
+
 /** Writes the section that puts the goals beside the latest figures. */
 export async function writeGoals(out: string): Promise<void> {
-  const names = ['backlog', 'delay', 'idle', 'outage', 'scaling'];
+  const names = ['backlog', 'delay', 'idle', 'outage', 'scaling', 'fleet'];
   const read = await Promise.all(
     names.map(async (name) => [name, await readFigures(join(out, 'results', `${name}.json`))]),
   );

@@ -4,6 +4,7 @@ import { buildPeers } from './build-peers.ts';
 import { HELP, readOptions } from './command-line.ts';
 import { writeGoals } from './goals.ts';
 import { startGround } from './ground.ts';
+import type { BenchOptions } from './options.ts';
 import { quick } from './quick.ts';
 import { writeTools } from './report.ts';
 import { findTools } from './tools/find-tools.ts';
@@ -20,17 +21,26 @@ async function main(): Promise<void> {
   const quickOnly = line.action === 'quick';
   const found = await findTools(quickOnly ? QUICK_TOOLS : line.tools, line.filebeat);
   for (const name of found.missing) say(`not on this machine: ${name}`);
+  const withoutBroker = line.workloads.flatMap((workload) => ('runAlone' in workload ? workload : []));
   const options = { ...line, ...found, out: line.out ?? import.meta.dirname, say };
   if (quickOnly && !found.tools.some(({ name }) => name === 'kcat')) return say('nothing is compared without kcat');
+  if (!quickOnly) {
+    for (const workload of withoutBroker) await workload.runAlone(options);
+    if (withoutBroker.length === line.workloads.length) return finish(options);
+  }
   await using ground = await startGround();
   if (quickOnly) {
     if (!(await quick(ground, options, line.record))) process.exitCode = 1;
     return;
   }
   await writeTools(options);
-  for (const workload of line.workloads) await workload.run(ground, options);
-  await writeGoals(options.out);
-  say(`written: ${join(options.out, 'RESULTS.md')}`);
+  for (const workload of line.workloads) if ('run' in workload) await workload.run(ground, options);
+  await finish(options);
+}
+
+async function finish({ out, say }: BenchOptions): Promise<void> {
+  await writeGoals(out);
+  say(`written: ${join(out, 'RESULTS.md')}`);
 }
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));

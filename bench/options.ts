@@ -6,6 +6,8 @@ export interface BenchOptions extends FoundTools {
   rounds: number | undefined;
   /** In the place of each workload's own size. */
   mib: number | undefined;
+  /** Simulated agents; undefined: the workload's own. */
+  agents: number | undefined;
   /** How long steady workloads are looked at, s; undefined: each one's own. */
   seconds: number | undefined;
   /** Where RESULTS.md and results/ are. */

@@ -4,6 +4,8 @@ import type { Tool } from './tools/tool.ts';
 
 export interface Report {
   workload: string;
+  /** What else runs on the machine; the broker where this is left out. */
+  besides?: string;
   /** What was done, and how it was measured. */
   text: string;
   head: readonly string[];
@@ -24,7 +26,7 @@ export async function writeReport(report: Report, tools: readonly Tool[], option
   for (const { name, title, svg } of report.plots) images.push(await savePlot(name, title, svg, options.out));
   const missing = options.missing.length === 0 ? '' : ` Not on this machine: ${options.missing.join('; ')}.`;
   const text = [
-    `Made by \`npm run bench -- ${workload}\` on ${new Date().toISOString().slice(0, 10)}, commit ${commitNow()}, on ${describeMachine()}; the broker runs on it, too.${missing}`,
+    `Made by \`npm run bench -- ${workload}\` on ${new Date().toISOString().slice(0, 10)}, commit ${commitNow()}, on ${describeMachine()}; ${report.besides ?? 'the broker runs on it, too'}.${missing}`,
     report.text,
     table(report.head, report.rows),
     ...(report.remarks.length > 0 ? [report.remarks.map((remark) => `- ${remark}`).join('\n')] : []),

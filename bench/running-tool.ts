@@ -6,7 +6,7 @@ import type { Job, Tool } from './tools/tool.ts';
 import { readUsage, type Usage } from './usage.ts';
 
 /** As service managers give them: enough open files for 20,000 logs; where that is not allowed, as many as there may be. */
-const WITH_OPEN_FILES = 'ulimit -n 65536 2>/dev/null || ulimit -n "$(ulimit -H -n)"; exec "$@"';
+export const WITH_OPEN_FILES = 'ulimit -n 65536 2>/dev/null || ulimit -n "$(ulimit -H -n)"; exec "$@"';
 /** Of what it printed, for a table. */
 const LAST_WORDS = 300;
 

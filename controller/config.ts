@@ -135,6 +135,9 @@ const schema = z.strictObject({
     })
     .prefault({}),
   metrics_listen: hostPort().optional().describe('where to serve /metrics to Prometheus over HTTP; without it nowhere'),
+  forget_agents_after: duration('10s')
+    .prefault('720h')
+    .describe('how long an agent that is gone is still shown, as it last was'),
   log: z
     .strictObject({
       level: z.enum(logLevels).default('info').describe('debug, info, warn or error'),

@@ -11,6 +11,7 @@ import { EntryStore } from './entry-store.ts';
 import { EtcdClient } from './etcd-client.ts';
 import { EtcdMirror } from './etcd-mirror.ts';
 import { Fleet } from './fleet/fleet.ts';
+import { forgetAgents } from './fleet/forgetting.ts';
 import { Membership } from './fleet/membership.ts';
 import { ChangeFeed } from './history/change-feed.ts';
 import { DeletedHistories } from './history/deleted-histories.ts';
@@ -61,18 +62,12 @@ export class Controller {
     const alerter = createAlerter(this.#config, { book, fleet, peers }, tools);
     const campaign = { key: `${etcd.prefix}elections/alerts`, candidate: controllerId, ttlMs: leaseTtlMs };
     const election = new Election(client, mirror, campaign, tools);
+    const questions = new AgentQuestions({ fleet, peers, store, clock: this.#clock });
+    const parts = { questions, alerts: { book, rules: ruleSettings(this.#config) } };
     const services = {
       entries: new EntryService(store, this.#historyCalls(client, store), topics, feed),
       agents: new AgentService(fleet, this.#clock),
-      fleet: new FleetService(
-        fleet,
-        peers,
-        {
-          questions: new AgentQuestions({ fleet, peers, store, clock: this.#clock }),
-          alerts: { book, rules: ruleSettings(this.#config) },
-        },
-        tools,
-      ),
+      fleet: new FleetService(fleet, peers, parts, tools),
     };
     const server = new RpcServer(services, this.#logger);
     const address = await this.#listen(server);
@@ -87,6 +82,8 @@ export class Controller {
     const running = [
       mirror.run(background.signal),
       membership.run(this.#config.advertise ?? reachable(address), background.signal),
+      fleet.run(background.signal),
+      forgetAgents(membership, client, this.#config.forget_agents_after, tools, background.signal),
       topics.run(() => wantedTopics(store, this.#config.topics.audit), background.signal),
       alerter.run(election, background.signal),
       this.#watchHealth(server, () => mirror.revision > 0n && membership.joined, signal),

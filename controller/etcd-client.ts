@@ -1,8 +1,9 @@
 import { noop } from 'cockatiel';
-import { Etcd3, type IKeyValue, type Lease, type Watcher } from 'etcd3';
+import { Etcd3, type IKeyValue, type Lease } from 'etcd3';
 import { grpcTls, type TlsMaterial } from '../runtime/security.ts';
 import { etcdCall } from './etcd-errors.ts';
-import type { KeyChange, KeyRange, StoredKey, Transaction } from './etcd-keys.ts';
+import type { KeyRange, StoredKey, Transaction } from './etcd-keys.ts';
+import { type WatchHandlers, watchRange } from './etcd-watch.ts';
 import { StoreError } from './store-error.ts';
 
 /** etcd answers within milliseconds; a call that has taken this long is reported as failed. */
@@ -28,7 +29,7 @@ export interface EtcdLease {
 }
 
 /**
- * With etcd-errors.ts the one place that knows the etcd3 package. Guarded against, from its source: calls have no deadline of their own, a host that
+ * With etcd-errors.ts and etcd-watch.ts the one place that knows the etcd3 package. Guarded against, from its source: calls have no deadline of their own, a host that
  * failed three times is left alone for five seconds, lost leases are not granted again (EtcdLease leaves renewal to its user), and
  * a cancelled watch says `error` once and is gone (`watch` hands that to its user, who lists again).
  */
@@ -102,11 +103,16 @@ export class EtcdClient {
     return kvs[0] && toStored(kvs[0]);
   }
 
-  /** Writes `key` unless it is there; returns the write's revision, or what is there. */
-  async create(key: string, value: string, leaseId?: string): Promise<{ revision: bigint } | { present: StoredKey }> {
+  /** Writes `key` unless it is there, and then `also`, in one transaction; returns the writes' revision, or what is there. */
+  async create(
+    key: string,
+    value: string,
+    leaseId?: string,
+    also?: { key: string; value: string },
+  ): Promise<{ revision: bigint } | { present: StoredKey }> {
     const transaction = this.#client
       .if(key, 'Create', '==', 0)
-      .then(this.#put(key, value, leaseId))
+      .then(this.#put(key, value, leaseId), ...this.#also(also))
       .else(this.#client.get(key));
     const { succeeded, header, responses } = await etcdCall(() => transaction.commit());
     if (succeeded) return { revision: BigInt(header.revision) };
@@ -115,9 +121,17 @@ export class EtcdClient {
     return { present: toStored(kv) };
   }
 
-  /** Writes `key` if its revision still is `expected`; returns the write's revision, or undefined when it is not. */
-  async replace(key: string, value: string, expected: bigint, leaseId?: string): Promise<bigint | undefined> {
-    const transaction = this.#client.if(key, 'Mod', '==', Number(expected)).then(this.#put(key, value, leaseId));
+  /** Writes `key` if its revision still is `expected`, and then `also`; returns the writes' revision, or undefined when it is not. */
+  async replace(
+    key: string,
+    value: string,
+    expected: bigint,
+    leaseId?: string,
+    also?: { key: string; value: string },
+  ): Promise<bigint | undefined> {
+    const transaction = this.#client
+      .if(key, 'Mod', '==', Number(expected))
+      .then(this.#put(key, value, leaseId), ...this.#also(also));
     const { succeeded, header } = await etcdCall(() => transaction.commit());
     return succeeded ? BigInt(header.revision) : undefined;
   }
@@ -152,14 +166,22 @@ export class EtcdClient {
     value: string,
     instead?: { key: string; value: string },
   ): Promise<'removed' | 'other' | 'absent'> {
-    const writes = instead ? [this.#put(instead.key, instead.value, undefined)] : [];
     const transaction = this.#client
       .if(key, 'Value', '==', value)
-      .then(this.#delete(key), ...writes)
+      .then(this.#delete(key), ...this.#also(instead))
       .else(this.#client.get(key));
     const { succeeded, responses } = await etcdCall(() => transaction.commit());
     if (succeeded) return 'removed';
     return responses[0]?.response_range?.kvs.length ? 'other' : 'absent';
+  }
+
+  /** Deletes `key` if its revision still is `expected` and there is no `unless`. */
+  async removeUnless(key: string, expected: bigint, unless: string): Promise<boolean> {
+    const transaction = this.#client
+      .if(key, 'Mod', '==', Number(expected))
+      .and(unless, 'Create', '==', 0)
+      .then(this.#client.delete().key(key));
+    return (await etcdCall(() => transaction.commit())).succeeded;
   }
 
   async grantLease(ttlSeconds: number): Promise<EtcdLease> {
@@ -178,46 +200,17 @@ export class EtcdClient {
     };
   }
 
-  /**
-   * Follows a range from `fromRevision` on. `onBroken` is called once when the watch is gone, as after a compaction, or may have missed
-   * something, as after a lost connection: then list again. Returns what ends it.
-   */
-  watch(
-    range: KeyRange,
-    fromRevision: bigint,
-    handlers: { onChanges(changes: KeyChange[]): void; onBroken(error: Error): void },
-  ): () => void {
-    const watcher: Watcher = this.#client.watch().inRange(range).startRevision(String(fromRevision)).watcher();
-    let ended = false;
-    watcher.on('data', ({ events }) => {
-      if (ended || events.length === 0) return;
-      handlers.onChanges(
-        events.map(({ type, kv }) => ({
-          key: kv.key.toString(),
-          value: type === 'Put' ? kv.value.toString() : undefined,
-          revision: BigInt(kv.mod_revision),
-        })),
-      );
-    });
-    const end = () => {
-      if (ended) return;
-      ended = true;
-      // It can't be cancelled while etcd is away; it is deaf from here on anyhow.
-      watcher.cancel().catch(() => {});
-    };
-    const broken = (error: Error) => {
-      if (ended) return;
-      end();
-      handlers.onBroken(error);
-    };
-    watcher.on('error', broken);
-    // Connected again, the package goes on from the answer's revision, not from where it was: what lies between would be lost.
-    watcher.on('disconnected', broken);
-    return end;
+  /** Follows a range, see WatchHandlers. Returns what ends it. */
+  watch(range: KeyRange, fromRevision: bigint, handlers: WatchHandlers): () => void {
+    return watchRange(this.#client, range, fromRevision, handlers);
   }
 
   close(): void {
     this.#client.close();
+  }
+
+  #also(write: { key: string; value: string } | undefined) {
+    return write ? [this.#put(write.key, write.value, undefined)] : [];
   }
 
   #delete(what: string | KeyRange) {

@@ -48,19 +48,18 @@ export class EtcdMirror {
   /** Resolves when listeners were told up to `revision`, so that whoever wrote reads what it wrote; rejects with UNAVAILABLE after `timeoutMs`. */
   async reaches(revision: bigint, timeoutMs = 5_000): Promise<void> {
     if (this.#revision >= revision) return;
-    const { promise, resolve } = Promise.withResolvers<void>();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
     const waiter = { revision, resolve };
     this.#waiting.add(waiter);
-    const late = new AbortController();
-    const timeout = this.#clock.sleep(timeoutMs, late.signal).then(() => {
-      throw new StoreError('UNAVAILABLE', 'the write was made, but etcd has not told of it yet', { retryable: true });
+    const cancel = this.#clock.after(timeoutMs, () => {
+      const text = 'the write was made, but etcd has not told of it yet';
+      reject(new StoreError('UNAVAILABLE', text, { retryable: true }));
     });
     try {
-      await Promise.race([promise, timeout]);
+      await promise;
     } finally {
       this.#waiting.delete(waiter);
-      late.abort();
-      timeout.catch(() => {});
+      cancel();
     }
   }
 

@@ -8,19 +8,20 @@ import type { EtcdMirror } from './etcd-mirror.ts';
  */
 export class EtcdView<T> {
   readonly #items = new Map<string, T>();
-  readonly #listeners: ((id: string) => void)[] = [];
+  readonly #listeners: ((id: string, former: T | undefined) => void)[] = [];
 
   constructor(mirror: EtcdMirror, prefix: string, parse: (value: string) => T, logger: Logger) {
     mirror.onChange(({ key, value }) => {
       if (!key.startsWith(prefix)) return;
       const id = key.slice(prefix.length);
+      const former = this.#items.get(id);
       this.#items.delete(id);
       try {
         if (value !== undefined) this.#items.set(id, parse(value));
       } catch (error) {
         logger.error('a key in etcd makes no sense; it is ignored', { key, error: errorText(error) });
       }
-      for (const listener of this.#listeners) listener(id);
+      for (const listener of this.#listeners) listener(id, former);
     });
   }
 
@@ -33,8 +34,8 @@ export class EtcdView<T> {
     return this.#items.entries();
   }
 
-  /** Calls `listener` with the id of each item that changed. */
-  onChange(listener: (id: string) => void): void {
+  /** Calls `listener` with the id of each item that changed, and what it was. */
+  onChange(listener: (id: string, former: T | undefined) => void): void {
     this.#listeners.push(listener);
   }
 }

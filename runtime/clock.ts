@@ -8,6 +8,8 @@ export interface Clock {
   monotonicMs(): number;
   /** Resolves after `ms`; rejects with the signal's reason as soon as it is aborted. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  /** Calls `then` after `ms`, unless what it returns was called before. For a timeout that seldom passes: to abort a sleep costs an error. */
+  after(ms: number, then: () => void): () => void;
 }
 
 /** Node's timers take no more than 2^31 - 1 ms, and fire at once instead. */
@@ -25,5 +27,9 @@ export const systemClock: Clock = {
       signal?.throwIfAborted();
       throw error;
     }
+  },
+  after: (ms, then) => {
+    const timer = setTimeout(then, Math.min(ms, TIMER_MAX_MS));
+    return () => clearTimeout(timer);
   },
 };

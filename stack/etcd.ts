@@ -29,6 +29,8 @@ export interface EtcdOptions {
 export interface Etcd {
   readonly endpoint: string;
   readonly port: number;
+  /** Of the process that runs now, or ran last. */
+  readonly pid: number;
   /** Starts it again on the same data and port. */
   start(): Promise<void>;
   stop(): Promise<void>;
@@ -68,6 +70,9 @@ export async function startEtcd(options: EtcdOptions, say: (line: string) => voi
   return {
     endpoint,
     port,
+    get pid() {
+      return (running as LocalProcess).pid;
+    },
     start,
     stop: async () => running?.stop(),
     kill: async (signal) => running?.kill(signal),

@@ -1,6 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import { type Channel, ChannelCredentials, ClientError, createChannel, createClient, Status } from 'nice-grpc';
-import { AgentServiceDefinition, ConnectRequest } from '../../proto/gen/logfleet/v1/agent_service.ts';
+import {
+  AgentServiceDefinition,
+  ConnectRequest,
+  ConnectResponse,
+  Hello,
+} from '../../proto/gen/logfleet/v1/agent_service.ts';
 import type { AgentIdentity } from '../../proto/gen/logfleet/v1/fleet.ts';
 import { createBackoff } from '../../runtime/backoff.ts';
 import type { Clock } from '../../runtime/clock.ts';
@@ -10,25 +15,42 @@ import { grpcTls, type TlsMaterial } from '../../runtime/security.ts';
 import { Answers } from '../ask/answers.ts';
 import { type Answerers, capabilitiesOf } from '../ask/questions.ts';
 import type { Collector } from '../collector.ts';
+import { ControllerList } from './controller-list.ts';
 import type { DesiredState } from './desired-state.ts';
 import { ReportBuilder } from './report-builder.ts';
 import type { SnapshotCache } from './snapshot-cache.ts';
 
 const RECONNECT = { initialMs: 200, maxMs: 10_000 };
 /** When a controller goes, all its agents come to the others: spread over this time. */
-const RETURN_SPREAD_MS = 3_000;
+const RETURN_SPREAD_MS = 5_000;
 /** Changes of state gather this long before they are reported. */
 const CHANGE_SETTLE_MS = 50;
 const GOODBYE_TIMEOUT_MS = 2_000;
-/** HTTP/2 pings, so that a controller that vanished without a word is noticed within 15 s. */
+/** HTTP/2 pings, so that a controller that vanished without a word is noticed within 15 s. A busy one has 9 s to answer. */
 const CHANNEL_OPTIONS = {
-  'grpc.keepalive_time_ms': 10_000,
-  'grpc.keepalive_timeout_ms': 5_000,
+  'grpc.keepalive_time_ms': 6_000,
+  'grpc.keepalive_timeout_ms': 9_000,
   'grpc.keepalive_permit_without_calls': 1,
   'grpc.enable_retries': 0,
+  'grpc.enable_channelz': 0,
+  // Each attempt connects anew: a shared pool would keep a dead controller's connection, and its backoff beside ours.
+  'grpc.use_local_subchannel_pool': 1,
   // A snapshot can't be split: many large entries pass the default of 4 MiB.
   'grpc.max_receive_message_length': -1,
 };
+
+/** The messages are whole: completing them, as for a caller who leaves fields out, would copy every report. */
+const StreamDefinition = {
+  ...AgentServiceDefinition,
+  methods: {
+    ...AgentServiceDefinition.methods,
+    connect: {
+      ...AgentServiceDefinition.methods.connect,
+      requestType: { encode: ConnectRequest.encode, decode: ConnectRequest.decode },
+      responseType: { encode: ConnectResponse.encode, decode: ConnectResponse.decode },
+    },
+  },
+} as const;
 
 export interface LinkOptions {
   addresses: readonly string[];
@@ -42,7 +64,8 @@ export interface LinkTools {
   logger: Logger;
   collector: Collector;
   desired: DesiredState;
-  cache: SnapshotCache;
+  /** Where the desired state is kept for the next start. */
+  cache: Pick<SnapshotCache, 'save'>;
   /** What controllers may ask. */
   answerers: Answerers;
 }
@@ -56,12 +79,14 @@ export class ControllerLink {
   readonly #tools: LinkTools;
   readonly #instanceId = randomUUID();
   readonly #leaving = new AbortController();
+  readonly #controllers: ControllerList;
   #changed = false;
   /** Ends the wait for the next message. */
   #wake: (() => void) | undefined;
 
   constructor(options: LinkOptions, tools: LinkTools) {
     this.#options = options;
+    this.#controllers = new ControllerList(options.addresses);
     this.#tools = tools;
     tools.collector.onChange(() => {
       this.#changed = true;
@@ -73,16 +98,14 @@ export class ControllerLink {
   async run(): Promise<void> {
     const { clock, logger } = this.#tools;
     const backoff = createBackoff(RECONNECT);
-    const { addresses } = this.#options;
-    // Agents begin anywhere in the list, so that controllers share them.
-    let at = Math.floor(Math.random() * addresses.length);
     // The same reason again and again is told once.
     let told = '';
     while (!this.#leaving.signal.aborted) {
-      const address = addresses[at++ % addresses.length] as string;
+      const address = this.#controllers.next();
       let wasConnected = false;
+      let isSent = false;
       try {
-        await this.#converse(address, () => {
+        isSent = await this.#converse(address, () => {
           wasConnected = true;
           told = '';
         });
@@ -92,7 +115,11 @@ export class ControllerLink {
           logger.warn('no stream to the controller', { address, error: text });
         told = text;
       }
-      if (wasConnected) backoff.reset();
+      if (isSent) continue;
+      if (wasConnected) {
+        backoff.reset();
+        this.#controllers.shuffle();
+      } else this.#controllers.failed();
       const delayMs = wasConnected ? Math.random() * RETURN_SPREAD_MS : backoff.next();
       await clock.sleep(delayMs, this.#leaving.signal).catch(() => {});
     }
@@ -103,7 +130,8 @@ export class ControllerLink {
     this.#leaving.abort();
   }
 
-  async #converse(address: string, onConnected: () => void): Promise<void> {
+  /** True when the controller has sent the agent to another one. */
+  async #converse(address: string, onConnected: () => void): Promise<boolean> {
     const { clock, logger, desired, answerers } = this.#tools;
     const channel = this.#connect(address);
     const stream = new AbortController();
@@ -115,17 +143,25 @@ export class ControllerLink {
       );
     this.#leaving.signal.addEventListener('abort', giveUp, { once: true });
     try {
-      const client = createClient(AgentServiceDefinition, channel);
+      const client = createClient(StreamDefinition, channel);
       const requests = this.#requests(answers, stream.signal);
       for await (const { message } of client.connect(requests, { signal: stream.signal })) {
         if (message?.$case === 'ask') answers.ask(message.value);
         if (message?.$case === 'cancel') answers.cancel(message.value.id);
+        if (message?.$case === 'controllers') {
+          const { addresses, moveTo } = message.value;
+          this.#controllers.learn(addresses, moveTo);
+          if (moveTo === '' || moveTo === address) continue;
+          logger.info('sent to another controller', { address, to: moveTo });
+          return true;
+        }
         if (message?.$case !== 'desired') continue;
         const changed = desired.accept(message.value);
         onConnected();
         if (message.value.kind !== 'KIND_DELTA') logger.info('connected to the controller', { address });
         if (changed) await this.#apply();
       }
+      return false;
     } finally {
       this.#leaving.signal.removeEventListener('abort', giveUp);
       answers.close();
@@ -155,27 +191,28 @@ export class ControllerLink {
     const { identity } = this.#options;
     const capabilities = capabilitiesOf(answerers);
     const hello = { identity, instanceId: this.#instanceId, appliedHash: desired.hash, capabilities };
-    yield ConnectRequest.create({ message: { $case: 'hello', value: hello } });
+    yield { message: { $case: 'hello', value: Hello.create(hello) } };
     const reports = new ReportBuilder();
-    for (;;) {
+    for (let dueMs = clock.monotonicMs(); ; ) {
       const last = this.#leaving.signal.aborted;
+      const isDue = last || clock.monotonicMs() >= dueMs;
+      if (isDue) dueMs = clock.monotonicMs() + this.#options.reportIntervalMs;
       this.#changed = false;
-      for (const report of reports.build(collector.observe(), new Date(clock.nowMs()))) {
-        yield ConnectRequest.create({ message: { $case: 'report', value: report } });
+      for (const report of reports.build(collector.observe(), new Date(clock.nowMs()), isDue)) {
+        yield { message: { $case: 'report', value: report } };
       }
       if (last || signal.aborted) break;
-      yield* this.#untilNextReport(answers, signal);
+      yield* this.#untilNextReport(answers, dueMs, signal);
     }
-    yield ConnectRequest.create({ message: { $case: 'goodbye', value: { reason: 'the agent is stopping' } } });
+    yield { message: { $case: 'goodbye', value: { reason: 'the agent is stopping' } } };
   }
 
-  /** Sends answers until the interval has passed, something has changed, or the end comes. */
-  async *#untilNextReport(answers: Answers, signal: AbortSignal): AsyncGenerator<ConnectRequest> {
+  /** Sends answers until a report is due, something has changed, or the end comes. */
+  async *#untilNextReport(answers: Answers, dueMs: number, signal: AbortSignal): AsyncGenerator<ConnectRequest> {
     const { clock } = this.#tools;
-    const dueMs = clock.monotonicMs() + this.#options.reportIntervalMs;
     for (let leftMs = dueMs - clock.monotonicMs(); leftMs > 0; leftMs = dueMs - clock.monotonicMs()) {
       const answer = answers.take();
-      if (answer) yield ConnectRequest.create({ message: { $case: 'answer', value: answer } });
+      if (answer) yield { message: { $case: 'answer', value: answer } };
       if (this.#changed || this.#leaving.signal.aborted || signal.aborted) break;
       if (!answer) await this.#nextMessage(leftMs, signal);
     }

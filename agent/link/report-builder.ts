@@ -13,15 +13,22 @@ export class ReportBuilder {
   #facts = new Set<string>();
   #first = true;
 
-  /** The reports that bring the controller up to date: at least one, for it carries the health. */
-  build({ entries, files, health, facts }: Observation, now: Date): Report[] {
+  /**
+   * The reports that bring the controller up to date: at least one, for it carries the health. Not `isDue`: what has changed but for
+   * mere positions, which wait for their time, so that an acknowledgement is small.
+   */
+  build({ entries, files, health, facts }: Observation, now: Date, isDue: boolean): Report[] {
     const changedEntries = entries.filter((entry) => differs(this.#entries.get(entry.entry), entry));
-    const changedFiles = files.filter((file) => differs(this.#files.get(file.id), file));
+    const changes = isDue ? differs : turned;
+    const changedFiles = files.filter((file) => changes(this.#files.get(file.id), file));
     const newFacts = facts.filter(({ id }) => !this.#facts.has(id));
     const removedEntries = missing(this.#entries, new Set(entries.map(({ entry }) => entry)));
     const removedFiles = missing(this.#files, new Set(files.map(({ id }) => id)));
     this.#entries = new Map(entries.map((entry) => [entry.entry, entry]));
-    this.#files = new Map(files.map((file) => [file.id, file]));
+    const told = new Set(changedFiles);
+    this.#files = new Map(
+      files.map((file) => [file.id, told.has(file) ? file : (this.#files.get(file.id) as FileStatus)]),
+    );
     this.#facts = new Set(facts.map(({ id }) => id));
     const full = this.#first;
     this.#first = false;
@@ -47,6 +54,11 @@ export class ReportBuilder {
 
 function missing(former: ReadonlyMap<string, unknown>, present: ReadonlySet<string>): string[] {
   return [...former.keys()].filter((key) => !present.has(key));
+}
+
+/** Whether a file is new, or does not go as it did. */
+function turned(former: FileStatus | undefined, next: FileStatus): boolean {
+  return former?.state !== next.state || former.lastError !== next.lastError || former.path !== next.path;
 }
 
 /** Statuses are flat: scalars, and dates that are compared by their time. */

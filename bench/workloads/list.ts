@@ -1,4 +1,5 @@
 import { delay } from './delay.ts';
+import { fleet } from './fleet.ts';
 import { idle } from './idle.ts';
 import { outage } from './outage.ts';
 import { scaling } from './scaling.ts';
@@ -6,4 +7,4 @@ import { throughputWorkloads } from './throughput.ts';
 import type { Workload } from './workload.ts';
 
 /** In the order in which all are run. */
-export const workloads: readonly Workload[] = [...throughputWorkloads, delay, idle, outage, scaling];
+export const workloads: readonly Workload[] = [...throughputWorkloads, delay, idle, outage, scaling, fleet];

@@ -69,17 +69,17 @@ export class AgentClaims {
   }
 
   /**
-   * Claims an agent's id for one stream. Rejects with ALREADY_EXISTS when another process has it, here or at another controller;
+   * Claims an agent's id for one stream, and keeps `record` with it, in one transaction. Rejects with ALREADY_EXISTS when another process has it, here or at another controller;
    * the same process connecting again takes it over. Rejects with UNAVAILABLE when etcd does not say.
    */
-  async claim(agentId: string, presence: Omit<Presence, 'controller' | 'stream'>): Promise<Claim> {
+  async claim(agentId: string, presence: Omit<Presence, 'controller' | 'stream'>, record?: string): Promise<Claim> {
     const lease = this.#lease;
     if (!lease) throw new ApiError('UNAVAILABLE', 'the controller is not connected to etcd: try again');
     const whole: Presence = { ...presence, controller: this.#options.controllerId, stream: randomUUID() };
     const value = JSON.stringify(whole);
     this.#countClaiming(agentId, 1);
     try {
-      const revision = await this.#write(agentId, whole, value, lease);
+      const revision = await this.#write(agentId, { presence: whole, value, record }, lease);
       this.#held.set(agentId, value);
       if (this.#lease !== lease) this.#unwritten.add(agentId);
       return { agentId, value, revision };
@@ -119,9 +119,14 @@ export class AgentClaims {
     });
   }
 
-  async #write(agentId: string, presence: Presence, value: string, lease: EtcdLease): Promise<bigint> {
+  async #write(
+    agentId: string,
+    { presence, value, record }: { presence: Presence; value: string; record: string | undefined },
+    lease: EtcdLease,
+  ): Promise<bigint> {
     const key = this.#options.presenceKey(agentId);
-    const outcome = await this.#client.create(key, value, lease.id);
+    const also = record === undefined ? undefined : { key: this.#options.recordKey(agentId), value: record };
+    const outcome = await this.#client.create(key, value, lease.id, also);
     if (!('present' in outcome)) return outcome.revision;
     const other = parsePresence(outcome.present.value);
     const isOther = other !== undefined && other.instance_id !== presence.instance_id;
@@ -129,7 +134,7 @@ export class AgentClaims {
       const who = `on host ${other.host}, connected to controller ${other.controller} since ${other.connect_time}`;
       throw new ApiError('ALREADY_EXISTS', `an agent with the id ${agentId} is connected already, ${who}`);
     }
-    const taken = await this.#client.replace(key, value, outcome.present.revision, lease.id);
+    const taken = await this.#client.replace(key, value, outcome.present.revision, lease.id, also);
     if (taken === undefined) throw new ApiError('UNAVAILABLE', `the id ${agentId} has just changed hands: try again`);
     return taken;
   }

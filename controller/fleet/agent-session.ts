@@ -1,14 +1,22 @@
-import type { ConnectResponse, Desired, Hello, Report } from '../../proto/gen/logfleet/v1/agent_service.ts';
+import type {
+  ConnectResponse,
+  Controllers,
+  Desired,
+  Hello,
+  Report,
+} from '../../proto/gen/logfleet/v1/agent_service.ts';
 import type { Fact } from '../../proto/gen/logfleet/v1/fact.ts';
 import type { AgentHealth, AgentIdentity, EntryStatus, FileStatus } from '../../proto/gen/logfleet/v1/fleet.ts';
 import { selectorLabels } from '../../proto/rules/agent-labels.ts';
-import { desiredHash } from '../../proto/rules/desired-hash.ts';
 import { agentName } from '../../proto/rules/names.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { invalidArgument } from '../api-error.ts';
-import type { EntryStore } from '../entry-store.ts';
 import { AgentAsks } from './agent-asks.ts';
 import type { Claim } from './agent-claims.ts';
+import type { DesiredSet } from './desired-set.ts';
+import type { DesiredSets, Subscriber } from './desired-sets.ts';
+import { ReportedFiles } from './reported-files.ts';
+import type { Told } from './spreading.ts';
 
 const FILES_MAX = 100_000;
 const ENTRIES_MAX = 10_000;
@@ -16,41 +24,40 @@ const ENTRIES_MAX = 10_000;
 const FACTS_KEPT = { loss: 1_000, sealed: 20 } as const;
 
 /** One agent's stream: what it was told, and what it reported. In memory only. */
-export class AgentSession {
+export class AgentSession implements Subscriber, Told {
   readonly identity: AgentIdentity;
   /** Its hold of the agent's id. */
   readonly claim: Claim;
   readonly connectTime: Date;
   readonly labels: Readonly<Record<string, string>>;
-  readonly #store: EntryStore;
+  readonly #sets: DesiredSets;
   readonly #appliedHash: string;
   readonly #capabilities: readonly string[];
   readonly #clock: Clock;
   /** Made when something is asked: there are thousands of agents. */
   #asks: AgentAsks | undefined;
-  /** What the agent was told: etag and uid by name. */
-  readonly #told = new Map<string, { name: string; uid: string; etag: string }>();
   /** Entries that changed since: latest wins, for it is a set of names. */
   readonly #dirty = new Set<string>();
   readonly #entries = new Map<string, EntryStatus>();
-  readonly #files = new Map<string, FileStatus>();
+  readonly #files = new ReportedFiles();
   readonly #facts = { loss: new Map<string, Fact>(), sealed: new Map<string, Fact>() };
   #wake: (() => void) | undefined;
   #closed = false;
+  #controllers: Controllers | undefined;
   health: AgentHealth | undefined;
   lastSeen: Date;
   saidGoodbye = false;
 
   constructor(
     hello: Hello & { identity: AgentIdentity },
-    store: EntryStore,
+    sets: DesiredSets,
     { claim, now, clock }: { claim: Claim; now: Date; clock: Clock },
   ) {
     this.identity = hello.identity;
     this.claim = claim;
     this.labels = selectorLabels(hello.identity);
     this.#appliedHash = hello.appliedHash;
-    this.#store = store;
+    this.#sets = sets;
     this.connectTime = now;
     this.lastSeen = now;
     this.#clock = clock;
@@ -62,7 +69,7 @@ export class AgentSession {
   }
 
   get files(): FileStatus[] {
-    return [...this.#files.values()].sort((a, b) => order(a.entry, b.entry) || order(a.path, b.path));
+    return this.#files.all();
   }
 
   get facts(): Fact[] {
@@ -88,19 +95,22 @@ export class AgentSession {
   }
 
   /** The messages for the agent: first the whole desired state, then every change, and questions; one at a time, as fast as it takes them. */
-  async *messages(): AsyncGenerator<NonNullable<ConnectResponse['message']>> {
-    const unsubscribe = this.#store.onChange(({ name }) => {
-      this.#dirty.add(name);
-      this.#wake?.();
-    });
+  async *messages(): AsyncGenerator<ConnectResponse> {
+    const unsubscribe = this.#sets.subscribe(this);
     try {
-      yield { $case: 'desired', value: this.#snapshot() };
+      let told: DesiredSet = this.#sets.of(this.labels);
+      yield desiredMessage(told.hash === this.#appliedHash ? told.unchanged() : told.snapshot());
       while (!this.#closed) {
-        const delta = this.#delta();
-        const ask = this.#asks?.next();
-        if (delta) yield { $case: 'desired', value: delta };
-        if (ask) yield ask;
-        if (!delta && !ask)
+        const step = this.#dirty.size > 0 ? this.#sets.step(told, this.#dirty, this.labels) : undefined;
+        this.#dirty.clear();
+        if (step) {
+          told = step.to;
+          yield desiredMessage(step.message);
+          continue;
+        }
+        const message = this.#takeControllers() ?? this.#asks?.next();
+        if (message) yield { message };
+        else
           await new Promise<void>((resolve) => {
             this.#wake = resolve;
           });
@@ -108,6 +118,23 @@ export class AgentSession {
     } finally {
       unsubscribe();
     }
+  }
+
+  #takeControllers(): ConnectResponse['message'] {
+    const value = this.#controllers;
+    this.#controllers = undefined;
+    return value && { $case: 'controllers', value };
+  }
+
+  /** Latest wins: of several lists the last one is told. */
+  tellControllers(controllers: Controllers): void {
+    this.#controllers = controllers;
+    this.#wake?.();
+  }
+
+  entryChanged(name: string): void {
+    this.#dirty.add(name);
+    this.#wake?.();
   }
 
   /** Takes a report in; throws INVALID_ARGUMENT for one that makes no sense. */
@@ -118,8 +145,11 @@ export class AgentSession {
       this.#facts.loss.clear();
       this.#facts.sealed.clear();
     }
-    for (const status of report.entries) this.#entries.set(status.entry, status);
-    for (const status of report.files) this.#files.set(status.id, status);
+    for (const status of report.entries) {
+      const { name, etag } = this.#sets.shared(status.entry, status.etag);
+      this.#entries.set(name, Object.assign(status, { entry: name, etag }));
+    }
+    for (const status of report.files) this.#files.set(status, this.#sets.shared(status.entry, '').name);
     for (const fact of report.facts) this.#takeFact(fact);
     for (const name of report.removedEntries) this.#entries.delete(name);
     for (const id of report.removedFiles) this.#files.delete(id);
@@ -138,49 +168,10 @@ export class AgentSession {
     const [oldest] = kept.keys();
     if (kept.size > FACTS_KEPT[kind] && oldest !== undefined) kept.delete(oldest);
   }
-
-  #snapshot(): Desired {
-    this.#dirty.clear();
-    const upserts = this.#store
-      .all()
-      .filter(({ selector }) => selector.matches(this.labels))
-      .map(({ entry }) => entry);
-    for (const { name, uid, etag } of upserts) this.#told.set(name, { name, uid, etag });
-    const hash = desiredHash(this.#told.values());
-    const revision = this.#store.revision;
-    if (hash === this.#appliedHash) return { kind: 'KIND_UNCHANGED', upserts: [], removed: [], revision, hash };
-    return { kind: 'KIND_SNAPSHOT', upserts, removed: [], revision, hash };
-  }
-
-  #delta(): Desired | undefined {
-    const upserts: Desired['upserts'] = [];
-    const removed: string[] = [];
-    for (const name of this.#dirty) {
-      const known = this.#store.find(name);
-      const told = this.#told.get(name);
-      if (known?.selector.matches(this.labels)) {
-        if (told?.etag === known.entry.etag) continue;
-        upserts.push(known.entry);
-        this.#told.set(name, { name, uid: known.entry.uid, etag: known.entry.etag });
-      } else if (told) {
-        removed.push(name);
-        this.#told.delete(name);
-      }
-    }
-    this.#dirty.clear();
-    if (upserts.length === 0 && removed.length === 0) return undefined;
-    return {
-      kind: 'KIND_DELTA',
-      upserts,
-      removed,
-      revision: this.#store.revision,
-      hash: desiredHash(this.#told.values()),
-    };
-  }
 }
 
-function order(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
+function desiredMessage(value: Desired): ConnectResponse {
+  return { message: { $case: 'desired', value } };
 }
 
 function tooMany(field: string, max: number) {

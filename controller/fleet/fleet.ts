@@ -3,26 +3,37 @@ import type { Fact } from '../../proto/gen/logfleet/v1/fact.ts';
 import { Agent, AgentIdentity } from '../../proto/gen/logfleet/v1/fleet.ts';
 import { agentLabelViolations } from '../../proto/rules/agent-labels.ts';
 import { agentName, isAgentId } from '../../proto/rules/names.ts';
+import type { Selector } from '../../proto/rules/selector.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { ApiError, invalidArgument } from '../api-error.ts';
 import type { EntryStore } from '../entry-store.ts';
 import type { Claim } from './agent-claims.ts';
+import { type AgentRecord, lastStateOf } from './agent-record.ts';
 import { AgentSession } from './agent-session.ts';
-import type { AgentRecord, Membership } from './membership.ts';
+import { DesiredSets } from './desired-sets.ts';
+import type { Membership } from './membership.ts';
+import { firstBehind } from './sorted-ids.ts';
+import { Spreading } from './spreading.ts';
 
 /** The agents connected to this controller, and what is known of the others. */
 export class Fleet {
   readonly #membership: Membership;
   readonly #store: EntryStore;
+  readonly #sets: DesiredSets;
+  readonly #spreading: Spreading;
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #sessions = new Map<string, AgentSession>();
   readonly #listeners = new Set<(agentId: string) => void>();
+  /** Of all agents, sorted; undefined when they are to be sorted again. */
+  #ids: readonly string[] | undefined;
 
   constructor(membership: Membership, store: EntryStore, tools: { clock: Clock; logger: Logger }) {
     this.#membership = membership;
     this.#store = store;
+    this.#sets = new DesiredSets(store);
+    this.#spreading = new Spreading(membership, tools);
     this.#clock = tools.clock;
     this.#logger = tools.logger;
     membership.onChange((agentId) => this.#tell(agentId));
@@ -32,8 +43,8 @@ export class Fleet {
     });
   }
 
-  /** Begins a stream. Rejects with INVALID_ARGUMENT, ALREADY_EXISTS or UNAVAILABLE. */
-  async open(hello: Hello): Promise<AgentSession> {
+  /** Begins a stream, unless `signal` is aborted before. Rejects with INVALID_ARGUMENT, ALREADY_EXISTS or UNAVAILABLE. */
+  async open(hello: Hello, signal: AbortSignal): Promise<AgentSession> {
     const identity = hello.identity ?? AgentIdentity.create();
     const violations = agentLabelViolations(identity.labels, 'hello.identity.labels');
     if (!isAgentId(identity.agentId)) {
@@ -44,13 +55,12 @@ export class Fleet {
     if (violations.length > 0) throw invalidArgument(violations);
     const now = this.#now();
     const { agentId, host } = identity;
-    const presence = { instance_id: hello.instanceId, host, connect_time: now.toISOString() };
-    const claim = await this.#claim(agentId, presence);
-    const session = new AgentSession({ ...hello, identity }, this.#store, { claim, now, clock: this.#clock });
+    const claim = await this.#claim(identity, hello.instanceId, now, signal);
+    const session = new AgentSession({ ...hello, identity }, this.#sets, { claim, now, clock: this.#clock });
     try {
       // What the agent is told must not be older than what its former controller told it.
       await this.#store.reaches(claim.revision);
-      await this.#membership.record(recordOf(session, false));
+      await this.#membership.restore(identity, now);
       if (!this.#membership.claims.holds(claim))
         throw new ApiError('ABORTED', 'another stream of this agent has taken over');
     } catch (error) {
@@ -59,9 +69,15 @@ export class Fleet {
     }
     this.#sessions.get(agentId)?.close();
     this.#sessions.set(agentId, session);
+    session.tellControllers(this.#spreading.controllers);
     this.#logger.info('an agent connected', { agent: agentId, host });
     this.#tell(agentId);
     return session;
+  }
+
+  /** Spreads agents over the controllers until `signal` is aborted. */
+  async run(signal: AbortSignal): Promise<void> {
+    await this.#spreading.run(() => [...this.#sessions.values()], signal);
   }
 
   report(session: AgentSession, report: Report): void {
@@ -77,7 +93,7 @@ export class Fleet {
       this.#sessions.delete(agentId);
       this.#logger.info('an agent disconnected', { agent: agentId, goodbye: session.saidGoodbye });
     }
-    await this.#membership.release(session.claim, recordOf(session, session.saidGoodbye));
+    await this.#membership.release(session.claim, session);
     this.#tell(agentId);
   }
 
@@ -87,15 +103,35 @@ export class Fleet {
     return () => this.#listeners.delete(listener);
   }
 
-  /** The agents connected here. */
-  local(includeFiles: boolean): Agent[] {
-    return [...this.#sessions.values()].map((session) => this.#describe(session, includeFiles));
+  /** The agents whose labels match, connected here or (not `localOnly`) anywhere or nowhere, behind `after` in the order of their ids. */
+  *matching(selector: Selector, after: string, localOnly: boolean): Generator<string> {
+    const ids = this.#sortedIds();
+    for (let at = firstBehind(ids, after); at < ids.length; at++) {
+      const id = ids[at] as string;
+      const session = this.#sessions.get(id);
+      const known = session ?? (localOnly ? undefined : this.#membership.recordOf(id));
+      if (known && selector.matches(known.labels)) yield id;
+    }
   }
 
   /** One agent, when it is connected here. */
   localAgent(agentId: string, includeFiles: boolean): Agent | undefined {
     const session = this.#sessions.get(agentId);
     return session && this.#describe(session, includeFiles);
+  }
+
+  /** The agents connected here. */
+  local(includeFiles: boolean): Agent[] {
+    return [...this.#sessions.values()].map((session) => this.#describe(session, includeFiles));
+  }
+
+  isLocal(agentId: string): boolean {
+    return this.#sessions.has(agentId);
+  }
+
+  /** Whether the agent is connected, to whichever controller. */
+  isLive(agentId: string): boolean {
+    return this.isLocal(agentId) || this.#membership.presence(agentId) !== undefined;
   }
 
   /** Losses and sealed files of the agents connected here, as far as they are kept. */
@@ -133,22 +169,14 @@ export class Fleet {
     return gone.map(([, record]) => this.#fromRecord(record));
   }
 
-  /** All agents ever seen: those connected here as they are, the others as etcd knows them. */
-  all(includeFiles: boolean): Map<string, Agent> {
-    const agents = new Map<string, Agent>();
-    for (const [agentId, record] of this.#membership.records()) agents.set(agentId, this.#fromRecord(record));
-    for (const [agentId, session] of this.#sessions) agents.set(agentId, this.#describe(session, includeFiles));
-    return agents;
-  }
-
-  async #claim(agentId: string, presence: { instance_id: string; host: string; connect_time: string }): Promise<Claim> {
+  async #claim(identity: AgentIdentity, instanceId: string, now: Date, signal: AbortSignal): Promise<Claim> {
     try {
-      return await this.#membership.claims.claim(agentId, presence);
+      return await this.#membership.claim(identity, instanceId, now, signal);
     } catch (error) {
       if (error instanceof ApiError && error.code === 'ALREADY_EXISTS')
         this.#logger.warn('a second agent with an id that is connected is refused', {
-          agent: agentId,
-          host: presence.host,
+          agent: identity.agentId,
+          host: identity.host,
           error: error.message,
         });
       throw error;
@@ -156,43 +184,62 @@ export class Fleet {
   }
 
   #describe(session: AgentSession, includeFiles: boolean): Agent {
-    return Agent.create({
+    return {
       name: agentName(session.identity.agentId),
       identity: session.identity,
       liveness: 'LIVENESS_LIVE',
       controller: this.#membership.controllerId,
       connectTime: session.connectTime,
       lastSeenTime: session.lastSeen,
-      ...(session.health && { health: session.health }),
+      health: session.health,
       entries: session.entries,
-      ...(includeFiles && { files: session.files }),
+      files: includeFiles ? session.files : [],
       fileCount: session.fileCount,
-    });
+      error: '',
+    };
   }
 
   #fromRecord(record: AgentRecord): Agent {
-    const { identity } = record;
+    const { identity, connectTime, lastSeenTime } = record;
     const presence = this.#membership.presence(identity.agentId);
-    const gone = record.stopped ? 'LIVENESS_STOPPED' : 'LIVENESS_LOST';
-    return Agent.create({
-      name: agentName(identity.agentId),
-      identity,
-      liveness: presence ? 'LIVENESS_LIVE' : gone,
-      controller: presence?.controller ?? record.controller,
-      connectTime: new Date(record.connect_time),
-      lastSeenTime: new Date(record.last_seen_time),
-    });
+    const common = { name: agentName(identity.agentId), identity };
+    if (presence) {
+      const since = new Date(presence.connect_time);
+      const times = { connectTime: since, lastSeenTime: since > lastSeenTime ? since : lastSeenTime };
+      return Agent.create({ ...common, liveness: 'LIVENESS_LIVE', controller: presence.controller, ...times });
+    }
+    const vanished = this.#membership.vanished(identity.agentId);
+    return {
+      ...common,
+      ...{ liveness: record.stopped ? 'LIVENESS_STOPPED' : 'LIVENESS_LOST', files: [], error: '' },
+      controller: vanished?.controller ?? record.controller,
+      connectTime: vanished?.connectTime ?? connectTime,
+      lastSeenTime: vanished?.noticedTime ?? lastSeenTime,
+      ...lastStateOf(record),
+    };
+  }
+
+  #sortedIds(): readonly string[] {
+    if (!this.#ids) {
+      const ids = new Set(this.#sessions.keys());
+      for (const [id] of this.#membership.records()) ids.add(id);
+      this.#ids = [...ids].sort();
+    }
+    return this.#ids;
   }
 
   #tell(agentId: string): void {
+    if (this.#ids && !this.#isKnown(agentId, this.#ids)) this.#ids = undefined;
     for (const listener of [...this.#listeners]) listener(agentId);
+  }
+
+  /** Whether the sorted ids are right about this agent. */
+  #isKnown(agentId: string, ids: readonly string[]): boolean {
+    const isThere = this.#sessions.has(agentId) || this.#membership.recordOf(agentId) !== undefined;
+    return isThere === (ids[firstBehind(ids, agentId) - 1] === agentId);
   }
 
   #now(): Date {
     return new Date(this.#clock.nowMs());
   }
-}
-
-function recordOf({ identity, connectTime, lastSeen }: AgentSession, stopped: boolean) {
-  return { identity, connect_time: connectTime.toISOString(), last_seen_time: lastSeen.toISOString(), stopped };
 }

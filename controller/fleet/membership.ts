@@ -1,4 +1,4 @@
-import { AgentIdentity } from '../../proto/gen/logfleet/v1/fleet.ts';
+import type { AgentIdentity } from '../../proto/gen/logfleet/v1/fleet.ts';
 import { createBackoff } from '../../runtime/backoff.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { errorText } from '../../runtime/errors.ts';
@@ -8,15 +8,18 @@ import type { EtcdMirror } from '../etcd-mirror.ts';
 import { EtcdView } from '../etcd-view.ts';
 import { StoreError } from '../store-error.ts';
 import { AgentClaims, type Claim, type Presence, readPresence } from './agent-claims.ts';
+import { type AgentRecord, encodeRecord, endedRecord, parseRecord, saysAlready } from './agent-record.ts';
+import type { AgentSession } from './agent-session.ts';
+import { Turns } from './turns.ts';
 
-/** What is kept of an agent for good. */
-export interface AgentRecord {
-  identity: AgentIdentity;
+/** Streams that begin or end write to etcd side by side, so many at once: ten thousand would all be answered too late. */
+const WRITES_AT_ONCE = 64;
+
+/** How an agent's stream ended when nobody could write it down: its controller died. */
+interface Vanished {
   controller: string;
-  connect_time: string;
-  last_seen_time: string;
-  /** It said goodbye. */
-  stopped: boolean;
+  connectTime: Date;
+  noticedTime: Date;
 }
 
 export interface MembershipOptions {
@@ -39,6 +42,8 @@ export class Membership {
   readonly #presences: EtcdView<Presence>;
   readonly #records: EtcdView<AgentRecord>;
   readonly #controllers: EtcdView<{ address: string }>;
+  readonly #vanished = new Map<string, Vanished>();
+  readonly #turns = new Turns(WRITES_AT_ONCE);
   readonly claims: AgentClaims;
   #lease: EtcdLease | undefined;
   #keptMs = 0;
@@ -57,8 +62,10 @@ export class Membership {
     this.#presences = new EtcdView(mirror, `${prefix}presence/`, readPresence, tools.logger);
     this.#records = new EtcdView(mirror, `${prefix}agents/`, parseRecord, tools.logger);
     this.#controllers = new EtcdView(mirror, `${prefix}controllers/`, readController, tools.logger);
-    const recordKey = (agentId: string) => this.#recordKey(agentId);
-    const presenceKey = (agentId: string) => `${prefix}presence/${agentId}`;
+    this.#records.onChange((agentId) => this.#vanished.delete(agentId));
+    this.#presences.onChange((agentId, former) => this.#presenceChanged(agentId, former));
+    const recordKey = (agentId: string) => this.keysOf(agentId).record;
+    const presenceKey = (agentId: string) => this.keysOf(agentId).presence;
     this.claims = new AgentClaims(client, { controllerId, presenceKey, recordKey }, tools.logger);
   }
 
@@ -94,14 +101,29 @@ export class Membership {
       .catch((error: unknown) => this.#logger.warn('the lease runs out by itself', { error: errorText(error) }));
   }
 
-  /** Keeps what is known of an agent that has just connected. */
-  async record(record: Omit<AgentRecord, 'controller'>): Promise<void> {
-    await this.#client.put(this.#recordKey(record.identity.agentId), this.#encode(record));
+  /** Claims an agent's id for a stream that begins; what is known of the agent is written with it, unless etcd has it already. Rejects when `signal` is aborted before its turn. */
+  claim(identity: AgentIdentity, instanceId: string, now: Date, signal: AbortSignal): Promise<Claim> {
+    return this.#turns.run(() => {
+      // Who has given up meanwhile has come again, and waits for another turn.
+      signal.throwIfAborted();
+      const { agentId, host } = identity;
+      const known = this.#records.get(agentId);
+      const record = known && saysAlready(known, identity) ? undefined : this.#newRecord(identity, now);
+      const presence = { instance_id: instanceId, host, connect_time: now.toISOString() };
+      return this.claims.claim(agentId, presence, record);
+    });
+  }
+
+  /** Writes what is known of an agent that was forgotten while its stream began. */
+  async restore(identity: AgentIdentity, now: Date): Promise<void> {
+    const { agentId } = identity;
+    if (!this.#records.get(agentId))
+      await this.#client.put(this.keysOf(agentId).record, this.#newRecord(identity, now));
   }
 
   /** Ends an agent's stream, and keeps what is known of it, unless it has another one by now. Never rejects. */
-  async release(claim: Claim, record: Omit<AgentRecord, 'controller'>): Promise<void> {
-    await this.claims.release(claim, this.#encode(record));
+  release(claim: Claim, session: AgentSession): Promise<void> {
+    return this.#turns.run(() => this.claims.release(claim, endedRecord(session, this.controllerId)));
   }
 
   /** Where an agent is connected; undefined when it is not. */
@@ -109,7 +131,12 @@ export class Membership {
     return this.#presences.get(agentId);
   }
 
-  /** Every agent ever seen, by id. */
+  /** How an agent's last stream ended, where its record can't say. */
+  vanished(agentId: string): Vanished | undefined {
+    return this.#vanished.get(agentId);
+  }
+
+  /** Every agent that is not forgotten, by id. */
   records(): IterableIterator<[agentId: string, record: AgentRecord]> {
     return this.#records.all();
   }
@@ -118,10 +145,34 @@ export class Membership {
     return this.#records.get(agentId);
   }
 
+  /** Where each agent that is connected is. */
+  *presences(): Generator<Presence> {
+    for (const [, presence] of this.#presences.all()) yield presence;
+  }
+
+  /** Agents that are not connected, and were last seen before. */
+  unseenSince(timeMs: number): string[] {
+    const seenMs = (id: string, { lastSeenTime }: AgentRecord) =>
+      Math.max(lastSeenTime.getTime(), this.#vanished.get(id)?.noticedTime.getTime() ?? 0);
+    const gone = [...this.#records.all()].filter(([id]) => !this.#presences.get(id));
+    return gone.filter(([id, record]) => seenMs(id, record) < timeMs).map(([id]) => id);
+  }
+
+  keysOf(agentId: string): { record: string; presence: string } {
+    const { prefix } = this.#options;
+    return { record: `${prefix}agents/${agentId}`, presence: `${prefix}presence/${agentId}` };
+  }
+
+  /** The controllers that are alive, this one too: address by id. */
+  controllers(): Map<string, string> {
+    return new Map([...this.#controllers.all()].map(([id, { address }]) => [id, address]));
+  }
+
   /** The other controllers that are alive: address by id. */
   peers(): Map<string, string> {
-    const others = [...this.#controllers.all()].filter(([id]) => id !== this.controllerId);
-    return new Map(others.map(([id, { address }]) => [id, address]));
+    const all = this.controllers();
+    all.delete(this.controllerId);
+    return all;
   }
 
   /** Calls `listener` with an agent's id when its presence or its record changed. */
@@ -143,13 +194,21 @@ export class Membership {
     this.claims.under(undefined);
   }
 
-  #encode(record: Omit<AgentRecord, 'controller'>): string {
-    const identity = AgentIdentity.toJSON(record.identity);
-    return JSON.stringify({ ...record, identity, controller: this.controllerId }, undefined, 2);
+  /** An agent that comes is what it last was until it reports. */
+  #newRecord(identity: AgentIdentity, now: Date): string {
+    const lastState = this.#records.get(identity.agentId)?.lastState ?? '';
+    const controller = this.controllerId;
+    return encodeRecord({ identity, controller, connectTime: now, lastSeenTime: now, stopped: false, lastState });
   }
 
-  #recordKey(agentId: string): string {
-    return `${this.#options.prefix}agents/${agentId}`;
+  #presenceChanged(agentId: string, former: Presence | undefined): void {
+    if (this.#presences.get(agentId) || !former) {
+      this.#vanished.delete(agentId);
+      return;
+    }
+    const noticedTime = new Date(this.#clock.nowMs());
+    const { controller, connect_time: connectTime } = former;
+    this.#vanished.set(agentId, { controller, connectTime: new Date(connectTime), noticedTime });
   }
 }
 
@@ -157,9 +216,4 @@ function readController(value: string): { address: string } {
   const controller = JSON.parse(value) as { address?: unknown } | null;
   if (typeof controller?.address !== 'string') throw new Error('no address');
   return { address: controller.address };
-}
-
-function parseRecord(value: string): AgentRecord {
-  const record = JSON.parse(value) as AgentRecord;
-  return { ...record, identity: AgentIdentity.fromJSON(record.identity) };
 }

@@ -25,7 +25,7 @@ export class AgentService implements AgentServiceImplementation {
 
   async *connect(requests: AsyncIterable<ConnectRequest>, { signal }: CallContext): AsyncGenerator<ConnectResponse> {
     const incoming = requests[Symbol.asyncIterator]();
-    const session = await this.#fleet.open(await this.#hello(incoming, signal));
+    const session = await this.#fleet.open(await this.#hello(incoming), signal);
     const end = () => session.close();
     signal.addEventListener('abort', end, { once: true });
     if (signal.aborted) end();
@@ -42,7 +42,7 @@ export class AgentService implements AgentServiceImplementation {
       },
     );
     try {
-      for await (const message of session.messages()) yield { message };
+      yield* session.messages();
       if (outcome?.failure) throw outcome.failure;
       signal.throwIfAborted();
       if (!outcome) throw new ApiError('ABORTED', 'another stream of this agent has taken over');
@@ -52,12 +52,12 @@ export class AgentService implements AgentServiceImplementation {
     }
   }
 
-  async #hello(incoming: AsyncIterator<ConnectRequest>, signal: AbortSignal): Promise<Hello> {
-    const waiting = new AbortController();
-    const stop = () => waiting.abort(signal.reason);
-    signal.addEventListener('abort', stop, { once: true });
-    const late = this.#clock.sleep(HELLO_TIMEOUT_MS, waiting.signal).then(() => {
-      throw invalidArgument([{ field: 'message', description: `no hello within ${HELLO_TIMEOUT_MS / 1000} s` }]);
+  async #hello(incoming: AsyncIterator<ConnectRequest>): Promise<Hello> {
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    late.catch(() => {});
+    const cancel = this.#clock.after(HELLO_TIMEOUT_MS, () => {
+      const description = `no hello within ${HELLO_TIMEOUT_MS / 1000} s`;
+      reject(invalidArgument([{ field: 'message', description }]));
     });
     try {
       const { value } = await Promise.race([incoming.next(), late]);
@@ -65,32 +65,35 @@ export class AgentService implements AgentServiceImplementation {
       if (message?.$case === 'hello') return message.value;
       throw invalidArgument([{ field: 'message', description: 'the first message must be hello' }]);
     } finally {
-      signal.removeEventListener('abort', stop);
-      waiting.abort();
-      late.catch(() => {});
+      cancel();
     }
   }
 
+  /** A message is taken by a function of its own: what waits for the next one would keep it until then. */
   async #read(incoming: AsyncIterator<ConnectRequest>, session: AgentSession): Promise<void> {
-    for (let next = await incoming.next(); !next.done; next = await incoming.next()) {
-      const { message } = next.value;
-      switch (message?.$case) {
-        case 'report':
-          this.#fleet.report(session, message.value);
-          break;
-        case 'answer':
-          session.asks.take(message.value);
-          break;
-        case 'goodbye':
-          session.saidGoodbye = true;
-          return;
-        case 'hello':
-          throw invalidArgument([{ field: 'message', description: 'hello was said already' }]);
-        case undefined:
-          throw invalidArgument([
-            { field: 'message', description: 'is empty, or of a kind that this version does not know' },
-          ]);
-      }
+    while (this.#take(await incoming.next(), session));
+  }
+
+  /** False when nothing more is to come. */
+  #take(next: IteratorResult<ConnectRequest>, session: AgentSession): boolean {
+    if (next.done) return false;
+    const { message } = next.value as ConnectRequest;
+    switch (message?.$case) {
+      case 'report':
+        this.#fleet.report(session, message.value);
+        return true;
+      case 'answer':
+        session.asks.take(message.value);
+        return true;
+      case 'goodbye':
+        session.saidGoodbye = true;
+        return false;
+      case 'hello':
+        throw invalidArgument([{ field: 'message', description: 'hello was said already' }]);
+      case undefined:
+        throw invalidArgument([
+          { field: 'message', description: 'is empty, or of a kind that this version does not know' },
+        ]);
     }
   }
 }

@@ -6,16 +6,29 @@ import { ApiError } from '../api-error.ts';
  * another. Calls with one answer are let finish. Their `signal` is aborted then, too.
  */
 export function endWhen(stopping: AbortSignal) {
-  return async function* lasting<Request, Response>(
+  // Not AbortSignal.any: ten thousand streams would each hang on to `stopping`.
+  const lasting = new Set<AbortController>();
+  stopping.addEventListener('abort', () => {
+    for (const call of lasting) call.abort(stopping.reason);
+  });
+  return async function* untilStopping<Request, Response>(
     call: ServerMiddlewareCall<Request, Response>,
     context: CallContext,
   ) {
     if (!call.responseStream) return yield* call.next(call.request, context);
-    const signal = AbortSignal.any([context.signal, stopping]);
+    const own = new AbortController();
+    const end = () => own.abort(context.signal.reason);
+    context.signal.addEventListener('abort', end, { once: true });
+    if (context.signal.aborted) end();
+    if (stopping.aborted) own.abort(stopping.reason);
+    lasting.add(own);
     try {
-      yield* call.next(call.request, { ...context, signal });
+      yield* call.next(call.request, { ...context, signal: own.signal });
     } catch (error) {
       if (!stopping.aborted) throw error;
+    } finally {
+      lasting.delete(own);
+      context.signal.removeEventListener('abort', end);
     }
     if (stopping.aborted) throw new ApiError('UNAVAILABLE', 'the controller is stopping: connect to another');
     return undefined;

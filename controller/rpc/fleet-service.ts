@@ -27,14 +27,15 @@ import { localConditions } from '../alerts/collect.ts';
 import type { RuleSettings } from '../alerts/conditions.ts';
 import { ApiError } from '../api-error.ts';
 import type { Fleet } from '../fleet/fleet.ts';
+import { listAgents, unanswered } from './agent-listing.ts';
 import type { AgentQuestions } from './agent-questions.ts';
 import { listAlerts } from './alert-listing.ts';
 import { listFacts } from './fact-listing.ts';
-import { labelSelector, listing, requireAgentId } from './listing.ts';
+import { labelSelector, requireAgentId } from './listing.ts';
 import type { Peers } from './peers.ts';
 
 const PEER_TIMEOUT_MS = 2_000;
-const PEER_PAGE_SIZE = 1_000;
+const PAGE_SIZE = 1_000;
 /** Changes of one agent within this time are told as one. */
 const COALESCE_MS = 200;
 const PEERS_LOOK_INTERVAL_MS = 1_000;
@@ -44,6 +45,9 @@ export interface FleetParts {
   questions: AgentQuestions;
   alerts: { book: AlertBook; rules: RuleSettings };
 }
+
+/** An agent that has changed, as it is when a watcher takes it. */
+type Change = () => Agent | undefined;
 
 /** The fleet's state. What is connected elsewhere is asked from there. */
 export class FleetService implements FleetServiceImplementation {
@@ -63,14 +67,8 @@ export class FleetService implements FleetServiceImplementation {
     this.#logger = tools.logger;
   }
 
-  async listAgents(request: ListAgentsRequest) {
-    const { selector, page: pageOf } = listing(request);
-    const { agents, unreachable } = request.localOnly
-      ? { agents: this.#fleet.local(request.includeFiles), unreachable: [] }
-      : await this.#everywhere(request.includeFiles);
-    const wanted = agents.filter((agent) => matches(selector, agent)).sort((a, b) => (a.name < b.name ? -1 : 1));
-    const { page, nextPageToken } = pageOf(wanted, (agent) => Agent.encode(agent).finish().length);
-    return { agents: page, nextPageToken, unreachable };
+  listAgents(request: ListAgentsRequest) {
+    return listAgents(request, this.#fleet, this.#peers);
   }
 
   async getAgent({ name, localOnly }: GetAgentRequest): Promise<Agent> {
@@ -128,7 +126,7 @@ export class FleetService implements FleetServiceImplementation {
     if (request.name !== '') requireAgentId(request.name);
     const selector = labelSelector(request.labelSelector);
     const wanted = (agent: Agent) => (request.name === '' || agent.name === request.name) && matches(selector, agent);
-    const outbox = createOutbox<string, Agent | undefined>();
+    const outbox = createOutbox<string, Change>();
     const ended = new AbortController();
     const end = () => {
       ended.abort();
@@ -138,17 +136,15 @@ export class FleetService implements FleetServiceImplementation {
     const stop = this.#fleet.onChange((id) => this.#putLocal(id, request, outbox));
     const told = new Set<string>();
     try {
-      const first = request.localOnly
-        ? this.#fleet.local(request.includeFiles)
-        : (await this.#everywhere(request.includeFiles)).agents;
-      for (const agent of first.filter(wanted)) {
+      for await (const agent of this.#present(request)) {
         told.add(agent.name);
         yield { kind: 'KIND_PRESENT', agent };
       }
       yield { kind: 'KIND_SYNCED', agent: undefined };
       if (!request.localOnly) void this.#followPeers(request, outbox, ended.signal);
       for (let changes = await outbox.take(); changes; changes = await outbox.take()) {
-        for (const [name, agent] of changes) {
+        for (const [name, change] of changes) {
+          const agent = change();
           if (agent && wanted(agent)) {
             told.add(name);
             yield { kind: 'KIND_UPDATED', agent };
@@ -164,52 +160,35 @@ export class FleetService implements FleetServiceImplementation {
     }
   }
 
-  /** What this controller knows of an agent that has changed; a live one elsewhere is told by its own controller. */
-  #putLocal(
-    id: string,
-    { localOnly, includeFiles }: WatchAgentsRequest,
-    outbox: Outbox<string, Agent | undefined>,
-  ): void {
-    const local = this.#fleet.localAgent(id, includeFiles);
-    if (local || localOnly) {
-      outbox.put(agentName(id), local);
+  /** Who is there when a watch begins. */
+  async *#present({ name, labelSelector: wanted, ...request }: WatchAgentsRequest): AsyncGenerator<Agent> {
+    if (name !== '') {
+      const agent = await this.getAgent({ name, localOnly: request.localOnly }).catch(ifNotThere);
+      if (agent && matches(labelSelector(wanted), agent)) yield request.includeFiles ? agent : { ...agent, files: [] };
       return;
     }
-    const recorded = this.#fleet.recorded(id);
-    if (recorded?.liveness !== 'LIVENESS_LIVE') outbox.put(agentName(id), recorded);
+    for (let pageToken = ''; ; ) {
+      const asking = { ...request, labelSelector: wanted, pageSize: PAGE_SIZE, pageToken };
+      const { agents, nextPageToken } = await this.listAgents(asking);
+      yield* agents;
+      pageToken = nextPageToken;
+      if (pageToken === '') return;
+    }
   }
 
-  /** All agents, those elsewhere as their controllers tell. */
-  async #everywhere(includeFiles: boolean): Promise<{ agents: Agent[]; unreachable: string[] }> {
-    const agents = this.#fleet.all(includeFiles);
-    const silent = new Map<string, string>();
-    const asked = this.#peers.all().map(async ({ id, client }) => {
-      try {
-        for (let pageToken = ''; ; ) {
-          const request = { localOnly: true, includeFiles, pageSize: PEER_PAGE_SIZE, pageToken };
-          const answer = await client.listAgents(request, { signal: AbortSignal.timeout(PEER_TIMEOUT_MS) });
-          for (const agent of answer.agents) agents.set(agent.identity?.agentId ?? '', agent);
-          pageToken = answer.nextPageToken;
-          if (pageToken === '') return;
-        }
-      } catch (error) {
-        silent.set(id, errorText(error));
-      }
-    });
-    await Promise.all(asked);
-    const told = [...agents.values()].map((agent) => {
-      const reason = agent.health ? undefined : silent.get(agent.controller);
-      return reason === undefined || agent.liveness !== 'LIVENESS_LIVE' ? agent : unanswered(agent, reason);
-    });
-    return { agents: told, unreachable: [...silent.keys()].map((id) => `controllers/${id}`) };
+  /** An agent has changed: what this controller knows of it when it is told; a live one elsewhere is told by its own controller. */
+  #putLocal(id: string, { localOnly, includeFiles }: WatchAgentsRequest, outbox: Outbox<string, Change>): void {
+    if (this.#fleet.isLocal(id) || localOnly)
+      outbox.put(agentName(id), () => this.#fleet.localAgent(id, includeFiles) ?? this.#gone(id, localOnly));
+    else if (!this.#fleet.isLive(id)) outbox.put(agentName(id), () => this.#fleet.recorded(id));
+  }
+
+  #gone(id: string, localOnly: boolean): Agent | undefined {
+    return localOnly ? undefined : this.#fleet.recorded(id);
   }
 
   /** Keeps a watch at every other controller, for as long as this one lasts. */
-  async #followPeers(
-    request: WatchAgentsRequest,
-    outbox: Outbox<string, Agent | undefined>,
-    signal: AbortSignal,
-  ): Promise<void> {
+  async #followPeers(request: WatchAgentsRequest, outbox: Outbox<string, Change>, signal: AbortSignal): Promise<void> {
     const followed = new Set<string>();
     while (!signal.aborted) {
       for (const { id, client } of this.#peers.all()) {
@@ -223,13 +202,10 @@ export class FleetService implements FleetServiceImplementation {
   }
 
   /** Never rejects: a peer that is gone is followed again when it is back, and its agents are told by their presence. */
-  async #followPeer(
-    stream: AsyncIterable<WatchAgentsResponse>,
-    outbox: Outbox<string, Agent | undefined>,
-  ): Promise<void> {
+  async #followPeer(stream: AsyncIterable<WatchAgentsResponse>, outbox: Outbox<string, Change>): Promise<void> {
     try {
       for await (const { kind, agent } of stream) {
-        if (agent && (kind === 'KIND_PRESENT' || kind === 'KIND_UPDATED')) outbox.put(agent.name, agent);
+        if (agent && (kind === 'KIND_PRESENT' || kind === 'KIND_UPDATED')) outbox.put(agent.name, () => agent);
       }
     } catch (error) {
       this.#logger.debug('a watch at another controller has ended', { error: errorText(error) });
@@ -241,6 +217,6 @@ function matches(selector: Selector, { identity }: Agent): boolean {
   return identity !== undefined && selector.matches(selectorLabels(identity));
 }
 
-function unanswered(agent: Agent, reason: string): Agent {
-  return { ...agent, error: `controllers/${agent.controller} does not answer: ${reason}` };
+function ifNotThere(error: unknown): undefined {
+  if (!(error instanceof ApiError) || error.code !== 'NOT_FOUND') throw error;
 }

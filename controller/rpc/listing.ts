@@ -19,10 +19,17 @@ interface ListRequest {
 /** A request to list, understood. */
 export interface Listing {
   selector: Selector;
-  /** The page of `items`, which are in the order of their names; `bytesOf` says how large one is in the answer. */
+  /** The last name of the page before. */
+  after: string;
+  size: number;
+  /**
+   * The page of `items`, which are in the order of their names; `bytesOf` says how large one is in the answer, `isCut` that there are
+   * others behind them.
+   */
   page<Item extends { name: string }>(
     items: readonly Item[],
     bytesOf: (item: Item) => number,
+    isCut?: boolean,
   ): { page: Item[]; nextPageToken: string };
 }
 
@@ -46,12 +53,12 @@ export function listing({ pageSize, pageToken, labelSelector, filter = '' }: Lis
   if (violations.length > 0 || after === undefined || !selector) throw invalidArgument(violations);
   const size = Math.min(pageSize || PAGE_SIZE.default, PAGE_SIZE.max);
   return {
-    selector,
-    page: (items, bytesOf) => {
+    ...{ selector, after, size },
+    page: (items, bytesOf, isCut = false) => {
       const rest = items.filter(({ name }) => name > after);
       const page = rest.slice(0, fitting(rest, size, bytesOf));
       const last = page.at(-1);
-      const more = last !== undefined && rest.length > page.length;
+      const more = last !== undefined && (isCut || rest.length > page.length);
       return { page, nextPageToken: more ? encodeToken(last.name, chosenBy) : '' };
     },
   };

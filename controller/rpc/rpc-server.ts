@@ -2,10 +2,10 @@ import { ServerCredentials } from '@grpc/grpc-js';
 import { createServer, type Server } from 'nice-grpc';
 import { errorDetailsServerMiddleware } from 'nice-grpc-error-details';
 import { HealthDefinition, HealthServiceImpl, HealthState } from 'nice-grpc-server-health';
-import { AgentServiceDefinition } from '../../proto/gen/logfleet/v1/agent_service.ts';
 import { EntryServiceDefinition } from '../../proto/gen/logfleet/v1/entry_service.ts';
 import { FleetServiceDefinition } from '../../proto/gen/logfleet/v1/fleet_service.ts';
 import type { Logger } from '../../runtime/logger.ts';
+import { AgentStreamDefinition } from './agent-definition.ts';
 import type { AgentService } from './agent-service.ts';
 import { tellPeerName } from './author.ts';
 import { endWhen } from './draining.ts';
@@ -13,14 +13,18 @@ import type { EntryService } from './entry-service.ts';
 import { mapErrors } from './error-mapping.ts';
 import type { FleetService } from './fleet-service.ts';
 import { reflectionServices } from './reflection.ts';
+import { wholeMessages } from './whole-messages.ts';
 
 const DRAIN_TIMEOUT_MS = 5_000;
 const OPTIONS = {
-  // Pings, so that an agent that vanished without a word is noticed within 15 s.
-  'grpc.keepalive_time_ms': 10_000,
-  'grpc.keepalive_timeout_ms': 5_000,
+  // Pings, so that an agent that vanished without a word is noticed within 15 s. Most of it is for the answer: with thousands of agents
+  // that all come at once, it may be there and not be read yet.
+  'grpc.keepalive_time_ms': 6_000,
+  'grpc.keepalive_timeout_ms': 9_000,
   // A first report tells of a thousand files, whose paths may be long.
   'grpc.max_receive_message_length': 16 * 1024 * 1024,
+  // What it counts nobody can ask for here, and each connection would cost some KiB more.
+  'grpc.enable_channelz': 0,
   // Probes that connect and never call are let go.
   'grpc.max_connection_idle_ms': 300_000,
   interceptors: [tellPeerName],
@@ -50,8 +54,8 @@ export class RpcServer {
       .use(mapErrors(logger))
       .use(endWhen(this.#stopping.signal));
     this.#server.add(EntryServiceDefinition, services.entries);
-    this.#server.add(AgentServiceDefinition, services.agents);
-    this.#server.add(FleetServiceDefinition, services.fleet);
+    this.#server.add(AgentStreamDefinition, services.agents);
+    this.#server.add(wholeMessages(FleetServiceDefinition), services.fleet);
     this.#server.add(HealthDefinition, HealthServiceImpl(this.#health));
     for (const { definition, implementation } of reflectionServices()) this.#server.add(definition, implementation);
     this.#health.setStatus('unhealthy', '');
@@ -68,7 +72,7 @@ export class RpcServer {
    * would mend when etcd is away. The services need etcd, for writes and for new streams.
    */
   serving(well: boolean): void {
-    const names = [EntryServiceDefinition, AgentServiceDefinition, FleetServiceDefinition].map(
+    const names = [EntryServiceDefinition, AgentStreamDefinition, FleetServiceDefinition].map(
       ({ fullName }) => fullName,
     );
     for (const name of well ? [...names, ''] : names) this.#health.setStatus(well ? 'healthy' : 'unhealthy', name);

@@ -1,6 +1,15 @@
 /** Which labels match: the parsed form of Kubernetes' label selector syntax. */
 export interface Selector {
+  /** What matches has, for each of these keys, one of the values: an index can use one, and leave the others to `matches`. */
+  readonly needs: readonly Need[];
+  /** All keys that it looks at: labels that are equal in these match alike. */
+  readonly keys: readonly string[];
   matches(labels: Readonly<Record<string, string>>): boolean;
+}
+
+export interface Need {
+  readonly key: string;
+  readonly values: readonly string[];
 }
 
 /** Says what is wrong with a selector, where, and what would be right. */
@@ -38,12 +47,15 @@ export function parseSelector(text: string): Selector {
     while (parser.accept(','));
     parser.end();
   }
-  return { matches: (labels) => requirements.every((requirement) => requirement(labels)) };
+  const { needs, keys } = parser;
+  return { needs, keys, matches: (labels) => requirements.every((requirement) => requirement(labels)) };
 }
 
 class Parser {
   readonly #text: string;
   readonly #tokens: { text: string; at: number }[] = [];
+  readonly needs: Need[] = [];
+  readonly keys: string[] = [];
   #next = 0;
 
   constructor(text: string) {
@@ -75,11 +87,16 @@ class Parser {
       return (labels) => labels[absent] === undefined;
     }
     const key = this.#key();
-    if (this.accept('=') || this.accept('==')) return isIn(key, [this.#value()]);
+    if (this.accept('=') || this.accept('==')) return this.#needed(key, [this.#value()]);
     if (this.accept('!=')) return not(isIn(key, [this.#value()]));
-    if (this.accept('in')) return isIn(key, this.#values());
+    if (this.accept('in')) return this.#needed(key, this.#values());
     if (this.accept('notin')) return not(isIn(key, this.#values()));
     return (labels) => labels[key] !== undefined;
+  }
+
+  #needed(key: string, values: readonly string[]): Requirement {
+    this.needs.push({ key, values });
+    return isIn(key, values);
   }
 
   #key(): string {
@@ -90,6 +107,7 @@ class Parser {
       );
     }
     this.#next++;
+    this.keys.push(key as string);
     return key as string;
   }
 

@@ -23,11 +23,13 @@ test('a tiny backlog is carried, read back, measured and written down', async ()
   const said: string[] = [];
   const tools = [logfleet('standard'), logfleet('none')];
   const options = {
-    ...{ tools, missing: ['kcat (nobody looked)'], rounds: 1, mib: 1, seconds: 1 },
+    ...{ tools, missing: ['kcat (nobody looked)'], rounds: 1, mib: 1, agents: undefined, seconds: 1 },
     out: folder.path,
     say: (line: string) => said.push(line),
   };
-  await workloads.find(({ name }) => name === 'backlog')?.run(ground, options);
+  const backlog = workloads.find(({ name }) => name === 'backlog');
+  assert.ok(backlog && 'run' in backlog);
+  await backlog.run(ground, options);
 
   const text = await readFile(folder.at('RESULTS.md'), 'utf8');
   assert.match(text, /^## backlog$/m);

@@ -54,7 +54,12 @@ export class Ground {
     this.#start = start;
     this.state = StateDatabase.open(dir.at('state'));
     this.store = new CheckpointStore(this.state);
-    const clock = { nowMs: () => this.wallMs, monotonicMs: () => this.nowMs, sleep: async () => {} };
+    const clock = {
+      nowMs: () => this.wallMs,
+      monotonicMs: () => this.nowMs,
+      sleep: async () => {},
+      after: () => () => {},
+    };
     const logger = createLogger({ level: 'error', format: 'json', write: () => {} });
     const facts = { loss: (loss: Loss) => this.losses.push(loss), sealed: (fact: Sealed) => this.sealed.push(fact) };
     this.budget = new FileBudget(filesMax, pinnedBytesMax, clock);

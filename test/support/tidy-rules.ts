@@ -32,7 +32,7 @@ const ADAPTERS: Readonly<Record<string, RegExp>> = {
   '@platformatic/kafka': /^(controller\/kafka-topics|cli\/verify\/topic-reader)\.ts$/,
   cockatiel: /^controller\/etcd-client\.ts$/,
   commander: /^cli\/(main|program|add-[a-z]+)\.ts$/,
-  etcd3: /^(controller\/etcd-(client|errors)|cli\/import\/etcd-values)\.ts$/,
+  etcd3: /^(controller\/etcd-(client|errors|watch)|cli\/import\/etcd-values)\.ts$/,
   'node:sqlite': /^agent\/state\//,
   picomatch: /^proto\/rules\/glob\.ts$/,
   snappy: /^agent\/deliver\/compress\.ts$/,

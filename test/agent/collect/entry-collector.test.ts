@@ -35,7 +35,7 @@ test('where a file is read from depends on the rule and on whether it was there 
     logger,
   });
   const positionWith = async (start: string, entryCameMs: number) => {
-    const clock = { nowMs: () => entryCameMs, monotonicMs: () => 0, sleep: async () => {} };
+    const clock = { nowMs: () => entryCameMs, monotonicMs: () => 0, sleep: async () => {}, after: () => () => {} };
     const tools = {
       former,
       clock,

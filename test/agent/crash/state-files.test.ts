@@ -8,7 +8,7 @@ import { createLogger } from '../../../runtime/logger.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
 const MINUTE_MS = 60_000;
-const clock = { nowMs: () => 0, monotonicMs: () => 0, sleep: async () => {} };
+const clock = { nowMs: () => 0, monotonicMs: () => 0, sleep: async () => {}, after: () => () => {} };
 
 function opened(stateDir: string) {
   const logged: string[] = [];

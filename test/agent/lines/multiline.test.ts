@@ -79,7 +79,7 @@ test('a source looks again by itself when the timeout of an open record is over'
   let nowMs = 0;
   const sleeps: { ms: number; over: () => void }[] = [];
   const sleep = (ms: number) => new Promise<void>((over) => sleeps.push({ ms, over }));
-  const clock = { nowMs: () => nowMs, monotonicMs: () => nowMs, sleep };
+  const clock = { nowMs: () => nowMs, monotonicMs: () => nowMs, sleep, after: () => () => {} };
   const source = new Source(
     fd,
     checkpoint,

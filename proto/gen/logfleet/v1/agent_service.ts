@@ -78,6 +78,9 @@ export interface ConnectResponse {
     | //
     /** The end of a question. */
     { $case: "cancel"; value: Cancel }
+    | //
+    /** Where else it can connect. Told after the first Desired, and whenever it changes. */
+    { $case: "controllers"; value: Controllers }
     | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
@@ -201,6 +204,18 @@ export interface Report {
    * files.
    */
   facts: Fact[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** The controllers of the fleet. */
+export interface Controllers {
+  /**
+   * Where each is reached, HOST:PORT. An agent that loses its stream connects to any of these, or of those that it is
+   * configured with.
+   */
+  addresses: string[];
+  /** When not empty: the agent is to end this stream and to connect there, for this controller has more than its share. */
+  moveTo: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -599,6 +614,9 @@ export const ConnectResponse: MessageFns<ConnectResponse> = {
       case "cancel":
         Cancel.encode(message.message.value, writer.uint32(26).fork()).join();
         break;
+      case "controllers":
+        Controllers.encode(message.message.value, writer.uint32(66).fork()).join();
+        break;
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -648,6 +666,14 @@ export const ConnectResponse: MessageFns<ConnectResponse> = {
             message.message = { $case: "cancel", value: Cancel.decode(reader, reader.uint32()) };
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.message = { $case: "controllers", value: Controllers.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -676,6 +702,8 @@ export const ConnectResponse: MessageFns<ConnectResponse> = {
         ? { $case: "ask", value: Ask.fromJSON(object.ask) }
         : isSet(object.cancel)
         ? { $case: "cancel", value: Cancel.fromJSON(object.cancel) }
+        : isSet(object.controllers)
+        ? { $case: "controllers", value: Controllers.fromJSON(object.controllers) }
         : undefined,
     };
   },
@@ -688,6 +716,8 @@ export const ConnectResponse: MessageFns<ConnectResponse> = {
       obj.ask = Ask.toJSON(message.message.value);
     } else if (message.message?.$case === "cancel") {
       obj.cancel = Cancel.toJSON(message.message.value);
+    } else if (message.message?.$case === "controllers") {
+      obj.controllers = Controllers.toJSON(message.message.value);
     }
     return obj;
   },
@@ -713,6 +743,12 @@ export const ConnectResponse: MessageFns<ConnectResponse> = {
       case "cancel": {
         if (object.message?.value !== undefined && object.message?.value !== null) {
           message.message = { $case: "cancel", value: Cancel.fromPartial(object.message.value) };
+        }
+        break;
+      }
+      case "controllers": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "controllers", value: Controllers.fromPartial(object.message.value) };
         }
         break;
       }
@@ -1082,6 +1118,109 @@ export const Report: MessageFns<Report> = {
       ? AgentHealth.fromPartial(object.health)
       : undefined;
     message.facts = object.facts?.map((e) => Fact.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseControllers(): Controllers {
+  return { addresses: [], moveTo: "", _unknownFields: {} };
+}
+
+export const Controllers: MessageFns<Controllers> = {
+  encode(message: Controllers, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.addresses) {
+      writer.uint32(10).string(v!);
+    }
+    if (message.moveTo !== "") {
+      writer.uint32(18).string(message.moveTo);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Controllers {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseControllers();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.addresses.push(reader.string());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.moveTo = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Controllers {
+    return {
+      addresses: globalThis.Array.isArray(object?.addresses)
+        ? object.addresses.map((e: any) => globalThis.String(e))
+        : [],
+      moveTo: isSet(object.move_to) ? globalThis.String(object.move_to) : "",
+    };
+  },
+
+  toJSON(message: Controllers): unknown {
+    const obj: any = {};
+    if (message.addresses?.length) {
+      obj.addresses = message.addresses;
+    }
+    if (message.moveTo !== "") {
+      obj.move_to = message.moveTo;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Controllers>): Controllers {
+    return Controllers.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Controllers>): Controllers {
+    const message = createBaseControllers();
+    message.addresses = object.addresses?.map((e) => e) || [];
+    message.moveTo = object.moveTo ?? "";
     return message;
   },
 };

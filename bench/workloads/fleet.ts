@@ -1,0 +1,142 @@
+import { ENTRIES } from '../fleet/entries.ts';
+import {
+  type Failover,
+  type FleetFigures,
+  measureFailover,
+  measureFleet,
+  measureReturn,
+  measureWrites,
+  type Return,
+  type RunningFleet,
+} from '../fleet/measure-fleet.ts';
+import { linePlot, tidy } from '../plot.ts';
+import { decimals, type Report, whole, writeReport } from '../report.ts';
+import { orFailure } from '../rounds.ts';
+import { growthExponent, type Point } from '../statistics.ts';
+import type { ServerlessWorkload } from './workload.ts';
+
+const AGENTS = 10_000;
+/** Shares of the whole fleet at which growth is looked at. */
+const STEPS = [0.1, 0.3, 1];
+/** Smaller ones tell nothing of growth. */
+const GROWING = 1_000;
+const SECONDS = 30;
+const UPDATES = 10;
+const LISTS = 200;
+const WRITES = 5_000;
+
+/** Of the whole fleet alone; what did not come to an end says why. */
+interface Faults {
+  writesPerSecond: number | { failure: string };
+  returned: Return | { failure: string };
+  failover: Failover | { failure: string };
+}
+
+export const fleet: ServerlessWorkload = {
+  name: 'fleet',
+  about: `a controller with ${whole(AGENTS)} agents: CPU, memory, updates, deaths (--agents N for another fleet)`,
+  runAlone: async (options) => {
+    const agents = options.agents ?? AGENTS;
+    const sizes = agents < GROWING ? [agents] : STEPS.map((share) => Math.round(agents * share));
+    const steps: FleetFigures[] = [];
+    let faults: Faults | undefined;
+    for (const size of sizes) {
+      const { seconds = SECONDS, rounds = UPDATES, say } = options;
+      const sized = { agents: size, seconds, updates: rounds, lists: LISTS, say };
+      const step = await measureFleet(sized, async (on) => {
+        if (size === agents) faults = await measureFaults(on);
+      });
+      steps.push(step);
+    }
+    await writeReport(reportOf(steps, faults as Faults), [], options);
+  },
+};
+
+async function measureFaults(on: RunningFleet): Promise<Faults> {
+  const writesPerSecond = await orFailure(() => measureWrites(on, WRITES));
+  const returned = await orFailure(() => measureReturn(on));
+  return { writesPerSecond, returned, failover: await orFailure(() => measureFailover(on)) };
+}
+
+function reportOf(steps: readonly FleetFigures[], faults: Faults): Report {
+  const last = steps.at(-1) as FleetFigures;
+  return {
+    workload: 'fleet',
+    besides: 'etcd and the agents run on it, too',
+    text: `One controller, one etcd, ${ENTRIES} entries of which each agent has 20, and agents simulated by two processes: each with a connection and the link of its own that real agents have, and no files. Each reports every 10 s that its 20 files have grown.
+An update changes an entry that all have; its time is from before the call until an agent reports that it has applied it, and the controller is asked afterwards whether it knows. ListAgents is asked for the agents of one role. CPU is of one core; the load takes its part of the same two.`,
+    head: [
+      'agents',
+      'connected, s',
+      'controller CPU',
+      'controller RSS, MiB',
+      'etcd CPU',
+      'etcd RSS, MiB',
+      'load CPU',
+      'update p50, ms',
+      'p99',
+      'max',
+      'update, CPU s (load)',
+      'ListAgents p50, ms',
+      'p99',
+    ],
+    rows: steps.map(rowOf),
+    plots: steps.length > 1 ? [plotOf(steps)] : [],
+    remarks: [...(steps.length > 1 ? [growthOf(steps)] : []), ...faultsOf(last.agents, faults)],
+    figures: { steps, ...faults },
+  };
+}
+
+function faultsOf(agents: number, { writesPerSecond: writes, returned, failover }: Faults): string[] {
+  const failed = (what: string, { failure }: { failure: string }) => `${what}: did not come to an end: ${failure}.`;
+  return [
+    typeof writes === 'object'
+      ? failed('Writes', writes)
+      : `With all ${whole(agents)} connected, ${whole(writes)} entries are written a second, by 64 callers.`,
+    'failure' in returned
+      ? failed('All agents killed', returned)
+      : `All agents killed (kill -9): none is shown as live after ${decimals(returned.goneSeconds, 1)} s; started again, all are connected after ${decimals(returned.backSeconds, 1)} s.`,
+    'failure' in failover
+      ? failed('One of two controllers killed', failover)
+      : `Two controllers on one etcd, one killed (kill -9): its ${whole(failover.moved)} agents are at the other after ${decimals(failover.backSeconds, 1)} s.`,
+  ];
+}
+
+function rowOf({ agents, connectSeconds, steady, update, updateCpuSeconds, list }: FleetFigures): string[] {
+  return [
+    ...[whole(agents), decimals(connectSeconds, 1), decimals(steady.controllerCores), whole(steady.controllerRssMib)],
+    ...[decimals(steady.etcdCores, 3), whole(steady.etcdRssMib), decimals(steady.loadCores)],
+    ...[whole(update.p50), whole(update.p99), whole(update.max)],
+    `${decimals(updateCpuSeconds.controller, 1)} (${decimals(updateCpuSeconds.load, 1)})`,
+    ...[decimals(list.p50, 1), decimals(list.p99, 1)],
+  ];
+}
+
+function growthOf(steps: readonly FleetFigures[]): string {
+  const cpu = exponentOf(steps, ({ steady }) => steady.controllerCores);
+  const rss = exponentOf(steps, ({ steady }) => steady.controllerRssMib);
+  return `CPU of the controller grows with the agents to the power of ${decimals(cpu)}, its RSS to the power of ${decimals(rss)}.`;
+}
+
+function exponentOf(steps: readonly FleetFigures[], pick: (step: FleetFigures) => number): number {
+  return growthExponent(steps.map((step) => ({ x: step.agents, y: pick(step) })));
+}
+
+function plotOf(steps: readonly FleetFigures[]) {
+  const points = (pick: (step: FleetFigures) => number): Point[] =>
+    steps.map((step) => ({ x: step.agents, y: pick(step) }));
+  const last = steps.at(-1) as FleetFigures;
+  const title = 'One controller by agents';
+  const lines = [
+    { label: 'controller, % of a core', points: points(({ steady }) => 100 * steady.controllerCores) },
+    { label: 'controller RSS, MiB', points: points(({ steady }) => steady.controllerRssMib) },
+    { label: 'update p99, ms', points: points(({ update }) => update.p99) },
+    {
+      label: 'linear, through the last CPU',
+      guide: true,
+      points: points(({ agents }) => (100 * last.steady.controllerCores * agents) / last.agents),
+    },
+  ];
+  const svg = linePlot(title, { label: 'agents', tick: whole }, { label: '%, MiB, ms', tick: tidy }, lines);
+  return { name: 'fleet', title, svg };
+}

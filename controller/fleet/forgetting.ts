@@ -1,0 +1,41 @@
+import type { Clock } from '../../runtime/clock.ts';
+import { errorText } from '../../runtime/errors.ts';
+import type { Logger } from '../../runtime/logger.ts';
+import type { EtcdClient } from '../etcd-client.ts';
+import type { Membership } from './membership.ts';
+
+const LOOKS_PER_AGE = 20;
+const LOOK_INTERVAL_MAX_MS = 3_600_000;
+/** At one look, so that a fleet that was torn down is not deleted in one burst. */
+const FORGOTTEN_MAX = 1_000;
+
+/**
+ * Deletes what etcd keeps of agents that were not seen for so long. Every controller does so: a record is deleted only as it was looked
+ * at, and only while its agent is not connected.
+ */
+export async function forgetAgents(
+  membership: Membership,
+  client: EtcdClient,
+  afterMs: number,
+  { clock, logger }: { clock: Clock; logger: Logger },
+  signal: AbortSignal,
+): Promise<void> {
+  const intervalMs = Math.min(afterMs / LOOKS_PER_AGE, LOOK_INTERVAL_MAX_MS);
+  while (!signal.aborted) {
+    // Anywhere in the interval: controllers that were started together take turns.
+    await clock.sleep(intervalMs * (0.5 + Math.random()), signal).catch(() => {});
+    if (signal.aborted) return;
+    let forgotten = 0;
+    try {
+      for (const agentId of membership.unseenSince(clock.nowMs() - afterMs)) {
+        if (forgotten >= FORGOTTEN_MAX || signal.aborted) break;
+        const { record, presence } = membership.keysOf(agentId);
+        const stored = await client.get(record);
+        if (stored && (await client.removeUnless(record, stored.revision, presence))) forgotten++;
+      }
+    } catch (error) {
+      logger.warn('agents that are long gone are forgotten later', { error: errorText(error) });
+    }
+    if (forgotten > 0) logger.info('agents that are long gone were forgotten', { agents: forgotten });
+  }
+}

@@ -1,0 +1,41 @@
+import type { Selector } from '../../proto/rules/selector.ts';
+
+/** What has labels, findable by them. */
+export class LabelIndex<Item extends { readonly labels: Readonly<Record<string, string>> }> {
+  readonly #all = new Set<Item>();
+  readonly #byLabel = new Map<string, Set<Item>>();
+
+  add(item: Item): void {
+    this.#all.add(item);
+    for (const label of labelsOf(item)) {
+      const items = this.#byLabel.get(label);
+      if (items) items.add(item);
+      else this.#byLabel.set(label, new Set([item]));
+    }
+  }
+
+  delete(item: Item): void {
+    this.#all.delete(item);
+    for (const label of labelsOf(item)) {
+      const items = this.#byLabel.get(label);
+      items?.delete(item);
+      if (items?.size === 0) this.#byLabel.delete(label);
+    }
+  }
+
+  /** All that the selector matches, and perhaps others: the fewest that one of its requirements leaves. */
+  candidates({ needs }: Selector): Iterable<Item> {
+    let best: Set<Item>[] | undefined;
+    let fewest = this.#all.size;
+    for (const { key, values } of needs) {
+      const sets = [...new Set(values)].flatMap((value) => this.#byLabel.get(`${key}=${value}`) ?? []);
+      const size = sets.reduce((sum, items) => sum + items.size, 0);
+      if (size < fewest) [best, fewest] = [sets, size];
+    }
+    return best ? best.flatMap((items) => [...items]) : this.#all;
+  }
+}
+
+function labelsOf({ labels }: { readonly labels: Readonly<Record<string, string>> }): string[] {
+  return Object.entries(labels).map(([key, value]) => `${key}=${value}`);
+}

@@ -1,0 +1,33 @@
+interface MessageType {
+  encode: unknown;
+  decode: unknown;
+}
+
+interface Definition {
+  methods: Readonly<Record<string, { requestType: MessageType; responseType: MessageType }>>;
+}
+
+type Whole<Type extends MessageType> = Pick<Type, 'encode' | 'decode'>;
+
+type WholeDefinition<D extends Definition> = Omit<D, 'methods'> & {
+  methods: {
+    [M in keyof D['methods']]: Omit<D['methods'][M], 'requestType' | 'responseType'> & {
+      requestType: Whole<D['methods'][M]['requestType']>;
+      responseType: Whole<D['methods'][M]['responseType']>;
+    };
+  };
+};
+
+/** A service whose answers are whole messages: completing each, as nice-grpc does where it can, would copy all of it first. */
+export function wholeMessages<const D extends Definition>(definition: D): WholeDefinition<D> {
+  const methods = Object.entries(definition.methods).map(([name, method]) => {
+    const { requestType, responseType } = method;
+    const whole = {
+      ...method,
+      requestType: { encode: requestType.encode, decode: requestType.decode },
+      responseType: { encode: responseType.encode, decode: responseType.decode },
+    };
+    return [name, whole];
+  });
+  return { ...definition, methods: Object.fromEntries(methods) as WholeDefinition<D>['methods'] };
+}

@@ -1,3 +1,4 @@
+import { loadavg } from 'node:os';
 import { ENTRIES } from '../fleet/entries.ts';
 import {
   type Failover,
@@ -82,7 +83,13 @@ An update changes an entry that all have; its time is from before the call until
     ],
     rows: steps.map(rowOf),
     plots: steps.length > 1 ? [plotOf(steps)] : [],
-    remarks: [...(steps.length > 1 ? [growthOf(steps)] : []), ...faultsOf(last.agents, faults)],
+    remarks: [
+      ...(steps.length > 1 ? [growthOf(steps)] : []),
+      ...faultsOf(last.agents, faults),
+      `Load averages of the machine at the end, over 1, 5 and 15 minutes: ${loadavg()
+        .map((load) => decimals(load, 1))
+        .join(', ')}.`,
+    ],
     figures: { steps, ...faults },
   };
 }

@@ -311,7 +311,10 @@ export interface Agent {
   lastSeenTime:
     | Date
     | undefined;
-  /** The agent as a whole, as last reported. Absent while the agent is not connected to a living controller. */
+  /**
+   * The agent as a whole, as last reported; of one that is gone as it was when its stream ended. Absent while the controller
+   * that it is connected to does not answer.
+   */
   health:
     | AgentHealth
     | undefined;

@@ -165,7 +165,9 @@ export async function writeGoals(out: string): Promise<void> {
   });
   const text = `From the figures below${commits.size > 1 ? `, which are of different commits: ${[...commits].join(', ')}` : ''}.
 
-${table(['goal', 'wanted', 'measured', 'reached'], rows)}`;
+${table(['goal', 'wanted', 'measured', 'reached'], rows)}
+
+How far what is not reached is, why, and what was tried: [decision 10](../docs/decisions/0010-many-files.md) (delay, idle files), [decision 14](../docs/decisions/0014-ten-thousand-agents.md) (agents).`;
   await putSection('goals', text, out);
 }
 

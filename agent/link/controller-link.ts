@@ -1,17 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { type Channel, ChannelCredentials, ClientError, createChannel, createClient, Status } from 'nice-grpc';
-import {
-  AgentServiceDefinition,
-  ConnectRequest,
-  ConnectResponse,
-  Hello,
-} from '../../proto/gen/logfleet/v1/agent_service.ts';
+import { AgentServiceDefinition, type ConnectRequest, Hello } from '../../proto/gen/logfleet/v1/agent_service.ts';
 import type { AgentIdentity } from '../../proto/gen/logfleet/v1/fleet.ts';
 import { createBackoff } from '../../runtime/backoff.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { errorText, grpcDetails } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { grpcTls, type TlsMaterial } from '../../runtime/security.ts';
+import { wholeMessages } from '../../runtime/whole-messages.ts';
 import { Answers } from '../ask/answers.ts';
 import { type Answerers, capabilitiesOf } from '../ask/questions.ts';
 import type { Collector } from '../collector.ts';
@@ -39,18 +35,7 @@ const CHANNEL_OPTIONS = {
   'grpc.max_receive_message_length': -1,
 };
 
-/** The messages are whole: completing them, as for a caller who leaves fields out, would copy every report. */
-const StreamDefinition = {
-  ...AgentServiceDefinition,
-  methods: {
-    ...AgentServiceDefinition.methods,
-    connect: {
-      ...AgentServiceDefinition.methods.connect,
-      requestType: { encode: ConnectRequest.encode, decode: ConnectRequest.decode },
-      responseType: { encode: ConnectResponse.encode, decode: ConnectResponse.decode },
-    },
-  },
-} as const;
+const StreamDefinition = wholeMessages(AgentServiceDefinition);
 
 export interface LinkOptions {
   addresses: readonly string[];

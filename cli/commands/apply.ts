@@ -8,6 +8,7 @@ import { problemsOf, readEntries, refuse } from '../entry-files.ts';
 import { entryText } from '../entry-text.ts';
 import type { ControllerApi } from '../rpc/client.ts';
 import { findEntries, listEntries } from '../rpc/lists.ts';
+import { checkedSelector } from '../selector-option.ts';
 
 export interface ApplyOptions {
   filename: string[];
@@ -65,12 +66,7 @@ function pruneSelector({ prune, selector }: ApplyOptions): string | undefined {
     throw new CliError(exitCodes.usage, '--selector goes with --prune: it says which entries the files are all of');
   if (!selector)
     throw new CliError(exitCodes.usage, '--prune needs -l: the labels of the entries that the files are all of');
-  try {
-    parseSelector(selector);
-  } catch (error) {
-    throw new CliError(exitCodes.usage, `--selector: ${(error as Error).message}`, { cause: error });
-  }
-  return selector;
+  return checkedSelector(selector);
 }
 
 /** An entry that the selector does not mean would be made, and never be pruned. */

@@ -1,7 +1,6 @@
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import type { Agent } from '../../proto/gen/logfleet/v1/fleet.ts';
 import { agentName, entryName } from '../../proto/rules/names.ts';
-import { parseSelector } from '../../proto/rules/selector.ts';
 import { CliError, exitCodes } from '../cli-error.ts';
 import { Table } from '../format.ts';
 import {
@@ -16,6 +15,7 @@ import {
 } from '../output.ts';
 import type { ControllerApi } from '../rpc/client.ts';
 import { listAgents, listAlerts, listEntries, listLosses } from '../rpc/lists.ts';
+import { checkedSelector } from '../selector-option.ts';
 import { forEachName, parseTargets } from '../target.ts';
 
 export interface GetOptions {
@@ -60,15 +60,6 @@ export async function get(
     );
   if (kind === 'entry') await show(entryReader(api, labelSelector), names, options, write);
   else await show(agentReader(api, labelSelector, isDocument(options.output)), names, options, write);
-}
-
-function checkedSelector(text: string): string {
-  try {
-    parseSelector(text);
-    return text;
-  } catch (error) {
-    throw new CliError(exitCodes.usage, `--selector: ${(error as Error).message}`, { cause: error });
-  }
 }
 
 async function show<Item>(

@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
-import { parseSelector } from '../../proto/rules/selector.ts';
 import { errorText } from '../../runtime/errors.ts';
 import { CliError, exitCodes } from '../cli-error.ts';
 import { courseEntries, type MadeEntry } from '../import/course-entry.ts';
@@ -13,6 +12,7 @@ import { planWrite } from '../import/write-entries.ts';
 import { entryKind, renderList } from '../output.ts';
 import type { ControllerApi } from '../rpc/client.ts';
 import { listAgents } from '../rpc/lists.ts';
+import { checkedSelector } from '../selector-option.ts';
 
 export interface ImportOptions {
   filename?: string[];
@@ -168,15 +168,6 @@ function userOf(text: string | undefined): { username: string; password: string 
   const at = text.indexOf(':');
   if (at < 1) throw new CliError(exitCodes.usage, '--etcd-user: give NAME:PASSWORD');
   return { username: text.slice(0, at), password: text.slice(at + 1) };
-}
-
-function checkedSelector(text: string): string {
-  try {
-    parseSelector(text);
-    return text;
-  } catch (error) {
-    throw new CliError(exitCodes.usage, `--selector: ${(error as Error).message}`, { cause: error });
-  }
 }
 
 async function read(file: string): Promise<string> {

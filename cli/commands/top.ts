@@ -1,11 +1,10 @@
 import type { Agent } from '../../proto/gen/logfleet/v1/fleet.ts';
-import { parseSelector } from '../../proto/rules/selector.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import { errorText } from '../../runtime/errors.ts';
-import { CliError, exitCodes } from '../cli-error.ts';
 import { size, Table } from '../format.ts';
 import type { ControllerApi } from '../rpc/client.ts';
 import { listAgents } from '../rpc/lists.ts';
+import { checkedSelector } from '../selector-option.ts';
 import { agentsView, entriesView, type Sort, sorted } from '../top/rows.ts';
 import { openScreen } from '../top/screen.ts';
 
@@ -110,13 +109,4 @@ function headOf(agents: Iterable<Agent>): string {
   const gone = rows.filter(({ status }) => status === 'Lost').length;
   const sum = (field: 'lag' | 'rate') => rows.reduce((total, row) => total + row[field], 0);
   return `${rows.length} agents, ${gone} lost, ${size(sum('lag'))} behind, ${size(sum('rate'))}/s`;
-}
-
-function checkedSelector(text: string): string {
-  try {
-    parseSelector(text);
-    return text;
-  } catch (error) {
-    throw new CliError(exitCodes.usage, `--selector: ${(error as Error).message}`, { cause: error });
-  }
 }

@@ -4,14 +4,12 @@ import type { Logger } from '../../runtime/logger.ts';
 import { readSecret } from '../../runtime/security.ts';
 import type { ControllerConfig } from '../config.ts';
 import type { Fleet } from '../fleet/fleet.ts';
-import type { Peers } from '../rpc/peers.ts';
+import { PEER_TIMEOUT_MS, type Peers } from '../rpc/peers.ts';
 import type { AlertBook } from './alert-book.ts';
 import { Alerter } from './alerter.ts';
 import { fleetConditions, localConditions } from './collect.ts';
 import type { RuleSettings } from './conditions.ts';
 import { Webhook } from './webhook.ts';
-
-const PEER_TIMEOUT_MS = 2_000;
 
 /** The rules' settings. */
 export function ruleSettings({ alerts }: ControllerConfig): RuleSettings {

@@ -1,5 +1,5 @@
 import { AgentServiceDefinition, ConnectResponse, type Desired } from '../../proto/gen/logfleet/v1/agent_service.ts';
-import { wholeMessages } from './whole-messages.ts';
+import { wholeMessages } from '../../runtime/whole-messages.ts';
 
 const encoded = new WeakMap<Desired, Uint8Array>();
 

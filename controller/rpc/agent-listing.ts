@@ -4,9 +4,7 @@ import { agentId } from '../../proto/rules/names.ts';
 import { errorText } from '../../runtime/errors.ts';
 import type { Fleet } from '../fleet/fleet.ts';
 import { listing } from './listing.ts';
-import type { Peers } from './peers.ts';
-
-const PEER_TIMEOUT_MS = 2_000;
+import { PEER_TIMEOUT_MS, type Peers } from './peers.ts';
 
 /**
  * FleetService.ListAgents. Each page is worked out from its beginning on: of this controller's agents only those in the page are

@@ -6,9 +6,8 @@ import { agentId, entryId } from '../../proto/rules/names.ts';
 import { invalidArgument } from '../api-error.ts';
 import type { Fleet } from '../fleet/fleet.ts';
 import { listing } from './listing.ts';
-import type { Peers } from './peers.ts';
+import { PEER_TIMEOUT_MS, type Peers } from './peers.ts';
 
-const PEER_TIMEOUT_MS = 2_000;
 const PEER_PAGE_SIZE = 1_000;
 
 /** FleetService.ListFacts: facts of the agents connected here, and what the other controllers tell of theirs. */

@@ -32,9 +32,8 @@ import type { AgentQuestions } from './agent-questions.ts';
 import { listAlerts } from './alert-listing.ts';
 import { listFacts } from './fact-listing.ts';
 import { labelSelector, requireAgentId } from './listing.ts';
-import type { Peers } from './peers.ts';
+import { PEER_TIMEOUT_MS, type Peers } from './peers.ts';
 
-const PEER_TIMEOUT_MS = 2_000;
 const PAGE_SIZE = 1_000;
 /** Changes of one agent within this time are told as one. */
 const COALESCE_MS = 200;

@@ -3,6 +3,9 @@ import { type FleetServiceClient, FleetServiceDefinition } from '../../proto/gen
 import { grpcTls, type TlsMaterial } from '../../runtime/security.ts';
 import type { Membership } from '../fleet/membership.ts';
 
+/** How long another controller may take to answer: then it is told as unreachable. */
+export const PEER_TIMEOUT_MS = 2_000;
+
 /** Clients of the other controllers, kept as long as those are alive. */
 export class Peers {
   readonly #membership: Membership;

@@ -5,6 +5,7 @@ import { HealthDefinition, HealthServiceImpl, HealthState } from 'nice-grpc-serv
 import { EntryServiceDefinition } from '../../proto/gen/logfleet/v1/entry_service.ts';
 import { FleetServiceDefinition } from '../../proto/gen/logfleet/v1/fleet_service.ts';
 import type { Logger } from '../../runtime/logger.ts';
+import { wholeMessages } from '../../runtime/whole-messages.ts';
 import { AgentStreamDefinition } from './agent-definition.ts';
 import type { AgentService } from './agent-service.ts';
 import { tellPeerName } from './author.ts';
@@ -13,7 +14,6 @@ import type { EntryService } from './entry-service.ts';
 import { mapErrors } from './error-mapping.ts';
 import type { FleetService } from './fleet-service.ts';
 import { reflectionServices } from './reflection.ts';
-import { wholeMessages } from './whole-messages.ts';
 
 const DRAIN_TIMEOUT_MS = 5_000;
 const OPTIONS = {

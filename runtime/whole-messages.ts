@@ -18,7 +18,7 @@ type WholeDefinition<D extends Definition> = Omit<D, 'methods'> & {
   };
 };
 
-/** A service whose answers are whole messages: completing each, as nice-grpc does where it can, would copy all of it first. */
+/** A service whose messages are whole: completing each, as nice-grpc does for callers who leave fields out, would copy all of it first. */
 export function wholeMessages<const D extends Definition>(definition: D): WholeDefinition<D> {
   const methods = Object.entries(definition.methods).map(([name, method]) => {
     const { requestType, responseType } = method;

@@ -1,11 +1,11 @@
-import type { CoveredRange, Reached } from '../state/reached.ts';
+import type { CoveredRange, Reached, ReachedTo } from '../state/reached.ts';
 
 /**
  * A position that only ever advances over what is there without a gap: ranges may be told in any order, as when two
  * topics or two batches are acknowledged side by side.
  */
 export class ContiguousPosition {
-  #at: Omit<Reached, 'ahead'>;
+  #at: ReachedTo;
   /** In order, apart from each other and from the position. */
   #ahead: readonly CoveredRange[] = [];
 
@@ -41,13 +41,10 @@ export class ContiguousPosition {
 }
 
 /** Bytes that are not there, and where the range of their first record begins. */
-type Gap = Pick<Reached, 'place'> & { start: number; end: number; rangeStart: number };
+type Gap = Pick<ReachedTo, 'place'> & { start: number; end: number; rangeStart: number };
 
 /** The gaps that `ranges`, in whatever order, leave behind `from`; and what is reached where the last of them ends. */
-export function gapsIn(
-  ranges: readonly CoveredRange[],
-  from: Omit<Reached, 'ahead'>,
-): { gaps: Gap[]; last: Omit<Reached, 'ahead'> } {
+export function gapsIn(ranges: readonly CoveredRange[], from: ReachedTo): { gaps: Gap[]; last: ReachedTo } {
   const gaps: Gap[] = [];
   let last = from;
   for (const [start, position, rangeEnd, place] of merged(ranges)) {

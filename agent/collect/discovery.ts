@@ -24,7 +24,7 @@ export interface ScanRules {
   /** Where to look, too, for files that have left their path. */
   folders?: readonly string[];
   /** How many sources were tracked before the walk: what came since then it may not have seen. */
-  since?: number;
+  since: number;
 }
 
 /** What gives hints between scans. Without it each scan looks at each file. */

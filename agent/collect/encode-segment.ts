@@ -1,10 +1,9 @@
 import { LineEncoder } from '../deliver/line-encoder.ts';
-import { lineFormat, sharedFormat } from '../deliver/line-format.ts';
 import { checksumOf } from '../deliver/record-batch.ts';
 import type { Workbench } from '../deliver/work-pool.ts';
 import type { IntentSegment } from '../state/intent-store.ts';
 import { readAt } from './file-io.ts';
-import { charsetOfFile } from './line-starts.ts';
+import { formatBefore } from './read-range.ts';
 
 /** It keeps nothing from one call to the next. */
 const encoder = new LineEncoder();
@@ -21,8 +20,7 @@ export async function encodeSegment(
   if (bytesRead !== end - start || checksumOf(bytes) !== segment.checksum) {
     throw new Error(`${path}: the bytes from ${start} to ${end} are not the same any more`);
   }
-  const given = lineFormat(sharedFormat(JSON.parse(segment.format)), { path, generation });
-  const format = { ...given, charset: (await charsetOfFile(fd, given.charset)).charset };
+  const format = await formatBefore(fd, segment.format, { path, generation });
   encoder.encode(
     { ...segment, bytes, length: bytesRead, position: start, last: true, flushed: false },
     format,

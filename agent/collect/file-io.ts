@@ -54,17 +54,27 @@ export async function readAt(
   if (!local.has(fd)) return readLater(fd, buffer, offset, length, position);
   const atOnce = Math.min(length, AT_ONCE_BYTES_MAX);
   const bytesRead = readSync(fd, buffer, offset, atOnce, position);
+  return { bytesRead: bytesRead + (await readRest(fd, buffer, bytesRead, { offset, length, position })), buffer };
+}
+
+/** What is behind the `bytesRead` bytes that were read at once. */
+async function readRest(
+  fd: number,
+  buffer: Buffer,
+  bytesRead: number,
+  { offset, length, position }: { offset: number; length: number; position: number },
+): Promise<number> {
   // Most reads are of the few bytes that were just written.
-  if (bytesRead < atOnce || atOnce === length) return { bytesRead, buffer };
+  if (bytesRead < AT_ONCE_BYTES_MAX || bytesRead === length) return 0;
   // What fails here fails again when it is the first that is read.
-  const rest = await readLater(fd, buffer, offset + atOnce, length - atOnce, position + atOnce).catch(() => NOTHING);
-  return { bytesRead: bytesRead + rest.bytesRead, buffer };
+  const rest = readLater(fd, buffer, offset + bytesRead, length - bytesRead, position + bytesRead);
+  return (await rest.catch(() => NOTHING)).bytesRead;
 }
 
 /** Where the bytes before those that are wanted are read to: it is compared at once. */
 const before = Buffer.allocUnsafe(READ_BEFORE_BYTES_MAX);
 
-/** Whether `isAsBefore` may be asked of an open file: it never waits. */
+/** Whether an open file is on a local file system, so that `readOn` can read it. */
 export function isLocal(fd: number): boolean {
   return local.has(fd);
 }
@@ -85,9 +95,7 @@ export async function readOn(
   const bytesRead = readvSync(fd, [found, buffer.subarray(0, atOnce)], position - found.length) - found.length;
   if (bytesRead < 0 && fstatSync(fd).size >= position) throw new Error(`bytes before ${position} can't be read`);
   if (bytesRead < 0 || !found.equals(expected)) return undefined;
-  if (bytesRead < atOnce || atOnce === length) return { bytesRead };
-  const rest = await readLater(fd, buffer, atOnce, length - atOnce, position + atOnce).catch(() => NOTHING);
-  return { bytesRead: bytesRead + rest.bytesRead };
+  return { bytesRead: bytesRead + (await readRest(fd, buffer, bytesRead, { offset: 0, length, position })) };
 }
 
 export async function fstat(fd: number): Promise<BigIntStats> {

@@ -1,8 +1,8 @@
 import type { Encoded } from '../deliver/line-encoder.ts';
-import type { LineFormat } from '../deliver/line-format.ts';
+import { type FormatPlace, type LineFormat, lineFormat, sharedFormat } from '../deliver/line-format.ts';
 import type { Place } from '../deliver/line-place.ts';
 import type { IntentSegment } from '../state/intent-store.ts';
-import { placeAt } from './line-starts.ts';
+import { charsetOfFile, placeAt } from './line-starts.ts';
 import type { ReturnedRange } from './returned-ranges.ts';
 
 /** A segment as its reader knows it. */
@@ -38,4 +38,11 @@ export async function placed(fd: number, range: ReturnedRange, format: LineForma
   const startsAt = range.startsAt ?? (await placeAt(fd, range.start, format));
   const endsAt = range.endsAt ?? (await placeAt(fd, range.end, format));
   return { ...range, startsAt, endsAt };
+}
+
+/** The format of `document`, by which lines of a file were read before: the same bytes have the same records again, though the entry is another now. */
+export async function formatBefore(fd: number, document: string, at: FormatPlace): Promise<LineFormat> {
+  const format = lineFormat(sharedFormat(JSON.parse(document)), at);
+  const { charset } = await charsetOfFile(fd, format.charset);
+  return { ...format, charset };
 }

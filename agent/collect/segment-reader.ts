@@ -1,6 +1,6 @@
 import { findLineEnd, wholeBytes } from '../deliver/charset.ts';
 import { type Encoded, LineEncoder } from '../deliver/line-encoder.ts';
-import { fitted, formerFormat, type LineFormat } from '../deliver/line-format.ts';
+import { fitted, type LineFormat } from '../deliver/line-format.ts';
 import { isPassedOver, type Place, places } from '../deliver/line-place.ts';
 import { checksumOf } from '../deliver/record-batch.ts';
 import { CHUNK_BYTES_MAX, type Workbench } from '../deliver/work-pool.ts';
@@ -10,7 +10,7 @@ import { gapsIn } from './contiguous-position.ts';
 import type { Tapped } from './entry-taps.ts';
 import { isLocal, readAt, readOn } from './file-io.ts';
 import { charsetOfFile, placeAt } from './line-starts.ts';
-import { placed, type Range, type ReadSegment, segmentOf } from './read-range.ts';
+import { formatBefore, placed, type Range, type ReadSegment, segmentOf } from './read-range.ts';
 import { ReadTail } from './read-tail.ts';
 import { type ReturnedRange, ReturnedRanges } from './returned-ranges.ts';
 
@@ -57,7 +57,7 @@ export class SegmentReader {
   /** The format for a topic that takes no longer lines. */
   #fitted: { from: LineFormat; bytes: number; format: LineFormat } | undefined;
   /** The format of the last range that was read again. */
-  #former: { document: string; now: LineFormat; format: LineFormat } | undefined;
+  #former: { document: string; bytes: number; format: LineFormat } | undefined;
   #wantBytes = READ_BYTES_MIN;
   #rawPerEncoded = 1;
   #tail: ReadTail | undefined;
@@ -109,8 +109,9 @@ export class SegmentReader {
     const again = this.returned.first;
     // It may be closed meanwhile, when the agent stops, or be another life's.
     const { fd } = file;
-    const now = this.#fit(await this.#formatOf(fd, given), bench.records.lineBytesMax);
-    const format = again?.format ? await this.#formerFormat(fd, now, again.format) : now;
+    const { lineBytesMax } = bench.records;
+    const now = this.#fit(await this.#formatOf(fd, given), lineBytesMax);
+    const format = again?.format ? await this.#formerFormat(fd, now, again.format, lineBytesMax) : now;
     this.#place ??= await placeAt(fd, this.#position, now);
     const from = again ? await placed(fd, again, format) : this.#rest(this.#place);
     if (isPassedOver(from.startsAt))
@@ -170,13 +171,12 @@ export class SegmentReader {
     return format;
   }
 
-  /** Of a range that was read before. */
-  async #formerFormat(fd: number, now: LineFormat, document: string): Promise<LineFormat> {
+  /** Of a range that was read before; the topic takes lines of `bytes` at most by now. */
+  async #formerFormat(fd: number, now: LineFormat, document: string, bytes: number): Promise<LineFormat> {
     if (document === now.document) return now;
-    if (this.#former?.document !== document || this.#former.now !== now) {
-      const format = formerFormat(now, document);
-      const { charset } = await charsetOfFile(fd, format.charset);
-      this.#former = { document, now, format: { ...format, charset } };
+    if (this.#former?.document !== document || this.#former.bytes !== bytes) {
+      const before = await formatBefore(fd, document, now.at);
+      this.#former = { document, bytes, format: fitted(before, bytes) };
     }
     return this.#former.format;
   }

@@ -91,8 +91,7 @@ export class SourceSet {
       if (scan.present.has(source)) this.#departures.sealIfRotated(source);
       else if (!rules.matches(source.path)) this.#departures.notWanted(source);
       // What can't be looked at may still be there, and what a hint has brought meanwhile is.
-      else if (!isHidden(source.path, found) && source.order <= (rules.since ?? this.#tracked.added))
-        this.#departures.leftItsPath(source);
+      else if (!isHidden(source.path, found) && source.order <= rules.since) this.#departures.leftItsPath(source);
     }
     this.#endings.conclude(ended);
     this.#tools.budget.keepWithin();

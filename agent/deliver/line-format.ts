@@ -121,17 +121,6 @@ export function fitted<Format extends SharedFormat>(format: Format, topicBytesMa
   };
 }
 
-/**
- * The format of `document`, by which a range of the same generation was read before: it has the same records again, though the entry is
- * another now. The topic may take less by now.
- */
-export function formerFormat(
-  { at, facts: { topicBytesMax = Number.POSITIVE_INFINITY } }: LineFormat,
-  document: string,
-): LineFormat {
-  return fitted(lineFormat(sharedFormat(JSON.parse(document)), at), topicBytesMax);
-}
-
 function groupingOf({ start, continuation, timeoutMs, maxLines }: MultilineFacts, maxLineBytes: number): Grouping {
   const begins = start !== undefined;
   const pattern = linePattern(start ?? continuation ?? '');

@@ -4,14 +4,18 @@ import type { IntentSegment } from './intent-store.ts';
 /** Bytes `[start, end)` of a generation that Kafka has, or that are in no record; the rest as at `end` in `Reached`. */
 export type CoveredRange = readonly [start: number, end: number, rangeEnd: number, place?: Place | undefined];
 
-/** How far Kafka has a generation. */
-export interface Reached {
+/** Where Kafka has a generation without a gap. */
+export interface ReachedTo {
   /** Kafka has every line before it. */
   position: number;
   /** Where the last record before `position` ends, and the range of the next one begins. */
   rangeEnd: number;
   /** What `position` is in the middle of; undefined: only the file tells, as far as it can. */
   place: Place | undefined;
+}
+
+/** How far Kafka has a generation. */
+export interface Reached extends ReachedTo {
   /** What Kafka has beyond `position`, in order. */
   ahead: readonly CoveredRange[];
 }

@@ -85,3 +85,19 @@ test('a piece of a line that comes back when the entry drops such lines goes as 
     [[0, 1024, 1]],
   );
 });
+
+test('a line that comes back keeps to what its topic takes, though the entry allows less than that by now', async () => {
+  await using dir = await tempDir();
+  const file = dir.at('a.log');
+  writeFileSync(file, `${'x'.repeat(3000)}\n`);
+  using reader = new TurnReader(file, testFormat({ maxLineBytes: 4000 }));
+  const [line] = await reader.read();
+  reader.reader.returned.add((line as NonNullable<typeof line>).segment);
+  reader.format = testFormat({ maxLineBytes: 1024 });
+  reader.lineBytesMax = 2048;
+  const again = await reader.read();
+  assert.deepEqual(
+    again.flatMap(({ records }) => records.map(({ value }) => value.length)),
+    [2048, 952],
+  );
+});

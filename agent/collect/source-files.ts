@@ -154,9 +154,10 @@ function mayClose({ fd, state, busy, settled, unlinked }: Source): boolean {
   return fd !== NOT_OPEN && (state === 'READING' || state === 'PAUSED') && settled && !busy && !unlinked;
 }
 
-/** All that it has is in Kafka: as the open file itself says, for a look may be seconds ago. One that may hang, or fails, is not asked to make room. */
+/** All that it has is in Kafka: as the open file itself says, for a look may be seconds ago. One whose file system may hang is not asked: the look counts. */
 function isIdle(source: Source): boolean {
-  if (!mayClose(source) || !source.complete || !isLocal(source.fd)) return false;
+  if (!mayClose(source) || !source.complete) return false;
+  if (!isLocal(source.fd)) return true;
   try {
     const { size, nlink } = fstatSync(source.fd);
     return size <= source.readPosition && nlink > 0;

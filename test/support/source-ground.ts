@@ -161,3 +161,20 @@ export async function begun(dir: TempDir, content: string): Promise<{ on: Ground
   await on.deliver();
   return { on, file, source: on.sources[0] as Source };
 }
+
+/** The same, found by a discovery, which knows that its file system is a local one. */
+export async function begunLocally(dir: TempDir, content: string): ReturnType<typeof begun> {
+  const on = new Ground(dir);
+  const file = dir.at('a.log');
+  await writeFile(file, content);
+  await on.find(dir.at('*.log'));
+  await on.deliver();
+  return { on, file, source: on.at(file) };
+}
+
+/** A log that was read to its end by a process that then stopped. */
+export async function stopped(dir: TempDir, content: string): Promise<string> {
+  const { on, file } = await begun(dir, content);
+  on.kill();
+  return file;
+}

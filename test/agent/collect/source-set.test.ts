@@ -7,20 +7,9 @@ import { Discovery } from '../../../agent/collect/discovery.ts';
 import { type FoundFile, foundFile } from '../../../agent/collect/found-file.ts';
 import type { Source } from '../../../agent/collect/source.ts';
 import type { Segment } from '../../../agent/deliver/route.ts';
-import { eventually } from '../../support/eventually.ts';
-import { begun, Ground, HOUR_MS } from '../../support/source-ground.ts';
-import { type TempDir, tempDir } from '../../support/temp-dir.ts';
+import { begun, begunLocally, Ground, HOUR_MS } from '../../support/source-ground.ts';
+import { tempDir } from '../../support/temp-dir.ts';
 import { testBench } from '../../support/test-bench.ts';
-
-/** The same, found by a discovery, which knows that its file system is a local one. */
-async function begunLocally(dir: TempDir, content: string): ReturnType<typeof begun> {
-  const on = new Ground(dir);
-  const file = dir.at('a.log');
-  await writeFile(file, content);
-  await on.find(dir.at('*.log'));
-  await on.deliver();
-  return { on, file, source: on.at(file) };
-}
 
 test('a file whose folder can not be looked into is neither let go nor forgotten, however long', async () => {
   await using dir = await tempDir();
@@ -120,41 +109,6 @@ test('a file that comes back after it was paused while it was sealed is not held
   on.close();
 });
 
-test('a file that was truncated and has grown past what was read is another generation, though only the read could see it', async () => {
-  await using dir = await tempDir();
-  const { on, file, source: former } = await begunLocally(dir, 'one\ntwo\n');
-  assert.equal(on.set.readOn(file), true);
-  await writeFile(file, 'three\nfour\nfive\n');
-  assert.equal(on.set.readOn(file), true);
-  await eventually(async () => {
-    await on.deliver();
-    const lives = [...on.lines].map(([generation, lines]) => [generation === former.generation, lines]);
-    assert.deepEqual(lives, [
-      [true, ['one', 'two']],
-      [false, ['three', 'four', 'five']],
-    ]);
-  });
-  assert.deepEqual(on.losses, []);
-  on.close();
-});
-
-test('a file is read on by a hint for as long as what comes before is what was read, in pieces of any size', async () => {
-  await using dir = await tempDir();
-  const { on, file, source } = await begunLocally(dir, 'x'.repeat(3_000));
-  let expected = 'x'.repeat(3_000);
-  for (const piece of ['\n', 'one\n', `${'y'.repeat(1_023)}\n`, `${'z'.repeat(5_000)}\ntwo`, '\n', 'three\n']) {
-    await appendFile(file, piece);
-    expected += piece;
-    if (!on.set.readOn(file)) await on.set.mark();
-    await on.deliverOf(source);
-  }
-  assert.equal(on.set.readOn(file), true);
-  assert.equal(on.sources[0], source);
-  // Lines that are too long are split.
-  assert.ok(on.lines.get(source.generation)?.join('') === expected.replaceAll('\n', ''));
-  on.close();
-});
-
 test('the generation that begins with a truncation is known by its head after a restart', async () => {
   await using dir = await tempDir();
   const { on: before, file } = await begun(dir, 'a first life\n');
@@ -219,16 +173,6 @@ test('files beyond the limit are told while those before them have unread lines,
   on.close();
 });
 
-test('a truncation that a read has seen is read on without another hint', async () => {
-  await using dir = await tempDir();
-  const { on, file, source } = await begunLocally(dir, 'one\ntwo\n');
-  await writeFile(file, 'new\n');
-  assert.equal(on.set.readOn(file), true);
-  await on.deliverOf(source);
-  await eventually(() => assert.deepEqual([on.at(file) === source, on.at(file).size], [false, 4]));
-  on.close();
-});
-
 test('a paused file that is truncated stays paused', async () => {
   await using dir = await tempDir();
   const { on, file, source } = await begun(dir, 'one\ntwo\n');
@@ -287,26 +231,5 @@ test('a file that moves while a scan is on its way, so that it meets it nowhere,
     await on.takeIn(await discovery.scan(new AbortController().signal), discovery.bases);
   await on.deliver();
   assert.deepEqual([on.losses, on.allLines], [[], []]);
-  on.close();
-});
-
-test('an open file that can not be asked whether it has grown keeps no other from being opened', async () => {
-  await using dir = await tempDir();
-  const on = new Ground(dir, { filesMax: 2 });
-  for (const name of ['a.log', 'b.log']) await writeFile(dir.at(name), 'one\n');
-  await on.find(dir.at('*.log'));
-  await on.deliver();
-  // Its fstat fails, as that of a file whose server has forgotten it.
-  const lost = on.at(dir.at('a.log'));
-  const { fd } = lost;
-  lost.fd = 1_000_000;
-  await writeFile(dir.at('c.log'), 'new\n');
-  for (let scan = 0; scan < 2; scan++) {
-    on.nowMs += 60_000;
-    await on.find(dir.at('*.log'));
-  }
-  await on.deliverOf(on.at(dir.at('c.log')));
-  assert.deepEqual(on.lines.get(on.at(dir.at('c.log')).generation), ['new']);
-  lost.fd = fd;
   on.close();
 });

@@ -2,50 +2,22 @@ import assert from 'node:assert/strict';
 import { cp } from 'node:fs/promises';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
-import { outgoing, recovered } from '../../../agent/deliver/outgoing-batch.ts';
+import { outgoing } from '../../../agent/deliver/outgoing-batch.ts';
 import { takeId } from '../../../agent/deliver/reconcile.ts';
 import { type RecordBatch, stampProducer } from '../../../agent/deliver/record-batch.ts';
 import type { ProducerIdentity } from '../../../agent/kafka/kafka-messages.ts';
 import { eventually } from '../../support/eventually.ts';
+import { killedAfterThree, killedBeforeSending, partitionGround } from '../../support/killed-processes.ts';
 import { PartitionProcess } from '../../support/partition.ts';
-import { sharedKafka } from '../../support/servers.ts';
-import { type TempDir, tempDir } from '../../support/temp-dir.ts';
 import { createTopic, deleteTopic, readTopic } from '../../support/topics.ts';
 
 async function lines(brokers: readonly string[], topic: string): Promise<number[]> {
   return (await readTopic(brokers, topic)).map(({ value }) => Number(value));
 }
 
-interface Ground {
-  brokers: string[];
-  topic: string;
-  dir: TempDir;
-}
-
-async function ground(): Promise<Ground> {
-  const brokers = await sharedKafka();
-  return { brokers, topic: await createTopic(brokers), dir: await tempDir() };
-}
-
-/** A process that sent 1, 2 and 3 and was killed before it wrote down the answers; the state before 2 and 3 were answered is the same. */
-async function killedAfterThree({ brokers, topic, dir }: Ground): Promise<void> {
-  await using first = new PartitionProcess(brokers, topic, dir.at('state'));
-  for (const number of [1, 2, 3]) {
-    first.send(number);
-    await eventually(() => assert.ok(first.delivered.includes(number)));
-  }
-}
-
-/** A process that wrote down that it would send these, and was killed before it did. */
-async function killedBeforeSending({ brokers, topic, dir }: Ground, numbers: number[]): Promise<void> {
-  await using process = new PartitionProcess(brokers, topic, dir.at('state'));
-  process.ledger.restore(process.former().map(recovered));
-  for (const number of numbers) process.ledger.place(outgoing(process.batch(number)));
-}
-
 // vector file_start_position_server_restart_unfinalized, otel #20552: a crash between Kafka's answer and the checkpoint.
 test('what Kafka has of a killed process is found delivered, and is neither built nor sent again', async () => {
-  const on = await ground();
+  const on = await partitionGround();
   await killedAfterThree(on);
   await using next = new PartitionProcess(on.brokers, on.topic, on.dir.at('state'));
   assert.equal(next.open.length, 3);
@@ -57,7 +29,7 @@ test('what Kafka has of a killed process is found delivered, and is neither buil
 });
 
 test('what Kafka has not of a killed process is built again and sent in its order, before what is new', async () => {
-  const on = await ground();
+  const on = await partitionGround();
   await killedAfterThree(on);
   await killedBeforeSending(on, [4, 5]);
   await using next = new PartitionProcess(on.brokers, on.topic, on.dir.at('state'));
@@ -69,7 +41,7 @@ test('what Kafka has not of a killed process is built again and sent in its orde
 });
 
 test('what can not be built again is given back, with all that comes after it, and its place is taken by what is new', async () => {
-  const on = await ground();
+  const on = await partitionGround();
   await killedAfterThree(on);
   await killedBeforeSending(on, [4, 5, 6]);
   await using next = new PartitionProcess(on.brokers, on.topic, on.dir.at('state'));
@@ -83,7 +55,7 @@ test('what can not be built again is given back, with all that comes after it, a
 
 // Seen in a run of chaos: a proxy forwarded the killed process's last request seconds after the next one had asked.
 test('a request of the killed process that is still on its way is waited for before its lines are given back', async () => {
-  const on = await ground();
+  const on = await partitionGround();
   await killedAfterThree(on);
   await killedBeforeSending(on, [4]);
   await using late = new PartitionProcess(on.brokers, on.topic, on.dir.at('elsewhere'));
@@ -99,7 +71,7 @@ test('a request of the killed process that is still on its way is waited for bef
 });
 
 test('a process that is killed while it recovers leaves the same to the next one', async () => {
-  const on = await ground();
+  const on = await partitionGround();
   await killedAfterThree(on);
   for (let round = 0; round < 3; round++) {
     await killedBeforeSending(on, [4 + 2 * round, 5 + 2 * round]);
@@ -115,7 +87,7 @@ test('a process that is killed while it recovers leaves the same to the next one
 
 // An id that Kafka does not know any more (expired, truncated): "success" to a repetition would prove nothing, it would be appended twice.
 test('when Kafka has forgotten the producer id, the log itself tells what it has', async () => {
-  const on = await ground();
+  const on = await partitionGround();
   await killedAfterThree(on);
   await killedBeforeSending(on, [4]);
   // Ids expire after a day: the answer is the test's, the log is Kafka's.
@@ -136,7 +108,7 @@ test('when Kafka has forgotten the producer id, the log itself tells what it has
 });
 
 test('a topic that was deleted and made again has nothing of the former one', async () => {
-  const on = await ground();
+  const on = await partitionGround();
   await killedAfterThree(on);
   await deleteTopic(on.brokers, on.topic);
   await createTopic(on.brokers, 1, { name: on.topic });
@@ -150,7 +122,7 @@ test('a topic that was deleted and made again has nothing of the former one', as
 
 // Two writers with one id lose lines without a word: the broker takes the second's batches for repetitions of the first's.
 test('a state that was copied beside its original asks by the former id and sends by another', async () => {
-  const on = await ground();
+  const on = await partitionGround();
   await killedAfterThree(on);
   await killedBeforeSending(on, [4]);
   await cp(on.dir.at('state'), on.dir.at('copy'), { recursive: true });
@@ -168,7 +140,7 @@ test('a state that was copied beside its original asks by the former id and send
 });
 
 test('a state that is older than what Kafka has of its id is not taken at its word', async () => {
-  const on = await ground();
+  const on = await partitionGround();
   await killedAfterThree(on);
   await cp(on.dir.at('state'), on.dir.at('old'), { recursive: true });
   {
@@ -186,7 +158,7 @@ test('a state that is older than what Kafka has of its id is not taken at its wo
 });
 
 test('a batch whose intent can not be written waits, and is sent when it can be', async () => {
-  const on = await ground();
+  const on = await partitionGround();
   await using process = new PartitionProcess(on.brokers, on.topic, on.dir.at('state'));
   process.send(1);
   await eventually(() => assert.deepEqual(process.delivered, [1]));
@@ -199,7 +171,7 @@ test('a batch whose intent can not be written waits, and is sent when it can be'
 });
 
 test('intents leave the disk together with the positions that they led to', async () => {
-  const on = await ground();
+  const on = await partitionGround();
   {
     await using process = new PartitionProcess(on.brokers, on.topic, on.dir.at('state'));
     process.send(1);
@@ -216,7 +188,7 @@ test('intents leave the disk together with the positions that they led to', asyn
 
 // The id's first batch: Kafka knows nothing of the id before, and takes whatever comes by it.
 test('a request of the killed process that is still on its way is not appended besides when it is the first by its id', async () => {
-  const on = await ground();
+  const on = await partitionGround();
   const former = new PartitionProcess(on.brokers, on.topic, on.dir.at('state'));
   await takeId(former.cluster, former.ledger);
   const producer = former.ledger.producer as ProducerIdentity;
@@ -238,7 +210,7 @@ test('a request of the killed process that is still on its way is not appended b
 
 // A leader that hangs, and is led away from: what is sent to the new one is answered before what was sent to the old one.
 test('a batch is found although one that was sent after it was answered before it', async () => {
-  const on = await ground();
+  const on = await partitionGround();
   await killedAfterThree(on);
   {
     await using dying = new PartitionProcess(on.brokers, on.topic, on.dir.at('state'));

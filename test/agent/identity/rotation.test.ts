@@ -1,18 +1,10 @@
 import assert from 'node:assert/strict';
 import { appendFile, mkdir, rename, unlink, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { Endings } from '../../../agent/collect/endings.ts';
-import { begun, Ground, HOUR_MS } from '../../support/source-ground.ts';
-import { type TempDir, tempDir } from '../../support/temp-dir.ts';
+import { begun, Ground, HOUR_MS, stopped } from '../../support/source-ground.ts';
+import { tempDir } from '../../support/temp-dir.ts';
 
 const MINUTE_MS = 60_000;
-
-/** A log that was read to its end by a process that then stopped. */
-async function stopped(dir: TempDir, content: string): Promise<string> {
-  const { on, file } = await begun(dir, content);
-  on.kill();
-  return file;
-}
 
 // Catalogue 1: filestream TestFilestreamCloseRenamed; imfile-rename.sh.
 test('after a rotation the rest of the old file and all of the new one come once', async () => {
@@ -133,138 +125,6 @@ test('a deleted file is drained through its descriptor, is pinned meanwhile, and
   on.close();
 });
 
-// Catalogue 28 [R]: archived outside the glob while the agent was stopped; here the archive is near and is found.
-test('a file that was moved to an archive below its folder while the agent was stopped is found there and drained', async () => {
-  await using dir = await tempDir();
-  const file = await stopped(dir, 'one\n');
-  await appendFile(file, 'two\n');
-  await mkdir(dir.at('archive'));
-  await rename(file, dir.at('archive', 'a.log'));
-  const on = new Ground(dir);
-  await on.find(dir.at('*.log'));
-  await on.deliver();
-  assert.deepEqual([on.allLines, on.losses, on.sources[0]?.path], [['two'], [], file]);
-  await on.find(dir.at('*.log'));
-  assert.equal(on.sources[0]?.state, 'DRAINING');
-  on.close();
-});
-
-// Catalogue 28 [R].
-test('a file that is nowhere when the agent comes is a loss of what was known to be unread, with an open end', async () => {
-  await using dir = await tempDir();
-  const { on: former, file, source } = await begun(dir, 'one\ntwo, not terminated');
-  await former.find(file);
-  former.kill();
-  await unlink(file);
-  const on = new Ground(dir);
-  // One scan may miss what moves meanwhile.
-  await on.find(file);
-  assert.deepEqual(on.losses, []);
-  await on.find(file);
-  const subject = { entryUid: 'e', generation: source.generation, path: file };
-  assert.deepEqual(on.losses, [{ ...subject, start: 4, end: 23, openEnded: true, reason: 'vanished' }]);
-  await on.find(file);
-  assert.deepEqual([on.losses.length, on.store.load('e')], [1, []]);
-  on.close();
-});
-
-test('a file that had been delivered to its end and is nowhere when the agent comes is a loss of no byte that is known', async () => {
-  await using dir = await tempDir();
-  const file = await stopped(dir, 'one\n');
-  await unlink(file);
-  const on = new Ground(dir);
-  for (let scan = 0; scan < 2; scan++) await on.find(file);
-  assert.deepEqual(
-    on.losses.map(({ start, end, openEnded, reason }) => [start, end, openEnded, reason]),
-    [[4, 4, true, 'vanished']],
-  );
-  on.close();
-});
-
-// Catalogue 81: vector's 60 s expiry; beats clean_removed; [R].
-test('a known file that can not be looked for is not given up', async () => {
-  await using dir = await tempDir();
-  const file = await stopped(dir, 'one\n');
-  const { default: fs } = await import('node:fs/promises');
-  await fs.rename(file, `${dir.path}.aside`);
-  const hidden = new Ground(dir);
-  await hidden.scan([], [dir.path]);
-  assert.deepEqual([hidden.losses, hidden.store.load('e').length], [[], 1]);
-  hidden.kill();
-  // Another file system is where its own was: as when a disk is not mounted.
-  const unmounted = new Ground(dir);
-  const [row] = unmounted.store.load('e');
-  assert.ok(row);
-  unmounted.store.put({ ...row, device: row.device + 1n });
-  unmounted.kill();
-  const on = new Ground(dir);
-  await on.find(file);
-  assert.deepEqual([on.losses, on.store.load('e').length], [[], 1]);
-  on.close();
-  await fs.unlink(`${dir.path}.aside`);
-});
-
-// Catalogue 47: vector read_line; otel TestNoNewline #4849.
-test('a rotated file is sealed when it has not grown for long: its last line comes, it is closed, and not read again', async () => {
-  await using dir = await tempDir();
-  const { on, file, source } = await begun(dir, 'one\ntwo');
-  const rotated = dir.at('a.log.1');
-  await rename(file, rotated);
-  await writeFile(file, 'new\n');
-  const glob = dir.at('a.log*');
-  await on.find(glob);
-  on.nowMs += 4 * MINUTE_MS;
-  await on.find(glob);
-  assert.equal(source.sealed, false);
-  on.nowMs += 2 * MINUTE_MS;
-  await on.find(glob);
-  await on.deliver();
-  await on.find(glob);
-  await on.deliver();
-  const { generation } = source;
-  assert.deepEqual(on.sealed, [{ entryUid: 'e', generation, path: rotated, first: 0, size: 7, recordsEnd: 7 }]);
-  assert.deepEqual(
-    on.sources.map(({ path }) => path),
-    [file],
-  );
-  on.nowMs += HOUR_MS;
-  await on.find(glob);
-  on.kill();
-  const later = new Ground(dir);
-  await later.find(glob);
-  await later.deliver();
-  assert.deepEqual([on.allLines, later.allLines, later.losses], [['new', 'one', 'two'], [], []]);
-  assert.deepEqual(
-    later.sources.map(({ path }) => path),
-    [file],
-  );
-  // It grows after all.
-  await appendFile(rotated, '\nthree\n');
-  await later.find(glob);
-  await later.deliver();
-  assert.deepEqual([later.lines.get(generation), later.losses], [['', 'three'], []]);
-  later.close();
-});
-
-test('a rotated file that is sealed and then deleted is neither a loss nor told again', async () => {
-  await using dir = await tempDir();
-  const { on, file } = await begun(dir, 'one\n');
-  await rename(file, dir.at('a.log.1'));
-  await writeFile(file, 'new\n');
-  for (let scan = 0; scan < 3; scan++) {
-    await on.find(dir.at('a.log*'));
-    await on.deliver();
-    on.nowMs += HOUR_MS;
-  }
-  await unlink(dir.at('a.log.1'));
-  await on.find(dir.at('a.log*'));
-  on.kill();
-  const later = new Ground(dir);
-  await later.find(dir.at('a.log*'));
-  assert.deepEqual([on.sealed.length, on.losses, later.losses], [1, [], []]);
-  later.close();
-});
-
 // Catalogue 26: vector #7990; otel #40523; fb #2110.
 test('of a file that is archived with gzip while it is unread the rest comes from the descriptor, and the archive is not read', async () => {
   await using dir = await tempDir();
@@ -341,26 +201,5 @@ test('a file that was rotated or deleted before it was read is kept however long
   const whole = (generation: number) => [`g${generation} 1`, `g${generation} 2`, 'no newline'];
   assert.deepEqual([...on.lines.values()], [whole(0), whole(1), ['g2 1', 'g2 2']]);
   assert.deepEqual([on.sealed.length, on.losses], [2, []]);
-  on.close();
-});
-
-test('a file that nobody saw the end of is not told to be complete by the next process either', async () => {
-  await using dir = await tempDir();
-  const { on: before, source } = await begun(dir, 'all\n');
-  await unlink(dir.at('a.log'));
-  before.kill();
-  // Killed while its last batches had no answer.
-  const dying = new Ground(dir);
-  const endings = new Endings({ facts: { loss: () => {}, sealed: () => {} }, store: dying.store });
-  endings.end(source, 'vanished', false);
-  dying.kill();
-  const on = new Ground(dir);
-  await on.find(dir.at('a.log'));
-  await on.find(dir.at('a.log'));
-  assert.deepEqual(on.sealed, []);
-  assert.deepEqual(
-    on.losses.map(({ start, end, openEnded, reason }) => [start, end, openEnded, reason]),
-    [[4, 4, true, 'vanished']],
-  );
   on.close();
 });

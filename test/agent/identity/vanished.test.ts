@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict';
+import { appendFile, mkdir, rename, unlink } from 'node:fs/promises';
+import { test } from 'node:test';
+import { begun, Ground, stopped } from '../../support/source-ground.ts';
+import { tempDir } from '../../support/temp-dir.ts';
+
+// Catalogue 28 [R]: archived outside the glob while the agent was stopped; here the archive is near and is found.
+test('a file that was moved to an archive below its folder while the agent was stopped is found there and drained', async () => {
+  await using dir = await tempDir();
+  const file = await stopped(dir, 'one\n');
+  await appendFile(file, 'two\n');
+  await mkdir(dir.at('archive'));
+  await rename(file, dir.at('archive', 'a.log'));
+  const on = new Ground(dir);
+  await on.find(dir.at('*.log'));
+  await on.deliver();
+  assert.deepEqual([on.allLines, on.losses, on.sources[0]?.path], [['two'], [], file]);
+  await on.find(dir.at('*.log'));
+  assert.equal(on.sources[0]?.state, 'DRAINING');
+  on.close();
+});
+
+// Catalogue 28 [R].
+test('a file that is nowhere when the agent comes is a loss of what was known to be unread, with an open end', async () => {
+  await using dir = await tempDir();
+  const { on: former, file, source } = await begun(dir, 'one\ntwo, not terminated');
+  await former.find(file);
+  former.kill();
+  await unlink(file);
+  const on = new Ground(dir);
+  // One scan may miss what moves meanwhile.
+  await on.find(file);
+  assert.deepEqual(on.losses, []);
+  await on.find(file);
+  const subject = { entryUid: 'e', generation: source.generation, path: file };
+  assert.deepEqual(on.losses, [{ ...subject, start: 4, end: 23, openEnded: true, reason: 'vanished' }]);
+  await on.find(file);
+  assert.deepEqual([on.losses.length, on.store.load('e')], [1, []]);
+  on.close();
+});
+
+test('a file that had been delivered to its end and is nowhere when the agent comes is a loss of no byte that is known', async () => {
+  await using dir = await tempDir();
+  const file = await stopped(dir, 'one\n');
+  await unlink(file);
+  const on = new Ground(dir);
+  for (let scan = 0; scan < 2; scan++) await on.find(file);
+  assert.deepEqual(
+    on.losses.map(({ start, end, openEnded, reason }) => [start, end, openEnded, reason]),
+    [[4, 4, true, 'vanished']],
+  );
+  on.close();
+});
+
+// Catalogue 81: vector's 60 s expiry; beats clean_removed; [R].
+test('a known file that can not be looked for is not given up', async () => {
+  await using dir = await tempDir();
+  const file = await stopped(dir, 'one\n');
+  const { default: fs } = await import('node:fs/promises');
+  await fs.rename(file, `${dir.path}.aside`);
+  const hidden = new Ground(dir);
+  await hidden.scan([], [dir.path]);
+  assert.deepEqual([hidden.losses, hidden.store.load('e').length], [[], 1]);
+  hidden.kill();
+  // Another file system is where its own was: as when a disk is not mounted.
+  const unmounted = new Ground(dir);
+  const [row] = unmounted.store.load('e');
+  assert.ok(row);
+  unmounted.store.put({ ...row, device: row.device + 1n });
+  unmounted.kill();
+  const on = new Ground(dir);
+  await on.find(file);
+  assert.deepEqual([on.losses, on.store.load('e').length], [[], 1]);
+  on.close();
+  await fs.unlink(`${dir.path}.aside`);
+});

@@ -66,7 +66,7 @@ export class Controller {
     const parts = { questions, alerts: { book, rules: ruleSettings(this.#config) } };
     const services = {
       entries: new EntryService(store, this.#historyCalls(client, store), topics, feed),
-      agents: new AgentService(fleet, this.#clock),
+      agents: new AgentService(fleet, tools),
       fleet: new FleetService(fleet, peers, parts, tools),
     };
     const server = new RpcServer(services, this.#logger);

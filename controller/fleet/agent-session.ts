@@ -23,6 +23,14 @@ const ENTRIES_MAX = 10_000;
 /** The last facts of each kind: as many as an agent's full report has. */
 const FACTS_KEPT = { loss: 1_000, sealed: 20 } as const;
 
+/** What a session tells its stream. */
+export interface SessionStream {
+  /** There may be a message. */
+  wake(): void;
+  /** The session is over. */
+  ended(): void;
+}
+
 /** One agent's stream: what it was told, and what it reported. In memory only. */
 export class AgentSession implements Subscriber, Told {
   readonly identity: AgentIdentity;
@@ -41,7 +49,10 @@ export class AgentSession implements Subscriber, Told {
   readonly #entries = new Map<string, EntryStatus>();
   readonly #files = new ReportedFiles();
   readonly #facts = { loss: new Map<string, Fact>(), sealed: new Map<string, Fact>() };
-  #wake: (() => void) | undefined;
+  #stream: SessionStream | undefined;
+  #unsubscribe: () => void = () => {};
+  /** What the agent was told to collect. */
+  #told: DesiredSet | undefined;
   #closed = false;
   #controllers: Controllers | undefined;
   health: AgentHealth | undefined;
@@ -83,41 +94,43 @@ export class AgentSession implements Subscriber, Told {
   /** What the agent is asked. */
   get asks(): AgentAsks {
     const able = { capabilities: this.#capabilities, version: this.identity.version };
-    this.#asks ??= new AgentAsks(able, this.#clock, () => this.#wake?.());
+    this.#asks ??= new AgentAsks(able, this.#clock, () => this.#stream?.wake());
     return this.#asks;
   }
 
-  /** Ends `messages`, and with them the stream. */
-  close(): void {
-    this.#closed = true;
-    this.#asks?.close();
-    this.#wake?.();
+  /** Begins to tell `stream` of what there is for the agent. Once. */
+  begin(stream: SessionStream): void {
+    this.#stream = stream;
+    if (this.#closed) stream.ended();
+    else {
+      this.#unsubscribe = this.#sets.subscribe(this);
+      stream.wake();
+    }
   }
 
-  /** The messages for the agent: first the whole desired state, then every change, and questions; one at a time, as fast as it takes them. */
-  async *messages(): AsyncGenerator<ConnectResponse> {
-    const unsubscribe = this.#sets.subscribe(this);
-    try {
-      let told: DesiredSet = this.#sets.of(this.labels);
-      yield desiredMessage(told.hash === this.#appliedHash ? told.unchanged() : told.snapshot());
-      while (!this.#closed) {
-        const step = this.#dirty.size > 0 ? this.#sets.step(told, this.#dirty, this.labels) : undefined;
-        this.#dirty.clear();
-        if (step) {
-          told = step.to;
-          yield desiredMessage(step.message);
-          continue;
-        }
-        const message = this.#takeControllers() ?? this.#asks?.next();
-        if (message) yield { message };
-        else
-          await new Promise<void>((resolve) => {
-            this.#wake = resolve;
-          });
-      }
-    } finally {
-      unsubscribe();
+  /** Ends the stream. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#unsubscribe();
+    this.#asks?.close();
+    this.#stream?.ended();
+  }
+
+  /** The next message for the agent, undefined when there is none now: first the whole desired state, then every change, and questions. */
+  next(): ConnectResponse | undefined {
+    if (!this.#told) {
+      this.#told = this.#sets.of(this.labels);
+      return desiredMessage(this.#told.hash === this.#appliedHash ? this.#told.unchanged() : this.#told.snapshot());
     }
+    const step = this.#dirty.size > 0 ? this.#sets.step(this.#told, this.#dirty, this.labels) : undefined;
+    this.#dirty.clear();
+    if (step) {
+      this.#told = step.to;
+      return desiredMessage(step.message);
+    }
+    const message = this.#takeControllers() ?? this.#asks?.next();
+    return message && { message };
   }
 
   #takeControllers(): ConnectResponse['message'] {
@@ -129,12 +142,12 @@ export class AgentSession implements Subscriber, Told {
   /** Latest wins: of several lists the last one is told. */
   tellControllers(controllers: Controllers): void {
     this.#controllers = controllers;
-    this.#wake?.();
+    this.#stream?.wake();
   }
 
   entryChanged(name: string): void {
     this.#dirty.add(name);
-    this.#wake?.();
+    this.#stream?.wake();
   }
 
   /** Takes a report in; throws INVALID_ARGUMENT for one that makes no sense. */

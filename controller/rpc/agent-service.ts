@@ -1,99 +1,64 @@
-import type { CallContext } from 'nice-grpc';
-import type {
-  AgentServiceImplementation,
-  ConnectRequest,
-  ConnectResponse,
-  Hello,
-} from '../../proto/gen/logfleet/v1/agent_service.ts';
+import { ServerInterceptingCall, type ServerInterceptor } from '@grpc/grpc-js';
+import { ServerError, Status } from 'nice-grpc';
 import type { Clock } from '../../runtime/clock.ts';
-import { ApiError, invalidArgument } from '../api-error.ts';
-import type { AgentSession } from '../fleet/agent-session.ts';
+import type { Logger } from '../../runtime/logger.ts';
+import { ApiError } from '../api-error.ts';
 import type { Fleet } from '../fleet/fleet.ts';
+import { AgentStreamDefinition } from './agent-definition.ts';
+import { AgentStream, type AgentStreamTools } from './agent-stream.ts';
+import { toServerError } from './error-mapping.ts';
 
-/** An agent says hello with its first bytes; what connects and says nothing is let go. */
-const HELLO_TIMEOUT_MS = 10_000;
+const CONNECT = `/${AgentStreamDefinition.fullName}/${AgentStreamDefinition.methods.connect.name}`;
 
-/** The agents' streams. */
-export class AgentService implements AgentServiceImplementation {
-  readonly #fleet: Fleet;
-  readonly #clock: Clock;
+/**
+ * The agents' streams, on grpc-js itself: there are ten thousand of them, and each layer of async generators that nice-grpc and its
+ * middleware would put around one costs memory, and time when it begins.
+ */
+export class AgentService {
+  readonly #tools: AgentStreamTools;
+  readonly #streams = new Set<AgentStream>();
+  #isStopping = false;
 
-  constructor(fleet: Fleet, clock: Clock) {
-    this.#fleet = fleet;
-    this.#clock = clock;
+  constructor(fleet: Fleet, { clock, logger }: { clock: Clock; logger: Logger }) {
+    this.#tools = {
+      fleet,
+      clock,
+      toServerError: (error) => toServerError(error, CONNECT, logger),
+      onEnd: (stream) => this.#streams.delete(stream),
+    };
   }
 
-  async *connect(requests: AsyncIterable<ConnectRequest>, { signal }: CallContext): AsyncGenerator<ConnectResponse> {
-    const incoming = requests[Symbol.asyncIterator]();
-    const session = await this.#fleet.open(await this.#hello(incoming), signal);
-    const end = () => session.close();
-    signal.addEventListener('abort', end, { once: true });
-    if (signal.aborted) end();
-    let outcome: { failure?: unknown } | undefined;
-    // Ends with the call, for the transport closes the request stream.
-    void this.#read(incoming, session).then(
-      () => {
-        outcome = {};
-        end();
+  /** Answers the calls of agents; others go on to their handlers. */
+  get interceptor(): ServerInterceptor {
+    return (method, call) => {
+      if (method.path !== CONNECT) return call as ServerInterceptingCall;
+      const accept = () => {
+        const stream = new AgentStream(call, this.#tools);
+        this.#streams.add(stream);
+        call.start(stream);
+        if (this.#isStopping) stream.end(stopping());
+      };
+      return new ServerInterceptingCall(call, { start: accept });
+    };
+  }
+
+  /** What the server must have been given for `interceptor` to be asked. */
+  get handlers() {
+    return {
+      // biome-ignore lint/correctness/useYield: it is never called.
+      async *connect(): AsyncGenerator<never> {
+        throw new ServerError(Status.INTERNAL, 'the interceptor answers this call');
       },
-      (error: unknown) => {
-        outcome = { failure: error };
-        end();
-      },
-    );
-    try {
-      yield* session.messages();
-      if (outcome?.failure) throw outcome.failure;
-      signal.throwIfAborted();
-      if (!outcome) throw new ApiError('ABORTED', 'another stream of this agent has taken over');
-    } finally {
-      signal.removeEventListener('abort', end);
-      await this.#fleet.close(session);
-    }
+    };
   }
 
-  async #hello(incoming: AsyncIterator<ConnectRequest>): Promise<Hello> {
-    const { promise: late, reject } = Promise.withResolvers<never>();
-    late.catch(() => {});
-    const cancel = this.#clock.after(HELLO_TIMEOUT_MS, () => {
-      const description = `no hello within ${HELLO_TIMEOUT_MS / 1000} s`;
-      reject(invalidArgument([{ field: 'message', description }]));
-    });
-    try {
-      const { value } = await Promise.race([incoming.next(), late]);
-      const message = (value as ConnectRequest | undefined)?.message;
-      if (message?.$case === 'hello') return message.value;
-      throw invalidArgument([{ field: 'message', description: 'the first message must be hello' }]);
-    } finally {
-      cancel();
-    }
+  /** Ends all streams, so that the agents go on at another controller. */
+  stop(): void {
+    this.#isStopping = true;
+    for (const stream of this.#streams) stream.end(stopping());
   }
+}
 
-  /** A message is taken by a function of its own: what waits for the next one would keep it until then. */
-  async #read(incoming: AsyncIterator<ConnectRequest>, session: AgentSession): Promise<void> {
-    while (this.#take(await incoming.next(), session));
-  }
-
-  /** False when nothing more is to come. */
-  #take(next: IteratorResult<ConnectRequest>, session: AgentSession): boolean {
-    if (next.done) return false;
-    const { message } = next.value as ConnectRequest;
-    switch (message?.$case) {
-      case 'report':
-        this.#fleet.report(session, message.value);
-        return true;
-      case 'answer':
-        session.asks.take(message.value);
-        return true;
-      case 'goodbye':
-        session.saidGoodbye = true;
-        return false;
-      case 'hello':
-        throw invalidArgument([{ field: 'message', description: 'hello was said already' }]);
-      case undefined:
-        throw invalidArgument([
-          { field: 'message', description: 'is empty, or of a kind that this version does not know' },
-        ]);
-    }
-  }
+function stopping(): ApiError {
+  return new ApiError('UNAVAILABLE', 'the controller is stopping: connect to another');
 }

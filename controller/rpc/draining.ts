@@ -2,11 +2,11 @@ import type { CallContext, ServerMiddlewareCall } from 'nice-grpc';
 import { ApiError } from '../api-error.ts';
 
 /**
- * Middleware: ends the calls that last, agents' streams and watches, with UNAVAILABLE when the controller stops, so that they go on at
+ * Middleware: ends the calls that last, watches and taps, with UNAVAILABLE when the controller stops, so that they go on at
  * another. Calls with one answer are let finish. Their `signal` is aborted then, too.
  */
 export function endWhen(stopping: AbortSignal) {
-  // Not AbortSignal.any: ten thousand streams would each hang on to `stopping`.
+  // Not AbortSignal.any: each call would hang on to `stopping`.
   const lasting = new Set<AbortController>();
   stopping.addEventListener('abort', () => {
     for (const call of lasting) call.abort(stopping.reason);

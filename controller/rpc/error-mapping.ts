@@ -23,13 +23,14 @@ export function mapErrors(logger: Logger) {
     try {
       return yield* call.next(call.request, context);
     } catch (error) {
-      throw toServerError(error, call.method.path, logger);
+      throw isAbort(error) ? error : toServerError(error, call.method.path, logger);
     }
   };
 }
 
-function toServerError(error: unknown, method: string, logger: Logger): unknown {
-  if (error instanceof ServerError || isAbort(error)) return error;
+/** Of what is no error of a call, but of nobody's expectation, a line is logged. */
+export function toServerError(error: unknown, method: string, logger: Logger): ServerError {
+  if (error instanceof ServerError) return error;
   if (error instanceof ApiError) {
     if (error.violations.length === 0) return new ServerError(Status[error.code], error.message);
     const fieldViolations = error.violations.map(({ field, description }) => ({ field, description }));

@@ -27,7 +27,6 @@ const OPTIONS = {
   'grpc.enable_channelz': 0,
   // Probes that connect and never call are let go.
   'grpc.max_connection_idle_ms': 300_000,
-  interceptors: [tellPeerName],
 };
 
 export interface ServerTls {
@@ -45,16 +44,18 @@ export interface RpcServices {
 /** The gRPC server: our services, grpc.health.v1 and reflection. */
 export class RpcServer {
   readonly #server: Server;
+  readonly #agents: AgentService;
   readonly #stopping = new AbortController();
   readonly #health = HealthState();
 
   constructor(services: RpcServices, logger: Logger) {
-    this.#server = createServer(OPTIONS)
+    this.#agents = services.agents;
+    this.#server = createServer({ ...OPTIONS, interceptors: [tellPeerName, services.agents.interceptor] })
       .use(errorDetailsServerMiddleware)
       .use(mapErrors(logger))
       .use(endWhen(this.#stopping.signal));
     this.#server.add(EntryServiceDefinition, services.entries);
-    this.#server.add(AgentStreamDefinition, services.agents);
+    this.#server.add(AgentStreamDefinition, services.agents.handlers);
     this.#server.add(wholeMessages(FleetServiceDefinition), services.fleet);
     this.#server.add(HealthDefinition, HealthServiceImpl(this.#health));
     for (const { definition, implementation } of reflectionServices()) this.#server.add(definition, implementation);
@@ -83,6 +84,7 @@ export class RpcServer {
     this.#health.setStatus('unhealthy', '');
     this.serving(false);
     this.#stopping.abort();
+    this.#agents.stop();
     const force = setTimeout(() => this.#server.forceShutdown(), DRAIN_TIMEOUT_MS);
     await this.#server.shutdown();
     clearTimeout(force);

@@ -121,11 +121,13 @@ export class ControllerLink {
     const channel = this.#connect(address);
     const stream = new AbortController();
     const answers = new Answers(answerers, { clock, logger, onReady: () => this.#wake?.() });
-    const giveUp = () =>
+    const giveUp = () => {
+      this.#wake?.();
       void clock.sleep(GOODBYE_TIMEOUT_MS, stream.signal).then(
         () => stream.abort(),
         () => {},
       );
+    };
     this.#leaving.signal.addEventListener('abort', giveUp, { once: true });
     try {
       const client = createClient(StreamDefinition, channel);
@@ -151,6 +153,7 @@ export class ControllerLink {
       this.#leaving.signal.removeEventListener('abort', giveUp);
       answers.close();
       stream.abort();
+      this.#wake?.();
       channel.close();
     }
   }
@@ -199,21 +202,18 @@ export class ControllerLink {
       const answer = answers.take();
       if (answer) yield { message: { $case: 'answer', value: answer } };
       if (this.#changed || this.#leaving.signal.aborted || signal.aborted) break;
-      if (!answer) await this.#nextMessage(leftMs, signal);
+      if (!answer) await this.#nextMessage(leftMs);
     }
     if (!this.#leaving.signal.aborted && this.#changed) await clock.sleep(CHANGE_SETTLE_MS);
   }
 
-  /** Waits for an answer, for a change, or for the end; `ms` at most. */
-  async #nextMessage(ms: number, signal: AbortSignal): Promise<void> {
-    const waiting = new AbortController();
-    const wake = () => waiting.abort();
-    signal.addEventListener('abort', wake);
-    this.#leaving.signal.addEventListener('abort', wake);
-    this.#wake = wake;
-    await this.#tools.clock.sleep(ms, waiting.signal).catch(() => {});
-    signal.removeEventListener('abort', wake);
-    this.#leaving.signal.removeEventListener('abort', wake);
+  /** Waits for an answer, for a change, or for the end; `ms` at most. By a timer: an abort would make errors that nobody reads. */
+  async #nextMessage(ms: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const cancel = this.#tools.clock.after(ms, resolve);
+    this.#wake = resolve;
+    await promise;
+    cancel();
   }
 
   #connect(address: string): Channel {

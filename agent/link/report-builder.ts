@@ -8,8 +8,8 @@ const ITEMS_MAX = 1_000;
 
 /** Makes deltas of observations, for one stream: what has been said is not said again. */
 export class ReportBuilder {
-  #entries = new Map<string, EntryStatus>();
-  #files = new Map<string, FileStatus>();
+  readonly #entries = new Map<string, EntryStatus>();
+  readonly #files = new Map<string, FileStatus>();
   #facts = new Set<string>();
   #first = true;
 
@@ -22,13 +22,10 @@ export class ReportBuilder {
     const changes = isDue ? differs : turned;
     const changedFiles = files.filter((file) => changes(this.#files.get(file.id), file));
     const newFacts = facts.filter(({ id }) => !this.#facts.has(id));
-    const removedEntries = missing(this.#entries, new Set(entries.map(({ entry }) => entry)));
-    const removedFiles = missing(this.#files, new Set(files.map(({ id }) => id)));
-    this.#entries = new Map(entries.map((entry) => [entry.entry, entry]));
-    const told = new Set(changedFiles);
-    this.#files = new Map(
-      files.map((file) => [file.id, told.has(file) ? file : (this.#files.get(file.id) as FileStatus)]),
-    );
+    for (const entry of changedEntries) this.#entries.set(entry.entry, entry);
+    for (const file of changedFiles) this.#files.set(file.id, file);
+    const removedEntries = removeOthers(this.#entries, entries, ({ entry }) => entry);
+    const removedFiles = removeOthers(this.#files, files, ({ id }) => id);
     this.#facts = new Set(facts.map(({ id }) => id));
     const full = this.#first;
     this.#first = false;
@@ -52,8 +49,17 @@ export class ReportBuilder {
   }
 }
 
-function missing(former: ReadonlyMap<string, unknown>, present: ReadonlySet<string>): string[] {
-  return [...former.keys()].filter((key) => !present.has(key));
+/** Removes what is not among `present`, all of which are in `told`, each with a key of its own; returns their keys. */
+function removeOthers<Status>(
+  told: Map<string, Status>,
+  present: readonly Status[],
+  keyOf: (status: Status) => string,
+): string[] {
+  if (told.size === present.length) return [];
+  const keys = new Set(present.map(keyOf));
+  const others = [...told.keys()].filter((key) => !keys.has(key));
+  for (const key of others) told.delete(key);
+  return others;
 }
 
 /** Whether a file is new, or does not go as it did. */

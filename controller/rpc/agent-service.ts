@@ -24,6 +24,10 @@ export class AgentService {
       fleet,
       clock,
       toServerError: (error) => toServerError(error, CONNECT, logger),
+      onBegin: (stream) => {
+        if (this.#isStopping) stream.end(stopping());
+        else this.#streams.add(stream);
+      },
       onEnd: (stream) => this.#streams.delete(stream),
     };
   }
@@ -32,13 +36,7 @@ export class AgentService {
   get interceptor(): ServerInterceptor {
     return (method, call) => {
       if (method.path !== CONNECT) return call as ServerInterceptingCall;
-      const accept = () => {
-        const stream = new AgentStream(call, this.#tools);
-        this.#streams.add(stream);
-        call.start(stream);
-        if (this.#isStopping) stream.end(stopping());
-      };
-      return new ServerInterceptingCall(call, { start: accept });
+      return new ServerInterceptingCall(call, { start: () => call.start(new AgentStream(call, this.#tools)) });
     };
   }
 

@@ -17,6 +17,8 @@ export interface AgentStreamTools {
   clock: Clock;
   /** Makes of an error what the agent is told. */
   toServerError(error: unknown): ServerError;
+  /** It has begun; not called for a call that was over before. */
+  onBegin(stream: AgentStream): void;
   onEnd(stream: AgentStream): void;
 }
 
@@ -40,6 +42,8 @@ export class AgentStream implements Listener {
   }
 
   onReceiveMetadata(): void {
+    this.#tools.onBegin(this);
+    if (this.#isEnded()) return;
     this.#cancelWait = this.#tools.clock.after(HELLO_TIMEOUT_MS, () => {
       this.end(refusal(`no hello within ${HELLO_TIMEOUT_MS / 1000} s`));
     });

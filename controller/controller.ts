@@ -65,20 +65,13 @@ export class Controller {
     const peers = new Peers(membership, loadTls(this.#config.peer_tls, 'peer_tls'));
     const book = new AlertBook(client, mirror, etcd.prefix, this.#logger);
     const alerter = createAlerter(this.#config, { book, fleet, peers }, tools);
-    const elect = (what: string) => {
-      const campaign = { key: `${etcd.prefix}elections/${what}`, candidate: controllerId, ttlMs: leaseTtlMs };
-      return new Election(client, mirror, campaign, tools);
-    };
-    const election = elect('alerts');
+    const election = this.#election(client, mirror, 'alerts');
     const questions = new AgentQuestions({ fleet, peers, store, clock: this.#clock });
     const parts = { questions, alerts: { book, rules: ruleSettings(this.#config) } };
     const history = this.#history(client, store, rollouts);
-    const { keys, writer } = history;
-    const { mover, service } = createRollouts(
-      { client, keys, writer, store, rollouts, assignments, fleet, peers },
-      tools,
-    );
-    const moverElection = elect('rollouts');
+    const rolloutParts = { client, ...history, store, rollouts, assignments, fleet, peers };
+    const { mover, service } = createRollouts(rolloutParts, tools);
+    const moverElection = this.#election(client, mirror, 'rollouts');
     const services = {
       rollouts: service,
       entries: new EntryService(store, history, topics, feed),
@@ -87,12 +80,8 @@ export class Controller {
     };
     const server = new RpcServer(services, this.#logger);
     const address = await this.#listen(server);
-    const metrics = await this.#serveMetrics({
-      fleet,
-      book,
-      alerter: alerter.counts,
-      joined: () => membership.joined,
-    });
+    const joined = () => membership.joined;
+    const metrics = await this.#serveMetrics({ fleet, book, alerter: alerter.counts, joined });
     lifecycle.to('RUNNING');
     const background = new AbortController();
     const running = [
@@ -117,6 +106,12 @@ export class Controller {
     client.close();
     lifecycle.to('STOPPED');
     this.#logger.info('controller stopped');
+  }
+
+  #election(client: EtcdClient, mirror: EtcdMirror, what: string): Election {
+    const { etcd, id: candidate, lease_ttl: ttlMs } = this.#config;
+    const campaign = { key: `${etcd.prefix}elections/${what}`, candidate, ttlMs };
+    return new Election(client, mirror, campaign, { clock: this.#clock, logger: this.#logger });
   }
 
   async #serveMetrics(sources: MetricSources): Promise<{ close(): Promise<void> } | undefined> {

@@ -44,7 +44,7 @@ export async function waitFor(
   timeoutMs: number,
   write: (text: string) => void,
 ): Promise<void> {
-  const signal = Number.isFinite(timeoutMs) ? AbortSignal.timeout(timeoutMs) : undefined;
+  const signal = Number.isFinite(timeoutMs) ? AbortSignal.timeout(Math.ceil(timeoutMs)) : undefined;
   const stream = api.follow(api.rollouts.watchRollout({ name }, signal ? { signal } : {}));
   let wanted = etag;
   let line = `waiting for ${shortName(name)}`;

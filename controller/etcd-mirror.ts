@@ -49,7 +49,7 @@ export class EtcdMirror {
   /**
    * Calls `listener` when changes have been told and all keys are as they were at one revision: in between, of the writes of one
    * transaction some may have been told and others not. A list is of one revision, and etcd never splits one over several answers of a
-   * watch (https://etcd.io/docs/v3.6/learning/api_guarantees/, "Atomic").
+   * watch (https://etcd.io/docs/v3.5/learning/api_guarantees/, "Atomic").
    */
   onSettled(listener: () => void): void {
     this.#settled.push(listener);

@@ -70,7 +70,7 @@ export class Census {
         return { id, answer: await rollouts.countRollouts(request, { signal }) };
       } catch (error) {
         const fields = { controller: id, error: errorText(error) };
-        this.#logger.info('a controller does not count its agents', fields);
+        this.#logger.debug('a controller does not count its agents', fields);
         return { id, answer: undefined };
       }
     });

@@ -37,7 +37,7 @@ export class RolloutMover {
   readonly #parts: MoverParts;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  /** Since when all agents of a step have settled, by the rollout's id and what it was. */
+  /** When all agents of a step had first settled, by `keyOf`. */
   #settled = new Map<string, number>();
 
   constructor(parts: MoverParts, tools: { clock: Clock; logger: Logger }) {
@@ -104,9 +104,9 @@ export class RolloutMover {
     if (rollout.step === 0) return this.#begin(term, assignment, known, health);
     const verdict = judge(rollout, health, this.#clock.nowMs());
     const key = keyOf(known);
-    if (verdict.kind !== 'settled') this.#settled.delete(key);
     if (verdict.kind === 'failed') return this.#fail(term, known, verdict.reason);
     if (verdict.kind === 'waiting') return;
+    // Who connects anew meanwhile is waited for, but the time does not begin anew: in a large fleet there is always somebody.
     const sinceMs = this.#settled.get(key) ?? this.#clock.monotonicMs();
     this.#settled.set(key, sinceMs);
     const steps = rollout.plan?.steps ?? [];

@@ -1,4 +1,5 @@
 import { Rollout } from '../../proto/gen/logfleet/v1/rollout.ts';
+import { parseSelector } from '../../proto/rules/selector.ts';
 
 /** A rollout as etcd has it. */
 export interface KnownRollout {
@@ -17,6 +18,7 @@ export function encodeRollout(rollout: Rollout): string {
 export function parseRollout(value: string): Rollout {
   const rollout = Rollout.fromJSON(JSON.parse(value));
   if (rollout.id === '' || rollout.entry === '' || !rollout.plan) throw new Error('no id, no entry, or no plan');
+  for (const selector of [...(rollout.stage?.selectors ?? []), rollout.from?.selector ?? '']) parseSelector(selector);
   return rollout;
 }
 

@@ -2583,7 +2583,8 @@ export const EntryServiceDefinition = {
     },
     /**
      * Creates, changes and deletes many entries, all or none of them, at one revision. RESOURCE_EXHAUSTED when etcd takes no transaction of
-     * that size, with what to do. By etcd's defaults (`--max-txn-ops=128`, `--max-request-bytes=1572864`) 64 writes, 42 when all delete.
+     * that size, with what to do. By etcd's defaults (`--max-txn-ops=128`, `--max-request-bytes=1572864`) 64 writes, 42 when all delete, 32 when
+     * all have a plan.
      */
     batchApply: {
       name: "BatchApply",
@@ -2658,7 +2659,8 @@ export interface EntryServiceImplementation<CallContextExt = {}> {
   rollbackEntry(request: RollbackEntryRequest, context: CallContext & CallContextExt): Promise<DeepPartial<Entry>>;
   /**
    * Creates, changes and deletes many entries, all or none of them, at one revision. RESOURCE_EXHAUSTED when etcd takes no transaction of
-   * that size, with what to do. By etcd's defaults (`--max-txn-ops=128`, `--max-request-bytes=1572864`) 64 writes, 42 when all delete.
+   * that size, with what to do. By etcd's defaults (`--max-txn-ops=128`, `--max-request-bytes=1572864`) 64 writes, 42 when all delete, 32 when
+   * all have a plan.
    */
   batchApply(
     request: BatchApplyRequest,
@@ -2724,7 +2726,8 @@ export interface EntryServiceClient<CallOptionsExt = {}> {
   rollbackEntry(request: DeepPartial<RollbackEntryRequest>, options?: CallOptions & CallOptionsExt): Promise<Entry>;
   /**
    * Creates, changes and deletes many entries, all or none of them, at one revision. RESOURCE_EXHAUSTED when etcd takes no transaction of
-   * that size, with what to do. By etcd's defaults (`--max-txn-ops=128`, `--max-request-bytes=1572864`) 64 writes, 42 when all delete.
+   * that size, with what to do. By etcd's defaults (`--max-txn-ops=128`, `--max-request-bytes=1572864`) 64 writes, 42 when all delete, 32 when
+   * all have a plan.
    */
   batchApply(
     request: DeepPartial<BatchApplyRequest>,

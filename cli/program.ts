@@ -5,12 +5,14 @@ import { addCompletion } from './add-completion.ts';
 import { addHistory } from './add-history.ts';
 import { addImport } from './add-import.ts';
 import { addQuestions, parseDuration } from './add-questions.ts';
+import { addRollout, addRolloutOptions, waitMsOf } from './add-rollout.ts';
 import { addTop } from './add-top.ts';
 import { CliError, exitCodes } from './cli-error.ts';
 import { type ApplyOptions, apply, namesIn } from './commands/apply.ts';
 import { describe } from './commands/describe.ts';
 import { type GetOptions, get } from './commands/get.ts';
 import { outputs } from './output.ts';
+import { type PlanOptions, planOf } from './rollout/plan.ts';
 import { type ConnectionOptions, type ControllerApi, connect } from './rpc/client.ts';
 import { forEachName, parseTargets } from './target.ts';
 import { kafkaFlags } from './verify/kafka-flags.ts';
@@ -76,7 +78,7 @@ export function createProgram(write: Write): Command {
     .configureOutput({ writeOut: write });
   for (const add of [addApply, addGet, addDescribe, addDelete, addPause, addVerify, addCompletion]) add(program, write);
   addQuestions(program, write, (body) => withApi(program, body));
-  for (const add of [addHistory, addImport, addTop])
+  for (const add of [addHistory, addImport, addRollout, addTop])
     add(program, write, (body) => withApi(program, body), parseDuration);
   return program;
 }
@@ -94,10 +96,13 @@ Examples:
   cat entry.yaml | logfleet apply -f -
   logfleet apply -f entries/ --dry-run
   logfleet apply -f entries/ --prune -l managed-by=git --reason "release 12"   and deletes what is not in the folder
+  logfleet apply -f entry.yaml --wait --timeout 2m             until every connected agent has applied it
+  logfleet apply -f entry.yaml --rollout 1,10%,all --step-wait 30s --on-failure undo --wait
+  logfleet apply -f entry.yaml --rollout env=canary,10%        see logfleet rollout
 `;
 
 function addApply(program: Command, write: Write): void {
-  program
+  const command = program
     .command('apply')
     .description('create or change entries, all of them at one revision, or none')
     .requiredOption('-f, --filename <file...>', 'YAML or JSON files, folders of them, or - for standard input')
@@ -105,14 +110,19 @@ function addApply(program: Command, write: Write): void {
     .option('-l, --selector <selector>', 'with --prune: the labels of the entries that the files are all of')
     .option('--dry-run', 'have the controller check all of it, and change nothing')
     .option('--reason <text>', 'why, for the history')
-    .addHelpText('after', APPLY_HELP)
-    .action((options: ApplyOptions) => withApi(program, (api) => apply(api, options, write)));
+    .addHelpText('after', APPLY_HELP);
+  addRolloutOptions(command).action((options: ApplyOptions & PlanOptions & { wait?: boolean }) =>
+    withApi(program, (api) => {
+      const waitMs = options.wait ? waitMsOf(program) : undefined;
+      return apply(api, { ...options, plan: planOf(options), waitMs }, write);
+    }),
+  );
 }
 
 function addGet(program: Command, write: Write): void {
   program
     .command('get <kind> [name...]')
-    .description('list entries, agents, what was lost, or what alerts there are')
+    .description('list entries, agents, what was lost, what alerts there are, or rollouts')
     .addOption(new Option('-o, --output <format>', 'how to print').choices(outputs).default('table'))
     .option('-l, --selector <selector>', 'only those whose labels match, such as env=prod,!canary')
     .option('-w, --watch', 'go on with every change')
@@ -120,7 +130,7 @@ function addGet(program: Command, write: Write): void {
     .option('--entry <name>', 'of losses and alerts: only about this entry')
     .addHelpText(
       'after',
-      '\nExamples:\n  logfleet get entries -o wide\n  logfleet get agents -w\n  logfleet get losses --entry nginx-access\n  logfleet get alerts\n  logfleet get entry nginx-access -o yaml',
+      '\nExamples:\n  logfleet get entries -o wide\n  logfleet get agents -w\n  logfleet get losses --entry nginx-access\n  logfleet get alerts\n  logfleet get rollouts\n  logfleet get entry nginx-access -o yaml',
     )
     .action((kind: string, names: string[], options: GetOptions) =>
       withApi(program, (api) => get(api, [kind, ...names], options, write)),

@@ -21,6 +21,9 @@ import { HistoryKeys } from './history/history-keys.ts';
 import { KafkaTopics } from './kafka-topics.ts';
 import { fleetMetrics, type MetricSources } from './metrics/fleet-metrics.ts';
 import { serveMetrics } from './metrics/metrics-server.ts';
+import { Assignments } from './rollouts/assignments.ts';
+import { createRollouts } from './rollouts/create-rollouts.ts';
+import { RolloutView } from './rollouts/rollout-view.ts';
 import { AgentQuestions } from './rpc/agent-questions.ts';
 import { AgentService } from './rpc/agent-service.ts';
 import { EntryChanges } from './rpc/entry-changes.ts';
@@ -54,29 +57,31 @@ export class Controller {
     const mirror = new EtcdMirror(client, etcd.prefix, tools);
     const store = new EntryStore(mirror, etcd.prefix, this.#logger);
     const membership = new Membership(client, mirror, { controllerId, prefix: etcd.prefix, leaseTtlMs }, tools);
-    const fleet = new Fleet(membership, store, tools);
+    const rollouts = new RolloutView(mirror, etcd.prefix, this.#logger);
+    const assignments = new Assignments(mirror, store, rollouts);
+    const fleet = new Fleet(membership, assignments, tools);
     const feed = new TopicFeed();
     const topics = this.#createTopics(store, feed);
     const peers = new Peers(membership, loadTls(this.#config.peer_tls, 'peer_tls'));
     const book = new AlertBook(client, mirror, etcd.prefix, this.#logger);
     const alerter = createAlerter(this.#config, { book, fleet, peers }, tools);
-    const campaign = { key: `${etcd.prefix}elections/alerts`, candidate: controllerId, ttlMs: leaseTtlMs };
-    const election = new Election(client, mirror, campaign, tools);
+    const election = this.#election(client, mirror, 'alerts');
     const questions = new AgentQuestions({ fleet, peers, store, clock: this.#clock });
     const parts = { questions, alerts: { book, rules: ruleSettings(this.#config) } };
+    const history = this.#history(client, store, rollouts);
+    const rolloutParts = { client, ...history, store, rollouts, assignments, fleet, peers };
+    const { mover, service } = createRollouts(rolloutParts, tools);
+    const moverElection = this.#election(client, mirror, 'rollouts');
     const services = {
-      entries: new EntryService(store, this.#historyCalls(client, store), topics, feed),
+      rollouts: service,
+      entries: new EntryService(store, history, topics, feed),
       agents: new AgentService(fleet, tools),
       fleet: new FleetService(fleet, peers, parts, tools),
     };
     const server = new RpcServer(services, this.#logger);
     const address = await this.#listen(server);
-    const metrics = await this.#serveMetrics({
-      fleet,
-      book,
-      alerter: alerter.counts,
-      joined: () => membership.joined,
-    });
+    const joined = () => membership.joined;
+    const metrics = await this.#serveMetrics({ fleet, book, alerter: alerter.counts, joined });
     lifecycle.to('RUNNING');
     const background = new AbortController();
     const running = [
@@ -86,6 +91,7 @@ export class Controller {
       forgetAgents(membership, client, this.#config.forget_agents_after, tools, background.signal),
       topics.run(() => wantedTopics(store, this.#config.topics.audit), background.signal),
       alerter.run(election, background.signal),
+      mover.run(moverElection, background.signal),
       this.#watchHealth(server, () => mirror.revision > 0n && membership.joined, signal),
     ];
     store.onChange(() => topics.check());
@@ -102,20 +108,30 @@ export class Controller {
     this.#logger.info('controller stopped');
   }
 
+  #election(client: EtcdClient, mirror: EtcdMirror, what: string): Election {
+    const { etcd, id: candidate, lease_ttl: ttlMs } = this.#config;
+    const campaign = { key: `${etcd.prefix}elections/${what}`, candidate, ttlMs };
+    return new Election(client, mirror, campaign, { clock: this.#clock, logger: this.#logger });
+  }
+
   async #serveMetrics(sources: MetricSources): Promise<{ close(): Promise<void> } | undefined> {
     const { metrics_listen: address } = this.#config;
     return address === undefined ? undefined : serveMetrics(address, () => fleetMetrics(sources), this.#logger);
   }
 
-  #historyCalls(client: EtcdClient, view: EntryStore) {
+  #history(client: EtcdClient, store: EntryStore, rollouts: RolloutView) {
     const tools = { clock: this.#clock, logger: this.#logger };
     const { versions, deleted_entries: deletedMax } = this.#config.history;
     const keys = new HistoryKeys(this.#config.etcd.prefix);
     const deleted = new DeletedHistories(client, keys, deletedMax);
     const history = new EntryHistory(client, keys);
+    const view = {
+      former: (name: string) => store.former(name, rollouts),
+      reaches: (revision: bigint) => store.reaches(revision),
+    };
     const writer = new EntryWriter(client, { keys, view, deleted }, { versions }, tools);
     const feed = new ChangeFeed(client, { keys, deleted }, tools);
-    return { writing: new EntryWriting(writer, history), changes: new EntryChanges(history, feed) };
+    return { keys, writer, writing: new EntryWriting(writer, history), changes: new EntryChanges(history, feed) };
   }
 
   async #listen(server: RpcServer): Promise<string> {

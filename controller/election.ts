@@ -4,6 +4,7 @@ import type { Clock } from '../runtime/clock.ts';
 import { errorText, isAbort } from '../runtime/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { EtcdClient, EtcdLease } from './etcd-client.ts';
+import type { Transaction } from './etcd-keys.ts';
 import type { EtcdMirror } from './etcd-mirror.ts';
 import { StoreError } from './store-error.ts';
 
@@ -150,15 +151,16 @@ export class Election {
 }
 
 /**
- * Writes keys, and deletes those without a value, in one transaction, if `term` still is. Returns the revision; undefined when somebody else
- * has been elected, or nobody is: the key of a term is written once.
+ * Writes keys, and deletes those without a value, in one transaction, if `term` still is, and other keys have the revisions of `also`. Returns
+ * the revision; undefined when somebody else has been elected, or nobody is: the key of a term is written once.
  */
 export function fenced(
   client: EtcdClient,
   { key, revision }: Pick<Term, 'key' | 'revision'>,
   writes: readonly { key: string; value?: string }[],
+  also: Transaction['when'] = [],
 ): Promise<bigint | undefined> {
   const puts = writes.flatMap(({ key: at, value }) => (value === undefined ? [] : [{ key: at, value }]));
   const deletes = writes.flatMap(({ key: at, value }) => (value === undefined ? [at] : []));
-  return client.transact({ when: [{ key, revision }], puts, deletes });
+  return client.transact({ when: [{ key, revision }, ...also], puts, deletes });
 }

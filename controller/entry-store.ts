@@ -6,9 +6,10 @@ import type { Logger } from '../runtime/logger.ts';
 import { ApiError } from './api-error.ts';
 import type { StoredKey } from './etcd-keys.ts';
 import type { EtcdMirror } from './etcd-mirror.ts';
-import { readEntry } from './history/entry-json.ts';
+import { parseEntryJson, readEntry } from './history/entry-json.ts';
 import { notFound, requireEntryName } from './history/entry-writes.ts';
 import { type Former, formerOf, nothing } from './history/write-transaction.ts';
+import type { RolloutView } from './rollouts/rollout-view.ts';
 
 /** An entry in the view, its selector parsed. */
 export interface KnownEntry {
@@ -16,6 +17,8 @@ export interface KnownEntry {
   selector: Selector;
   /** As etcd has it. */
   stored: StoredKey;
+  /** The id of its last rollout. */
+  rollout: string | undefined;
 }
 
 export interface EntryChange {
@@ -55,7 +58,7 @@ export class EntryStore {
 
   /** Every entry, in the order of the names. Throws UNAVAILABLE as long as etcd has never answered. */
   all(): KnownEntry[] {
-    this.#requireView();
+    this.requireView();
     return [...this.#known.values()].sort((a, b) => (a.entry.name < b.entry.name ? -1 : 1));
   }
 
@@ -66,7 +69,7 @@ export class EntryStore {
   /** Throws INVALID_ARGUMENT for what is no entry's name, NOT_FOUND, UNAVAILABLE. */
   get(name: string): Entry {
     requireEntryName(name);
-    this.#requireView();
+    this.requireView();
     const known = this.#known.get(name);
     if (!known) throw notFound(name);
     return known.entry;
@@ -79,10 +82,10 @@ export class EntryStore {
   }
 
   /** An entry as far as the view knows it: it may have been written since. undefined: it does not know what a writer needs. */
-  former(name: string): Former | undefined {
+  former(name: string, rollouts: RolloutView): Former | undefined {
     if (this.#mirror.revision === 0n) return undefined;
     const known = this.#known.get(name);
-    return known ? formerOf(name, known.stored) : nothing(name);
+    return known ? formerOf(name, known.stored, rollouts.get(known.rollout)) : nothing(name);
   }
 
   #take(key: string, value: string | undefined, revision: bigint): void {
@@ -96,7 +99,8 @@ export class EntryStore {
       }
       const stored = { key, value, revision };
       const entry = { ...readEntry(stored), name };
-      this.#known.set(name, { entry, selector: parseSelector(entry.selector), stored });
+      const { rollout } = parseEntryJson(stored);
+      this.#known.set(name, { entry, selector: parseSelector(entry.selector), stored, rollout });
       this.#tell({ name, kind: former ? 'updated' : 'created', entry, revision });
     } catch (error) {
       // Somebody wrote to etcd past us: the entry stays as it was, and an operator must mend the key.
@@ -108,7 +112,8 @@ export class EntryStore {
     for (const listener of [...this.#listeners]) listener(change);
   }
 
-  #requireView(): void {
+  /** Throws UNAVAILABLE as long as etcd has never answered. */
+  requireView(): void {
     if (this.#mirror.revision === 0n)
       throw new ApiError('UNAVAILABLE', 'the controller has not reached etcd yet: try again');
   }

@@ -2,7 +2,7 @@ import { noop } from 'cockatiel';
 import { Etcd3, type IKeyValue, type Lease } from 'etcd3';
 import { grpcTls, type TlsMaterial } from '../runtime/security.ts';
 import { etcdCall } from './etcd-errors.ts';
-import type { KeyRange, StoredKey, Transaction } from './etcd-keys.ts';
+import type { KeyRange, ReadKey, StoredKey, Transaction } from './etcd-keys.ts';
 import { type WatchHandlers, watchRange } from './etcd-watch.ts';
 import { StoreError } from './store-error.ts';
 
@@ -55,7 +55,7 @@ export class EtcdClient {
   }
 
   /** Every key of a range, in their order, and the revision at which they were so. */
-  async list(range: KeyRange): Promise<{ revision: bigint; keys: StoredKey[] }> {
+  async list(range: KeyRange): Promise<{ revision: bigint; keys: ReadKey[] }> {
     const { header, kvs } = await etcdCall(() => this.#client.getAll().inRange(range).exec());
     return { revision: BigInt(header.revision), keys: kvs.map(toStored) };
   }
@@ -85,8 +85,8 @@ export class EtcdClient {
   }
 
   /** What is there of these keys, in their order; undefined for those that are not. */
-  async getMany(keys: readonly string[]): Promise<(StoredKey | undefined)[]> {
-    const found: (StoredKey | undefined)[] = [];
+  async getMany(keys: readonly string[]): Promise<(ReadKey | undefined)[]> {
+    const found: (ReadKey | undefined)[] = [];
     for (let at = 0; at < keys.length; at += GETS_AT_ONCE) {
       const success = keys.slice(at, at + GETS_AT_ONCE).map((key) => ({ request_range: { key: Buffer.from(key) } }));
       const { responses } = await etcdCall(() => this.#client.kv.txn({ success }));
@@ -98,7 +98,7 @@ export class EtcdClient {
     return found;
   }
 
-  async get(key: string): Promise<StoredKey | undefined> {
+  async get(key: string): Promise<ReadKey | undefined> {
     const { kvs } = await etcdCall(() => this.#client.get(key).exec());
     return kvs[0] && toStored(kvs[0]);
   }
@@ -223,8 +223,13 @@ export class EtcdClient {
   }
 }
 
-function toStored(kv: IKeyValue): StoredKey {
-  return { key: kv.key.toString(), value: kv.value.toString(), revision: BigInt(kv.mod_revision) };
+function toStored(kv: IKeyValue): ReadKey {
+  return {
+    key: kv.key.toString(),
+    value: kv.value.toString(),
+    revision: BigInt(kv.mod_revision),
+    created: BigInt(kv.create_revision),
+  };
 }
 
 function credentialsOf({ ca, cert, key }: TlsMaterial) {

@@ -20,11 +20,17 @@ export interface StoredKey {
   revision: bigint;
 }
 
-/** A change of a key; `value` is absent when it was deleted. */
+/** A key as it is read, with the revision of its first write. */
+export interface ReadKey extends StoredKey {
+  created: bigint;
+}
+
+/** A change of a key; `value` is absent when it was deleted, and `created` is 0n then. */
 export interface KeyChange {
   key: string;
   value: string | undefined;
   revision: bigint;
+  created: bigint;
 }
 
 /** All keys that begin with `prefix`, which ends in an ASCII character. */

@@ -24,6 +24,7 @@ export class EtcdMirror {
   /** The revision of each key's last write. */
   readonly #keys = new Map<string, bigint>();
   readonly #listeners: MirrorListener[] = [];
+  readonly #settled: (() => void)[] = [];
   readonly #waiting = new Set<{ revision: bigint; resolve: () => void }>();
   #revision = 0n;
 
@@ -43,6 +44,15 @@ export class EtcdMirror {
   /** Calls `listener` for each change. */
   onChange(listener: MirrorListener): void {
     this.#listeners.push(listener);
+  }
+
+  /**
+   * Calls `listener` when changes have been told and all keys are as they were at one revision: in between, of the writes of one
+   * transaction some may have been told and others not. A list is of one revision, and etcd never splits one over several answers of a
+   * watch (https://etcd.io/docs/v3.5/learning/api_guarantees/, "Atomic").
+   */
+  onSettled(listener: () => void): void {
+    this.#settled.push(listener);
   }
 
   /** Resolves when listeners were told up to `revision`, so that whoever wrote reads what it wrote; rejects with UNAVAILABLE after `timeoutMs`. */
@@ -83,7 +93,7 @@ export class EtcdMirror {
     const { revision, keys } = await this.#client.list(this.#range);
     const present = new Set(keys.map(({ key }) => key));
     for (const key of [...this.#keys.keys()]) {
-      if (!present.has(key)) this.#take({ key, value: undefined, revision });
+      if (!present.has(key)) this.#take({ key, value: undefined, revision, created: 0n });
     }
     for (const stored of keys) {
       if (this.#keys.get(stored.key) !== stored.revision) this.#take(stored);
@@ -116,6 +126,7 @@ export class EtcdMirror {
 
   #advance(revision: bigint): void {
     this.#revision = revision;
+    for (const listener of this.#settled) listener();
     for (const waiter of this.#waiting) if (waiter.revision <= revision) waiter.resolve();
   }
 }

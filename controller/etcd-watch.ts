@@ -21,6 +21,7 @@ export function watchRange(client: Etcd3, range: KeyRange, fromRevision: bigint,
         key: kv.key.toString(),
         value: type === 'Put' ? kv.value.toString() : undefined,
         revision: BigInt(kv.mod_revision),
+        created: BigInt(kv.create_revision),
       })),
     );
   });

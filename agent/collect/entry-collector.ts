@@ -91,7 +91,8 @@ export class EntryCollector {
 
   /** What keeps the entry, or its lines, from having effect; empty when nothing does. */
   get error(): string {
-    return this.#invalid || this.#partitions.error || (this.#tools.router.failure(this.#entry.topic)?.message ?? '');
+    const { topic } = this.#entry;
+    return this.#invalid || this.#partitions.errorOf(topic) || (this.#tools.router.failure(topic)?.message ?? '');
   }
 
   /** Whether the revision is in force: its files are known and their lines have somewhere to go. */

@@ -22,7 +22,7 @@ export class TopicPartitions {
   readonly #onKnown: () => void;
   #known: { topic: string; count: number } | undefined;
   #seeking = false;
-  #error = '';
+  #error = { topic: '', text: '' };
 
   /** `onKnown` is called whenever the count has become known, or another. */
   constructor(tools: TopicTools, onKnown: () => void) {
@@ -30,9 +30,9 @@ export class TopicPartitions {
     this.#onKnown = onKnown;
   }
 
-  /** What keeps it from being known; empty when nothing does. */
-  get error(): string {
-    return this.#error;
+  /** What keeps the topic's count from being known; empty when nothing does. */
+  errorOf(topic: string): string {
+    return this.#error.topic === topic ? this.#error.text : '';
   }
 
   /** undefined: not known yet. */
@@ -51,12 +51,13 @@ export class TopicPartitions {
       const { name, topic } = now().entry;
       try {
         this.#known = { topic, count: await router.partitionCount(topic) };
-        this.#error = '';
+        this.#error = { topic, text: '' };
       } catch (error) {
-        const told = this.#error !== '';
-        if (clock.monotonicMs() - startMs > QUIET_MS) this.#error = errorText(error);
-        if (this.#error && !told)
-          logger.warn("lines can't be delivered yet; it is tried again", { entry: name, topic, error: this.#error });
+        const told = this.errorOf(topic) !== '';
+        if (clock.monotonicMs() - startMs > QUIET_MS) this.#error = { topic, text: errorText(error) };
+        const text = this.errorOf(topic);
+        if (text && !told)
+          logger.warn("lines can't be delivered yet; it is tried again", { entry: name, topic, error: text });
         await clock.sleep(backoff.next(), now().signal).catch(() => {});
       }
       onStateChange();

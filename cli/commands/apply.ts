@@ -1,11 +1,13 @@
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import type { EntryWrite } from '../../proto/gen/logfleet/v1/entry_service.ts';
+import type { RolloutPlan } from '../../proto/gen/logfleet/v1/rollout.ts';
 import type { EntryDocument } from '../../proto/rules/entry-document.ts';
 import { withEntryDefaults } from '../../proto/rules/entry-rules.ts';
 import { parseSelector } from '../../proto/rules/selector.ts';
 import { CliError, exitCodes } from '../cli-error.ts';
 import { problemsOf, readEntries, refuse } from '../entry-files.ts';
 import { entryText } from '../entry-text.ts';
+import { waitForAll } from '../rollout/wait.ts';
 import type { ControllerApi } from '../rpc/client.ts';
 import { findEntries, listEntries } from '../rpc/lists.ts';
 import { checkedSelector } from '../selector-option.ts';
@@ -17,6 +19,10 @@ export interface ApplyOptions {
   selector?: string;
   dryRun?: boolean;
   reason?: string;
+  /** How what has changed goes out; undefined: to all agents at once. */
+  plan?: RolloutPlan | undefined;
+  /** Wait until all agents have applied it, for so long at most. */
+  waitMs?: number | undefined;
 }
 
 /** What one entry's line says. */
@@ -32,14 +38,21 @@ export async function apply(api: ControllerApi, options: ApplyOptions, write: (t
   const changed = documents.filter(({ entry }) => !isSame(present.get(entry.name), entry));
   const pruned = selector === undefined ? [] : await unwanted(api, selector, names);
   const outcomes = new Map<string, Outcome>(names.map((name) => [name, 'unchanged']));
+  const etags = new Map([...present].map(([name, { etag }]) => [name, etag]));
   if (changed.length + pruned.length > 0) {
-    const writes = [...changed.map(({ entry }) => update(entry)), ...pruned.map(deletion)];
+    const writes = [...changed.map(({ entry }) => update(entry, options.plan)), ...pruned.map(deletion)];
     const fields = [...changed.map(({ where }) => where), ...pruned.map(({ name }) => name)];
     const { results } = await send(api, writes, fields, options);
-    for (const { change, entry } of results) outcomes.set(entry?.name ?? '', outcomeOf(change));
+    for (const { change, entry } of results) {
+      outcomes.set(entry?.name ?? '', outcomeOf(change));
+      etags.set(entry?.name ?? '', entry?.etag ?? '');
+    }
   }
   const dry = options.dryRun ? ' (dry run)' : '';
   for (const [name, outcome] of outcomes) write(`entry/${name.replace(/^entries\//, '')} ${outcome}${dry}\n`);
+  if (options.waitMs === undefined || options.dryRun) return;
+  const targets = names.map((name) => ({ name, etag: etags.get(name) ?? '' }));
+  await waitForAll(api, targets, options.waitMs, write);
 }
 
 /** The entries of files, all of which must be right. */
@@ -86,9 +99,9 @@ function isSame(present: Entry | undefined, entry: Entry): boolean {
   return present !== undefined && entryText(present) === entryText(withEntryDefaults(entry));
 }
 
-function update(entry: Entry): EntryWrite {
+function update(entry: Entry, rollout: RolloutPlan | undefined): EntryWrite {
   // The controller asked may be some milliseconds behind another, at which the entry has just been made.
-  const value = { entry, updateMask: ['*'], allowMissing: true, changeReason: '', validateOnly: false };
+  const value = { entry, updateMask: ['*'], allowMissing: true, changeReason: '', validateOnly: false, rollout };
   return { write: { $case: 'update', value } };
 }
 

@@ -13,8 +13,9 @@ import {
   renderItem,
   renderList,
 } from '../output.ts';
+import { rolloutKind } from '../rollout/rollout-kind.ts';
 import type { ControllerApi } from '../rpc/client.ts';
-import { listAgents, listAlerts, listEntries, listLosses } from '../rpc/lists.ts';
+import { listAgents, listAlerts, listEntries, listLosses, listRollouts } from '../rpc/lists.ts';
 import { checkedSelector } from '../selector-option.ts';
 import { forEachName, parseTargets } from '../target.ts';
 
@@ -36,7 +37,7 @@ interface Reader<Item> {
   watch(name: string): AsyncIterable<{ item: Item; gone: boolean } | undefined>;
 }
 
-/** `logfleet get entries|agents|losses|alerts [NAME…]` */
+/** `logfleet get entries|agents|losses|alerts|rollouts [NAME…]` */
 export async function get(
   api: ControllerApi,
   words: readonly string[],
@@ -51,6 +52,10 @@ export async function get(
   }
   if (kind === 'alert') {
     await getAlerts(api, names, options, write);
+    return;
+  }
+  if (kind === 'rollout') {
+    await getRollouts(api, names, options, write);
     return;
   }
   if (options.agent !== undefined || options.entry !== undefined)
@@ -119,6 +124,20 @@ async function getAlerts(
       (entry === undefined || condition?.entry === entryName(entry)),
   );
   showList(alertKind, chosen, output, write);
+}
+
+async function getRollouts(
+  api: ControllerApi,
+  names: readonly string[],
+  { selector, agent, entry, watch, output }: GetOptions,
+  write: (text: string) => void,
+): Promise<void> {
+  if (selector !== undefined || agent !== undefined || watch)
+    throw new CliError(exitCodes.usage, 'choose rollouts by --entry, or by names; rollout status follows one');
+  const wanted = [...names, ...(entry === undefined ? [] : [entry])].map(entryName);
+  const rollouts = await listRollouts(api);
+  const chosen = rollouts.filter(({ entry: name }) => wanted.length === 0 || wanted.includes(name));
+  showList(rolloutKind, chosen, output, write);
 }
 
 function render<Item>(kind: Kind<Item>, items: readonly Item[], output: Output, single: boolean): string {

@@ -41,7 +41,7 @@ export type NameSource = (kind: 'entry' | 'agent', given: ReadonlyMap<string, st
 
 /** What can be got is more than what can be described, changed or deleted. */
 const KINDS: Readonly<Record<string, readonly string[]>> = {
-  get: ['entries', 'agents', 'losses', 'alerts', 'entry', 'agent'],
+  get: ['entries', 'agents', 'losses', 'alerts', 'rollouts', 'entry', 'agent'],
   describe: ['entry', 'agent'],
 };
 

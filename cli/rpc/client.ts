@@ -4,6 +4,7 @@ import { ChannelCredentials, ClientError, createChannel, createClientFactory, Me
 import { BadRequest, errorDetailsClientMiddleware, RichClientError } from 'nice-grpc-error-details';
 import { type EntryServiceClient, EntryServiceDefinition } from '../../proto/gen/logfleet/v1/entry_service.ts';
 import { type FleetServiceClient, FleetServiceDefinition } from '../../proto/gen/logfleet/v1/fleet_service.ts';
+import { type RolloutServiceClient, RolloutServiceDefinition } from '../../proto/gen/logfleet/v1/rollout_service.ts';
 import type { FieldViolation } from '../../proto/rules/field-violation.ts';
 import { errorText, grpcDetails } from '../../runtime/errors.ts';
 import { isHostPort } from '../../runtime/host-port.ts';
@@ -25,6 +26,7 @@ export interface ConnectionOptions {
 export interface ControllerApi extends Disposable {
   entries: EntryServiceClient;
   fleet: FleetServiceClient;
+  rollouts: RolloutServiceClient;
   /** Makes one call within the time allowed; rejects with CliError. */
   call<T>(request: (options: { signal: AbortSignal }) => Promise<T>): Promise<T>;
   /** Follows a stream until it ends; rejects with CliError. */
@@ -46,10 +48,12 @@ export function connect(options: ConnectionOptions): ControllerApi {
   }
   const channel = createChannel(options.controller, credentials(options), CHANNEL_OPTIONS);
   const factory = createClientFactory().use(errorDetailsClientMiddleware);
+  const metadata = saysWho(options.author);
   const fail = (error: unknown) => toCliError(error, options);
   return {
-    entries: factory.create(EntryServiceDefinition, channel, { '*': { metadata: saysWho(options.author) } }),
+    entries: factory.create(EntryServiceDefinition, channel, { '*': { metadata } }),
     fleet: factory.create(FleetServiceDefinition, channel),
+    rollouts: factory.create(RolloutServiceDefinition, channel, { '*': { metadata } }),
     call: async (request) => {
       try {
         return await request({ signal: AbortSignal.timeout(options.timeoutMs) });

@@ -3,6 +3,7 @@ import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import type { EntryVersion } from '../../proto/gen/logfleet/v1/entry_version.ts';
 import type { Fact } from '../../proto/gen/logfleet/v1/fact.ts';
 import type { Agent } from '../../proto/gen/logfleet/v1/fleet.ts';
+import type { RolloutStatus } from '../../proto/gen/logfleet/v1/rollout.ts';
 import { type ControllerApi, isNotFound } from './client.ts';
 
 const PAGE_SIZE = 1000;
@@ -77,6 +78,17 @@ export function listAlerts(api: ControllerApi): Promise<Alert[]> {
     const request = { pageToken, pageSize: PAGE_SIZE };
     const { alerts, nextPageToken } = await api.call((options) => api.fleet.listAlerts(request, options));
     return { items: alerts, nextPageToken };
+  });
+}
+
+/** The last rollout of every entry that had one. Controllers that don't answer are told on standard error. */
+export function listRollouts(api: ControllerApi): Promise<RolloutStatus[]> {
+  const warn = unansweredWarner('its agents are not counted');
+  return listAll(async (pageToken) => {
+    const request = { pageToken, pageSize: PAGE_SIZE };
+    const { rollouts, nextPageToken } = await api.call((options) => api.rollouts.listRollouts(request, options));
+    warn(rollouts[0]?.unreachable ?? []);
+    return { items: rollouts, nextPageToken };
   });
 }
 

@@ -31,6 +31,15 @@ export interface SessionStream {
   ended(): void;
 }
 
+/** What is noted of an entry that is being rolled out, beside what the agent last reported. */
+export interface RolloutNote {
+  etag: string;
+  /** Bytes lost before the agent had this version; undefined when the stream began with it. */
+  lostBefore: bigint | undefined;
+  /** Since when it has reported the entry as FAILED. */
+  failedMs: number | undefined;
+}
+
 /** One agent's stream: what it was told, and what it reported. In memory only. */
 export class AgentSession implements Subscriber, Told {
   readonly identity: AgentIdentity;
@@ -47,6 +56,7 @@ export class AgentSession implements Subscriber, Told {
   /** Entries that changed since: latest wins, for it is a set of names. */
   readonly #dirty = new Set<string>();
   readonly #entries = new Map<string, EntryStatus>();
+  readonly #notes = new Map<string, RolloutNote>();
   readonly #files = new ReportedFiles();
   readonly #facts = { loss: new Map<string, Fact>(), sealed: new Map<string, Fact>() };
   #stream: SessionStream | undefined;
@@ -57,6 +67,8 @@ export class AgentSession implements Subscriber, Told {
   #controllers: Controllers | undefined;
   health: AgentHealth | undefined;
   lastSeen: Date;
+  /** How far the agent's clock is ahead of ours. */
+  clockAheadMs = 0;
   saidGoodbye = false;
 
   constructor(
@@ -77,6 +89,14 @@ export class AgentSession implements Subscriber, Told {
 
   get entries(): EntryStatus[] {
     return [...this.#entries.values()].sort((a, b) => (a.entry < b.entry ? -1 : 1));
+  }
+
+  statusOf(name: string): EntryStatus | undefined {
+    return this.#entries.get(name);
+  }
+
+  noteOf(name: string): RolloutNote | undefined {
+    return this.#notes.get(name);
   }
 
   get files(): FileStatus[] {
@@ -160,16 +180,34 @@ export class AgentSession implements Subscriber, Told {
     }
     for (const status of report.entries) {
       const { name, etag } = this.#sets.shared(status.entry, status.etag);
+      this.#note(status, this.#entries.get(name));
       this.#entries.set(name, Object.assign(status, { entry: name, etag }));
     }
     for (const status of report.files) this.#files.set(status, this.#sets.shared(status.entry, '').name);
     for (const fact of report.facts) this.#takeFact(fact);
-    for (const name of report.removedEntries) this.#entries.delete(name);
+    for (const name of report.removedEntries) {
+      this.#entries.delete(name);
+      this.#notes.delete(name);
+    }
     for (const id of report.removedFiles) this.#files.delete(id);
     if (this.#files.size > FILES_MAX) throw tooMany('report.files', FILES_MAX);
     if (this.#entries.size > ENTRIES_MAX) throw tooMany('report.entries', ENTRIES_MAX);
     this.health = report.health ?? this.health;
     this.lastSeen = now;
+    if (report.time) this.clockAheadMs = report.time.getTime() - now.getTime();
+  }
+
+  #note({ entry, etag, state }: EntryStatus, former: EntryStatus | undefined): void {
+    const note = this.#notes.get(entry);
+    const isFailed = state === 'STATE_FAILED';
+    if (!isFailed && !this.#sets.isRolledOut(entry)) {
+      this.#notes.delete(entry);
+      return;
+    }
+    const lostBefore = note?.etag === etag ? note.lostBefore : former?.lostBytes;
+    const sinceMs = note?.etag === etag ? note.failedMs : undefined;
+    const failedMs = isFailed ? (sinceMs ?? this.#clock.monotonicMs()) : undefined;
+    this.#notes.set(entry, { etag, lostBefore, failedMs });
   }
 
   /** The oldest of a kind makes room. One of a kind that this version does not know is left out. */

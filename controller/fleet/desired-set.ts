@@ -32,10 +32,6 @@ export class DesiredSet {
     this.hash = desiredHash(entries);
   }
 
-  has(name: string): boolean {
-    return this.#entries.has(name);
-  }
-
   etagOf(name: string): string | undefined {
     return this.#entries.get(name)?.etag;
   }

@@ -1,6 +1,5 @@
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
-import type { Selector } from '../../proto/rules/selector.ts';
-import type { EntryStore } from '../entry-store.ts';
+import type { Assignment, Assignments } from '../rollouts/assignments.ts';
 import { type DesiredEdit, DesiredSet, type DesiredStep } from './desired-set.ts';
 import { LabelIndex } from './label-index.ts';
 
@@ -21,24 +20,24 @@ const TOLD_AT_ONCE = 200;
  * selector, as it was or as it is, may match: an index of the labels finds them.
  */
 export class DesiredSets {
-  readonly #store: EntryStore;
+  readonly #assignments: Assignments;
   readonly #subscribers = new LabelIndex<Subscriber>();
-  readonly #selectors = new Map<string, Selector>();
   /** By hash. One that no agent is told any more is made again when it is needed. */
   readonly #sets = new Map<string, WeakRef<DesiredSet>>();
   readonly #finished = new FinalizationRegistry<string>((hash) => {
     if (this.#sets.get(hash)?.deref() === undefined) this.#sets.delete(hash);
   });
-  /** By the values of the labels that selectors look at; until an entry changes. */
-  readonly #byLabels = new Map<string, DesiredSet>();
+  /** By what tells agents apart: the values of the labels that selectors look at, and who is in which rollout; until an entry changes. */
+  readonly #alike = new Map<string, DesiredSet>();
   #keys: readonly string[] | undefined;
+  #rolledOut: readonly Assignment[] = [];
   /** Who is to be told of which entry. */
   readonly #untold = new Map<string, Set<Subscriber>>();
   #telling = false;
 
-  constructor(store: EntryStore) {
-    this.#store = store;
-    store.onChange(({ name }) => this.#changed(name));
+  constructor(assignments: Assignments) {
+    this.#assignments = assignments;
+    assignments.onChange((name, former) => this.#changed(name, former));
   }
 
   /** Tells `subscriber` of changes from now on; returns what ends that. */
@@ -49,14 +48,14 @@ export class DesiredSets {
 
   /** What an agent with these labels shall collect now. Throws UNAVAILABLE as long as etcd has never answered. */
   of(labels: Labels): DesiredSet {
-    this.#keys ??= [...new Set(this.#store.all().flatMap(({ selector }) => selector.keys))];
-    const alike = JSON.stringify(this.#keys.map((key) => labels[key]));
-    const known = this.#byLabels.get(alike);
+    this.#keys ??= this.#lookAtAll();
+    const inStage = this.#rolledOut.map(({ split }) => split?.stage.isIn(labels));
+    const alike = JSON.stringify([...this.#keys.map((key) => labels[key]), ...inStage]);
+    const known = this.#alike.get(alike);
     if (known) return known;
-    const wanted: Entry[] = [];
-    for (const { entry, selector } of this.#store.all()) if (selector.matches(labels)) wanted.push(entry);
-    const set = this.#shared(new DesiredSet(wanted, this.#store.revision));
-    this.#byLabels.set(alike, set);
+    const wanted: Entry[] = this.#assignments.all().flatMap((assignment) => assignment.entryFor(labels) ?? []);
+    const set = this.#shared(new DesiredSet(wanted, this.#assignments.revision));
+    this.#alike.set(alike, set);
     return set;
   }
 
@@ -64,18 +63,27 @@ export class DesiredSets {
   step(told: DesiredSet, names: Iterable<string>, labels: Labels): DesiredStep | undefined {
     const edits: DesiredEdit[] = [];
     for (const name of names) {
-      const known = this.#store.find(name);
-      if (known?.selector.matches(labels)) {
-        if (told.etagOf(name) !== known.entry.etag) edits.push({ name, entry: known.entry });
-      } else if (told.has(name)) edits.push({ name });
+      const entry = this.#assignments.find(name)?.entryFor(labels);
+      if (told.etagOf(name) !== entry?.etag) edits.push({ name, entry });
     }
-    return edits.length === 0 ? undefined : told.step(edits, this.#store.revision);
+    return edits.length === 0 ? undefined : told.step(edits, this.#assignments.revision);
   }
 
   /** The same name and etag, as the entry itself has them where it does: ten thousand agents report each, and need not keep a copy. */
   shared(name: string, etag: string): { name: string; etag: string } {
-    const entry = this.#store.find(name)?.entry;
+    const entry = this.#assignments.find(name)?.target.entry;
     return { name: entry?.name ?? name, etag: entry?.etag === etag ? entry.etag : etag };
+  }
+
+  /** Whether agents are given different versions of an entry. */
+  isRolledOut(name: string): boolean {
+    return this.#assignments.find(name)?.split !== undefined;
+  }
+
+  #lookAtAll(): string[] {
+    const all = this.#assignments.all();
+    this.#rolledOut = all.filter(({ split }) => split && !split.known.rollout.stage?.everyone);
+    return [...new Set(all.flatMap(({ selectors }) => selectors.flatMap(({ keys }) => keys)))];
   }
 
   #shared(set: DesiredSet): DesiredSet {
@@ -86,16 +94,12 @@ export class DesiredSets {
     return set;
   }
 
-  #changed(name: string): void {
+  #changed(name: string, former: Assignment | undefined): void {
     this.#keys = undefined;
-    this.#byLabels.clear();
-    const former = this.#selectors.get(name);
-    const now = this.#store.find(name)?.selector;
-    if (now) this.#selectors.set(name, now);
-    else this.#selectors.delete(name);
+    this.#alike.clear();
     const concerned = this.#untold.get(name) ?? new Set<Subscriber>();
-    for (const selector of new Set([former, now]))
-      if (selector) for (const subscriber of this.#subscribers.candidates(selector)) concerned.add(subscriber);
+    for (const selector of new Set([former, this.#assignments.find(name)].flatMap((each) => each?.selectors ?? [])))
+      for (const subscriber of this.#subscribers.candidates(selector)) concerned.add(subscriber);
     if (concerned.size === 0) return;
     this.#untold.set(name, concerned);
     if (!this.#telling) void this.#tell();

@@ -7,7 +7,7 @@ import type { Selector } from '../../proto/rules/selector.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { ApiError, invalidArgument } from '../api-error.ts';
-import type { EntryStore } from '../entry-store.ts';
+import type { Assignments } from '../rollouts/assignments.ts';
 import type { Claim } from './agent-claims.ts';
 import { type AgentRecord, lastStateOf } from './agent-record.ts';
 import { AgentSession } from './agent-session.ts';
@@ -19,7 +19,7 @@ import { Spreading } from './spreading.ts';
 /** The agents connected to this controller, and what is known of the others. */
 export class Fleet {
   readonly #membership: Membership;
-  readonly #store: EntryStore;
+  readonly #assignments: Assignments;
   readonly #sets: DesiredSets;
   readonly #spreading: Spreading;
   readonly #clock: Clock;
@@ -29,10 +29,10 @@ export class Fleet {
   /** Of all agents, sorted; undefined when they are to be sorted again. */
   #ids: readonly string[] | undefined;
 
-  constructor(membership: Membership, store: EntryStore, tools: { clock: Clock; logger: Logger }) {
+  constructor(membership: Membership, assignments: Assignments, tools: { clock: Clock; logger: Logger }) {
     this.#membership = membership;
-    this.#store = store;
-    this.#sets = new DesiredSets(store);
+    this.#assignments = assignments;
+    this.#sets = new DesiredSets(assignments);
     this.#spreading = new Spreading(membership, tools);
     this.#clock = tools.clock;
     this.#logger = tools.logger;
@@ -59,7 +59,7 @@ export class Fleet {
     const session = new AgentSession({ ...hello, identity }, this.#sets, { claim, now, clock: this.#clock });
     try {
       // What the agent is told must not be older than what its former controller told it.
-      await this.#store.reaches(claim.revision);
+      await this.#assignments.reaches(claim.revision);
       await this.#membership.restore(identity, now);
       if (!this.#membership.claims.holds(claim))
         throw new ApiError('ABORTED', 'another stream of this agent has taken over');
@@ -139,7 +139,12 @@ export class Fleet {
     return [...this.#sessions.values()].filter(({ identity }) => isWanted(identity)).flatMap(({ facts }) => facts);
   }
 
-  /** The stream of an agent that is connected here. */
+  /** The streams of the agents that are connected here. */
+  sessions(): Iterable<AgentSession> {
+    return this.#sessions.values();
+  }
+
+  /** One of them. */
   session(agentId: string): AgentSession | undefined {
     return this.#sessions.get(agentId);
   }

@@ -60,7 +60,7 @@ export class DeletedHistories {
       });
       // Another controller is at it, or the entry has just come back: then there is one fewer.
       if (made === undefined) return;
-      mark = { key: this.#keys.trimmed, value, revision: made };
+      mark = { key: this.#keys.trimmed, value, revision: made, created: mark?.created ?? made };
     }
   }
 }

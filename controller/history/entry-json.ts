@@ -7,6 +7,8 @@ import type { StoredKey } from '../etcd-keys.ts';
 /** An entry as etcd has it: protobuf-JSON, how often the name was written, and what newer controllers know of it. */
 export interface EntryJson {
   version?: string;
+  /** The id of its last rollout, which is about this version or about a former one. */
+  rollout?: string;
   [field: string]: unknown;
 }
 
@@ -14,11 +16,20 @@ export interface EntryJson {
  * An entry's JSON: all of it but for what etcd and the controller know themselves; and what a newer controller wrote into `former` that this
  * one does not know, so that it outlives a rolling upgrade.
  */
-export function toEntryJson(entry: Entry, version: bigint, former: EntryJson = {}): EntryJson {
+export function toEntryJson(
+  entry: Entry,
+  { version, rollout }: { version: bigint; rollout: string | undefined },
+  former: EntryJson = {},
+): EntryJson {
   const { etag: _etag, topicStatus: _status, ...kept } = entry;
-  const unknown = Object.entries(former).filter(([field]) => !entryFields.includes(field));
+  const unknown = Object.entries(former).filter(([field]) => !entryFields.includes(field) && field !== 'rollout');
   const known: object = Object(Entry.toJSON(Entry.create(kept)));
-  return { ...known, ...Object.fromEntries(unknown), version: String(version) };
+  return {
+    ...known,
+    ...Object.fromEntries(unknown),
+    version: String(version),
+    ...(rollout !== undefined && { rollout }),
+  };
 }
 
 /** Throws for what is no JSON object. */

@@ -7,6 +7,7 @@ import type { Logger } from '../../runtime/logger.ts';
 import { ApiError, invalidArgument } from '../api-error.ts';
 import type { EtcdClient } from '../etcd-client.ts';
 import type { Transaction } from '../etcd-keys.ts';
+import { governing } from '../rollouts/rollout-record.ts';
 import { StoreError } from '../store-error.ts';
 import type { DeletedHistories } from './deleted-histories.ts';
 import type { EntryWrite, PlannedWrite } from './entry-writes.ts';
@@ -109,7 +110,8 @@ export class EntryWriter {
     const planned: PlannedWrite[] = [];
     for (const [index, write] of writes.entries()) {
       try {
-        planned.push(await write.plan(formers[index]?.entry, now));
+        const former = formers[index] as Former;
+        planned.push(await write.plan(former.entry, now, governing(former.rollout, former.revision)));
       } catch (error) {
         if (!(error instanceof ApiError) || error.violations.length === 0) others.push(error);
         else

@@ -1,10 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import type { EntryVersion, EntryVersion_Change } from '../../proto/gen/logfleet/v1/entry_version.ts';
+import type { Rollout } from '../../proto/gen/logfleet/v1/rollout.ts';
 import { ENTRY_BYTES_MAX, entryBytes, entryViolations, withEntryDefaults } from '../../proto/rules/entry-rules.ts';
 import type { FieldViolation } from '../../proto/rules/field-violation.ts';
 import { entryId } from '../../proto/rules/names.ts';
 import { ApiError, invalidArgument } from '../api-error.ts';
+import type { Transaction } from '../etcd-keys.ts';
+import type { KnownRollout } from '../rollouts/rollout-record.ts';
 import type { EntryHistory } from './entry-history.ts';
 import type { EntryJson } from './entry-json.ts';
 
@@ -22,6 +25,10 @@ export interface PlannedWrite {
   /** Has what newer controllers know of it; absent: the entry that there is. */
   json?: EntryJson;
   rolledBackTo?: bigint;
+  /** The rollout that begins with this write, or what becomes of the entry's last one. */
+  rollout?: { begun: Rollout; changed?: never } | { begun?: never; changed: Rollout };
+  /** What must be so in etcd besides. */
+  when?: Transaction['when'];
 }
 
 /** One write of an entry, which can be planned again when it has lost a race. */
@@ -29,8 +36,11 @@ export interface EntryWrite {
   name: string;
   /** Why. */
   reason: string;
-  /** Makes of the entry as it is, undefined when there is none, what it is to be. Rejects with ApiError when that can't be. */
-  plan(former: Entry | undefined, now: Date): PlannedWrite | Promise<PlannedWrite>;
+  /**
+   * Makes of the entry as it is, undefined when there is none, what it is to be. `rollout`: the one that is about this version of it.
+   * Rejects with ApiError when that can't be.
+   */
+  plan(former: Entry | undefined, now: Date, rollout?: KnownRollout): PlannedWrite | Promise<PlannedWrite>;
   /** What the caller calls a field of the entry, or of the request. */
   fieldOf(field: string): string;
 }

@@ -8,6 +8,7 @@ const DIGITS = 10;
  * history out; and whoever may use the prefix may use both.
  *
  *     entries/ID               the entry
+ *     rollouts/ROLLOUT         a rollout; its entry says which one is its own
  *     ~versions/ID/0000000007  its seventh version, written by the same transaction
  *     ~deleted/ID              there is a history of this name, and no entry
  *     ~trimmed                 deletions up to which revision are not kept any more
@@ -21,6 +22,10 @@ export class HistoryKeys {
 
   entry(id: string): string {
     return `${this.#prefix}entries/${id}`;
+  }
+
+  rollout(rolloutId: string): string {
+    return `${this.#prefix}rollouts/${rolloutId}`;
   }
 
   version(id: string, version: bigint): string {

@@ -2,6 +2,7 @@ import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import { entryId } from '../../proto/rules/names.ts';
 import type { EtcdClient } from '../etcd-client.ts';
 import type { StoredKey, Transaction } from '../etcd-keys.ts';
+import { encodeRollout, isActive, type KnownRollout, parseRollout } from '../rollouts/rollout-record.ts';
 import { foundVersion } from './entry-history.ts';
 import { type EntryJson, parseEntryJson, readEntry, toEntryJson, toVersionJson, versionOf } from './entry-json.ts';
 import type { Author } from './entry-writer.ts';
@@ -18,6 +19,8 @@ export interface Former {
   revision: bigint;
   /** How many versions the name has had. */
   version: bigint;
+  /** The entry's last rollout, where there is one. */
+  rollout: KnownRollout | undefined;
   /** An entry that is not as its last version says, for somebody wrote it past the controllers. */
   stray: StoredKey | undefined;
 }
@@ -31,15 +34,16 @@ interface Step {
 
 /** What is known of a name that has neither an entry nor a history. */
 export function nothing(name: string): Former {
-  return { name, entry: undefined, json: {}, revision: 0n, version: 0n, stray: undefined };
+  return { name, entry: undefined, json: {}, revision: 0n, version: 0n, rollout: undefined, stray: undefined };
 }
 
 /** The entry in a key, taken to be as its last version says; undefined when it does not say which that is. */
-export function formerOf(name: string, stored: StoredKey): Former | undefined {
+export function formerOf(name: string, stored: StoredKey, rollout: KnownRollout | undefined): Former | undefined {
   const json = parseEntryJson(stored);
   const version = versionOf(json);
   const entry = { ...readEntry(stored), name };
-  return version === 0n ? undefined : { name, entry, json, revision: stored.revision, version, stray: undefined };
+  const { revision } = stored;
+  return version === 0n ? undefined : { name, entry, json, revision, version, rollout, stray: undefined };
 }
 
 /** What etcd has of these names now. */
@@ -47,7 +51,9 @@ export async function readFormers(client: EtcdClient, keys: HistoryKeys, names: 
   const ids = names.map((name) => entryId(name) ?? '');
   const entries = await client.getMany(ids.map((id) => keys.entry(id)));
   const deletions = await client.getMany(ids.map((id) => keys.deleted(id)));
-  const said = entries.map((stored) => (stored ? versionOf(parseEntryJson(stored)) : 0n));
+  const jsons = entries.map((stored) => (stored ? parseEntryJson(stored) : {}));
+  const said = jsons.map(versionOf);
+  const rollouts = await readRollouts(client, keys, jsons);
   const versions = await client.getMany(ids.map((id, index) => keys.version(id, said[index] as bigint)));
   const formers: Former[] = [];
   for (const [index, name] of names.entries()) {
@@ -55,10 +61,28 @@ export async function readFormers(client: EtcdClient, keys: HistoryKeys, names: 
     if (!stored) formers.push(deletedFormer(name, deletions[index]));
     else {
       const isOwn = versions[index]?.revision === stored.revision;
-      formers.push((isOwn && formerOf(name, stored)) || (await strayFormer(client, keys, name, stored)));
+      const rollout = rollouts[index];
+      const former = isOwn ? formerOf(name, stored, rollout) : undefined;
+      formers.push(former ?? { ...(await strayFormer(client, keys, name, stored)), rollout });
     }
   }
   return formers;
+}
+
+/** The last rollout of each entry that has had one. */
+async function readRollouts(
+  client: EtcdClient,
+  keys: HistoryKeys,
+  jsons: readonly EntryJson[],
+): Promise<(KnownRollout | undefined)[]> {
+  const ids = [...new Set(jsons.flatMap(({ rollout }) => rollout ?? []))];
+  const found = new Map<string, KnownRollout>();
+  for (const stored of await client.getMany(ids.map((id) => keys.rollout(id)))) {
+    if (!stored) continue;
+    const rollout = parseRollout(stored.value);
+    found.set(rollout.id, { rollout, revision: stored.revision, created: stored.created });
+  }
+  return jsons.map(({ rollout }) => found.get(rollout ?? ''));
 }
 
 function deletedFormer(name: string, deletion: StoredKey | undefined): Former {
@@ -73,7 +97,7 @@ async function strayFormer(client: EtcdClient, keys: HistoryKeys, name: string, 
   const json = parseEntryJson(stored);
   const version = last ? keys.parseVersion(last.key).version : versionOf(json);
   const entry = { ...readEntry(stored), name };
-  return { name, entry, json, revision: stored.revision, version, stray: stored };
+  return { ...nothing(name), entry, json, revision: stored.revision, version, stray: stored };
 }
 
 /** The transaction that makes all of the writes; and what is to be deleted afterwards, where it is no part of it. */
@@ -118,7 +142,8 @@ function partOf(
   } else if (present) part.when.push({ key: keys.version(id, last), revision: former.revision });
   const version = last + 1n;
   const isDeleted = plan.change === 'CHANGE_DELETED';
-  const json = isDeleted ? former.json : toEntryJson(plan.entry, version, plan.json ?? former.json);
+  const rollout = plan.rollout?.begun?.id ?? former.json.rollout;
+  const json = isDeleted ? former.json : toEntryJson(plan.entry, { version, rollout }, plan.json ?? former.json);
   const facts = {
     change: plan.change,
     author: by.name,
@@ -136,8 +161,24 @@ function partOf(
     part.puts.push({ key: keys.entry(id), value: JSON.stringify(json, undefined, 2) });
     if (former.stray || (!present && former.revision > 0n)) part.deletes.push(keys.deleted(id));
   }
+  addRollout(part, { plan, former }, version, keys);
   if (version > BigInt(versions)) part.trim = keys.versionsBefore(id, version - BigInt(versions) + 1n);
   return part;
+}
+
+/** What becomes of the entry's last rollout, and of one that begins. */
+function addRollout(part: Part, { plan, former }: Omit<Step, 'reason'>, version: bigint, keys: HistoryKeys): void {
+  const { begun, changed } = plan.rollout ?? {};
+  part.when.push(...(plan.when ?? []));
+  const id = former.json.rollout;
+  if (id !== undefined) {
+    // A plan was made knowing where it stood.
+    const isKnown = former.rollout && (changed || (begun && isActive(former.rollout.rollout)));
+    if (former.rollout && isKnown) part.when.push({ key: keys.rollout(id), revision: former.rollout.revision });
+    if (begun || plan.change === 'CHANGE_DELETED') part.deletes.push(keys.rollout(id));
+    else if (changed) part.puts.push({ key: keys.rollout(id), value: encodeRollout(changed) });
+  }
+  if (begun) part.puts.push({ key: keys.rollout(begun.id), value: encodeRollout({ ...begun, entryVersion: version }) });
 }
 
 /** Of an entry that was written past us: what is there is kept, before it is written over. */

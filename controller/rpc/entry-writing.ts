@@ -22,6 +22,7 @@ import {
   updateWrite,
   type WriteTerms,
 } from '../history/entry-writes.ts';
+import { endingRollout, rolledOut } from '../rollouts/rollout-writes.ts';
 import { authorOf } from './author.ts';
 import { applyMask } from './field-mask.ts';
 
@@ -57,7 +58,11 @@ export class EntryWriting {
   rollback(request: RollbackEntryRequest, context: CallContext): Promise<Entry> {
     const fieldOf = (field: string) => (field === 'name' ? field : `entry.${field}`);
     const terms = { reason: request.changeReason, fieldOf };
-    return this.#one(rollbackWrite(request, this.#history, terms), request, context);
+    const write = endingRollout(
+      rollbackWrite(request, this.#history, terms),
+      `rolled back to revision ${request.revision}`,
+    );
+    return this.#one(write, request, context);
   }
 
   async batch(
@@ -104,16 +109,18 @@ function writeOf(write: NonNullable<WriteRequest['write']>, within: string): Ent
   }
 }
 
-function creation({ entry = Entry.create(), entryId, changeReason }: CreateEntryRequest, within: string): EntryWrite {
+function creation(request: CreateEntryRequest, within: string): EntryWrite {
+  const { entry = Entry.create(), entryId, changeReason, rollout } = request;
   const name = entryId === '' ? entry.name : entryName(entryId);
   const conflict = entryId !== '' && entry.name !== '' && entry.name !== name;
   const description = `${JSON.stringify(entryId)} and entry.name ${JSON.stringify(entry.name)} differ: give one of them`;
   const also = conflict ? [{ field: 'entry_id', description }] : [];
   const named = entryId === '' ? 'entry.name' : 'entry_id';
-  return createWrite({ ...entry, name }, also, termsOf(named, within, changeReason));
+  return rolledOut(createWrite({ ...entry, name }, also, termsOf(named, within, changeReason)), rollout);
 }
 
-function update({ entry, updateMask, allowMissing, changeReason }: UpdateEntryRequest, within: string): EntryWrite {
+function update(request: UpdateEntryRequest, within: string): EntryWrite {
+  const { entry, updateMask, allowMissing, changeReason, rollout } = request;
   if (!entry) throw invalidArgument([{ field: `${within}entry`, description: 'is required' }]);
   const mask = updateMask?.length ? updateMask : undefined;
   const { name, etag } = entry;
@@ -122,7 +129,8 @@ function update({ entry, updateMask, allowMissing, changeReason }: UpdateEntryRe
       ? () => ({ entry, violations: applyMask(Entry.create(), entry, mask).violations })
       : undefined;
   const change = (former: Entry) => applyMask(former, entry, mask);
-  return updateWrite({ name, etag, change, orCreate }, termsOf('entry.name', within, changeReason));
+  const write = updateWrite({ name, etag, change, orCreate }, termsOf('entry.name', within, changeReason));
+  return rolledOut(write, rollout);
 }
 
 function deletion({ name, etag, changeReason }: DeleteEntryRequest, within: string): EntryWrite {
@@ -132,7 +140,7 @@ function deletion({ name, etag, changeReason }: DeleteEntryRequest, within: stri
 /** Violated fields are named as the caller sent them: below `entry`, and the name by `named`. */
 function termsOf(named: string, within: string, reason: string): WriteTerms {
   const fieldOf = (field: string) => {
-    if (OF_THE_REQUEST.includes(field)) return within + field;
+    if (OF_THE_REQUEST.includes(field) || field.startsWith('rollout.')) return within + field;
     return within + (field === 'name' ? named : `entry.${field}`);
   };
   return { reason, fieldOf };

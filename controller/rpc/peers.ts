@@ -1,5 +1,6 @@
 import { type Channel, ChannelCredentials, type ChannelOptions, createChannel, createClient } from 'nice-grpc';
 import { type FleetServiceClient, FleetServiceDefinition } from '../../proto/gen/logfleet/v1/fleet_service.ts';
+import { type RolloutServiceClient, RolloutServiceDefinition } from '../../proto/gen/logfleet/v1/rollout_service.ts';
 import { grpcTls, type TlsMaterial } from '../../runtime/security.ts';
 import type { Membership } from '../fleet/membership.ts';
 
@@ -18,7 +19,7 @@ export class Peers {
   }
 
   /** Every other controller that is alive now. */
-  all(): { id: string; client: FleetServiceClient }[] {
+  all(): { id: string; client: FleetServiceClient; rollouts: RolloutServiceClient }[] {
     const alive = this.#membership.peers();
     const addresses = new Set(alive.values());
     for (const [address, channel] of this.#channels) {
@@ -26,7 +27,11 @@ export class Peers {
       channel.close();
       this.#channels.delete(address);
     }
-    return [...alive].map(([id, address]) => ({ id, client: this.#client(address) }));
+    return [...alive].map(([id, address]) => ({
+      id,
+      client: this.#client(address),
+      rollouts: createClient(RolloutServiceDefinition, this.#channel(address)),
+    }));
   }
 
   /** One controller by its id; undefined when it is not alive. */
@@ -41,12 +46,16 @@ export class Peers {
   }
 
   #client(address: string): FleetServiceClient {
+    return createClient(FleetServiceDefinition, this.#channel(address));
+  }
+
+  #channel(address: string): Channel {
     let channel = this.#channels.get(address);
     if (!channel) {
       channel = this.#connect(address);
       this.#channels.set(address, channel);
     }
-    return createClient(FleetServiceDefinition, channel);
+    return channel;
   }
 
   #connect(address: string): Channel {

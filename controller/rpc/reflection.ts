@@ -6,6 +6,7 @@ import { ServerReflection, ServerReflectionService } from 'nice-grpc-server-refl
 const SERVICES = [
   'logfleet.v1.EntryService',
   'logfleet.v1.FleetService',
+  'logfleet.v1.RolloutService',
   'logfleet.v1.AgentService',
   'grpc.health.v1.Health',
 ];

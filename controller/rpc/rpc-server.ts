@@ -4,6 +4,7 @@ import { errorDetailsServerMiddleware } from 'nice-grpc-error-details';
 import { HealthDefinition, HealthServiceImpl, HealthState } from 'nice-grpc-server-health';
 import { EntryServiceDefinition } from '../../proto/gen/logfleet/v1/entry_service.ts';
 import { FleetServiceDefinition } from '../../proto/gen/logfleet/v1/fleet_service.ts';
+import { RolloutServiceDefinition } from '../../proto/gen/logfleet/v1/rollout_service.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { wholeMessages } from '../../runtime/whole-messages.ts';
 import { AgentStreamDefinition } from './agent-definition.ts';
@@ -14,6 +15,7 @@ import type { EntryService } from './entry-service.ts';
 import { mapErrors } from './error-mapping.ts';
 import type { FleetService } from './fleet-service.ts';
 import { reflectionServices } from './reflection.ts';
+import type { RolloutService } from './rollout-service.ts';
 
 const DRAIN_TIMEOUT_MS = 5_000;
 const OPTIONS = {
@@ -39,6 +41,7 @@ export interface RpcServices {
   entries: EntryService;
   agents: AgentService;
   fleet: FleetService;
+  rollouts: RolloutService;
 }
 
 /** The gRPC server: our services, grpc.health.v1 and reflection. */
@@ -57,6 +60,7 @@ export class RpcServer {
     this.#server.add(EntryServiceDefinition, services.entries);
     this.#server.add(AgentStreamDefinition, services.agents.handlers);
     this.#server.add(wholeMessages(FleetServiceDefinition), services.fleet);
+    this.#server.add(RolloutServiceDefinition, services.rollouts);
     this.#server.add(HealthDefinition, HealthServiceImpl(this.#health));
     for (const { definition, implementation } of reflectionServices()) this.#server.add(definition, implementation);
     this.#health.setStatus('unhealthy', '');
@@ -73,9 +77,8 @@ export class RpcServer {
    * would mend when etcd is away. The services need etcd, for writes and for new streams.
    */
   serving(well: boolean): void {
-    const names = [EntryServiceDefinition, AgentStreamDefinition, FleetServiceDefinition].map(
-      ({ fullName }) => fullName,
-    );
+    const services = [EntryServiceDefinition, AgentStreamDefinition, FleetServiceDefinition, RolloutServiceDefinition];
+    const names = services.map(({ fullName }) => fullName);
     for (const name of well ? [...names, ''] : names) this.#health.setStatus(well ? 'healthy' : 'unhealthy', name);
   }
 

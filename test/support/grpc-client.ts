@@ -28,7 +28,7 @@ export interface ApiClient extends Disposable {
 }
 
 export function apiClient(address: string): ApiClient {
-  const files = ['entry_service.proto', 'fleet_service.proto', 'agent_service.proto'].map(
+  const files = ['entry_service.proto', 'fleet_service.proto', 'agent_service.proto', 'rollout_service.proto'].map(
     (name) => `logfleet/v1/${name}`,
   );
   const definition = loadSync(files, {

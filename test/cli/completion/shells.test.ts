@@ -70,6 +70,11 @@ test('bash completes commands, flags, choices, kinds, names of the controller, a
   assert.deepEqual(await inBash('describe', 'entry', 'nginx-access', ''), ['db', 'nginx-error']);
   assert.deepEqual(await inBash('delete', 'entry/db', 'entry/n'), ['entry/nginx-access', 'entry/nginx-error']);
   assert.deepEqual(await inBash('get', 'losses', '--entry', 'd'), ['db']);
+  assert.deepEqual(await inBash('rollout', 'st'), ['status']);
+  assert.deepEqual(await inBash('rollout', 'status', 'nginx-a'), ['nginx-access']);
+  assert.deepEqual(await inBash('rollout', 'undo', 'd'), ['db']);
+  assert.deepEqual(await inBash('get', 'ro'), ['rollouts']);
+  assert.deepEqual(await inBash('apply', '--on-failure', 'u'), ['undo']);
   assert.deepEqual(await inBash('get', '-o', 'w'), ['wide']);
   assert.deepEqual(await inBash('get', '--output', '=', 'w'), ['wide']);
   assert.deepEqual(await inBash('get', 'entries', '--wa'), ['--watch']);

@@ -17,6 +17,7 @@ import {
   entryVersion_ChangeToJSON,
   entryVersion_ChangeToNumber,
 } from "./entry_version.ts";
+import { RolloutPlan } from "./rollout.ts";
 
 export const protobufPackage = "logfleet.v1";
 
@@ -34,6 +35,8 @@ export interface CreateEntryRequest {
   changeReason: string;
   /** Check only, and store nothing. */
   validateOnly: boolean;
+  /** Let it go out in steps; see RolloutService. Absent: to all agents at once. */
+  rollout: RolloutPlan | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -83,6 +86,8 @@ export interface UpdateEntryRequest {
   changeReason: string;
   /** Check only, and store nothing. */
   validateOnly: boolean;
+  /** Let it go out in steps; see RolloutService. Absent: to all agents at once. */
+  rollout: RolloutPlan | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -390,7 +395,14 @@ export function watchChangesResponse_KindToNumber(object: WatchChangesResponse_K
 }
 
 function createBaseCreateEntryRequest(): CreateEntryRequest {
-  return { entryId: "", entry: undefined, changeReason: "", validateOnly: false, _unknownFields: {} };
+  return {
+    entryId: "",
+    entry: undefined,
+    changeReason: "",
+    validateOnly: false,
+    rollout: undefined,
+    _unknownFields: {},
+  };
 }
 
 export const CreateEntryRequest: MessageFns<CreateEntryRequest> = {
@@ -406,6 +418,9 @@ export const CreateEntryRequest: MessageFns<CreateEntryRequest> = {
     }
     if (message.validateOnly !== false) {
       writer.uint32(32).bool(message.validateOnly);
+    }
+    if (message.rollout !== undefined) {
+      RolloutPlan.encode(message.rollout, writer.uint32(42).fork()).join();
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -463,6 +478,14 @@ export const CreateEntryRequest: MessageFns<CreateEntryRequest> = {
             message.validateOnly = reader.bool();
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.rollout = RolloutPlan.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -489,6 +512,7 @@ export const CreateEntryRequest: MessageFns<CreateEntryRequest> = {
       entry: isSet(object.entry) ? Entry.fromJSON(object.entry) : undefined,
       changeReason: isSet(object.change_reason) ? globalThis.String(object.change_reason) : "",
       validateOnly: isSet(object.validate_only) ? globalThis.Boolean(object.validate_only) : false,
+      rollout: isSet(object.rollout) ? RolloutPlan.fromJSON(object.rollout) : undefined,
     };
   },
 
@@ -506,6 +530,9 @@ export const CreateEntryRequest: MessageFns<CreateEntryRequest> = {
     if (message.validateOnly !== false) {
       obj.validate_only = message.validateOnly;
     }
+    if (message.rollout !== undefined) {
+      obj.rollout = RolloutPlan.toJSON(message.rollout);
+    }
     return obj;
   },
 
@@ -518,6 +545,9 @@ export const CreateEntryRequest: MessageFns<CreateEntryRequest> = {
     message.entry = (object.entry !== undefined && object.entry !== null) ? Entry.fromPartial(object.entry) : undefined;
     message.changeReason = object.changeReason ?? "";
     message.validateOnly = object.validateOnly ?? false;
+    message.rollout = (object.rollout !== undefined && object.rollout !== null)
+      ? RolloutPlan.fromPartial(object.rollout)
+      : undefined;
     return message;
   },
 };
@@ -830,6 +860,7 @@ function createBaseUpdateEntryRequest(): UpdateEntryRequest {
     allowMissing: false,
     changeReason: "",
     validateOnly: false,
+    rollout: undefined,
     _unknownFields: {},
   };
 }
@@ -850,6 +881,9 @@ export const UpdateEntryRequest: MessageFns<UpdateEntryRequest> = {
     }
     if (message.validateOnly !== false) {
       writer.uint32(40).bool(message.validateOnly);
+    }
+    if (message.rollout !== undefined) {
+      RolloutPlan.encode(message.rollout, writer.uint32(50).fork()).join();
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -915,6 +949,14 @@ export const UpdateEntryRequest: MessageFns<UpdateEntryRequest> = {
             message.validateOnly = reader.bool();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.rollout = RolloutPlan.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -942,6 +984,7 @@ export const UpdateEntryRequest: MessageFns<UpdateEntryRequest> = {
       allowMissing: isSet(object.allow_missing) ? globalThis.Boolean(object.allow_missing) : false,
       changeReason: isSet(object.change_reason) ? globalThis.String(object.change_reason) : "",
       validateOnly: isSet(object.validate_only) ? globalThis.Boolean(object.validate_only) : false,
+      rollout: isSet(object.rollout) ? RolloutPlan.fromJSON(object.rollout) : undefined,
     };
   },
 
@@ -962,6 +1005,9 @@ export const UpdateEntryRequest: MessageFns<UpdateEntryRequest> = {
     if (message.validateOnly !== false) {
       obj.validate_only = message.validateOnly;
     }
+    if (message.rollout !== undefined) {
+      obj.rollout = RolloutPlan.toJSON(message.rollout);
+    }
     return obj;
   },
 
@@ -975,6 +1021,9 @@ export const UpdateEntryRequest: MessageFns<UpdateEntryRequest> = {
     message.allowMissing = object.allowMissing ?? false;
     message.changeReason = object.changeReason ?? "";
     message.validateOnly = object.validateOnly ?? false;
+    message.rollout = (object.rollout !== undefined && object.rollout !== null)
+      ? RolloutPlan.fromPartial(object.rollout)
+      : undefined;
     return message;
   },
 };
@@ -2422,6 +2471,7 @@ export const WatchChangesResponse: MessageFns<WatchChangesResponse> = {
  *
  * Errors are canonical codes: INVALID_ARGUMENT with a google.rpc.BadRequest that names every violated field,
  * ALREADY_EXISTS, NOT_FOUND, ABORTED (the etag is stale: get the entry again), RESOURCE_EXHAUSTED (larger than 512 KiB),
+ * FAILED_PRECONDITION (the entry is going out in steps, see RolloutService, and the write has no plan),
  * UNAVAILABLE (etcd gives no answer: a write may or may not have been made; get the entry, then try again).
  *
  * Reads are answered from the view of the controller that is asked. Whoever wrote reads its own write there; another
@@ -2533,7 +2583,8 @@ export const EntryServiceDefinition = {
     },
     /**
      * Creates, changes and deletes many entries, all or none of them, at one revision. RESOURCE_EXHAUSTED when etcd takes no transaction of
-     * that size, with what to do. By etcd's defaults (`--max-txn-ops=128`, `--max-request-bytes=1572864`) 64 writes, 42 when all delete.
+     * that size, with what to do. By etcd's defaults (`--max-txn-ops=128`, `--max-request-bytes=1572864`) 64 writes, 42 when all delete, 32 when
+     * all have a plan.
      */
     batchApply: {
       name: "BatchApply",
@@ -2608,7 +2659,8 @@ export interface EntryServiceImplementation<CallContextExt = {}> {
   rollbackEntry(request: RollbackEntryRequest, context: CallContext & CallContextExt): Promise<DeepPartial<Entry>>;
   /**
    * Creates, changes and deletes many entries, all or none of them, at one revision. RESOURCE_EXHAUSTED when etcd takes no transaction of
-   * that size, with what to do. By etcd's defaults (`--max-txn-ops=128`, `--max-request-bytes=1572864`) 64 writes, 42 when all delete.
+   * that size, with what to do. By etcd's defaults (`--max-txn-ops=128`, `--max-request-bytes=1572864`) 64 writes, 42 when all delete, 32 when
+   * all have a plan.
    */
   batchApply(
     request: BatchApplyRequest,
@@ -2674,7 +2726,8 @@ export interface EntryServiceClient<CallOptionsExt = {}> {
   rollbackEntry(request: DeepPartial<RollbackEntryRequest>, options?: CallOptions & CallOptionsExt): Promise<Entry>;
   /**
    * Creates, changes and deletes many entries, all or none of them, at one revision. RESOURCE_EXHAUSTED when etcd takes no transaction of
-   * that size, with what to do. By etcd's defaults (`--max-txn-ops=128`, `--max-request-bytes=1572864`) 64 writes, 42 when all delete.
+   * that size, with what to do. By etcd's defaults (`--max-txn-ops=128`, `--max-request-bytes=1572864`) 64 writes, 42 when all delete, 32 when
+   * all have a plan.
    */
   batchApply(
     request: DeepPartial<BatchApplyRequest>,

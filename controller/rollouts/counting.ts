@@ -1,0 +1,100 @@
+import type { Fact } from '../../proto/gen/logfleet/v1/fact.ts';
+import { RolloutCounts } from '../../proto/gen/logfleet/v1/rollout.ts';
+import { type CountedEntry, EntryCounts } from '../../proto/gen/logfleet/v1/rollout_service.ts';
+import { agentName } from '../../proto/rules/names.ts';
+import type { AgentSession } from '../fleet/agent-session.ts';
+import type { Assignment } from './assignments.ts';
+import { agentNumber } from './stage.ts';
+
+/** FAILED for a moment is nothing yet: a topic may be about to be created, a leader may move. */
+const FAILED_HOLD_MS = 5_000;
+const FAILURES_TOLD = 20;
+const NUMBERS_MAX = 1_000_000;
+
+/** Counts the agents of these sessions. */
+export function countAgents(
+  assignment: Assignment,
+  sessions: Iterable<AgentSession>,
+  { numbers: wanted }: Pick<CountedEntry, 'numbers'>,
+  nowMs: number,
+): EntryCounts {
+  const counts = RolloutCounts.create();
+  const numbers: bigint[] = [];
+  const { name, split } = assignment;
+  for (const session of sessions) {
+    const { labels } = session;
+    if (!assignment.concerns(labels)) continue;
+    counts.connected++;
+    const isSelected = split?.stage.isSelected(labels) ?? false;
+    if (split && wanted > 0 && !isSelected) numbers.push(agentNumber(split.known.rollout.id, session.identity.agentId));
+    if (split && !split.stage.isIn(labels)) continue;
+    if (isSelected) counts.selected++;
+    countOne(counts, assignment, session, nowMs);
+  }
+  counts.failures = firstFailures(counts.failures);
+  const least = numbers.sort((a, b) => (a < b ? -1 : 1)).slice(0, Math.min(wanted, NUMBERS_MAX));
+  return EntryCounts.create({ name, counts, numbers: least });
+}
+
+/** The counts of all controllers together. */
+export function sumOf(parts: readonly RolloutCounts[]): RolloutCounts {
+  const sum = RolloutCounts.create();
+  for (const part of parts) {
+    sum.connected += part.connected;
+    sum.inStage += part.inStage;
+    sum.updated += part.updated;
+    sum.failed += part.failed;
+    sum.selected += part.selected;
+    sum.lostBytes += part.lostBytes;
+    sum.failures = firstFailures([...sum.failures, ...part.failures]);
+    if (part.maxLagBytes > sum.maxLagBytes) {
+      sum.maxLagBytes = part.maxLagBytes;
+      sum.maxLagAgent = part.maxLagAgent;
+    }
+  }
+  return sum;
+}
+
+/** An agent of the stage. */
+function countOne(counts: RolloutCounts, assignment: Assignment, session: AgentSession, nowMs: number): void {
+  const { name, target } = assignment;
+  counts.inStage++;
+  const status = session.statusOf(name);
+  if (!target.selector.matches(session.labels)) {
+    // It is to have it no more.
+    if (!status && session.health) counts.updated++;
+    return;
+  }
+  if (status?.etag !== target.entry.etag) return;
+  const agent = agentName(session.identity.agentId);
+  if (status.state === 'STATE_APPLIED' || status.state === 'STATE_PAUSED') counts.updated++;
+  const { failedMs = nowMs } = session.noteOf(name) ?? {};
+  if (status.state === 'STATE_FAILED' && nowMs - failedMs >= FAILED_HOLD_MS) {
+    counts.failed++;
+    counts.failures.push({ agent, error: status.error });
+  }
+  if (status.lagBytes > counts.maxLagBytes) {
+    counts.maxLagBytes = status.lagBytes;
+    counts.maxLagAgent = agent;
+  }
+  counts.lostBytes += lostSince(assignment, session, status.lostBytes);
+}
+
+/** Bytes lost since the agent was given the version; where it has connected since, those that it noted since the rollout began. */
+function lostSince({ name, split }: Assignment, session: AgentSession, lostBytes: bigint): bigint {
+  const began = split?.known.rollout.createTime;
+  if (!began) return 0n;
+  const { lostBefore } = session.noteOf(name) ?? {};
+  if (lostBefore !== undefined) return lostBytes > lostBefore ? lostBytes - lostBefore : 0n;
+  const sinceMs = began.getTime() + session.clockAheadMs;
+  return session.facts.reduce((sum, fact) => sum + lostIn(fact, name, sinceMs), 0n);
+}
+
+function lostIn({ kind, entry, time }: Fact, name: string, sinceMs: number): bigint {
+  const isMeant = kind?.$case === 'loss' && entry === name && (time?.getTime() ?? 0) >= sinceMs;
+  return isMeant ? kind.value.bytes : 0n;
+}
+
+function firstFailures(failures: RolloutCounts['failures']): RolloutCounts['failures'] {
+  return failures.sort((a, b) => (a.agent < b.agent ? -1 : 1)).slice(0, FAILURES_TOLD);
+}

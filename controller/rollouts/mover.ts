@@ -1,0 +1,171 @@
+import { type Rollout, RolloutStage } from '../../proto/gen/logfleet/v1/rollout.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import { errorText, isAbort } from '../../runtime/errors.ts';
+import type { Logger } from '../../runtime/logger.ts';
+import { type Election, fenced, type Term } from '../election.ts';
+import type { EntryStore } from '../entry-store.ts';
+import type { EtcdClient } from '../etcd-client.ts';
+import type { EntryWriter } from '../history/entry-writer.ts';
+import type { HistoryKeys } from '../history/history-keys.ts';
+import type { Assignment, Assignments } from './assignments.ts';
+import type { Census, Counted } from './census.ts';
+import { judge } from './judge.ts';
+import { encodeRollout, isActive, type KnownRollout, whereItIs } from './rollout-record.ts';
+import type { RolloutView } from './rollout-view.ts';
+import { undoWrite } from './rollout-writes.ts';
+import { canaryOf, nextStage, wantedCount } from './stage.ts';
+
+const INTERVAL_MS = 1_000;
+/** Counting takes no more than this part of the time. */
+const DUTY = 0.1;
+
+export interface MoverParts {
+  client: EtcdClient;
+  keys: HistoryKeys;
+  store: EntryStore;
+  rollouts: RolloutView;
+  assignments: Assignments;
+  census: Census;
+  writer: EntryWriter;
+}
+
+/**
+ * Moves rollouts on, at the controller that is elected. All that it goes by is in etcd, but for how long all has been well in a step: a
+ * successor waits that time anew. As long as a controller does not answer, nothing moves, and nothing fails.
+ */
+export class RolloutMover {
+  readonly #parts: MoverParts;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  /** When all agents of a step had first settled, by `keyOf`. */
+  #settled = new Map<string, number>();
+
+  constructor(parts: MoverParts, tools: { clock: Clock; logger: Logger }) {
+    this.#parts = parts;
+    this.#clock = tools.clock;
+    this.#logger = tools.logger;
+  }
+
+  run(election: Election, signal: AbortSignal): Promise<void> {
+    return election.run(signal, (term) => this.#serve(term));
+  }
+
+  async #serve(term: Term): Promise<void> {
+    this.#settled = new Map();
+    await this.#parts.assignments.reaches(term.revision);
+    while (!term.signal.aborted) {
+      const startMs = this.#clock.monotonicMs();
+      await this.#tidy(term);
+      await this.#moveAll(term);
+      const tookMs = this.#clock.monotonicMs() - startMs;
+      await this.#clock.sleep(Math.max(INTERVAL_MS, tookMs / DUTY), term.signal);
+    }
+  }
+
+  /** Ends rollouts whose entry was written past the controllers, and forgets those that no entry calls its own. */
+  async #tidy(term: Term): Promise<void> {
+    const { rollouts, store } = this.#parts;
+    for (const known of rollouts.all()) {
+      const { rollout, created } = known;
+      const entry = store.find(rollout.entry);
+      if (entry?.rollout !== rollout.id) await this.#write(term, known, undefined);
+      else if (isActive(rollout) && entry.stored.revision !== created) {
+        const reason = 'the entry was written past the controllers, and goes to all';
+        await this.#write(term, known, { ...rollout, state: 'STATE_UNDONE', reason });
+      }
+    }
+  }
+
+  async #moveAll(term: Term): Promise<void> {
+    const { rollouts, assignments, census } = this.#parts;
+    const moving = rollouts.all().flatMap(({ rollout }) => {
+      const assignment = assignments.find(rollout.entry);
+      const isOwn = assignment?.split?.known.rollout.id === rollout.id;
+      return isOwn && rollout.state === 'STATE_PROGRESSING' ? [{ assignment, numbers: 0 }] : [];
+    });
+    const moved = new Set(moving.map(({ assignment }) => keyOf(assignment.split?.known as KnownRollout)));
+    for (const key of this.#settled.keys()) if (!moved.has(key)) this.#settled.delete(key);
+    if (moving.length === 0) return;
+    const counted = await census.take(moving);
+    for (const [index, { assignment }] of moving.entries()) {
+      try {
+        await this.#move(term, assignment, counted[index] as Counted);
+      } catch (error) {
+        if (isAbort(error, term.signal)) throw error;
+        this.#logger.warn('a rollout is not moved on', { entry: assignment.name, error: errorText(error) });
+      }
+    }
+  }
+
+  async #move(term: Term, assignment: Assignment, health: Counted): Promise<void> {
+    const known = assignment.split?.known as KnownRollout;
+    const { rollout } = known;
+    if (health.unreachable.length > 0) return;
+    if (rollout.step === 0) return this.#begin(term, assignment, known, health);
+    const verdict = judge(rollout, health, this.#clock.nowMs());
+    const key = keyOf(known);
+    if (verdict.kind === 'failed') return this.#fail(term, known, verdict.reason);
+    if (verdict.kind === 'waiting') return;
+    // Who connects anew meanwhile is waited for, but the time does not begin anew: in a large fleet there is always somebody.
+    const sinceMs = this.#settled.get(key) ?? this.#clock.monotonicMs();
+    this.#settled.set(key, sinceMs);
+    const steps = rollout.plan?.steps ?? [];
+    if (this.#clock.monotonicMs() - sinceMs < Number(steps[rollout.step - 1]?.waitMs ?? 0n)) return;
+    if (rollout.step < steps.length) await this.#begin(term, assignment, known, health);
+    else await this.#write(term, known, { ...rollout, state: 'STATE_COMPLETE', reason: '' });
+  }
+
+  /** Begins the next step. */
+  async #begin(term: Term, assignment: Assignment, known: KnownRollout, { counts }: Counted): Promise<void> {
+    const { rollout } = known;
+    const step = rollout.step + 1;
+    const canary = canaryOf(rollout, step);
+    const wanted = wantedCount(canary, counts.connected);
+    const missing = Math.max(0, (wanted ?? 0) - counts.selected);
+    const [counted] = missing > 0 ? await this.#parts.census.take([{ assignment, numbers: missing }]) : [];
+    if (counted && counted.unreachable.length > 0) return;
+    const stage = nextStage(rollout.stage ?? RolloutStage.create(), canary, {
+      numbers: counted?.numbers ?? [],
+      missing,
+    });
+    const stepTime = new Date(this.#clock.nowMs());
+    await this.#write(term, known, { ...rollout, step, stage, stepTime, reason: '', accepted: undefined });
+  }
+
+  async #fail(term: Term, known: KnownRollout, reason: string): Promise<void> {
+    const { rollout } = known;
+    if (rollout.plan?.onFailure !== 'undo') {
+      await this.#write(term, known, { ...rollout, state: 'STATE_HALTED', reason });
+      return;
+    }
+    const { key, revision } = term;
+    const why = `undone by itself: ${reason}`;
+    const asked = { name: rollout.entry, why, expected: known.revision, when: [{ key, revision }] };
+    const write = undoWrite(asked, { reason: why.slice(0, 1_024), fieldOf: (field) => field });
+    await this.#parts.writer.write(
+      [write],
+      { name: `controllers/${this.#parts.census.controllerId}`, authenticated: false },
+      false,
+    );
+    this.#logger.warn('a rollout is undone', { entry: rollout.entry, reason });
+  }
+
+  /** Writes what a rollout is now, unless somebody else has written it meanwhile; undefined: it is forgotten. */
+  async #write(term: Term, { rollout: former, revision }: KnownRollout, next: Rollout | undefined): Promise<void> {
+    const { client, keys, assignments } = this.#parts;
+    const key = keys.rollout(former.id);
+    const value = next && encodeRollout({ ...next, updateTime: new Date(this.#clock.nowMs()) });
+    const written = await fenced(client, term, [{ key, ...(value !== undefined && { value }) }], [{ key, revision }]);
+    if (written === undefined) return;
+    await assignments.reaches(written);
+    if (!next) return;
+    const fields = { entry: next.entry, at: whereItIs(next), ...(next.reason !== '' && { reason: next.reason }) };
+    if (next.state === 'STATE_HALTED') this.#logger.warn('a rollout has halted', fields);
+    else this.#logger.info('a rollout goes on', fields);
+  }
+}
+
+/** A step that begins, or is resumed, is waited for anew. */
+function keyOf({ rollout, revision }: KnownRollout): string {
+  return `${rollout.id} ${revision}`;
+}

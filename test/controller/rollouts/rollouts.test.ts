@@ -1,0 +1,321 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { status } from '@grpc/grpc-js';
+import { EtcdClient } from '../../../controller/etcd-client.ts';
+import { newPrefix, type RunningController, startController } from '../../support/controllers.ts';
+import { refusal, versionsOf } from '../../support/entry-history.ts';
+import { eventually } from '../../support/eventually.ts';
+import { sharedEtcd } from '../../support/servers.ts';
+import { StreamAgent } from '../../support/stream-agents.ts';
+
+const HOUR_MS = 3_600_000;
+const PATHS = ['/var/log/app/*.log'];
+
+interface Ground extends AsyncDisposable {
+  etcd: string;
+  prefix: string;
+  controllers: RunningController[];
+  agents: StreamAgent[];
+  /** Writes the entry `app` with this topic. */
+  write(topic: string, plan?: object, more?: object): Promise<{ etag: string }>;
+  // biome-ignore lint/suspicious/noExplicitAny: a message as the .proto files say.
+  call(method: string, request?: object, service?: string): Promise<any>;
+  /** Who has which version: as many agents as have each topic. */
+  held(): Record<string, number>;
+}
+
+/** Controllers, and agents spread over them. */
+async function ground(agents: number, controllers = 1): Promise<Ground> {
+  const [etcd, prefix] = [await sharedEtcd(), newPrefix()];
+  const running: RunningController[] = [];
+  for (let index = 0; index < controllers; index++)
+    running.push(await startController(etcd, prefix, '--lease-ttl', '2s'));
+  const addresses = running.map(({ address }) => address);
+  const all = Array.from({ length: agents }, (_, index) => {
+    const own = [...addresses.slice(index % controllers), ...addresses.slice(0, index % controllers)];
+    return new StreamAgent(`web-${index}`, own, { env: index === 0 ? 'canary' : 'prod' });
+  });
+  const api = () => (running.at(-1) as RunningController).api;
+  const it: Ground = {
+    ...{ etcd, prefix, controllers: running, agents: all },
+    write: (topic, plan, more = {}) => {
+      const entry = { name: 'entries/app', paths: PATHS, topic, ...more };
+      return api().call('EntryService', 'UpdateEntry', { entry, allow_missing: true, ...(plan && { rollout: plan }) });
+    },
+    call: (method, request = {}, service = 'RolloutService') =>
+      api().call(service, method, { name: 'entries/app', ...request }),
+    held: () => {
+      const counts: Record<string, number> = {};
+      for (const agent of all) {
+        const topic = agent.topicOf('entries/app') ?? 'none';
+        counts[topic] = (counts[topic] ?? 0) + 1;
+      }
+      return counts;
+    },
+    [Symbol.asyncDispose]: async () => {
+      for (const agent of all) agent[Symbol.dispose]();
+      for (const controller of running) await controller[Symbol.asyncDispose]();
+    },
+  };
+  await eventually(async () => {
+    const { agents: known } = await api().call('FleetService', 'ListAgents', {});
+    const live = known.filter(({ liveness }: { liveness: string }) => liveness === 'LIVENESS_LIVE');
+    assert.equal(live.length, agents);
+  });
+  return it;
+}
+
+/** The first version is everywhere. */
+async function started(on: Ground): Promise<void> {
+  await on.write('one');
+  await eventually(() => assert.deepEqual(on.held(), { one: on.agents.length }));
+}
+
+const steps = (...canaries: [canary: string, waitMs?: number][]) => ({
+  steps: canaries.map(([canary, wait_ms = 0]) => ({ canary, wait_ms })),
+});
+
+const state = async (on: Ground) => (await on.call('GetRollout')).rollout?.state;
+
+test('a canary of one is one agent of all controllers, and nobody else is ever told; then 60% of them, rounded up; then all', async () => {
+  await using on = await ground(7, 2);
+  await started(on);
+  const { etag } = await on.write('two', steps(['1', HOUR_MS], ['60%', HOUR_MS], ['all']));
+  assert.equal((await on.call('GetEntry', {}, 'EntryService')).topic, 'two', 'the entry is the new version at once');
+  await eventually(() => assert.deepEqual(on.held(), { one: 6, two: 1 }));
+  await eventually(async () => {
+    const { rollout, counts, current, etag: shown } = await on.call('GetRollout');
+    assert.deepEqual(
+      [rollout.state, rollout.step, rollout.entry_version, current],
+      ['STATE_PROGRESSING', 1, '2', true],
+    );
+    assert.deepEqual([counts.connected, counts.in_stage, counts.updated, shown], [7, 1, 1, etag]);
+  });
+  // Who connects anew in the middle is told what it was told before.
+  const canary = on.agents.find(({ told }) => told.has('app@two')) as StreamAgent;
+  for (const agent of on.agents) assert.equal(agent.told.has('app@two'), agent === canary);
+
+  const plain = await refusal(on.write('three'));
+  assert.equal(plain.code, status.FAILED_PRECONDITION);
+  assert.match(plain.details, /entries\/app is being rolled out \(step 1 of 3, PROGRESSING\): resume it, undo it/);
+
+  await on.write('three', steps(['60%', HOUR_MS], ['all']));
+  await eventually(() => assert.deepEqual(on.held(), { one: 2, three: 5 }));
+  assert.equal((await on.call('ListRollouts')).rollouts.length, 1, 'the one before is forgotten');
+  await on.write('four', steps(['env=canary'], ['all']));
+  await eventually(async () => assert.equal(await state(on), 'STATE_COMPLETE'));
+  await eventually(() => assert.deepEqual(on.held(), { four: 7 }));
+  await on.write('five');
+  await eventually(() => assert.deepEqual(on.held(), { five: 7 }));
+  const { rollout, current } = await on.call('GetRollout');
+  assert.deepEqual([rollout.state, current], ['STATE_COMPLETE', false]);
+});
+
+test('a rollout halts by itself when an agent fails, and says why; it goes on when it is resumed, with what has failed accepted', async () => {
+  await using on = await ground(4);
+  await started(on);
+  for (const { reports } of on.agents) reports.set('two', { state: 'STATE_FAILED', error: 'Kafka refuses the topic' });
+  await on.write('two', steps(['env=canary'], ['all']));
+  await eventually(async () => {
+    const { rollout, counts } = await on.call('GetRollout');
+    assert.equal(rollout.state, 'STATE_HALTED');
+    assert.equal(rollout.reason, '1 agent failed: web-0: Kafka refuses the topic');
+    assert.deepEqual(counts.failures, [{ agent: 'agents/web-0', error: 'Kafka refuses the topic' }]);
+  });
+  assert.deepEqual(on.held(), { one: 3, two: 1 });
+  assert.equal((await refusal(on.write('three'))).code, status.FAILED_PRECONDITION);
+  assert.equal((await refusal(on.call('PauseRollout'))).code, status.FAILED_PRECONDITION);
+  for (const agent of on.agents.slice(1)) agent.reports.clear();
+  await on.call('ResumeRollout');
+  // In the next step it counts again: nobody has accepted it there.
+  await eventually(async () =>
+    assert.deepEqual([await state(on), (await on.call('GetRollout')).rollout.step], ['STATE_HALTED', 2]),
+  );
+  await on.call('ResumeRollout');
+  await eventually(async () => assert.equal(await state(on), 'STATE_COMPLETE'));
+  assert.deepEqual(on.held(), { two: 4 });
+});
+
+test('a rollout that is to undo itself gives everybody the former version again, as a new one that says why', async () => {
+  await using on = await ground(3);
+  await started(on);
+  for (const { reports } of on.agents) reports.set('two', { state: 'STATE_APPLIED', lost_bytes: 500 });
+  const plan = { ...steps(['1', HOUR_MS], ['all']), on_failure: 'undo', max_lost_bytes: 400 };
+  await on.write('two', plan);
+  await eventually(async () => assert.equal(await state(on), 'STATE_UNDONE'));
+  await eventually(() => assert.deepEqual(on.held(), { one: 3 }));
+  const [last, , first] = await versionsOf(on.controllers[0] as RunningController, 'app');
+  assert.deepEqual([last?.change, last?.rolled_back_to], ['CHANGE_ROLLED_BACK', first?.revision]);
+  assert.match(last?.change_reason ?? '', /^undone by itself: 500 bytes are lost/);
+  assert.equal(on.agents.filter(({ told }) => told.has('app@two')).length, 1);
+});
+
+test('an agent that lags too much, or does not apply it in time, halts a rollout; losses from before the rollout do not', async () => {
+  await using on = await ground(2);
+  for (const { reports } of on.agents) reports.set('one', { state: 'STATE_APPLIED', lost_bytes: 500 });
+  await started(on);
+  const report = { state: 'STATE_APPLIED', lost_bytes: 500, lag_bytes: 3_000 };
+  for (const { reports } of on.agents) reports.set('two', report);
+  await on.write('two', { ...steps(['1'], ['all']), max_lag_bytes: 2_000 });
+  await eventually(async () => {
+    const { rollout } = await on.call('GetRollout');
+    assert.match(rollout.reason, /^web-\d lags by 3000 bytes, more than 2000$/);
+    assert.equal(rollout.state, 'STATE_HALTED');
+  });
+  for (const agent of on.agents) agent.silent = true;
+  await on.write('three', { ...steps(['1'], ['all']), progress_deadline_ms: 1_500 });
+  await eventually(async () => {
+    const { rollout } = await on.call('GetRollout');
+    assert.equal(rollout.reason, '1 agent did not apply it within 1.5 s');
+  });
+  assert.deepEqual(on.held(), { one: 1, three: 1 });
+});
+
+test('the controller that moves rollouts is killed in the middle: another one goes on, and no agent is told what is not for it', async () => {
+  await using on = await ground(6, 2);
+  await started(on);
+  const [first, second] = on.controllers as [RunningController, RunningController];
+  const elected = () => first.process.stderr().includes(`${on.prefix}elections/rollouts`);
+  await eventually(() => assert.ok(elected() || second.process.stderr().includes(`${on.prefix}elections/rollouts`)));
+  const [victim, other] = elected() ? [first, second] : [second, first];
+  const call = (method: string) => other.api.call('RolloutService', method, { name: 'entries/app' });
+  await on.write('two', steps(['2', 3_000], ['4', 3_000], ['all']));
+  await eventually(() => assert.deepEqual(on.held(), { one: 4, two: 2 }));
+  await victim.process.kill('SIGKILL');
+  const counts: number[] = [];
+  await eventually(
+    async () => {
+      const told = on.agents.filter((agent) => agent.told.has('app@two')).length;
+      if (counts.at(-1) !== told) counts.push(told);
+      assert.equal((await call('GetRollout')).rollout.state, 'STATE_COMPLETE');
+    },
+    { timeoutMs: 60_000 },
+  );
+  assert.ok(counts.every((count) => [2, 3, 4, 5, 6].includes(count)) && counts.includes(4), counts.join(' '));
+  await eventually(() => assert.deepEqual(on.held(), { two: 6 }));
+});
+
+test('pause and resume, undo, rollback and deletion of a rollout; a new entry that is undone is deleted', async () => {
+  await using on = await ground(3);
+  await on.write('one', steps(['1', HOUR_MS], ['all']));
+  await eventually(() => assert.deepEqual(on.held(), { one: 1, none: 2 }));
+  await on.call('UndoRollout', { change_reason: 'no good' });
+  await eventually(() => assert.deepEqual(on.held(), { none: 3 }));
+  assert.equal((await refusal(on.call('GetRollout'))).code, status.NOT_FOUND);
+
+  await started(on);
+  assert.equal((await refusal(on.call('UndoRollout'))).code, status.FAILED_PRECONDITION);
+  await on.write('two', steps(['1', HOUR_MS], ['all']));
+  await eventually(() => assert.deepEqual(on.held(), { one: 2, two: 1 }));
+  const paused = await on.call('PauseRollout');
+  assert.equal(paused.rollout.state, 'STATE_PAUSED');
+  assert.equal((await refusal(on.write('three'))).code, status.FAILED_PRECONDITION);
+  assert.equal((await on.call('ResumeRollout')).rollout.state, 'STATE_PROGRESSING');
+  await on.call('UndoRollout');
+  await eventually(() => assert.deepEqual(on.held(), { one: 3 }));
+  assert.equal(await state(on), 'STATE_UNDONE');
+
+  const { etag: former } = await on.call('GetEntry', {}, 'EntryService');
+  await on.write('four', steps(['2', HOUR_MS], ['all']));
+  await eventually(() => assert.deepEqual(on.held(), { one: 1, four: 2 }));
+  await on.call('RollbackEntry', { revision: former }, 'EntryService');
+  await eventually(() => assert.deepEqual(on.held(), { one: 3 }));
+  assert.deepEqual(
+    await on.call('GetRollout').then(({ rollout, current }) => [rollout.state, rollout.reason, current]),
+    ['STATE_UNDONE', `rolled back to revision ${former}`, false],
+  );
+  await on.write('five', steps(['1'], ['all']));
+  await eventually(async () => assert.equal(await state(on), 'STATE_COMPLETE'));
+  await on.call('UndoRollout');
+  await eventually(() => assert.deepEqual(on.held(), { one: 3 }));
+
+  await on.write('six', steps(['1', HOUR_MS], ['all']));
+  await on.call('DeleteEntry', {}, 'EntryService');
+  await eventually(() => assert.deepEqual(on.held(), { none: 3 }));
+  assert.deepEqual((await on.call('ListRollouts')).rollouts, []);
+});
+
+test('an entry that somebody writes past the controllers goes to all, and its rollout is over', async () => {
+  await using on = await ground(3);
+  await started(on);
+  await on.write('two', steps(['1', HOUR_MS], ['all']));
+  await eventually(() => assert.deepEqual(on.held(), { one: 2, two: 1 }));
+  const client = new EtcdClient({ endpoints: [on.etcd], tls: undefined, user: undefined });
+  const key = `${on.prefix}entries/app`;
+  const stored = await client.get(key);
+  await client.put(key, (stored?.value ?? '').replace('"two"', '"three"'));
+  await eventually(() => assert.deepEqual(on.held(), { three: 3 }));
+  await eventually(async () => {
+    const { rollout } = await on.call('GetRollout');
+    assert.deepEqual(
+      [rollout.state, rollout.reason],
+      ['STATE_UNDONE', 'the entry was written past the controllers, and goes to all'],
+    );
+  });
+  await on.write('four', steps(['1', HOUR_MS], ['all']));
+  await eventually(() => assert.deepEqual(on.held(), { three: 2, four: 1 }));
+  // One without a word of its rollout: that is forgotten.
+  await client.put(key, JSON.stringify({ name: 'entries/app', uid: 'x', paths: PATHS, topic: 'five' }));
+  await eventually(() => assert.deepEqual(on.held(), { five: 3 }));
+  await eventually(async () =>
+    assert.equal((await client.list({ start: `${on.prefix}rollouts/`, end: `${on.prefix}rollouts0` })).keys.length, 0),
+  );
+  client.close();
+});
+
+test('a batch with plans is one revision; what is wrong with a plan is named; a selector that changes is rolled out, too', async () => {
+  await using on = await ground(4);
+  const plan = steps(['1', HOUR_MS], ['all']);
+  const write = (name: string, rollout: object) => ({
+    update: { entry: { name: `entries/${name}`, paths: PATHS, topic: 't' }, allow_missing: true, rollout },
+  });
+  const wrong = [write('app', steps(['x y'], ['0'], ['all'], ['101%']))];
+  const { code, fields } = await refusal(on.call('BatchApply', { writes: wrong }, 'EntryService'));
+  assert.equal(code, status.INVALID_ARGUMENT);
+  const at = (index: number) => `writes[0].update.rollout.steps[${index}].canary`;
+  assert.deepEqual(fields, [at(0), at(1), at(2), at(3)]);
+  const { revision } = await on.call('BatchApply', { writes: [write('app', plan), write('b', plan)] }, 'EntryService');
+  const { rollouts } = await on.call('ListRollouts');
+  assert.deepEqual(
+    rollouts.map(({ entry, etag }: { entry: string; etag: string }) => [entry, etag]),
+    [
+      ['entries/app', revision],
+      ['entries/b', revision],
+    ],
+  );
+  await on.call('DeleteEntry', {}, 'EntryService');
+
+  await started(on);
+  await on.write('two', plan, { selector: 'env=prod' });
+  // Who is in the stage and is not meant any more loses it; the others have what they had.
+  await eventually(async () => {
+    const { counts } = await on.call('GetRollout');
+    assert.deepEqual([counts.connected, counts.in_stage, counts.updated], [4, 1, 1]);
+  });
+  const inStage = on.agents.filter((agent) => agent.topicOf('entries/app') !== 'one');
+  assert.equal(inStage.length, 1);
+  assert.equal(inStage[0]?.topicOf('entries/app'), inStage[0]?.id === 'web-0' ? undefined : 'two');
+});
+
+test('of an entry without a plan it is told who has applied it, as that changes', async () => {
+  await using on = await ground(3);
+  const [, , last] = on.agents as [StreamAgent, StreamAgent, StreamAgent];
+  last.reports.set('one', { state: 'STATE_FAILED', error: 'no such topic' });
+  const { etag } = await on.write('one');
+  const stream = (on.controllers[0] as RunningController).api.stream('RolloutService', 'WatchRollout', {
+    name: 'entries/app',
+  });
+  stream.on('error', () => {});
+  // biome-ignore lint/suspicious/noExplicitAny: a message as the .proto files say.
+  for await (const told of stream as AsyncIterable<any>) {
+    assert.equal(told.etag, etag);
+    assert.equal(told.rollout, null);
+    const { connected, in_stage, updated, failed, failures } = told.counts;
+    if (failed === 0) continue;
+    assert.deepEqual(
+      [connected, in_stage, updated, failures],
+      [3, 3, 2, [{ agent: 'agents/web-2', error: 'no such topic' }]],
+    );
+    break;
+  }
+});

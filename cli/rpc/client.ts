@@ -46,10 +46,11 @@ export function connect(options: ConnectionOptions): ControllerApi {
   }
   const channel = createChannel(options.controller, credentials(options), CHANNEL_OPTIONS);
   const factory = createClientFactory().use(errorDetailsClientMiddleware);
+  const whoAsks = { '*': { metadata: saysWho(options.author) } };
   const fail = (error: unknown) => toCliError(error, options);
   return {
-    entries: factory.create(EntryServiceDefinition, channel, { '*': { metadata: saysWho(options.author) } }),
-    fleet: factory.create(FleetServiceDefinition, channel),
+    entries: factory.create(EntryServiceDefinition, channel, whoAsks),
+    fleet: factory.create(FleetServiceDefinition, channel, whoAsks),
     call: async (request) => {
       try {
         return await request({ signal: AbortSignal.timeout(options.timeoutMs) });

@@ -45,7 +45,7 @@ interface Planned {
 
 /** Sends lines of one entry once more: looks where each generation is to begin, and begins all of them in one transaction. */
 export class Rewind {
-  readonly #collector: EntryCollector;
+  readonly #collector: Pick<EntryCollector, 'entry' | 'sources'>;
   readonly #store: CheckpointStore;
   readonly #wish: RewindWish;
   readonly #format: SharedFormat;
@@ -54,7 +54,7 @@ export class Rewind {
   readonly #ranges: RewoundRange[] = [];
 
   constructor(
-    collector: EntryCollector,
+    collector: Pick<EntryCollector, 'entry' | 'sources'>,
     { store, host, wish }: { store: CheckpointStore; host: string; wish: RewindWish },
   ) {
     this.#collector = collector;

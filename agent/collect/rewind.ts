@@ -124,6 +124,7 @@ export class Rewind {
           `position ${wanted} is beyond ${known.position}, to where Kafka has it: lines between would be lost`,
         );
       if (wanted >= known.position) return;
+      if (!isSource(known)) await requireFile(known);
       if (this.#store.replays.of(known.generation).length >= REPLAYS_MAX)
         throw new Error(`it is sent ${REPLAYS_MAX} times already: wait until that is done`);
       if (!isSource(known) && dry) {
@@ -145,7 +146,6 @@ export class Rewind {
   /** `known.position`: there is nothing to be sent once more. */
   async #wantedStart(known: Source | Checkpoint): Promise<number> {
     const { to } = this.#wish;
-    if (!isSource(known)) await requireFile(known);
     if (to.kind === 'beginning') return 0;
     if (to.kind === 'position') return to.position;
     const milestone = this.#store.milestones.before(known, to.timeMs);
@@ -156,7 +156,9 @@ export class Rewind {
   }
 
   async #statOf(known: Source | Checkpoint) {
-    return isSource(known) ? fstat((await this.#opened(known)).fd) : stat(known.path, { bigint: true });
+    if (isSource(known)) return fstat((await this.#opened(known)).fd);
+    await requireFile(known);
+    return stat(known.path, { bigint: true });
   }
 
   async #opened(known: Source | Checkpoint): Promise<Source> {
@@ -173,7 +175,8 @@ function isSource(known: Source | Checkpoint): known is Source {
 }
 
 /** Rejects when the file of a complete generation is not where it was. */
-async function requireFile(known: Known): Promise<void> {
+async function requireFile(known: Checkpoint): Promise<void> {
+  if (known.phase === 'away') throw new Error("it has left the entry's paths");
   const now = await stat(known.path, { bigint: true }).catch(() => undefined);
   if (!now) throw new Error('its file is no longer there');
   if (keyOf(now) !== fileKey(known)) throw new Error('another file is at its path');

@@ -176,6 +176,12 @@ test('a position in the middle of a line and a time are found; a position beyond
   const future = new Date(Date.now() + 60_000).toISOString();
   const none = await cli(on, 'rewind', 'entry', 'app', '--to-time', future);
   assert.match(none.stdout, /: 0 generations/, none.stderr);
+  const nobody = await cli(on, 'rewind', 'entry', 'app', '--to-beginning', '--agent', 'nobody');
+  assert.deepEqual([nobody.code, nobody.stderr], [1, 'error: there is no agents/nobody\n']);
+  const selected = await cli(on, 'rewind', 'entry', 'app', '--to-beginning', '-l', 'env=prod', '--agent', 'web-1');
+  assert.match(selected.stderr, /^warning: no agent matches/);
+  const both = await cli(on, 'rewind', 'entry', 'app', '--to-beginning', '--since', '1h');
+  assert.deepEqual([both.code, both.stdout], [2, '']);
   const other = await cli(on, 'rewind', 'entry', 'app', '--to-beginning', '--path', dir.at('b*.log'));
   assert.match(other.stdout, /: 0 generations/, other.stderr);
   const records = await readTopic(kafka, topic);

@@ -94,6 +94,23 @@ test('of complete files those that are gone, or another one by now, are told, an
   assert.deepEqual(await rewound(on, beginning, 'r1'), ['another file is at its path', [0, 5]]);
   unlinkSync(dir.at('a.log.1'));
   assert.deepEqual(await rewound(on, beginning, 'r2'), ['its file is no longer there', [0, 5]]);
+  // Nothing of it would be sent.
+  on.state.flush(on.wallMs);
+  assert.deepEqual(await rewound(on, { kind: 'time', timeMs: HOUR_MS }, 'r3'), []);
+  on.close();
+});
+
+test('a complete file that has left the paths of its entry is told', async () => {
+  await using dir = await tempDir();
+  const { on, file } = await begun(dir, 'one\n');
+  await rename(file, dir.at('a.old'));
+  for (let scan = 0; scan < 4; scan++) {
+    await on.scan([]);
+    await on.deliver();
+    on.nowMs += HOUR_MS;
+  }
+  assert.deepEqual([on.sources.length, on.sealed.length], [0, 1]);
+  assert.deepEqual(await rewound(on, beginning), ["it has left the entry's paths"]);
   on.close();
 });
 

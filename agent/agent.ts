@@ -18,6 +18,7 @@ import { agentIdentity } from './identity.ts';
 import { DesiredState } from './link/desired-state.ts';
 import { SnapshotCache } from './link/snapshot-cache.ts';
 import { type AgentState, openAgentState } from './state/agent-state.ts';
+import type { CheckpointStore } from './state/checkpoint-store.ts';
 import { StateError } from './state/state-database.ts';
 
 const UNREAD_TOLD = 5;
@@ -50,7 +51,7 @@ export class Agent {
         collector.apply(alone.entries);
         await this.#alone(collector, alone.text, signal);
       } else {
-        await this.#inFleet(collector, signal);
+        await this.#inFleet(collector, state.store, signal);
       }
     } finally {
       lifecycle.to('DRAINING');
@@ -86,7 +87,7 @@ export class Agent {
     this.#logger.info('all is read and acknowledged', { lines: health.deliveredLines, bytes: health.deliveredBytes });
   }
 
-  async #inFleet(collector: FileCollector, signal: AbortSignal): Promise<void> {
+  async #inFleet(collector: FileCollector, store: CheckpointStore, signal: AbortSignal): Promise<void> {
     const { controller, report_interval: reportIntervalMs, state_dir: stateDir } = this.#config;
     const desired = new DesiredState();
     const cache = new SnapshotCache(stateDir);
@@ -105,7 +106,7 @@ export class Agent {
     const tls = loadTls(controller.tls, 'controller.tls');
     const options = { addresses: controller.addresses, tls, identity, reportIntervalMs };
     const tools = { clock: this.#clock, logger: this.#logger, collector };
-    const answerers = answerersOf(this.#config, tools);
+    const answerers = answerersOf(this.#config, { ...tools, store });
     const link = new ControllerLink(options, { ...tools, desired, cache, answerers });
     const linked = link.run();
     await new Promise<void>((resolve) => {

@@ -120,7 +120,7 @@ function parseRate(text: string): number {
 }
 
 /** The one name that the command is about. */
-function one(kind: 'entry' | 'agent', words: readonly string[]): string {
+export function one(kind: 'entry' | 'agent', words: readonly string[]): string {
   const { kind: given, names } = parseTargets(words);
   const [name, ...more] = names;
   if (given === kind && name !== undefined && more.length === 0) return name;

@@ -5,6 +5,7 @@ import { addCompletion } from './add-completion.ts';
 import { addHistory } from './add-history.ts';
 import { addImport } from './add-import.ts';
 import { addQuestions, parseDuration } from './add-questions.ts';
+import { addRewind } from './add-rewind.ts';
 import { addRollout, addRolloutOptions, waitMsOf } from './add-rollout.ts';
 import { addTop } from './add-top.ts';
 import { CliError, exitCodes } from './cli-error.ts';
@@ -27,6 +28,7 @@ Examples:
   logfleet delete entry nginx-access
   logfleet preview -f entry.yaml        what an entry would collect, before it exists
   logfleet tap entry nginx-access | grep -i error   lines as they are collected right now
+  logfleet rewind entry nginx-access --since 10m   its last lines once more, marked
   logfleet import ini -f conf.ini       entries of what another agent was told to collect
   logfleet history entry nginx-access   who changed it and why; see diff, rollback and audit, too
   logfleet verify --topic nginx --kafka kafka-1:9092   proves that nothing is missing or there twice
@@ -78,7 +80,7 @@ export function createProgram(write: Write): Command {
     .configureOutput({ writeOut: write });
   for (const add of [addApply, addGet, addDescribe, addDelete, addPause, addVerify, addCompletion]) add(program, write);
   addQuestions(program, write, (body) => withApi(program, body));
-  for (const add of [addHistory, addImport, addRollout, addTop])
+  for (const add of [addHistory, addImport, addRewind, addRollout, addTop])
     add(program, write, (body) => withApi(program, body), parseDuration);
   return program;
 }

@@ -47,7 +47,7 @@ export class Departures {
       source.phase = 'rotated';
       this.#tools.store.put(source.checkpoint);
     }
-    if (source.phase !== 'rotated' || source.state !== 'READING') return;
+    if ((source.phase !== 'rotated' && source.phase !== 'sealed') || source.state !== 'READING') return;
     this.#sealAfter(source, RENAMED_GRACE_MS);
   }
 
@@ -67,6 +67,7 @@ export class Departures {
 
   /** Seals it when it has not grown for so long, and lets it go when all of it is in Kafka. */
   #sealAfter(source: Source, graceMs: number): void {
+    if (this.#wasSealed(source)) return;
     if (this.#tools.clock.monotonicMs() - source.lastGrowthMs < graceMs) {
       source.sealed = this.#tools.once;
     } else if (!source.sealed) {
@@ -77,6 +78,14 @@ export class Departures {
       // It is known for as long as it is there, lest it is read again.
       this.#letGo(source, source.phase === 'rotated' && source.state === 'READING' ? 'sealed' : 'away');
     }
+  }
+
+  /** It was complete, and is open to be sent once more: of that nothing is told. False when it has grown since. */
+  #wasSealed(source: Source): boolean {
+    if (source.phase !== 'sealed') return false;
+    if (source.complete) this.#letGo(source, 'sealed');
+    else if (source.size > source.position) source.phase = 'rotated';
+    return source.phase === 'sealed';
   }
 
   /** The entry does not mean it any more: what was read is delivered, and no more is read. */

@@ -1,3 +1,4 @@
+import type { Logger } from '../../runtime/logger.ts';
 import type { Checkpoint, CheckpointStore } from '../state/checkpoint-store.ts';
 import type { FactLog, LossReason } from '../state/facts.ts';
 import { gapsIn } from './contiguous-position.ts';
@@ -26,11 +27,13 @@ interface Ending {
 export class Endings {
   readonly #facts: FactLog;
   readonly #store: CheckpointStore;
+  readonly #logger: Logger | undefined;
   readonly #ended = new Map<Source, Ending>();
 
-  constructor(tools: { facts: FactLog; store: CheckpointStore }) {
+  constructor(tools: { facts: FactLog; store: CheckpointStore; logger?: Logger }) {
     this.#facts = tools.facts;
     this.#store = tools.store;
+    this.#logger = tools.logger;
   }
 
   /** All of them. */
@@ -73,6 +76,7 @@ export class Endings {
       if (!ending || !source.settled) continue;
       this.#ended.delete(source);
       this.#tell(source.checkpoint, ending);
+      this.#tellReplays(source);
       this.#store.remove(source.entryUid, source.generation);
     }
   }
@@ -81,6 +85,14 @@ export class Endings {
   sealed({ checkpoint }: Source): void {
     const { entryUid, generation, path, first, position, rangeEnd } = checkpoint;
     this.#facts.sealed({ entryUid, generation, path, first, size: position, recordsEnd: rangeEnd });
+  }
+
+  /** Its lines are in Kafka, but once more they can't be sent. */
+  #tellReplays({ path, generation }: Source): void {
+    for (const { id: replay, delivered, end } of this.#store.replays.of(generation)) {
+      const rest = { replay, path, generation, start: delivered.value, end };
+      this.#logger?.warn('a replay ends early: the file is no more', rest);
+    }
   }
 
   #tell(checkpoint: Checkpoint, { reason, certain }: Ending): void {

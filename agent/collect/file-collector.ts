@@ -8,7 +8,7 @@ import { StateKeeper } from '../state/state-keeper.ts';
 import { type CollectTools, EntryCollector } from './entry-collector.ts';
 import { FileWatchers } from './file-watcher.ts';
 import { observeEntry, observeFiles, observeHealth, Totals } from './observe.ts';
-import { tellLosses } from './segment-losses.ts';
+import { tellLosses, tellRefused } from './segment-losses.ts';
 import type { Source } from './source.ts';
 
 /** How long what was acknowledged may have no marker. */
@@ -65,7 +65,9 @@ export class FileCollector implements Collector {
 
   #delivered(segment: IntentSegment, source: Source): void {
     this.#totals.add(segment, source.entryUid);
-    tellLosses(this.#tools.facts, source, segment);
+    // What is lost of lines that are sent once more was told when they were sent first.
+    if (segment.replay === undefined) tellLosses(this.#tools.facts, source, segment);
+    else if (segment.refused) tellRefused(this.#tools.logger, source, segment);
   }
 
   start(): void {

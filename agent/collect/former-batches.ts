@@ -67,9 +67,9 @@ export class FormerBatches {
     this.#checkpoints = new Map(own.map((checkpoint) => [checkpoint.generation, checkpoint]));
   }
 
-  /** What `source` has to know of its generation's past; from now on it is told the rest. */
-  inherit(generation: string): Inherited {
-    const former = this.#segments.get(generation) ?? [];
+  /** What `source` has to know of its generation's past, or of that of a replay of it; from now on it is told the rest. */
+  inherit(generation: string, replay?: string): Inherited {
+    const former = (this.#segments.get(generation) ?? []).filter(({ segment }) => segment.replay === replay);
     const those = (wanted: FormerSegment['state']) =>
       former.filter(({ state }) => state === wanted).map(({ segment }) => segment);
     return { open: those('open'), delivered: those('delivered').map(coveredBy), returned: those('returned') };
@@ -110,6 +110,10 @@ export class FormerBatches {
     const checkpoint = this.#checkpoints.get(segment.generation);
     source?.delivered(segment);
     if (source || !checkpoint) return;
+    if (segment.replay !== undefined) {
+      this.#tools.store.replays.covered(segment);
+      return;
+    }
     const delivered = new ContiguousPosition(checkpoint);
     delivered.cover(coveredBy(segment));
     Object.assign(checkpoint, delivered.reached);

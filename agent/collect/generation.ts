@@ -1,8 +1,11 @@
 import type { Checkpoint } from '../state/checkpoint-store.ts';
 import type { Reached } from '../state/reached.ts';
-import type { Life } from './file-look.ts';
+import type { Replay, ReplayStore } from '../state/replay-store.ts';
+import type { Life, Look } from './file-look.ts';
+import type { Inherited } from './former-batches.ts';
 import type { FoundFile } from './found-file.ts';
 import { birthOf } from './known-files.ts';
+import { Replays } from './replays.ts';
 import type { Presence } from './scan.ts';
 
 /** What is known of one generation and of the file that it is in. */
@@ -32,6 +35,11 @@ export class Generation {
   /** When the file was last seen to grow, or was opened; monotonic. */
   lastGrowthMs: number;
 
+  /** Segments on their way. */
+  protected outstanding = 0;
+  /** What of it is sent once more; made when there is something. */
+  replays: Replays | undefined;
+
   /** How many were tracked before it, and itself. */
   order = 0;
   /** The last scan that found the file, and how: see Presence. */
@@ -57,6 +65,23 @@ export class Generation {
   /** The partition it had in `topic`, -1 when it had none. */
   partitionIn(topic: string): number {
     return topic === this.topic ? this.partition : -1;
+  }
+
+  /** A part of it is to be sent once more. */
+  replay(replay: Replay, store: ReplayStore, inherited: Pick<Inherited, 'open' | 'returned'>): void {
+    this.replays ??= new Replays(store);
+    this.outstanding += inherited.open.length;
+    this.replays.add(replay, inherited);
+  }
+
+  /** Takes in what was seen of the file; returns whether there is anything new for the checkpoint. */
+  protected learn(seen: Look, nowMs: number): boolean {
+    const learned = seen.head !== this.life.head || seen.marker !== this.life.marker || seen.size > this.size;
+    if (seen.size > this.size) this.lastGrowthMs = nowMs;
+    this.bornMs ||= seen.bornMs;
+    if (learned) this.life = { head: seen.head, marker: seen.marker };
+    [this.size, this.unlinked, this.touchedNs] = [seen.size, seen.unlinked, seen.touchedNs];
+    return learned;
   }
 
   /** It goes on in another file. */

@@ -1,6 +1,6 @@
 import { type Charset, characterEnd, charsetByMark, charsetOf, findLineEnd, markBytes } from '../deliver/charset.ts';
 import type { LineFilter } from '../deliver/line-filter.ts';
-import type { LineFormat } from '../deliver/line-format.ts';
+import type { LineFormat, SharedFormat } from '../deliver/line-format.ts';
 import { type Place, places } from '../deliver/line-place.ts';
 import { readAt } from './file-io.ts';
 
@@ -63,6 +63,14 @@ export async function lineStartBefore(fd: number, position: number, given = char
   const { charset } = await charsetOfFile(fd, given);
   const start = await lineStartWithin(fd, position, LOOK_BACK_BYTES, charset);
   return start ?? position - (position % charset.unit);
+}
+
+/** Where the line begins that `position` is in, or `position` itself; undefined when that is farther back than a line may be long. */
+export async function lineStartAt(fd: number, position: number, format: SharedFormat): Promise<number | undefined> {
+  const { charset } = await charsetOfFile(fd, format.charset);
+  if (await isLineStart(fd, position, charset)) return position;
+  const { terminator, mark } = charset;
+  return lineStartWithin(fd, position, format.maxLineBytes + terminator.length + mark.length, charset);
 }
 
 async function isLineStart(fd: number, position: number, { terminator, unit }: Charset): Promise<boolean> {

@@ -22,12 +22,12 @@ export class Totals {
     this.startTime = new Date(clock.nowMs());
   }
 
-  add({ start, end, lines, cut, filtered = 0, refused }: IntentSegment, entryUid: string): void {
+  add({ start, end, lines, cut, filtered = 0, refused, replay }: IntentSegment, entryUid: string): void {
     const nowMs = this.#clock.monotonicMs();
     const bytes = refused ? 0 : end - start - (cut?.bytes ?? 0);
     this.bytes += bytes;
     this.lines += lines;
-    if (filtered > 0) this.#filtered.set(entryUid, this.filteredOf(entryUid) + filtered);
+    if (filtered > 0 && replay === undefined) this.#filtered.set(entryUid, this.filteredOf(entryUid) + filtered);
     this.#byteRate.add(bytes, nowMs);
     this.#lineRate.add(lines, nowMs);
   }
@@ -105,6 +105,7 @@ function stateOf(applied: boolean, paused: boolean): EntryStatus['state'] {
 
 function observeFile(source: Source, entry: string): FileStatus {
   const lag = Math.max(0, source.size - source.position);
+  const replay = source.replays?.now;
   return FileStatus.create({
     id: `${source.entryUid}/${source.generation}`,
     entry,
@@ -118,6 +119,7 @@ function observeFile(source: Source, entry: string): FileStatus {
     lagBytes: BigInt(lag),
     bytesPerSecond: source.bytesPerSecond(),
     lastError: source.errors.last,
+    ...(replay && { replayId: replay.id, replayUntil: BigInt(replay.end) }),
     ...(source.lastProgressMs > 0 && { lastProgressTime: new Date(source.lastProgressMs) }),
   });
 }

@@ -42,7 +42,8 @@ export class Recogniser {
     const present = this.#tracked.of(found);
     if (present) return present;
     const sealed = this.#known.untouched(found);
-    if (sealed?.path === found.path || this.#compressed.has(archiveKey(found))) return undefined;
+    if ((sealed?.path === found.path && !this.#isReplayed(sealed)) || this.#compressed.has(archiveKey(found)))
+      return undefined;
     const opened = this.#opening.then(() => this.#open(found, start));
     this.#opening = opened.catch(() => {});
     return opened;
@@ -62,6 +63,17 @@ export class Recogniser {
       throw error;
     }
     return undefined;
+  }
+
+  /** The source of a complete generation, whose file is open again: it is to be sent once more. undefined: the file is another one. Rejects with the system's error. */
+  reopen(checkpoint: Checkpoint): Promise<Source | undefined> {
+    const opened = this.#opening.then(() => this.#tracked.of(checkpoint) ?? this.resume(checkpoint, checkpoint.path));
+    this.#opening = opened.catch(() => {});
+    return opened;
+  }
+
+  #isReplayed({ generation }: Checkpoint): boolean {
+    return this.#tools.store.replays.of(generation).length > 0;
   }
 
   /** Forgets what was noted of files that are not there any more. */
@@ -121,7 +133,9 @@ export class Recogniser {
   }
 
   #resumeKnown(fd: number, known: Checkpoint, file: FoundFile, written: boolean): Source | undefined {
-    if (known.phase === 'sealed' && file.size <= known.position && !this.#tools.once) {
+    const isComplete = known.phase === 'sealed' && file.size <= known.position;
+    if (isComplete && this.#isReplayed(known)) return this.#tracked.track(fd, known, file.size);
+    if (isComplete && !this.#tools.once) {
       const { size, touchedNs } = file;
       const still = { ...known, path: file.path, size, touchedNs };
       this.#known.add(still);

@@ -1,3 +1,4 @@
+import type { Logger } from '../../runtime/logger.ts';
 import type { FactLog, FactSubject, LossReason } from '../state/facts.ts';
 import type { IntentSegment } from '../state/intent-store.ts';
 
@@ -11,6 +12,12 @@ interface SegmentLoss {
 /** Tells what of a segment that is done with is in no record. */
 export function tellLosses(facts: FactLog, { entryUid, generation, path }: FactSubject, segment: IntentSegment): void {
   for (const loss of lossesIn(segment)) facts.loss({ entryUid, generation, path, ...loss, openEnded: false });
+}
+
+/** Of lines that are sent once more, and that the topic takes no longer. */
+export function tellRefused(logger: Logger, { path }: FactSubject, segment: IntentSegment): void {
+  const { generation, rangeStart: start, rangeEnd: end, replay } = segment;
+  logger.warn('a record of a replay is too large for the topic by now', { replay, path, generation, start, end });
 }
 
 function lossesIn({ rangeStart, start, rangeEnd, lastAt, cut, refused }: IntentSegment): SegmentLoss[] {

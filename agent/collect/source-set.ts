@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { errorText } from '../../runtime/errors.ts';
 import { Slices } from '../../runtime/slices.ts';
-import { isOver } from '../state/checkpoint-store.ts';
+import { type Checkpoint, isOver } from '../state/checkpoint-store.ts';
 import { Departures } from './departures.ts';
 import { isHidden, type ScanResult, type ScanRules, type StartRule } from './discovery.ts';
 import { Endings } from './endings.ts';
@@ -122,6 +122,22 @@ export class SourceSet {
   /** Takes the markers of what has moved. Never rejects. */
   mark(): Promise<void> {
     return this.#tracked.mark();
+  }
+
+  /** Complete generations whose files are not open; of some the file may be no more. */
+  get complete(): Checkpoint[] {
+    return [...this.#known].filter(({ phase }) => phase === 'sealed' || phase === 'away');
+  }
+
+  /** See Recogniser.reopen. */
+  reopen(checkpoint: Checkpoint): Promise<Source | undefined> {
+    return this.#recogniser.reopen(checkpoint);
+  }
+
+  /** Opens the file of a source, unless it is open; false when that must wait. */
+  async open(source: Source): Promise<boolean> {
+    if (source.fd === NOT_OPEN) await this.#tracked.look(source);
+    return source.fd !== NOT_OPEN;
   }
 
   /** Closes the files; their positions stay. */

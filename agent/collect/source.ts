@@ -48,7 +48,6 @@ export class Source extends Generation implements RouteSource {
   #looks = 0;
   #busy = false;
   #wokenMeanwhile = false;
-  #outstanding = 0;
   state: 'READING' | 'PAUSED' | 'DRAINING' | 'CLOSED' = 'READING';
   lastProgressMs = 0;
 
@@ -62,7 +61,7 @@ export class Source extends Generation implements RouteSource {
   ) {
     super(checkpoint, size, clock.monotonicMs());
     this.#delivered = new ContiguousPosition({ ...checkpoint, ahead: [...checkpoint.ahead, ...delivered] });
-    this.#outstanding = open.length;
+    this.outstanding = open.length;
     this.#reader = SegmentReader.of(this.#delivered.reached, open, returned);
     this.size = Math.max(size, this.#reader.position);
     [this.fd, this.#clock, this.events] = [fd, clock, events];
@@ -76,12 +75,12 @@ export class Source extends Generation implements RouteSource {
 
   /** All that the file has is in Kafka; nothing is on its way. */
   get complete(): boolean {
-    return this.#outstanding === 0 && !this.#reader.returned.first && !this.#busy && this.position >= this.size;
+    return this.settled && !this.#reader.returned.first && this.position >= this.size && !this.replays?.now;
   }
 
   /** Nothing is on its way. */
   get settled(): boolean {
-    return this.#outstanding === 0 && !this.#busy;
+    return this.outstanding === 0 && !this.#busy;
   }
 
   /** It is being read or looked at. */
@@ -154,11 +153,7 @@ export class Source extends Generation implements RouteSource {
       if (!seen || this.strange) return 'truncated';
       if (seen.compressed) return 'compressed';
       const size = Math.max(seen.size, this.#reader.position);
-      const learned = seen.head !== this.life.head || seen.marker !== this.life.marker || size > this.size;
-      if (size > this.size) this.lastGrowthMs = nowMs;
-      this.bornMs ||= seen.bornMs;
-      if (learned) this.life = { head: seen.head, marker: seen.marker };
-      [this.size, this.unlinked, this.touchedNs] = [size, seen.unlinked, seen.touchedNs];
+      const learned = this.learn({ ...seen, size }, nowMs);
       this.errors.looked('');
       this.#wakeToRead();
       return learned ? 'learned' : 'same';
@@ -178,6 +173,7 @@ export class Source extends Generation implements RouteSource {
   rest(): void {
     this.#format = undefined;
     this.#reader.rest();
+    this.replays?.rest();
   }
 
   async fill(bench: Workbench): Promise<Filled> {
@@ -189,7 +185,7 @@ export class Source extends Generation implements RouteSource {
       this.#format ??= this.#formatOf(this, this.#assignedPath);
       const filled = await this.#read(bench, this.#format);
       this.errors.wasRead('');
-      return { ...filled, more: filled.more || this.#wokenMeanwhile };
+      return { ...filled, more: filled.more || this.#wokenMeanwhile || this.replays?.wait === true };
     } catch (error) {
       this.errors.wasRead((error as Error).message);
       return NOTHING;
@@ -204,26 +200,30 @@ export class Source extends Generation implements RouteSource {
   }
 
   delivered(segment: IntentSegment): void {
-    this.#outstanding--;
-    this.#delivered.cover(coveredBy(segment));
+    this.outstanding--;
+    if (segment.replay !== undefined) this.replays?.delivered(segment);
+    else this.#delivered.cover(coveredBy(segment));
     this.#rate ??= new RateMeter();
     this.#rate.add(segment.end - segment.start, this.#clock.monotonicMs());
     this.events.onProgress(this, segment);
   }
 
   returned(segment: IntentSegment): void {
-    this.#outstanding--;
-    this.#reader.returned.add(segment);
+    this.outstanding--;
+    if (segment.replay !== undefined) this.replays?.returned(segment);
+    else this.#reader.returned.add(segment);
     this.wake();
   }
 
   /** Wakes when there is something to read: most of thousands of files have nothing. */
   #wakeToRead(): void {
-    if (this.size > this.#reader.position || this.#reader.returned.first) this.wake();
+    if (this.size > this.#reader.position || this.#reader.returned.first || this.replays?.unread) this.wake();
   }
 
   async #read(bench: Workbench, format: LineFormat): Promise<Filled> {
     const nowMs = this.#clock.monotonicMs();
+    const replayed = this.replays && (await this.replays.turn(bench, format, this, nowMs));
+    if (replayed) return this.#filled(replayed);
     const reading = await this.#reader.read(bench, format, this, nowMs);
     if (!reading) {
       this.strange = true;
@@ -236,11 +236,14 @@ export class Source extends Generation implements RouteSource {
       this.#timer ??= new WakeTimer(this.#clock, () => this.wake());
       this.#timer.start(reading.againInMs);
     }
-    if (!read) return { segment: undefined, more, full };
-    const segment = { ...read, source: this, generation: this.generation };
-    this.#outstanding++;
-    if (segment.lines > 0) return { segment, more, full };
-    // Nothing of it is to be sent.
+    const segment = read && { ...read, source: this, generation: this.generation };
+    return this.#filled({ segment, more, full });
+  }
+
+  /** Of a segment without lines nothing is to be sent. */
+  #filled({ segment, more, full }: Filled): Filled {
+    if (segment) this.outstanding++;
+    if (!segment || segment.lines > 0) return { segment, more, full };
     this.delivered(segment);
     return { segment: undefined, more, full };
   }

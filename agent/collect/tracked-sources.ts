@@ -73,9 +73,11 @@ export class TrackedSources {
 
   /** A source that is not read: its file is no more. */
   sourceOf(checkpoint: Checkpoint, fd: number, size: number): Source {
-    const { clock, former } = this.#tools;
+    const { clock, former, store } = this.#tools;
     const inherited = former.inherit(checkpoint.generation);
     const created = new Source(fd, checkpoint, inherited, size, this.#events, clock);
+    for (const replay of store.replays.of(checkpoint.generation))
+      created.replay(replay, store.replays, former.inherit(checkpoint.generation, replay.id));
     former.bind(created);
     return created;
   }
@@ -186,9 +188,11 @@ export class TrackedSources {
 
   #progressed(source: Source, segment: IntentSegment): void {
     const { clock, store, onDelivered } = this.#tools;
-    source.lastProgressMs = clock.nowMs();
-    this.#moved.add(source);
-    if (source.state !== 'CLOSED' || this.#endings.has(source)) store.put(source.checkpoint);
+    if (segment.replay === undefined) {
+      source.lastProgressMs = clock.nowMs();
+      this.#moved.add(source);
+      if (source.state !== 'CLOSED' || this.#endings.has(source)) store.put(source.checkpoint);
+    }
     this.#files.mayBeIdle(source);
     onDelivered(segment, source);
   }

@@ -36,6 +36,8 @@ export interface FormatFacts {
   filter?: FilterFacts;
   /** The topic takes no longer lines: what is longer is split, whatever `overLong` says. */
   topicBytesMax?: number;
+  /** The lines are sent once more, by the replay with this id. */
+  replay?: string;
 }
 
 /** How the lines of one source are grouped to records. */
@@ -96,13 +98,19 @@ export function sharedFormat(facts: FormatFacts): SharedFormat {
 
 /** The format for the lines of one generation of a file at `path`. */
 export function lineFormat(shared: SharedFormat, at: FormatPlace): LineFormat {
-  const { host, entry, headers } = shared.facts;
+  const { host, entry, headers, replay } = shared.facts;
   const { path, generation } = at;
   return {
     ...shared,
     at,
-    headers: headers === 'none' ? undefined : new StandardHeaders({ host, path, entry, generation }),
+    headers: headers === 'none' ? undefined : new StandardHeaders({ host, path, entry, generation, replay }),
   };
+}
+
+/** The same format for lines that a replay sends once more. `marked`: they say so, though the entry's other lines say nothing. */
+export function replayFormat({ at, ...shared }: LineFormat, replay: string, marked: boolean): LineFormat {
+  const facts: FormatFacts = { ...shared.facts, ...(marked && { headers: 'standard' }), replay };
+  return lineFormat({ ...shared, facts, document: JSON.stringify(facts) }, at);
 }
 
 /** The same format for a topic that takes lines of `topicBytesMax` at most. Nothing of a line is lost for that. */

@@ -7,6 +7,8 @@ export interface HeaderFacts {
   /** The entry's id, without `entries/`. */
   entry: string;
   generation: string;
+  /** The replay that sends the lines once more. */
+  replay?: string | undefined;
 }
 
 /**
@@ -39,18 +41,22 @@ export class StandardHeaders {
   }
 }
 
-function templateOf({ host, path, entry, generation }: HeaderFacts, flags: number): HeaderTemplate {
-  const set = Object.entries(recordFlags).filter(([, bit]) => flags & bit);
-  const before = Buffer.concat([
-    varint(set.length === 0 ? 5 : 6),
+function templateOf({ host, path, entry, generation, replay }: HeaderFacts, flags: number): HeaderTemplate {
+  const set = Object.keys(recordFlags).filter((name) => flags & recordFlags[name as keyof typeof recordFlags]);
+  const own = [
     header('host.name', host),
     header('log.file.path', path),
     header('logfleet.entry', entry),
     header('logfleet.generation', generation),
-    lengthAndBytes('logfleet.range'),
-  ]);
-  if (set.length === 0) return { before, after: EMPTY };
-  return { before, after: header('logfleet.flags', set.map(([name]) => name).join()) };
+  ];
+  if (replay !== undefined) own.push(header('logfleet.replay', replay));
+  const all = replay === undefined ? set : [...set, 'replay'];
+  const flagged = all.length === 0 ? EMPTY : header('logfleet.flags', all.join());
+  const count = varint(own.length + 1 + Math.sign(flagged.length));
+  const range = lengthAndBytes('logfleet.range');
+  // The kernel takes nothing behind the range: what all lines of a replay have is before it.
+  if (set.length === 0) return { before: Buffer.concat([count, ...own, flagged, range]), after: EMPTY };
+  return { before: Buffer.concat([count, ...own, range]), after: flagged };
 }
 
 function header(key: string, value: string): Buffer {

@@ -64,7 +64,9 @@ function removeOthers<Status>(
 
 /** Whether a file is new, or does not go as it did. */
 function turned(former: FileStatus | undefined, next: FileStatus): boolean {
-  return former?.state !== next.state || former.lastError !== next.lastError || former.path !== next.path;
+  const { state, lastError, path, replayId } = next;
+  const same = former?.state === state && former.lastError === lastError && former.path === path;
+  return !same || former.replayId !== replayId;
 }
 
 /** Statuses are flat: scalars, and dates that are compared by their time. */

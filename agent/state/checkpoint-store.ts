@@ -2,7 +2,9 @@ import type { SQLOutputValue, StatementSync } from 'node:sqlite';
 import { EMPTY_HEAD, EMPTY_MARKER, type FileHead, type FileMarker } from '../collect/file-head.ts';
 import type { FoundFile } from '../collect/found-file.ts';
 import type { Place } from '../deliver/line-place.ts';
+import { Milestones } from './milestones.ts';
 import { aheadFrom, type Reached } from './reached.ts';
+import { ReplayStore } from './replay-store.ts';
 import type { StateDatabase, StatePart } from './state-database.ts';
 
 /**
@@ -74,6 +76,10 @@ interface Noted {
 /** The durable record of positions. A position may be older on disk than in memory, never newer. */
 export class CheckpointStore implements StatePart {
   readonly #state: StateDatabase;
+  /** What of the generations is sent once more. */
+  readonly replays: ReplayStore;
+  /** Where the generations were when. */
+  readonly milestones: Milestones;
   readonly #put: StatementSync;
   readonly #delete: StatementSync;
   readonly #putEntry: StatementSync;
@@ -91,7 +97,9 @@ export class CheckpointStore implements StatePart {
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
     this.#delete = db.prepare('DELETE FROM generation WHERE entry_uid = ? AND generation = ?');
     this.#putEntry = db.prepare('INSERT OR REPLACE INTO entry VALUES (?, ?, ?)');
+    this.milestones = new Milestones(db);
     state.add(this);
+    this.replays = new ReplayStore(state);
   }
 
   /** All checkpoints that are written. */
@@ -132,6 +140,7 @@ export class CheckpointStore implements StatePart {
 
   /** Notes that a generation is to be forgotten. */
   remove(entryUid: string, generation: string): void {
+    this.replays.forget(generation);
     this.#note({ entryUid, generation, checkpoint: undefined });
   }
 
@@ -160,7 +169,10 @@ export class CheckpointStore implements StatePart {
   write(nowMs: number): void {
     for (const { entryUid, generation, checkpoint } of this.#dirty.values()) {
       if (checkpoint) this.#write(checkpoint, nowMs);
-      else this.#delete.run(entryUid, generation);
+      else {
+        this.#delete.run(entryUid, generation);
+        this.milestones.remove(generation);
+      }
     }
     for (const [uid, { paths, exclude }] of this.#scanned)
       this.#putEntry.run(uid, JSON.stringify(paths), JSON.stringify(exclude));
@@ -178,6 +190,7 @@ export class CheckpointStore implements StatePart {
   }
 
   #write(at: Checkpoint, nowMs: number): void {
+    if (at.position > at.first) this.milestones.moves(at, nowMs);
     // SQLite's integers are signed: a device or inode above 2^63 is kept as its two's complement.
     const device = BigInt.asIntN(64, at.device);
     const inode = BigInt.asIntN(64, at.inode);

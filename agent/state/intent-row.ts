@@ -43,12 +43,20 @@ function segmentFrom(text: string, documents: ReadonlyMap<number, string>): Inte
   const place = more.length % 3 === 2 ? (more.pop() as Place | typeof NOT_KNOWN) : NOT_KNOWN;
   const rangeEnd = more.length % 3 === 1 ? (more.pop() as number) : end;
   const [from, to, bytes] = more;
+  const document = documents.get(format) ?? '';
+  const replay = replayOf(document);
   return {
     ...{ generation, start, end, lines, rangeStart, startsAt, endsAt, rangeEnd, checksum },
     place: place === NOT_KNOWN ? undefined : place,
-    format: documents.get(format) ?? '',
+    format: document,
+    ...(replay !== undefined && { replay }),
     cut: from === undefined ? undefined : { start: from, end: to ?? from, bytes: bytes ?? 0 },
   };
+}
+
+/** A format says which replay it is for; see FormatFacts. */
+function replayOf(document: string): string | undefined {
+  return document === '' ? undefined : (JSON.parse(document) as { replay?: string }).replay;
 }
 
 type Numbers = [number, number, number, number, Place, Place, number, number, ...number[]];

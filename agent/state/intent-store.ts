@@ -28,6 +28,8 @@ export interface IntentSegment {
   checksum: number;
   /** How the lines were encoded, JSON. */
   format: string;
+  /** Sent once more, by the replay with this id; kept in the format. undefined: for the first time. */
+  replay?: string | undefined;
   /** Where the bytes of its last record begin, when there is a filter. Never kept. */
   lastAt?: number | undefined;
   /** How many records the entry's filter did not keep. Never kept. */

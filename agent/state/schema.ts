@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 
 /** What the present program writes. A newer format is refused, an older one is brought up to date step by step. */
-export const SCHEMA_VERSION = 5;
+export const SCHEMA_VERSION = 6;
 
 /** Step n brings format n to format n + 1. Steps are never changed once released. */
 const STEPS: readonly string[] = [
@@ -41,6 +41,17 @@ const STEPS: readonly string[] = [
    UPDATE generation SET range_end = position;`,
   // place: what the position is in the middle of, -1: not known. ahead: [start, end, range_end, place] each.
   'ALTER TABLE generation ADD COLUMN place INTEGER NOT NULL DEFAULT -1;',
+  // replay: bytes [start, end_position) that are sent once more, in the order of seq; how far as in generation. rewind: what was answered. milestone: where a generation was when.
+  `CREATE TABLE replay (
+     seq INTEGER PRIMARY KEY, id TEXT NOT NULL, entry_uid TEXT NOT NULL, generation TEXT NOT NULL,
+     start INTEGER NOT NULL, end_position INTEGER NOT NULL, end_place INTEGER NOT NULL, marked INTEGER NOT NULL,
+     position INTEGER NOT NULL, range_end INTEGER NOT NULL, place INTEGER NOT NULL, ahead TEXT NOT NULL) STRICT;
+   CREATE TABLE rewind (
+     id TEXT NOT NULL, entry_uid TEXT NOT NULL, document TEXT NOT NULL, time_ms INTEGER NOT NULL,
+     PRIMARY KEY (entry_uid, id)) STRICT, WITHOUT ROWID;
+   CREATE TABLE milestone (
+     generation TEXT NOT NULL, time_ms INTEGER NOT NULL, position INTEGER NOT NULL,
+     PRIMARY KEY (generation, time_ms)) STRICT, WITHOUT ROWID;`,
 ];
 
 /** Brings a database of format `version` (0: an empty one) to the present format, in one transaction. */

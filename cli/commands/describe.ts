@@ -3,7 +3,7 @@ import type { Agent, EntryStatus, FileStatus } from '../../proto/gen/logfleet/v1
 import { selectorLabels } from '../../proto/rules/agent-labels.ts';
 import { agentName, entryName } from '../../proto/rules/names.ts';
 import { CliError, exitCodes } from '../cli-error.ts';
-import { age, count, fields, size, Table, word } from '../format.ts';
+import { age, type Column, count, fields, size, Table, word } from '../format.ts';
 import { agentStatus, fileCount, labels } from '../output.ts';
 import type { ControllerApi } from '../rpc/client.ts';
 import { listAgents } from '../rpc/lists.ts';
@@ -136,11 +136,18 @@ function describeFiles({ files }: Agent): string {
     { title: 'SIZE', value: (file) => String(file.size) },
     { title: 'LAG', value: ({ lagBytes }) => size(lagBytes) },
     { title: 'RATE', value: ({ bytesPerSecond }) => `${size(bytesPerSecond)}/s` },
+    ...(files.some(({ replayId }) => replayId !== '') ? [replayColumn] : []),
     { title: 'LAST-LINE', value: ({ lastProgressTime }) => age(lastProgressTime) },
     { title: 'ERROR', value: ({ lastError }) => lastError || '-' },
   ]);
   return `Files:\n${table.render(files)}`;
 }
+
+/** While lines are sent once more. */
+const replayColumn: Column<FileStatus> = {
+  title: 'REPLAY',
+  value: ({ replayId, replayUntil }) => (replayId === '' ? '-' : `${replayId} to ${replayUntil}`),
+};
 
 /** `0 B`, or `1.2 KiB in 3`, losses that is. */
 function lost({ lostBytes, losses }: EntryStatus): string {

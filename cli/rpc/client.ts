@@ -48,12 +48,12 @@ export function connect(options: ConnectionOptions): ControllerApi {
   }
   const channel = createChannel(options.controller, credentials(options), CHANNEL_OPTIONS);
   const factory = createClientFactory().use(errorDetailsClientMiddleware);
-  const metadata = saysWho(options.author);
+  const whoAsks = { '*': { metadata: saysWho(options.author) } };
   const fail = (error: unknown) => toCliError(error, options);
   return {
-    entries: factory.create(EntryServiceDefinition, channel, { '*': { metadata } }),
-    fleet: factory.create(FleetServiceDefinition, channel),
-    rollouts: factory.create(RolloutServiceDefinition, channel, { '*': { metadata } }),
+    entries: factory.create(EntryServiceDefinition, channel, whoAsks),
+    fleet: factory.create(FleetServiceDefinition, channel, whoAsks),
+    rollouts: factory.create(RolloutServiceDefinition, channel, whoAsks),
     call: async (request) => {
       try {
         return await request({ signal: AbortSignal.timeout(options.timeoutMs) });

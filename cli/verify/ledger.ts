@@ -5,6 +5,7 @@ export const HEADER_NAMES = [
   'logfleet.range',
   'logfleet.generation',
   'logfleet.flags',
+  'logfleet.replay',
   'logfleet.entry',
   'log.file.path',
 ] as const;
@@ -29,8 +30,10 @@ export interface Generation {
   entry: string;
   path: string;
   coverage: Coverage;
-  /** Of records that were sent again on demand. */
+  /** Of records that were sent once more on demand, by whichever replay. */
   replayed: Coverage | undefined;
+  /** The same for each replay, by its id: it has each byte once. */
+  replays: Map<string, Coverage> | undefined;
   records: number;
 }
 
@@ -63,13 +66,20 @@ export class Ledger {
     generation.records++;
     const { topic, partition, offset } = record;
     const place = { topic, partition, offset };
-    if (record.header('logfleet.flags')?.split(',').includes('replay')) {
-      this.counts.replayed++;
-      generation.replayed ??= new Coverage();
-      generation.replayed.add(range, place);
-      return;
-    }
-    for (const double of generation.coverage.add(range, place)) this.#addDouble(generation, double, place);
+    const replay = replayOf(record);
+    const coverage = replay === undefined ? generation.coverage : this.#replayed(generation, replay, range, place);
+    for (const double of coverage.add(range, place)) this.#addDouble(generation, double, place);
+  }
+
+  /** What the replay with this id had before. */
+  #replayed(generation: Generation, id: string, range: Range, place: Place): Coverage {
+    this.counts.replayed++;
+    generation.replayed ??= new Coverage();
+    generation.replayed.add(range, place);
+    generation.replays ??= new Map();
+    const own = generation.replays.get(id) ?? new Coverage();
+    generation.replays.set(id, own);
+    return own;
   }
 
   /** undefined when it is not of the entry asked for. */
@@ -80,7 +90,15 @@ export class Ledger {
       return undefined;
     }
     const path = record.header('log.file.path') ?? '';
-    const generation = { id, entry, path, coverage: new Coverage(), replayed: undefined, records: 0 };
+    const generation = {
+      id,
+      entry,
+      path,
+      coverage: new Coverage(),
+      replayed: undefined,
+      replays: undefined,
+      records: 0,
+    };
     this.generations.set(id, generation);
     return generation;
   }
@@ -90,6 +108,12 @@ export class Ledger {
     this.counts.doubledBytes += end - start;
     if (this.doubles.length < DOUBLES_NAMED_MAX) this.doubles.push({ generation: id, path, start, end, place });
   }
+}
+
+/** The replay that a record is of, by its id; records that only have the flag are of one. */
+function replayOf(record: SeenRecord): string | undefined {
+  const isFlagged = record.header('logfleet.flags')?.split(',').includes('replay');
+  return record.header('logfleet.replay') ?? (isFlagged ? '' : undefined);
 }
 
 function rangeOf(text: string | undefined): Range | undefined {

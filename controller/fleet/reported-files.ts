@@ -16,6 +16,7 @@ interface ReportedFile {
   bytesPerSecond: number;
   lastError: string;
   lastProgressMs: number;
+  replay: { replayId: string; replayUntil: bigint } | undefined;
   /** Fields of a newer agent. */
   unknown: FileStatus['_unknownFields'];
 }
@@ -54,7 +55,7 @@ function packed({ id, path, generation, device, inode }: FileStatus, entry: stri
   return {
     ...{ id, entry, path, generation: id.endsWith(`/${generation}`) ? undefined : generation, device, inode },
     ...{ state: 'STATE_UNSPECIFIED', position: 0, size: 0, lagBytes: 0, bytesPerSecond: 0 },
-    ...{ lastError: '', lastProgressMs: 0, unknown: undefined },
+    ...{ lastError: '', lastProgressMs: 0, replay: undefined, unknown: undefined },
   };
 }
 
@@ -70,6 +71,8 @@ function renew(file: ReportedFile, status: FileStatus): ReportedFile {
   file.lagBytes = Number(status.lagBytes);
   file.bytesPerSecond = status.bytesPerSecond;
   file.lastProgressMs = status.lastProgressTime?.getTime() ?? 0;
+  const { replayId, replayUntil } = status;
+  file.replay = replayId === '' ? undefined : { replayId, replayUntil };
   file.unknown = status._unknownFields;
   return file;
 }
@@ -80,6 +83,7 @@ function unpacked(file: ReportedFile): FileStatus {
     ...{ id, entry, path, generation: file.generation ?? id.slice(id.indexOf('/') + 1), device, inode, state },
     ...{ position: BigInt(file.position), size: BigInt(file.size), lagBytes: BigInt(file.lagBytes) },
     ...{ bytesPerSecond, lastError, _unknownFields: file.unknown },
+    ...(file.replay ?? { replayId: '', replayUntil: 0n }),
     lastProgressTime: file.lastProgressMs > 0 ? new Date(file.lastProgressMs) : undefined,
   };
 }

@@ -1,4 +1,4 @@
-import { Answer, type Ask, type AskError } from '../../proto/gen/logfleet/v1/ask.ts';
+import { Answer, type Ask, type AskError, type RewindQuestion } from '../../proto/gen/logfleet/v1/ask.ts';
 import { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import {
   type AskAgentsRequest,
@@ -9,6 +9,8 @@ import {
   PreviewEntryResponse,
   type RestartEntryRequest,
   RestartEntryResponse,
+  type RewindEntryRequest,
+  RewindEntryResponse,
   type SetLogLevelRequest,
   SetLogLevelResponse,
   type TapEntryRequest,
@@ -20,9 +22,11 @@ import { parseSelector } from '../../proto/rules/selector.ts';
 import { ApiError, type ApiErrorCode, invalidArgument } from '../api-error.ts';
 import type { EntryStore } from '../entry-store.ts';
 import type { Question } from '../fleet/agent-asks.ts';
+import type { Author } from '../history/entry-writer.ts';
 import { type AskTools, askAgents, type Targets } from './ask-agents.ts';
 import { type Chosen, chooseAgents } from './choose-agents.ts';
 import { labelSelector, requireAgentId } from './listing.ts';
+import { rewindQuestion } from './rewind-request.ts';
 
 const TIMEOUT = { default: 10_000, max: 60_000 };
 /** An agent says itself that it has no answer in time: it has so long to do so. */
@@ -86,6 +90,23 @@ export class AgentQuestions {
     const timeoutMs = within(request.timeoutMs, TIMEOUT);
     for await (const { agent, part, error } of this.#askOnce(chosen, question, timeoutMs, signal))
       yield RestartEntryResponse.create({ agent, ...(part?.$case === 'restart' && { restarted: part.value }), error });
+  }
+
+  /** `tell`: what the agents are asked, before they are. */
+  async *rewindEntry(
+    request: RewindEntryRequest,
+    { author, tell }: { author: Author; tell(question: RewindQuestion): void },
+    signal: AbortSignal,
+  ): AsyncGenerator<RewindEntryResponse> {
+    const entry = this.#tools.store.get(request.name);
+    const value = rewindQuestion(request, entry, author);
+    const id = request.agent === '' ? undefined : this.#requireAgent(request.agent);
+    const chosen = this.#chooseFor(entry, request.labelSelector, AGENTS_MAX.other, id);
+    tell(value);
+    yield RewindEntryResponse.create({ asked: chosen.asked, replayId: value.replayId });
+    const timeoutMs = within(request.timeoutMs, TIMEOUT);
+    for await (const { agent, part, error } of this.#askOnce(chosen, { $case: 'rewind', value }, timeoutMs, signal))
+      yield RewindEntryResponse.create({ agent, ...(part?.$case === 'rewind' && { rewound: part.value }), error });
   }
 
   async *setLogLevel(request: SetLogLevelRequest, signal: AbortSignal): AsyncGenerator<SetLogLevelResponse> {
@@ -162,8 +183,8 @@ export class AgentQuestions {
     }
   }
 
-  #chooseFor(entry: Entry, selector: string, max: number): Chosen {
-    return this.#choose([parseSelector(entry.selector), labelSelector(selector)], max);
+  #chooseFor(entry: Entry, selector: string, max: number, id?: string): Chosen {
+    return this.#choose([parseSelector(entry.selector), labelSelector(selector)], max, id);
   }
 
   #choose(selectors: Parameters<typeof chooseAgents>[1]['selectors'], max: number, id?: string): Chosen {

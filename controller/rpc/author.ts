@@ -8,6 +8,7 @@ import {
 } from '@grpc/grpc-js';
 import type { CallContext } from 'nice-grpc';
 import { EntryServiceDefinition } from '../../proto/gen/logfleet/v1/entry_service.ts';
+import { FleetServiceDefinition } from '../../proto/gen/logfleet/v1/fleet_service.ts';
 import { RolloutServiceDefinition } from '../../proto/gen/logfleet/v1/rollout_service.ts';
 import type { Author } from '../history/entry-writer.ts';
 
@@ -16,7 +17,9 @@ const CLAIMED = 'logfleet-author';
 /** How the interceptor tells the certificate's name to the service; nobody outside can know it. */
 const VERIFIED = `logfleet-peer-${randomBytes(16).toString('hex')}`;
 const AUTHOR_CHARACTERS_MAX = 256;
-const SERVICES = [EntryServiceDefinition, RolloutServiceDefinition].map(({ fullName }) => `/${fullName}/`);
+const SERVICES = [EntryServiceDefinition, FleetServiceDefinition, RolloutServiceDefinition].map(
+  ({ fullName }) => `/${fullName}/`,
+);
 
 /** Who makes a call. */
 export function authorOf({ metadata }: CallContext): Author {

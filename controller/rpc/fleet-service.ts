@@ -1,4 +1,5 @@
 import { type CallContext, ClientError, Status } from 'nice-grpc';
+import type { RewindQuestion } from '../../proto/gen/logfleet/v1/ask.ts';
 import { Agent } from '../../proto/gen/logfleet/v1/fleet.ts';
 import type {
   AskAgentsRequest,
@@ -10,6 +11,7 @@ import type {
   ListFactsRequest,
   PreviewEntryRequest,
   RestartEntryRequest,
+  RewindEntryRequest,
   SetLogLevelRequest,
   TapEntryRequest,
   WatchAgentsRequest,
@@ -30,6 +32,7 @@ import type { Fleet } from '../fleet/fleet.ts';
 import { listAgents, unanswered } from './agent-listing.ts';
 import type { AgentQuestions } from './agent-questions.ts';
 import { listAlerts } from './alert-listing.ts';
+import { authorOf } from './author.ts';
 import { listFacts } from './fact-listing.ts';
 import { labelSelector, requireAgentId } from './listing.ts';
 import { PEER_TIMEOUT_MS, type Peers } from './peers.ts';
@@ -99,6 +102,13 @@ export class FleetService implements FleetServiceImplementation {
 
   restartEntry(request: RestartEntryRequest, { signal }: CallContext) {
     return this.#questions.restartEntry(request, signal);
+  }
+
+  rewindEntry(request: RewindEntryRequest, context: CallContext) {
+    const author = authorOf(context);
+    const tell = ({ replayId: replay, entry, dryRun, reason }: RewindQuestion) =>
+      this.#logger.info('lines of an entry are to be sent once more', { replay, entry, dryRun, author, reason });
+    return this.#questions.rewindEntry(request, { author, tell }, context.signal);
   }
 
   setLogLevel(request: SetLogLevelRequest, { signal }: CallContext) {

@@ -46,6 +46,12 @@ test('what a perfect agent delivers has no violation, empty, long and binary lin
   assert.ok(records.some(({ value }) => value.includes(0)));
 });
 
+test('what is sent once more, and says so, is no double', () => {
+  const again = perfect().map(({ value, headers }) => ({ value, headers: { ...headers, 'logfleet.replay': 'r' } }));
+  assert.ok(judge([...perfect(), ...again.slice(5, 50)]).ok);
+  assert.ok(!judge([...perfect().slice(1), ...again]).ok);
+});
+
 test('the order of records does not matter', () => assert.ok(judge(perfect().reverse()).ok));
 
 test('a missing record is one line lost and a hole of its bytes, empty ones too', () => {

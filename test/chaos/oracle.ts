@@ -41,6 +41,8 @@ export class Oracle {
   }
 
   observe({ value, headers }: SeenRecord): void {
+    // What is sent once more on demand says so, and is nobody's double.
+    if (headers['logfleet.replay'] !== undefined) return;
     this.#records++;
     const range = rangeOf(headers);
     const generation = range && this.#generationOf(headers['logfleet.generation'] ?? '', range);

@@ -19,11 +19,21 @@ interface Given {
   generation?: string;
   entry?: string;
   flags?: string;
+  replay?: string;
   timestamp?: number;
   partition?: number;
 }
 
-function record({ start, end, generation = 'g1', entry = 'app', flags, timestamp, partition }: Given): kafkajs.Message {
+function record({
+  start,
+  end,
+  generation = 'g1',
+  entry = 'app',
+  flags,
+  replay,
+  timestamp,
+  partition,
+}: Given): kafkajs.Message {
   return {
     value: 'x'.repeat(Math.max(0, end - start - 1)),
     ...(timestamp !== undefined && { timestamp: String(timestamp) }),
@@ -35,6 +45,7 @@ function record({ start, end, generation = 'g1', entry = 'app', flags, timestamp
       'logfleet.generation': generation,
       'logfleet.range': `${start}-${end}`,
       ...(flags !== undefined && { 'logfleet.flags': flags }),
+      ...(replay !== undefined && { 'logfleet.replay': replay }),
     },
   };
 }
@@ -176,6 +187,19 @@ test('replays are no doubles, and fill what was missing; what has no headers is 
   assert.equal(code, 0, stdout);
   assert.deepEqual(found.records, { read: 6, withoutHeaders: 1, replayed: 3, otherEntries: 0 });
   assert.match((await verify([topic], ...audit)).stdout, /^1 records have no logfleet headers and can't be verified$/m);
+});
+
+test('a replay that has a byte twice is told, and two replays of the same bytes are not', async () => {
+  const records = [
+    ...[record({ start: 0, end: 10 }), record({ start: 10, end: 20 }), record({ start: 0, end: 10, replay: 'r1' })],
+    ...[record({ start: 10, end: 20, replay: 'r1' }), record({ start: 0, end: 10, replay: 'r2' })],
+  ];
+  const { kafka, topic, audit } = await given(records, [sealed('g1', 20)]);
+  assert.equal((await verify([topic], ...audit)).code, 0);
+  await produce(kafka, topic, [record({ start: 10, end: 20, replay: 'r1' })]);
+  const { code, found } = await verify([topic], ...audit, '-o', 'json');
+  assert.deepEqual([code, found.records.replayed, found.doubles.length], [1, 4, 1]);
+  assert.deepEqual([found.doubles[0].start, found.doubles[0].end], [10, 20]);
 });
 
 test('a generation is put together from several partitions and topics; one topic alone has a hole', async () => {

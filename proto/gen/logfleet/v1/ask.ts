@@ -36,6 +36,9 @@ export interface Ask {
     | //
     /** How is the agent doing inside? */
     { $case: "diagnostics"; value: DiagnosticsQuestion }
+    | //
+    /** Sends lines once more. */
+    { $case: "rewind"; value: RewindQuestion }
     | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
@@ -74,6 +77,9 @@ export interface Answer {
     | //
     /** The next bytes of the answer to DiagnosticsQuestion, a gzipped tar archive. */
     { $case: "diagnostics"; value: Buffer }
+    | //
+    /** The answer to RewindQuestion. */
+    { $case: "rewind"; value: Rewound }
     | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
@@ -395,6 +401,91 @@ export interface DiagnosticsQuestion {
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
+/** What of a generation, host or entry is to be sent once more: from where on. To where Kafka has it when that is asked for. */
+export interface RewindTarget {
+  /** From where on. */
+  from:
+    | //
+    /** From the beginnings of the files, also where the agent began later. */
+    { $case: "beginning"; value: boolean }
+    | //
+    /** From a position of one generation. */
+    { $case: "position"; value: RewindPosition }
+    | //
+    /** From where the agent had come at that time, by its own clock. */
+    { $case: "time"; value: Date }
+    | //
+    /** From where the agent had come so many milliseconds ago. */
+    { $case: "sinceMs"; value: bigint }
+    | undefined;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** A position of one generation. */
+export interface RewindPosition {
+  /** The generation's id. */
+  generation: string;
+  /** A position in bytes. One in the middle of a line means the line's beginning. */
+  position: bigint;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/**
+ * Sets positions of an entry back, so that lines go to Kafka once more, marked with the header `logfleet.replay`. What is read for the first time
+ * goes on beside it. Each agent does it once, however often it is asked with the same id.
+ */
+export interface RewindQuestion {
+  /** `entries/{entry}`. */
+  entry: string;
+  /** The replay's id, the value of the header. */
+  replayId: string;
+  /** From where on. */
+  target:
+    | RewindTarget
+    | undefined;
+  /** Only files at these paths, which may be globs. Empty: all. */
+  paths: string[];
+  /** Tell what would be sent once more, and do nothing. */
+  dryRun: boolean;
+  /** With `headers: none`, too, where no record says that it comes once more. */
+  allowUnmarked: boolean;
+  /** Who asks for it, for the agent's log. */
+  author: string;
+  /** Why, for the agent's log. */
+  reason: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** What is sent once more. */
+export interface Rewound {
+  /** How many generations are sent once more. */
+  generations: number;
+  /** How many bytes of them. */
+  bytes: bigint;
+  /** How many of the generations that were meant can't be sent once more. */
+  failed: number;
+  /** The generations, those that can't be sent once more first; at most 1,000. */
+  files: RewoundFile[];
+  /** The agent had done so before, when it was asked with the same id. */
+  known: boolean;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** What of a generation is sent once more. */
+export interface RewoundFile {
+  /** Where the file was last seen. */
+  path: string;
+  /** The generation's id. */
+  generation: string;
+  /** From this position on, where a line begins. */
+  start: bigint;
+  /** To this position: Kafka had every line before it. */
+  end: bigint;
+  /** Why it can't be sent once more; empty when it is. */
+  error: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
 function createBaseAsk(): Ask {
   return { id: 0n, timeoutMs: 0, question: undefined, _unknownFields: {} };
 }
@@ -425,6 +516,9 @@ export const Ask: MessageFns<Ask> = {
         break;
       case "diagnostics":
         DiagnosticsQuestion.encode(message.question.value, writer.uint32(114).fork()).join();
+        break;
+      case "rewind":
+        RewindQuestion.encode(message.question.value, writer.uint32(122).fork()).join();
         break;
     }
     if (message._unknownFields !== undefined) {
@@ -507,6 +601,14 @@ export const Ask: MessageFns<Ask> = {
             message.question = { $case: "diagnostics", value: DiagnosticsQuestion.decode(reader, reader.uint32()) };
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.question = { $case: "rewind", value: RewindQuestion.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -541,6 +643,8 @@ export const Ask: MessageFns<Ask> = {
         ? { $case: "logLevel", value: LogLevelQuestion.fromJSON(object.log_level) }
         : isSet(object.diagnostics)
         ? { $case: "diagnostics", value: DiagnosticsQuestion.fromJSON(object.diagnostics) }
+        : isSet(object.rewind)
+        ? { $case: "rewind", value: RewindQuestion.fromJSON(object.rewind) }
         : undefined,
     };
   },
@@ -563,6 +667,8 @@ export const Ask: MessageFns<Ask> = {
       obj.log_level = LogLevelQuestion.toJSON(message.question.value);
     } else if (message.question?.$case === "diagnostics") {
       obj.diagnostics = DiagnosticsQuestion.toJSON(message.question.value);
+    } else if (message.question?.$case === "rewind") {
+      obj.rewind = RewindQuestion.toJSON(message.question.value);
     }
     return obj;
   },
@@ -602,6 +708,12 @@ export const Ask: MessageFns<Ask> = {
       case "diagnostics": {
         if (object.question?.value !== undefined && object.question?.value !== null) {
           message.question = { $case: "diagnostics", value: DiagnosticsQuestion.fromPartial(object.question.value) };
+        }
+        break;
+      }
+      case "rewind": {
+        if (object.question?.value !== undefined && object.question?.value !== null) {
+          message.question = { $case: "rewind", value: RewindQuestion.fromPartial(object.question.value) };
         }
         break;
       }
@@ -730,6 +842,9 @@ export const Answer: MessageFns<Answer> = {
       case "diagnostics":
         writer.uint32(114).bytes(message.part.value);
         break;
+      case "rewind":
+        Rewound.encode(message.part.value, writer.uint32(122).fork()).join();
+        break;
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -819,6 +934,14 @@ export const Answer: MessageFns<Answer> = {
             message.part = { $case: "diagnostics", value: Buffer.from(reader.bytes()) };
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.part = { $case: "rewind", value: Rewound.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -854,6 +977,8 @@ export const Answer: MessageFns<Answer> = {
         ? { $case: "logLevel", value: LogLevel.fromJSON(object.log_level) }
         : isSet(object.diagnostics)
         ? { $case: "diagnostics", value: Buffer.from(bytesFromBase64(object.diagnostics)) }
+        : isSet(object.rewind)
+        ? { $case: "rewind", value: Rewound.fromJSON(object.rewind) }
         : undefined,
     };
   },
@@ -879,6 +1004,8 @@ export const Answer: MessageFns<Answer> = {
       obj.log_level = LogLevel.toJSON(message.part.value);
     } else if (message.part?.$case === "diagnostics") {
       obj.diagnostics = base64FromBytes(message.part.value);
+    } else if (message.part?.$case === "rewind") {
+      obj.rewind = Rewound.toJSON(message.part.value);
     }
     return obj;
   },
@@ -921,6 +1048,12 @@ export const Answer: MessageFns<Answer> = {
       case "diagnostics": {
         if (object.part?.value !== undefined && object.part?.value !== null) {
           message.part = { $case: "diagnostics", value: object.part.value };
+        }
+        break;
+      }
+      case "rewind": {
+        if (object.part?.value !== undefined && object.part?.value !== null) {
+          message.part = { $case: "rewind", value: Rewound.fromPartial(object.part.value) };
         }
         break;
       }
@@ -2923,6 +3056,788 @@ export const DiagnosticsQuestion: MessageFns<DiagnosticsQuestion> = {
   },
   fromPartial(_: DeepPartial<DiagnosticsQuestion>): DiagnosticsQuestion {
     const message = createBaseDiagnosticsQuestion();
+    return message;
+  },
+};
+
+function createBaseRewindTarget(): RewindTarget {
+  return { from: undefined, _unknownFields: {} };
+}
+
+export const RewindTarget: MessageFns<RewindTarget> = {
+  encode(message: RewindTarget, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.from?.$case) {
+      case "beginning":
+        writer.uint32(8).bool(message.from.value);
+        break;
+      case "position":
+        RewindPosition.encode(message.from.value, writer.uint32(18).fork()).join();
+        break;
+      case "time":
+        Timestamp.encode(toTimestamp(message.from.value), writer.uint32(26).fork()).join();
+        break;
+      case "sinceMs":
+        if (BigInt.asIntN(64, message.from.value) !== message.from.value) {
+          throw new globalThis.Error("value provided for field message.from.value of type int64 too large");
+        }
+        writer.uint32(32).int64(message.from.value);
+        break;
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RewindTarget {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRewindTarget();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.from = { $case: "beginning", value: reader.bool() };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.from = { $case: "position", value: RewindPosition.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.from = { $case: "time", value: fromTimestamp(Timestamp.decode(reader, reader.uint32())) };
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.from = { $case: "sinceMs", value: reader.int64() as bigint };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RewindTarget {
+    return {
+      from: isSet(object.beginning)
+        ? { $case: "beginning", value: globalThis.Boolean(object.beginning) }
+        : isSet(object.position)
+        ? { $case: "position", value: RewindPosition.fromJSON(object.position) }
+        : isSet(object.time)
+        ? { $case: "time", value: fromJsonTimestamp(object.time) }
+        : isSet(object.since_ms)
+        ? { $case: "sinceMs", value: BigInt(object.since_ms) }
+        : undefined,
+    };
+  },
+
+  toJSON(message: RewindTarget): unknown {
+    const obj: any = {};
+    if (message.from?.$case === "beginning") {
+      obj.beginning = message.from.value;
+    } else if (message.from?.$case === "position") {
+      obj.position = RewindPosition.toJSON(message.from.value);
+    } else if (message.from?.$case === "time") {
+      obj.time = message.from.value.toISOString();
+    } else if (message.from?.$case === "sinceMs") {
+      obj.since_ms = message.from.value.toString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RewindTarget>): RewindTarget {
+    return RewindTarget.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RewindTarget>): RewindTarget {
+    const message = createBaseRewindTarget();
+    switch (object.from?.$case) {
+      case "beginning": {
+        if (object.from?.value !== undefined && object.from?.value !== null) {
+          message.from = { $case: "beginning", value: object.from.value };
+        }
+        break;
+      }
+      case "position": {
+        if (object.from?.value !== undefined && object.from?.value !== null) {
+          message.from = { $case: "position", value: RewindPosition.fromPartial(object.from.value) };
+        }
+        break;
+      }
+      case "time": {
+        if (object.from?.value !== undefined && object.from?.value !== null) {
+          message.from = { $case: "time", value: object.from.value };
+        }
+        break;
+      }
+      case "sinceMs": {
+        if (object.from?.value !== undefined && object.from?.value !== null) {
+          message.from = { $case: "sinceMs", value: BigInt(object.from.value) };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseRewindPosition(): RewindPosition {
+  return { generation: "", position: 0n, _unknownFields: {} };
+}
+
+export const RewindPosition: MessageFns<RewindPosition> = {
+  encode(message: RewindPosition, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.generation !== "") {
+      writer.uint32(10).string(message.generation);
+    }
+    if (message.position !== 0n) {
+      if (BigInt.asIntN(64, message.position) !== message.position) {
+        throw new globalThis.Error("value provided for field message.position of type int64 too large");
+      }
+      writer.uint32(16).int64(message.position);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RewindPosition {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRewindPosition();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.generation = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.position = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RewindPosition {
+    return {
+      generation: isSet(object.generation) ? globalThis.String(object.generation) : "",
+      position: isSet(object.position) ? BigInt(object.position) : 0n,
+    };
+  },
+
+  toJSON(message: RewindPosition): unknown {
+    const obj: any = {};
+    if (message.generation !== "") {
+      obj.generation = message.generation;
+    }
+    if (message.position !== 0n) {
+      obj.position = message.position.toString();
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RewindPosition>): RewindPosition {
+    return RewindPosition.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RewindPosition>): RewindPosition {
+    const message = createBaseRewindPosition();
+    message.generation = object.generation ?? "";
+    message.position = (object.position !== undefined && object.position !== null) ? BigInt(object.position) : 0n;
+    return message;
+  },
+};
+
+function createBaseRewindQuestion(): RewindQuestion {
+  return {
+    entry: "",
+    replayId: "",
+    target: undefined,
+    paths: [],
+    dryRun: false,
+    allowUnmarked: false,
+    author: "",
+    reason: "",
+    _unknownFields: {},
+  };
+}
+
+export const RewindQuestion: MessageFns<RewindQuestion> = {
+  encode(message: RewindQuestion, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.entry !== "") {
+      writer.uint32(10).string(message.entry);
+    }
+    if (message.replayId !== "") {
+      writer.uint32(18).string(message.replayId);
+    }
+    if (message.target !== undefined) {
+      RewindTarget.encode(message.target, writer.uint32(26).fork()).join();
+    }
+    for (const v of message.paths) {
+      writer.uint32(34).string(v!);
+    }
+    if (message.dryRun !== false) {
+      writer.uint32(40).bool(message.dryRun);
+    }
+    if (message.allowUnmarked !== false) {
+      writer.uint32(48).bool(message.allowUnmarked);
+    }
+    if (message.author !== "") {
+      writer.uint32(58).string(message.author);
+    }
+    if (message.reason !== "") {
+      writer.uint32(66).string(message.reason);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RewindQuestion {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRewindQuestion();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.entry = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.replayId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.target = RewindTarget.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.paths.push(reader.string());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.dryRun = reader.bool();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.allowUnmarked = reader.bool();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.author = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RewindQuestion {
+    return {
+      entry: isSet(object.entry) ? globalThis.String(object.entry) : "",
+      replayId: isSet(object.replay_id) ? globalThis.String(object.replay_id) : "",
+      target: isSet(object.target) ? RewindTarget.fromJSON(object.target) : undefined,
+      paths: globalThis.Array.isArray(object?.paths) ? object.paths.map((e: any) => globalThis.String(e)) : [],
+      dryRun: isSet(object.dry_run) ? globalThis.Boolean(object.dry_run) : false,
+      allowUnmarked: isSet(object.allow_unmarked) ? globalThis.Boolean(object.allow_unmarked) : false,
+      author: isSet(object.author) ? globalThis.String(object.author) : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: RewindQuestion): unknown {
+    const obj: any = {};
+    if (message.entry !== "") {
+      obj.entry = message.entry;
+    }
+    if (message.replayId !== "") {
+      obj.replay_id = message.replayId;
+    }
+    if (message.target !== undefined) {
+      obj.target = RewindTarget.toJSON(message.target);
+    }
+    if (message.paths?.length) {
+      obj.paths = message.paths;
+    }
+    if (message.dryRun !== false) {
+      obj.dry_run = message.dryRun;
+    }
+    if (message.allowUnmarked !== false) {
+      obj.allow_unmarked = message.allowUnmarked;
+    }
+    if (message.author !== "") {
+      obj.author = message.author;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RewindQuestion>): RewindQuestion {
+    return RewindQuestion.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RewindQuestion>): RewindQuestion {
+    const message = createBaseRewindQuestion();
+    message.entry = object.entry ?? "";
+    message.replayId = object.replayId ?? "";
+    message.target = (object.target !== undefined && object.target !== null)
+      ? RewindTarget.fromPartial(object.target)
+      : undefined;
+    message.paths = object.paths?.map((e) => e) || [];
+    message.dryRun = object.dryRun ?? false;
+    message.allowUnmarked = object.allowUnmarked ?? false;
+    message.author = object.author ?? "";
+    message.reason = object.reason ?? "";
+    return message;
+  },
+};
+
+function createBaseRewound(): Rewound {
+  return { generations: 0, bytes: 0n, failed: 0, files: [], known: false, _unknownFields: {} };
+}
+
+export const Rewound: MessageFns<Rewound> = {
+  encode(message: Rewound, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.generations !== 0) {
+      writer.uint32(8).int32(message.generations);
+    }
+    if (message.bytes !== 0n) {
+      if (BigInt.asIntN(64, message.bytes) !== message.bytes) {
+        throw new globalThis.Error("value provided for field message.bytes of type int64 too large");
+      }
+      writer.uint32(16).int64(message.bytes);
+    }
+    if (message.failed !== 0) {
+      writer.uint32(24).int32(message.failed);
+    }
+    for (const v of message.files) {
+      RewoundFile.encode(v!, writer.uint32(34).fork()).join();
+    }
+    if (message.known !== false) {
+      writer.uint32(40).bool(message.known);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Rewound {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRewound();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.generations = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.bytes = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.failed = reader.int32();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.files.push(RewoundFile.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.known = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Rewound {
+    return {
+      generations: isSet(object.generations) ? globalThis.Number(object.generations) : 0,
+      bytes: isSet(object.bytes) ? BigInt(object.bytes) : 0n,
+      failed: isSet(object.failed) ? globalThis.Number(object.failed) : 0,
+      files: globalThis.Array.isArray(object?.files) ? object.files.map((e: any) => RewoundFile.fromJSON(e)) : [],
+      known: isSet(object.known) ? globalThis.Boolean(object.known) : false,
+    };
+  },
+
+  toJSON(message: Rewound): unknown {
+    const obj: any = {};
+    if (message.generations !== 0) {
+      obj.generations = Math.round(message.generations);
+    }
+    if (message.bytes !== 0n) {
+      obj.bytes = message.bytes.toString();
+    }
+    if (message.failed !== 0) {
+      obj.failed = Math.round(message.failed);
+    }
+    if (message.files?.length) {
+      obj.files = message.files.map((e) => RewoundFile.toJSON(e));
+    }
+    if (message.known !== false) {
+      obj.known = message.known;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Rewound>): Rewound {
+    return Rewound.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Rewound>): Rewound {
+    const message = createBaseRewound();
+    message.generations = object.generations ?? 0;
+    message.bytes = (object.bytes !== undefined && object.bytes !== null) ? BigInt(object.bytes) : 0n;
+    message.failed = object.failed ?? 0;
+    message.files = object.files?.map((e) => RewoundFile.fromPartial(e)) || [];
+    message.known = object.known ?? false;
+    return message;
+  },
+};
+
+function createBaseRewoundFile(): RewoundFile {
+  return { path: "", generation: "", start: 0n, end: 0n, error: "", _unknownFields: {} };
+}
+
+export const RewoundFile: MessageFns<RewoundFile> = {
+  encode(message: RewoundFile, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.path !== "") {
+      writer.uint32(10).string(message.path);
+    }
+    if (message.generation !== "") {
+      writer.uint32(18).string(message.generation);
+    }
+    if (message.start !== 0n) {
+      if (BigInt.asIntN(64, message.start) !== message.start) {
+        throw new globalThis.Error("value provided for field message.start of type int64 too large");
+      }
+      writer.uint32(24).int64(message.start);
+    }
+    if (message.end !== 0n) {
+      if (BigInt.asIntN(64, message.end) !== message.end) {
+        throw new globalThis.Error("value provided for field message.end of type int64 too large");
+      }
+      writer.uint32(32).int64(message.end);
+    }
+    if (message.error !== "") {
+      writer.uint32(42).string(message.error);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RewoundFile {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRewoundFile();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.path = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.generation = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.start = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.end = reader.int64() as bigint;
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.error = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RewoundFile {
+    return {
+      path: isSet(object.path) ? globalThis.String(object.path) : "",
+      generation: isSet(object.generation) ? globalThis.String(object.generation) : "",
+      start: isSet(object.start) ? BigInt(object.start) : 0n,
+      end: isSet(object.end) ? BigInt(object.end) : 0n,
+      error: isSet(object.error) ? globalThis.String(object.error) : "",
+    };
+  },
+
+  toJSON(message: RewoundFile): unknown {
+    const obj: any = {};
+    if (message.path !== "") {
+      obj.path = message.path;
+    }
+    if (message.generation !== "") {
+      obj.generation = message.generation;
+    }
+    if (message.start !== 0n) {
+      obj.start = message.start.toString();
+    }
+    if (message.end !== 0n) {
+      obj.end = message.end.toString();
+    }
+    if (message.error !== "") {
+      obj.error = message.error;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RewoundFile>): RewoundFile {
+    return RewoundFile.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RewoundFile>): RewoundFile {
+    const message = createBaseRewoundFile();
+    message.path = object.path ?? "";
+    message.generation = object.generation ?? "";
+    message.start = (object.start !== undefined && object.start !== null) ? BigInt(object.start) : 0n;
+    message.end = (object.end !== undefined && object.end !== null) ? BigInt(object.end) : 0n;
+    message.error = object.error ?? "";
     return message;
   },
 };

@@ -207,7 +207,13 @@ export interface FileStatus {
   /** The last error, for a person; empty when all is well. */
   lastError: string;
   /** When `position` last moved. */
-  lastProgressTime: Date | undefined;
+  lastProgressTime:
+    | Date
+    | undefined;
+  /** The replay that sends lines of it once more now, by its id; empty when none does. */
+  replayId: string;
+  /** Up to which position. */
+  replayUntil: bigint;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -1268,6 +1274,8 @@ function createBaseFileStatus(): FileStatus {
     bytesPerSecond: 0,
     lastError: "",
     lastProgressTime: undefined,
+    replayId: "",
+    replayUntil: 0n,
     _unknownFields: {},
   };
 }
@@ -1327,6 +1335,15 @@ export const FileStatus: MessageFns<FileStatus> = {
     }
     if (message.lastProgressTime !== undefined) {
       Timestamp.encode(toTimestamp(message.lastProgressTime), writer.uint32(106).fork()).join();
+    }
+    if (message.replayId !== "") {
+      writer.uint32(242).string(message.replayId);
+    }
+    if (message.replayUntil !== 0n) {
+      if (BigInt.asIntN(64, message.replayUntil) !== message.replayUntil) {
+        throw new globalThis.Error("value provided for field message.replayUntil of type int64 too large");
+      }
+      writer.uint32(248).int64(message.replayUntil);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -1456,6 +1473,22 @@ export const FileStatus: MessageFns<FileStatus> = {
             message.lastProgressTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.replayId = reader.string();
+            continue;
+          }
+          case 31: {
+            if (tag !== 248) {
+              break;
+            }
+
+            message.replayUntil = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1491,6 +1524,8 @@ export const FileStatus: MessageFns<FileStatus> = {
       bytesPerSecond: isSet(object.bytes_per_second) ? globalThis.Number(object.bytes_per_second) : 0,
       lastError: isSet(object.last_error) ? globalThis.String(object.last_error) : "",
       lastProgressTime: isSet(object.last_progress_time) ? fromJsonTimestamp(object.last_progress_time) : undefined,
+      replayId: isSet(object.replay_id) ? globalThis.String(object.replay_id) : "",
+      replayUntil: isSet(object.replay_until) ? BigInt(object.replay_until) : 0n,
     };
   },
 
@@ -1535,6 +1570,12 @@ export const FileStatus: MessageFns<FileStatus> = {
     if (message.lastProgressTime !== undefined) {
       obj.last_progress_time = message.lastProgressTime.toISOString();
     }
+    if (message.replayId !== "") {
+      obj.replay_id = message.replayId;
+    }
+    if (message.replayUntil !== 0n) {
+      obj.replay_until = message.replayUntil.toString();
+    }
     return obj;
   },
 
@@ -1556,6 +1597,10 @@ export const FileStatus: MessageFns<FileStatus> = {
     message.bytesPerSecond = object.bytesPerSecond ?? 0;
     message.lastError = object.lastError ?? "";
     message.lastProgressTime = object.lastProgressTime ?? undefined;
+    message.replayId = object.replayId ?? "";
+    message.replayUntil = (object.replayUntil !== undefined && object.replayUntil !== null)
+      ? BigInt(object.replayUntil)
+      : 0n;
     return message;
   },
 };

@@ -8,7 +8,7 @@
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { CallContext, CallOptions } from "nice-grpc-common";
 import { Alert, Condition } from "./alert.ts";
-import { Answer, Ask, Asked, AskError, LogLevel, Preview, Restarted, TapPart } from "./ask.ts";
+import { Answer, Ask, Asked, AskError, LogLevel, Preview, Restarted, RewindTarget, Rewound, TapPart } from "./ask.ts";
 import { Entry } from "./entry.ts";
 import { Fact } from "./fact.ts";
 import { Agent } from "./fleet.ts";
@@ -440,6 +440,54 @@ export interface ListConditionsResponse {
   conditions: Condition[];
   /** Agents, `agents/{agent}`, that are connected and have not reported yet: nothing is known of them. */
   unreported: string[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** Asks to send lines of an entry once more. */
+export interface RewindEntryRequest {
+  /** `entries/{entry}`. */
+  name: string;
+  /** Only on agents whose labels match, too. Empty: on all that have the entry. */
+  labelSelector: string;
+  /** Only on this agent, `agents/{agent}`. Empty: on all. */
+  agent: string;
+  /** From where on. */
+  target:
+    | RewindTarget
+    | undefined;
+  /** Only files at these paths, which may be globs. Empty: all. */
+  paths: string[];
+  /** Tell what would be sent once more, and do nothing. */
+  dryRun: boolean;
+  /** With `headers: none`, too, where no record says that it comes once more. */
+  allowUnmarked: boolean;
+  /** The replay's id, 1 to 64 of a-z, A-Z, 0-9, `-` and `_`. Who asks again with the same one lets no agent do it twice. Empty: a new one. */
+  replayId: string;
+  /** Why, for the log. */
+  reason: string;
+  /** Each agent must have answered after so many milliseconds; 0 means 10,000, and more than 60,000 means 60,000. */
+  timeoutMs: number;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** First `asked`, then one message for each agent. */
+export interface RewindEntryResponse {
+  /** Whom the question went to; in the first message only. */
+  asked:
+    | Asked
+    | undefined;
+  /** `agents/{agent}`. */
+  agent: string;
+  /** What it sends once more. */
+  rewound:
+    | Rewound
+    | undefined;
+  /** Why it sends nothing. */
+  error:
+    | AskError
+    | undefined;
+  /** The replay's id; in the first message only. */
+  replayId: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -3247,6 +3295,402 @@ export const ListConditionsResponse: MessageFns<ListConditionsResponse> = {
   },
 };
 
+function createBaseRewindEntryRequest(): RewindEntryRequest {
+  return {
+    name: "",
+    labelSelector: "",
+    agent: "",
+    target: undefined,
+    paths: [],
+    dryRun: false,
+    allowUnmarked: false,
+    replayId: "",
+    reason: "",
+    timeoutMs: 0,
+    _unknownFields: {},
+  };
+}
+
+export const RewindEntryRequest: MessageFns<RewindEntryRequest> = {
+  encode(message: RewindEntryRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.labelSelector !== "") {
+      writer.uint32(18).string(message.labelSelector);
+    }
+    if (message.agent !== "") {
+      writer.uint32(26).string(message.agent);
+    }
+    if (message.target !== undefined) {
+      RewindTarget.encode(message.target, writer.uint32(34).fork()).join();
+    }
+    for (const v of message.paths) {
+      writer.uint32(42).string(v!);
+    }
+    if (message.dryRun !== false) {
+      writer.uint32(48).bool(message.dryRun);
+    }
+    if (message.allowUnmarked !== false) {
+      writer.uint32(56).bool(message.allowUnmarked);
+    }
+    if (message.replayId !== "") {
+      writer.uint32(66).string(message.replayId);
+    }
+    if (message.reason !== "") {
+      writer.uint32(74).string(message.reason);
+    }
+    if (message.timeoutMs !== 0) {
+      writer.uint32(80).int32(message.timeoutMs);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RewindEntryRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRewindEntryRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.labelSelector = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.agent = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.target = RewindTarget.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.paths.push(reader.string());
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.dryRun = reader.bool();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.allowUnmarked = reader.bool();
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.replayId = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.timeoutMs = reader.int32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RewindEntryRequest {
+    return {
+      name: isSet(object.name) ? globalThis.String(object.name) : "",
+      labelSelector: isSet(object.label_selector) ? globalThis.String(object.label_selector) : "",
+      agent: isSet(object.agent) ? globalThis.String(object.agent) : "",
+      target: isSet(object.target) ? RewindTarget.fromJSON(object.target) : undefined,
+      paths: globalThis.Array.isArray(object?.paths) ? object.paths.map((e: any) => globalThis.String(e)) : [],
+      dryRun: isSet(object.dry_run) ? globalThis.Boolean(object.dry_run) : false,
+      allowUnmarked: isSet(object.allow_unmarked) ? globalThis.Boolean(object.allow_unmarked) : false,
+      replayId: isSet(object.replay_id) ? globalThis.String(object.replay_id) : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+      timeoutMs: isSet(object.timeout_ms) ? globalThis.Number(object.timeout_ms) : 0,
+    };
+  },
+
+  toJSON(message: RewindEntryRequest): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    if (message.labelSelector !== "") {
+      obj.label_selector = message.labelSelector;
+    }
+    if (message.agent !== "") {
+      obj.agent = message.agent;
+    }
+    if (message.target !== undefined) {
+      obj.target = RewindTarget.toJSON(message.target);
+    }
+    if (message.paths?.length) {
+      obj.paths = message.paths;
+    }
+    if (message.dryRun !== false) {
+      obj.dry_run = message.dryRun;
+    }
+    if (message.allowUnmarked !== false) {
+      obj.allow_unmarked = message.allowUnmarked;
+    }
+    if (message.replayId !== "") {
+      obj.replay_id = message.replayId;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    if (message.timeoutMs !== 0) {
+      obj.timeout_ms = Math.round(message.timeoutMs);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RewindEntryRequest>): RewindEntryRequest {
+    return RewindEntryRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RewindEntryRequest>): RewindEntryRequest {
+    const message = createBaseRewindEntryRequest();
+    message.name = object.name ?? "";
+    message.labelSelector = object.labelSelector ?? "";
+    message.agent = object.agent ?? "";
+    message.target = (object.target !== undefined && object.target !== null)
+      ? RewindTarget.fromPartial(object.target)
+      : undefined;
+    message.paths = object.paths?.map((e) => e) || [];
+    message.dryRun = object.dryRun ?? false;
+    message.allowUnmarked = object.allowUnmarked ?? false;
+    message.replayId = object.replayId ?? "";
+    message.reason = object.reason ?? "";
+    message.timeoutMs = object.timeoutMs ?? 0;
+    return message;
+  },
+};
+
+function createBaseRewindEntryResponse(): RewindEntryResponse {
+  return { asked: undefined, agent: "", rewound: undefined, error: undefined, replayId: "", _unknownFields: {} };
+}
+
+export const RewindEntryResponse: MessageFns<RewindEntryResponse> = {
+  encode(message: RewindEntryResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.asked !== undefined) {
+      Asked.encode(message.asked, writer.uint32(10).fork()).join();
+    }
+    if (message.agent !== "") {
+      writer.uint32(18).string(message.agent);
+    }
+    if (message.rewound !== undefined) {
+      Rewound.encode(message.rewound, writer.uint32(26).fork()).join();
+    }
+    if (message.error !== undefined) {
+      AskError.encode(message.error, writer.uint32(34).fork()).join();
+    }
+    if (message.replayId !== "") {
+      writer.uint32(42).string(message.replayId);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RewindEntryResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRewindEntryResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.asked = Asked.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.agent = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.rewound = Rewound.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.error = AskError.decode(reader, reader.uint32());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.replayId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): RewindEntryResponse {
+    return {
+      asked: isSet(object.asked) ? Asked.fromJSON(object.asked) : undefined,
+      agent: isSet(object.agent) ? globalThis.String(object.agent) : "",
+      rewound: isSet(object.rewound) ? Rewound.fromJSON(object.rewound) : undefined,
+      error: isSet(object.error) ? AskError.fromJSON(object.error) : undefined,
+      replayId: isSet(object.replay_id) ? globalThis.String(object.replay_id) : "",
+    };
+  },
+
+  toJSON(message: RewindEntryResponse): unknown {
+    const obj: any = {};
+    if (message.asked !== undefined) {
+      obj.asked = Asked.toJSON(message.asked);
+    }
+    if (message.agent !== "") {
+      obj.agent = message.agent;
+    }
+    if (message.rewound !== undefined) {
+      obj.rewound = Rewound.toJSON(message.rewound);
+    }
+    if (message.error !== undefined) {
+      obj.error = AskError.toJSON(message.error);
+    }
+    if (message.replayId !== "") {
+      obj.replay_id = message.replayId;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<RewindEntryResponse>): RewindEntryResponse {
+    return RewindEntryResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RewindEntryResponse>): RewindEntryResponse {
+    const message = createBaseRewindEntryResponse();
+    message.asked = (object.asked !== undefined && object.asked !== null) ? Asked.fromPartial(object.asked) : undefined;
+    message.agent = object.agent ?? "";
+    message.rewound = (object.rewound !== undefined && object.rewound !== null)
+      ? Rewound.fromPartial(object.rewound)
+      : undefined;
+    message.error = (object.error !== undefined && object.error !== null)
+      ? AskError.fromPartial(object.error)
+      : undefined;
+    message.replayId = object.replayId ?? "";
+    return message;
+  },
+};
+
 /**
  * Tells what the fleet is doing. Any controller answers for all agents: what it does not know it asks the others. A page
  * may be shorter than asked for, so that it fits into the 4 MiB that a gRPC client takes by default.
@@ -3385,6 +3829,18 @@ export const FleetServiceDefinition = {
       responseStream: false,
       options: {},
     },
+    /**
+     * Sets positions of an entry back, so that lines go to Kafka once more, marked; see RewindQuestion. NOT_FOUND when there is no such entry;
+     * INVALID_ARGUMENT with `headers: none`, unless that is allowed.
+     */
+    rewindEntry: {
+      name: "RewindEntry",
+      requestType: RewindEntryRequest as typeof RewindEntryRequest,
+      requestStream: false,
+      responseType: RewindEntryResponse as typeof RewindEntryResponse,
+      responseStream: true,
+      options: {},
+    },
   },
 } as const;
 
@@ -3464,6 +3920,14 @@ export interface FleetServiceImplementation<CallContextExt = {}> {
     request: ListConditionsRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ListConditionsResponse>>;
+  /**
+   * Sets positions of an entry back, so that lines go to Kafka once more, marked; see RewindQuestion. NOT_FOUND when there is no such entry;
+   * INVALID_ARGUMENT with `headers: none`, unless that is allowed.
+   */
+  rewindEntry(
+    request: RewindEntryRequest,
+    context: CallContext & CallContextExt,
+  ): ServerStreamingMethodResult<DeepPartial<RewindEntryResponse>>;
 }
 
 export interface FleetServiceClient<CallOptionsExt = {}> {
@@ -3542,6 +4006,14 @@ export interface FleetServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<ListConditionsRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<ListConditionsResponse>;
+  /**
+   * Sets positions of an entry back, so that lines go to Kafka once more, marked; see RewindQuestion. NOT_FOUND when there is no such entry;
+   * INVALID_ARGUMENT with `headers: none`, unless that is allowed.
+   */
+  rewindEntry(
+    request: DeepPartial<RewindEntryRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): AsyncIterable<RewindEntryResponse>;
 }
 
 function bytesFromBase64(b64: string): Uint8Array {

@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import { DatabaseSync } from 'node:sqlite';
+import { test } from 'node:test';
+import { CheckpointStore, newCheckpoint } from '../../../agent/state/checkpoint-store.ts';
+import { StateDatabase } from '../../../agent/state/state-database.ts';
+import { tempDir } from '../../support/temp-dir.ts';
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
+const START_MS = Date.UTC(2026, 0, 1);
+const known = { entryUid: 'e', generation: '00ff' };
+
+/** A store whose one generation can be moved at a time. */
+function opened(dir: string) {
+  const state = StateDatabase.open(dir);
+  const store = new CheckpointStore(state);
+  const made = newCheckpoint('e', '00ff', { device: 1n, inode: 2n, path: '/a.log', bornMs: 0 });
+  const moveTo = (position: number, timeMs: number) => {
+    store.put({ ...made, position });
+    state.flush(timeMs);
+  };
+  const rows = () => Number(state.db.prepare('SELECT count(*) AS rows FROM milestone').get()?.['rows']);
+  return { state, store, moveTo, rows };
+}
+
+test('of a generation that moves four times a second each minute has one, and what does not move has none', async () => {
+  await using dir = await tempDir();
+  const { state, store, moveTo, rows } = opened(dir.path);
+  for (let quarter = 0; quarter < 4 * 60 * 5; quarter++) moveTo(quarter, START_MS + quarter * 250);
+  assert.equal(rows(), 5);
+  const before = (timeMs: number) => store.milestones.before(known, timeMs)?.position;
+  // Never later than it was, and never by more than a minute earlier.
+  for (let second = 60; second < 300; second += 7) {
+    const position = before(START_MS + second * 1_000) as number;
+    assert.ok(position <= second * 4 && position >= (second - 61) * 4, `${position} after ${second} s`);
+  }
+  assert.equal(before(START_MS - 1), undefined);
+  for (let minute = 5; minute < 60; minute++) moveTo(1199, START_MS + minute * MINUTE_MS);
+  assert.equal(rows(), 5);
+  assert.equal(before(START_MS + HOUR_MS), 1199);
+  store.remove('e', '00ff');
+  state.flush(START_MS + DAY_MS);
+  assert.equal(rows(), 0);
+  state.close();
+});
+
+test('there is one a minute for two hours, one an hour for seven days, and the last one before that stays', async () => {
+  await using dir = await tempDir();
+  const { state, store, moveTo, rows } = opened(dir.path);
+  const minutes = 9 * 24 * 60;
+  for (let minute = 0; minute <= minutes; minute++) moveTo(minute, START_MS + minute * MINUTE_MS);
+  const end = START_MS + minutes * MINUTE_MS;
+  // Thinned every ten minutes.
+  assert.ok(rows() > 120 + 6 * 24 && rows() < 140 + 8 * 24, String(rows()));
+  const agoOf = (ms: number) => minutes - (store.milestones.before(known, end - ms)?.position as number);
+  assert.equal(agoOf(HOUR_MS), 60);
+  assert.ok(agoOf(DAY_MS) >= 24 * 60 && agoOf(DAY_MS) <= 25 * 60 + 1);
+  assert.ok(agoOf(6.9 * DAY_MS) <= 7 * 24 * 60);
+  // It has not moved for a month: where it was then is still known.
+  moveTo(minutes + 1, end + 30 * DAY_MS);
+  for (let minute = 0; minute < 20; minute++) moveTo(minutes + 2 + minute, end + 30 * DAY_MS + minute * MINUTE_MS);
+  assert.equal(store.milestones.before(known, end + 25 * DAY_MS)?.position, minutes);
+  state.close();
+});
+
+test('a state of format 5 is brought up to date: nothing is sent once more, and where a generation was is known from then on', async () => {
+  await using dir = await tempDir();
+  const { state, moveTo } = opened(dir.path);
+  moveTo(7, START_MS);
+  state.close();
+  const db = new DatabaseSync(dir.at('checkpoints.db'));
+  db.exec('DROP TABLE replay; DROP TABLE rewind; DROP TABLE milestone; PRAGMA user_version = 5;');
+  db.close();
+  const now = opened(dir.path);
+  assert.deepEqual(now.store.replays.of('00ff'), []);
+  now.moveTo(9, START_MS + HOUR_MS);
+  assert.equal(now.store.milestones.before(known, START_MS + 1)?.position, 7);
+  now.state.close();
+});

@@ -29,7 +29,9 @@ import { EntryWriting } from './rpc/entry-writing.ts';
 import { FleetService } from './rpc/fleet-service.ts';
 import { Peers } from './rpc/peers.ts';
 import { RpcServer, type ServerTls } from './rpc/rpc-server.ts';
+import { SettingsCalls } from './rpc/settings-calls.ts';
 import { TopicFeed } from './rpc/topic-feed.ts';
+import { SettingsStore } from './settings/settings-store.ts';
 
 const HEALTH_INTERVAL_MS = 100;
 
@@ -54,7 +56,8 @@ export class Controller {
     const mirror = new EtcdMirror(client, etcd.prefix, tools);
     const store = new EntryStore(mirror, etcd.prefix, this.#logger);
     const membership = new Membership(client, mirror, { controllerId, prefix: etcd.prefix, leaseTtlMs }, tools);
-    const fleet = new Fleet(membership, store, tools);
+    const settings = new SettingsStore(client, mirror, etcd.prefix, this.#logger);
+    const fleet = new Fleet(membership, { entries: store, settings }, tools);
     const feed = new TopicFeed();
     const topics = this.#createTopics(store, feed);
     const peers = new Peers(membership, loadTls(this.#config.peer_tls, 'peer_tls'));
@@ -63,7 +66,8 @@ export class Controller {
     const campaign = { key: `${etcd.prefix}elections/alerts`, candidate: controllerId, ttlMs: leaseTtlMs };
     const election = new Election(client, mirror, campaign, tools);
     const questions = new AgentQuestions({ fleet, peers, store, clock: this.#clock });
-    const parts = { questions, alerts: { book, rules: ruleSettings(this.#config) } };
+    const settingsCalls = new SettingsCalls({ settings, entries: store, clock: this.#clock });
+    const parts = { questions, settings: settingsCalls, alerts: { book, rules: ruleSettings(this.#config) } };
     const services = {
       entries: new EntryService(store, this.#historyCalls(client, store), topics, feed),
       agents: new AgentService(fleet, this.#clock),

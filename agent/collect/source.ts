@@ -4,23 +4,19 @@ import type { Filled, Route, RouteSource } from '../deliver/route.ts';
 import type { Workbench } from '../deliver/work-pool.ts';
 import type { Checkpoint } from '../state/checkpoint-store.ts';
 import type { IntentSegment } from '../state/intent-store.ts';
-import { coveredBy } from '../state/reached.ts';
-import { ContiguousPosition } from './contiguous-position.ts';
+import { Deliveries } from './deliveries.ts';
 import { encodeSegment } from './encode-segment.ts';
 import { lookAt } from './file-look.ts';
 import type { Inherited } from './former-batches.ts';
 import type { FoundFile } from './found-file.ts';
 import { Generation } from './generation.ts';
-import { RateMeter } from './rate-meter.ts';
+import type { FormatOf } from './line-formats.ts';
 import { SegmentReader } from './segment-reader.ts';
 import { SourceErrors } from './source-errors.ts';
 import type { Seen, SourceEvents } from './source-events.ts';
 import { WakeTimer } from './wake-timer.ts';
 
 const NOTHING: Filled = { segment: undefined, more: false, full: false };
-
-/** Makes the format of a source's lines; `path` is what they are told to come from. */
-export type FormatOf = (source: Source, path: string) => LineFormat;
 
 /** In the place of a descriptor while the file is not open. */
 export const NOT_OPEN = -1;
@@ -31,7 +27,6 @@ export const NOT_OPEN = -1;
  */
 export class Source extends Generation implements RouteSource {
   fd: number;
-  #rate: RateMeter | undefined;
   /** What is wrong with the file. */
   readonly errors: SourceErrors;
   readonly events: SourceEvents;
@@ -44,11 +39,12 @@ export class Source extends Generation implements RouteSource {
   readonly #clock: Clock;
   #timer: WakeTimer | undefined;
   #route: Route | undefined;
-  readonly #delivered: ContiguousPosition;
+  readonly #delivered: Deliveries;
   #looks = 0;
   #busy = false;
   #wokenMeanwhile = false;
-  #outstanding = 0;
+  /** Behind what was read there was no whole record up to here. */
+  #readTo = 0;
   state: 'READING' | 'PAUSED' | 'DRAINING' | 'CLOSED' = 'READING';
   lastProgressMs = 0;
 
@@ -61,8 +57,7 @@ export class Source extends Generation implements RouteSource {
     clock: Clock,
   ) {
     super(checkpoint, size, clock.monotonicMs());
-    this.#delivered = new ContiguousPosition({ ...checkpoint, ahead: [...checkpoint.ahead, ...delivered] });
-    this.#outstanding = open.length;
+    this.#delivered = new Deliveries(checkpoint, delivered, open.length);
     this.#reader = SegmentReader.of(this.#delivered.reached, open, returned);
     this.size = Math.max(size, this.#reader.position);
     [this.fd, this.#clock, this.events] = [fd, clock, events];
@@ -76,12 +71,17 @@ export class Source extends Generation implements RouteSource {
 
   /** All that the file has is in Kafka; nothing is on its way. */
   get complete(): boolean {
-    return this.#outstanding === 0 && !this.#reader.returned.first && !this.#busy && this.position >= this.size;
+    return this.position >= this.size && this.drained;
+  }
+
+  /** The same, but for what is no whole record yet. */
+  get drained(): boolean {
+    return this.settled && !this.#reader.returned.first && Math.max(this.position, this.#readTo) >= this.size;
   }
 
   /** Nothing is on its way. */
   get settled(): boolean {
-    return this.#outstanding === 0 && !this.#busy;
+    return this.#delivered.underWay === 0 && !this.#busy;
   }
 
   /** It is being read or looked at. */
@@ -103,7 +103,7 @@ export class Source extends Generation implements RouteSource {
   }
 
   bytesPerSecond(): number {
-    return this.#rate?.perSecond(this.#clock.monotonicMs()) ?? 0;
+    return this.#delivered.bytesPerSecond(this.#clock.monotonicMs());
   }
 
   /** From the next line on, lines go by `route` in the format that `formatOf` makes; what is on its way elsewhere arrives there. */
@@ -183,11 +183,16 @@ export class Source extends Generation implements RouteSource {
   async fill(bench: Workbench): Promise<Filled> {
     if (this.fd === NOT_OPEN) this.events.onUnopened?.(this);
     if (this.fd === NOT_OPEN || this.#busy || !this.#formatOf) return NOTHING;
+    // What was read before and came back was counted then.
+    const { pace } = this.events;
+    const room = this.#reader.returned.first ? undefined : pace?.room(this);
+    if (room === 0) return NOTHING;
+    const from = this.#reader.position;
     this.#busy = true;
     this.#wokenMeanwhile = false;
     try {
       this.#format ??= this.#formatOf(this, this.#assignedPath);
-      const filled = await this.#read(bench, this.#format);
+      const filled = await this.#read(bench, this.#format, room);
       this.errors.wasRead('');
       return { ...filled, more: filled.more || this.#wokenMeanwhile };
     } catch (error) {
@@ -195,6 +200,7 @@ export class Source extends Generation implements RouteSource {
       return NOTHING;
     } finally {
       this.#busy = false;
+      pace?.took(this.#reader.position - from);
       if (this.#wokenMeanwhile) this.wake();
     }
   }
@@ -204,15 +210,12 @@ export class Source extends Generation implements RouteSource {
   }
 
   delivered(segment: IntentSegment): void {
-    this.#outstanding--;
-    this.#delivered.cover(coveredBy(segment));
-    this.#rate ??= new RateMeter();
-    this.#rate.add(segment.end - segment.start, this.#clock.monotonicMs());
+    this.#delivered.arrived(segment, this.#clock.monotonicMs());
     this.events.onProgress(this, segment);
   }
 
   returned(segment: IntentSegment): void {
-    this.#outstanding--;
+    this.#delivered.underWay--;
     this.#reader.returned.add(segment);
     this.wake();
   }
@@ -222,9 +225,9 @@ export class Source extends Generation implements RouteSource {
     if (this.size > this.#reader.position || this.#reader.returned.first) this.wake();
   }
 
-  async #read(bench: Workbench, format: LineFormat): Promise<Filled> {
+  async #read(bench: Workbench, format: LineFormat, room: number | undefined): Promise<Filled> {
     const nowMs = this.#clock.monotonicMs();
-    const reading = await this.#reader.read(bench, format, this, nowMs);
+    const reading = await this.#reader.read(bench, format, this, nowMs, room);
     if (!reading) {
       this.strange = true;
       this.events.onOtherLife?.(this);
@@ -235,11 +238,10 @@ export class Source extends Generation implements RouteSource {
     if (reading.againInMs !== undefined) {
       this.#timer ??= new WakeTimer(this.#clock, () => this.wake());
       this.#timer.start(reading.againInMs);
-    }
-    if (!read) return { segment: undefined, more, full };
-    const segment = { ...read, source: this, generation: this.generation };
-    this.#outstanding++;
-    if (segment.lines > 0) return { segment, more, full };
+    } else if (!more) this.#readTo = reading.seen;
+    const segment = read && { ...read, source: this, generation: this.generation };
+    if (segment) this.#delivered.underWay++;
+    if (!segment || segment.lines > 0) return { segment, more, full };
     // Nothing of it is to be sent.
     this.delivered(segment);
     return { segment: undefined, more, full };

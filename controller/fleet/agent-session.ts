@@ -5,14 +5,18 @@ import type {
   Hello,
   Report,
 } from '../../proto/gen/logfleet/v1/agent_service.ts';
+import { AgentSettings } from '../../proto/gen/logfleet/v1/agent_settings.ts';
 import type { Fact } from '../../proto/gen/logfleet/v1/fact.ts';
 import type { AgentHealth, AgentIdentity, EntryStatus, FileStatus } from '../../proto/gen/logfleet/v1/fleet.ts';
 import { selectorLabels } from '../../proto/rules/agent-labels.ts';
 import { agentName } from '../../proto/rules/names.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { invalidArgument } from '../api-error.ts';
+import { settingsName } from '../settings/settings-record.ts';
+import type { SettingsStore } from '../settings/settings-store.ts';
 import { AgentAsks } from './agent-asks.ts';
 import type { Claim } from './agent-claims.ts';
+import { sharedCapabilities } from './capabilities.ts';
 import type { DesiredSet } from './desired-set.ts';
 import type { DesiredSets, Subscriber } from './desired-sets.ts';
 import { ReportedFiles } from './reported-files.ts';
@@ -32,7 +36,10 @@ export class AgentSession implements Subscriber, Told {
   readonly labels: Readonly<Record<string, string>>;
   readonly #sets: DesiredSets;
   readonly #appliedHash: string;
-  readonly #capabilities: readonly string[];
+  readonly capabilities: readonly string[];
+  readonly #settings: SettingsStore;
+  /** The etag of the settings that the agent holds. */
+  #toldSettings: string;
   readonly #clock: Clock;
   /** Made when something is asked: there are thousands of agents. */
   #asks: AgentAsks | undefined;
@@ -50,7 +57,7 @@ export class AgentSession implements Subscriber, Told {
 
   constructor(
     hello: Hello & { identity: AgentIdentity },
-    sets: DesiredSets,
+    { sets, settings }: { sets: DesiredSets; settings: SettingsStore },
     { claim, now, clock }: { claim: Claim; now: Date; clock: Clock },
   ) {
     this.identity = hello.identity;
@@ -61,7 +68,9 @@ export class AgentSession implements Subscriber, Told {
     this.connectTime = now;
     this.lastSeen = now;
     this.#clock = clock;
-    this.#capabilities = hello.capabilities;
+    this.capabilities = sharedCapabilities(hello.capabilities);
+    this.#settings = settings;
+    this.#toldSettings = hello.appliedSettings;
   }
 
   get entries(): EntryStatus[] {
@@ -82,7 +91,7 @@ export class AgentSession implements Subscriber, Told {
 
   /** What the agent is asked. */
   get asks(): AgentAsks {
-    const able = { capabilities: this.#capabilities, version: this.identity.version };
+    const able = { capabilities: this.capabilities, version: this.identity.version };
     this.#asks ??= new AgentAsks(able, this.#clock, () => this.#wake?.());
     return this.#asks;
   }
@@ -108,7 +117,7 @@ export class AgentSession implements Subscriber, Told {
           yield desiredMessage(step.message);
           continue;
         }
-        const message = this.#takeControllers() ?? this.#asks?.next();
+        const message = this.#takeSettings() ?? this.#takeControllers() ?? this.#asks?.next();
         if (message) yield { message };
         else
           await new Promise<void>((resolve) => {
@@ -120,6 +129,16 @@ export class AgentSession implements Subscriber, Told {
     }
   }
 
+  /** Latest wins; an agent that holds what there is, mostly nothing, is told nothing. */
+  #takeSettings(): ConnectResponse['message'] {
+    const { agentId } = this.identity;
+    const now = this.#settings.find(agentId);
+    const etag = now?.etag ?? '';
+    if (etag === this.#toldSettings || !this.capabilities.includes('settings')) return undefined;
+    this.#toldSettings = etag;
+    return { $case: 'settings', value: now ?? AgentSettings.create({ name: settingsName(agentId) }) };
+  }
+
   #takeControllers(): ConnectResponse['message'] {
     const value = this.#controllers;
     this.#controllers = undefined;
@@ -129,6 +148,10 @@ export class AgentSession implements Subscriber, Told {
   /** Latest wins: of several lists the last one is told. */
   tellControllers(controllers: Controllers): void {
     this.#controllers = controllers;
+    this.#wake?.();
+  }
+
+  settingsChanged(): void {
     this.#wake?.();
   }
 

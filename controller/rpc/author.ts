@@ -8,6 +8,7 @@ import {
 } from '@grpc/grpc-js';
 import type { CallContext } from 'nice-grpc';
 import { EntryServiceDefinition } from '../../proto/gen/logfleet/v1/entry_service.ts';
+import { FleetServiceDefinition } from '../../proto/gen/logfleet/v1/fleet_service.ts';
 import type { Author } from '../history/entry-writer.ts';
 
 /** What a client says of itself. */
@@ -15,6 +16,7 @@ const CLAIMED = 'logfleet-author';
 /** How the interceptor tells the certificate's name to the service; nobody outside can know it. */
 const VERIFIED = `logfleet-peer-${randomBytes(16).toString('hex')}`;
 const AUTHOR_CHARACTERS_MAX = 256;
+const UPDATE_SETTINGS = `/${FleetServiceDefinition.fullName}/${FleetServiceDefinition.methods.updateAgentSettings.name}`;
 
 /** Who makes a call. */
 export function authorOf({ metadata }: CallContext): Author {
@@ -35,7 +37,8 @@ function decoded(text: string): string {
 
 /** Tells the service the name in the certificate that a client has shown: nice-grpc does not. */
 export const tellPeerName: ServerInterceptor = (method, call) => {
-  const name = method.path.startsWith(`/${EntryServiceDefinition.fullName}/`) ? peerName(call) : undefined;
+  const isWrite = method.path.startsWith(`/${EntryServiceDefinition.fullName}/`) || method.path === UPDATE_SETTINGS;
+  const name = isWrite ? peerName(call) : undefined;
   // Other calls stay as they are: agents' streams are many.
   if (name === undefined) return call as ServerInterceptingCall;
   const listener = new ServerListenerBuilder()

@@ -4,7 +4,9 @@ import type {
   AskAgentsRequest,
   FleetServiceImplementation,
   GetAgentRequest,
+  GetAgentSettingsRequest,
   GetDiagnosticsRequest,
+  ListAgentSettingsRequest,
   ListAgentsRequest,
   ListAlertsRequest,
   ListFactsRequest,
@@ -12,6 +14,7 @@ import type {
   RestartEntryRequest,
   SetLogLevelRequest,
   TapEntryRequest,
+  UpdateAgentSettingsRequest,
   WatchAgentsRequest,
   WatchAgentsResponse,
 } from '../../proto/gen/logfleet/v1/fleet_service.ts';
@@ -33,6 +36,7 @@ import { listAlerts } from './alert-listing.ts';
 import { listFacts } from './fact-listing.ts';
 import { labelSelector, requireAgentId } from './listing.ts';
 import { PEER_TIMEOUT_MS, type Peers } from './peers.ts';
+import type { SettingsCalls } from './settings-calls.ts';
 
 const PAGE_SIZE = 1_000;
 /** Changes of one agent within this time are told as one. */
@@ -42,6 +46,7 @@ const PEERS_LOOK_INTERVAL_MS = 1_000;
 /** What answers beside the fleet itself. */
 export interface FleetParts {
   questions: AgentQuestions;
+  settings: SettingsCalls;
   alerts: { book: AlertBook; rules: RuleSettings };
 }
 
@@ -53,6 +58,7 @@ export class FleetService implements FleetServiceImplementation {
   readonly #fleet: Fleet;
   readonly #peers: Peers;
   readonly #questions: AgentQuestions;
+  readonly #settings: SettingsCalls;
   readonly #alerts: FleetParts['alerts'];
   readonly #clock: Clock;
   readonly #logger: Logger;
@@ -61,6 +67,7 @@ export class FleetService implements FleetServiceImplementation {
     this.#fleet = fleet;
     this.#peers = peers;
     this.#questions = parts.questions;
+    this.#settings = parts.settings;
     this.#alerts = parts.alerts;
     this.#clock = tools.clock;
     this.#logger = tools.logger;
@@ -119,6 +126,19 @@ export class FleetService implements FleetServiceImplementation {
 
   async listConditions() {
     return localConditions(this.#fleet, this.#alerts.rules, this.#clock.nowMs());
+  }
+
+  async getAgentSettings(request: GetAgentSettingsRequest) {
+    return this.#settings.get(request);
+  }
+
+  updateAgentSettings(request: UpdateAgentSettingsRequest, context: CallContext) {
+    const find = (name: string) => this.getAgent({ name, localOnly: false }).catch(ifNotThere);
+    return this.#settings.update(request, context, find);
+  }
+
+  async listAgentSettings(request: ListAgentSettingsRequest) {
+    return this.#settings.list(request);
   }
 
   async *watchAgents(request: WatchAgentsRequest, { signal }: CallContext): AsyncGenerator<WatchAgentsResponse> {

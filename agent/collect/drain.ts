@@ -7,7 +7,8 @@ const LOOK_INTERVAL_MS = 200;
 
 /** What a drain needs of the agent. */
 export interface Drained {
-  entries(): Iterable<EntryCollector>;
+  /** undefined: they are not known yet. */
+  entries(): Iterable<EntryCollector> | undefined;
   /** Whether nothing of any entry is on its way, of those either that are stopped. */
   settled(): boolean;
   /** Reads no more. */
@@ -70,7 +71,9 @@ export class Drain {
   #obstacle(): string {
     let files = 0;
     let trouble = '';
-    for (const entry of this.#agent.entries()) {
+    const entries = this.#agent.entries();
+    if (!entries) return 'its entries to be told';
+    for (const entry of entries) {
       if (entry.paused) continue;
       const obstacle = this.#toFind(entry);
       if (obstacle) return obstacle;

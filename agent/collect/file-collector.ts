@@ -46,6 +46,8 @@ export class FileCollector implements Collector {
   /** Stopped entries whose last batches have no answer yet. */
   readonly #leaving = new Map<string, EntryCollector>();
   readonly #listeners: (() => void)[] = [];
+  /** It is known what is desired. */
+  #told = false;
   readonly #stop = new AbortController();
   #changeTimer: Promise<void> | undefined;
   #settling: Promise<void> | undefined;
@@ -58,7 +60,7 @@ export class FileCollector implements Collector {
     this.#totals = new Totals(tools.clock);
     const watchers = new FileWatchers(tools.logger);
     this.controls = new Controls(tools.clock, {
-      entries: () => this.entries,
+      entries: () => (this.#told ? this.entries : undefined),
       settled: () => this.#all.every((entry) => entry.settled),
       direct: () => this.#direct(),
       finish: () => this.#unfinished(),
@@ -87,6 +89,7 @@ export class FileCollector implements Collector {
 
   apply(entries: readonly Entry[]): void {
     if (this.#stop.signal.aborted) return;
+    this.#told = true;
     const wanted = new Map(entries.map((entry) => [entry.uid, entry]));
     const scans: Promise<void>[] = [];
     for (const [uid, collector] of this.#entries) if (!wanted.has(uid)) this.#remove(uid, collector);

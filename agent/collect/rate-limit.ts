@@ -5,12 +5,11 @@ const BURST_S = 0.5;
 /** Whoever waits is woken when there are bytes for so long, so that a turn is worth it. */
 const REFILL_S = 0.1;
 const WAIT_MIN_MS = 10;
-/** Woken by one timer, in case that some have nothing to read; each that reads and leaves bytes wakes the next one. */
-const WOKEN_MAX = 16;
 
 /** Who waits for its turn to read. */
 export interface Reader {
-  wake(): void;
+  /** Returns whether it will read. */
+  wake(): boolean;
 }
 
 /**
@@ -37,7 +36,9 @@ export class RateLimit {
     this.#perSecond = perSecond;
     this.#bytes = Math.min(Math.max(this.#bytes, 0), perSecond * BURST_S);
     this.#stopTimer();
-    this.#wake(this.#waiting.size);
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const reader of waiting) reader.wake();
   }
 
   /** How many bytes may be read now; 0: `reader` is woken when it is worth asking again. */
@@ -53,7 +54,7 @@ export class RateLimit {
   took(bytes: number): void {
     if (this.#perSecond === 0) return;
     this.#bytes -= bytes;
-    if (this.#bytes >= 1 && this.#waiting.size > 0) this.#wake(1);
+    if (this.#bytes >= 1) this.#wakeNext();
   }
 
   /** Whether it holds `reader` back. */
@@ -80,7 +81,8 @@ export class RateLimit {
     this.#cancel = this.#clock.after(Math.max(WAIT_MIN_MS, Math.ceil(ms)), () => {
       this.#cancel = undefined;
       this.#fill();
-      if (this.#bytes >= 1) this.#wake(WOKEN_MAX);
+      if (this.#bytes >= 1) this.#wakeNext();
+      // The one that was woken wakes the next when it has read; where it can't read now, for Kafka is away, others must not wait for it.
       if (this.#waiting.size > 0) this.#startTimer();
     });
   }
@@ -90,12 +92,11 @@ export class RateLimit {
     this.#cancel = undefined;
   }
 
-  #wake(max: number): void {
-    let left = max;
+  /** The next one that reads. */
+  #wakeNext(): void {
     for (const reader of this.#waiting) {
-      if (left-- === 0) return;
       this.#waiting.delete(reader);
-      reader.wake();
+      if (reader.wake()) return;
     }
   }
 }

@@ -130,17 +130,18 @@ export class Source extends Generation implements RouteSource {
     this.#wakeToRead();
   }
 
-  wake(): void {
+  /** Returns whether it gets a turn. */
+  wake(): boolean {
     this.#wokenMeanwhile = true;
-    if (this.#route && this.isOn(this.#route)) this.#route.wake(this);
+    if (!this.#route || !this.isOn(this.#route)) return false;
+    this.#route.wake(this);
+    return true;
   }
 
   /** Goes on reading, when the read itself sees what a look would; else false. */
   readOn(): boolean {
     if (this.strange || !this.#format || !this.#route || !this.isOn(this.#route)) return false;
-    if (!this.#reader.sees(this.fd)) return false;
-    this.wake();
-    return true;
+    return this.#reader.sees(this.fd) && this.wake();
   }
 
   /** Looks at the file as it is now, and goes on reading when it has grown. Rejects with the system's error. */

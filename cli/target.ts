@@ -1,6 +1,6 @@
 import { CliError, exitCodes } from './cli-error.ts';
 
-export type TargetKind = 'entry' | 'agent' | 'loss' | 'alert';
+export type TargetKind = 'entry' | 'agent' | 'loss' | 'alert' | 'settings';
 
 /** What a command is about: `entry a b`, `entries`, `entry/a agent/b`, as kubectl takes them. Throws CliError. */
 export function parseTargets(words: readonly string[]): { kind: TargetKind; names: string[] } {
@@ -38,9 +38,8 @@ function kindOf(word: string): TargetKind {
   if (['agent', 'agents'].includes(word)) return 'agent';
   if (['loss', 'losses'].includes(word)) return 'loss';
   if (['alert', 'alerts'].includes(word)) return 'alert';
-  if (word === '') throw new CliError(exitCodes.usage, 'say what: entries, agents, losses or alerts, and which');
-  throw new CliError(
-    exitCodes.usage,
-    `there is no kind ${JSON.stringify(word)}: give entries, agents, losses or alerts`,
-  );
+  if (word === 'settings') return 'settings';
+  const kinds = 'entries, agents, losses, alerts or settings';
+  if (word === '') throw new CliError(exitCodes.usage, `say what: ${kinds}, and which`);
+  throw new CliError(exitCodes.usage, `there is no kind ${JSON.stringify(word)}: give ${kinds}`);
 }

@@ -47,9 +47,10 @@ export function connect(options: ConnectionOptions): ControllerApi {
   const channel = createChannel(options.controller, credentials(options), CHANNEL_OPTIONS);
   const factory = createClientFactory().use(errorDetailsClientMiddleware);
   const fail = (error: unknown) => toCliError(error, options);
+  const metadata = saysWho(options.author);
   return {
-    entries: factory.create(EntryServiceDefinition, channel, { '*': { metadata: saysWho(options.author) } }),
-    fleet: factory.create(FleetServiceDefinition, channel),
+    entries: factory.create(EntryServiceDefinition, channel, { '*': { metadata } }),
+    fleet: factory.create(FleetServiceDefinition, channel, { updateAgentSettings: { metadata } }),
     call: async (request) => {
       try {
         return await request({ signal: AbortSignal.timeout(options.timeoutMs) });

@@ -1,3 +1,4 @@
+import type { AgentSettings } from '../../proto/gen/logfleet/v1/agent_settings.ts';
 import type { Alert } from '../../proto/gen/logfleet/v1/alert.ts';
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import type { EntryVersion } from '../../proto/gen/logfleet/v1/entry_version.ts';
@@ -77,6 +78,15 @@ export function listAlerts(api: ControllerApi): Promise<Alert[]> {
     const request = { pageToken, pageSize: PAGE_SIZE };
     const { alerts, nextPageToken } = await api.call((options) => api.fleet.listAlerts(request, options));
     return { items: alerts, nextPageToken };
+  });
+}
+
+/** What is set for agents, in the order of their names; those for whom nothing is are left out. */
+export function listSettings(api: ControllerApi): Promise<AgentSettings[]> {
+  return listAll(async (pageToken) => {
+    const request = { pageToken, pageSize: PAGE_SIZE };
+    const { settings, nextPageToken } = await api.call((options) => api.fleet.listAgentSettings(request, options));
+    return { items: settings, nextPageToken };
   });
 }
 

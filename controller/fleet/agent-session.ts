@@ -103,10 +103,13 @@ export class AgentSession implements Subscriber, Told {
     this.#wake?.();
   }
 
-  /** The messages for the agent: first the whole desired state, then every change, and questions; one at a time, as fast as it takes them. */
+  /** The messages for the agent: first its settings, where it holds others, and the whole desired state, then every change, and questions; one at a time, as fast as it takes them. */
   async *messages(): AsyncGenerator<ConnectResponse> {
     const unsubscribe = this.#sets.subscribe(this);
     try {
+      // First, so that an agent that is new here reads nothing that it is not to read.
+      const settings = this.#takeSettings();
+      if (settings) yield { message: settings };
       let told: DesiredSet = this.#sets.of(this.labels);
       yield desiredMessage(told.hash === this.#appliedHash ? told.unchanged() : told.snapshot());
       while (!this.#closed) {

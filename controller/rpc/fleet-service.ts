@@ -79,7 +79,9 @@ export class FleetService implements FleetServiceImplementation {
 
   async getAgent({ name, localOnly }: GetAgentRequest): Promise<Agent> {
     const id = requireAgentId(name);
-    const agent = this.#fleet.localAgent(id, true) ?? (localOnly ? undefined : this.#fleet.recorded(id));
+    const local = this.#fleet.localAgent(id, true);
+    if (local) return local;
+    const agent = localOnly ? undefined : this.#fleet.recorded(id);
     if (!agent) throw new ApiError('NOT_FOUND', `there is no ${name}${localOnly ? ' here' : ''}`);
     if (agent.health || agent.liveness !== 'LIVENESS_LIVE') return agent;
     const peer = this.#peers.find(agent.controller);

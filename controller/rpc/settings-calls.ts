@@ -24,6 +24,8 @@ import { listing } from './listing.ts';
 /** Fields that writers set; the others are the server's. */
 const writable = ['paused', 'pausedEntries', 'maxBytesPerSecond', 'draining'] as const;
 const byServer = ['name', 'reason', 'etag', 'updateTime', 'author'];
+/** The etag of a write that expects nothing to be set. */
+const NONE = '0';
 /** Of entries that do not exist so many are named. */
 const NAMED_MAX = 3;
 
@@ -105,7 +107,7 @@ function changed(
   fields: readonly (typeof writable)[number][],
   also: readonly FieldViolation[],
 ): AgentSettings {
-  if (asked.etag !== '' && asked.etag !== former.etag) {
+  if (asked.etag !== '' && asked.etag !== (former.etag || NONE)) {
     const now = former.etag === '' ? 'there are none now' : `they are at ${former.etag} now`;
     throw new ApiError('ABORTED', `${former.name} have changed since revision ${asked.etag}: ${now}`);
   }

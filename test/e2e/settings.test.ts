@@ -8,6 +8,9 @@ import { acknowledged, agentNow, agentOf, delivered, type Ground, ground } from 
 import { follows, setFor } from '../support/settings.ts';
 import { countRecords, createTopic, readTopic } from '../support/topics.ts';
 
+/** An agent that has tried in vain waits for up to ten seconds. */
+const RECONNECTS = { timeoutMs: 40_000 };
+
 const create = ({ controller }: Ground, entry_id: string, entry: object) =>
   controller.api.call('EntryService', 'CreateEntry', { entry_id, entry: { start: 'beginning', ...entry } });
 
@@ -51,7 +54,7 @@ test('an entry that is paused on one agent goes on elsewhere, and stays paused t
     assert.equal((await statusOf(now, 'a', 'app')).state, 'STATE_PAUSED');
     const [file] = (await agentNow(now, 'a')).files.filter((one: { path: string }) => one.path === dir.at('app.log'));
     assert.deepEqual([file.state, file.position, file.lag_bytes], ['STATE_PAUSED', '4', '10']);
-  });
+  }, RECONNECTS);
   assert.equal(await countRecords(kafka, topic), 4);
   await follows(now, 'a', { paused_entries: [] });
   await delivered(on, topic, 6);

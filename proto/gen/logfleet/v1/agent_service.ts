@@ -86,8 +86,8 @@ export interface ConnectResponse {
     { $case: "controllers"; value: Controllers }
     | //
     /**
-     * What an operator has set for this agent; the latest wins, and one without an etag ends them. Told after the first Desired when
-     * the agent holds others, to an agent that can follow them (`settings` in Hello.capabilities); acknowledged by
+     * What an operator has set for this agent; the latest wins, and one without an etag ends them. Told before the first Desired when
+     * the agent holds others, and whenever they change; only to an agent that can follow them (`settings` in Hello.capabilities); acknowledged by
      * AgentHealth.settings_etag.
      */
     { $case: "settings"; value: AgentSettings }

@@ -37,7 +37,7 @@ export interface AgentSettings {
   reason: string;
   /**
    * Set by the server: the etcd revision of the last write, in decimal; empty when all is as by default. Send it back with Update to have
-   * the call refused with ABORTED if the settings have changed since.
+   * the call refused with ABORTED if the settings have changed since; `0` if there are any.
    */
   etag: string;
   /** Set by the server: when they were last changed. */

@@ -4,6 +4,7 @@ import { errorText } from '../runtime/errors.ts';
 import { createLifecycle } from '../runtime/lifecycle.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { loadSasl, loadTls } from '../runtime/security.ts';
+import { untilComplete } from './collect/completion.ts';
 import { FileBudget, openFilesMax } from './collect/file-budget.ts';
 import { FileCollector } from './collect/file-collector.ts';
 import { FormerBatches } from './collect/former-batches.ts';
@@ -16,6 +17,7 @@ import { WorkPool } from './deliver/work-pool.ts';
 import { followEntriesFile, readEntriesFile } from './entries-file.ts';
 import { agentIdentity } from './identity.ts';
 import { DesiredState } from './link/desired-state.ts';
+import { KeptSettings } from './link/kept-settings.ts';
 import { SnapshotCache } from './link/snapshot-cache.ts';
 import { type AgentState, openAgentState } from './state/agent-state.ts';
 import type { CheckpointStore } from './state/checkpoint-store.ts';
@@ -68,7 +70,7 @@ export class Agent {
       await followEntriesFile(file, applied, collector, { clock: this.#clock, logger: this.#logger }, signal);
       return;
     }
-    await collector.completed(signal).catch((error: unknown) => {
+    await untilComplete(collector, { clock: this.#clock, logger: this.#logger }, signal).catch((error: unknown) => {
       throw signal.aborted ? new Error('stopped before all was read and acknowledged; the next start goes on') : error;
     });
     this.#tellOutcome(collector.observe());
@@ -91,6 +93,8 @@ export class Agent {
     const { controller, report_interval: reportIntervalMs, state_dir: stateDir } = this.#config;
     const desired = new DesiredState();
     const cache = new SnapshotCache(stateDir);
+    const settings = new KeptSettings(stateDir, collector.controls, this.#logger);
+    await settings.restore();
     const kept = await cache.load().catch((error: unknown) => this.#logger.error(errorText(error)));
     if (kept) {
       desired.restore(kept);
@@ -107,7 +111,7 @@ export class Agent {
     const options = { addresses: controller.addresses, tls, identity, reportIntervalMs };
     const tools = { clock: this.#clock, logger: this.#logger, collector };
     const answerers = answerersOf(this.#config, { ...tools, store });
-    const link = new ControllerLink(options, { ...tools, desired, cache, answerers });
+    const link = new ControllerLink(options, { ...tools, desired, cache, answerers, settings });
     const linked = link.run();
     await new Promise<void>((resolve) => {
       if (signal.aborted) resolve();

@@ -18,6 +18,7 @@ Exit code 0: no difference; 1: there is one; 2 and above: it could not be compar
 
 Examples:
   logfleet diff -f entries/                          what apply -f entries/ would change
+  logfleet diff -f entries/ --prune -l managed-by=git   and what it would delete with --prune
   logfleet diff entry nginx-access --revision 4711   from then to now
   logfleet diff entry nginx-access --revision 4711 --to 4802
 `;
@@ -55,6 +56,8 @@ export function addHistory(
     .command('diff [kind] [name]')
     .description('compare files with what is stored, or two versions of an entry')
     .option('-f, --filename <file...>', 'YAML or JSON files, folders of them, or - for standard input')
+    .option('--prune', 'with -f: show what apply --prune would delete, too')
+    .option('-l, --selector <selector>', 'with --prune: the labels of the entries that the files are all of')
     .option('--revision <revision>', 'the version to compare from')
     .option('--to <revision>', 'the version to compare to (default: the newest)')
     .addHelpText('after', DIFF_HELP)

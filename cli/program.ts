@@ -1,5 +1,4 @@
 import { Command, Option } from 'commander';
-import { entryName } from '../proto/rules/names.ts';
 import { version } from '../runtime/version.ts';
 import { addCompletion } from './add-completion.ts';
 import { addHistory } from './add-history.ts';
@@ -7,15 +6,17 @@ import { addImport } from './add-import.ts';
 import { addQuestions, parseDuration } from './add-questions.ts';
 import { addRewind } from './add-rewind.ts';
 import { addRollout, addRolloutOptions, waitMsOf } from './add-rollout.ts';
+import { addSettings } from './add-settings.ts';
 import { addTop } from './add-top.ts';
 import { CliError, exitCodes } from './cli-error.ts';
 import { type ApplyOptions, apply, namesIn } from './commands/apply.ts';
+import { type DeleteOptions, deleteEntries } from './commands/delete.ts';
 import { describe } from './commands/describe.ts';
 import { type GetOptions, get } from './commands/get.ts';
 import { outputs } from './output.ts';
 import { type PlanOptions, planOf } from './rollout/plan.ts';
 import { type ConnectionOptions, type ControllerApi, connect } from './rpc/client.ts';
-import { forEachName, parseTargets } from './target.ts';
+import { parseTargets } from './target.ts';
 import { kafkaFlags } from './verify/kafka-flags.ts';
 
 const EXAMPLES = `
@@ -26,6 +27,7 @@ Examples:
   logfleet top agents                   who is furthest behind, live
   logfleet describe agent web-17        every file of an agent: position, lag, last error
   logfleet delete entry nginx-access
+  logfleet pause entry nginx-access --agent web-17   and resume, limit, drain
   logfleet preview -f entry.yaml        what an entry would collect, before it exists
   logfleet tap entry nginx-access | grep -i error   lines as they are collected right now
   logfleet rewind entry nginx-access --since 10m   its last lines once more, marked
@@ -48,11 +50,6 @@ Examples:
   logfleet verify --topic nginx --kafka kafka-1:9093 --kafka.tls.enabled --kafka.sasl.mechanism plain \\
     --kafka.sasl.username verifier --kafka.sasl.password-file /etc/logfleet/password
 `;
-
-interface DeleteOptions {
-  filename?: string[];
-  reason?: string;
-}
 
 type Write = (text: string) => void;
 
@@ -78,9 +75,9 @@ export function createProgram(write: Write): Command {
     .showHelpAfterError('(see --help)')
     .exitOverride()
     .configureOutput({ writeOut: write });
-  for (const add of [addApply, addGet, addDescribe, addDelete, addPause, addVerify, addCompletion]) add(program, write);
+  for (const add of [addApply, addGet, addDescribe, addDelete, addVerify, addCompletion]) add(program, write);
   addQuestions(program, write, (body) => withApi(program, body));
-  for (const add of [addHistory, addImport, addRewind, addRollout, addTop])
+  for (const add of [addSettings, addHistory, addImport, addRewind, addRollout, addTop])
     add(program, write, (body) => withApi(program, body), parseDuration);
   return program;
 }
@@ -124,7 +121,7 @@ function addApply(program: Command, write: Write): void {
 function addGet(program: Command, write: Write): void {
   program
     .command('get <kind> [name...]')
-    .description('list entries, agents, what was lost, what alerts there are, or rollouts')
+    .description('list entries, agents, what was lost, what alerts there are, rollouts, or what is set for agents')
     .addOption(new Option('-o, --output <format>', 'how to print').choices(outputs).default('table'))
     .option('-l, --selector <selector>', 'only those whose labels match, such as env=prod,!canary')
     .option('-w, --watch', 'go on with every change')
@@ -132,7 +129,7 @@ function addGet(program: Command, write: Write): void {
     .option('--entry <name>', 'of losses and alerts: only about this entry')
     .addHelpText(
       'after',
-      '\nExamples:\n  logfleet get entries -o wide\n  logfleet get agents -w\n  logfleet get losses --entry nginx-access\n  logfleet get alerts\n  logfleet get rollouts\n  logfleet get entry nginx-access -o yaml',
+      '\nExamples:\n  logfleet get entries -o wide\n  logfleet get agents -w\n  logfleet get losses --entry nginx-access\n  logfleet get alerts\n  logfleet get rollouts\n  logfleet get settings\n  logfleet get entry nginx-access -o yaml',
     )
     .action((kind: string, names: string[], options: GetOptions) =>
       withApi(program, (api) => get(api, [kind, ...names], options, write)),
@@ -147,44 +144,26 @@ function addDescribe(program: Command, write: Write): void {
     .action((kind: string, names: string[]) => withApi(program, (api) => describe(api, [kind, ...names], write)));
 }
 
+const DELETE_HELP = `
+Examples:
+  logfleet delete entry nginx-access
+  logfleet delete -f entry.yaml --dry-run
+`;
+
 function addDelete(program: Command, write: Write): void {
   program
     .command('delete [kind] [name...]')
     .description('delete entries: agents stop collecting them; rollback brings them back')
     .option('-f, --filename <file...>', 'the entries of these files')
+    .option('--dry-run', 'have the controller check it, and change nothing')
     .option('--reason <text>', 'why, for the history')
-    .addHelpText('after', '\nExamples:\n  logfleet delete entry nginx-access\n  logfleet delete -f entry.yaml')
-    .action((kind: string | undefined, names: string[], { filename, reason: changeReason = '' }: DeleteOptions) =>
+    .addHelpText('after', DELETE_HELP)
+    .action((kind: string | undefined, names: string[], options: DeleteOptions & { filename?: string[] }) =>
       withApi(program, async (api) => {
-        const targets = filename ? await namesIn(filename) : entriesOnly([kind ?? '', ...names]);
-        await forEachName(targets, async (name) => {
-          await api.call((options) => api.entries.deleteEntry({ name: entryName(name), changeReason }, options));
-          write(`entry/${name} deleted\n`);
-        });
+        const targets = options.filename ? await namesIn(options.filename) : entriesOnly([kind ?? '', ...names]);
+        await deleteEntries(api, targets, options, write);
       }),
     );
-}
-
-function addPause(program: Command, write: Write): void {
-  for (const [command, paused, done] of [
-    ['pause', true, 'paused'],
-    ['resume', false, 'resumed'],
-  ] as const) {
-    program
-      .command(`${command} <kind> [name...]`)
-      .description(paused ? 'stop reading, and keep the positions' : 'go on reading where it was paused')
-      .option('--reason <text>', 'why, for the history')
-      .action((kind: string, names: string[], { reason: changeReason = '' }: { reason?: string }) =>
-        withApi(program, async (api) => {
-          await forEachName(entriesOnly([kind, ...names]), async (name) => {
-            const entry = { name: entryName(name), paused };
-            const request = { entry, updateMask: ['paused'], changeReason };
-            await api.call((options) => api.entries.updateEntry(request, options));
-            write(`entry/${name} ${done}\n`);
-          });
-        }),
-      );
-  }
 }
 
 function addVerify(program: Command, write: Write): void {

@@ -1,6 +1,6 @@
 import { CliError, exitCodes } from './cli-error.ts';
 
-export type TargetKind = 'entry' | 'agent' | 'loss' | 'alert' | 'rollout';
+export type TargetKind = 'entry' | 'agent' | 'loss' | 'alert' | 'rollout' | 'settings';
 
 /** What a command is about: `entry a b`, `entries`, `entry/a agent/b`, as kubectl takes them. Throws CliError. */
 export function parseTargets(words: readonly string[]): { kind: TargetKind; names: string[] } {
@@ -39,10 +39,8 @@ function kindOf(word: string): TargetKind {
   if (['loss', 'losses'].includes(word)) return 'loss';
   if (['alert', 'alerts'].includes(word)) return 'alert';
   if (['rollout', 'rollouts'].includes(word)) return 'rollout';
-  if (word === '')
-    throw new CliError(exitCodes.usage, 'say what: entries, agents, losses, alerts or rollouts, and which');
-  throw new CliError(
-    exitCodes.usage,
-    `there is no kind ${JSON.stringify(word)}: give entries, agents, losses, alerts or rollouts`,
-  );
+  if (word === 'settings') return 'settings';
+  const kinds = 'entries, agents, losses, alerts, rollouts or settings';
+  if (word === '') throw new CliError(exitCodes.usage, `say what: ${kinds}, and which`);
+  throw new CliError(exitCodes.usage, `there is no kind ${JSON.stringify(word)}: give ${kinds}`);
 }

@@ -32,7 +32,9 @@ import { EntryWriting } from './rpc/entry-writing.ts';
 import { FleetService } from './rpc/fleet-service.ts';
 import { Peers } from './rpc/peers.ts';
 import { RpcServer, type ServerTls } from './rpc/rpc-server.ts';
+import { SettingsCalls } from './rpc/settings-calls.ts';
 import { TopicFeed } from './rpc/topic-feed.ts';
+import { SettingsStore } from './settings/settings-store.ts';
 
 const HEALTH_INTERVAL_MS = 100;
 
@@ -59,7 +61,8 @@ export class Controller {
     const membership = new Membership(client, mirror, { controllerId, prefix: etcd.prefix, leaseTtlMs }, tools);
     const rollouts = new RolloutView(mirror, etcd.prefix, this.#logger);
     const assignments = new Assignments(mirror, store, rollouts);
-    const fleet = new Fleet(membership, assignments, tools);
+    const settings = new SettingsStore(client, mirror, etcd.prefix, this.#logger);
+    const fleet = new Fleet(membership, { assignments, settings }, tools);
     const feed = new TopicFeed();
     const topics = this.#createTopics(store, feed);
     const peers = new Peers(membership, loadTls(this.#config.peer_tls, 'peer_tls'));
@@ -67,7 +70,8 @@ export class Controller {
     const alerter = createAlerter(this.#config, { book, fleet, peers }, tools);
     const election = this.#election(client, mirror, 'alerts');
     const questions = new AgentQuestions({ fleet, peers, store, clock: this.#clock });
-    const parts = { questions, alerts: { book, rules: ruleSettings(this.#config) } };
+    const settingsCalls = new SettingsCalls({ settings, entries: store, clock: this.#clock });
+    const parts = { questions, settings: settingsCalls, alerts: { book, rules: ruleSettings(this.#config) } };
     const history = this.#history(client, store, rollouts);
     const rolloutParts = { client, ...history, store, rollouts, assignments, fleet, peers };
     const { mover, service } = createRollouts(rolloutParts, tools);

@@ -10,14 +10,14 @@ export class EtcdView<T> {
   readonly #items = new Map<string, T>();
   readonly #listeners: ((id: string, former: T | undefined) => void)[] = [];
 
-  constructor(mirror: EtcdMirror, prefix: string, parse: (value: string) => T, logger: Logger) {
-    mirror.onChange(({ key, value }) => {
+  constructor(mirror: EtcdMirror, prefix: string, parse: (value: string, revision: bigint) => T, logger: Logger) {
+    mirror.onChange(({ key, value, revision }) => {
       if (!key.startsWith(prefix)) return;
       const id = key.slice(prefix.length);
       const former = this.#items.get(id);
       this.#items.delete(id);
       try {
-        if (value !== undefined) this.#items.set(id, parse(value));
+        if (value !== undefined) this.#items.set(id, parse(value, revision));
       } catch (error) {
         logger.error('a key in etcd makes no sense; it is ignored', { key, error: errorText(error) });
       }

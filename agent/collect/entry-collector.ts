@@ -4,20 +4,22 @@ import { charsetOf } from '../deliver/charset.ts';
 import type { Compression } from '../deliver/record-batch.ts';
 import type { Router } from '../deliver/router.ts';
 import { BetweenScans, type Hinted } from './between-scans.ts';
+import type { Controls } from './controls.ts';
 import { Discovery } from './discovery.ts';
 import { EntryTaps } from './entry-taps.ts';
 import type { FileWatcher, WatchEvents } from './file-watcher.ts';
 import { formatFacts } from './format-facts.ts';
 import type { FoundFile } from './found-file.ts';
 import { LineFormats } from './line-formats.ts';
+import { Pace, RateLimit } from './rate-limit.ts';
 import type { Source } from './source.ts';
+import { tellNewErrors } from './source-errors.ts';
 import { SourceSet } from './source-set.ts';
 import type { SourceSetTools } from './source-set-tools.ts';
 import { TopicPartitions } from './topic-partitions.ts';
 
 /** Files are stamped by a clock that stands still for up to 10 ms (clock_gettime(2), CLOCK_REALTIME_COARSE). */
 const CLOCK_GRAIN_MS = 10;
-const ERRORS_TOLD = 3;
 
 export interface CollectTools extends SourceSetTools {
   router: Router;
@@ -25,6 +27,8 @@ export interface CollectTools extends SourceSetTools {
   host: string;
   /** Positions were lost: files that are there are read from their beginning. */
   lost: boolean;
+  /** What an operator has set; without them nothing is. */
+  controls?: Pick<Controls, 'pauses' | 'limit'>;
   /** Without it there are no hints. */
   watcher?(events: WatchEvents): FileWatcher;
 }
@@ -35,6 +39,7 @@ export class EntryCollector {
   readonly #sources: SourceSet;
   /** Who looks on while lines are read. */
   readonly taps = new EntryTaps();
+  readonly #pace: Pace;
   #stop = new AbortController();
   #entry: Entry;
   #discovery: Discovery | undefined;
@@ -59,9 +64,11 @@ export class EntryCollector {
     this.#tools = tools;
     this.#lost = tools.lost;
     this.#formats = new LineFormats(formatFacts(entry, tools.host));
-    this.#partitions = new TopicPartitions(tools, () => this.#directAll());
+    this.#partitions = new TopicPartitions(tools, () => this.directAll());
     const charset = () => charsetOf(formatFacts(this.#entry, tools.host));
-    this.#sources = new SourceSet(entry.uid, { ...tools, charset, taps: this.taps }, (source) => this.#direct(source));
+    this.#pace = new Pace(new RateLimit(tools.clock), tools.controls?.limit);
+    const own = { ...tools, charset, taps: this.taps, pace: this.#pace };
+    this.#sources = new SourceSet(entry.uid, own, (source) => this.#direct(source));
     const globs = tools.store.scannedGlobs(entry.uid);
     this.#scanned = globs && new Discovery(globs);
     const { watcher } = tools;
@@ -106,8 +113,13 @@ export class EntryCollector {
   }
 
   get complete(): boolean {
-    if (!this.applied || this.#entry.paused) return this.applied;
+    if (!this.applied || this.paused) return this.applied;
     return !this.#sources.waiting && [...this.#sources].every((source) => source.complete);
+  }
+
+  /** By itself, or on this agent. */
+  get paused(): boolean {
+    return this.#entry.paused || this.#tools.controls?.pauses(this.#entry.name) === true;
   }
 
   get #routed(): boolean {
@@ -126,9 +138,10 @@ export class EntryCollector {
     }
     this.#discovery = new Discovery(this.#entry, this.#between?.hints);
     this.#formats = new LineFormats(formatFacts(this.#entry, this.#tools.host));
+    this.#pace.own.set(Number(this.#entry.maxBytesPerSecond));
     this.#sinceMs = this.#tools.clock.nowMs();
     this.#scannedNow = false;
-    this.#directAll();
+    this.directAll();
     if (!this.#routed) void this.#partitions.seek(() => ({ entry: this.#entry, signal: this.#stop.signal }));
   }
 
@@ -148,6 +161,7 @@ export class EntryCollector {
   /** Stops reading until the next `apply`; what is on its way may still arrive. */
   halt(): void {
     this.#stop.abort();
+    this.#pace.own.forget();
     this.#between?.stop();
     for (const source of this.#sources) source.pause();
   }
@@ -171,14 +185,15 @@ export class EntryCollector {
     }
   }
 
-  #directAll(): void {
+  /** Sets its files going as they may by now. */
+  directAll(): void {
     for (const source of this.#sources) this.#direct(source);
   }
 
   /** Sets a source going as the entry says. */
   #direct(source: Source): void {
     if (this.#stop.signal.aborted) return;
-    if (this.#entry.paused || this.#invalid) source.pause();
+    if (this.paused || this.#invalid) source.pause();
     else source.resume();
     const { topic } = this.#entry;
     const count = this.#partitions.of(topic);
@@ -212,22 +227,12 @@ export class EntryCollector {
     const errors = await this.#sources.reconcile(found, rules, signal);
     if (signal.aborted) return;
     const changed = !this.#scannedNow || [...errors.keys()].join() !== [...this.#fileErrors.keys()].join();
-    this.#tellNewErrors(errors);
+    tellNewErrors(errors, { former: this.#fileErrors, entry: this.#entry.name, logger: this.#tools.logger });
     this.#fileErrors = errors;
     if (this.#scanned !== discovery) this.#tools.store.markScanned(this.#entry.uid, this.#entry);
     this.#scanned = discovery;
     this.#scannedNow = true;
     if (changed) this.#tools.onStateChange();
-  }
-
-  /** A cause that befalls thousands of files does not fill the log: the fleet shows each. */
-  #tellNewErrors(errors: ReadonlyMap<string, string>): void {
-    const entry = this.#entry.name;
-    const fresh = [...errors].filter(([path]) => !this.#fileErrors.has(path));
-    for (const [path, error] of fresh.slice(0, ERRORS_TOLD))
-      this.#tools.logger.warn("can't be read", { entry, path, error });
-    const more = fresh.length - ERRORS_TOLD;
-    if (more > 0) this.#tools.logger.warn("more files can't be read", { entry, files: more });
   }
 
   /** `start` is about files that were there when the globs came; later ones are read whole, and with `once` all are. */

@@ -1,10 +1,12 @@
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
+import { errorText } from '../../runtime/errors.ts';
 import type { Collector, Observation } from '../collector.ts';
 import type { AuditLog } from '../deliver/audit-log.ts';
 import type { FactStore } from '../state/fact-store.ts';
 import type { IntentSegment } from '../state/intent-store.ts';
 import type { StateDatabase } from '../state/state-database.ts';
 import { StateKeeper } from '../state/state-keeper.ts';
+import { Controls } from './controls.ts';
 import { type CollectTools, EntryCollector } from './entry-collector.ts';
 import { FileWatchers } from './file-watcher.ts';
 import { observeEntry, observeFiles, observeHealth, Totals } from './observe.ts';
@@ -14,8 +16,6 @@ import type { Source } from './source.ts';
 /** How long what was acknowledged may have no marker. */
 const MARK_INTERVAL_MS = 1_000;
 const DRAIN_POLL_MS = 20;
-/** While `--once` waits. */
-const WAITING_INTERVAL_MS = 10_000;
 const CHANGE_SETTLE_MS = 20;
 /** How long the end waits for the audit topic; the next process goes on with what it does not have then. */
 const AUDIT_SETTLE_MS = 2_000;
@@ -26,7 +26,7 @@ export interface FileCollectorOptions {
 }
 
 /** The collector closes the state and the audit when it is closed. */
-export type CollectorTools = Omit<CollectTools, 'onDelivered' | 'onStateChange'> & {
+export type CollectorTools = Omit<CollectTools, 'onDelivered' | 'onStateChange' | 'controls'> & {
   state: StateDatabase;
   facts: FactStore;
   audit: AuditLog | undefined;
@@ -39,11 +39,15 @@ export class FileCollector implements Collector {
   readonly #facts: FactStore;
   readonly #audit: AuditLog | undefined;
   readonly #tools: CollectTools;
+  /** What an operator has set for this agent. */
+  readonly controls: Controls;
   readonly #totals: Totals;
   readonly #entries = new Map<string, EntryCollector>();
   /** Stopped entries whose last batches have no answer yet. */
   readonly #leaving = new Map<string, EntryCollector>();
   readonly #listeners: (() => void)[] = [];
+  /** It is known what is desired. */
+  #told = false;
   readonly #stop = new AbortController();
   #changeTimer: Promise<void> | undefined;
   #settling: Promise<void> | undefined;
@@ -55,8 +59,16 @@ export class FileCollector implements Collector {
     this.#audit = tools.audit;
     this.#totals = new Totals(tools.clock);
     const watchers = new FileWatchers(tools.logger);
+    this.controls = new Controls(tools.clock, {
+      entries: () => (this.#told ? this.entries : undefined),
+      settled: () => this.#all.every((entry) => entry.settled),
+      direct: () => this.#direct(),
+      finish: () => this.#unfinished(),
+      onChange: () => this.changed(),
+    });
     this.#tools = {
       ...tools,
+      controls: this.controls,
       onDelivered: (segment, source) => this.#delivered(segment, source),
       onStateChange: () => this.changed(),
       watcher: (events) => watchers.create(events),
@@ -79,6 +91,7 @@ export class FileCollector implements Collector {
 
   apply(entries: readonly Entry[]): void {
     if (this.#stop.signal.aborted) return;
+    this.#told = true;
     const wanted = new Map(entries.map((entry) => [entry.uid, entry]));
     const scans: Promise<void>[] = [];
     for (const [uid, collector] of this.#entries) if (!wanted.has(uid)) this.#remove(uid, collector);
@@ -109,7 +122,7 @@ export class FileCollector implements Collector {
         observeEntry(entry, this.#facts.totals(entry.entry.uid), this.#totals, own),
       ),
       files,
-      health: observeHealth(files, this.#totals, { error, lostBytes: this.#facts.lostBytes }),
+      health: observeHealth(files, this.#totals, this.controls, { error, lostBytes: this.#facts.lostBytes }),
       facts: this.#facts.last,
     };
   }
@@ -124,27 +137,6 @@ export class FileCollector implements Collector {
       this.#changeTimer = undefined;
       for (const listener of this.#listeners) listener();
     });
-  }
-
-  /** Resolves when all that the files of all entries hold is in Kafka; tells now and then what it waits for. */
-  async completed(signal: AbortSignal): Promise<void> {
-    const { clock, logger } = this.#tools;
-    for (let toldMs = clock.monotonicMs(); ; ) {
-      const entries = [...this.#entries.values()];
-      if (entries.every((entry) => entry.complete)) return;
-      await clock.sleep(DRAIN_POLL_MS, signal);
-      if (clock.monotonicMs() - toldMs < WAITING_INTERVAL_MS) continue;
-      toldMs = clock.monotonicMs();
-      const { health, entries: statuses, files } = this.observe();
-      const file = files.find(({ lastError }) => lastError !== '');
-      const error =
-        health.error || statuses.find((status) => status.error)?.error || (file && `${file.path}: ${file.lastError}`);
-      logger.info('not all is acknowledged yet', {
-        lagBytes: health.lagBytes,
-        delivered: health.deliveredBytes,
-        error,
-      });
-    }
   }
 
   /** The entries in force. */
@@ -173,6 +165,23 @@ export class FileCollector implements Collector {
     });
   }
 
+  /** Other settings may be in force. */
+  #direct(): void {
+    if (this.#stop.signal.aborted) return;
+    for (const entry of this.#entries.values()) entry.directAll();
+    this.changed();
+  }
+
+  /** Writes positions and facts; what keeps them from being written, for a person. */
+  #unfinished(): string {
+    try {
+      this.#state.flush();
+    } catch (error) {
+      return errorText(error);
+    }
+    return this.#audit?.pending ? this.#audit.failure || 'losses and sealed files to be written to their topic' : '';
+  }
+
   /** Facts go to the topic when they are durable. */
   async #endAudit(): Promise<void> {
     try {
@@ -193,6 +202,7 @@ export class FileCollector implements Collector {
     const { clock, logger } = this.#tools;
     const deadline = clock.monotonicMs() + this.#options.drainTimeoutMs;
     this.#stop.abort();
+    this.controls.stop();
     const all = this.#all;
     for (const entry of all) entry.halt();
     while (!all.every((entry) => entry.settled) && clock.monotonicMs() < deadline) await clock.sleep(DRAIN_POLL_MS);

@@ -1,5 +1,14 @@
-import { type FormatFacts, lineFormat, type SharedFormat, sharedFormat } from '../deliver/line-format.ts';
-import type { FormatOf, Source } from './source.ts';
+import {
+  type FormatFacts,
+  type LineFormat,
+  lineFormat,
+  type SharedFormat,
+  sharedFormat,
+} from '../deliver/line-format.ts';
+import type { Source } from './source.ts';
+
+/** Makes the format of a source's lines; `path` is what they are told to come from. */
+export type FormatOf = (source: Source, path: string) => LineFormat;
 
 /** So many sources keep theirs from one read to the next. */
 const KEPT = 2_048;

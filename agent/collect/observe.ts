@@ -2,6 +2,7 @@ import { AgentHealth, EntryStatus, FileStatus } from '../../proto/gen/logfleet/v
 import type { Clock } from '../../runtime/clock.ts';
 import type { FactTotals } from '../state/facts.ts';
 import type { IntentSegment } from '../state/intent-store.ts';
+import type { Controls } from './controls.ts';
 import type { EntryCollector } from './entry-collector.ts';
 import { RateMeter } from './rate-meter.ts';
 import type { Source } from './source.ts';
@@ -51,15 +52,16 @@ export function observeEntry(
   totals: Totals,
   ownFiles: readonly FileStatus[],
 ): EntryStatus {
-  const { entry, error, applied, fileErrors } = collector;
+  const { entry, error, applied, paused, fileErrors } = collector;
   const sources = [...collector.sources];
   return EntryStatus.create({
     entry: entry.name,
     etag: entry.etag,
-    state: error ? 'STATE_FAILED' : stateOf(applied, entry.paused),
+    state: error ? 'STATE_FAILED' : stateOf(applied, paused),
     error,
     files: sources.length + fileErrors.size,
     failedFiles: sources.filter(({ errors }) => errors.last !== '').length + fileErrors.size,
+    limited: !paused && sources.some((source) => source.events.pace?.holds(source)),
     losses: BigInt(losses),
     lostBytes: BigInt(lostBytes),
     sealedFiles: BigInt(sealedFiles),
@@ -82,10 +84,13 @@ export function observeFiles(collector: EntryCollector): FileStatus[] {
 export function observeHealth(
   files: readonly FileStatus[],
   totals: Totals,
+  controls: Controls,
   { error, lostBytes }: { error: string; lostBytes: number },
 ): AgentHealth {
+  const lagBytes = files.reduce((sum, file) => sum + file.lagBytes, 0n);
   return AgentHealth.create({
-    lagBytes: files.reduce((sum, file) => sum + file.lagBytes, 0n),
+    ...controls.status(lagBytes),
+    lagBytes,
     bytesPerSecond: totals.bytesPerSecond,
     linesPerSecond: totals.linesPerSecond,
     deliveredBytes: BigInt(totals.bytes),

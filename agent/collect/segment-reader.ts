@@ -1,4 +1,3 @@
-import { findLineEnd, wholeBytes } from '../deliver/charset.ts';
 import { type Encoded, LineEncoder } from '../deliver/line-encoder.ts';
 import { fitted, type LineFormat } from '../deliver/line-format.ts';
 import { isPassedOver, type Place, places } from '../deliver/line-place.ts';
@@ -10,13 +9,14 @@ import { gapsIn } from './contiguous-position.ts';
 import type { Tapped } from './entry-taps.ts';
 import { isLocal, readAt, readOn } from './file-io.ts';
 import { charsetOfFile, placeAt } from './line-starts.ts';
+import { passOver } from './pass-over.ts';
 import { formatBefore, placed, type Range, type ReadSegment, segmentOf } from './read-range.ts';
 import { ReadTail } from './read-tail.ts';
 import { type ReturnedRange, ReturnedRanges } from './returned-ranges.ts';
 
 const READ_BYTES_MIN = 64 * 1024;
-/** Of a line that is not wanted, in one turn. */
-const SKIP_BYTES_MAX = 64 * 1024 * 1024;
+/** Where a rate limit leaves less. */
+const LIMITED_BYTES_MIN = 1024;
 
 /** It keeps nothing from one call to the next. */
 const encoder = new LineEncoder();
@@ -59,6 +59,8 @@ export class SegmentReader {
   /** The format of the last range that was read again. */
   #former: { document: string; bytes: number; format: LineFormat } | undefined;
   #wantBytes = READ_BYTES_MIN;
+  /** What a rate limit has to allow: a whole record. */
+  #limitedBytes = LIMITED_BYTES_MIN;
   #rawPerEncoded = 1;
   #tail: ReadTail | undefined;
   /** Where the file ended when it was last read to its end, and since when. */
@@ -104,8 +106,17 @@ export class SegmentReader {
     this.#former = undefined;
   }
 
-  /** Reads a chunk; undefined when the file was seen to be another one by now. One call at a time. Rejects with the system's error. */
-  async read(bench: Workbench, given: LineFormat, file: FileNow, nowMs: number): Promise<Reading | undefined> {
+  /**
+   * Reads a chunk, of `allowed` bytes at most unless a record is longer; undefined when the file was seen to be another one by now. One call
+   * at a time. Rejects with the system's error.
+   */
+  async read(
+    bench: Workbench,
+    given: LineFormat,
+    file: FileNow,
+    nowMs: number,
+    allowed = Number.POSITIVE_INFINITY,
+  ): Promise<Reading | undefined> {
     const again = this.returned.first;
     // It may be closed meanwhile, when the agent stops, or be another life's.
     const { fd } = file;
@@ -114,12 +125,13 @@ export class SegmentReader {
     const format = again?.format ? await this.#formerFormat(fd, now, again.format, lineBytesMax) : now;
     this.#place ??= await placeAt(fd, this.#position, now);
     const from = again ? await placed(fd, again, format) : this.#rest(this.#place);
+    const limit = again ? Number.POSITIVE_INFINITY : Math.max(allowed, this.#limitedBytes);
     if (isPassedOver(from.startsAt))
-      return this.#skip(from, again, format, bench.chunk, { fd, size: file.size, sealed: file.sealed });
+      return this.#skip(from, again, format, bench.chunk, { fd, size: file.size, sealed: file.sealed, room: limit });
     const { chunk, records, kernel } = bench;
     const { start } = from;
     const room = Math.floor(records.remaining * this.#rawPerEncoded) + 4096;
-    const want = Math.min(CHUNK_BYTES_MAX, Math.max(this.#wantBytes, room), from.end - start);
+    const want = Math.min(CHUNK_BYTES_MAX, Math.max(this.#wantBytes, room), from.end - start, limit);
     const tail = again || !isLocal(fd) ? undefined : this.#tail;
     const read = tail ? await readOn(fd, chunk, want, start, tail.bytes) : await readAt(fd, chunk, 0, want, start);
     if (!read) return undefined;
@@ -149,7 +161,7 @@ export class SegmentReader {
     const againInMs = encoded.open && waitMs ? waitMs : undefined;
     return {
       segment,
-      more: this.#more(encoded, atEnd, again),
+      more: this.#more(encoded, atEnd ? 0 : bytesRead, again),
       full: encoded.full,
       seen,
       againInMs,
@@ -194,30 +206,16 @@ export class SegmentReader {
     return Math.max(0, this.#quiet.sinceMs + timeoutMs - nowMs);
   }
 
-  /** Passes over the rest of a line that is not wanted, and keeps none of it: a segment without lines. */
+  /** The rest of a line that is not wanted is a segment without lines. */
   async #skip(
     from: Range,
     again: ReturnedRange | undefined,
     { charset, document }: LineFormat,
     chunk: Buffer,
-    file: FileNow,
+    file: Parameters<typeof passOver>[3],
   ): Promise<Reading> {
-    let end = from.start;
-    let place = from.startsAt;
-    let atEnd = false;
-    let seen = end;
     this.#tail = undefined;
-    while (isPassedOver(place) && !atEnd && end < from.end && end - from.start < SKIP_BYTES_MAX) {
-      const want = Math.min(CHUNK_BYTES_MAX, from.end - end);
-      const { bytesRead } = await readAt(file.fd, chunk, 0, want, end);
-      seen = end + bytesRead;
-      atEnd = bytesRead < want;
-      const bytes = chunk.subarray(0, bytesRead);
-      const found = findLineEnd(charset, bytes, 0, end);
-      if (found !== -1) [end, place] = [end + found + charset.terminator.length, places.lineStart];
-      else if (seen === from.end || (file.sealed && atEnd && seen >= file.size)) end = seen;
-      else end += wholeBytes(charset, bytes, end);
-    }
+    const { end, place, atEnd, seen } = await passOver(from, charset, chunk, file);
     const { start, rangeStart, startsAt } = from;
     this.#took(again, end, rangeStart, place);
     const cut = startsAt === places.skipped ? { start, end, bytes: end - start } : undefined;
@@ -238,12 +236,14 @@ export class SegmentReader {
     else [this.#position, this.#rangeStart, this.#place] = [end, rangeStart, place];
   }
 
-  /** Is there more to read at once? When no line fitted: with a longer read, or in the next batch. */
-  #more({ full, records, place }: Encoded, atEnd: boolean, again: ReturnedRange | undefined): boolean {
+  /** Is there more to read at once, behind `bytesRead` bytes, 0 at the end? When no line fitted: with a longer read, or in the next batch. */
+  #more({ full, records, consumed, place }: Encoded, bytesRead: number, again: ReturnedRange | undefined): boolean {
     if (records > 0) this.#wantBytes = READ_BYTES_MIN;
+    if (consumed > 0) this.#limitedBytes = LIMITED_BYTES_MIN;
     if (full || isPassedOver(place)) return true;
-    if (atEnd) return records > 0 && again !== undefined;
+    if (bytesRead === 0) return records > 0 && again !== undefined;
     if (records === 0) this.#wantBytes = CHUNK_BYTES_MAX;
+    if (consumed === 0) this.#limitedBytes = Math.min(2 * bytesRead, CHUNK_BYTES_MAX);
     return true;
   }
 }

@@ -1,3 +1,4 @@
+import type { Logger } from '../../runtime/logger.ts';
 import type { Source } from './source.ts';
 import type { SourceEvents } from './source-events.ts';
 
@@ -31,4 +32,17 @@ export class SourceErrors {
     this.#read = error;
     this.#events.onStateChange(this.#source);
   }
+}
+
+const ERRORS_TOLD = 3;
+
+/** A cause that befalls thousands of files does not fill the log: the fleet shows each. */
+export function tellNewErrors(
+  errors: ReadonlyMap<string, string>,
+  { former, entry, logger }: { former: ReadonlyMap<string, string>; entry: string; logger: Logger },
+): void {
+  const fresh = [...errors].filter(([path]) => !former.has(path));
+  for (const [path, error] of fresh.slice(0, ERRORS_TOLD)) logger.warn("can't be read", { entry, path, error });
+  const more = fresh.length - ERRORS_TOLD;
+  if (more > 0) logger.warn("more files can't be read", { entry, files: more });
 }

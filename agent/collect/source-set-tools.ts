@@ -7,6 +7,7 @@ import type { IntentSegment } from '../state/intent-store.ts';
 import type { EntryTaps } from './entry-taps.ts';
 import type { FileBudget } from './file-budget.ts';
 import type { FormerBatches } from './former-batches.ts';
+import type { Pace } from './rate-limit.ts';
 import type { Source } from './source.ts';
 
 /** What the sources of one entry need. */
@@ -23,6 +24,8 @@ export interface SourceSetTools {
   charset?: () => Charset;
   /** Who looks on while lines are read. */
   taps?: EntryTaps;
+  /** How fast they may be read. */
+  pace?: Pace;
   onDelivered(segment: IntentSegment, source: Source): void;
   onStateChange(): void;
 }

@@ -4,23 +4,19 @@ import type { Filled, Route, RouteSource } from '../deliver/route.ts';
 import type { Workbench } from '../deliver/work-pool.ts';
 import type { Checkpoint } from '../state/checkpoint-store.ts';
 import type { IntentSegment } from '../state/intent-store.ts';
-import { coveredBy } from '../state/reached.ts';
-import { ContiguousPosition } from './contiguous-position.ts';
+import { Deliveries } from './deliveries.ts';
 import { encodeSegment } from './encode-segment.ts';
 import { lookAt } from './file-look.ts';
 import type { Inherited } from './former-batches.ts';
 import type { FoundFile } from './found-file.ts';
 import { Generation } from './generation.ts';
-import { RateMeter } from './rate-meter.ts';
+import type { FormatOf } from './line-formats.ts';
 import { SegmentReader } from './segment-reader.ts';
 import { SourceErrors } from './source-errors.ts';
 import type { Seen, SourceEvents } from './source-events.ts';
 import { WakeTimer } from './wake-timer.ts';
 
 const NOTHING: Filled = { segment: undefined, more: false, full: false };
-
-/** Makes the format of a source's lines; `path` is what they are told to come from. */
-export type FormatOf = (source: Source, path: string) => LineFormat;
 
 /** In the place of a descriptor while the file is not open. */
 export const NOT_OPEN = -1;
@@ -31,7 +27,6 @@ export const NOT_OPEN = -1;
  */
 export class Source extends Generation implements RouteSource {
   fd: number;
-  #rate: RateMeter | undefined;
   /** What is wrong with the file. */
   readonly errors: SourceErrors;
   readonly events: SourceEvents;
@@ -44,10 +39,12 @@ export class Source extends Generation implements RouteSource {
   readonly #clock: Clock;
   #timer: WakeTimer | undefined;
   #route: Route | undefined;
-  readonly #delivered: ContiguousPosition;
+  readonly #delivered: Deliveries;
   #looks = 0;
   #busy = false;
   #wokenMeanwhile = false;
+  /** Behind what was read there was no whole record up to here. */
+  #readTo = 0;
   state: 'READING' | 'PAUSED' | 'DRAINING' | 'CLOSED' = 'READING';
   lastProgressMs = 0;
 
@@ -60,7 +57,7 @@ export class Source extends Generation implements RouteSource {
     clock: Clock,
   ) {
     super(checkpoint, size, clock.monotonicMs());
-    this.#delivered = new ContiguousPosition({ ...checkpoint, ahead: [...checkpoint.ahead, ...delivered] });
+    this.#delivered = new Deliveries(checkpoint, delivered);
     this.outstanding = open.length;
     this.#reader = SegmentReader.of(this.#delivered.reached, open, returned);
     this.size = Math.max(size, this.#reader.position);
@@ -75,7 +72,13 @@ export class Source extends Generation implements RouteSource {
 
   /** All that the file has is in Kafka; nothing is on its way. */
   get complete(): boolean {
-    return this.settled && !this.#reader.returned.first && this.position >= this.size && !this.replays?.now;
+    return this.position >= this.size && this.drained;
+  }
+
+  /** The same, but for what is no whole record yet. */
+  get drained(): boolean {
+    const delivered = this.settled && !this.#reader.returned.first && !this.replays?.now;
+    return delivered && Math.max(this.position, this.#readTo) >= this.size;
   }
 
   /** Nothing is on its way. */
@@ -102,7 +105,7 @@ export class Source extends Generation implements RouteSource {
   }
 
   bytesPerSecond(): number {
-    return this.#rate?.perSecond(this.#clock.monotonicMs()) ?? 0;
+    return this.#delivered.bytesPerSecond(this.#clock.monotonicMs());
   }
 
   /** From the next line on, lines go by `route` in the format that `formatOf` makes; what is on its way elsewhere arrives there. */
@@ -129,17 +132,18 @@ export class Source extends Generation implements RouteSource {
     this.#wakeToRead();
   }
 
-  wake(): void {
+  /** Returns whether it gets a turn. */
+  wake(): boolean {
     this.#wokenMeanwhile = true;
-    if (this.#route && this.isOn(this.#route)) this.#route.wake(this);
+    if (!this.#route || !this.isOn(this.#route)) return false;
+    this.#route.wake(this);
+    return true;
   }
 
   /** Goes on reading, when the read itself sees what a look would; else false. */
   readOn(): boolean {
     if (this.strange || !this.#format || !this.#route || !this.isOn(this.#route)) return false;
-    if (!this.#reader.sees(this.fd)) return false;
-    this.wake();
-    return true;
+    return this.#reader.sees(this.fd) && this.wake();
   }
 
   /** Looks at the file as it is now, and goes on reading when it has grown. Rejects with the system's error. */
@@ -179,11 +183,16 @@ export class Source extends Generation implements RouteSource {
   async fill(bench: Workbench): Promise<Filled> {
     if (this.fd === NOT_OPEN) this.events.onUnopened?.(this);
     if (this.fd === NOT_OPEN || this.#busy || !this.#formatOf) return NOTHING;
+    // What was read before and came back was counted then.
+    const { pace } = this.events;
+    const room = this.#reader.returned.first ? undefined : pace?.room(this);
+    if (room === 0) return NOTHING;
+    const from = this.#reader.position;
     this.#busy = true;
     this.#wokenMeanwhile = false;
     try {
       this.#format ??= this.#formatOf(this, this.#assignedPath);
-      const filled = await this.#read(bench, this.#format);
+      const filled = await this.#read(bench, this.#format, room);
       this.errors.wasRead('');
       return { ...filled, more: filled.more || this.#wokenMeanwhile || this.replays?.wait === true };
     } catch (error) {
@@ -191,6 +200,7 @@ export class Source extends Generation implements RouteSource {
       return NOTHING;
     } finally {
       this.#busy = false;
+      pace?.took(this.#reader.position - from);
       if (this.#wokenMeanwhile) this.wake();
     }
   }
@@ -202,9 +212,7 @@ export class Source extends Generation implements RouteSource {
   delivered(segment: IntentSegment): void {
     this.outstanding--;
     if (segment.replay !== undefined) this.replays?.delivered(segment);
-    else this.#delivered.cover(coveredBy(segment));
-    this.#rate ??= new RateMeter();
-    this.#rate.add(segment.end - segment.start, this.#clock.monotonicMs());
+    this.#delivered.arrived(segment, this.#clock.monotonicMs());
     this.events.onProgress(this, segment);
   }
 
@@ -220,11 +228,14 @@ export class Source extends Generation implements RouteSource {
     if (this.size > this.#reader.position || this.#reader.returned.first || this.replays?.unread) this.wake();
   }
 
-  async #read(bench: Workbench, format: LineFormat): Promise<Filled> {
+  async #read(bench: Workbench, format: LineFormat, room: number | undefined): Promise<Filled> {
     const nowMs = this.#clock.monotonicMs();
     const replayed = this.replays && (await this.replays.turn(bench, format, this, nowMs));
-    if (replayed) return this.#filled(replayed);
-    const reading = await this.#reader.read(bench, format, this, nowMs);
+    if (replayed) {
+      if (replayed.segment) this.events.pace?.took(replayed.segment.end - replayed.segment.start);
+      return this.#filled(replayed);
+    }
+    const reading = await this.#reader.read(bench, format, this, nowMs, room);
     if (!reading) {
       this.strange = true;
       this.events.onOtherLife?.(this);
@@ -235,7 +246,7 @@ export class Source extends Generation implements RouteSource {
     if (reading.againInMs !== undefined) {
       this.#timer ??= new WakeTimer(this.#clock, () => this.wake());
       this.#timer.start(reading.againInMs);
-    }
+    } else if (!more) this.#readTo = reading.seen;
     const segment = read && { ...read, source: this, generation: this.generation };
     return this.#filled({ segment, more, full });
   }

@@ -47,6 +47,7 @@ export class TrackedSources {
       onUnopened: (source) => void this.look(source),
       onOtherLife: (source) => void this.look(source),
       taps: tools.taps,
+      pace: tools.pace,
     };
   }
 

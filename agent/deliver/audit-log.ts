@@ -59,12 +59,16 @@ export class AuditLog {
     return failure ? `losses and sealed files can't be written to ${topic}: ${failure.message}` : '';
   }
 
+  /** Whether there are durable facts that the topic does not have yet. */
+  get pending(): boolean {
+    return this.#facts.unaudited(1).length > 0;
+  }
+
   /** Waits until the topic has every durable fact, for so long. */
   async settle(timeoutMs: number): Promise<void> {
     const { clock } = this.#tools;
     const deadline = clock.monotonicMs() + timeoutMs;
-    while (this.failure === '' && this.#facts.unaudited(1).length > 0 && clock.monotonicMs() < deadline)
-      await clock.sleep(SETTLE_POLL_MS);
+    while (this.failure === '' && this.pending && clock.monotonicMs() < deadline) await clock.sleep(SETTLE_POLL_MS);
   }
 
   /** Facts without an answer are sent again by the next process. */

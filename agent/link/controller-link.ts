@@ -13,6 +13,7 @@ import { type Answerers, capabilitiesOf } from '../ask/questions.ts';
 import type { Collector } from '../collector.ts';
 import { ControllerList } from './controller-list.ts';
 import type { DesiredState } from './desired-state.ts';
+import type { KeptSettings } from './kept-settings.ts';
 import { ReportBuilder } from './report-builder.ts';
 import type { SnapshotCache } from './snapshot-cache.ts';
 
@@ -53,6 +54,8 @@ export interface LinkTools {
   cache: Pick<SnapshotCache, 'save'>;
   /** What controllers may ask. */
   answerers: Answerers;
+  /** What an operator has set; without it settings are not followed. */
+  settings?: Pick<KeptSettings, 'etag' | 'take'>;
 }
 
 /**
@@ -117,7 +120,7 @@ export class ControllerLink {
 
   /** True when the controller has sent the agent to another one. */
   async #converse(address: string, onConnected: () => void): Promise<boolean> {
-    const { clock, logger, desired, answerers } = this.#tools;
+    const { clock, logger, desired, answerers, settings } = this.#tools;
     const channel = this.#connect(address);
     const stream = new AbortController();
     const answers = new Answers(answerers, { clock, logger, onReady: () => this.#wake?.() });
@@ -135,6 +138,7 @@ export class ControllerLink {
       for await (const { message } of client.connect(requests, { signal: stream.signal })) {
         if (message?.$case === 'ask') answers.ask(message.value);
         if (message?.$case === 'cancel') answers.cancel(message.value.id);
+        if (message?.$case === 'settings') await settings?.take(message.value);
         if (message?.$case === 'controllers') {
           const { addresses, moveTo } = message.value;
           this.#controllers.learn(addresses, moveTo);
@@ -175,11 +179,8 @@ export class ControllerLink {
   }
 
   async *#requests(answers: Answers, signal: AbortSignal): AsyncGenerator<ConnectRequest> {
-    const { clock, collector, desired, answerers } = this.#tools;
-    const { identity } = this.#options;
-    const capabilities = capabilitiesOf(answerers);
-    const hello = { identity, instanceId: this.#instanceId, appliedHash: desired.hash, capabilities };
-    yield { message: { $case: 'hello', value: Hello.create(hello) } };
+    const { clock, collector } = this.#tools;
+    yield { message: { $case: 'hello', value: this.#hello() } };
     const reports = new ReportBuilder();
     for (let dueMs = clock.monotonicMs(); ; ) {
       const last = this.#leaving.signal.aborted;
@@ -193,6 +194,13 @@ export class ControllerLink {
       yield* this.#untilNextReport(answers, dueMs, signal);
     }
     yield { message: { $case: 'goodbye', value: { reason: 'the agent is stopping' } } };
+  }
+
+  #hello(): Hello {
+    const { desired, answerers, settings } = this.#tools;
+    const capabilities = [...capabilitiesOf(answerers), ...(settings ? ['settings'] : [])];
+    const holds = { appliedHash: desired.hash, appliedSettings: settings?.etag ?? '' };
+    return Hello.create({ identity: this.#options.identity, instanceId: this.#instanceId, ...holds, capabilities });
   }
 
   /** Sends answers until a report is due, something has changed, or the end comes. */

@@ -1,7 +1,8 @@
-import { open, readFile, rename } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import { CodedError, errorCode } from '../../runtime/errors.ts';
+import { writeDurably } from './durable-file.ts';
 
 const VERSION = 1;
 
@@ -27,13 +28,8 @@ export class SnapshotCache {
     }
   }
 
-  /** Writes atomically: a crash leaves the former file or the new one, whole. */
   async save(entries: readonly Entry[]): Promise<void> {
     const text = `${JSON.stringify({ version: VERSION, entries: entries.map(Entry.toJSON) }, undefined, 1)}\n`;
-    const temporary = `${this.#file}.new`;
-    await using file = await open(temporary, 'w', 0o600);
-    await file.writeFile(text);
-    await file.sync();
-    await rename(temporary, this.#file);
+    await writeDurably(this.#file, text);
   }
 }

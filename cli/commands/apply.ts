@@ -1,22 +1,17 @@
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import type { EntryWrite } from '../../proto/gen/logfleet/v1/entry_service.ts';
 import type { RolloutPlan } from '../../proto/gen/logfleet/v1/rollout.ts';
-import type { EntryDocument } from '../../proto/rules/entry-document.ts';
 import { withEntryDefaults } from '../../proto/rules/entry-rules.ts';
-import { parseSelector } from '../../proto/rules/selector.ts';
-import { CliError, exitCodes } from '../cli-error.ts';
+import { CliError } from '../cli-error.ts';
 import { problemsOf, readEntries, refuse } from '../entry-files.ts';
 import { entryText } from '../entry-text.ts';
+import { type PruneOptions, pruneSelector, strayDocuments, unwanted } from '../prune.ts';
 import { waitForAll } from '../rollout/wait.ts';
 import type { ControllerApi } from '../rpc/client.ts';
-import { findEntries, listEntries } from '../rpc/lists.ts';
-import { checkedSelector } from '../selector-option.ts';
+import { findEntries } from '../rpc/lists.ts';
 
-export interface ApplyOptions {
+export interface ApplyOptions extends PruneOptions {
   filename: string[];
-  /** Delete the entries whose labels match and that the files don't have. */
-  prune?: boolean;
-  selector?: string;
   dryRun?: boolean;
   reason?: string;
   /** How what has changed goes out; undefined: to all agents at once. */
@@ -32,11 +27,11 @@ type Outcome = 'created' | 'configured' | 'unchanged' | 'pruned';
 export async function apply(api: ControllerApi, options: ApplyOptions, write: (text: string) => void): Promise<void> {
   const selector = pruneSelector(options);
   const documents = await readEntries(options.filename);
-  refuse('nothing was applied', [...problemsOf(documents), ...(selector ? strayDocuments(documents, selector) : [])]);
+  refuse('nothing was applied', [...problemsOf(documents), ...strayDocuments(documents, selector)]);
   const names = documents.map(({ entry }) => entry.name);
   const present = await findEntries(api, names);
   const changed = documents.filter(({ entry }) => !isSame(present.get(entry.name), entry));
-  const pruned = selector === undefined ? [] : await unwanted(api, selector, names);
+  const pruned = await unwanted(api, selector, names);
   const outcomes = new Map<string, Outcome>(names.map((name) => [name, 'unchanged']));
   const etags = new Map([...present].map(([name, { etag }]) => [name, etag]));
   if (changed.length + pruned.length > 0) {
@@ -70,29 +65,6 @@ export async function namesIn(files: readonly string[]): Promise<string[]> {
     problemsOf(documents).filter(({ field }) => field.endsWith(': name')),
   );
   return documents.map(({ entry }) => entry.name.replace(/^entries\//, ''));
-}
-
-/** Nothing is pruned that is not asked for by a label: a wrong folder would delete all that there is. */
-function pruneSelector({ prune, selector }: ApplyOptions): string | undefined {
-  if (!prune && selector === undefined) return undefined;
-  if (!prune)
-    throw new CliError(exitCodes.usage, '--selector goes with --prune: it says which entries the files are all of');
-  if (!selector)
-    throw new CliError(exitCodes.usage, '--prune needs -l: the labels of the entries that the files are all of');
-  return checkedSelector(selector);
-}
-
-/** An entry that the selector does not mean would be made, and never be pruned. */
-function strayDocuments(documents: readonly EntryDocument[], selector: string) {
-  const { matches } = parseSelector(selector);
-  const strays = documents.filter(({ entry }) => !matches(entry.labels));
-  const description = `${JSON.stringify(selector)} does not match them: with --prune it must match all that is applied`;
-  return strays.map(({ where }) => ({ field: `${where}: labels`, description }));
-}
-
-async function unwanted(api: ControllerApi, labelSelector: string, wanted: readonly string[]): Promise<Entry[]> {
-  const names = new Set(wanted);
-  return (await listEntries(api, { labelSelector })).filter(({ name }) => !names.has(name));
 }
 
 function isSame(present: Entry | undefined, entry: Entry): boolean {

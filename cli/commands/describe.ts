@@ -1,5 +1,5 @@
 import type { Entry, Filter, Multiline } from '../../proto/gen/logfleet/v1/entry.ts';
-import type { Agent, EntryStatus, FileStatus } from '../../proto/gen/logfleet/v1/fleet.ts';
+import type { Agent, Drain, EntryStatus, FileStatus } from '../../proto/gen/logfleet/v1/fleet.ts';
 import { selectorLabels } from '../../proto/rules/agent-labels.ts';
 import { agentName, entryName } from '../../proto/rules/names.ts';
 import { CliError, exitCodes } from '../cli-error.ts';
@@ -7,6 +7,8 @@ import { age, type Column, count, fields, size, Table, word } from '../format.ts
 import { agentStatus, fileCount, labels } from '../output.ts';
 import type { ControllerApi } from '../rpc/client.ts';
 import { listAgents } from '../rpc/lists.ts';
+import { getSettings } from '../rpc/settings.ts';
+import { rateText, settingsText } from '../settings-kind.ts';
 import { forEachName, parseTargets } from '../target.ts';
 
 /** `logfleet describe entry|agent NAME` */
@@ -16,8 +18,8 @@ export async function describe(
   write: (text: string) => void,
 ): Promise<void> {
   const { kind, names } = parseTargets(words);
-  if (kind === 'loss' || kind === 'alert') {
-    const plural = kind === 'loss' ? 'losses' : 'alerts';
+  if (kind !== 'entry' && kind !== 'agent') {
+    const plural = { loss: 'losses', alert: 'alerts', rollout: 'rollouts', settings: 'settings' }[kind];
     throw new CliError(exitCodes.usage, `${plural} are listed, not described: logfleet get ${plural}`);
   }
   if (names.length === 0) throw new CliError(exitCodes.usage, `name the ${kind} to describe`);
@@ -36,7 +38,7 @@ async function describeEntry(api: ControllerApi, name: string): Promise<string> 
   );
   const table = new Table<(typeof rows)[number]>([
     { title: '  AGENT', value: ({ agent }) => `  ${agent.identity?.agentId}` },
-    { title: 'STATE', value: ({ status }) => word(status.state) },
+    { title: 'STATE', value: ({ status }) => stateOf(status) },
     {
       title: 'REVISION',
       value: ({ status }) => (status.etag === entry.etag ? `${status.etag} (current)` : status.etag),
@@ -71,6 +73,7 @@ function describeEntryFields(entry: Entry): string {
     ...(entry.multiline ? ([['Multiline', multiline(entry.multiline)]] as const) : []),
     ...(entry.filter ? ([['Filter', filter(entry.filter)]] as const) : []),
     ['Paused', entry.paused ? 'yes' : 'no'],
+    ...(entry.maxBytesPerSecond > 0n ? ([['Limit', `${rateText(entry.maxBytesPerSecond)} per agent`]] as const) : []),
     ['Owner', entry.owner || '-'],
     ['Description', entry.description || '-'],
     ['Labels', labels(entry.labels)],
@@ -91,6 +94,7 @@ function filter({ include, exclude, jsonField }: Filter): string {
 
 async function describeAgent(api: ControllerApi, name: string): Promise<string> {
   const agent = await api.call((options) => api.fleet.getAgent({ name: agentName(name) }, options));
+  const settings = settingsText(await getSettings(api, name));
   const { identity, health } = agent;
   const head = fields([
     ['Name', name],
@@ -106,6 +110,8 @@ async function describeAgent(api: ControllerApi, name: string): Promise<string> 
     ['Delivered', health ? `${count(health.deliveredLines)} lines, ${size(health.deliveredBytes)}` : '-'],
     ['Lost', health ? size(health.lostBytes) : '-'],
     ['Memory', health ? size(health.residentBytes) : '-'],
+    ...(settings === '' ? [] : ([['Settings', settings]] as const)),
+    ...(health?.drain ? ([['Drain', drainText(health.drain)]] as const) : []),
     ['Error', health?.error || agent.error || '-'],
   ]);
   return `${head}${describeEntries(agent)}${describeFiles(agent)}`;
@@ -115,7 +121,7 @@ function describeEntries({ entries }: Agent): string {
   if (entries.length === 0) return 'Entries:  none\n';
   const table = new Table<(typeof entries)[number]>([
     { title: '  NAME', value: ({ entry }) => `  ${entry.replace(/^entries\//, '')}` },
-    { title: 'STATE', value: ({ state }) => word(state) },
+    { title: 'STATE', value: stateOf },
     { title: 'REVISION', value: ({ etag }) => etag },
     { title: 'FILES', value: fileCount },
     { title: 'LOST', value: lost },
@@ -148,6 +154,14 @@ const replayColumn: Column<FileStatus> = {
   title: 'REPLAY',
   value: ({ replayId, replayUntil }) => (replayId === '' ? '-' : `${replayId} to ${replayUntil}`),
 };
+/** `Applied`, or `Applied, limited`: files wait, for they may not be read any faster. */
+function stateOf({ state, limited }: EntryStatus): string {
+  return limited ? `${word(state)}, limited` : word(state);
+}
+
+function drainText({ state, leftBytes, waitingFor }: Drain): string {
+  return `${word(state)}, ${size(leftBytes)} left${waitingFor === '' ? '' : `, waits for ${waitingFor}`}`;
+}
 
 /** `0 B`, or `1.2 KiB in 3`, losses that is. */
 function lost({ lostBytes, losses }: EntryStatus): string {

@@ -1,15 +1,17 @@
+import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import type { EntryVersion } from '../../proto/gen/logfleet/v1/entry_version.ts';
 import { withEntryDefaults } from '../../proto/rules/entry-rules.ts';
 import { entryName } from '../../proto/rules/names.ts';
 import { CliError, exitCodes } from '../cli-error.ts';
 import { problemsOf, readEntries, refuse } from '../entry-files.ts';
 import { entryText } from '../entry-text.ts';
+import { type PruneOptions, pruneSelector, strayDocuments, unwanted } from '../prune.ts';
 import type { ControllerApi } from '../rpc/client.ts';
 import { findEntries, listVersions } from '../rpc/lists.ts';
 import { parseTargets } from '../target.ts';
 import { unifiedDiff } from '../unified-diff.ts';
 
-export interface DiffOptions {
+export interface DiffOptions extends PruneOptions {
   filename?: string[];
   revision?: string;
   to?: string;
@@ -36,11 +38,13 @@ export async function diff(
 
 async function differences(api: ControllerApi, words: readonly string[], options: DiffOptions): Promise<string> {
   const { filename, revision, to } = options;
+  const selector = pruneSelector(options);
   if (filename) {
     if (words.length > 0 || revision !== undefined || to !== undefined)
       throw new CliError(exitCodes.usage, 'give files, or an entry and its revisions');
-    return await ofFiles(api, filename);
+    return await ofFiles(api, filename, selector);
   }
+  if (selector !== undefined) throw new CliError(exitCodes.usage, '--prune goes with files: give them with -f');
   const { kind, names } = parseTargets(words);
   const [name] = names;
   if (kind !== 'entry' || names.length !== 1 || !name || revision === undefined)
@@ -48,19 +52,20 @@ async function differences(api: ControllerApi, words: readonly string[], options
   return await ofVersions(api, name, { from: revision, to });
 }
 
-async function ofFiles(api: ControllerApi, files: readonly string[]): Promise<string> {
+async function ofFiles(api: ControllerApi, files: readonly string[], selector: string | undefined): Promise<string> {
   const documents = await readEntries(files);
-  refuse('nothing was compared', problemsOf(documents));
-  const present = await findEntries(
-    api,
-    documents.map(({ entry }) => entry.name),
+  refuse('nothing was compared', [...problemsOf(documents), ...strayDocuments(documents, selector)]);
+  const names = documents.map(({ entry }) => entry.name);
+  const present = await findEntries(api, names);
+  const parts = documents.map(({ entry, where }) =>
+    unifiedDiff(sideOf(present.get(entry.name)), { label: where, text: entryText(withEntryDefaults(entry)) }),
   );
-  const parts = documents.map(({ entry, where }) => {
-    const stored = present.get(entry.name);
-    const from = stored ? { label: `${entry.name} at revision ${stored.etag}`, text: entryText(stored) } : NOTHING;
-    return unifiedDiff(from, { label: where, text: entryText(withEntryDefaults(entry)) });
-  });
-  return parts.join('');
+  const pruned = await unwanted(api, selector, names);
+  return [...parts, ...pruned.map((entry) => unifiedDiff(sideOf(entry), NOTHING))].join('');
+}
+
+function sideOf(stored: Entry | undefined) {
+  return stored ? { label: `${stored.name} at revision ${stored.etag}`, text: entryText(stored) } : NOTHING;
 }
 
 async function ofVersions(

@@ -15,8 +15,10 @@ import {
 } from '../output.ts';
 import { rolloutKind } from '../rollout/rollout-kind.ts';
 import type { ControllerApi } from '../rpc/client.ts';
-import { listAgents, listAlerts, listEntries, listLosses, listRollouts } from '../rpc/lists.ts';
+import { listAgents, listAlerts, listEntries, listLosses, listRollouts, listSettings } from '../rpc/lists.ts';
+import { getSettings } from '../rpc/settings.ts';
 import { checkedSelector } from '../selector-option.ts';
+import { settingsKind } from '../settings-kind.ts';
 import { forEachName, parseTargets } from '../target.ts';
 
 export interface GetOptions {
@@ -37,7 +39,7 @@ interface Reader<Item> {
   watch(name: string): AsyncIterable<{ item: Item; gone: boolean } | undefined>;
 }
 
-/** `logfleet get entries|agents|losses|alerts|rollouts [NAME…]` */
+/** `logfleet get entries|agents|losses|alerts|rollouts|settings [NAME…]` */
 export async function get(
   api: ControllerApi,
   words: readonly string[],
@@ -56,6 +58,10 @@ export async function get(
   }
   if (kind === 'rollout') {
     await getRollouts(api, names, options, write);
+    return;
+  }
+  if (kind === 'settings') {
+    await showSettings(api, names, options, write);
     return;
   }
   if (options.agent !== undefined || options.entry !== undefined)
@@ -94,6 +100,20 @@ async function show<Item>(
 function showList<Item>(kind: Kind<Item>, items: readonly Item[], output: Output, write: (text: string) => void): void {
   if (items.length > 0 || isDocument(output)) write(render(kind, items, output, false));
   else process.stderr.write(`No ${kind.plural} found.\n`);
+}
+
+async function showSettings(
+  api: ControllerApi,
+  names: readonly string[],
+  { selector, agent, entry, watch, output }: GetOptions,
+  write: (text: string) => void,
+): Promise<void> {
+  if ([selector, agent, entry, watch].some((option) => option !== undefined))
+    throw new CliError(exitCodes.usage, 'name agents whose settings to get, or none for all that have some');
+  const all = names.length === 0;
+  const items = all ? await listSettings(api) : await Promise.all(names.map((name) => getSettings(api, name)));
+  if (all) showList(settingsKind, items, output, write);
+  else write(render(settingsKind, items, output, names.length === 1));
 }
 
 async function getLosses(

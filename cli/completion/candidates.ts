@@ -41,8 +41,14 @@ export type NameSource = (kind: 'entry' | 'agent', given: ReadonlyMap<string, st
 
 /** What can be got is more than what can be described, changed or deleted. */
 const KINDS: Readonly<Record<string, readonly string[]>> = {
-  get: ['entries', 'agents', 'losses', 'alerts', 'rollouts', 'entry', 'agent'],
+  get: ['entries', 'agents', 'losses', 'alerts', 'rollouts', 'settings', 'entry', 'agent'],
   describe: ['entry', 'agent'],
+  pause: ['entry', 'agent'],
+  resume: ['entry', 'agent'],
+  limit: ['entry', 'agent'],
+  drain: ['agent'],
+  loglevel: ['agent'],
+  diagnostics: ['agent'],
 };
 
 /** Completes the last of `words`, which are those behind the program's name; it may be empty. */
@@ -100,7 +106,7 @@ async function namesOf(
   names: (kind: 'entry' | 'agent') => Promise<readonly string[]>,
 ): Promise<readonly string[]> {
   const [word = '', name] = kind.split('/');
-  const known = { entry: 'entry', entries: 'entry', agent: 'agent', agents: 'agent' } as const;
+  const known = { entry: 'entry', entries: 'entry', agent: 'agent', agents: 'agent', settings: 'agent' } as const;
   const found = Object.hasOwn(known, word) ? await names(known[word as keyof typeof known]) : [];
   return name === undefined ? found : found.map((each) => `${word}/${each}`);
 }

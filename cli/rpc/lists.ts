@@ -1,3 +1,4 @@
+import type { AgentSettings } from '../../proto/gen/logfleet/v1/agent_settings.ts';
 import type { Alert } from '../../proto/gen/logfleet/v1/alert.ts';
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import type { EntryVersion } from '../../proto/gen/logfleet/v1/entry_version.ts';
@@ -89,6 +90,15 @@ export function listRollouts(api: ControllerApi): Promise<RolloutStatus[]> {
     const { rollouts, nextPageToken } = await api.call((options) => api.rollouts.listRollouts(request, options));
     warn(rollouts[0]?.unreachable ?? []);
     return { items: rollouts, nextPageToken };
+  });
+}
+
+/** What is set for agents, in the order of their names; those for whom nothing is are left out. */
+export function listSettings(api: ControllerApi): Promise<AgentSettings[]> {
+  return listAll(async (pageToken) => {
+    const request = { pageToken, pageSize: PAGE_SIZE };
+    const { settings, nextPageToken } = await api.call((options) => api.fleet.listAgentSettings(request, options));
+    return { items: settings, nextPageToken };
   });
 }
 

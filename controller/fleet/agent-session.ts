@@ -5,14 +5,18 @@ import type {
   Hello,
   Report,
 } from '../../proto/gen/logfleet/v1/agent_service.ts';
+import { AgentSettings } from '../../proto/gen/logfleet/v1/agent_settings.ts';
 import type { Fact } from '../../proto/gen/logfleet/v1/fact.ts';
 import type { AgentHealth, AgentIdentity, EntryStatus, FileStatus } from '../../proto/gen/logfleet/v1/fleet.ts';
 import { selectorLabels } from '../../proto/rules/agent-labels.ts';
 import { agentName } from '../../proto/rules/names.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { invalidArgument } from '../api-error.ts';
+import { settingsName } from '../settings/settings-record.ts';
+import type { SettingsStore } from '../settings/settings-store.ts';
 import { AgentAsks } from './agent-asks.ts';
 import type { Claim } from './agent-claims.ts';
+import { sharedCapabilities } from './capabilities.ts';
 import type { DesiredSet } from './desired-set.ts';
 import type { DesiredSets, Subscriber } from './desired-sets.ts';
 import { ReportedFiles } from './reported-files.ts';
@@ -49,7 +53,10 @@ export class AgentSession implements Subscriber, Told {
   readonly labels: Readonly<Record<string, string>>;
   readonly #sets: DesiredSets;
   readonly #appliedHash: string;
-  readonly #capabilities: readonly string[];
+  readonly capabilities: readonly string[];
+  readonly #settings: SettingsStore;
+  /** The etag of the settings that the agent holds. */
+  #toldSettings: string;
   readonly #clock: Clock;
   /** Made when something is asked: there are thousands of agents. */
   #asks: AgentAsks | undefined;
@@ -73,7 +80,7 @@ export class AgentSession implements Subscriber, Told {
 
   constructor(
     hello: Hello & { identity: AgentIdentity },
-    sets: DesiredSets,
+    { sets, settings }: { sets: DesiredSets; settings: SettingsStore },
     { claim, now, clock }: { claim: Claim; now: Date; clock: Clock },
   ) {
     this.identity = hello.identity;
@@ -84,7 +91,9 @@ export class AgentSession implements Subscriber, Told {
     this.connectTime = now;
     this.lastSeen = now;
     this.#clock = clock;
-    this.#capabilities = hello.capabilities;
+    this.capabilities = sharedCapabilities(hello.capabilities);
+    this.#settings = settings;
+    this.#toldSettings = hello.appliedSettings;
   }
 
   get entries(): EntryStatus[] {
@@ -113,7 +122,7 @@ export class AgentSession implements Subscriber, Told {
 
   /** What the agent is asked. */
   get asks(): AgentAsks {
-    const able = { capabilities: this.#capabilities, version: this.identity.version };
+    const able = { capabilities: this.capabilities, version: this.identity.version };
     this.#asks ??= new AgentAsks(able, this.#clock, () => this.#stream?.wake());
     return this.#asks;
   }
@@ -137,8 +146,11 @@ export class AgentSession implements Subscriber, Told {
     this.#stream?.ended();
   }
 
-  /** The next message for the agent, undefined when there is none now: first the whole desired state, then every change, and questions. */
+  /** The next message for the agent, undefined when there is none now: first its settings, where it holds others, and the whole desired state, then every change, and questions. */
   next(): ConnectResponse | undefined {
+    // First, so that an agent that is new here reads nothing that it is not to read.
+    const settings = this.#takeSettings();
+    if (settings) return { message: settings };
     if (!this.#told) {
       this.#told = this.#sets.of(this.labels);
       return desiredMessage(this.#told.hash === this.#appliedHash ? this.#told.unchanged() : this.#told.snapshot());
@@ -153,6 +165,16 @@ export class AgentSession implements Subscriber, Told {
     return message && { message };
   }
 
+  /** Latest wins; an agent that holds what there is, mostly nothing, is told nothing. */
+  #takeSettings(): ConnectResponse['message'] {
+    const { agentId } = this.identity;
+    const now = this.#settings.find(agentId);
+    const etag = now?.etag ?? '';
+    if (etag === this.#toldSettings || !this.capabilities.includes('settings')) return undefined;
+    this.#toldSettings = etag;
+    return { $case: 'settings', value: now ?? AgentSettings.create({ name: settingsName(agentId) }) };
+  }
+
   #takeControllers(): ConnectResponse['message'] {
     const value = this.#controllers;
     this.#controllers = undefined;
@@ -162,6 +184,10 @@ export class AgentSession implements Subscriber, Told {
   /** Latest wins: of several lists the last one is told. */
   tellControllers(controllers: Controllers): void {
     this.#controllers = controllers;
+    this.#stream?.wake();
+  }
+
+  settingsChanged(): void {
     this.#stream?.wake();
   }
 

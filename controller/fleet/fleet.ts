@@ -8,6 +8,7 @@ import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { ApiError, invalidArgument } from '../api-error.ts';
 import type { Assignments } from '../rollouts/assignments.ts';
+import type { SettingsStore } from '../settings/settings-store.ts';
 import type { Claim } from './agent-claims.ts';
 import { type AgentRecord, lastStateOf } from './agent-record.ts';
 import { AgentSession } from './agent-session.ts';
@@ -20,7 +21,7 @@ import { Spreading } from './spreading.ts';
 export class Fleet {
   readonly #membership: Membership;
   readonly #assignments: Assignments;
-  readonly #sets: DesiredSets;
+  readonly #told: { sets: DesiredSets; settings: SettingsStore };
   readonly #spreading: Spreading;
   readonly #clock: Clock;
   readonly #logger: Logger;
@@ -29,13 +30,18 @@ export class Fleet {
   /** Of all agents, sorted; undefined when they are to be sorted again. */
   #ids: readonly string[] | undefined;
 
-  constructor(membership: Membership, assignments: Assignments, tools: { clock: Clock; logger: Logger }) {
+  constructor(
+    membership: Membership,
+    { assignments, settings }: { assignments: Assignments; settings: SettingsStore },
+    tools: { clock: Clock; logger: Logger },
+  ) {
     this.#membership = membership;
     this.#assignments = assignments;
-    this.#sets = new DesiredSets(assignments);
+    this.#told = { sets: new DesiredSets(assignments), settings };
     this.#spreading = new Spreading(membership, tools);
     this.#clock = tools.clock;
     this.#logger = tools.logger;
+    settings.onChange((agentId) => this.#sessions.get(agentId)?.settingsChanged());
     membership.onChange((agentId) => this.#tell(agentId));
     membership.claims.onTaken((agentId, claimed) => {
       const session = this.#sessions.get(agentId);
@@ -56,7 +62,7 @@ export class Fleet {
     const now = this.#now();
     const { agentId, host } = identity;
     const claim = await this.#claim(identity, hello.instanceId, now, signal);
-    const session = new AgentSession({ ...hello, identity }, this.#sets, { claim, now, clock: this.#clock });
+    const session = new AgentSession({ ...hello, identity }, this.#told, { claim, now, clock: this.#clock });
     try {
       // What the agent is told must not be older than what its former controller told it.
       await this.#assignments.reaches(claim.revision);
@@ -194,13 +200,12 @@ export class Fleet {
       identity: session.identity,
       liveness: 'LIVENESS_LIVE',
       controller: this.#membership.controllerId,
-      connectTime: session.connectTime,
-      lastSeenTime: session.lastSeen,
+      ...{ connectTime: session.connectTime, lastSeenTime: session.lastSeen },
       health: session.health,
       entries: session.entries,
       files: includeFiles ? session.files : [],
-      fileCount: session.fileCount,
-      error: '',
+      ...{ fileCount: session.fileCount, error: '' },
+      capabilities: includeFiles ? [...session.capabilities] : [],
     };
   }
 
@@ -216,7 +221,7 @@ export class Fleet {
     const vanished = this.#membership.vanished(identity.agentId);
     return {
       ...common,
-      ...{ liveness: record.stopped ? 'LIVENESS_STOPPED' : 'LIVENESS_LOST', files: [], error: '' },
+      ...{ liveness: record.stopped ? 'LIVENESS_STOPPED' : 'LIVENESS_LOST', files: [], error: '', capabilities: [] },
       controller: vanished?.controller ?? record.controller,
       connectTime: vanished?.connectTime ?? connectTime,
       lastSeenTime: vanished?.noticedTime ?? lastSeenTime,

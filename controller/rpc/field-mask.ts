@@ -16,6 +16,7 @@ const writable = [
   'encoding',
   'multiline',
   'filter',
+  'maxBytesPerSecond',
   'paused',
   'owner',
   'description',
@@ -31,7 +32,7 @@ export function applyMask(former: Entry, patch: Entry, mask: readonly string[] |
   const { _unknownFields } = patch;
   const entry: Entry = { ...former, ...(_unknownFields && { _unknownFields }) };
   for (const field of fieldsOf(patch, mask)) Object.assign(entry, { [field]: patch[field] });
-  const unknown = (mask ?? []).filter((path) => path !== '*' && ![...writable, ...byServer].some(matches(path)));
+  const unknown = (mask ?? []).filter((path) => path !== '*' && ![...writable, ...byServer].some(isField(path)));
   const violations = unknown.map((path) => ({
     field: 'update_mask',
     description: `${JSON.stringify(path)} is not a field of an entry`,
@@ -41,11 +42,11 @@ export function applyMask(former: Entry, patch: Entry, mask: readonly string[] |
 
 function fieldsOf(patch: Entry, mask: readonly string[] | undefined): readonly (typeof writable)[number][] {
   if (mask === undefined) return writable.filter((field) => isSet(patch[field]));
-  return mask.includes('*') ? writable : writable.filter((field) => mask.some((path) => matches(path)(field)));
+  return mask.includes('*') ? writable : writable.filter((field) => mask.some((path) => isField(path)(field)));
 }
 
 /** Masks come in the proto's spelling, or in JSON's. */
-function matches(path: string): (field: string) => boolean {
+export function isField(path: string): (field: string) => boolean {
   const camel = path.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
   return (field) => field === path || field === camel;
 }

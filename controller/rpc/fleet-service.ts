@@ -5,7 +5,9 @@ import type {
   AskAgentsRequest,
   FleetServiceImplementation,
   GetAgentRequest,
+  GetAgentSettingsRequest,
   GetDiagnosticsRequest,
+  ListAgentSettingsRequest,
   ListAgentsRequest,
   ListAlertsRequest,
   ListFactsRequest,
@@ -14,6 +16,7 @@ import type {
   RewindEntryRequest,
   SetLogLevelRequest,
   TapEntryRequest,
+  UpdateAgentSettingsRequest,
   WatchAgentsRequest,
   WatchAgentsResponse,
 } from '../../proto/gen/logfleet/v1/fleet_service.ts';
@@ -36,6 +39,7 @@ import { authorOf } from './author.ts';
 import { listFacts } from './fact-listing.ts';
 import { labelSelector, requireAgentId } from './listing.ts';
 import { PEER_TIMEOUT_MS, type Peers } from './peers.ts';
+import type { SettingsCalls } from './settings-calls.ts';
 
 const PAGE_SIZE = 1_000;
 /** Changes of one agent within this time are told as one. */
@@ -45,6 +49,7 @@ const PEERS_LOOK_INTERVAL_MS = 1_000;
 /** What answers beside the fleet itself. */
 export interface FleetParts {
   questions: AgentQuestions;
+  settings: SettingsCalls;
   alerts: { book: AlertBook; rules: RuleSettings };
 }
 
@@ -56,6 +61,7 @@ export class FleetService implements FleetServiceImplementation {
   readonly #fleet: Fleet;
   readonly #peers: Peers;
   readonly #questions: AgentQuestions;
+  readonly #settings: SettingsCalls;
   readonly #alerts: FleetParts['alerts'];
   readonly #clock: Clock;
   readonly #logger: Logger;
@@ -64,6 +70,7 @@ export class FleetService implements FleetServiceImplementation {
     this.#fleet = fleet;
     this.#peers = peers;
     this.#questions = parts.questions;
+    this.#settings = parts.settings;
     this.#alerts = parts.alerts;
     this.#clock = tools.clock;
     this.#logger = tools.logger;
@@ -75,7 +82,9 @@ export class FleetService implements FleetServiceImplementation {
 
   async getAgent({ name, localOnly }: GetAgentRequest): Promise<Agent> {
     const id = requireAgentId(name);
-    const agent = this.#fleet.localAgent(id, true) ?? (localOnly ? undefined : this.#fleet.recorded(id));
+    const local = this.#fleet.localAgent(id, true);
+    if (local) return local;
+    const agent = localOnly ? undefined : this.#fleet.recorded(id);
     if (!agent) throw new ApiError('NOT_FOUND', `there is no ${name}${localOnly ? ' here' : ''}`);
     if (agent.health || agent.liveness !== 'LIVENESS_LIVE') return agent;
     const peer = this.#peers.find(agent.controller);
@@ -129,6 +138,19 @@ export class FleetService implements FleetServiceImplementation {
 
   async listConditions() {
     return localConditions(this.#fleet, this.#alerts.rules, this.#clock.nowMs());
+  }
+
+  async getAgentSettings(request: GetAgentSettingsRequest) {
+    return this.#settings.get(request);
+  }
+
+  updateAgentSettings(request: UpdateAgentSettingsRequest, context: CallContext) {
+    const find = (name: string) => this.getAgent({ name, localOnly: false }).catch(ifNotThere);
+    return this.#settings.update(request, context, find);
+  }
+
+  async listAgentSettings(request: ListAgentSettingsRequest) {
+    return this.#settings.list(request);
   }
 
   async *watchAgents(request: WatchAgentsRequest, { signal }: CallContext): AsyncGenerator<WatchAgentsResponse> {

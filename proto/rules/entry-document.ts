@@ -5,7 +5,7 @@ import type { FieldViolation } from './field-violation.ts';
 import { entryName } from './names.ts';
 import { nearest } from './nearest.ts';
 
-type Kind = 'text' | 'list' | 'number' | 'yes or no' | 'map' | 'set by the server';
+type Kind = 'text' | 'list' | 'number' | 'large number' | 'yes or no' | 'map' | 'set by the server';
 type Fields = Readonly<Record<string, Kind | { fields: Fields }>>;
 
 /** The words of an entry's document; those of entry.proto. */
@@ -24,6 +24,7 @@ const FIELDS: Fields = {
   encoding: 'text',
   multiline: { fields: { start: 'text', continuation: 'text', timeout_ms: 'number', max_lines: 'number' } },
   filter: { fields: { include: 'text', exclude: 'text', json_field: 'text' } },
+  max_bytes_per_second: 'large number',
   paused: 'yes or no',
   owner: 'text',
   description: 'text',
@@ -117,6 +118,7 @@ function checkFields(value: Record<string, unknown>, fields: Fields, within = ''
 /** The mapping to print for an entry: short name, the proto's words, defaults and empty fields left out. */
 export function entryToDocument(entry: Entry): Record<string, unknown> {
   const json = Entry.toJSON(entry) as Record<string, unknown>;
+  if (entry.maxBytesPerSecond > 0n) json['max_bytes_per_second'] = Number(entry.maxBytesPerSecond);
   return { ...json, name: entry.name.replace(/^entries\//, '') };
 }
 
@@ -148,6 +150,9 @@ function isKind(kind: Kind, value: unknown): boolean {
       return Number.isInteger(value);
     case 'yes or no':
       return typeof value === 'boolean';
+    case 'large number':
+      // Protobuf's JSON has it as text.
+      return Number.isSafeInteger(value) || (typeof value === 'string' && /^\d{1,15}$/.test(value));
     case 'list':
       return Array.isArray(value) && value.every((item) => typeof item === 'string');
     case 'map':

@@ -4,6 +4,7 @@ import type { FieldViolation } from './field-violation.ts';
 import { globProblem } from './glob.ts';
 import { lineViolations, withLineDefaults, wordViolations } from './line-rules.ts';
 import { entryId } from './names.ts';
+import { rateViolations } from './rate-rules.ts';
 import { parseSelector } from './selector.ts';
 
 /** An entry and the version that tells of it are written together, and etcd takes 1.5 MiB at once. */
@@ -28,6 +29,7 @@ export function entryViolations(entry: Entry): FieldViolation[] {
     ...wordViolations('compression', entry.compression, COMPRESSIONS),
     ...wordViolations('headers', entry.headers, HEADERS),
     ...lineViolations(entry),
+    ...rateViolations(entry.maxBytesPerSecond),
     ...lengthViolations('owner', entry.owner, 256),
     ...lengthViolations('description', entry.description, 4096),
     ...labelViolations(entry.labels),

@@ -8,6 +8,7 @@
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { CallContext, CallOptions } from "nice-grpc-common";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
+import { AgentSettings } from "./agent_settings.ts";
 import { Answer, Ask, Cancel } from "./ask.ts";
 import { Entry } from "./entry.ts";
 import { Fact } from "./fact.ts";
@@ -55,6 +56,8 @@ export interface Hello {
    * controller asks nothing of an agent that it does not say it can do.
    */
   capabilities: string[];
+  /** The etag of the settings that the agent holds (`AgentSettings.etag`), empty when it has none. */
+  appliedSettings: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -81,6 +84,13 @@ export interface ConnectResponse {
     | //
     /** Where else it can connect. Told after the first Desired, and whenever it changes. */
     { $case: "controllers"; value: Controllers }
+    | //
+    /**
+     * What an operator has set for this agent; the latest wins, and one without an etag ends them. Told before the first Desired when
+     * the agent holds others, and whenever they change; only to an agent that can follow them (`settings` in Hello.capabilities); acknowledged by
+     * AgentHealth.settings_etag.
+     */
+    { $case: "settings"; value: AgentSettings }
     | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
@@ -379,7 +389,14 @@ export const ConnectRequest: MessageFns<ConnectRequest> = {
 };
 
 function createBaseHello(): Hello {
-  return { identity: undefined, instanceId: "", appliedHash: "", capabilities: [], _unknownFields: {} };
+  return {
+    identity: undefined,
+    instanceId: "",
+    appliedHash: "",
+    capabilities: [],
+    appliedSettings: "",
+    _unknownFields: {},
+  };
 }
 
 export const Hello: MessageFns<Hello> = {
@@ -395,6 +412,9 @@ export const Hello: MessageFns<Hello> = {
     }
     for (const v of message.capabilities) {
       writer.uint32(34).string(v!);
+    }
+    if (message.appliedSettings !== "") {
+      writer.uint32(42).string(message.appliedSettings);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -452,6 +472,14 @@ export const Hello: MessageFns<Hello> = {
             message.capabilities.push(reader.string());
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.appliedSettings = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -480,6 +508,7 @@ export const Hello: MessageFns<Hello> = {
       capabilities: globalThis.Array.isArray(object?.capabilities)
         ? object.capabilities.map((e: any) => globalThis.String(e))
         : [],
+      appliedSettings: isSet(object.applied_settings) ? globalThis.String(object.applied_settings) : "",
     };
   },
 
@@ -497,6 +526,9 @@ export const Hello: MessageFns<Hello> = {
     if (message.capabilities?.length) {
       obj.capabilities = message.capabilities;
     }
+    if (message.appliedSettings !== "") {
+      obj.applied_settings = message.appliedSettings;
+    }
     return obj;
   },
 
@@ -511,6 +543,7 @@ export const Hello: MessageFns<Hello> = {
     message.instanceId = object.instanceId ?? "";
     message.appliedHash = object.appliedHash ?? "";
     message.capabilities = object.capabilities?.map((e) => e) || [];
+    message.appliedSettings = object.appliedSettings ?? "";
     return message;
   },
 };
@@ -617,6 +650,9 @@ export const ConnectResponse: MessageFns<ConnectResponse> = {
       case "controllers":
         Controllers.encode(message.message.value, writer.uint32(66).fork()).join();
         break;
+      case "settings":
+        AgentSettings.encode(message.message.value, writer.uint32(74).fork()).join();
+        break;
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -674,6 +710,14 @@ export const ConnectResponse: MessageFns<ConnectResponse> = {
             message.message = { $case: "controllers", value: Controllers.decode(reader, reader.uint32()) };
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.message = { $case: "settings", value: AgentSettings.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -704,6 +748,8 @@ export const ConnectResponse: MessageFns<ConnectResponse> = {
         ? { $case: "cancel", value: Cancel.fromJSON(object.cancel) }
         : isSet(object.controllers)
         ? { $case: "controllers", value: Controllers.fromJSON(object.controllers) }
+        : isSet(object.settings)
+        ? { $case: "settings", value: AgentSettings.fromJSON(object.settings) }
         : undefined,
     };
   },
@@ -718,6 +764,8 @@ export const ConnectResponse: MessageFns<ConnectResponse> = {
       obj.cancel = Cancel.toJSON(message.message.value);
     } else if (message.message?.$case === "controllers") {
       obj.controllers = Controllers.toJSON(message.message.value);
+    } else if (message.message?.$case === "settings") {
+      obj.settings = AgentSettings.toJSON(message.message.value);
     }
     return obj;
   },
@@ -749,6 +797,12 @@ export const ConnectResponse: MessageFns<ConnectResponse> = {
       case "controllers": {
         if (object.message?.value !== undefined && object.message?.value !== null) {
           message.message = { $case: "controllers", value: Controllers.fromPartial(object.message.value) };
+        }
+        break;
+      }
+      case "settings": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "settings", value: AgentSettings.fromPartial(object.message.value) };
         }
         break;
       }

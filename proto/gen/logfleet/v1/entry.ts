@@ -106,7 +106,14 @@ export interface Entry {
     | Multiline
     | undefined;
   /** Which records go to Kafka. Without it all of them do. */
-  filter: Filter | undefined;
+  filter:
+    | Filter
+    | undefined;
+  /**
+   * How many bytes of the entry's files each agent reads in a second; 0: as many as it can, else at least 1,024. What waits stays in the
+   * files. A change is in force within a second.
+   */
+  maxBytesPerSecond: bigint;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -267,6 +274,7 @@ function createBaseEntry(): Entry {
     encoding: "",
     multiline: undefined,
     filter: undefined,
+    maxBytesPerSecond: 0n,
     _unknownFields: {},
   };
 }
@@ -341,6 +349,12 @@ export const Entry: MessageFns<Entry> = {
     }
     if (message.filter !== undefined) {
       Filter.encode(message.filter, writer.uint32(186).fork()).join();
+    }
+    if (message.maxBytesPerSecond !== 0n) {
+      if (BigInt.asIntN(64, message.maxBytesPerSecond) !== message.maxBytesPerSecond) {
+        throw new globalThis.Error("value provided for field message.maxBytesPerSecond of type int64 too large");
+      }
+      writer.uint32(192).int64(message.maxBytesPerSecond);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -553,6 +567,14 @@ export const Entry: MessageFns<Entry> = {
             message.filter = Filter.decode(reader, reader.uint32());
             continue;
           }
+          case 24: {
+            if (tag !== 192) {
+              break;
+            }
+
+            message.maxBytesPerSecond = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -611,6 +633,7 @@ export const Entry: MessageFns<Entry> = {
       encoding: isSet(object.encoding) ? globalThis.String(object.encoding) : "",
       multiline: isSet(object.multiline) ? Multiline.fromJSON(object.multiline) : undefined,
       filter: isSet(object.filter) ? Filter.fromJSON(object.filter) : undefined,
+      maxBytesPerSecond: isSet(object.max_bytes_per_second) ? BigInt(object.max_bytes_per_second) : 0n,
     };
   },
 
@@ -691,6 +714,9 @@ export const Entry: MessageFns<Entry> = {
     if (message.filter !== undefined) {
       obj.filter = Filter.toJSON(message.filter);
     }
+    if (message.maxBytesPerSecond !== 0n) {
+      obj.max_bytes_per_second = message.maxBytesPerSecond.toString();
+    }
     return obj;
   },
 
@@ -736,6 +762,9 @@ export const Entry: MessageFns<Entry> = {
     message.filter = (object.filter !== undefined && object.filter !== null)
       ? Filter.fromPartial(object.filter)
       : undefined;
+    message.maxBytesPerSecond = (object.maxBytesPerSecond !== undefined && object.maxBytesPerSecond !== null)
+      ? BigInt(object.maxBytesPerSecond)
+      : 0n;
     return message;
   },
 };

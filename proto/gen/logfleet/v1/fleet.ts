@@ -65,7 +65,85 @@ export interface AgentHealth {
     | undefined;
   /** Bytes lost for good, of all entries, since the agent's state was made. */
   lostBytes: bigint;
+  /** The etag of the settings that the agent follows (`AgentSettings.etag`); empty when it has none. */
+  settingsEtag: string;
+  /** How far the agent is drained. Absent unless its settings say that it is to be. */
+  drain: Drain | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** How far an agent is drained: all that its files had when the drain began is to be in Kafka. */
+export interface Drain {
+  /** How far it is. */
+  state: Drain_State;
+  /**
+   * Bytes that the agent's files have and Kafka does not. When it is drained these are last lines without a terminator, files of paused
+   * entries, and what has been written since.
+   */
+  leftBytes: bigint;
+  /** What it waits for, for a person; empty when it is drained. */
+  waitingFor: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** How far it is. */
+export const Drain_State = {
+  /** UNSPECIFIED - Never sent. */
+  UNSPECIFIED: "STATE_UNSPECIFIED",
+  /** DRAINING - Not all of it is in Kafka yet. */
+  DRAINING: "STATE_DRAINING",
+  /** DRAINED - All of it is in Kafka, and the agent reads no more. The host may be switched off. */
+  DRAINED: "STATE_DRAINED",
+} as const;
+
+export type Drain_State = typeof Drain_State[keyof typeof Drain_State];
+
+export namespace Drain_State {
+  export type UNSPECIFIED = typeof Drain_State.UNSPECIFIED;
+  export type DRAINING = typeof Drain_State.DRAINING;
+  export type DRAINED = typeof Drain_State.DRAINED;
+}
+
+export function drain_StateFromJSON(object: any): Drain_State {
+  switch (object) {
+    case 0:
+    case "STATE_UNSPECIFIED":
+      return Drain_State.UNSPECIFIED;
+    case 1:
+    case "STATE_DRAINING":
+      return Drain_State.DRAINING;
+    case 2:
+    case "STATE_DRAINED":
+      return Drain_State.DRAINED;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum Drain_State");
+  }
+}
+
+export function drain_StateToJSON(object: Drain_State): string {
+  switch (object) {
+    case Drain_State.UNSPECIFIED:
+      return "STATE_UNSPECIFIED";
+    case Drain_State.DRAINING:
+      return "STATE_DRAINING";
+    case Drain_State.DRAINED:
+      return "STATE_DRAINED";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum Drain_State");
+  }
+}
+
+export function drain_StateToNumber(object: Drain_State): number {
+  switch (object) {
+    case Drain_State.UNSPECIFIED:
+      return 0;
+    case Drain_State.DRAINING:
+      return 1;
+    case Drain_State.DRAINED:
+      return 2;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum Drain_State");
+  }
 }
 
 /** How one entry is doing on one agent. */
@@ -94,6 +172,8 @@ export interface EntryStatus {
   lagBytes: bigint;
   /** Bytes per second acknowledged by Kafka, over the entry's files. */
   bytesPerSecond: number;
+  /** Files wait, for the entry's or the agent's `max_bytes_per_second` holds them back. */
+  limited: boolean;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -107,7 +187,7 @@ export const EntryStatus_State = {
   APPLIED: "STATE_APPLIED",
   /** FAILED - The revision can't be put in force, or delivery is held up; `error` says why. The agent goes on trying. */
   FAILED: "STATE_FAILED",
-  /** PAUSED - The revision is in force and the entry is paused. */
+  /** PAUSED - The revision is in force and the entry is paused, by itself or on this agent, or the agent is drained. */
   PAUSED: "STATE_PAUSED",
 } as const;
 
@@ -332,6 +412,8 @@ export interface Agent {
   fileCount: number;
   /** What could not be found out about this agent, for a person: for example that its controller does not answer. */
   error: string;
+  /** What the agent can do beyond what every agent can (Hello.capabilities), while it is connected. Left out where files are. */
+  capabilities: string[];
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -715,6 +797,8 @@ function createBaseAgentHealth(): AgentHealth {
     error: "",
     startTime: undefined,
     lostBytes: 0n,
+    settingsEtag: "",
+    drain: undefined,
     _unknownFields: {},
   };
 }
@@ -765,6 +849,12 @@ export const AgentHealth: MessageFns<AgentHealth> = {
         throw new globalThis.Error("value provided for field message.lostBytes of type int64 too large");
       }
       writer.uint32(80).int64(message.lostBytes);
+    }
+    if (message.settingsEtag !== "") {
+      writer.uint32(162).string(message.settingsEtag);
+    }
+    if (message.drain !== undefined) {
+      Drain.encode(message.drain, writer.uint32(170).fork()).join();
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -870,6 +960,22 @@ export const AgentHealth: MessageFns<AgentHealth> = {
             message.lostBytes = reader.int64() as bigint;
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.settingsEtag = reader.string();
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.drain = Drain.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -902,6 +1008,8 @@ export const AgentHealth: MessageFns<AgentHealth> = {
       error: isSet(object.error) ? globalThis.String(object.error) : "",
       startTime: isSet(object.start_time) ? fromJsonTimestamp(object.start_time) : undefined,
       lostBytes: isSet(object.lost_bytes) ? BigInt(object.lost_bytes) : 0n,
+      settingsEtag: isSet(object.settings_etag) ? globalThis.String(object.settings_etag) : "",
+      drain: isSet(object.drain) ? Drain.fromJSON(object.drain) : undefined,
     };
   },
 
@@ -937,6 +1045,12 @@ export const AgentHealth: MessageFns<AgentHealth> = {
     if (message.lostBytes !== 0n) {
       obj.lost_bytes = message.lostBytes.toString();
     }
+    if (message.settingsEtag !== "") {
+      obj.settings_etag = message.settingsEtag;
+    }
+    if (message.drain !== undefined) {
+      obj.drain = Drain.toJSON(message.drain);
+    }
     return obj;
   },
 
@@ -961,6 +1075,128 @@ export const AgentHealth: MessageFns<AgentHealth> = {
     message.error = object.error ?? "";
     message.startTime = object.startTime ?? undefined;
     message.lostBytes = (object.lostBytes !== undefined && object.lostBytes !== null) ? BigInt(object.lostBytes) : 0n;
+    message.settingsEtag = object.settingsEtag ?? "";
+    message.drain = (object.drain !== undefined && object.drain !== null) ? Drain.fromPartial(object.drain) : undefined;
+    return message;
+  },
+};
+
+function createBaseDrain(): Drain {
+  return { state: Drain_State.UNSPECIFIED, leftBytes: 0n, waitingFor: "", _unknownFields: {} };
+}
+
+export const Drain: MessageFns<Drain> = {
+  encode(message: Drain, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.state !== Drain_State.UNSPECIFIED) {
+      writer.uint32(8).int32(drain_StateToNumber(message.state));
+    }
+    if (message.leftBytes !== 0n) {
+      if (BigInt.asIntN(64, message.leftBytes) !== message.leftBytes) {
+        throw new globalThis.Error("value provided for field message.leftBytes of type int64 too large");
+      }
+      writer.uint32(16).int64(message.leftBytes);
+    }
+    if (message.waitingFor !== "") {
+      writer.uint32(26).string(message.waitingFor);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Drain {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDrain();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.state = drain_StateFromJSON(reader.int32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.leftBytes = reader.int64() as bigint;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.waitingFor = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Drain {
+    return {
+      state: isSet(object.state) ? drain_StateFromJSON(object.state) : Drain_State.UNSPECIFIED,
+      leftBytes: isSet(object.left_bytes) ? BigInt(object.left_bytes) : 0n,
+      waitingFor: isSet(object.waiting_for) ? globalThis.String(object.waiting_for) : "",
+    };
+  },
+
+  toJSON(message: Drain): unknown {
+    const obj: any = {};
+    if (message.state !== Drain_State.UNSPECIFIED) {
+      obj.state = drain_StateToJSON(message.state);
+    }
+    if (message.leftBytes !== 0n) {
+      obj.left_bytes = message.leftBytes.toString();
+    }
+    if (message.waitingFor !== "") {
+      obj.waiting_for = message.waitingFor;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Drain>): Drain {
+    return Drain.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Drain>): Drain {
+    const message = createBaseDrain();
+    message.state = object.state ?? Drain_State.UNSPECIFIED;
+    message.leftBytes = (object.leftBytes !== undefined && object.leftBytes !== null) ? BigInt(object.leftBytes) : 0n;
+    message.waitingFor = object.waitingFor ?? "";
     return message;
   },
 };
@@ -979,6 +1215,7 @@ function createBaseEntryStatus(): EntryStatus {
     filteredLines: 0n,
     lagBytes: 0n,
     bytesPerSecond: 0,
+    limited: false,
     _unknownFields: {},
   };
 }
@@ -1035,6 +1272,9 @@ export const EntryStatus: MessageFns<EntryStatus> = {
     }
     if (message.bytesPerSecond !== 0) {
       writer.uint32(169).double(message.bytesPerSecond);
+    }
+    if (message.limited !== false) {
+      writer.uint32(240).bool(message.limited);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -1156,6 +1396,14 @@ export const EntryStatus: MessageFns<EntryStatus> = {
             message.bytesPerSecond = reader.double();
             continue;
           }
+          case 30: {
+            if (tag !== 240) {
+              break;
+            }
+
+            message.limited = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1190,6 +1438,7 @@ export const EntryStatus: MessageFns<EntryStatus> = {
       filteredLines: isSet(object.filtered_lines) ? BigInt(object.filtered_lines) : 0n,
       lagBytes: isSet(object.lag_bytes) ? BigInt(object.lag_bytes) : 0n,
       bytesPerSecond: isSet(object.bytes_per_second) ? globalThis.Number(object.bytes_per_second) : 0,
+      limited: isSet(object.limited) ? globalThis.Boolean(object.limited) : false,
     };
   },
 
@@ -1231,6 +1480,9 @@ export const EntryStatus: MessageFns<EntryStatus> = {
     if (message.bytesPerSecond !== 0) {
       obj.bytes_per_second = floatToJson(message.bytesPerSecond);
     }
+    if (message.limited !== false) {
+      obj.limited = message.limited;
+    }
     return obj;
   },
 
@@ -1255,6 +1507,7 @@ export const EntryStatus: MessageFns<EntryStatus> = {
       : 0n;
     message.lagBytes = (object.lagBytes !== undefined && object.lagBytes !== null) ? BigInt(object.lagBytes) : 0n;
     message.bytesPerSecond = object.bytesPerSecond ?? 0;
+    message.limited = object.limited ?? false;
     return message;
   },
 };
@@ -1618,6 +1871,7 @@ function createBaseAgent(): Agent {
     files: [],
     fileCount: 0,
     error: "",
+    capabilities: [],
     _unknownFields: {},
   };
 }
@@ -1656,6 +1910,9 @@ export const Agent: MessageFns<Agent> = {
     }
     if (message.error !== "") {
       writer.uint32(90).string(message.error);
+    }
+    for (const v of message.capabilities) {
+      writer.uint32(242).string(v!);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -1769,6 +2026,14 @@ export const Agent: MessageFns<Agent> = {
             message.error = reader.string();
             continue;
           }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.capabilities.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1802,6 +2067,9 @@ export const Agent: MessageFns<Agent> = {
       files: globalThis.Array.isArray(object?.files) ? object.files.map((e: any) => FileStatus.fromJSON(e)) : [],
       fileCount: isSet(object.file_count) ? globalThis.Number(object.file_count) : 0,
       error: isSet(object.error) ? globalThis.String(object.error) : "",
+      capabilities: globalThis.Array.isArray(object?.capabilities)
+        ? object.capabilities.map((e: any) => globalThis.String(e))
+        : [],
     };
   },
 
@@ -1840,6 +2108,9 @@ export const Agent: MessageFns<Agent> = {
     if (message.error !== "") {
       obj.error = message.error;
     }
+    if (message.capabilities?.length) {
+      obj.capabilities = message.capabilities;
+    }
     return obj;
   },
 
@@ -1863,6 +2134,7 @@ export const Agent: MessageFns<Agent> = {
     message.files = object.files?.map((e) => FileStatus.fromPartial(e)) || [];
     message.fileCount = object.fileCount ?? 0;
     message.error = object.error ?? "";
+    message.capabilities = object.capabilities?.map((e) => e) || [];
     return message;
   },
 };

@@ -7,6 +7,8 @@
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import type { CallContext, CallOptions } from "nice-grpc-common";
+import { FieldMask } from "../../google/protobuf/field_mask.ts";
+import { AgentSettings } from "./agent_settings.ts";
 import { Alert, Condition } from "./alert.ts";
 import { Answer, Ask, Asked, AskError, LogLevel, Preview, Restarted, RewindTarget, Rewound, TapPart } from "./ask.ts";
 import { Entry } from "./entry.ts";
@@ -488,6 +490,59 @@ export interface RewindEntryResponse {
     | undefined;
   /** The replay's id; in the first message only. */
   replayId: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** Asks for an agent's settings. */
+export interface GetAgentSettingsRequest {
+  /** `agents/{agent}/settings`. */
+  name: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** Asks to change an agent's settings. */
+export interface UpdateAgentSettingsRequest {
+  /** The settings; `name` says whose. */
+  settings:
+    | AgentSettings
+    | undefined;
+  /** Which fields to change. Empty: those that are set; `*`: all. */
+  updateMask:
+    | string[]
+    | undefined;
+  /** Why, up to 1,024 characters. */
+  changeReason: string;
+  /** Check all that could be refused, and change nothing. */
+  validateOnly: boolean;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** Settings as they are now. */
+export interface UpdateAgentSettingsResponse {
+  /** The settings. With `validate_only` as they would be, with the former etag. */
+  settings:
+    | AgentSettings
+    | undefined;
+  /** What may keep them from having effect, for a person. */
+  warnings: string[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** Asks for a page of settings. */
+export interface ListAgentSettingsRequest {
+  /** At most this many; 0 means 100, and more than 1,000 means 1,000. */
+  pageSize: number;
+  /** `next_page_token` of the page before; empty for the first page. */
+  pageToken: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** A page of settings. */
+export interface ListAgentSettingsResponse {
+  /** The settings. */
+  settings: AgentSettings[];
+  /** Ask for the next page with this; empty on the last page. */
+  nextPageToken: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -3691,6 +3746,531 @@ export const RewindEntryResponse: MessageFns<RewindEntryResponse> = {
   },
 };
 
+function createBaseGetAgentSettingsRequest(): GetAgentSettingsRequest {
+  return { name: "", _unknownFields: {} };
+}
+
+export const GetAgentSettingsRequest: MessageFns<GetAgentSettingsRequest> = {
+  encode(message: GetAgentSettingsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetAgentSettingsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetAgentSettingsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetAgentSettingsRequest {
+    return { name: isSet(object.name) ? globalThis.String(object.name) : "" };
+  },
+
+  toJSON(message: GetAgentSettingsRequest): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<GetAgentSettingsRequest>): GetAgentSettingsRequest {
+    return GetAgentSettingsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetAgentSettingsRequest>): GetAgentSettingsRequest {
+    const message = createBaseGetAgentSettingsRequest();
+    message.name = object.name ?? "";
+    return message;
+  },
+};
+
+function createBaseUpdateAgentSettingsRequest(): UpdateAgentSettingsRequest {
+  return { settings: undefined, updateMask: undefined, changeReason: "", validateOnly: false, _unknownFields: {} };
+}
+
+export const UpdateAgentSettingsRequest: MessageFns<UpdateAgentSettingsRequest> = {
+  encode(message: UpdateAgentSettingsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.settings !== undefined) {
+      AgentSettings.encode(message.settings, writer.uint32(10).fork()).join();
+    }
+    if (message.updateMask !== undefined) {
+      FieldMask.encode(FieldMask.wrap(message.updateMask), writer.uint32(18).fork()).join();
+    }
+    if (message.changeReason !== "") {
+      writer.uint32(26).string(message.changeReason);
+    }
+    if (message.validateOnly !== false) {
+      writer.uint32(32).bool(message.validateOnly);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateAgentSettingsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateAgentSettingsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.settings = AgentSettings.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.updateMask = FieldMask.unwrap(FieldMask.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.changeReason = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.validateOnly = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UpdateAgentSettingsRequest {
+    return {
+      settings: isSet(object.settings) ? AgentSettings.fromJSON(object.settings) : undefined,
+      updateMask: isSet(object.update_mask) ? FieldMask.unwrap(FieldMask.fromJSON(object.update_mask)) : undefined,
+      changeReason: isSet(object.change_reason) ? globalThis.String(object.change_reason) : "",
+      validateOnly: isSet(object.validate_only) ? globalThis.Boolean(object.validate_only) : false,
+    };
+  },
+
+  toJSON(message: UpdateAgentSettingsRequest): unknown {
+    const obj: any = {};
+    if (message.settings !== undefined) {
+      obj.settings = AgentSettings.toJSON(message.settings);
+    }
+    if (message.updateMask !== undefined) {
+      obj.update_mask = FieldMask.toJSON(FieldMask.wrap(message.updateMask));
+    }
+    if (message.changeReason !== "") {
+      obj.change_reason = message.changeReason;
+    }
+    if (message.validateOnly !== false) {
+      obj.validate_only = message.validateOnly;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<UpdateAgentSettingsRequest>): UpdateAgentSettingsRequest {
+    return UpdateAgentSettingsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UpdateAgentSettingsRequest>): UpdateAgentSettingsRequest {
+    const message = createBaseUpdateAgentSettingsRequest();
+    message.settings = (object.settings !== undefined && object.settings !== null)
+      ? AgentSettings.fromPartial(object.settings)
+      : undefined;
+    message.updateMask = object.updateMask ?? undefined;
+    message.changeReason = object.changeReason ?? "";
+    message.validateOnly = object.validateOnly ?? false;
+    return message;
+  },
+};
+
+function createBaseUpdateAgentSettingsResponse(): UpdateAgentSettingsResponse {
+  return { settings: undefined, warnings: [], _unknownFields: {} };
+}
+
+export const UpdateAgentSettingsResponse: MessageFns<UpdateAgentSettingsResponse> = {
+  encode(message: UpdateAgentSettingsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.settings !== undefined) {
+      AgentSettings.encode(message.settings, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.warnings) {
+      writer.uint32(18).string(v!);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): UpdateAgentSettingsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseUpdateAgentSettingsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.settings = AgentSettings.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.warnings.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): UpdateAgentSettingsResponse {
+    return {
+      settings: isSet(object.settings) ? AgentSettings.fromJSON(object.settings) : undefined,
+      warnings: globalThis.Array.isArray(object?.warnings) ? object.warnings.map((e: any) => globalThis.String(e)) : [],
+    };
+  },
+
+  toJSON(message: UpdateAgentSettingsResponse): unknown {
+    const obj: any = {};
+    if (message.settings !== undefined) {
+      obj.settings = AgentSettings.toJSON(message.settings);
+    }
+    if (message.warnings?.length) {
+      obj.warnings = message.warnings;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<UpdateAgentSettingsResponse>): UpdateAgentSettingsResponse {
+    return UpdateAgentSettingsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<UpdateAgentSettingsResponse>): UpdateAgentSettingsResponse {
+    const message = createBaseUpdateAgentSettingsResponse();
+    message.settings = (object.settings !== undefined && object.settings !== null)
+      ? AgentSettings.fromPartial(object.settings)
+      : undefined;
+    message.warnings = object.warnings?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseListAgentSettingsRequest(): ListAgentSettingsRequest {
+  return { pageSize: 0, pageToken: "", _unknownFields: {} };
+}
+
+export const ListAgentSettingsRequest: MessageFns<ListAgentSettingsRequest> = {
+  encode(message: ListAgentSettingsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.pageSize !== 0) {
+      writer.uint32(8).int32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(18).string(message.pageToken);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListAgentSettingsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListAgentSettingsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.pageSize = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListAgentSettingsRequest {
+    return {
+      pageSize: isSet(object.page_size) ? globalThis.Number(object.page_size) : 0,
+      pageToken: isSet(object.page_token) ? globalThis.String(object.page_token) : "",
+    };
+  },
+
+  toJSON(message: ListAgentSettingsRequest): unknown {
+    const obj: any = {};
+    if (message.pageSize !== 0) {
+      obj.page_size = Math.round(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      obj.page_token = message.pageToken;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListAgentSettingsRequest>): ListAgentSettingsRequest {
+    return ListAgentSettingsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListAgentSettingsRequest>): ListAgentSettingsRequest {
+    const message = createBaseListAgentSettingsRequest();
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseListAgentSettingsResponse(): ListAgentSettingsResponse {
+  return { settings: [], nextPageToken: "", _unknownFields: {} };
+}
+
+export const ListAgentSettingsResponse: MessageFns<ListAgentSettingsResponse> = {
+  encode(message: ListAgentSettingsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.settings) {
+      AgentSettings.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListAgentSettingsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListAgentSettingsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.settings.push(AgentSettings.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListAgentSettingsResponse {
+    return {
+      settings: globalThis.Array.isArray(object?.settings)
+        ? object.settings.map((e: any) => AgentSettings.fromJSON(e))
+        : [],
+      nextPageToken: isSet(object.next_page_token) ? globalThis.String(object.next_page_token) : "",
+    };
+  },
+
+  toJSON(message: ListAgentSettingsResponse): unknown {
+    const obj: any = {};
+    if (message.settings?.length) {
+      obj.settings = message.settings.map((e) => AgentSettings.toJSON(e));
+    }
+    if (message.nextPageToken !== "") {
+      obj.next_page_token = message.nextPageToken;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListAgentSettingsResponse>): ListAgentSettingsResponse {
+    return ListAgentSettingsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListAgentSettingsResponse>): ListAgentSettingsResponse {
+    const message = createBaseListAgentSettingsResponse();
+    message.settings = object.settings?.map((e) => AgentSettings.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
+    return message;
+  },
+};
+
 /**
  * Tells what the fleet is doing. Any controller answers for all agents: what it does not know it asks the others. A page
  * may be shorter than asked for, so that it fits into the 4 MiB that a gRPC client takes by default.
@@ -3841,6 +4421,36 @@ export const FleetServiceDefinition = {
       responseStream: true,
       options: {},
     },
+    /** Returns an agent's settings; the defaults when there are none. */
+    getAgentSettings: {
+      name: "GetAgentSettings",
+      requestType: GetAgentSettingsRequest as typeof GetAgentSettingsRequest,
+      requestStream: false,
+      responseType: AgentSettings as typeof AgentSettings,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Changes an agent's settings. INVALID_ARGUMENT with every field that is wrong, ABORTED when `settings.etag` is stale. What may keep
+     * them from having effect, such as an entry that does not exist, is a warning.
+     */
+    updateAgentSettings: {
+      name: "UpdateAgentSettings",
+      requestType: UpdateAgentSettingsRequest as typeof UpdateAgentSettingsRequest,
+      requestStream: false,
+      responseType: UpdateAgentSettingsResponse as typeof UpdateAgentSettingsResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Returns the settings of all agents that have some, page by page, in the order of the names. */
+    listAgentSettings: {
+      name: "ListAgentSettings",
+      requestType: ListAgentSettingsRequest as typeof ListAgentSettingsRequest,
+      requestStream: false,
+      responseType: ListAgentSettingsResponse as typeof ListAgentSettingsResponse,
+      responseStream: false,
+      options: {},
+    },
   },
 } as const;
 
@@ -3928,6 +4538,24 @@ export interface FleetServiceImplementation<CallContextExt = {}> {
     request: RewindEntryRequest,
     context: CallContext & CallContextExt,
   ): ServerStreamingMethodResult<DeepPartial<RewindEntryResponse>>;
+  /** Returns an agent's settings; the defaults when there are none. */
+  getAgentSettings(
+    request: GetAgentSettingsRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<AgentSettings>>;
+  /**
+   * Changes an agent's settings. INVALID_ARGUMENT with every field that is wrong, ABORTED when `settings.etag` is stale. What may keep
+   * them from having effect, such as an entry that does not exist, is a warning.
+   */
+  updateAgentSettings(
+    request: UpdateAgentSettingsRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<UpdateAgentSettingsResponse>>;
+  /** Returns the settings of all agents that have some, page by page, in the order of the names. */
+  listAgentSettings(
+    request: ListAgentSettingsRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ListAgentSettingsResponse>>;
 }
 
 export interface FleetServiceClient<CallOptionsExt = {}> {
@@ -4014,6 +4642,24 @@ export interface FleetServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<RewindEntryRequest>,
     options?: CallOptions & CallOptionsExt,
   ): AsyncIterable<RewindEntryResponse>;
+  /** Returns an agent's settings; the defaults when there are none. */
+  getAgentSettings(
+    request: DeepPartial<GetAgentSettingsRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<AgentSettings>;
+  /**
+   * Changes an agent's settings. INVALID_ARGUMENT with every field that is wrong, ABORTED when `settings.etag` is stale. What may keep
+   * them from having effect, such as an entry that does not exist, is a warning.
+   */
+  updateAgentSettings(
+    request: DeepPartial<UpdateAgentSettingsRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<UpdateAgentSettingsResponse>;
+  /** Returns the settings of all agents that have some, page by page, in the order of the names. */
+  listAgentSettings(
+    request: DeepPartial<ListAgentSettingsRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ListAgentSettingsResponse>;
 }
 
 function bytesFromBase64(b64: string): Uint8Array {

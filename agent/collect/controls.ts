@@ -1,0 +1,71 @@
+import { AgentSettings } from '../../proto/gen/logfleet/v1/agent_settings.ts';
+import type { AgentHealth } from '../../proto/gen/logfleet/v1/fleet.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import { Drain, type Drained } from './drain.ts';
+import { RateLimit } from './rate-limit.ts';
+
+/** What is to be told when other settings are in force. */
+export interface Controlled extends Omit<Drained, 'hold'> {
+  /** Sets all files going as they may by now. */
+  direct(): void;
+}
+
+/** What an operator has set for this agent, in force: its collectors ask here whether and how fast they may read. */
+export class Controls {
+  readonly #clock: Clock;
+  readonly #agent: Controlled;
+  readonly limit: RateLimit;
+  #settings = AgentSettings.create();
+  #pausedEntries: ReadonlySet<string> = new Set();
+  #drain: Drain | undefined;
+  /** The agent is drained, or will be when Kafka has answered: it reads no more. */
+  #held = false;
+
+  constructor(clock: Clock, agent: Controlled) {
+    this.#clock = clock;
+    this.#agent = agent;
+    this.limit = new RateLimit(clock);
+  }
+
+  get settings(): AgentSettings {
+    return this.#settings;
+  }
+
+  set(settings: AgentSettings): void {
+    this.#settings = settings;
+    this.#pausedEntries = new Set(settings.pausedEntries);
+    this.limit.set(Number(settings.maxBytesPerSecond));
+    if (!settings.draining) {
+      this.stop();
+      this.#drain = undefined;
+      this.#held = false;
+    }
+    this.#agent.direct();
+    if (!settings.draining || this.#drain) return;
+    this.#drain = new Drain({ ...this.#agent, hold: () => this.#hold() }, this.#clock);
+    void this.#drain.run();
+  }
+
+  /** Whether the files of this entry are not to be read. */
+  pauses(entry: string): boolean {
+    return this.#held || this.#settings.paused || this.#pausedEntries.has(entry);
+  }
+
+  /** What the agent's health tells of it. */
+  status(leftBytes: bigint): Pick<AgentHealth, 'settingsEtag' | 'drain'> {
+    const drain = this.#drain && { ...this.#drain.state, leftBytes };
+    return { settingsEtag: this.#settings.etag, drain };
+  }
+
+  /** Nothing of it goes on by itself. */
+  stop(): void {
+    this.#drain?.stop();
+    this.limit.forget();
+  }
+
+  #hold(): void {
+    if (this.#held) return;
+    this.#held = true;
+    this.#agent.direct();
+  }
+}

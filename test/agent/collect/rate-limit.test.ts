@@ -1,0 +1,129 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Pace, RateLimit, type Reader } from '../../../agent/collect/rate-limit.ts';
+
+/** A clock that stands until it is moved on, and timers that go off then. */
+class HandClock {
+  ms = 0;
+  readonly #timers = new Set<{ atMs: number; then: () => void }>();
+
+  nowMs = () => this.ms;
+  monotonicMs = () => this.ms;
+  sleep = async () => {};
+  after = (ms: number, then: () => void) => {
+    const timer = { atMs: this.ms + ms, then };
+    this.#timers.add(timer);
+    return () => this.#timers.delete(timer);
+  };
+
+  get timers(): number {
+    return this.#timers.size;
+  }
+
+  /** Goes on until then, from timer to timer. */
+  runTo(endMs: number): void {
+    for (;;) {
+      const next = [...this.#timers].sort((a, b) => a.atMs - b.atMs)[0];
+      if (!next || next.atMs > endMs) break;
+      this.ms = next.atMs;
+      this.#timers.delete(next);
+      next.then();
+    }
+    this.ms = endMs;
+  }
+}
+
+/** Reads lines of one length for as long as it may. */
+class Reading implements Reader {
+  readonly #pace: Pick<RateLimit, 'room' | 'took'>;
+  readonly #line: number;
+  bytes = 0;
+  turns = 0;
+
+  constructor(pace: Pick<RateLimit, 'room' | 'took'>, line: number) {
+    this.#pace = pace;
+    this.#line = line;
+  }
+
+  wake(): boolean {
+    this.turns++;
+    for (let room = this.#pace.room(this); room > 0 && Number.isFinite(room); room = this.#pace.room(this)) {
+      const taken = Math.max(1, Math.floor(room / this.#line)) * this.#line;
+      this.bytes += taken;
+      this.#pace.took(taken);
+    }
+    return true;
+  }
+}
+
+test('what is read keeps to the limit over time, whatever the length of lines, and does not come in bursts', () => {
+  for (const [perSecond, line] of [
+    [1_024, 100],
+    [10_240, 190],
+    [10_240, 300_000],
+    [50 * 1024 * 1024, 190],
+  ] as const) {
+    const clock = new HandClock();
+    const limit = new RateLimit(clock);
+    limit.set(perSecond);
+    const reading = new Reading(limit, line);
+    reading.wake();
+    assert.equal(reading.bytes, 0);
+    let former = 0;
+    for (let second = 1; second <= 600; second++) {
+      clock.runTo(second * 1_000);
+      assert.ok(reading.bytes - former <= perSecond * 1.5 + line, `${reading.bytes - former} of ${perSecond}`);
+      former = reading.bytes;
+    }
+    const wanted = perSecond * 600;
+    assert.ok(reading.bytes > wanted / 1.5 && reading.bytes < wanted * 1.5 + line, `${reading.bytes} of ${wanted}`);
+    // It is woken when there is something to read, not again and again.
+    assert.ok(reading.turns <= 600 * 11, `${reading.turns} turns`);
+  }
+});
+
+test('readers take turns, also those that came last, and one that reads nothing holds up no other', () => {
+  const clock = new HandClock();
+  const limit = new RateLimit(clock);
+  limit.set(100_000);
+  // One is paused, one's Kafka is away.
+  for (const reads of [false, true]) limit.room({ wake: () => reads });
+  const readers = Array.from({ length: 200 }, () => new Reading(limit, 1_000));
+  for (const reader of readers) reader.wake();
+  clock.runTo(60_000);
+  const shares = readers.map(({ bytes }) => bytes);
+  assert.ok(Math.min(...shares) > 0);
+  assert.ok(Math.max(...shares) <= 3 * Math.min(...shares), `${Math.min(...shares)} to ${Math.max(...shares)}`);
+});
+
+test('a limit is changed and lifted while readers wait, and what was read too much before holds up nobody', () => {
+  const clock = new HandClock();
+  const limit = new RateLimit(clock);
+  limit.set(1_024);
+  const reading = new Reading(limit, 900_000);
+  reading.wake();
+  clock.runTo(1_000);
+  assert.equal(reading.bytes, 900_000);
+  assert.ok(limit.holds(reading));
+  limit.set(10_000_000);
+  clock.runTo(2_000);
+  assert.ok(reading.bytes > 5_000_000, `${reading.bytes}`);
+  limit.set(0);
+  assert.ok(!limit.holds(reading));
+  assert.equal(limit.room(reading), Number.POSITIVE_INFINITY);
+  assert.equal(clock.timers, 0);
+});
+
+test("an entry keeps to its own limit and to the agent's, which all entries share", () => {
+  const clock = new HandClock();
+  const shared = new RateLimit(clock);
+  const [slow, fast] = [new Pace(new RateLimit(clock), shared), new Pace(new RateLimit(clock), shared)];
+  shared.set(100_000);
+  slow.own.set(10_000);
+  const readings = [new Reading(slow, 100), new Reading(fast, 100)] as const;
+  for (const reading of readings) reading.wake();
+  clock.runTo(100_000);
+  const [slowly, quickly] = readings.map(({ bytes }) => bytes / 100) as [number, number];
+  assert.ok(slowly < 15_000 && slowly > 5_000, `${slowly}`);
+  assert.ok(slowly + quickly < 150_000 && slowly + quickly > 66_000, `${slowly} and ${quickly}`);
+});

@@ -1,0 +1,119 @@
+import assert from 'node:assert/strict';
+import { appendFile, mkdir, writeFile } from 'node:fs/promises';
+import { test } from 'node:test';
+import { eventually } from '../../support/eventually.ts';
+import { acknowledged, agentNow, agentOf, delivered, type Ground, ground } from '../../support/ground.ts';
+import { runProcess } from '../../support/process.ts';
+import { newTopic } from '../../support/topics.ts';
+
+const cliOf =
+  ({ controller }: Ground) =>
+  (...args: string[]) =>
+    runProcess('cli/main.ts', ['--controller', controller.address, '--author', 'ann', ...args]);
+
+test('pause, resume, limit and drain set how an agent goes on, and get and describe show it', async () => {
+  await using on = await ground();
+  const { controller, dir } = on;
+  const cli = cliOf(on);
+  const topic = newTopic();
+  await using _agent = agentOf(on, 'a');
+  await writeFile(dir.at('a.log'), 'one\n');
+  const rules = { paths: [dir.at('*.log')], topic, start: 'beginning' };
+  const entry = await controller.api.call('EntryService', 'CreateEntry', { entry_id: 'app', entry: rules });
+  await acknowledged(on, 'a', entry);
+  await delivered(on, topic, 1);
+  assert.equal((await cli('get', 'settings')).stderr, 'No settings found.\n');
+  const paused = await cli('pause', 'entry', 'app', 'none', '--agent', 'a', '--reason', 'noise');
+  assert.equal(paused.stdout, 'entry/app paused on a\nentry/none paused on a\n');
+  assert.equal(paused.stderr, 'warning: there is no entries/none: paused when there is\n');
+  await acknowledged(on, 'a', entry, 'STATE_PAUSED');
+  assert.equal(
+    (await cli('limit', 'agent', 'a', '5MiB', '--reason', 'slow link')).stdout,
+    'agent/a limited to 5.0 MiB/s\n',
+  );
+  assert.match((await cli('get', 'settings')).stdout, /^a +app,none +5\.0 MiB\/s +no +ann\? +\ds +slow link$/m);
+  const described = (await cli('describe', 'agent', 'a')).stdout;
+  assert.match(described, /^Settings: +paused: app,none, at most 5\.0 MiB\/s \(ann\?, \d+s ago: slow link\)$/m);
+  assert.equal((await cli('resume', 'entry', 'none', '--agent', 'a')).stdout, 'entry/none resumed on a\n');
+  const resumed = await cli('resume', 'agent', 'a');
+  assert.equal(resumed.stdout, 'agent/a resumed\n');
+  assert.equal(resumed.stderr, 'still paused on it: see logfleet resume entry app --agent a\n');
+  await appendFile(dir.at('a.log'), 'half');
+  await cli('resume', 'entry', 'app', '--agent', 'a');
+  const drained = await cli('drain', 'agent', 'a', '--wait', '--timeout', '30s');
+  assert.deepEqual(
+    [drained.code, drained.stdout],
+    [0, 'agent/a drained, and 4 B left: see logfleet describe agent a\n'],
+    drained.stderr,
+  );
+  assert.match((await cli('describe', 'agent', 'a')).stdout, /^Drain: +Drained, 4 B left$/m);
+  await cli('resume', 'agent', 'a');
+  await acknowledged(on, 'a', entry);
+  assert.equal((await cli('limit', 'agent', 'a', 'none')).stdout, 'agent/a not limited\n');
+  const limited = await cli('limit', 'entry', 'app', '1.5KiB');
+  assert.equal(limited.stdout, 'entry/app limited to 1.5 KiB/s on each agent\n');
+  await eventually(async () => assert.equal((await agentNow(on, 'a')).health.settings_etag, ''));
+  const shown = await cli('get', 'entry', 'app', '-o', 'yaml');
+  assert.match(shown.stdout, /^max_bytes_per_second: 1536$/m);
+  await writeFile(dir.at('app.yaml'), shown.stdout);
+  assert.equal((await cli('apply', '-f', dir.at('app.yaml'))).stdout, 'entry/app unchanged\n');
+});
+
+test('a drain that does not end in time says what it waits for, and nonsense is refused with a remedy', async () => {
+  await using on = await ground();
+  const { controller, dir } = on;
+  const cli = cliOf(on);
+  await using _agent = agentOf(on, 'a');
+  await writeFile(dir.at('a.log'), 'one\n');
+  const rules = { paths: [dir.at('*.log')], topic: newTopic(), start: 'beginning', max_bytes_per_second: 1_024 };
+  await writeFile(dir.at('a.log'), `${'x'.repeat(99)}\n`.repeat(10_000));
+  const entry = await controller.api.call('EntryService', 'CreateEntry', { entry_id: 'app', entry: rules });
+  await acknowledged(on, 'a', entry);
+  const late = await cli('drain', 'agent', 'a', '--wait', '--timeout', '2s');
+  assert.equal(late.code, 1);
+  assert.match(late.stderr, /agent\/a is not drained after 2 s: 1 file to be delivered/);
+  const both = await cli('pause', 'agent', 'a');
+  assert.match(both.stderr, /settings\.draining: an agent that is paused reads nothing.*resume it first/);
+  for (const [args, error] of [
+    [['limit', 'agent', 'a', 'much'], /such as 512KiB or 5MiB, or none/],
+    [['limit', 'agent', 'a', '100'], /settings\.max_bytes_per_second: 100 is out of range: use 1024 to/],
+    [['limit', 'entry', 'app', '100'], /max_bytes_per_second: 100 is out of range/],
+    [['pause', 'agent', 'a', '--agent', 'b'], /with --agent only on one agent/],
+    [['drain', 'entry', 'app'], /name the agents to drain/],
+    [['get', 'settings', '-w'], /name agents whose settings to get/],
+  ] as const)
+    assert.match((await cli(...args)).stderr, error, args.join(' '));
+});
+
+test('delete --dry-run deletes nothing, and diff --prune shows what apply --prune deletes', async () => {
+  await using on = await ground();
+  const { controller, dir } = on;
+  const cli = cliOf(on);
+  for (const entry_id of ['kept', 'gone', 'foreign']) {
+    const labels = { by: entry_id === 'foreign' ? 'hand' : 'git' };
+    const entry = { paths: [`/var/log/${entry_id}`], topic: 't', labels };
+    await controller.api.call('EntryService', 'CreateEntry', { entry_id, entry });
+  }
+  const dry = await cli('delete', 'entry', 'gone', 'none', '--dry-run');
+  assert.deepEqual(
+    [dry.code, dry.stdout, dry.stderr],
+    [1, 'entry/gone deleted (dry run)\n', 'error: there is no entries/none\n'],
+  );
+  await mkdir(dir.at('entries'));
+  const kept = await cli('get', 'entry', 'kept', '-o', 'yaml');
+  await writeFile(dir.at('entries', 'kept.yaml'), kept.stdout);
+  const files = ['-f', dir.at('entries')];
+  const plain = await cli('diff', ...files);
+  assert.deepEqual([plain.code, plain.stdout], [0, '']);
+  const pruning = await cli('diff', ...files, '--prune', '-l', 'by=git');
+  assert.equal(pruning.code, 1);
+  assert.match(pruning.stdout, /^--- entries\/gone at revision \d+\n\+\+\+ \/dev\/null\n/);
+  assert.match(pruning.stdout, /^-name: gone$/m);
+  assert.doesNotMatch(pruning.stdout, /kept|foreign/);
+  assert.match((await cli('diff', ...files, '--prune')).stderr, /--prune needs -l/);
+  const stray = await cli('diff', ...files, '--prune', '-l', 'by=hand');
+  assert.match(stray.stderr, /kept\.yaml:1: labels: "by=hand" does not match them/);
+  const applied = await cli('apply', ...files, '--prune', '-l', 'by=git');
+  assert.match(applied.stdout, /^entry\/gone pruned$/m);
+  assert.equal((await cli('get', 'entries', '-o', 'name')).stdout, 'entry/foreign\nentry/kept\n');
+});

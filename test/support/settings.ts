@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict';
+import { eventually } from './eventually.ts';
+import { agentNow, type Ground } from './ground.ts';
+
+/** What UpdateAgentSettings answers, and what settings are: messages as the .proto files say. */
+// biome-ignore lint/suspicious/noExplicitAny: messages.
+type Answer = any;
+
+/** Changes an agent's settings: those that are given. */
+export function setFor(
+  { controller }: Pick<Ground, 'controller'>,
+  id: string,
+  fields: Record<string, unknown>,
+  more: object = {},
+): Promise<Answer> {
+  const paths = Object.keys(fields).filter((field) => field !== 'etag');
+  const settings = { name: `agents/${id}/settings`, ...fields };
+  const request = { settings, update_mask: { paths }, ...more };
+  return controller.api.call('FleetService', 'UpdateAgentSettings', request);
+}
+
+/** Sets them, and waits until the agent follows. */
+export async function follows(on: Ground, id: string, fields: Record<string, unknown>): Promise<void> {
+  const { settings } = await setFor(on, id, fields);
+  await eventually(async () => {
+    const { health } = await agentNow(on, id);
+    assert.equal(health?.settings_etag, settings.etag);
+  });
+}

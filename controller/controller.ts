@@ -10,8 +10,9 @@ import { Election } from './election.ts';
 import { EntryStore } from './entry-store.ts';
 import { EtcdClient } from './etcd-client.ts';
 import { EtcdMirror } from './etcd-mirror.ts';
+import { FleetSums } from './fleet/entry-sums.ts';
 import { Fleet } from './fleet/fleet.ts';
-import { forgetAgents } from './fleet/forgetting.ts';
+import { forgetAgent, forgetAgents } from './fleet/forgetting.ts';
 import { Membership } from './fleet/membership.ts';
 import { ChangeFeed } from './history/change-feed.ts';
 import { DeletedHistories } from './history/deleted-histories.ts';
@@ -25,6 +26,7 @@ import { AgentQuestions } from './rpc/agent-questions.ts';
 import { AgentService } from './rpc/agent-service.ts';
 import { EntryChanges } from './rpc/entry-changes.ts';
 import { EntryService } from './rpc/entry-service.ts';
+import { EntryStates } from './rpc/entry-states.ts';
 import { EntryWriting } from './rpc/entry-writing.ts';
 import { FleetService } from './rpc/fleet-service.ts';
 import { Peers } from './rpc/peers.ts';
@@ -63,7 +65,12 @@ export class Controller {
     const campaign = { key: `${etcd.prefix}elections/alerts`, candidate: controllerId, ttlMs: leaseTtlMs };
     const election = new Election(client, mirror, campaign, tools);
     const questions = new AgentQuestions({ fleet, peers, store, clock: this.#clock });
-    const parts = { questions, alerts: { book, rules: ruleSettings(this.#config) } };
+    const sums = new FleetSums(fleet, this.#clock);
+    const parts = {
+      ...{ questions, alerts: { book, rules: ruleSettings(this.#config) } },
+      states: new EntryStates(store, sums, peers),
+      forget: async (agentId: string) => mirror.reaches(await forgetAgent(membership, client, agentId)),
+    };
     const services = {
       entries: new EntryService(store, this.#historyCalls(client, store), topics, feed),
       agents: new AgentService(fleet, this.#clock),
@@ -73,6 +80,7 @@ export class Controller {
     const address = await this.#listen(server);
     const metrics = await this.#serveMetrics({
       fleet,
+      sums,
       book,
       alerter: alerter.counts,
       joined: () => membership.joined,

@@ -3,6 +3,7 @@ import type { Reached } from '../state/reached.ts';
 import type { Life } from './file-look.ts';
 import type { FoundFile } from './found-file.ts';
 import { birthOf } from './known-files.ts';
+import { Pace } from './pace.ts';
 import type { Presence } from './scan.ts';
 
 /** What is known of one generation and of the file that it is in. */
@@ -31,6 +32,8 @@ export class Generation {
   size: number;
   /** When the file was last seen to grow, or was opened; monotonic. */
   lastGrowthMs: number;
+  /** Undefined as long as it has neither grown nor been read. */
+  pace: Pace | undefined;
 
   /** How many were tracked before it, and itself. */
   order = 0;
@@ -57,6 +60,14 @@ export class Generation {
   /** The partition it had in `topic`, -1 when it had none. */
   partitionIn(topic: string): number {
     return topic === this.topic ? this.partition : -1;
+  }
+
+  /** The file is at least so large. */
+  protected reaches(size: number, nowMs: number): void {
+    if (size <= this.size) return;
+    this.pace ??= new Pace(nowMs);
+    this.pace.grew(size - this.size, size, nowMs);
+    [this.size, this.lastGrowthMs] = [size, nowMs];
   }
 
   /** It goes on in another file. */

@@ -11,7 +11,7 @@ import { lookAt } from './file-look.ts';
 import type { Inherited } from './former-batches.ts';
 import type { FoundFile } from './found-file.ts';
 import { Generation } from './generation.ts';
-import { RateMeter } from './rate-meter.ts';
+import { Pace, paceWithBacklog } from './pace.ts';
 import { SegmentReader } from './segment-reader.ts';
 import { SourceErrors } from './source-errors.ts';
 import type { Seen, SourceEvents } from './source-events.ts';
@@ -31,7 +31,6 @@ export const NOT_OPEN = -1;
  */
 export class Source extends Generation implements RouteSource {
   fd: number;
-  #rate: RateMeter | undefined;
   /** What is wrong with the file. */
   readonly errors: SourceErrors;
   readonly events: SourceEvents;
@@ -67,6 +66,7 @@ export class Source extends Generation implements RouteSource {
     this.size = Math.max(size, this.#reader.position);
     [this.fd, this.#clock, this.events] = [fd, clock, events];
     this.errors = new SourceErrors(this, events);
+    this.pace = paceWithBacklog(checkpoint, this.position, this.size, clock);
   }
 
   /** Every line before it is in Kafka. */
@@ -100,10 +100,6 @@ export class Source extends Generation implements RouteSource {
 
   isOn(route: Route): boolean {
     return route === this.#route && (this.state === 'READING' || this.state === 'DRAINING');
-  }
-
-  bytesPerSecond(): number {
-    return this.#rate?.perSecond(this.#clock.monotonicMs()) ?? 0;
   }
 
   /** From the next line on, lines go by `route` in the format that `formatOf` makes; what is on its way elsewhere arrives there. */
@@ -155,7 +151,7 @@ export class Source extends Generation implements RouteSource {
       if (seen.compressed) return 'compressed';
       const size = Math.max(seen.size, this.#reader.position);
       const learned = seen.head !== this.life.head || seen.marker !== this.life.marker || size > this.size;
-      if (size > this.size) this.lastGrowthMs = nowMs;
+      this.reaches(size, nowMs);
       this.bornMs ||= seen.bornMs;
       if (learned) this.life = { head: seen.head, marker: seen.marker };
       [this.size, this.unlinked, this.touchedNs] = [size, seen.unlinked, seen.touchedNs];
@@ -206,8 +202,9 @@ export class Source extends Generation implements RouteSource {
   delivered(segment: IntentSegment): void {
     this.#outstanding--;
     this.#delivered.cover(coveredBy(segment));
-    this.#rate ??= new RateMeter();
-    this.#rate.add(segment.end - segment.start, this.#clock.monotonicMs());
+    const nowMs = this.#clock.monotonicMs();
+    this.pace ??= new Pace(nowMs);
+    this.pace.delivered(segment.end - segment.start, nowMs, this.position >= this.size);
     this.events.onProgress(this, segment);
   }
 
@@ -231,7 +228,7 @@ export class Source extends Generation implements RouteSource {
       return NOTHING;
     }
     const { segment: read, more, full } = reading;
-    if (reading.seen > this.size) [this.size, this.lastGrowthMs] = [reading.seen, nowMs];
+    this.reaches(reading.seen, nowMs);
     if (reading.againInMs !== undefined) {
       this.#timer ??= new WakeTimer(this.#clock, () => this.wake());
       this.#timer.start(reading.againInMs);

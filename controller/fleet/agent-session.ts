@@ -13,9 +13,11 @@ import type { Clock } from '../../runtime/clock.ts';
 import { invalidArgument } from '../api-error.ts';
 import { AgentAsks } from './agent-asks.ts';
 import type { Claim } from './agent-claims.ts';
+import type { Subject } from './agent-query.ts';
+import { ClockSkew } from './clock-skew.ts';
 import type { DesiredSet } from './desired-set.ts';
 import type { DesiredSets, Subscriber } from './desired-sets.ts';
-import { ReportedFiles } from './reported-files.ts';
+import { type Furthest, ReportedFiles } from './reported-files.ts';
 import type { Told } from './spreading.ts';
 
 const FILES_MAX = 100_000;
@@ -24,7 +26,8 @@ const ENTRIES_MAX = 10_000;
 const FACTS_KEPT = { loss: 1_000, sealed: 20 } as const;
 
 /** One agent's stream: what it was told, and what it reported. In memory only. */
-export class AgentSession implements Subscriber, Told {
+export class AgentSession implements Subscriber, Told, Subject {
+  readonly liveness = 'LIVENESS_LIVE';
   readonly identity: AgentIdentity;
   /** Its hold of the agent's id. */
   readonly claim: Claim;
@@ -41,6 +44,7 @@ export class AgentSession implements Subscriber, Told {
   readonly #entries = new Map<string, EntryStatus>();
   readonly #files = new ReportedFiles();
   readonly #facts = { loss: new Map<string, Fact>(), sealed: new Map<string, Fact>() };
+  readonly #skew = new ClockSkew();
   #wake: (() => void) | undefined;
   #closed = false;
   #controllers: Controllers | undefined;
@@ -66,6 +70,25 @@ export class AgentSession implements Subscriber, Told {
 
   get entries(): EntryStatus[] {
     return [...this.#entries.values()].sort((a, b) => (a.entry < b.entry ? -1 : 1));
+  }
+
+  /** In no order. */
+  get statuses(): Iterable<EntryStatus> {
+    return this.#entries.values();
+  }
+
+  statusOf(entry: string): EntryStatus | undefined {
+    return this.#entries.get(entry);
+  }
+
+  /** The path of an entry's file that has most of something; empty when none has any. */
+  furthestFile(entry: string, by: (file: Furthest) => number): string {
+    return this.#files.furthest(entry, by);
+  }
+
+  /** By how much the agent's clock is ahead. */
+  get clockSkewMs(): number {
+    return this.#skew.ms;
   }
 
   get files(): FileStatus[] {
@@ -157,6 +180,7 @@ export class AgentSession implements Subscriber, Told {
     if (this.#entries.size > ENTRIES_MAX) throw tooMany('report.entries', ENTRIES_MAX);
     this.health = report.health ?? this.health;
     this.lastSeen = now;
+    if (report.time) this.#skew.add(report.time.getTime(), now.getTime());
   }
 
   /** The oldest of a kind makes room. One of a kind that this version does not know is left out. */

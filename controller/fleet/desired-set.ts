@@ -32,6 +32,10 @@ export class DesiredSet {
     this.hash = desiredHash(entries);
   }
 
+  get names(): Iterable<string> {
+    return this.#entries.keys();
+  }
+
   has(name: string): boolean {
     return this.#entries.has(name);
   }

@@ -65,6 +65,18 @@ export interface AgentHealth {
     | undefined;
   /** Bytes lost for good, of all entries, since the agent's state was made. */
   lostBytes: bigint;
+  /** CPU time that the process takes, in cores: 0.5 is half of one. Over the last report interval. */
+  cpuCores: number;
+  /** How many descriptors the process has open: files, folders and connections. 0: the system does not tell. */
+  openDescriptors: number;
+  /** How many it may have. 0: the system does not tell. */
+  descriptorsMax: number;
+  /** Disk space that deleted files hold, which are kept open until they are read. */
+  pinnedBytes: bigint;
+  /** FileStatus.lag_seconds of the file that is furthest behind. */
+  lagSeconds: number;
+  /** How much of the time the process's main thread is busy: 0 never, 1 always. Over the last report interval. */
+  eventLoopUtilization: number;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -94,6 +106,12 @@ export interface EntryStatus {
   lagBytes: bigint;
   /** Bytes per second acknowledged by Kafka, over the entry's files. */
   bytesPerSecond: number;
+  /** FileStatus.lag_seconds of the entry's file that is furthest behind. */
+  lagSeconds: number;
+  /** The soonest FileStatus.loss_forecast_seconds of the entry's files; 0: none is forecast. */
+  lossForecastSeconds: number;
+  /** Of how many files a loss is forecast. */
+  lossForecastFiles: number;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -207,7 +225,20 @@ export interface FileStatus {
   /** The last error, for a person; empty when all is well. */
   lastError: string;
   /** When `position` last moved. */
-  lastProgressTime: Date | undefined;
+  lastProgressTime:
+    | Date
+    | undefined;
+  /**
+   * For how long the agent has known of the oldest byte behind `position`, in seconds: how far behind it is in time. 0 when there is none.
+   * Of bytes that were there when the process came it is the most that it can be: they were written after the file was made, and after
+   * its last change that a former process saw and had delivered. An unterminated last line counts, too.
+   */
+  lagSeconds: number;
+  /**
+   * In so many seconds the file loses lines, if all goes on as it does: it is truncated, or given up as deleted, before they are
+   * delivered. 0: none is forecast. Only of files whose rotation the agent has seen twice since it runs.
+   */
+  lossForecastSeconds: number;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -326,6 +357,11 @@ export interface Agent {
   fileCount: number;
   /** What could not be found out about this agent, for a person: for example that its controller does not answer. */
   error: string;
+  /**
+   * By how many milliseconds the agent's clock is ahead of its controller's; negative: behind. The least that the reports of the last one
+   * or two minutes allow for, so the time that they took does not count. Decides nothing.
+   */
+  clockSkewMs: bigint;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -709,6 +745,12 @@ function createBaseAgentHealth(): AgentHealth {
     error: "",
     startTime: undefined,
     lostBytes: 0n,
+    cpuCores: 0,
+    openDescriptors: 0,
+    descriptorsMax: 0,
+    pinnedBytes: 0n,
+    lagSeconds: 0,
+    eventLoopUtilization: 0,
     _unknownFields: {},
   };
 }
@@ -759,6 +801,27 @@ export const AgentHealth: MessageFns<AgentHealth> = {
         throw new globalThis.Error("value provided for field message.lostBytes of type int64 too large");
       }
       writer.uint32(80).int64(message.lostBytes);
+    }
+    if (message.cpuCores !== 0) {
+      writer.uint32(89).double(message.cpuCores);
+    }
+    if (message.openDescriptors !== 0) {
+      writer.uint32(96).int32(message.openDescriptors);
+    }
+    if (message.descriptorsMax !== 0) {
+      writer.uint32(104).int32(message.descriptorsMax);
+    }
+    if (message.pinnedBytes !== 0n) {
+      if (BigInt.asIntN(64, message.pinnedBytes) !== message.pinnedBytes) {
+        throw new globalThis.Error("value provided for field message.pinnedBytes of type int64 too large");
+      }
+      writer.uint32(112).int64(message.pinnedBytes);
+    }
+    if (message.lagSeconds !== 0) {
+      writer.uint32(121).double(message.lagSeconds);
+    }
+    if (message.eventLoopUtilization !== 0) {
+      writer.uint32(129).double(message.eventLoopUtilization);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -864,6 +927,54 @@ export const AgentHealth: MessageFns<AgentHealth> = {
             message.lostBytes = reader.int64() as bigint;
             continue;
           }
+          case 11: {
+            if (tag !== 89) {
+              break;
+            }
+
+            message.cpuCores = reader.double();
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.openDescriptors = reader.int32();
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.descriptorsMax = reader.int32();
+            continue;
+          }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.pinnedBytes = reader.int64() as bigint;
+            continue;
+          }
+          case 15: {
+            if (tag !== 121) {
+              break;
+            }
+
+            message.lagSeconds = reader.double();
+            continue;
+          }
+          case 16: {
+            if (tag !== 129) {
+              break;
+            }
+
+            message.eventLoopUtilization = reader.double();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -896,6 +1007,12 @@ export const AgentHealth: MessageFns<AgentHealth> = {
       error: isSet(object.error) ? globalThis.String(object.error) : "",
       startTime: isSet(object.start_time) ? fromJsonTimestamp(object.start_time) : undefined,
       lostBytes: isSet(object.lost_bytes) ? BigInt(object.lost_bytes) : 0n,
+      cpuCores: isSet(object.cpu_cores) ? globalThis.Number(object.cpu_cores) : 0,
+      openDescriptors: isSet(object.open_descriptors) ? globalThis.Number(object.open_descriptors) : 0,
+      descriptorsMax: isSet(object.descriptors_max) ? globalThis.Number(object.descriptors_max) : 0,
+      pinnedBytes: isSet(object.pinned_bytes) ? BigInt(object.pinned_bytes) : 0n,
+      lagSeconds: isSet(object.lag_seconds) ? globalThis.Number(object.lag_seconds) : 0,
+      eventLoopUtilization: isSet(object.event_loop_utilization) ? globalThis.Number(object.event_loop_utilization) : 0,
     };
   },
 
@@ -931,6 +1048,24 @@ export const AgentHealth: MessageFns<AgentHealth> = {
     if (message.lostBytes !== 0n) {
       obj.lost_bytes = message.lostBytes.toString();
     }
+    if (message.cpuCores !== 0) {
+      obj.cpu_cores = floatToJson(message.cpuCores);
+    }
+    if (message.openDescriptors !== 0) {
+      obj.open_descriptors = Math.round(message.openDescriptors);
+    }
+    if (message.descriptorsMax !== 0) {
+      obj.descriptors_max = Math.round(message.descriptorsMax);
+    }
+    if (message.pinnedBytes !== 0n) {
+      obj.pinned_bytes = message.pinnedBytes.toString();
+    }
+    if (message.lagSeconds !== 0) {
+      obj.lag_seconds = floatToJson(message.lagSeconds);
+    }
+    if (message.eventLoopUtilization !== 0) {
+      obj.event_loop_utilization = floatToJson(message.eventLoopUtilization);
+    }
     return obj;
   },
 
@@ -955,6 +1090,14 @@ export const AgentHealth: MessageFns<AgentHealth> = {
     message.error = object.error ?? "";
     message.startTime = object.startTime ?? undefined;
     message.lostBytes = (object.lostBytes !== undefined && object.lostBytes !== null) ? BigInt(object.lostBytes) : 0n;
+    message.cpuCores = object.cpuCores ?? 0;
+    message.openDescriptors = object.openDescriptors ?? 0;
+    message.descriptorsMax = object.descriptorsMax ?? 0;
+    message.pinnedBytes = (object.pinnedBytes !== undefined && object.pinnedBytes !== null)
+      ? BigInt(object.pinnedBytes)
+      : 0n;
+    message.lagSeconds = object.lagSeconds ?? 0;
+    message.eventLoopUtilization = object.eventLoopUtilization ?? 0;
     return message;
   },
 };
@@ -973,6 +1116,9 @@ function createBaseEntryStatus(): EntryStatus {
     filteredLines: 0n,
     lagBytes: 0n,
     bytesPerSecond: 0,
+    lagSeconds: 0,
+    lossForecastSeconds: 0,
+    lossForecastFiles: 0,
     _unknownFields: {},
   };
 }
@@ -1029,6 +1175,15 @@ export const EntryStatus: MessageFns<EntryStatus> = {
     }
     if (message.bytesPerSecond !== 0) {
       writer.uint32(169).double(message.bytesPerSecond);
+    }
+    if (message.lagSeconds !== 0) {
+      writer.uint32(177).double(message.lagSeconds);
+    }
+    if (message.lossForecastSeconds !== 0) {
+      writer.uint32(185).double(message.lossForecastSeconds);
+    }
+    if (message.lossForecastFiles !== 0) {
+      writer.uint32(192).int32(message.lossForecastFiles);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -1150,6 +1305,30 @@ export const EntryStatus: MessageFns<EntryStatus> = {
             message.bytesPerSecond = reader.double();
             continue;
           }
+          case 22: {
+            if (tag !== 177) {
+              break;
+            }
+
+            message.lagSeconds = reader.double();
+            continue;
+          }
+          case 23: {
+            if (tag !== 185) {
+              break;
+            }
+
+            message.lossForecastSeconds = reader.double();
+            continue;
+          }
+          case 24: {
+            if (tag !== 192) {
+              break;
+            }
+
+            message.lossForecastFiles = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1184,6 +1363,9 @@ export const EntryStatus: MessageFns<EntryStatus> = {
       filteredLines: isSet(object.filtered_lines) ? BigInt(object.filtered_lines) : 0n,
       lagBytes: isSet(object.lag_bytes) ? BigInt(object.lag_bytes) : 0n,
       bytesPerSecond: isSet(object.bytes_per_second) ? globalThis.Number(object.bytes_per_second) : 0,
+      lagSeconds: isSet(object.lag_seconds) ? globalThis.Number(object.lag_seconds) : 0,
+      lossForecastSeconds: isSet(object.loss_forecast_seconds) ? globalThis.Number(object.loss_forecast_seconds) : 0,
+      lossForecastFiles: isSet(object.loss_forecast_files) ? globalThis.Number(object.loss_forecast_files) : 0,
     };
   },
 
@@ -1225,6 +1407,15 @@ export const EntryStatus: MessageFns<EntryStatus> = {
     if (message.bytesPerSecond !== 0) {
       obj.bytes_per_second = floatToJson(message.bytesPerSecond);
     }
+    if (message.lagSeconds !== 0) {
+      obj.lag_seconds = floatToJson(message.lagSeconds);
+    }
+    if (message.lossForecastSeconds !== 0) {
+      obj.loss_forecast_seconds = floatToJson(message.lossForecastSeconds);
+    }
+    if (message.lossForecastFiles !== 0) {
+      obj.loss_forecast_files = Math.round(message.lossForecastFiles);
+    }
     return obj;
   },
 
@@ -1249,6 +1440,9 @@ export const EntryStatus: MessageFns<EntryStatus> = {
       : 0n;
     message.lagBytes = (object.lagBytes !== undefined && object.lagBytes !== null) ? BigInt(object.lagBytes) : 0n;
     message.bytesPerSecond = object.bytesPerSecond ?? 0;
+    message.lagSeconds = object.lagSeconds ?? 0;
+    message.lossForecastSeconds = object.lossForecastSeconds ?? 0;
+    message.lossForecastFiles = object.lossForecastFiles ?? 0;
     return message;
   },
 };
@@ -1268,6 +1462,8 @@ function createBaseFileStatus(): FileStatus {
     bytesPerSecond: 0,
     lastError: "",
     lastProgressTime: undefined,
+    lagSeconds: 0,
+    lossForecastSeconds: 0,
     _unknownFields: {},
   };
 }
@@ -1327,6 +1523,12 @@ export const FileStatus: MessageFns<FileStatus> = {
     }
     if (message.lastProgressTime !== undefined) {
       Timestamp.encode(toTimestamp(message.lastProgressTime), writer.uint32(106).fork()).join();
+    }
+    if (message.lagSeconds !== 0) {
+      writer.uint32(113).double(message.lagSeconds);
+    }
+    if (message.lossForecastSeconds !== 0) {
+      writer.uint32(121).double(message.lossForecastSeconds);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -1456,6 +1658,22 @@ export const FileStatus: MessageFns<FileStatus> = {
             message.lastProgressTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
+          case 14: {
+            if (tag !== 113) {
+              break;
+            }
+
+            message.lagSeconds = reader.double();
+            continue;
+          }
+          case 15: {
+            if (tag !== 121) {
+              break;
+            }
+
+            message.lossForecastSeconds = reader.double();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1491,6 +1709,8 @@ export const FileStatus: MessageFns<FileStatus> = {
       bytesPerSecond: isSet(object.bytes_per_second) ? globalThis.Number(object.bytes_per_second) : 0,
       lastError: isSet(object.last_error) ? globalThis.String(object.last_error) : "",
       lastProgressTime: isSet(object.last_progress_time) ? fromJsonTimestamp(object.last_progress_time) : undefined,
+      lagSeconds: isSet(object.lag_seconds) ? globalThis.Number(object.lag_seconds) : 0,
+      lossForecastSeconds: isSet(object.loss_forecast_seconds) ? globalThis.Number(object.loss_forecast_seconds) : 0,
     };
   },
 
@@ -1535,6 +1755,12 @@ export const FileStatus: MessageFns<FileStatus> = {
     if (message.lastProgressTime !== undefined) {
       obj.last_progress_time = message.lastProgressTime.toISOString();
     }
+    if (message.lagSeconds !== 0) {
+      obj.lag_seconds = floatToJson(message.lagSeconds);
+    }
+    if (message.lossForecastSeconds !== 0) {
+      obj.loss_forecast_seconds = floatToJson(message.lossForecastSeconds);
+    }
     return obj;
   },
 
@@ -1556,6 +1782,8 @@ export const FileStatus: MessageFns<FileStatus> = {
     message.bytesPerSecond = object.bytesPerSecond ?? 0;
     message.lastError = object.lastError ?? "";
     message.lastProgressTime = object.lastProgressTime ?? undefined;
+    message.lagSeconds = object.lagSeconds ?? 0;
+    message.lossForecastSeconds = object.lossForecastSeconds ?? 0;
     return message;
   },
 };
@@ -1573,6 +1801,7 @@ function createBaseAgent(): Agent {
     files: [],
     fileCount: 0,
     error: "",
+    clockSkewMs: 0n,
     _unknownFields: {},
   };
 }
@@ -1611,6 +1840,12 @@ export const Agent: MessageFns<Agent> = {
     }
     if (message.error !== "") {
       writer.uint32(90).string(message.error);
+    }
+    if (message.clockSkewMs !== 0n) {
+      if (BigInt.asIntN(64, message.clockSkewMs) !== message.clockSkewMs) {
+        throw new globalThis.Error("value provided for field message.clockSkewMs of type int64 too large");
+      }
+      writer.uint32(96).int64(message.clockSkewMs);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -1724,6 +1959,14 @@ export const Agent: MessageFns<Agent> = {
             message.error = reader.string();
             continue;
           }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.clockSkewMs = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1757,6 +2000,7 @@ export const Agent: MessageFns<Agent> = {
       files: globalThis.Array.isArray(object?.files) ? object.files.map((e: any) => FileStatus.fromJSON(e)) : [],
       fileCount: isSet(object.file_count) ? globalThis.Number(object.file_count) : 0,
       error: isSet(object.error) ? globalThis.String(object.error) : "",
+      clockSkewMs: isSet(object.clock_skew_ms) ? BigInt(object.clock_skew_ms) : 0n,
     };
   },
 
@@ -1795,6 +2039,9 @@ export const Agent: MessageFns<Agent> = {
     if (message.error !== "") {
       obj.error = message.error;
     }
+    if (message.clockSkewMs !== 0n) {
+      obj.clock_skew_ms = message.clockSkewMs.toString();
+    }
     return obj;
   },
 
@@ -1818,6 +2065,9 @@ export const Agent: MessageFns<Agent> = {
     message.files = object.files?.map((e) => FileStatus.fromPartial(e)) || [];
     message.fileCount = object.fileCount ?? 0;
     message.error = object.error ?? "";
+    message.clockSkewMs = (object.clockSkewMs !== undefined && object.clockSkewMs !== null)
+      ? BigInt(object.clockSkewMs)
+      : 0n;
     return message;
   },
 };

@@ -43,6 +43,8 @@ export type NameSource = (kind: 'entry' | 'agent', given: ReadonlyMap<string, st
 const KINDS: Readonly<Record<string, readonly string[]>> = {
   get: ['entries', 'agents', 'losses', 'alerts', 'entry', 'agent'],
   describe: ['entry', 'agent'],
+  delete: ['entry', 'agent'],
+  forget: ['agent'],
 };
 
 /** Completes the last of `words`, which are those behind the program's name; it may be empty. */

@@ -93,12 +93,13 @@ function add(sum: EntrySums, status: Status, session: AgentSession, etag: string
   }
   sum.files += status.files;
   sum.failedFiles += failedFiles;
-  sum.lagBytes += Number(status.lagBytes);
+  if (status.lagBytes !== 0n) sum.lagBytes += Number(status.lagBytes);
   sum.bytesPerSecond += status.bytesPerSecond;
-  sum.lostBytes += Number(status.lostBytes);
-  sum.losses += Number(status.losses);
-  sum.filteredLines += Number(status.filteredLines);
-  sum.sealedFiles += Number(status.sealedFiles);
+  // Most have none of these.
+  if (status.losses !== 0n) sum.losses += Number(status.losses);
+  if (status.lostBytes !== 0n) sum.lostBytes += Number(status.lostBytes);
+  if (status.filteredLines !== 0n) sum.filteredLines += Number(status.filteredLines);
+  if (status.sealedFiles !== 0n) sum.sealedFiles += Number(status.sealedFiles);
   sum.forecastFiles += status.lossForecastFiles;
   if (lagSeconds > (sum.oldest?.seconds ?? 0)) sum.oldest = { seconds: lagSeconds, session };
   if (lossForecastSeconds > 0 && lossForecastSeconds < (sum.forecast?.seconds ?? Number.POSITIVE_INFINITY))

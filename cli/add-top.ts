@@ -4,10 +4,11 @@ import type { ControllerApi } from './rpc/client.ts';
 import { sorts } from './top/rows.ts';
 
 const HELP = `
-Keys: l by lag, r by rate, x by what is lost, n by name; q ends it. Where there is no terminal, one table is printed.
+Keys: l by lag, b by how long lines have been waiting, r by rate, x by what is lost, n by name; q ends it. Where there is no terminal, one table is printed.
 
 Examples:
   logfleet top agents
+  logfleet top entries --sort behind
   logfleet top entries --sort rate -l env=prod
   logfleet top agents | head
 `;

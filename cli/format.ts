@@ -24,8 +24,12 @@ export function count(value: number | bigint): string {
 
 /** How long ago, as kubectl writes it: `5s`, `3m`, `2h`, `4d`; `-` when it is not known. */
 export function age(time: Date | undefined, nowMs = Date.now()): string {
-  if (!time) return '-';
-  const seconds = Math.max(0, Math.floor((nowMs - time.getTime()) / 1000));
+  return time ? span((nowMs - time.getTime()) / 1000) : '-';
+}
+
+/** `5s`, `3m`, `2h`, `4d`; never less than `0s`. */
+export function span(wanted: number): string {
+  const seconds = Math.max(0, Math.floor(wanted));
   const [unit, length] = AGE_UNITS.find(([, unitSeconds]) => seconds >= unitSeconds) ?? ['s', 1];
   return `${Math.floor(seconds / length)}${unit}`;
 }

@@ -2,10 +2,13 @@ import { stringify } from 'yaml';
 import { Alert } from '../proto/gen/logfleet/v1/alert.ts';
 import type { Entry } from '../proto/gen/logfleet/v1/entry.ts';
 import { Fact, type Loss } from '../proto/gen/logfleet/v1/fact.ts';
-import { Agent, type EntryStatus } from '../proto/gen/logfleet/v1/fleet.ts';
+import { Agent, type AgentHealth, type EntryStatus } from '../proto/gen/logfleet/v1/fleet.ts';
 import { selectorLabels } from '../proto/rules/agent-labels.ts';
 import { entryToDocument } from '../proto/rules/entry-document.ts';
-import { age, type Column, count, size, word } from './format.ts';
+import { age, type Column, count, size, span, word } from './format.ts';
+
+/** A clock that is further off than this is worth a look. */
+const SKEW_WARNED_MS = 5_000;
 
 export const outputs = ['table', 'wide', 'json', 'yaml', 'name'] as const;
 export type Output = (typeof outputs)[number];
@@ -59,6 +62,7 @@ export const agentKind: Kind<Agent> = {
     { title: 'ENTRIES', value: ({ entries }) => String(entries.length) },
     { title: 'FILES', value: ({ fileCount }) => String(fileCount) },
     { title: 'LAG', value: ({ health }) => (health ? size(health.lagBytes) : '-') },
+    { title: 'BEHIND', value: ({ health }) => (health ? span(health.lagSeconds) : '-') },
     { title: 'LOST', value: ({ health }) => (health ? size(health.lostBytes) : '-') },
     { title: 'LINES/S', value: ({ health }) => (health ? count(health.linesPerSecond) : '-') },
     { title: 'BYTES/S', value: ({ health }) => (health ? size(health.bytesPerSecond) : '-') },
@@ -66,7 +70,11 @@ export const agentKind: Kind<Agent> = {
   ],
   wideColumns: [
     { title: 'CONTROLLER', value: ({ controller }) => controller },
+    { title: 'CPU', value: ({ health }) => (health ? cores(health) : '-') },
     { title: 'MEMORY', value: ({ health }) => (health ? size(health.residentBytes) : '-') },
+    { title: 'FDS', value: ({ health }) => (health ? descriptors(health) : '-') },
+    { title: 'PINNED', value: ({ health }) => (health ? size(health.pinnedBytes) : '-') },
+    { title: 'SKEW', value: clockSkew },
     { title: 'UP', value: ({ health }) => age(health?.startTime) },
     { title: 'ADDRESSES', value: ({ identity }) => identity?.addresses.join(',') || '-' },
     { title: 'LABELS', value: ({ identity }) => (identity ? labels(selectorLabels(identity)) : '-') },
@@ -124,6 +132,24 @@ export function agentStatus({ liveness, health, entries }: Agent): string {
   const failing =
     health?.error || entries.some(({ state, failedFiles }) => state === 'STATE_FAILED' || failedFiles > 0);
   return liveness === 'LIVENESS_LIVE' && failing ? 'Failing' : word(liveness);
+}
+
+/** `0.25`, of one core. */
+export function cores({ cpuCores }: AgentHealth): string {
+  return cpuCores.toFixed(2);
+}
+
+/** `57/1024`, of those that there may be. */
+export function descriptors({ openDescriptors: open, descriptorsMax: max }: AgentHealth): string {
+  if (open === 0) return '-';
+  return max > 0 ? `${open}/${max}` : String(open);
+}
+
+/** By how much an agent's clock is ahead: `+0.1s`, or behind: `-3600.0s`; with a warning when it is far off. */
+export function clockSkew({ health, clockSkewMs }: Agent): string {
+  if (!health) return '-';
+  const text = `${clockSkewMs < 0n ? '' : '+'}${(Number(clockSkewMs) / 1000).toFixed(1)}s`;
+  return Math.abs(Number(clockSkewMs)) > SKEW_WARNED_MS ? `${text} (!)` : text;
 }
 
 /** A list as one document; `name` one to a line. */

@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import { version } from '../runtime/version.ts';
 import { addCompletion } from './add-completion.ts';
+import { addForget } from './add-forget.ts';
 import { addHistory } from './add-history.ts';
 import { addImport } from './add-import.ts';
 import { addQuestions, parseDuration } from './add-questions.ts';
@@ -8,10 +9,12 @@ import { addRewind } from './add-rewind.ts';
 import { addRollout, addRolloutOptions, waitMsOf } from './add-rollout.ts';
 import { addSettings } from './add-settings.ts';
 import { addTop } from './add-top.ts';
+import { addAgentChoice } from './agent-choice.ts';
 import { CliError, exitCodes } from './cli-error.ts';
 import { type ApplyOptions, apply, namesIn } from './commands/apply.ts';
 import { type DeleteOptions, deleteEntries } from './commands/delete.ts';
 import { describe } from './commands/describe.ts';
+import { forget } from './commands/forget.ts';
 import { type GetOptions, get } from './commands/get.ts';
 import { outputs } from './output.ts';
 import { type PlanOptions, planOf } from './rollout/plan.ts';
@@ -77,7 +80,7 @@ export function createProgram(write: Write): Command {
     .configureOutput({ writeOut: write });
   for (const add of [addApply, addGet, addDescribe, addDelete, addVerify, addCompletion]) add(program, write);
   addQuestions(program, write, (body) => withApi(program, body));
-  for (const add of [addSettings, addHistory, addImport, addRewind, addRollout, addTop])
+  for (const add of [addSettings, addHistory, addImport, addRewind, addRollout, addTop, addForget])
     add(program, write, (body) => withApi(program, body), parseDuration);
   return program;
 }
@@ -119,17 +122,18 @@ function addApply(program: Command, write: Write): void {
 }
 
 function addGet(program: Command, write: Write): void {
-  program
+  const command = program
     .command('get <kind> [name...]')
     .description('list entries, agents, what was lost, what alerts there are, rollouts, or what is set for agents')
     .addOption(new Option('-o, --output <format>', 'how to print').choices(outputs).default('table'))
     .option('-l, --selector <selector>', 'only those whose labels match, such as env=prod,!canary')
     .option('-w, --watch', 'go on with every change')
     .option('--agent <id>', 'of losses and alerts: only of this agent')
-    .option('--entry <name>', 'of losses and alerts: only about this entry')
+    .option('--entry <name>', 'of losses and alerts: only about this entry; of agents: only those that have it');
+  addAgentChoice(command, parseDuration)
     .addHelpText(
       'after',
-      '\nExamples:\n  logfleet get entries -o wide\n  logfleet get agents -w\n  logfleet get losses --entry nginx-access\n  logfleet get alerts\n  logfleet get rollouts\n  logfleet get settings\n  logfleet get entry nginx-access -o yaml',
+      '\nExamples:\n  logfleet get entries -o wide\n  logfleet get agents -w\n  logfleet get agents --sort-by lag --state failed --entry nginx-access\n  logfleet get agents --min-lag 10MiB -o wide\n  logfleet get agents --liveness lost\n  logfleet get losses --entry nginx-access\n  logfleet get alerts\n  logfleet get rollouts\n  logfleet get settings\n  logfleet get entry nginx-access -o yaml',
     )
     .action((kind: string, names: string[], options: GetOptions) =>
       withApi(program, (api) => get(api, [kind, ...names], options, write)),
@@ -153,13 +157,17 @@ Examples:
 function addDelete(program: Command, write: Write): void {
   program
     .command('delete [kind] [name...]')
-    .description('delete entries: agents stop collecting them; rollback brings them back')
+    .description(
+      'delete entries: agents stop collecting them, rollback brings them back; or forget agents that are gone',
+    )
     .option('-f, --filename <file...>', 'the entries of these files')
     .option('--dry-run', 'have the controller check it, and change nothing')
     .option('--reason <text>', 'why, for the history')
     .addHelpText('after', DELETE_HELP)
     .action((kind: string | undefined, names: string[], options: DeleteOptions & { filename?: string[] }) =>
       withApi(program, async (api) => {
+        const gone = options.filename ? [] : agentsOf([kind ?? '', ...names]);
+        if (gone.length > 0) return forget(api, gone, 'deleted', write);
         const targets = options.filename ? await namesIn(options.filename) : entriesOnly([kind ?? '', ...names]);
         await deleteEntries(api, targets, options, write);
       }),
@@ -182,6 +190,12 @@ function addVerify(program: Command, write: Write): void {
     const { verify } = await import('./commands/verify.ts');
     await verify(options, write);
   });
+}
+
+/** The names, if agents are named. */
+function agentsOf(words: readonly string[]): string[] {
+  const { kind, names } = parseTargets(words);
+  return kind === 'agent' ? names : [];
 }
 
 function entriesOnly(words: readonly string[]): string[] {

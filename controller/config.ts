@@ -132,6 +132,11 @@ const schema = z.strictObject({
       loss: duration()
         .prefault('1h')
         .describe('for how long after the last loss its alert goes on; 0s: no alerts of losses'),
+      loss_forecast: duration()
+        .prefault('1m')
+        .describe(
+          'an alert when files of an entry have been forecast for this long to be rotated away before they are read',
+        ),
     })
     .prefault({}),
   metrics_listen: hostPort().optional().describe('where to serve /metrics to Prometheus over HTTP; without it nowhere'),

@@ -10,8 +10,9 @@ import { Election } from './election.ts';
 import { EntryStore } from './entry-store.ts';
 import { EtcdClient } from './etcd-client.ts';
 import { EtcdMirror } from './etcd-mirror.ts';
+import { FleetSums } from './fleet/entry-sums.ts';
 import { Fleet } from './fleet/fleet.ts';
-import { forgetAgents } from './fleet/forgetting.ts';
+import { forgetAgent, forgetAgents } from './fleet/forgetting.ts';
 import { Membership } from './fleet/membership.ts';
 import { ChangeFeed } from './history/change-feed.ts';
 import { DeletedHistories } from './history/deleted-histories.ts';
@@ -28,6 +29,7 @@ import { AgentQuestions } from './rpc/agent-questions.ts';
 import { AgentService } from './rpc/agent-service.ts';
 import { EntryChanges } from './rpc/entry-changes.ts';
 import { EntryService } from './rpc/entry-service.ts';
+import { EntryStates } from './rpc/entry-states.ts';
 import { EntryWriting } from './rpc/entry-writing.ts';
 import { FleetService } from './rpc/fleet-service.ts';
 import { Peers } from './rpc/peers.ts';
@@ -71,11 +73,16 @@ export class Controller {
     const election = this.#election(client, mirror, 'alerts');
     const questions = new AgentQuestions({ fleet, peers, store, clock: this.#clock });
     const settingsCalls = new SettingsCalls({ settings, entries: store, clock: this.#clock });
-    const parts = { questions, settings: settingsCalls, alerts: { book, rules: ruleSettings(this.#config) } };
     const history = this.#history(client, store, rollouts);
     const rolloutParts = { client, ...history, store, rollouts, assignments, fleet, peers };
     const { mover, service } = createRollouts(rolloutParts, tools);
     const moverElection = this.#election(client, mirror, 'rollouts');
+    const sums = new FleetSums(fleet, this.#clock);
+    const parts = {
+      ...{ questions, settings: settingsCalls, alerts: { book, rules: ruleSettings(this.#config) } },
+      states: new EntryStates(store, sums, peers),
+      forget: async (agentId: string) => mirror.reaches(await forgetAgent(membership, client, agentId)),
+    };
     const services = {
       rollouts: service,
       entries: new EntryService(store, history, topics, feed),
@@ -85,7 +92,7 @@ export class Controller {
     const server = new RpcServer(services, this.#logger);
     const address = await this.#listen(server);
     const joined = () => membership.joined;
-    const metrics = await this.#serveMetrics({ fleet, book, alerter: alerter.counts, joined });
+    const metrics = await this.#serveMetrics({ fleet, sums, book, alerter: alerter.counts, joined });
     lifecycle.to('RUNNING');
     const background = new AbortController();
     const running = [

@@ -175,13 +175,14 @@ export class EtcdClient {
     return responses[0]?.response_range?.kvs.length ? 'other' : 'absent';
   }
 
-  /** Deletes `key` if its revision still is `expected` and there is no `unless`. */
-  async removeUnless(key: string, expected: bigint, unless: string): Promise<boolean> {
+  /** Deletes `key` if its revision still is `expected` and there is no `unless`; returns the revision at which it is gone. */
+  async removeUnless(key: string, expected: bigint, unless: string): Promise<bigint | undefined> {
     const transaction = this.#client
       .if(key, 'Mod', '==', Number(expected))
       .and(unless, 'Create', '==', 0)
       .then(this.#client.delete().key(key));
-    return (await etcdCall(() => transaction.commit())).succeeded;
+    const { succeeded, header } = await etcdCall(() => transaction.commit());
+    return succeeded ? BigInt(header.revision) : undefined;
   }
 
   async grantLease(ttlSeconds: number): Promise<EtcdLease> {

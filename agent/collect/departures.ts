@@ -1,6 +1,7 @@
 import type { Endings } from './endings.ts';
 import type { KnownFiles } from './known-files.ts';
 import type { Pins } from './pins.ts';
+import type { Rotations } from './rotations.ts';
 import type { Source } from './source.ts';
 import type { SourceSetTools } from './source-set-tools.ts';
 import type { TrackedSources } from './tracked-sources.ts';
@@ -16,18 +17,20 @@ export class Departures {
   readonly #endings: Endings;
   readonly #known: KnownFiles;
   readonly #pins: Pins;
+  readonly #rotations: Rotations;
   /** Paused, for the entry did not mean them when they were last looked at. */
   readonly #unwanted = new Set<Source>();
 
   constructor(
     tools: SourceSetTools,
-    parts: { tracked: TrackedSources; endings: Endings; known: KnownFiles; pins: Pins },
+    parts: { tracked: TrackedSources; endings: Endings; known: KnownFiles; pins: Pins; rotations: Rotations },
   ) {
     this.#tools = tools;
     this.#tracked = parts.tracked;
     this.#endings = parts.endings;
     this.#known = parts.known;
     this.#pins = parts.pins;
+    this.#rotations = parts.rotations;
   }
 
   isUnwanted(source: Source): boolean {
@@ -59,7 +62,8 @@ export class Departures {
       this.#tools.onStateChange();
     }
     if (source.state !== 'DRAINING') return;
-    if (source.unlinked) this.#pins.add(source);
+    if (source.unlinked && this.#pins.add(source) && !source.complete)
+      this.#rotations.deleted(source.size, this.#tools.clock.monotonicMs());
     // Those that no path of the entry's leads to stay open: when there may be no more open files, not for long.
     const brief = source.unlinked || this.#tools.budget.crowded;
     this.#sealAfter(source, brief ? UNLINKED_GRACE_MS : RENAMED_GRACE_MS);

@@ -11,7 +11,7 @@ import type { FileWatcher, WatchEvents } from './file-watcher.ts';
 import { formatFacts } from './format-facts.ts';
 import type { FoundFile } from './found-file.ts';
 import { LineFormats } from './line-formats.ts';
-import { Pace, RateLimit } from './rate-limit.ts';
+import { RateLimit, RateLimits } from './rate-limit.ts';
 import type { Source } from './source.ts';
 import { tellNewErrors } from './source-errors.ts';
 import { SourceSet } from './source-set.ts';
@@ -39,7 +39,7 @@ export class EntryCollector {
   readonly #sources: SourceSet;
   /** Who looks on while lines are read. */
   readonly taps = new EntryTaps();
-  readonly #pace: Pace;
+  readonly #limits: RateLimits;
   #stop = new AbortController();
   #entry: Entry;
   #discovery: Discovery | undefined;
@@ -66,8 +66,8 @@ export class EntryCollector {
     this.#formats = new LineFormats(formatFacts(entry, tools.host));
     this.#partitions = new TopicPartitions(tools, () => this.directAll());
     const charset = () => charsetOf(formatFacts(this.#entry, tools.host));
-    this.#pace = new Pace(new RateLimit(tools.clock), tools.controls?.limit);
-    const own = { ...tools, charset, taps: this.taps, pace: this.#pace };
+    this.#limits = new RateLimits(new RateLimit(tools.clock), tools.controls?.limit);
+    const own = { ...tools, charset, taps: this.taps, limits: this.#limits };
     this.#sources = new SourceSet(entry.uid, own, (source) => this.#direct(source));
     const globs = tools.store.scannedGlobs(entry.uid);
     this.#scanned = globs && new Discovery(globs);
@@ -138,7 +138,7 @@ export class EntryCollector {
     }
     this.#discovery = new Discovery(this.#entry, this.#between?.hints);
     this.#formats = new LineFormats(formatFacts(this.#entry, this.#tools.host));
-    this.#pace.own.set(Number(this.#entry.maxBytesPerSecond));
+    this.#limits.own.set(Number(this.#entry.maxBytesPerSecond));
     this.#sinceMs = this.#tools.clock.nowMs();
     this.#scannedNow = false;
     this.directAll();
@@ -161,7 +161,7 @@ export class EntryCollector {
   /** Stops reading until the next `apply`; what is on its way may still arrive. */
   halt(): void {
     this.#stop.abort();
-    this.#pace.own.forget();
+    this.#limits.own.forget();
     this.#between?.stop();
     for (const source of this.#sources) source.pause();
   }

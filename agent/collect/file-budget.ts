@@ -120,6 +120,11 @@ export class FileBudget {
     return [...this.#pinned].reduce((sum, { size }) => sum + size, 0);
   }
 
+  /** How many bytes more deleted files may hold. */
+  get pinnedRoom(): number {
+    return this.#pinnedBytesMax - this.pinnedBytes;
+  }
+
   /** Gives up the oldest deleted files until the others are within the budget: of disk space, and half of the open files. */
   keepWithin(): void {
     let bytes = this.pinnedBytes;
@@ -177,7 +182,8 @@ export function openFilesMax(): number {
   return limit > 4 * RESERVE ? limit - RESERVE : Math.floor(limit / 2);
 }
 
-function descriptorLimit(): number {
+/** RLIMIT_NOFILE; infinite where the system does not tell. */
+export function descriptorLimit(): number {
   try {
     const [, soft = ''] = /^Max open files\s+(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];
     return Number(soft) || Number.POSITIVE_INFINITY;

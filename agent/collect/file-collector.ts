@@ -10,6 +10,7 @@ import { Controls } from './controls.ts';
 import { type CollectTools, EntryCollector } from './entry-collector.ts';
 import { FileWatchers } from './file-watcher.ts';
 import { observeEntry, observeFiles, observeHealth, Totals } from './observe.ts';
+import { ProcessUsage } from './process-usage.ts';
 import { tellLosses, tellRefused } from './segment-losses.ts';
 import type { Source } from './source.ts';
 
@@ -42,6 +43,7 @@ export class FileCollector implements Collector {
   /** What an operator has set for this agent. */
   readonly controls: Controls;
   readonly #totals: Totals;
+  readonly #usage: ProcessUsage;
   readonly #entries = new Map<string, EntryCollector>();
   /** Stopped entries whose last batches have no answer yet. */
   readonly #leaving = new Map<string, EntryCollector>();
@@ -58,6 +60,7 @@ export class FileCollector implements Collector {
     this.#facts = tools.facts;
     this.#audit = tools.audit;
     this.#totals = new Totals(tools.clock);
+    this.#usage = new ProcessUsage(tools.clock);
     const watchers = new FileWatchers(tools.logger);
     this.controls = new Controls(tools.clock, {
       entries: () => (this.#told ? this.entries : undefined),
@@ -114,7 +117,8 @@ export class FileCollector implements Collector {
 
   observe(): Observation {
     const entries = [...this.#entries.values()];
-    const filesOf = new Map(entries.map((entry) => [entry, observeFiles(entry)]));
+    const nowMs = this.#tools.clock.monotonicMs();
+    const filesOf = new Map(entries.map((entry) => [entry, observeFiles(entry, nowMs)]));
     const files = [...filesOf.values()].flat();
     const error = this.#state.error || this.#tools.router.failure()?.message || (this.#audit?.failure ?? '');
     return {
@@ -122,7 +126,10 @@ export class FileCollector implements Collector {
         observeEntry(entry, this.#facts.totals(entry.entry.uid), this.#totals, own),
       ),
       files,
-      health: observeHealth(files, this.#totals, this.controls, { error, lostBytes: this.#facts.lostBytes }),
+      health: observeHealth(files, this.#totals, this.controls, {
+        ...{ error, lostBytes: this.#facts.lostBytes, usage: this.#usage.sample() },
+        pinnedBytes: this.#tools.budget.pinnedBytes,
+      }),
       facts: this.#facts.last,
     };
   }

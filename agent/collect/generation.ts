@@ -5,6 +5,7 @@ import type { Life, Look } from './file-look.ts';
 import type { Inherited } from './former-batches.ts';
 import type { FoundFile } from './found-file.ts';
 import { birthOf } from './known-files.ts';
+import { Pace } from './pace.ts';
 import { Replays } from './replays.ts';
 import type { Presence } from './scan.ts';
 
@@ -34,6 +35,8 @@ export class Generation {
   size: number;
   /** When the file was last seen to grow, or was opened; monotonic. */
   lastGrowthMs: number;
+  /** Undefined as long as it has neither grown nor been read. */
+  pace: Pace | undefined;
 
   /** Segments on their way. */
   protected outstanding = 0;
@@ -77,11 +80,19 @@ export class Generation {
   /** Takes in what was seen of the file; returns whether there is anything new for the checkpoint. */
   protected learn(seen: Look, nowMs: number): boolean {
     const learned = seen.head !== this.life.head || seen.marker !== this.life.marker || seen.size > this.size;
-    if (seen.size > this.size) this.lastGrowthMs = nowMs;
+    this.reaches(seen.size, nowMs);
     this.bornMs ||= seen.bornMs;
     if (learned) this.life = { head: seen.head, marker: seen.marker };
     [this.size, this.unlinked, this.touchedNs] = [seen.size, seen.unlinked, seen.touchedNs];
     return learned;
+  }
+
+  /** The file is at least so large. */
+  protected reaches(size: number, nowMs: number): void {
+    if (size <= this.size) return;
+    this.pace ??= new Pace(nowMs);
+    this.pace.grew(size - this.size, size, nowMs);
+    [this.size, this.lastGrowthMs] = [size, nowMs];
   }
 
   /** It goes on in another file. */

@@ -4,6 +4,7 @@ import type { FactTotals } from '../state/facts.ts';
 import type { IntentSegment } from '../state/intent-store.ts';
 import type { Controls } from './controls.ts';
 import type { EntryCollector } from './entry-collector.ts';
+import type { Usage } from './process-usage.ts';
 import { RateMeter } from './rate-meter.ts';
 import type { Source } from './source.ts';
 
@@ -61,20 +62,24 @@ export function observeEntry(
     error,
     files: sources.length + fileErrors.size,
     failedFiles: sources.filter(({ errors }) => errors.last !== '').length + fileErrors.size,
-    limited: !paused && sources.some((source) => source.events.pace?.holds(source)),
+    limited: !paused && sources.some((source) => source.events.limits?.holds(source)),
     losses: BigInt(losses),
     lostBytes: BigInt(lostBytes),
     sealedFiles: BigInt(sealedFiles),
     filteredLines: BigInt(totals.filteredOf(entry.uid)),
     lagBytes: ownFiles.reduce((sum, file) => sum + file.lagBytes, 0n),
     bytesPerSecond: ownFiles.reduce((sum, file) => sum + file.bytesPerSecond, 0),
+    lagSeconds: longest(ownFiles),
+    ...forecastOf(ownFiles),
   });
 }
 
-/** Every file of an entry, those that can't be opened too. */
-export function observeFiles(collector: EntryCollector): FileStatus[] {
+/** Every file of an entry, those that can't be opened too. `nowMs` is monotonic. */
+export function observeFiles(collector: EntryCollector, nowMs: number): FileStatus[] {
   const { name: entry, uid } = collector.entry;
-  const files = [...collector.sources].map((source) => observeFile(source, entry));
+  const files = [...collector.sources].map((source) =>
+    observeFile(source, entry, nowMs, collector.sources.lossForecast(source)),
+  );
   for (const [path, error] of collector.fileErrors) {
     files.push(FileStatus.create({ id: `${uid}/${path}`, entry, path, state: 'STATE_FAILED', lastError: error }));
   }
@@ -85,7 +90,7 @@ export function observeHealth(
   files: readonly FileStatus[],
   totals: Totals,
   controls: Controls,
-  { error, lostBytes }: { error: string; lostBytes: number },
+  { error, lostBytes, pinnedBytes, usage }: { error: string; lostBytes: number; pinnedBytes: number; usage: Usage },
 ): AgentHealth {
   const lagBytes = files.reduce((sum, file) => sum + file.lagBytes, 0n);
   return AgentHealth.create({
@@ -100,7 +105,23 @@ export function observeHealth(
     error,
     startTime: totals.startTime,
     lostBytes: BigInt(lostBytes),
+    ...usage,
+    pinnedBytes: BigInt(pinnedBytes),
+    lagSeconds: longest(files),
   });
+}
+
+function longest(files: readonly FileStatus[]): number {
+  return files.reduce((most, { lagSeconds }) => Math.max(most, lagSeconds), 0);
+}
+
+/** The soonest loss that is forecast, and of how many files one is. */
+function forecastOf(files: readonly FileStatus[]): Pick<EntryStatus, 'lossForecastSeconds' | 'lossForecastFiles'> {
+  const forecasts = files.map(({ lossForecastSeconds }) => lossForecastSeconds).filter((seconds) => seconds > 0);
+  return {
+    lossForecastSeconds: forecasts.length > 0 ? forecasts.reduce((a, b) => Math.min(a, b)) : 0,
+    lossForecastFiles: forecasts.length,
+  };
 }
 
 function stateOf(applied: boolean, paused: boolean): EntryStatus['state'] {
@@ -108,7 +129,7 @@ function stateOf(applied: boolean, paused: boolean): EntryStatus['state'] {
   return paused ? 'STATE_PAUSED' : 'STATE_APPLIED';
 }
 
-function observeFile(source: Source, entry: string): FileStatus {
+function observeFile(source: Source, entry: string, nowMs: number, lossForecastSeconds: number): FileStatus {
   const lag = Math.max(0, source.size - source.position);
   const replay = source.replays?.now;
   return FileStatus.create({
@@ -122,9 +143,11 @@ function observeFile(source: Source, entry: string): FileStatus {
     position: BigInt(source.position),
     size: BigInt(source.size),
     lagBytes: BigInt(lag),
-    bytesPerSecond: source.bytesPerSecond(),
+    bytesPerSecond: source.pace?.bytesPerSecond(nowMs) ?? 0,
     lastError: source.errors.last,
     ...(replay && { replayId: replay.id, replayUntil: BigInt(replay.end) }),
+    lagSeconds: lag > 0 ? Math.round((source.pace?.lagMs(source.position, nowMs) ?? 0) / 100) / 10 : 0,
+    lossForecastSeconds,
     ...(source.lastProgressMs > 0 && { lastProgressTime: new Date(source.lastProgressMs) }),
   });
 }

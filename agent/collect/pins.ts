@@ -13,8 +13,9 @@ export class Pins {
     this.#giveUp = giveUp;
   }
 
-  add(source: Source): void {
-    if (this.#pinned.has(source)) return;
+  /** False when it is told already. */
+  add(source: Source): boolean {
+    if (this.#pinned.has(source)) return false;
     const giveUp = () => {
       this.#pinned.delete(source);
       this.#giveUp(source);
@@ -30,6 +31,7 @@ export class Pins {
     };
     this.#pinned.set(source, pinned);
     this.#budget.pin(pinned);
+    return true;
   }
 
   remove(source: Source): void {

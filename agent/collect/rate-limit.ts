@@ -102,7 +102,7 @@ export class RateLimit {
 }
 
 /** What holds for the files of one entry: its own limit, and the agent's. */
-export class Pace {
+export class RateLimits {
   readonly own: RateLimit;
   readonly #agents: RateLimit | undefined;
 

@@ -7,6 +7,7 @@ import { stampOf } from './file-look.ts';
 import type { FoundFile } from './found-file.ts';
 import { birthOf, type KnownFiles } from './known-files.ts';
 import { lineStartBefore } from './line-starts.ts';
+import type { Rotations } from './rotations.ts';
 import type { Scan } from './scan.ts';
 import { NOT_OPEN, type Source } from './source.ts';
 import type { SourceFiles } from './source-files.ts';
@@ -20,6 +21,7 @@ export class Recogniser {
   readonly #files: SourceFiles;
   readonly #endings: Endings;
   readonly #known: KnownFiles;
+  readonly #rotations: Rotations;
   readonly #copies = new Copies();
   /** Archives, which are not read. */
   readonly #compressed = new Set<string>();
@@ -28,13 +30,14 @@ export class Recogniser {
 
   constructor(
     tools: SourceSetTools,
-    parts: { tracked: TrackedSources; files: SourceFiles; endings: Endings; known: KnownFiles },
+    parts: { tracked: TrackedSources; files: SourceFiles; endings: Endings; known: KnownFiles; rotations: Rotations },
   ) {
     this.#tools = tools;
     this.#tracked = parts.tracked;
     this.#files = parts.files;
     this.#endings = parts.endings;
     this.#known = parts.known;
+    this.#rotations = parts.rotations;
   }
 
   /** The source of a file that was found; undefined when it is not to be read: it is complete, an archive, or perhaps a copy. */
@@ -154,6 +157,7 @@ export class Recogniser {
       generation,
       copy: file.path,
     });
+    this.#rotations.goesOnInCopy(path);
     // All that the copy has was read from the original.
     if (this.#endings.has(original))
       return this.#tracked.track(

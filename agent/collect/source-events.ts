@@ -1,6 +1,6 @@
 import type { IntentSegment } from '../state/intent-store.ts';
 import type { EntryTaps } from './entry-taps.ts';
-import type { Pace } from './rate-limit.ts';
+import type { RateLimits } from './rate-limit.ts';
 import type { Source } from './source.ts';
 
 /** Told by a source to whoever keeps it. */
@@ -18,7 +18,7 @@ export interface SourceEvents {
   /** Who looks on while lines are read. */
   taps?: EntryTaps | undefined;
   /** How fast it may be read; without it, as fast as it can. */
-  pace?: Pace | undefined;
+  limits?: RateLimits | undefined;
 }
 
 /** What a look found: `learned`: more is known of the file, for the checkpoint. */

@@ -7,7 +7,7 @@ import type { IntentSegment } from '../state/intent-store.ts';
 import type { EntryTaps } from './entry-taps.ts';
 import type { FileBudget } from './file-budget.ts';
 import type { FormerBatches } from './former-batches.ts';
-import type { Pace } from './rate-limit.ts';
+import type { RateLimits } from './rate-limit.ts';
 import type { Source } from './source.ts';
 
 /** What the sources of one entry need. */
@@ -25,7 +25,7 @@ export interface SourceSetTools {
   /** Who looks on while lines are read. */
   taps?: EntryTaps;
   /** How fast they may be read. */
-  pace?: Pace;
+  limits?: RateLimits;
   onDelivered(segment: IntentSegment, source: Source): void;
   onStateChange(): void;
 }

@@ -9,8 +9,10 @@ import { BudgetError } from './file-budget.ts';
 import { hasChanged } from './file-look.ts';
 import { type FoundFile, keyOf } from './found-file.ts';
 import { KnownFiles } from './known-files.ts';
+import { beforeGivenUp, beforeTruncation } from './loss-forecast.ts';
 import { Pins } from './pins.ts';
 import { Recogniser } from './recogniser.ts';
+import { Rotations } from './rotations.ts';
 import { beginScan, isWhereItWas, type Scan } from './scan.ts';
 import { NOT_OPEN, type Source } from './source.ts';
 import { SourceFiles } from './source-files.ts';
@@ -33,6 +35,7 @@ export class SourceSet {
   readonly #vanished: VanishedFiles;
   readonly #pins: Pins;
   readonly #departures: Departures;
+  readonly #rotations = new Rotations();
   /** Whether some files could not be opened in the last scan, for too many are open. */
   waiting = false;
 
@@ -45,13 +48,14 @@ export class SourceSet {
     const endings = new Endings(tools);
     const known = new KnownFiles(checkpoints.filter((checkpoint) => !isOver(checkpoint)));
     [this.#files, this.#endings, this.#known] = [files, endings, known];
-    this.#tracked = new TrackedSources(entryUid, tools, { files, endings, direct });
+    this.#tracked = new TrackedSources(entryUid, tools, { files, endings, rotations: this.#rotations, direct });
     this.#pins = new Pins(tools.budget, (source) => {
       this.#tracked.remove(source);
       endings.end(source, 'budget', false);
     });
-    this.#departures = new Departures(tools, { tracked: this.#tracked, endings, known, pins: this.#pins });
-    this.#recogniser = new Recogniser(tools, { tracked: this.#tracked, files, endings, known });
+    const parts = { tracked: this.#tracked, files, endings, known, pins: this.#pins, rotations: this.#rotations };
+    this.#departures = new Departures(tools, parts);
+    this.#recogniser = new Recogniser(tools, parts);
     this.#vanished = new VanishedFiles(tools, { tracked: this.#tracked, known, recogniser: this.#recogniser });
     this.#tracked.restoreEnded(checkpoints);
   }
@@ -69,6 +73,17 @@ export class SourceSet {
   get settled(): boolean {
     for (const source of this.#tracked) if (!source.settled) return false;
     return this.#endings.sources.every((source) => source.settled);
+  }
+
+  /** In how many seconds a file will lose unread lines, if all goes on as it does; 0: none is forecast. */
+  lossForecast({ pace, position, size, path, unlinked }: Source): number {
+    const { clock, budget } = this.#tools;
+    const nowMs = clock.monotonicMs();
+    if (!pace || size <= position) return 0;
+    const lag = { lagBytes: size - position, lagMs: pace.lagMs(position, nowMs) };
+    const behind = { ...lag, lagPerSecond: pace.lagPerSecond(nowMs) };
+    if (unlinked) return beforeGivenUp(behind, this.#rotations.deletions, budget.pinnedRoom, nowMs);
+    return beforeTruncation(behind, this.#rotations.lossesAt(path), nowMs);
   }
 
   /** Takes in what a scan found, and looks at each source; returns the errors by path. Stops early when `signal` is aborted. */

@@ -4,13 +4,15 @@ import type { Filled, Route, RouteSource } from '../deliver/route.ts';
 import type { Workbench } from '../deliver/work-pool.ts';
 import type { Checkpoint } from '../state/checkpoint-store.ts';
 import type { IntentSegment } from '../state/intent-store.ts';
-import { Deliveries } from './deliveries.ts';
+import { coveredBy } from '../state/reached.ts';
+import { ContiguousPosition } from './contiguous-position.ts';
 import { encodeSegment } from './encode-segment.ts';
 import { lookAt } from './file-look.ts';
 import type { Inherited } from './former-batches.ts';
 import type { FoundFile } from './found-file.ts';
 import { Generation } from './generation.ts';
 import type { FormatOf } from './line-formats.ts';
+import { Pace, paceWithBacklog } from './pace.ts';
 import { SegmentReader } from './segment-reader.ts';
 import { SourceErrors } from './source-errors.ts';
 import type { Seen, SourceEvents } from './source-events.ts';
@@ -39,7 +41,7 @@ export class Source extends Generation implements RouteSource {
   readonly #clock: Clock;
   #timer: WakeTimer | undefined;
   #route: Route | undefined;
-  readonly #delivered: Deliveries;
+  readonly #delivered: ContiguousPosition;
   #looks = 0;
   #busy = false;
   #wokenMeanwhile = false;
@@ -57,12 +59,13 @@ export class Source extends Generation implements RouteSource {
     clock: Clock,
   ) {
     super(checkpoint, size, clock.monotonicMs());
-    this.#delivered = new Deliveries(checkpoint, delivered);
+    this.#delivered = new ContiguousPosition({ ...checkpoint, ahead: [...checkpoint.ahead, ...delivered] });
     this.outstanding = open.length;
     this.#reader = SegmentReader.of(this.#delivered.reached, open, returned);
     this.size = Math.max(size, this.#reader.position);
     [this.fd, this.#clock, this.events] = [fd, clock, events];
     this.errors = new SourceErrors(this, events);
+    this.pace = paceWithBacklog(checkpoint, this.position, this.size, clock);
   }
 
   /** Every line before it is in Kafka. */
@@ -102,10 +105,6 @@ export class Source extends Generation implements RouteSource {
 
   isOn(route: Route): boolean {
     return route === this.#route && (this.state === 'READING' || this.state === 'DRAINING');
-  }
-
-  bytesPerSecond(): number {
-    return this.#delivered.bytesPerSecond(this.#clock.monotonicMs());
   }
 
   /** From the next line on, lines go by `route` in the format that `formatOf` makes; what is on its way elsewhere arrives there. */
@@ -184,8 +183,8 @@ export class Source extends Generation implements RouteSource {
     if (this.fd === NOT_OPEN) this.events.onUnopened?.(this);
     if (this.fd === NOT_OPEN || this.#busy || !this.#formatOf) return NOTHING;
     // What was read before and came back was counted then.
-    const { pace } = this.events;
-    const room = this.#reader.returned.first ? undefined : pace?.room(this);
+    const { limits } = this.events;
+    const room = this.#reader.returned.first ? undefined : limits?.room(this);
     if (room === 0) return NOTHING;
     const from = this.#reader.position;
     this.#busy = true;
@@ -200,7 +199,7 @@ export class Source extends Generation implements RouteSource {
       return NOTHING;
     } finally {
       this.#busy = false;
-      pace?.took(this.#reader.position - from);
+      limits?.took(this.#reader.position - from);
       if (this.#wokenMeanwhile) this.wake();
     }
   }
@@ -211,8 +210,13 @@ export class Source extends Generation implements RouteSource {
 
   delivered(segment: IntentSegment): void {
     this.outstanding--;
+    const nowMs = this.#clock.monotonicMs();
     if (segment.replay !== undefined) this.replays?.delivered(segment);
-    this.#delivered.arrived(segment, this.#clock.monotonicMs());
+    else {
+      this.#delivered.cover(coveredBy(segment));
+      this.pace ??= new Pace(nowMs);
+      this.pace.delivered(segment.end - segment.start, nowMs, this.position >= this.size);
+    }
     this.events.onProgress(this, segment);
   }
 
@@ -232,7 +236,7 @@ export class Source extends Generation implements RouteSource {
     const nowMs = this.#clock.monotonicMs();
     const replayed = this.replays && (await this.replays.turn(bench, format, this, nowMs));
     if (replayed) {
-      if (replayed.segment) this.events.pace?.took(replayed.segment.end - replayed.segment.start);
+      if (replayed.segment) this.events.limits?.took(replayed.segment.end - replayed.segment.start);
       return this.#filled(replayed);
     }
     const reading = await this.#reader.read(bench, format, this, nowMs, room);
@@ -242,7 +246,7 @@ export class Source extends Generation implements RouteSource {
       return NOTHING;
     }
     const { segment: read, more, full } = reading;
-    if (reading.seen > this.size) [this.size, this.lastGrowthMs] = [reading.seen, nowMs];
+    this.reaches(reading.seen, nowMs);
     if (reading.againInMs !== undefined) {
       this.#timer ??= new WakeTimer(this.#clock, () => this.wake());
       this.#timer.start(reading.againInMs);

@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { type Checkpoint, isOver, newCheckpoint } from '../state/checkpoint-store.ts';
 import type { IntentSegment } from '../state/intent-store.ts';
 import type { Endings } from './endings.ts';
-import type { FoundFile } from './found-file.ts';
-import { fileKey } from './found-file.ts';
+import { type FoundFile, fileKey } from './found-file.ts';
+import type { Rotations } from './rotations.ts';
 import { NOT_OPEN, Source } from './source.ts';
 import type { SourceEvents } from './source-events.ts';
 import type { SourceFiles } from './source-files.ts';
@@ -17,6 +17,7 @@ export class TrackedSources {
   readonly #tools: SourceSetTools;
   readonly #files: SourceFiles;
   readonly #endings: Endings;
+  readonly #rotations: Rotations;
   readonly #direct: (source: Source) => void;
   readonly #sources = new Map<string, Source>();
   /** The present generation of each file. */
@@ -33,12 +34,13 @@ export class TrackedSources {
   constructor(
     entryUid: string,
     tools: SourceSetTools,
-    parts: { files: SourceFiles; endings: Endings; direct: (source: Source) => void },
+    parts: { files: SourceFiles; endings: Endings; rotations: Rotations; direct: (source: Source) => void },
   ) {
     this.#entryUid = entryUid;
     this.#tools = tools;
     this.#files = parts.files;
     this.#endings = parts.endings;
+    this.#rotations = parts.rotations;
     this.#direct = parts.direct;
     this.#events = {
       onProgress: (source, segment) => this.#progressed(source, segment),
@@ -47,7 +49,7 @@ export class TrackedSources {
       onUnopened: (source) => void this.look(source),
       onOtherLife: (source) => void this.look(source),
       taps: tools.taps,
-      pace: tools.pace,
+      limits: tools.limits,
     };
   }
 
@@ -207,6 +209,7 @@ export class TrackedSources {
     const fd = this.#files.leave(source);
     source.rest();
     this.#endings.end(source, 'truncated', true);
+    this.#rotations.truncated(path, this.#tools.clock.monotonicMs());
     const next = this.track(fd, this.mint(source), 0);
     if (source.unlinked && next.state === 'READING') next.state = 'DRAINING';
     this.#tools.onStateChange();

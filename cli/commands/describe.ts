@@ -3,8 +3,9 @@ import type { Agent, Drain, EntryStatus, FileStatus } from '../../proto/gen/logf
 import { selectorLabels } from '../../proto/rules/agent-labels.ts';
 import { agentName, entryName } from '../../proto/rules/names.ts';
 import { CliError, exitCodes } from '../cli-error.ts';
-import { age, type Column, count, fields, size, Table, word } from '../format.ts';
-import { agentStatus, fileCount, labels } from '../output.ts';
+import { describeState } from '../entry-state-kind.ts';
+import { age, type Column, count, fields, size, span, Table, word } from '../format.ts';
+import { agentStatus, clockSkew, cores, descriptors, fileCount, labels } from '../output.ts';
 import type { ControllerApi } from '../rpc/client.ts';
 import { listAgents } from '../rpc/lists.ts';
 import { getSettings } from '../rpc/settings.ts';
@@ -32,7 +33,9 @@ export async function describe(
 
 async function describeEntry(api: ControllerApi, name: string): Promise<string> {
   const entry = await api.call((options) => api.entries.getEntry({ name: entryName(name) }, options));
-  const agents = await listAgents(api, { labelSelector: '', includeFiles: true });
+  const state = await api.call((options) => api.fleet.getEntryState({ name: entry.name }, options));
+  const asked = { entry: entry.name, orderBy: 'lag_seconds desc' };
+  const agents = await listAgents(api, { labelSelector: '', includeFiles: false, ...asked });
   const rows = agents.flatMap((agent) =>
     agent.entries.filter((status) => status.entry === entry.name).map((status) => ({ agent, status })),
   );
@@ -44,13 +47,14 @@ async function describeEntry(api: ControllerApi, name: string): Promise<string> 
       value: ({ status }) => (status.etag === entry.etag ? `${status.etag} (current)` : status.etag),
     },
     { title: 'FILES', value: ({ status }) => fileCount(status) },
-    { title: 'LAG', value: ({ agent }) => size(lagOf(agent, entry)) },
+    { title: 'LAG', value: ({ status }) => size(status.lagBytes) },
+    { title: 'BEHIND', value: ({ status }) => span(status.lagSeconds) },
     { title: 'LOST', value: ({ status }) => lost(status) },
     { title: 'FILTERED', value: ({ status }) => count(status.filteredLines) },
     { title: 'SEALED', value: ({ status }) => count(status.sealedFiles) },
     { title: 'ERROR', value: ({ status }) => status.error || '-' },
   ]);
-  return `${describeEntryFields(entry)}Agents:${rows.length === 0 ? '  none has it\n' : `\n${table.render(rows)}`}`;
+  return `${describeEntryFields(entry)}${describeState(state)}Agents:${rows.length === 0 ? '  none has it\n' : `\n${table.render(rows)}`}`;
 }
 
 function describeEntryFields(entry: Entry): string {
@@ -105,11 +109,14 @@ async function describeAgent(api: ControllerApi, name: string): Promise<string> 
     ['Controller', agent.controller],
     ['Connected', `${agent.connectTime?.toISOString()} (${age(agent.connectTime)} ago)`],
     ['Last seen', `${age(agent.lastSeenTime)} ago`],
-    ['Lag', health ? size(health.lagBytes) : '-'],
+    ['Lag', health ? `${size(health.lagBytes)}, ${span(health.lagSeconds)}` : '-'],
     ['Rate', health ? `${count(health.linesPerSecond)} lines/s, ${size(health.bytesPerSecond)}/s` : '-'],
     ['Delivered', health ? `${count(health.deliveredLines)} lines, ${size(health.deliveredBytes)}` : '-'],
     ['Lost', health ? size(health.lostBytes) : '-'],
+    ['Processor', health ? `${cores(health)} cores, main thread ${share(health.eventLoopUtilization)} busy` : '-'],
     ['Memory', health ? size(health.residentBytes) : '-'],
+    ['Open', health ? `${descriptors(health)} descriptors, ${size(health.pinnedBytes)} of deleted files` : '-'],
+    ['Clock', health ? `${clockSkew(agent)} from its controller's` : '-'],
     ...(settings === '' ? [] : ([['Settings', settings]] as const)),
     ...(health?.drain ? ([['Drain', drainText(health.drain)]] as const) : []),
     ['Error', health?.error || agent.error || '-'],
@@ -141,6 +148,11 @@ function describeFiles({ files }: Agent): string {
     { title: 'POSITION', value: ({ position }) => String(position) },
     { title: 'SIZE', value: (file) => String(file.size) },
     { title: 'LAG', value: ({ lagBytes }) => size(lagBytes) },
+    { title: 'BEHIND', value: ({ lagSeconds }) => span(lagSeconds) },
+    {
+      title: 'LOSS-FORECAST',
+      value: ({ lossForecastSeconds: seconds }) => (seconds > 0 ? `in ${span(seconds)}` : '-'),
+    },
     { title: 'RATE', value: ({ bytesPerSecond }) => `${size(bytesPerSecond)}/s` },
     ...(files.some(({ replayId }) => replayId !== '') ? [replayColumn] : []),
     { title: 'LAST-LINE', value: ({ lastProgressTime }) => age(lastProgressTime) },
@@ -163,11 +175,12 @@ function drainText({ state, leftBytes, waitingFor }: Drain): string {
   return `${word(state)}, ${size(leftBytes)} left${waitingFor === '' ? '' : `, waits for ${waitingFor}`}`;
 }
 
+/** `12 %` */
+function share(of: number): string {
+  return `${Math.round(of * 100)} %`;
+}
+
 /** `0 B`, or `1.2 KiB in 3`, losses that is. */
 function lost({ lostBytes, losses }: EntryStatus): string {
   return losses > 0n ? `${size(lostBytes)} in ${count(losses)}` : size(lostBytes);
-}
-
-function lagOf(agent: Agent, entry: Entry): bigint {
-  return agent.files.filter((file) => file.entry === entry.name).reduce((sum, file) => sum + file.lagBytes, 0n);
 }

@@ -1,7 +1,9 @@
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import type { Agent } from '../../proto/gen/logfleet/v1/fleet.ts';
 import { agentName, entryName } from '../../proto/rules/names.ts';
+import { type AgentChoice, agentRequest, refuseChoice } from '../agent-choice.ts';
 import { CliError, exitCodes } from '../cli-error.ts';
+import { entryStateKind, withStates } from '../entry-state-kind.ts';
 import { Table } from '../format.ts';
 import {
   agentKind,
@@ -15,19 +17,26 @@ import {
 } from '../output.ts';
 import { rolloutKind } from '../rollout/rollout-kind.ts';
 import type { ControllerApi } from '../rpc/client.ts';
-import { listAgents, listAlerts, listEntries, listLosses, listRollouts, listSettings } from '../rpc/lists.ts';
+import {
+  listAgents,
+  listAlerts,
+  listEntries,
+  listEntryStates,
+  listLosses,
+  listRollouts,
+  listSettings,
+} from '../rpc/lists.ts';
 import { getSettings } from '../rpc/settings.ts';
 import { checkedSelector } from '../selector-option.ts';
 import { settingsKind } from '../settings-kind.ts';
 import { forEachName, parseTargets } from '../target.ts';
 
-export interface GetOptions {
+export interface GetOptions extends AgentChoice {
   output: Output;
   selector?: string;
   watch?: boolean;
   /** Of losses: only of this agent, or about this entry. */
   agent?: string;
-  entry?: string;
 }
 
 /** A source of one kind of thing. */
@@ -48,6 +57,7 @@ export async function get(
 ): Promise<void> {
   const { kind, names } = parseTargets(words);
   const labelSelector = checkedSelector(options.selector ?? '');
+  if (kind !== 'agent') refuseChoice(options, 'go with agents');
   if (kind === 'loss') {
     await getLosses(api, names, { ...options, selector: labelSelector }, write);
     return;
@@ -64,13 +74,15 @@ export async function get(
     await showSettings(api, names, options, write);
     return;
   }
-  if (options.agent !== undefined || options.entry !== undefined)
+  if (options.agent !== undefined || (options.entry !== undefined && kind === 'entry'))
     throw new CliError(
       exitCodes.usage,
       '--agent and --entry go with losses; to name what to get, write it behind the kind',
     );
-  if (kind === 'entry') await show(entryReader(api, labelSelector), names, options, write);
-  else await show(agentReader(api, labelSelector, isDocument(options.output)), names, options, write);
+  if (kind === 'entry' && options.output === 'wide' && !options.watch)
+    await showStates(api, names, labelSelector, write);
+  else if (kind === 'entry') await show(entryReader(api, labelSelector), names, options, write);
+  else await showAgents(api, names, { ...options, selector: labelSelector }, write);
 }
 
 async function show<Item>(
@@ -94,6 +106,37 @@ async function show<Item>(
     return;
   }
   showList(reader.kind, await reader.list(), options.output, write);
+}
+
+async function showAgents(
+  api: ControllerApi,
+  names: readonly string[],
+  options: GetOptions,
+  write: (text: string) => void,
+): Promise<void> {
+  if (names.length > 0) refuseChoice(options, 'choose among all agents: leave the names out');
+  if (options.watch && (options.sortBy ?? options.minLag))
+    throw new CliError(exitCodes.usage, '--sort-by and --min-lag say nothing of what is to come: leave --watch out');
+  await show(agentReader(api, options), names, options, write);
+}
+
+/** Entries, and how they are doing across the fleet. */
+async function showStates(
+  api: ControllerApi,
+  names: readonly string[],
+  labelSelector: string,
+  write: (text: string) => void,
+): Promise<void> {
+  const show = async (entries: readonly Entry[], chosen: Parameters<typeof listEntryStates>[1]) =>
+    showList(entryStateKind, withStates(entries, await listEntryStates(api, chosen)), 'wide', write);
+  if (names.length === 0) {
+    await show(await listEntries(api, { labelSelector }), { labelSelector });
+    return;
+  }
+  const entries: Entry[] = [];
+  const reader = entryReader(api, labelSelector);
+  const getAll = forEachName(names, async (name) => void entries.push(await reader.get(name)));
+  await getAll.finally(() => entries.length > 0 && show(entries, { entries: entries.map(({ name }) => name) }));
 }
 
 /** As kubectl: standard output holds things only, so that lines can be counted. */
@@ -212,14 +255,17 @@ function entryReader(api: ControllerApi, labelSelector: string): Reader<Entry> {
   };
 }
 
-function agentReader(api: ControllerApi, labelSelector: string, includeFiles: boolean): Reader<Agent> {
+function agentReader(api: ControllerApi, options: GetOptions): Reader<Agent> {
+  const request = agentRequest(options);
+  const asked = { labelSelector: options.selector ?? '', includeFiles: isDocument(options.output) };
   return {
     kind: agentKind,
-    get: (name) => api.call((options) => api.fleet.getAgent({ name: agentName(name) }, options)),
-    list: () => listAgents(api, { labelSelector, includeFiles }),
+    get: (name) => api.call((callOptions) => api.fleet.getAgent({ name: agentName(name) }, callOptions)),
+    list: () => listAgents(api, { ...asked, ...request }),
     watch: async function* (name) {
-      const request = { name: name && agentName(name), labelSelector, includeFiles };
-      for await (const { kind, agent } of api.follow(api.fleet.watchAgents(request))) {
+      const { liveness, entry, entryState } = request;
+      const wanted = { ...asked, liveness, entry, entryState, name: name && agentName(name) };
+      for await (const { kind, agent } of api.follow(api.fleet.watchAgents(wanted))) {
         yield agent && { item: agent, gone: kind === 'KIND_REMOVED' };
       }
     },

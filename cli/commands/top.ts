@@ -15,8 +15,8 @@ export interface TopOptions {
   interval: number;
 }
 
-const KEYS: Readonly<Record<string, Sort>> = { l: 'lag', r: 'rate', x: 'lost', n: 'name' };
-const HINT = 'l lag, r rate, x lost, n name, q quit';
+const KEYS: Readonly<Record<string, Sort>> = { l: 'lag', b: 'behind', r: 'rate', x: 'lost', n: 'name' };
+const HINT = 'l lag, b behind, r rate, x lost, n name, q quit';
 /** Ctrl-C and Escape end it, too. */
 const QUIT = ['q', '\x03', '\x1b'];
 const RETRY_MS = 1_000;

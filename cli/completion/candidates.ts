@@ -49,6 +49,8 @@ const KINDS: Readonly<Record<string, readonly string[]>> = {
   drain: ['agent'],
   loglevel: ['agent'],
   diagnostics: ['agent'],
+  delete: ['entry', 'agent'],
+  forget: ['agent'],
 };
 
 /** Completes the last of `words`, which are those behind the program's name; it may be empty. */

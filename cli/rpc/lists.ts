@@ -1,9 +1,11 @@
 import type { AgentSettings } from '../../proto/gen/logfleet/v1/agent_settings.ts';
 import type { Alert } from '../../proto/gen/logfleet/v1/alert.ts';
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
+import type { EntryState } from '../../proto/gen/logfleet/v1/entry_state.ts';
 import type { EntryVersion } from '../../proto/gen/logfleet/v1/entry_version.ts';
 import type { Fact } from '../../proto/gen/logfleet/v1/fact.ts';
 import type { Agent } from '../../proto/gen/logfleet/v1/fleet.ts';
+import type { DeepPartial, ListAgentsRequest } from '../../proto/gen/logfleet/v1/fleet_service.ts';
 import type { RolloutStatus } from '../../proto/gen/logfleet/v1/rollout.ts';
 import { type ControllerApi, isNotFound } from './client.ts';
 
@@ -47,7 +49,7 @@ export function listVersions(api: ControllerApi, name: string): Promise<EntryVer
 /** All agents whose labels match, page by page. Controllers that don't answer are told on standard error. */
 export function listAgents(
   api: ControllerApi,
-  asked: { labelSelector: string; includeFiles: boolean },
+  asked: { labelSelector: string; includeFiles: boolean } & DeepPartial<ListAgentsRequest>,
 ): Promise<Agent[]> {
   const warn = unansweredWarner('its agents are shown without health');
   return listAll(async (pageToken) => {
@@ -55,6 +57,22 @@ export function listAgents(
     const { agents, nextPageToken, unreachable } = await api.call((options) => api.fleet.listAgents(request, options));
     warn(unreachable);
     return { items: agents, nextPageToken };
+  });
+}
+
+/** How entries are doing across the fleet: these, or all whose labels match. Controllers that don't answer are told on standard error. */
+export function listEntryStates(
+  api: ControllerApi,
+  asked: { labelSelector?: string; entries?: string[] },
+): Promise<EntryState[]> {
+  const warn = unansweredWarner('what its agents report is not in the sums');
+  return listAll(async (pageToken) => {
+    const request = { ...asked, pageToken, pageSize: PAGE_SIZE };
+    const { states, nextPageToken, unreachable } = await api.call((options) =>
+      api.fleet.listEntryStates(request, options),
+    );
+    warn(unreachable);
+    return { items: states, nextPageToken };
   });
 }
 

@@ -1,14 +1,16 @@
 import type { Agent } from '../../proto/gen/logfleet/v1/fleet.ts';
-import { type Column, count, size } from '../format.ts';
+import { type Column, count, size, span } from '../format.ts';
 import { agentStatus } from '../output.ts';
 
-export const sorts = ['lag', 'rate', 'lost', 'name'] as const;
+export const sorts = ['lag', 'behind', 'rate', 'lost', 'name'] as const;
 export type Sort = (typeof sorts)[number];
 
 /** One line of the screen: what it is sorted by, and what is shown. */
 interface Row {
   name: string;
   lag: number;
+  /** In seconds. */
+  behind: number;
   rate: number;
   lost: number;
 }
@@ -25,8 +27,8 @@ interface EntryRow extends Row {
   agents: number;
   failed: number;
   files: number;
-  /** The agent that is furthest behind, and how far. */
-  behind: { agent: string; lag: number };
+  /** The agent that has the oldest unread line. */
+  furthest: string;
 }
 
 /** What a table shows of the fleet, given all its agents. */
@@ -43,6 +45,7 @@ export const agentsView: TopView<AgentRow> = {
     { title: 'NAME', value: ({ name }) => name },
     { title: 'STATUS', value: ({ status }) => status },
     { title: 'LAG', value: ({ lag }) => size(lag) },
+    { title: 'BEHIND', value: ({ behind }) => span(behind) },
     { title: 'BYTES/S', value: ({ rate }) => size(rate) },
     { title: 'LINES/S', value: ({ linesPerSecond }) => count(linesPerSecond) },
     { title: 'LOST', value: ({ lost }) => size(lost) },
@@ -58,13 +61,14 @@ export const entriesView: TopView<EntryRow> = {
   columns: [
     { title: 'NAME', value: ({ name }) => name },
     { title: 'LAG', value: ({ lag }) => size(lag) },
+    { title: 'BEHIND', value: ({ behind }) => span(behind) },
     { title: 'BYTES/S', value: ({ rate }) => size(rate) },
     { title: 'LOST', value: ({ lost }) => size(lost) },
     { title: 'AGENTS', value: ({ agents, failed }) => (failed > 0 ? `${agents} (${failed} failed)` : String(agents)) },
     { title: 'FILES', value: ({ files }) => String(files) },
     {
       title: 'FURTHEST-BEHIND',
-      value: ({ behind }) => (behind.lag > 0 ? `${behind.agent}, ${size(behind.lag)}` : '-'),
+      value: ({ furthest, behind }) => (furthest === '' ? '-' : `${furthest}, ${span(behind)}`),
     },
   ],
 };
@@ -81,6 +85,7 @@ function agentRow(agent: Agent): AgentRow {
     name: name.replace(/^agents\//, ''),
     status: agentStatus(agent),
     lag: Number(health?.lagBytes ?? 0),
+    behind: health?.lagSeconds ?? 0,
     rate: health?.bytesPerSecond ?? 0,
     lost: Number(health?.lostBytes ?? 0),
     linesPerSecond: health?.linesPerSecond ?? 0,
@@ -97,19 +102,19 @@ function entryRows(agents: Iterable<Agent>): EntryRow[] {
       const name = status.entry.replace(/^entries\//, '');
       const row = rows.get(name) ?? emptyRow(name);
       rows.set(name, row);
-      const lag = Number(status.lagBytes);
-      row.lag += lag;
+      row.lag += Number(status.lagBytes);
       row.rate += status.bytesPerSecond;
       row.lost += Number(status.lostBytes);
       row.files += status.files;
       row.agents++;
       if (status.state === 'STATE_FAILED' || status.failedFiles > 0) row.failed++;
-      if (lag > row.behind.lag) row.behind = { agent: agent.replace(/^agents\//, ''), lag };
+      if (status.lagSeconds > row.behind)
+        [row.behind, row.furthest] = [status.lagSeconds, agent.replace(/^agents\//, '')];
     }
   }
   return [...rows.values()];
 }
 
 function emptyRow(name: string): EntryRow {
-  return { name, lag: 0, rate: 0, lost: 0, agents: 0, failed: 0, files: 0, behind: { agent: '', lag: 0 } };
+  return { name, lag: 0, behind: 0, rate: 0, lost: 0, agents: 0, failed: 0, files: 0, furthest: '' };
 }

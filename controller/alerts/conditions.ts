@@ -3,7 +3,7 @@ import type { Fact } from '../../proto/gen/logfleet/v1/fact.ts';
 import type { Agent, EntryStatus } from '../../proto/gen/logfleet/v1/fleet.ts';
 
 /** The rules: what is wrong, and for how long it must be so. */
-export const rules = ['AgentLost', 'EntryFailed', 'LagHigh', 'LinesLost'] as const;
+export const rules = ['AgentLost', 'EntryFailed', 'LagHigh', 'LinesLost', 'LossForecast'] as const;
 export type Rule = (typeof rules)[number];
 
 export interface RuleSettings {
@@ -14,6 +14,8 @@ export interface RuleSettings {
   lagMs: number;
   /** For how long after the last loss of an entry on an agent its alert goes on; 0: no alerts of that. */
   lossMs: number;
+  /** How long a loss must have been forecast. */
+  forecastMs: number;
 }
 
 /** How long a condition must hold before it is an alert. */
@@ -24,6 +26,7 @@ export function holdMs(rule: string, settings: RuleSettings): number {
     LagHigh: settings.lagMs,
     // What is lost stays lost.
     LinesLost: 0,
+    LossForecast: settings.forecastMs,
   };
   return times[rule as Rule] ?? 0;
 }
@@ -38,6 +41,8 @@ export function conditionsOf(agent: Agent, facts: readonly Fact[], settings: Rul
     if (failure) add('EntryFailed', status.entry, failure);
     if (settings.lagBytes > 0 && status.lagBytes > settings.lagBytes)
       add('LagHigh', status.entry, `${status.lagBytes} bytes are not acknowledged yet, more than ${settings.lagBytes}`);
+    const forecast = forecastOf(status);
+    if (forecast) add('LossForecast', status.entry, forecast);
   }
   for (const [entry, losses] of Map.groupBy(recentLosses(facts, nowMs - settings.lossMs), (loss) => loss.entry)) {
     const bytes = losses.reduce((sum, loss) => sum + loss.bytes, 0n);
@@ -56,6 +61,11 @@ export function lostCondition(agent: Agent): Condition {
 function failureOf({ state, error, failedFiles }: EntryStatus): string {
   if (state === 'STATE_FAILED') return error;
   return failedFiles > 0 ? `${failedFiles} files can't be read` : '';
+}
+
+/** Not in how many seconds: what is told of an alert is what was so when it began. */
+function forecastOf({ lossForecastFiles: files }: EntryStatus): string {
+  return files > 0 ? `${files} files will be rotated away before they are read, if all goes on as it does` : '';
 }
 
 function recentLosses(facts: readonly Fact[], sinceMs: number): { entry: string; path: string; bytes: bigint }[] {

@@ -19,6 +19,7 @@ export function ruleSettings({ alerts }: ControllerConfig): RuleSettings {
     lagBytes: alerts.lag_bytes,
     lagMs: alerts.lag,
     lossMs: alerts.loss,
+    forecastMs: alerts.loss_forecast,
   };
 }
 

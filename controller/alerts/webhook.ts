@@ -1,7 +1,7 @@
 import type { AlertRecord } from './alert-record.ts';
 import type { Rule } from './conditions.ts';
 
-const CRITICAL: readonly string[] = ['AgentLost', 'LinesLost'] satisfies Rule[];
+const CRITICAL: readonly string[] = ['AgentLost', 'LinesLost', 'LossForecast'] satisfies Rule[];
 const TIMEOUT_MS = 5_000;
 const ANSWER_SHOWN_MAX = 200;
 /** Of alerts that fire: nobody sends an end time that is not known. */

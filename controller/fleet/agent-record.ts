@@ -71,13 +71,16 @@ export function saysAlready(record: AgentRecord, identity: AgentIdentity): boole
 }
 
 /** What an agent that is gone last reported. */
-export function lastStateOf({ lastState }: AgentRecord): Pick<Agent, 'health' | 'entries' | 'fileCount'> {
-  const { health, entries, fileCount } = Agent.decode(Buffer.from(lastState, 'base64'));
-  return { health, entries, fileCount };
+export function lastStateOf({
+  lastState,
+}: AgentRecord): Pick<Agent, 'health' | 'entries' | 'fileCount' | 'clockSkewMs'> {
+  const { health, entries, fileCount, clockSkewMs } = Agent.decode(Buffer.from(lastState, 'base64'));
+  return { health, entries, fileCount, clockSkewMs };
 }
 
-function stateOf({ health, entries, fileCount }: AgentSession): string {
-  const encode = (kept: typeof entries) => Agent.encode(Agent.create({ health, entries: kept, fileCount })).finish();
+function stateOf({ health, entries, fileCount, clockSkewMs: skewMs }: AgentSession): string {
+  const common = { health, fileCount, clockSkewMs: BigInt(skewMs) };
+  const encode = (kept: typeof entries) => Agent.encode(Agent.create({ ...common, entries: kept })).finish();
   const all = encode(entries.slice(0, ENTRIES_KEPT));
   return Buffer.from(all.length > STATE_BYTES_MAX ? encode([]) : all).toString('base64');
 }

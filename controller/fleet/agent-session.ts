@@ -16,10 +16,12 @@ import { settingsName } from '../settings/settings-record.ts';
 import type { SettingsStore } from '../settings/settings-store.ts';
 import { AgentAsks } from './agent-asks.ts';
 import type { Claim } from './agent-claims.ts';
+import type { Subject } from './agent-query.ts';
 import { sharedCapabilities } from './capabilities.ts';
+import { ClockSkew } from './clock-skew.ts';
 import type { DesiredSet } from './desired-set.ts';
 import type { DesiredSets, Subscriber } from './desired-sets.ts';
-import { ReportedFiles } from './reported-files.ts';
+import { type Furthest, ReportedFiles } from './reported-files.ts';
 import type { Told } from './spreading.ts';
 
 const FILES_MAX = 100_000;
@@ -45,7 +47,8 @@ export interface RolloutNote {
 }
 
 /** One agent's stream: what it was told, and what it reported. In memory only. */
-export class AgentSession implements Subscriber, Told {
+export class AgentSession implements Subscriber, Told, Subject {
+  readonly liveness = 'LIVENESS_LIVE';
   readonly identity: AgentIdentity;
   /** Its hold of the agent's id. */
   readonly claim: Claim;
@@ -66,6 +69,7 @@ export class AgentSession implements Subscriber, Told {
   readonly #notes = new Map<string, RolloutNote>();
   readonly #files = new ReportedFiles();
   readonly #facts = { loss: new Map<string, Fact>(), sealed: new Map<string, Fact>() };
+  readonly #skew = new ClockSkew();
   #stream: SessionStream | undefined;
   #unsubscribe: () => void = () => {};
   /** What the agent was told to collect. */
@@ -74,8 +78,6 @@ export class AgentSession implements Subscriber, Told {
   #controllers: Controllers | undefined;
   health: AgentHealth | undefined;
   lastSeen: Date;
-  /** How far the agent's clock is ahead of ours. */
-  clockAheadMs = 0;
   saidGoodbye = false;
 
   constructor(
@@ -100,12 +102,27 @@ export class AgentSession implements Subscriber, Told {
     return [...this.#entries.values()].sort((a, b) => (a.entry < b.entry ? -1 : 1));
   }
 
-  statusOf(name: string): EntryStatus | undefined {
-    return this.#entries.get(name);
+  /** In no order. */
+  get statuses(): Iterable<EntryStatus> {
+    return this.#entries.values();
   }
 
   noteOf(name: string): RolloutNote | undefined {
     return this.#notes.get(name);
+  }
+
+  statusOf(entry: string): EntryStatus | undefined {
+    return this.#entries.get(entry);
+  }
+
+  /** The path of an entry's file that has most of something; empty when none has any. */
+  furthestFile(entry: string, by: (file: Furthest) => number): string {
+    return this.#files.furthest(entry, by);
+  }
+
+  /** By how much the agent's clock is ahead. */
+  get clockSkewMs(): number {
+    return this.#skew.ms;
   }
 
   get files(): FileStatus[] {
@@ -220,7 +237,7 @@ export class AgentSession implements Subscriber, Told {
     if (this.#entries.size > ENTRIES_MAX) throw tooMany('report.entries', ENTRIES_MAX);
     this.health = report.health ?? this.health;
     this.lastSeen = now;
-    if (report.time) this.clockAheadMs = report.time.getTime() - now.getTime();
+    if (report.time) this.#skew.add(report.time.getTime(), now.getTime());
   }
 
   #note({ entry, etag, state }: EntryStatus, former: EntryStatus | undefined): void {

@@ -32,6 +32,14 @@ export class DesiredSet {
     this.hash = desiredHash(entries);
   }
 
+  get names(): Iterable<string> {
+    return this.#entries.keys();
+  }
+
+  has(name: string): boolean {
+    return this.#entries.has(name);
+  }
+
   etagOf(name: string): string | undefined {
     return this.#entries.get(name)?.etag;
   }

@@ -1,8 +1,8 @@
 import type { Hello, Report } from '../../proto/gen/logfleet/v1/agent_service.ts';
 import type { Fact } from '../../proto/gen/logfleet/v1/fact.ts';
-import { Agent, AgentIdentity } from '../../proto/gen/logfleet/v1/fleet.ts';
+import { type Agent, AgentIdentity } from '../../proto/gen/logfleet/v1/fleet.ts';
 import { agentLabelViolations } from '../../proto/rules/agent-labels.ts';
-import { agentName, isAgentId } from '../../proto/rules/names.ts';
+import { isAgentId } from '../../proto/rules/names.ts';
 import type { Selector } from '../../proto/rules/selector.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
@@ -10,8 +10,10 @@ import { ApiError, invalidArgument } from '../api-error.ts';
 import type { Assignments } from '../rollouts/assignments.ts';
 import type { SettingsStore } from '../settings/settings-store.ts';
 import type { Claim } from './agent-claims.ts';
-import { type AgentRecord, lastStateOf } from './agent-record.ts';
+import { type Subject, subjectOf } from './agent-query.ts';
 import { AgentSession } from './agent-session.ts';
+import { describeRecord, describeSession } from './describe-agent.ts';
+import type { DesiredSet } from './desired-set.ts';
 import { DesiredSets } from './desired-sets.ts';
 import type { Membership } from './membership.ts';
 import { firstBehind } from './sorted-ids.ts';
@@ -120,15 +122,44 @@ export class Fleet {
     }
   }
 
+  /** What is known here of an agent, to choose it by: of one that is connected elsewhere nothing but that. */
+  subject(agentId: string): Subject | undefined {
+    const session = this.#sessions.get(agentId);
+    if (session) return session;
+    const agent = this.recorded(agentId);
+    return agent && subjectOf(agent);
+  }
+
+  /** The controller that an agent is connected to, if any. */
+  controllerOf(agentId: string): string | undefined {
+    return this.isLocal(agentId) ? this.controllerId : this.#membership.presence(agentId)?.controller;
+  }
+
+  /** The streams of the agents that are connected here. */
+  sessions(): Iterable<AgentSession> {
+    return this.#sessions.values();
+  }
+
+  /** What each agent that is connected nowhere would collect. */
+  *absent(): Generator<DesiredSet> {
+    for (const [agentId, { labels }] of this.#membership.records())
+      if (!this.isLive(agentId)) yield this.desiredOf(labels);
+  }
+
+  /** What an agent with these labels shall collect. Throws UNAVAILABLE as long as etcd has never answered. */
+  desiredOf(labels: Readonly<Record<string, string>>): DesiredSet {
+    return this.#told.sets.of(labels);
+  }
+
   /** One agent, when it is connected here. */
   localAgent(agentId: string, includeFiles: boolean): Agent | undefined {
     const session = this.#sessions.get(agentId);
-    return session && this.#describe(session, includeFiles);
+    return session && describeSession(session, this.controllerId, includeFiles);
   }
 
   /** The agents connected here. */
   local(includeFiles: boolean): Agent[] {
-    return [...this.#sessions.values()].map((session) => this.#describe(session, includeFiles));
+    return [...this.#sessions.values()].map((session) => describeSession(session, this.controllerId, includeFiles));
   }
 
   isLocal(agentId: string): boolean {
@@ -143,11 +174,6 @@ export class Fleet {
   /** Losses and sealed files of the agents connected here, as far as they are kept. */
   localFacts(isWanted: (identity: AgentIdentity) => boolean): Fact[] {
     return [...this.#sessions.values()].filter(({ identity }) => isWanted(identity)).flatMap(({ facts }) => facts);
-  }
-
-  /** The streams of the agents that are connected here. */
-  sessions(): Iterable<AgentSession> {
-    return this.#sessions.values();
   }
 
   /** One of them. */
@@ -169,7 +195,7 @@ export class Fleet {
   /** What etcd says of an agent that is not connected here. */
   recorded(agentId: string): Agent | undefined {
     const record = this.#membership.recordOf(agentId);
-    return record && this.#fromRecord(record);
+    return record && describeRecord(record, this.#membership);
   }
 
   /** The agents that have vanished without a goodbye. */
@@ -177,7 +203,7 @@ export class Fleet {
     const gone = [...this.#membership.records()].filter(
       ([agentId, { stopped }]) => !stopped && !this.#sessions.has(agentId) && !this.#membership.presence(agentId),
     );
-    return gone.map(([, record]) => this.#fromRecord(record));
+    return gone.map(([, record]) => describeRecord(record, this.#membership));
   }
 
   async #claim(identity: AgentIdentity, instanceId: string, now: Date, signal: AbortSignal): Promise<Claim> {
@@ -192,41 +218,6 @@ export class Fleet {
         });
       throw error;
     }
-  }
-
-  #describe(session: AgentSession, includeFiles: boolean): Agent {
-    return {
-      name: agentName(session.identity.agentId),
-      identity: session.identity,
-      liveness: 'LIVENESS_LIVE',
-      controller: this.#membership.controllerId,
-      ...{ connectTime: session.connectTime, lastSeenTime: session.lastSeen },
-      health: session.health,
-      entries: session.entries,
-      files: includeFiles ? session.files : [],
-      ...{ fileCount: session.fileCount, error: '' },
-      capabilities: includeFiles ? [...session.capabilities] : [],
-    };
-  }
-
-  #fromRecord(record: AgentRecord): Agent {
-    const { identity, connectTime, lastSeenTime } = record;
-    const presence = this.#membership.presence(identity.agentId);
-    const common = { name: agentName(identity.agentId), identity };
-    if (presence) {
-      const since = new Date(presence.connect_time);
-      const times = { connectTime: since, lastSeenTime: since > lastSeenTime ? since : lastSeenTime };
-      return Agent.create({ ...common, liveness: 'LIVENESS_LIVE', controller: presence.controller, ...times });
-    }
-    const vanished = this.#membership.vanished(identity.agentId);
-    return {
-      ...common,
-      ...{ liveness: record.stopped ? 'LIVENESS_STOPPED' : 'LIVENESS_LOST', files: [], error: '', capabilities: [] },
-      controller: vanished?.controller ?? record.controller,
-      connectTime: vanished?.connectTime ?? connectTime,
-      lastSeenTime: vanished?.noticedTime ?? lastSeenTime,
-      ...lastStateOf(record),
-    };
   }
 
   #sortedIds(): readonly string[] {

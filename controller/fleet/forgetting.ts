@@ -1,6 +1,7 @@
 import type { Clock } from '../../runtime/clock.ts';
 import { errorText } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
+import { ApiError } from '../api-error.ts';
 import type { EtcdClient } from '../etcd-client.ts';
 import type { Membership } from './membership.ts';
 
@@ -8,6 +9,8 @@ const LOOKS_PER_AGE = 20;
 const LOOK_INTERVAL_MAX_MS = 3_600_000;
 /** At one look, so that a fleet that was torn down is not deleted in one burst. */
 const FORGOTTEN_MAX = 1_000;
+/** A record that changes while it is deleted is read again. */
+const ATTEMPTS = 5;
 
 /**
  * Deletes what etcd keeps of agents that were not seen for so long. Every controller does so: a record is deleted only as it was looked
@@ -31,11 +34,28 @@ export async function forgetAgents(
         if (forgotten >= FORGOTTEN_MAX || signal.aborted) break;
         const { record, presence } = membership.keysOf(agentId);
         const stored = await client.get(record);
-        if (stored && (await client.removeUnless(record, stored.revision, presence))) forgotten++;
+        if (stored && (await client.removeUnless(record, stored.revision, presence)) !== undefined) forgotten++;
       }
     } catch (error) {
       logger.warn('agents that are long gone are forgotten later', { error: errorText(error) });
     }
     if (forgotten > 0) logger.info('agents that are long gone were forgotten', { agents: forgotten });
   }
+}
+
+/**
+ * Deletes what etcd keeps of one agent; returns the revision at which it is gone. Rejects with NOT_FOUND, and with FAILED_PRECONDITION while
+ * the agent is connected.
+ */
+export async function forgetAgent(membership: Membership, client: EtcdClient, agentId: string): Promise<bigint> {
+  const { record, presence } = membership.keysOf(agentId);
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    const stored = await client.get(record);
+    if (!stored) throw new ApiError('NOT_FOUND', `there is no agents/${agentId}`);
+    const revision = await client.removeUnless(record, stored.revision, presence);
+    if (revision !== undefined) return revision;
+    if (await client.get(presence))
+      throw new ApiError('FAILED_PRECONDITION', `agents/${agentId} is connected: stop it before it is forgotten`);
+  }
+  throw new ApiError('ABORTED', `agents/${agentId} comes and goes: try again`);
 }

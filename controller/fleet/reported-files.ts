@@ -17,9 +17,14 @@ interface ReportedFile {
   lastError: string;
   lastProgressMs: number;
   replay: { replayId: string; replayUntil: bigint } | undefined;
+  lagSeconds: number;
+  lossForecastSeconds: number;
   /** Fields of a newer agent. */
   unknown: FileStatus['_unknownFields'];
 }
+
+/** What one file may be further in than others. */
+export type Furthest = Pick<ReportedFile, 'lagSeconds' | 'lossForecastSeconds'>;
 
 /** The files that one agent has reported. */
 export class ReportedFiles {
@@ -44,6 +49,16 @@ export class ReportedFiles {
     this.#files.delete(id);
   }
 
+  /** The path of an entry's file that has most of something; empty when none has any. */
+  furthest(entry: string, by: (file: Furthest) => number): string {
+    let [path, most] = ['', 0];
+    for (const file of this.#files.values()) {
+      const value = file.entry === entry ? by(file) : 0;
+      if (value > most) [path, most] = [file.path, value];
+    }
+    return path;
+  }
+
   /** In the order of entry and path. */
   all(): FileStatus[] {
     const sorted = [...this.#files.values()].sort((a, b) => order(a.entry, b.entry) || order(a.path, b.path));
@@ -55,7 +70,14 @@ function packed({ id, path, generation, device, inode }: FileStatus, entry: stri
   return {
     ...{ id, entry, path, generation: id.endsWith(`/${generation}`) ? undefined : generation, device, inode },
     ...{ state: 'STATE_UNSPECIFIED', position: 0, size: 0, lagBytes: 0, bytesPerSecond: 0 },
-    ...{ lastError: '', lastProgressMs: 0, replay: undefined, unknown: undefined },
+    ...{
+      lagSeconds: 0,
+      lossForecastSeconds: 0,
+      lastError: '',
+      lastProgressMs: 0,
+      replay: undefined,
+      unknown: undefined,
+    },
   };
 }
 
@@ -73,16 +95,18 @@ function renew(file: ReportedFile, status: FileStatus): ReportedFile {
   file.lastProgressMs = status.lastProgressTime?.getTime() ?? 0;
   const { replayId, replayUntil } = status;
   file.replay = replayId === '' ? undefined : { replayId, replayUntil };
+  file.lagSeconds = status.lagSeconds;
+  file.lossForecastSeconds = status.lossForecastSeconds;
   file.unknown = status._unknownFields;
   return file;
 }
 
 function unpacked(file: ReportedFile): FileStatus {
-  const { id, entry, path, device, inode, state, bytesPerSecond, lastError } = file;
+  const { id, entry, path, device, inode, state, bytesPerSecond, lagSeconds, lossForecastSeconds, lastError } = file;
   return {
     ...{ id, entry, path, generation: file.generation ?? id.slice(id.indexOf('/') + 1), device, inode, state },
     ...{ position: BigInt(file.position), size: BigInt(file.size), lagBytes: BigInt(file.lagBytes) },
-    ...{ bytesPerSecond, lastError, _unknownFields: file.unknown },
+    ...{ bytesPerSecond, lagSeconds, lossForecastSeconds, lastError, _unknownFields: file.unknown },
     ...(file.replay ?? { replayId: '', replayUntil: 0n }),
     lastProgressTime: file.lastProgressMs > 0 ? new Date(file.lastProgressMs) : undefined,
   };

@@ -1,12 +1,13 @@
-import type { Agent } from '../../proto/gen/logfleet/v1/fleet.ts';
 import type { AlertBook } from '../alerts/alert-book.ts';
 import type { AlerterCounts } from '../alerts/alerter.ts';
 import { rules } from '../alerts/conditions.ts';
+import type { EntrySums, FleetSums } from '../fleet/entry-sums.ts';
 import type { Fleet } from '../fleet/fleet.ts';
 import type { MetricFamily, Sample } from './exposition.ts';
 
 export interface MetricSources {
   fleet: Fleet;
+  sums: FleetSums;
   book: AlertBook;
   alerter: AlerterCounts;
   /** Whether etcd knows this controller to be alive. */
@@ -14,8 +15,7 @@ export interface MetricSources {
 }
 
 /** What one controller knows: of the agents connected to it, so that the sum over the controllers is the fleet's. Per entry, not per agent: those are too many. */
-export function fleetMetrics({ fleet, book, alerter, joined }: MetricSources): MetricFamily[] {
-  const agents = fleet.local(false);
+export function fleetMetrics({ fleet, sums, book, alerter, joined }: MetricSources): MetricFamily[] {
   const alerts = book.all().filter(({ endTime }) => !endTime);
   const gauge = (name: string, help: string, samples: readonly Sample[]): MetricFamily => {
     return { name, help, type: 'gauge', samples };
@@ -24,11 +24,13 @@ export function fleetMetrics({ fleet, book, alerter, joined }: MetricSources): M
     return { name, help, type: 'counter', samples: [{ value }] };
   };
   return [
-    gauge('logfleet_agents_connected', 'Agents connected to this controller.', [{ value: agents.length }]),
+    gauge('logfleet_agents_connected', 'Agents connected to this controller.', [
+      { value: [...fleet.sessions()].length },
+    ]),
     gauge('logfleet_agents_lost', 'Agents of the fleet that have vanished without a goodbye.', [
       { value: fleet.lost().length },
     ]),
-    ...entryMetrics(agents, gauge),
+    ...entryMetrics(sums, gauge),
     gauge(
       'logfleet_alerts_firing',
       'Alerts that are firing in the fleet, by rule.',
@@ -52,6 +54,8 @@ export function fleetMetrics({ fleet, book, alerter, joined }: MetricSources): M
   ];
 }
 
+type Gauge = (name: string, help: string, samples: readonly Sample[]) => MetricFamily;
+
 /** What is summed over the agents that have an entry. */
 const ENTRY_SUMS = {
   lagBytes: ['logfleet_entry_lag_bytes', 'Bytes of an entry that are not acknowledged by Kafka yet.'],
@@ -59,34 +63,46 @@ const ENTRY_SUMS = {
   lostBytes: ['logfleet_entry_lost_bytes', 'Bytes of an entry lost for good, as far as its agents are connected.'],
   files: ['logfleet_entry_files', 'Files of an entry.'],
   failedFiles: ['logfleet_entry_failed_files', "Files of an entry that can't be read now."],
-} as const;
+  forecastFiles: ['logfleet_entry_loss_forecast_files', 'Files that will be rotated away before they are read.'],
+} as const satisfies Partial<Record<keyof EntrySums, readonly [string, string]>>;
 
-function entryMetrics(
-  agents: readonly Agent[],
-  gauge: (name: string, help: string, samples: readonly Sample[]) => MetricFamily,
-): MetricFamily[] {
+/** Entries without a forecast have no value: 0 would be the worst. */
+const FORECAST_HELP = 'In how many seconds the first file of an entry loses lines, where a loss is forecast.';
+
+function entryMetrics(fleetSums: FleetSums, gauge: Gauge): MetricFamily[] {
+  const sums = [...fleetSums.byEntry()].map(([name, sum]) => ({ entry: name.replace(/^entries\//, ''), sum }));
   const fields = Object.keys(ENTRY_SUMS) as (keyof typeof ENTRY_SUMS)[];
-  const sums = new Map<string, Record<keyof typeof ENTRY_SUMS, number>>();
-  const states = new Map<string, number>();
-  for (const { entries } of agents) {
-    for (const status of entries) {
-      const entry = status.entry.replace(/^entries\//, '');
-      const sum = sums.get(entry) ?? { lagBytes: 0, bytesPerSecond: 0, lostBytes: 0, files: 0, failedFiles: 0 };
-      for (const field of fields) sum[field] += Number(status[field]);
-      sums.set(entry, sum);
-      const state = `${entry} ${status.state.replace(/^STATE_/, '').toLowerCase()}`;
-      states.set(state, (states.get(state) ?? 0) + 1);
-    }
-  }
-  const ofEntries = (field: keyof typeof ENTRY_SUMS) =>
-    [...sums].map(([entry, sum]) => ({ labels: { entry }, value: sum[field] }));
-  const byState = [...states].map(([key, value]) => {
-    const [entry = '', state = ''] = key.split(' ');
-    return { labels: { entry, state }, value };
-  });
+  const samples = (pick: (sum: EntrySums) => number | undefined): Sample[] =>
+    sums.flatMap(({ entry, sum }) => {
+      const value = pick(sum);
+      return value === undefined ? [] : [{ labels: { entry }, value }];
+    });
+  const byState = sums.flatMap(({ entry, sum: { states } }) =>
+    [...states].map(([state, value]) => ({
+      labels: { entry, state: state.replace(/^STATE_/, '').toLowerCase() },
+      value,
+    })),
+  );
   return [
     gauge('logfleet_entry_agents', 'Agents that have an entry, by what they have made of it.', byState),
-    ...fields.map((field) => gauge(ENTRY_SUMS[field][0], ENTRY_SUMS[field][1], ofEntries(field))),
+    ...fields.map((field) => {
+      const [name, help] = ENTRY_SUMS[field];
+      return gauge(
+        name,
+        help,
+        samples((sum) => sum[field]),
+      );
+    }),
+    gauge(
+      'logfleet_entry_lag_seconds',
+      'For how long the oldest unread line of an entry has been waiting.',
+      samples(({ oldest }) => oldest?.seconds ?? 0),
+    ),
+    gauge(
+      'logfleet_entry_loss_forecast_seconds',
+      FORECAST_HELP,
+      samples(({ forecast }) => forecast?.seconds),
+    ),
   ];
 }
 

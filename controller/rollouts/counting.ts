@@ -86,7 +86,7 @@ function lostSince({ name, split }: Assignment, session: AgentSession, lostBytes
   if (!began) return 0n;
   const { lostBefore } = session.noteOf(name) ?? {};
   if (lostBefore !== undefined) return lostBytes > lostBefore ? lostBytes - lostBefore : 0n;
-  const sinceMs = began.getTime() + session.clockAheadMs;
+  const sinceMs = began.getTime() + session.clockSkewMs;
   return session.facts.reduce((sum, fact) => sum + lostIn(fact, name, sinceMs), 0n);
 }
 

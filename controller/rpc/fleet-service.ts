@@ -1,15 +1,18 @@
 import { type CallContext, ClientError, Status } from 'nice-grpc';
 import type { RewindQuestion } from '../../proto/gen/logfleet/v1/ask.ts';
-import { Agent } from '../../proto/gen/logfleet/v1/fleet.ts';
+import type { Agent } from '../../proto/gen/logfleet/v1/fleet.ts';
 import type {
   AskAgentsRequest,
   FleetServiceImplementation,
+  ForgetAgentRequest,
   GetAgentRequest,
   GetAgentSettingsRequest,
   GetDiagnosticsRequest,
+  GetEntryStateRequest,
   ListAgentSettingsRequest,
   ListAgentsRequest,
   ListAlertsRequest,
+  ListEntryStatesRequest,
   ListFactsRequest,
   PreviewEntryRequest,
   RestartEntryRequest,
@@ -18,15 +21,10 @@ import type {
   TapEntryRequest,
   UpdateAgentSettingsRequest,
   WatchAgentsRequest,
-  WatchAgentsResponse,
 } from '../../proto/gen/logfleet/v1/fleet_service.ts';
-import { selectorLabels } from '../../proto/rules/agent-labels.ts';
-import { agentName } from '../../proto/rules/names.ts';
-import type { Selector } from '../../proto/rules/selector.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { errorText } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import { createOutbox, type Outbox } from '../../runtime/outbox.ts';
 import type { AlertBook } from '../alerts/alert-book.ts';
 import { localConditions } from '../alerts/collect.ts';
 import type { RuleSettings } from '../alerts/conditions.ts';
@@ -34,27 +32,24 @@ import { ApiError } from '../api-error.ts';
 import type { Fleet } from '../fleet/fleet.ts';
 import { listAgents, unanswered } from './agent-listing.ts';
 import type { AgentQuestions } from './agent-questions.ts';
+import { AgentWatching, ifNotThere } from './agent-watching.ts';
 import { listAlerts } from './alert-listing.ts';
 import { authorOf } from './author.ts';
+import type { EntryStates } from './entry-states.ts';
 import { listFacts } from './fact-listing.ts';
-import { labelSelector, requireAgentId } from './listing.ts';
+import { requireAgentId } from './listing.ts';
 import { PEER_TIMEOUT_MS, type Peers } from './peers.ts';
 import type { SettingsCalls } from './settings-calls.ts';
-
-const PAGE_SIZE = 1_000;
-/** Changes of one agent within this time are told as one. */
-const COALESCE_MS = 200;
-const PEERS_LOOK_INTERVAL_MS = 1_000;
 
 /** What answers beside the fleet itself. */
 export interface FleetParts {
   questions: AgentQuestions;
   settings: SettingsCalls;
   alerts: { book: AlertBook; rules: RuleSettings };
+  states: EntryStates;
+  /** Removes what is known of an agent that is gone. */
+  forget(agentId: string): Promise<void>;
 }
-
-/** An agent that has changed, as it is when a watcher takes it. */
-type Change = () => Agent | undefined;
 
 /** The fleet's state. What is connected elsewhere is asked from there. */
 export class FleetService implements FleetServiceImplementation {
@@ -65,6 +60,9 @@ export class FleetService implements FleetServiceImplementation {
   readonly #alerts: FleetParts['alerts'];
   readonly #clock: Clock;
   readonly #logger: Logger;
+  readonly #watching: AgentWatching;
+  readonly #states: EntryStates;
+  readonly #forget: FleetParts['forget'];
 
   constructor(fleet: Fleet, peers: Peers, parts: FleetParts, tools: { clock: Clock; logger: Logger }) {
     this.#fleet = fleet;
@@ -74,6 +72,9 @@ export class FleetService implements FleetServiceImplementation {
     this.#alerts = parts.alerts;
     this.#clock = tools.clock;
     this.#logger = tools.logger;
+    this.#watching = new AgentWatching(fleet, peers, tools);
+    this.#states = parts.states;
+    this.#forget = parts.forget;
   }
 
   listAgents(request: ListAgentsRequest) {
@@ -153,101 +154,20 @@ export class FleetService implements FleetServiceImplementation {
     return this.#settings.list(request);
   }
 
-  async *watchAgents(request: WatchAgentsRequest, { signal }: CallContext): AsyncGenerator<WatchAgentsResponse> {
-    if (request.name !== '') requireAgentId(request.name);
-    const selector = labelSelector(request.labelSelector);
-    const wanted = (agent: Agent) => (request.name === '' || agent.name === request.name) && matches(selector, agent);
-    const outbox = createOutbox<string, Change>();
-    const ended = new AbortController();
-    const end = () => {
-      ended.abort();
-      outbox.close();
-    };
-    signal.addEventListener('abort', end, { once: true });
-    const stop = this.#fleet.onChange((id) => this.#putLocal(id, request, outbox));
-    const told = new Set<string>();
-    try {
-      for await (const agent of this.#present(request)) {
-        told.add(agent.name);
-        yield { kind: 'KIND_PRESENT', agent };
-      }
-      yield { kind: 'KIND_SYNCED', agent: undefined };
-      if (!request.localOnly) void this.#followPeers(request, outbox, ended.signal);
-      for (let changes = await outbox.take(); changes; changes = await outbox.take()) {
-        for (const [name, change] of changes) {
-          const agent = change();
-          if (agent && wanted(agent)) {
-            told.add(name);
-            yield { kind: 'KIND_UPDATED', agent };
-          } else if (told.delete(name)) {
-            yield { kind: 'KIND_REMOVED', agent: agent ?? Agent.create({ name }) };
-          }
-        }
-        await this.#clock.sleep(COALESCE_MS, ended.signal).catch(() => {});
-      }
-    } finally {
-      stop();
-      end();
-    }
+  watchAgents(request: WatchAgentsRequest, { signal }: CallContext) {
+    return this.#watching.watch(request, this, signal);
   }
 
-  /** Who is there when a watch begins. */
-  async *#present({ name, labelSelector: wanted, ...request }: WatchAgentsRequest): AsyncGenerator<Agent> {
-    if (name !== '') {
-      const agent = await this.getAgent({ name, localOnly: request.localOnly }).catch(ifNotThere);
-      if (agent && matches(labelSelector(wanted), agent)) yield request.includeFiles ? agent : { ...agent, files: [] };
-      return;
-    }
-    for (let pageToken = ''; ; ) {
-      const asking = { ...request, labelSelector: wanted, pageSize: PAGE_SIZE, pageToken };
-      const { agents, nextPageToken } = await this.listAgents(asking);
-      yield* agents;
-      pageToken = nextPageToken;
-      if (pageToken === '') return;
-    }
+  listEntryStates(request: ListEntryStatesRequest) {
+    return this.#states.list(request);
   }
 
-  /** An agent has changed: what this controller knows of it when it is told; a live one elsewhere is told by its own controller. */
-  #putLocal(id: string, { localOnly, includeFiles }: WatchAgentsRequest, outbox: Outbox<string, Change>): void {
-    if (this.#fleet.isLocal(id) || localOnly)
-      outbox.put(agentName(id), () => this.#fleet.localAgent(id, includeFiles) ?? this.#gone(id, localOnly));
-    else if (!this.#fleet.isLive(id)) outbox.put(agentName(id), () => this.#fleet.recorded(id));
+  getEntryState({ name }: GetEntryStateRequest) {
+    return this.#states.get(name);
   }
 
-  #gone(id: string, localOnly: boolean): Agent | undefined {
-    return localOnly ? undefined : this.#fleet.recorded(id);
+  async forgetAgent({ name }: ForgetAgentRequest) {
+    await this.#forget(requireAgentId(name));
+    return {};
   }
-
-  /** Keeps a watch at every other controller, for as long as this one lasts. */
-  async #followPeers(request: WatchAgentsRequest, outbox: Outbox<string, Change>, signal: AbortSignal): Promise<void> {
-    const followed = new Set<string>();
-    while (!signal.aborted) {
-      for (const { id, client } of this.#peers.all()) {
-        if (followed.has(id)) continue;
-        followed.add(id);
-        const stream = client.watchAgents({ ...request, localOnly: true }, { signal });
-        void this.#followPeer(stream, outbox).finally(() => followed.delete(id));
-      }
-      await this.#clock.sleep(PEERS_LOOK_INTERVAL_MS, signal).catch(() => {});
-    }
-  }
-
-  /** Never rejects: a peer that is gone is followed again when it is back, and its agents are told by their presence. */
-  async #followPeer(stream: AsyncIterable<WatchAgentsResponse>, outbox: Outbox<string, Change>): Promise<void> {
-    try {
-      for await (const { kind, agent } of stream) {
-        if (agent && (kind === 'KIND_PRESENT' || kind === 'KIND_UPDATED')) outbox.put(agent.name, () => agent);
-      }
-    } catch (error) {
-      this.#logger.debug('a watch at another controller has ended', { error: errorText(error) });
-    }
-  }
-}
-
-function matches(selector: Selector, { identity }: Agent): boolean {
-  return identity !== undefined && selector.matches(selectorLabels(identity));
-}
-
-function ifNotThere(error: unknown): undefined {
-  if (!(error instanceof ApiError) || error.code !== 'NOT_FOUND') throw error;
 }

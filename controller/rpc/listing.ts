@@ -12,8 +12,18 @@ interface ListRequest {
   pageSize: number;
   pageToken: string;
   labelSelector: string;
-  /** What else the items were chosen by. */
+  /** What else the items were chosen and sorted by. */
   filter?: string;
+  /** The greatest keys come first. */
+  descending?: boolean;
+  /** What is wrong already. */
+  violations?: FieldViolation[];
+}
+
+/** Where something is in a list: sorted by its key, if it has one, then by its name. */
+export interface Place {
+  name: string;
+  key?: number;
 }
 
 /** A request to list, understood. */
@@ -22,11 +32,15 @@ export interface Listing {
   /** The last name of the page before. */
   after: string;
   size: number;
+  /** Whether something comes behind what the page before has. */
+  isBehind(place: Place): boolean;
+  /** What comes first. */
+  compare(a: Place, b: Place): number;
   /**
-   * The page of `items`, which are in the order of their names; `bytesOf` says how large one is in the answer, `isCut` that there are
+   * The page of `items`, which are in order; `bytesOf` says how large one is in the answer, `isCut` that there are
    * others behind them.
    */
-  page<Item extends { name: string }>(
+  page<Item extends Place>(
     items: readonly Item[],
     bytesOf: (item: Item) => number,
     isCut?: boolean,
@@ -34,11 +48,11 @@ export interface Listing {
 }
 
 /**
- * Understands a request to list. A token holds the last name told, so that what is created or deleted in between shifts nothing, and
+ * Understands a request to list. A token holds the last place told, so that what is created or deleted in between shifts nothing, and
  * belongs to its selector and filter. Throws INVALID_ARGUMENT with every field that is wrong.
  */
-export function listing({ pageSize, pageToken, labelSelector, filter = '' }: ListRequest): Listing {
-  const violations: FieldViolation[] = [];
+export function listing(request: ListRequest): Listing {
+  const { pageSize, pageToken, labelSelector, filter = '', descending = false, violations = [] } = request;
   if (pageSize < 0) {
     const description = `${pageSize} is negative: give 1 to ${PAGE_SIZE.max}, or 0 for ${PAGE_SIZE.default}`;
     violations.push({ field: 'page_size', description });
@@ -51,15 +65,18 @@ export function listing({ pageSize, pageToken, labelSelector, filter = '' }: Lis
   }
   const selector = selectorOf(labelSelector, violations);
   if (violations.length > 0 || after === undefined || !selector) throw invalidArgument(violations);
+  const compare = ({ name: a, key: keyA = 0 }: Place, { name: b, key: keyB = 0 }: Place) =>
+    (descending ? keyB - keyA : keyA - keyB) || (a < b ? -1 : a > b ? 1 : 0);
+  const isBehind = (place: Place) => pageToken === '' || compare(place, after) > 0;
   const size = Math.min(pageSize || PAGE_SIZE.default, PAGE_SIZE.max);
   return {
-    ...{ selector, after, size },
+    ...{ selector, after: after.name, size, isBehind, compare },
     page: (items, bytesOf, isCut = false) => {
-      const rest = items.filter(({ name }) => name > after);
+      const rest = items.filter(isBehind);
       const page = rest.slice(0, fitting(rest, size, bytesOf));
       const last = page.at(-1);
       const more = last !== undefined && (isCut || rest.length > page.length);
-      return { page, nextPageToken: more ? encodeToken(last.name, chosenBy) : '' };
+      return { page, nextPageToken: more ? encodeToken(last, chosenBy) : '' };
     },
   };
 }
@@ -98,16 +115,17 @@ function fitting<Item>(items: readonly Item[], size: number, bytesOf: (item: Ite
   return size;
 }
 
-function encodeToken(name: string, chosenBy: string): string {
-  return Buffer.from(`after:${fingerprint(chosenBy)}:${name}`).toString('base64url');
+function encodeToken({ name, key = 0 }: Place, chosenBy: string): string {
+  return Buffer.from(`after:${fingerprint(chosenBy)}:${key}:${name}`).toString('base64url');
 }
 
-/** The last name told; undefined for what is no token of this choice. */
-function decodeToken(token: string, chosenBy: string): string | undefined {
-  if (token === '') return '';
-  const prefix = `after:${fingerprint(chosenBy)}:`;
-  const text = Buffer.from(token, 'base64url').toString();
-  return text.startsWith(prefix) ? text.slice(prefix.length) : undefined;
+/** The last place told; undefined for what is no token of this choice. */
+function decodeToken(token: string, chosenBy: string): Place | undefined {
+  if (token === '') return { name: '' };
+  const [word, chosen, key = '', ...name] = Buffer.from(token, 'base64url').toString().split(':');
+  if (word !== 'after' || chosen !== fingerprint(chosenBy) || key === '' || !Number.isFinite(Number(key)))
+    return undefined;
+  return { name: name.join(':'), key: Number(key) };
 }
 
 function fingerprint(text: string): string {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Pace, RateLimit, type Reader } from '../../../agent/collect/rate-limit.ts';
+import { RateLimit, RateLimits, type Reader } from '../../../agent/collect/rate-limit.ts';
 
 /** A clock that stands until it is moved on, and timers that go off then. */
 class HandClock {
@@ -117,7 +117,7 @@ test('a limit is changed and lifted while readers wait, and what was read too mu
 test("an entry keeps to its own limit and to the agent's, which all entries share", () => {
   const clock = new HandClock();
   const shared = new RateLimit(clock);
-  const [slow, fast] = [new Pace(new RateLimit(clock), shared), new Pace(new RateLimit(clock), shared)];
+  const [slow, fast] = [new RateLimits(new RateLimit(clock), shared), new RateLimits(new RateLimit(clock), shared)];
   shared.set(100_000);
   slow.own.set(10_000);
   const readings = [new Reading(slow, 100), new Reading(fast, 100)] as const;

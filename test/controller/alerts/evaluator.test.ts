@@ -4,7 +4,14 @@ import type { AlertRecord } from '../../../controller/alerts/alert-record.ts';
 import { Evaluator } from '../../../controller/alerts/evaluator.ts';
 import { Condition } from '../../../proto/gen/logfleet/v1/alert.ts';
 
-const rules = { agentLostMs: 30_000, entryFailedMs: 1_000, lagBytes: 1, lagMs: 1_000, lossMs: 1_000 };
+const rules = {
+  agentLostMs: 30_000,
+  entryFailedMs: 1_000,
+  lagBytes: 1,
+  lagMs: 1_000,
+  lossMs: 1_000,
+  forecastMs: 1_000,
+};
 const failed = (entry: string) => Condition.create({ rule: 'EntryFailed', agent: 'agents/a', entry, summary: 'why' });
 const now = new Date(0);
 

@@ -65,6 +65,18 @@ export interface AgentHealth {
     | undefined;
   /** Bytes lost for good, of all entries, since the agent's state was made. */
   lostBytes: bigint;
+  /** CPU time that the process takes, in cores: 0.5 is half of one. Over the last report interval. */
+  cpuCores: number;
+  /** How many descriptors the process has open: files, folders and connections. 0: the system does not tell. */
+  openDescriptors: number;
+  /** How many it may have. 0: the system does not tell. */
+  descriptorsMax: number;
+  /** Disk space that deleted files hold, which are kept open until they are read. */
+  pinnedBytes: bigint;
+  /** FileStatus.lag_seconds of the file that is furthest behind. */
+  lagSeconds: number;
+  /** How much of the time the process's main thread is busy: 0 never, 1 always. Over the last report interval. */
+  eventLoopUtilization: number;
   /** The etag of the settings that the agent follows (`AgentSettings.etag`); empty when it has none. */
   settingsEtag: string;
   /** How far the agent is drained. Absent unless its settings say that it is to be. */
@@ -172,6 +184,12 @@ export interface EntryStatus {
   lagBytes: bigint;
   /** Bytes per second acknowledged by Kafka, over the entry's files. */
   bytesPerSecond: number;
+  /** FileStatus.lag_seconds of the entry's file that is furthest behind. */
+  lagSeconds: number;
+  /** The soonest FileStatus.loss_forecast_seconds of the entry's files; 0: none is forecast. */
+  lossForecastSeconds: number;
+  /** Of how many files a loss is forecast. */
+  lossForecastFiles: number;
   /** Files wait, for the entry's or the agent's `max_bytes_per_second` holds them back. */
   limited: boolean;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
@@ -290,6 +308,17 @@ export interface FileStatus {
   lastProgressTime:
     | Date
     | undefined;
+  /**
+   * For how long the agent has known of the oldest byte behind `position`, in seconds: how far behind it is in time. 0 when there is none.
+   * Of bytes that were there when the process came it is the most that it can be: they were written after the file was made, and after
+   * its last change that a former process saw and had delivered. An unterminated last line counts, too.
+   */
+  lagSeconds: number;
+  /**
+   * In so many seconds the file loses lines, if all goes on as it does: it is truncated, or given up as deleted, before they are
+   * delivered. 0: none is forecast. Only of files whose rotation the agent has seen twice since it runs.
+   */
+  lossForecastSeconds: number;
   /** The replay that sends lines of it once more now, by its id; empty when none does. */
   replayId: string;
   /** Up to which position. */
@@ -412,6 +441,11 @@ export interface Agent {
   fileCount: number;
   /** What could not be found out about this agent, for a person: for example that its controller does not answer. */
   error: string;
+  /**
+   * By how many milliseconds the agent's clock is ahead of its controller's; negative: behind. The least that the reports of the last one
+   * or two minutes allow for, so the time that they took does not count. Decides nothing.
+   */
+  clockSkewMs: bigint;
   /** What the agent can do beyond what every agent can (Hello.capabilities), while it is connected. Left out where files are. */
   capabilities: string[];
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
@@ -797,6 +831,12 @@ function createBaseAgentHealth(): AgentHealth {
     error: "",
     startTime: undefined,
     lostBytes: 0n,
+    cpuCores: 0,
+    openDescriptors: 0,
+    descriptorsMax: 0,
+    pinnedBytes: 0n,
+    lagSeconds: 0,
+    eventLoopUtilization: 0,
     settingsEtag: "",
     drain: undefined,
     _unknownFields: {},
@@ -849,6 +889,27 @@ export const AgentHealth: MessageFns<AgentHealth> = {
         throw new globalThis.Error("value provided for field message.lostBytes of type int64 too large");
       }
       writer.uint32(80).int64(message.lostBytes);
+    }
+    if (message.cpuCores !== 0) {
+      writer.uint32(89).double(message.cpuCores);
+    }
+    if (message.openDescriptors !== 0) {
+      writer.uint32(96).int32(message.openDescriptors);
+    }
+    if (message.descriptorsMax !== 0) {
+      writer.uint32(104).int32(message.descriptorsMax);
+    }
+    if (message.pinnedBytes !== 0n) {
+      if (BigInt.asIntN(64, message.pinnedBytes) !== message.pinnedBytes) {
+        throw new globalThis.Error("value provided for field message.pinnedBytes of type int64 too large");
+      }
+      writer.uint32(112).int64(message.pinnedBytes);
+    }
+    if (message.lagSeconds !== 0) {
+      writer.uint32(121).double(message.lagSeconds);
+    }
+    if (message.eventLoopUtilization !== 0) {
+      writer.uint32(129).double(message.eventLoopUtilization);
     }
     if (message.settingsEtag !== "") {
       writer.uint32(162).string(message.settingsEtag);
@@ -960,6 +1021,54 @@ export const AgentHealth: MessageFns<AgentHealth> = {
             message.lostBytes = reader.int64() as bigint;
             continue;
           }
+          case 11: {
+            if (tag !== 89) {
+              break;
+            }
+
+            message.cpuCores = reader.double();
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.openDescriptors = reader.int32();
+            continue;
+          }
+          case 13: {
+            if (tag !== 104) {
+              break;
+            }
+
+            message.descriptorsMax = reader.int32();
+            continue;
+          }
+          case 14: {
+            if (tag !== 112) {
+              break;
+            }
+
+            message.pinnedBytes = reader.int64() as bigint;
+            continue;
+          }
+          case 15: {
+            if (tag !== 121) {
+              break;
+            }
+
+            message.lagSeconds = reader.double();
+            continue;
+          }
+          case 16: {
+            if (tag !== 129) {
+              break;
+            }
+
+            message.eventLoopUtilization = reader.double();
+            continue;
+          }
           case 20: {
             if (tag !== 162) {
               break;
@@ -1008,6 +1117,12 @@ export const AgentHealth: MessageFns<AgentHealth> = {
       error: isSet(object.error) ? globalThis.String(object.error) : "",
       startTime: isSet(object.start_time) ? fromJsonTimestamp(object.start_time) : undefined,
       lostBytes: isSet(object.lost_bytes) ? BigInt(object.lost_bytes) : 0n,
+      cpuCores: isSet(object.cpu_cores) ? globalThis.Number(object.cpu_cores) : 0,
+      openDescriptors: isSet(object.open_descriptors) ? globalThis.Number(object.open_descriptors) : 0,
+      descriptorsMax: isSet(object.descriptors_max) ? globalThis.Number(object.descriptors_max) : 0,
+      pinnedBytes: isSet(object.pinned_bytes) ? BigInt(object.pinned_bytes) : 0n,
+      lagSeconds: isSet(object.lag_seconds) ? globalThis.Number(object.lag_seconds) : 0,
+      eventLoopUtilization: isSet(object.event_loop_utilization) ? globalThis.Number(object.event_loop_utilization) : 0,
       settingsEtag: isSet(object.settings_etag) ? globalThis.String(object.settings_etag) : "",
       drain: isSet(object.drain) ? Drain.fromJSON(object.drain) : undefined,
     };
@@ -1045,6 +1160,24 @@ export const AgentHealth: MessageFns<AgentHealth> = {
     if (message.lostBytes !== 0n) {
       obj.lost_bytes = message.lostBytes.toString();
     }
+    if (message.cpuCores !== 0) {
+      obj.cpu_cores = floatToJson(message.cpuCores);
+    }
+    if (message.openDescriptors !== 0) {
+      obj.open_descriptors = Math.round(message.openDescriptors);
+    }
+    if (message.descriptorsMax !== 0) {
+      obj.descriptors_max = Math.round(message.descriptorsMax);
+    }
+    if (message.pinnedBytes !== 0n) {
+      obj.pinned_bytes = message.pinnedBytes.toString();
+    }
+    if (message.lagSeconds !== 0) {
+      obj.lag_seconds = floatToJson(message.lagSeconds);
+    }
+    if (message.eventLoopUtilization !== 0) {
+      obj.event_loop_utilization = floatToJson(message.eventLoopUtilization);
+    }
     if (message.settingsEtag !== "") {
       obj.settings_etag = message.settingsEtag;
     }
@@ -1075,6 +1208,14 @@ export const AgentHealth: MessageFns<AgentHealth> = {
     message.error = object.error ?? "";
     message.startTime = object.startTime ?? undefined;
     message.lostBytes = (object.lostBytes !== undefined && object.lostBytes !== null) ? BigInt(object.lostBytes) : 0n;
+    message.cpuCores = object.cpuCores ?? 0;
+    message.openDescriptors = object.openDescriptors ?? 0;
+    message.descriptorsMax = object.descriptorsMax ?? 0;
+    message.pinnedBytes = (object.pinnedBytes !== undefined && object.pinnedBytes !== null)
+      ? BigInt(object.pinnedBytes)
+      : 0n;
+    message.lagSeconds = object.lagSeconds ?? 0;
+    message.eventLoopUtilization = object.eventLoopUtilization ?? 0;
     message.settingsEtag = object.settingsEtag ?? "";
     message.drain = (object.drain !== undefined && object.drain !== null) ? Drain.fromPartial(object.drain) : undefined;
     return message;
@@ -1215,6 +1356,9 @@ function createBaseEntryStatus(): EntryStatus {
     filteredLines: 0n,
     lagBytes: 0n,
     bytesPerSecond: 0,
+    lagSeconds: 0,
+    lossForecastSeconds: 0,
+    lossForecastFiles: 0,
     limited: false,
     _unknownFields: {},
   };
@@ -1272,6 +1416,15 @@ export const EntryStatus: MessageFns<EntryStatus> = {
     }
     if (message.bytesPerSecond !== 0) {
       writer.uint32(169).double(message.bytesPerSecond);
+    }
+    if (message.lagSeconds !== 0) {
+      writer.uint32(177).double(message.lagSeconds);
+    }
+    if (message.lossForecastSeconds !== 0) {
+      writer.uint32(185).double(message.lossForecastSeconds);
+    }
+    if (message.lossForecastFiles !== 0) {
+      writer.uint32(192).int32(message.lossForecastFiles);
     }
     if (message.limited !== false) {
       writer.uint32(240).bool(message.limited);
@@ -1396,6 +1549,30 @@ export const EntryStatus: MessageFns<EntryStatus> = {
             message.bytesPerSecond = reader.double();
             continue;
           }
+          case 22: {
+            if (tag !== 177) {
+              break;
+            }
+
+            message.lagSeconds = reader.double();
+            continue;
+          }
+          case 23: {
+            if (tag !== 185) {
+              break;
+            }
+
+            message.lossForecastSeconds = reader.double();
+            continue;
+          }
+          case 24: {
+            if (tag !== 192) {
+              break;
+            }
+
+            message.lossForecastFiles = reader.int32();
+            continue;
+          }
           case 30: {
             if (tag !== 240) {
               break;
@@ -1438,6 +1615,9 @@ export const EntryStatus: MessageFns<EntryStatus> = {
       filteredLines: isSet(object.filtered_lines) ? BigInt(object.filtered_lines) : 0n,
       lagBytes: isSet(object.lag_bytes) ? BigInt(object.lag_bytes) : 0n,
       bytesPerSecond: isSet(object.bytes_per_second) ? globalThis.Number(object.bytes_per_second) : 0,
+      lagSeconds: isSet(object.lag_seconds) ? globalThis.Number(object.lag_seconds) : 0,
+      lossForecastSeconds: isSet(object.loss_forecast_seconds) ? globalThis.Number(object.loss_forecast_seconds) : 0,
+      lossForecastFiles: isSet(object.loss_forecast_files) ? globalThis.Number(object.loss_forecast_files) : 0,
       limited: isSet(object.limited) ? globalThis.Boolean(object.limited) : false,
     };
   },
@@ -1480,6 +1660,15 @@ export const EntryStatus: MessageFns<EntryStatus> = {
     if (message.bytesPerSecond !== 0) {
       obj.bytes_per_second = floatToJson(message.bytesPerSecond);
     }
+    if (message.lagSeconds !== 0) {
+      obj.lag_seconds = floatToJson(message.lagSeconds);
+    }
+    if (message.lossForecastSeconds !== 0) {
+      obj.loss_forecast_seconds = floatToJson(message.lossForecastSeconds);
+    }
+    if (message.lossForecastFiles !== 0) {
+      obj.loss_forecast_files = Math.round(message.lossForecastFiles);
+    }
     if (message.limited !== false) {
       obj.limited = message.limited;
     }
@@ -1507,6 +1696,9 @@ export const EntryStatus: MessageFns<EntryStatus> = {
       : 0n;
     message.lagBytes = (object.lagBytes !== undefined && object.lagBytes !== null) ? BigInt(object.lagBytes) : 0n;
     message.bytesPerSecond = object.bytesPerSecond ?? 0;
+    message.lagSeconds = object.lagSeconds ?? 0;
+    message.lossForecastSeconds = object.lossForecastSeconds ?? 0;
+    message.lossForecastFiles = object.lossForecastFiles ?? 0;
     message.limited = object.limited ?? false;
     return message;
   },
@@ -1527,6 +1719,8 @@ function createBaseFileStatus(): FileStatus {
     bytesPerSecond: 0,
     lastError: "",
     lastProgressTime: undefined,
+    lagSeconds: 0,
+    lossForecastSeconds: 0,
     replayId: "",
     replayUntil: 0n,
     _unknownFields: {},
@@ -1588,6 +1782,12 @@ export const FileStatus: MessageFns<FileStatus> = {
     }
     if (message.lastProgressTime !== undefined) {
       Timestamp.encode(toTimestamp(message.lastProgressTime), writer.uint32(106).fork()).join();
+    }
+    if (message.lagSeconds !== 0) {
+      writer.uint32(113).double(message.lagSeconds);
+    }
+    if (message.lossForecastSeconds !== 0) {
+      writer.uint32(121).double(message.lossForecastSeconds);
     }
     if (message.replayId !== "") {
       writer.uint32(242).string(message.replayId);
@@ -1726,6 +1926,22 @@ export const FileStatus: MessageFns<FileStatus> = {
             message.lastProgressTime = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
+          case 14: {
+            if (tag !== 113) {
+              break;
+            }
+
+            message.lagSeconds = reader.double();
+            continue;
+          }
+          case 15: {
+            if (tag !== 121) {
+              break;
+            }
+
+            message.lossForecastSeconds = reader.double();
+            continue;
+          }
           case 30: {
             if (tag !== 242) {
               break;
@@ -1777,6 +1993,8 @@ export const FileStatus: MessageFns<FileStatus> = {
       bytesPerSecond: isSet(object.bytes_per_second) ? globalThis.Number(object.bytes_per_second) : 0,
       lastError: isSet(object.last_error) ? globalThis.String(object.last_error) : "",
       lastProgressTime: isSet(object.last_progress_time) ? fromJsonTimestamp(object.last_progress_time) : undefined,
+      lagSeconds: isSet(object.lag_seconds) ? globalThis.Number(object.lag_seconds) : 0,
+      lossForecastSeconds: isSet(object.loss_forecast_seconds) ? globalThis.Number(object.loss_forecast_seconds) : 0,
       replayId: isSet(object.replay_id) ? globalThis.String(object.replay_id) : "",
       replayUntil: isSet(object.replay_until) ? BigInt(object.replay_until) : 0n,
     };
@@ -1823,6 +2041,12 @@ export const FileStatus: MessageFns<FileStatus> = {
     if (message.lastProgressTime !== undefined) {
       obj.last_progress_time = message.lastProgressTime.toISOString();
     }
+    if (message.lagSeconds !== 0) {
+      obj.lag_seconds = floatToJson(message.lagSeconds);
+    }
+    if (message.lossForecastSeconds !== 0) {
+      obj.loss_forecast_seconds = floatToJson(message.lossForecastSeconds);
+    }
     if (message.replayId !== "") {
       obj.replay_id = message.replayId;
     }
@@ -1850,6 +2074,8 @@ export const FileStatus: MessageFns<FileStatus> = {
     message.bytesPerSecond = object.bytesPerSecond ?? 0;
     message.lastError = object.lastError ?? "";
     message.lastProgressTime = object.lastProgressTime ?? undefined;
+    message.lagSeconds = object.lagSeconds ?? 0;
+    message.lossForecastSeconds = object.lossForecastSeconds ?? 0;
     message.replayId = object.replayId ?? "";
     message.replayUntil = (object.replayUntil !== undefined && object.replayUntil !== null)
       ? BigInt(object.replayUntil)
@@ -1871,6 +2097,7 @@ function createBaseAgent(): Agent {
     files: [],
     fileCount: 0,
     error: "",
+    clockSkewMs: 0n,
     capabilities: [],
     _unknownFields: {},
   };
@@ -1910,6 +2137,12 @@ export const Agent: MessageFns<Agent> = {
     }
     if (message.error !== "") {
       writer.uint32(90).string(message.error);
+    }
+    if (message.clockSkewMs !== 0n) {
+      if (BigInt.asIntN(64, message.clockSkewMs) !== message.clockSkewMs) {
+        throw new globalThis.Error("value provided for field message.clockSkewMs of type int64 too large");
+      }
+      writer.uint32(96).int64(message.clockSkewMs);
     }
     for (const v of message.capabilities) {
       writer.uint32(242).string(v!);
@@ -2026,6 +2259,14 @@ export const Agent: MessageFns<Agent> = {
             message.error = reader.string();
             continue;
           }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.clockSkewMs = reader.int64() as bigint;
+            continue;
+          }
           case 30: {
             if (tag !== 242) {
               break;
@@ -2067,6 +2308,7 @@ export const Agent: MessageFns<Agent> = {
       files: globalThis.Array.isArray(object?.files) ? object.files.map((e: any) => FileStatus.fromJSON(e)) : [],
       fileCount: isSet(object.file_count) ? globalThis.Number(object.file_count) : 0,
       error: isSet(object.error) ? globalThis.String(object.error) : "",
+      clockSkewMs: isSet(object.clock_skew_ms) ? BigInt(object.clock_skew_ms) : 0n,
       capabilities: globalThis.Array.isArray(object?.capabilities)
         ? object.capabilities.map((e: any) => globalThis.String(e))
         : [],
@@ -2108,6 +2350,9 @@ export const Agent: MessageFns<Agent> = {
     if (message.error !== "") {
       obj.error = message.error;
     }
+    if (message.clockSkewMs !== 0n) {
+      obj.clock_skew_ms = message.clockSkewMs.toString();
+    }
     if (message.capabilities?.length) {
       obj.capabilities = message.capabilities;
     }
@@ -2134,6 +2379,9 @@ export const Agent: MessageFns<Agent> = {
     message.files = object.files?.map((e) => FileStatus.fromPartial(e)) || [];
     message.fileCount = object.fileCount ?? 0;
     message.error = object.error ?? "";
+    message.clockSkewMs = (object.clockSkewMs !== undefined && object.clockSkewMs !== null)
+      ? BigInt(object.clockSkewMs)
+      : 0n;
     message.capabilities = object.capabilities?.map((e) => e) || [];
     return message;
   },

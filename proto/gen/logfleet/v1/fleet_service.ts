@@ -12,8 +12,19 @@ import { AgentSettings } from "./agent_settings.ts";
 import { Alert, Condition } from "./alert.ts";
 import { Answer, Ask, Asked, AskError, LogLevel, Preview, Restarted, RewindTarget, Rewound, TapPart } from "./ask.ts";
 import { Entry } from "./entry.ts";
+import { EntryState } from "./entry_state.ts";
 import { Fact } from "./fact.ts";
-import { Agent } from "./fleet.ts";
+import {
+  Agent,
+  Agent_Liveness,
+  agent_LivenessFromJSON,
+  agent_LivenessToJSON,
+  agent_LivenessToNumber,
+  EntryStatus_State,
+  entryStatus_StateFromJSON,
+  entryStatus_StateToJSON,
+  entryStatus_StateToNumber,
+} from "./fleet.ts";
 
 export const protobufPackage = "logfleet.v1";
 
@@ -31,12 +42,31 @@ export interface ListAgentsRequest {
   includeFiles: boolean;
   /** Only agents that are connected to the controller asked. Controllers use it to ask one another. */
   localOnly: boolean;
+  /** Only agents of this liveness. */
+  liveness: Agent_Liveness;
+  /** Only agents that have this entry, `entries/{entry}`. Empty: all. */
+  entry: string;
+  /**
+   * Only agents on which `entry`, or any entry when that is empty, is in this state. STATE_FAILED includes entries with files that can't
+   * be read.
+   */
+  entryState: EntryStatus_State;
+  /** Only agents that are at least so many bytes behind: with `entry`, that entry on them, else all of them together. */
+  minLagBytes: bigint;
+  /** Only agents that are at least so many seconds behind, likewise. */
+  minLagSeconds: number;
+  /**
+   * What comes first, as AIP-132 writes it: `name` (the default), or `lag_bytes`, `lag_seconds`, `lost_bytes`, `bytes_per_second`, `cpu`,
+   * `resident_bytes` or `last_seen`, with ` desc` behind it for the most first. With `entry` the first four are that entry's. Equal ones are
+   * in the order of their names. What moves between two pages may be told twice, or not at all.
+   */
+  orderBy: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
 /** A page of agents. */
 export interface ListAgentsResponse {
-  /** The agents, in the order of their names. */
+  /** The agents, in the order asked for. */
   agents: Agent[];
   /** Ask for the next page with this; empty on the last page. */
   nextPageToken: string;
@@ -67,6 +97,12 @@ export interface WatchAgentsRequest {
   includeFiles: boolean;
   /** Only agents that are connected to the controller asked. */
   localOnly: boolean;
+  /** Only agents of this liveness. */
+  liveness: Agent_Liveness;
+  /** Only agents that have this entry, `entries/{entry}`. Empty: all. */
+  entry: string;
+  /** Only agents on which `entry`, or any entry when that is empty, is in this state; see ListAgentsRequest. */
+  entryState: EntryStatus_State;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -546,8 +582,66 @@ export interface ListAgentSettingsResponse {
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
+/** Asks for a page of entries' states. */
+export interface ListEntryStatesRequest {
+  /** At most this many; 0 means 100, and more than 1,000 means 1,000. */
+  pageSize: number;
+  /** `next_page_token` of the page before; empty for the first page. */
+  pageToken: string;
+  /** Only entries whose labels match, in the selector's syntax. Empty: all. */
+  labelSelector: string;
+  /** Only these, `entries/{entry}`; at most 1,000. Those that are not there are left out. Empty: all. */
+  entries: string[];
+  /** Only as far as the agents go that are connected to the controller asked. Controllers use it to ask one another. */
+  localOnly: boolean;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** A page of entries' states. */
+export interface ListEntryStatesResponse {
+  /** The states, in the order of the entries' names. */
+  states: EntryState[];
+  /** Ask for the next page with this; empty on the last page. */
+  nextPageToken: string;
+  /** Controllers that did not answer, `controllers/{controller}`: what their agents report is missing in the sums. */
+  unreachable: string[];
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** Asks for one entry's state. */
+export interface GetEntryStateRequest {
+  /** `entries/{entry}`. */
+  name: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** Asks to forget an agent. */
+export interface ForgetAgentRequest {
+  /** `agents/{agent}`. */
+  name: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** It is forgotten. */
+export interface ForgetAgentResponse {
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
 function createBaseListAgentsRequest(): ListAgentsRequest {
-  return { pageSize: 0, pageToken: "", labelSelector: "", includeFiles: false, localOnly: false, _unknownFields: {} };
+  return {
+    pageSize: 0,
+    pageToken: "",
+    labelSelector: "",
+    includeFiles: false,
+    localOnly: false,
+    liveness: Agent_Liveness.UNSPECIFIED,
+    entry: "",
+    entryState: EntryStatus_State.UNSPECIFIED,
+    minLagBytes: 0n,
+    minLagSeconds: 0,
+    orderBy: "",
+    _unknownFields: {},
+  };
 }
 
 export const ListAgentsRequest: MessageFns<ListAgentsRequest> = {
@@ -566,6 +660,27 @@ export const ListAgentsRequest: MessageFns<ListAgentsRequest> = {
     }
     if (message.localOnly !== false) {
       writer.uint32(40).bool(message.localOnly);
+    }
+    if (message.liveness !== Agent_Liveness.UNSPECIFIED) {
+      writer.uint32(48).int32(agent_LivenessToNumber(message.liveness));
+    }
+    if (message.entry !== "") {
+      writer.uint32(58).string(message.entry);
+    }
+    if (message.entryState !== EntryStatus_State.UNSPECIFIED) {
+      writer.uint32(64).int32(entryStatus_StateToNumber(message.entryState));
+    }
+    if (message.minLagBytes !== 0n) {
+      if (BigInt.asIntN(64, message.minLagBytes) !== message.minLagBytes) {
+        throw new globalThis.Error("value provided for field message.minLagBytes of type int64 too large");
+      }
+      writer.uint32(72).int64(message.minLagBytes);
+    }
+    if (message.minLagSeconds !== 0) {
+      writer.uint32(81).double(message.minLagSeconds);
+    }
+    if (message.orderBy !== "") {
+      writer.uint32(90).string(message.orderBy);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -631,6 +746,54 @@ export const ListAgentsRequest: MessageFns<ListAgentsRequest> = {
             message.localOnly = reader.bool();
             continue;
           }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.liveness = agent_LivenessFromJSON(reader.int32());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.entry = reader.string();
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.entryState = entryStatus_StateFromJSON(reader.int32());
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.minLagBytes = reader.int64() as bigint;
+            continue;
+          }
+          case 10: {
+            if (tag !== 81) {
+              break;
+            }
+
+            message.minLagSeconds = reader.double();
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.orderBy = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -658,6 +821,14 @@ export const ListAgentsRequest: MessageFns<ListAgentsRequest> = {
       labelSelector: isSet(object.label_selector) ? globalThis.String(object.label_selector) : "",
       includeFiles: isSet(object.include_files) ? globalThis.Boolean(object.include_files) : false,
       localOnly: isSet(object.local_only) ? globalThis.Boolean(object.local_only) : false,
+      liveness: isSet(object.liveness) ? agent_LivenessFromJSON(object.liveness) : Agent_Liveness.UNSPECIFIED,
+      entry: isSet(object.entry) ? globalThis.String(object.entry) : "",
+      entryState: isSet(object.entry_state)
+        ? entryStatus_StateFromJSON(object.entry_state)
+        : EntryStatus_State.UNSPECIFIED,
+      minLagBytes: isSet(object.min_lag_bytes) ? BigInt(object.min_lag_bytes) : 0n,
+      minLagSeconds: isSet(object.min_lag_seconds) ? globalThis.Number(object.min_lag_seconds) : 0,
+      orderBy: isSet(object.order_by) ? globalThis.String(object.order_by) : "",
     };
   },
 
@@ -678,6 +849,24 @@ export const ListAgentsRequest: MessageFns<ListAgentsRequest> = {
     if (message.localOnly !== false) {
       obj.local_only = message.localOnly;
     }
+    if (message.liveness !== Agent_Liveness.UNSPECIFIED) {
+      obj.liveness = agent_LivenessToJSON(message.liveness);
+    }
+    if (message.entry !== "") {
+      obj.entry = message.entry;
+    }
+    if (message.entryState !== EntryStatus_State.UNSPECIFIED) {
+      obj.entry_state = entryStatus_StateToJSON(message.entryState);
+    }
+    if (message.minLagBytes !== 0n) {
+      obj.min_lag_bytes = message.minLagBytes.toString();
+    }
+    if (message.minLagSeconds !== 0) {
+      obj.min_lag_seconds = floatToJson(message.minLagSeconds);
+    }
+    if (message.orderBy !== "") {
+      obj.order_by = message.orderBy;
+    }
     return obj;
   },
 
@@ -691,6 +880,14 @@ export const ListAgentsRequest: MessageFns<ListAgentsRequest> = {
     message.labelSelector = object.labelSelector ?? "";
     message.includeFiles = object.includeFiles ?? false;
     message.localOnly = object.localOnly ?? false;
+    message.liveness = object.liveness ?? Agent_Liveness.UNSPECIFIED;
+    message.entry = object.entry ?? "";
+    message.entryState = object.entryState ?? EntryStatus_State.UNSPECIFIED;
+    message.minLagBytes = (object.minLagBytes !== undefined && object.minLagBytes !== null)
+      ? BigInt(object.minLagBytes)
+      : 0n;
+    message.minLagSeconds = object.minLagSeconds ?? 0;
+    message.orderBy = object.orderBy ?? "";
     return message;
   },
 };
@@ -916,7 +1113,16 @@ export const GetAgentRequest: MessageFns<GetAgentRequest> = {
 };
 
 function createBaseWatchAgentsRequest(): WatchAgentsRequest {
-  return { name: "", labelSelector: "", includeFiles: false, localOnly: false, _unknownFields: {} };
+  return {
+    name: "",
+    labelSelector: "",
+    includeFiles: false,
+    localOnly: false,
+    liveness: Agent_Liveness.UNSPECIFIED,
+    entry: "",
+    entryState: EntryStatus_State.UNSPECIFIED,
+    _unknownFields: {},
+  };
 }
 
 export const WatchAgentsRequest: MessageFns<WatchAgentsRequest> = {
@@ -932,6 +1138,15 @@ export const WatchAgentsRequest: MessageFns<WatchAgentsRequest> = {
     }
     if (message.localOnly !== false) {
       writer.uint32(32).bool(message.localOnly);
+    }
+    if (message.liveness !== Agent_Liveness.UNSPECIFIED) {
+      writer.uint32(40).int32(agent_LivenessToNumber(message.liveness));
+    }
+    if (message.entry !== "") {
+      writer.uint32(50).string(message.entry);
+    }
+    if (message.entryState !== EntryStatus_State.UNSPECIFIED) {
+      writer.uint32(56).int32(entryStatus_StateToNumber(message.entryState));
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -989,6 +1204,30 @@ export const WatchAgentsRequest: MessageFns<WatchAgentsRequest> = {
             message.localOnly = reader.bool();
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.liveness = agent_LivenessFromJSON(reader.int32());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.entry = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.entryState = entryStatus_StateFromJSON(reader.int32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1015,6 +1254,11 @@ export const WatchAgentsRequest: MessageFns<WatchAgentsRequest> = {
       labelSelector: isSet(object.label_selector) ? globalThis.String(object.label_selector) : "",
       includeFiles: isSet(object.include_files) ? globalThis.Boolean(object.include_files) : false,
       localOnly: isSet(object.local_only) ? globalThis.Boolean(object.local_only) : false,
+      liveness: isSet(object.liveness) ? agent_LivenessFromJSON(object.liveness) : Agent_Liveness.UNSPECIFIED,
+      entry: isSet(object.entry) ? globalThis.String(object.entry) : "",
+      entryState: isSet(object.entry_state)
+        ? entryStatus_StateFromJSON(object.entry_state)
+        : EntryStatus_State.UNSPECIFIED,
     };
   },
 
@@ -1032,6 +1276,15 @@ export const WatchAgentsRequest: MessageFns<WatchAgentsRequest> = {
     if (message.localOnly !== false) {
       obj.local_only = message.localOnly;
     }
+    if (message.liveness !== Agent_Liveness.UNSPECIFIED) {
+      obj.liveness = agent_LivenessToJSON(message.liveness);
+    }
+    if (message.entry !== "") {
+      obj.entry = message.entry;
+    }
+    if (message.entryState !== EntryStatus_State.UNSPECIFIED) {
+      obj.entry_state = entryStatus_StateToJSON(message.entryState);
+    }
     return obj;
   },
 
@@ -1044,6 +1297,9 @@ export const WatchAgentsRequest: MessageFns<WatchAgentsRequest> = {
     message.labelSelector = object.labelSelector ?? "";
     message.includeFiles = object.includeFiles ?? false;
     message.localOnly = object.localOnly ?? false;
+    message.liveness = object.liveness ?? Agent_Liveness.UNSPECIFIED;
+    message.entry = object.entry ?? "";
+    message.entryState = object.entryState ?? EntryStatus_State.UNSPECIFIED;
     return message;
   },
 };
@@ -4271,6 +4527,508 @@ export const ListAgentSettingsResponse: MessageFns<ListAgentSettingsResponse> = 
   },
 };
 
+function createBaseListEntryStatesRequest(): ListEntryStatesRequest {
+  return { pageSize: 0, pageToken: "", labelSelector: "", entries: [], localOnly: false, _unknownFields: {} };
+}
+
+export const ListEntryStatesRequest: MessageFns<ListEntryStatesRequest> = {
+  encode(message: ListEntryStatesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.pageSize !== 0) {
+      writer.uint32(8).int32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(18).string(message.pageToken);
+    }
+    if (message.labelSelector !== "") {
+      writer.uint32(26).string(message.labelSelector);
+    }
+    for (const v of message.entries) {
+      writer.uint32(34).string(v!);
+    }
+    if (message.localOnly !== false) {
+      writer.uint32(40).bool(message.localOnly);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListEntryStatesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListEntryStatesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.pageSize = reader.int32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.labelSelector = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.entries.push(reader.string());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.localOnly = reader.bool();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListEntryStatesRequest {
+    return {
+      pageSize: isSet(object.page_size) ? globalThis.Number(object.page_size) : 0,
+      pageToken: isSet(object.page_token) ? globalThis.String(object.page_token) : "",
+      labelSelector: isSet(object.label_selector) ? globalThis.String(object.label_selector) : "",
+      entries: globalThis.Array.isArray(object?.entries) ? object.entries.map((e: any) => globalThis.String(e)) : [],
+      localOnly: isSet(object.local_only) ? globalThis.Boolean(object.local_only) : false,
+    };
+  },
+
+  toJSON(message: ListEntryStatesRequest): unknown {
+    const obj: any = {};
+    if (message.pageSize !== 0) {
+      obj.page_size = Math.round(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      obj.page_token = message.pageToken;
+    }
+    if (message.labelSelector !== "") {
+      obj.label_selector = message.labelSelector;
+    }
+    if (message.entries?.length) {
+      obj.entries = message.entries;
+    }
+    if (message.localOnly !== false) {
+      obj.local_only = message.localOnly;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListEntryStatesRequest>): ListEntryStatesRequest {
+    return ListEntryStatesRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListEntryStatesRequest>): ListEntryStatesRequest {
+    const message = createBaseListEntryStatesRequest();
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    message.labelSelector = object.labelSelector ?? "";
+    message.entries = object.entries?.map((e) => e) || [];
+    message.localOnly = object.localOnly ?? false;
+    return message;
+  },
+};
+
+function createBaseListEntryStatesResponse(): ListEntryStatesResponse {
+  return { states: [], nextPageToken: "", unreachable: [], _unknownFields: {} };
+}
+
+export const ListEntryStatesResponse: MessageFns<ListEntryStatesResponse> = {
+  encode(message: ListEntryStatesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.states) {
+      EntryState.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
+    }
+    for (const v of message.unreachable) {
+      writer.uint32(26).string(v!);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListEntryStatesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListEntryStatesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.states.push(EntryState.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.unreachable.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ListEntryStatesResponse {
+    return {
+      states: globalThis.Array.isArray(object?.states) ? object.states.map((e: any) => EntryState.fromJSON(e)) : [],
+      nextPageToken: isSet(object.next_page_token) ? globalThis.String(object.next_page_token) : "",
+      unreachable: globalThis.Array.isArray(object?.unreachable)
+        ? object.unreachable.map((e: any) => globalThis.String(e))
+        : [],
+    };
+  },
+
+  toJSON(message: ListEntryStatesResponse): unknown {
+    const obj: any = {};
+    if (message.states?.length) {
+      obj.states = message.states.map((e) => EntryState.toJSON(e));
+    }
+    if (message.nextPageToken !== "") {
+      obj.next_page_token = message.nextPageToken;
+    }
+    if (message.unreachable?.length) {
+      obj.unreachable = message.unreachable;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ListEntryStatesResponse>): ListEntryStatesResponse {
+    return ListEntryStatesResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListEntryStatesResponse>): ListEntryStatesResponse {
+    const message = createBaseListEntryStatesResponse();
+    message.states = object.states?.map((e) => EntryState.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
+    message.unreachable = object.unreachable?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseGetEntryStateRequest(): GetEntryStateRequest {
+  return { name: "", _unknownFields: {} };
+}
+
+export const GetEntryStateRequest: MessageFns<GetEntryStateRequest> = {
+  encode(message: GetEntryStateRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetEntryStateRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetEntryStateRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): GetEntryStateRequest {
+    return { name: isSet(object.name) ? globalThis.String(object.name) : "" };
+  },
+
+  toJSON(message: GetEntryStateRequest): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<GetEntryStateRequest>): GetEntryStateRequest {
+    return GetEntryStateRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetEntryStateRequest>): GetEntryStateRequest {
+    const message = createBaseGetEntryStateRequest();
+    message.name = object.name ?? "";
+    return message;
+  },
+};
+
+function createBaseForgetAgentRequest(): ForgetAgentRequest {
+  return { name: "", _unknownFields: {} };
+}
+
+export const ForgetAgentRequest: MessageFns<ForgetAgentRequest> = {
+  encode(message: ForgetAgentRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ForgetAgentRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseForgetAgentRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): ForgetAgentRequest {
+    return { name: isSet(object.name) ? globalThis.String(object.name) : "" };
+  },
+
+  toJSON(message: ForgetAgentRequest): unknown {
+    const obj: any = {};
+    if (message.name !== "") {
+      obj.name = message.name;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<ForgetAgentRequest>): ForgetAgentRequest {
+    return ForgetAgentRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ForgetAgentRequest>): ForgetAgentRequest {
+    const message = createBaseForgetAgentRequest();
+    message.name = object.name ?? "";
+    return message;
+  },
+};
+
+function createBaseForgetAgentResponse(): ForgetAgentResponse {
+  return { _unknownFields: {} };
+}
+
+export const ForgetAgentResponse: MessageFns<ForgetAgentResponse> = {
+  encode(message: ForgetAgentResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ForgetAgentResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseForgetAgentResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(_: any): ForgetAgentResponse {
+    return {};
+  },
+
+  toJSON(_: ForgetAgentResponse): unknown {
+    const obj: any = {};
+    return obj;
+  },
+
+  create(base?: DeepPartial<ForgetAgentResponse>): ForgetAgentResponse {
+    return ForgetAgentResponse.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<ForgetAgentResponse>): ForgetAgentResponse {
+    const message = createBaseForgetAgentResponse();
+    return message;
+  },
+};
+
 /**
  * Tells what the fleet is doing. Any controller answers for all agents: what it does not know it asks the others. A page
  * may be shorter than asked for, so that it fits into the 4 MiB that a gRPC client takes by default.
@@ -4280,7 +5038,7 @@ export const FleetServiceDefinition = {
   name: "FleetService",
   fullName: "logfleet.v1.FleetService",
   methods: {
-    /** Returns agents in the order of their names, page by page; those that are gone too, with their last known identity. */
+    /** Returns agents in the order of their names, or of what is asked for, page by page; those that are gone too, as they last were. */
     listAgents: {
       name: "ListAgents",
       requestType: ListAgentsRequest as typeof ListAgentsRequest,
@@ -4451,11 +5209,41 @@ export const FleetServiceDefinition = {
       responseStream: false,
       options: {},
     },
+    /** Returns how entries are doing across the fleet, page by page, in the order of their names. */
+    listEntryStates: {
+      name: "ListEntryStates",
+      requestType: ListEntryStatesRequest as typeof ListEntryStatesRequest,
+      requestStream: false,
+      responseType: ListEntryStatesResponse as typeof ListEntryStatesResponse,
+      responseStream: false,
+      options: {},
+    },
+    /** Returns how one entry is doing across the fleet. NOT_FOUND when there is no such entry. */
+    getEntryState: {
+      name: "GetEntryState",
+      requestType: GetEntryStateRequest as typeof GetEntryStateRequest,
+      requestStream: false,
+      responseType: EntryState as typeof EntryState,
+      responseStream: false,
+      options: {},
+    },
+    /**
+     * Removes an agent that is gone from the fleet's state, and with it its alerts; should it come back, it is a new one here. FAILED_PRECONDITION
+     * while it is connected; NOT_FOUND when the fleet has never seen it.
+     */
+    forgetAgent: {
+      name: "ForgetAgent",
+      requestType: ForgetAgentRequest as typeof ForgetAgentRequest,
+      requestStream: false,
+      responseType: ForgetAgentResponse as typeof ForgetAgentResponse,
+      responseStream: false,
+      options: {},
+    },
   },
 } as const;
 
 export interface FleetServiceImplementation<CallContextExt = {}> {
-  /** Returns agents in the order of their names, page by page; those that are gone too, with their last known identity. */
+  /** Returns agents in the order of their names, or of what is asked for, page by page; those that are gone too, as they last were. */
   listAgents(
     request: ListAgentsRequest,
     context: CallContext & CallContextExt,
@@ -4556,10 +5344,25 @@ export interface FleetServiceImplementation<CallContextExt = {}> {
     request: ListAgentSettingsRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ListAgentSettingsResponse>>;
+  /** Returns how entries are doing across the fleet, page by page, in the order of their names. */
+  listEntryStates(
+    request: ListEntryStatesRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ListEntryStatesResponse>>;
+  /** Returns how one entry is doing across the fleet. NOT_FOUND when there is no such entry. */
+  getEntryState(request: GetEntryStateRequest, context: CallContext & CallContextExt): Promise<DeepPartial<EntryState>>;
+  /**
+   * Removes an agent that is gone from the fleet's state, and with it its alerts; should it come back, it is a new one here. FAILED_PRECONDITION
+   * while it is connected; NOT_FOUND when the fleet has never seen it.
+   */
+  forgetAgent(
+    request: ForgetAgentRequest,
+    context: CallContext & CallContextExt,
+  ): Promise<DeepPartial<ForgetAgentResponse>>;
 }
 
 export interface FleetServiceClient<CallOptionsExt = {}> {
-  /** Returns agents in the order of their names, page by page; those that are gone too, with their last known identity. */
+  /** Returns agents in the order of their names, or of what is asked for, page by page; those that are gone too, as they last were. */
   listAgents(
     request: DeepPartial<ListAgentsRequest>,
     options?: CallOptions & CallOptionsExt,
@@ -4660,6 +5463,24 @@ export interface FleetServiceClient<CallOptionsExt = {}> {
     request: DeepPartial<ListAgentSettingsRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<ListAgentSettingsResponse>;
+  /** Returns how entries are doing across the fleet, page by page, in the order of their names. */
+  listEntryStates(
+    request: DeepPartial<ListEntryStatesRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ListEntryStatesResponse>;
+  /** Returns how one entry is doing across the fleet. NOT_FOUND when there is no such entry. */
+  getEntryState(
+    request: DeepPartial<GetEntryStateRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<EntryState>;
+  /**
+   * Removes an agent that is gone from the fleet's state, and with it its alerts; should it come back, it is a new one here. FAILED_PRECONDITION
+   * while it is connected; NOT_FOUND when the fleet has never seen it.
+   */
+  forgetAgent(
+    request: DeepPartial<ForgetAgentRequest>,
+    options?: CallOptions & CallOptionsExt,
+  ): Promise<ForgetAgentResponse>;
 }
 
 function bytesFromBase64(b64: string): Uint8Array {
@@ -4668,6 +5489,10 @@ function bytesFromBase64(b64: string): Uint8Array {
 
 function base64FromBytes(arr: Uint8Array): string {
   return globalThis.Buffer.from(arr).toString("base64");
+}
+
+function floatToJson(value: number | null | undefined): number | string | null | undefined {
+  return typeof value === "number" && !globalThis.Number.isFinite(value) ? globalThis.String(value) : value;
 }
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;

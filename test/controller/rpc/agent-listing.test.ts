@@ -1,0 +1,233 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { subjectOf } from '../../../controller/fleet/agent-query.ts';
+import type { Fleet } from '../../../controller/fleet/fleet.ts';
+import { listAgents } from '../../../controller/rpc/agent-listing.ts';
+import type { Peers } from '../../../controller/rpc/peers.ts';
+import { Agent, AgentHealth, EntryStatus } from '../../../proto/gen/logfleet/v1/fleet.ts';
+import { ListAgentsRequest } from '../../../proto/gen/logfleet/v1/fleet_service.ts';
+import { selectorLabels } from '../../../proto/rules/agent-labels.ts';
+import type { Selector } from '../../../proto/rules/selector.ts';
+
+const CONTROLLERS = ['a', 'b', 'c'];
+const ORDERS = [
+  '',
+  'name',
+  'lag_bytes desc',
+  'lag_bytes',
+  'lag_seconds desc',
+  'lost_bytes desc',
+  'bytes_per_second desc',
+  'cpu desc',
+  'resident_bytes desc',
+  'last_seen',
+];
+
+/** Few values, so that many are equal. */
+const few = fc.integer({ min: 0, max: 3 });
+const numbers = fc.record({ lagBytes: few, lagSeconds: few, lostBytes: few, bytesPerSecond: few });
+const agents = fc.array(
+  fc.record({
+    at: fc.constantFrom(...CONTROLLERS, 'stopped', 'lost'),
+    own: numbers,
+    cpuCores: few,
+    residentBytes: few,
+    seen: few,
+    role: fc.constantFrom('web', 'db'),
+    entry: fc.option(fc.record({ ...{ numbers }, state: fc.constantFrom('APPLIED', 'FAILED'), failedFiles: few })),
+  }),
+  { minLength: 1, maxLength: 40 },
+);
+type Made = typeof agents extends fc.Arbitrary<(infer Item)[]> ? Item : never;
+
+/** Most ask for one thing. */
+const seldom = <Value>(value: fc.Arbitrary<Value>, none: Value) =>
+  fc.oneof({ weight: 4, arbitrary: fc.constant(none) }, { weight: 1, arbitrary: value });
+
+const wishes = fc.record({
+  orderBy: fc.constantFrom(...ORDERS),
+  pageSize: fc.integer({ min: 1, max: 9 }),
+  labelSelector: fc.constantFrom('', 'role=web'),
+  liveness: seldom(
+    fc.constantFrom('LIVENESS_LIVE' as const, 'LIVENESS_LOST' as const),
+    'LIVENESS_UNSPECIFIED' as const,
+  ),
+  entry: fc.constantFrom('', 'entries/e'),
+  entryState: seldom(fc.constant('STATE_FAILED' as const), 'STATE_UNSPECIFIED' as const),
+  minLagBytes: seldom(few.map(BigInt), 0n),
+  minLagSeconds: seldom(few, 0),
+});
+
+function agentOf({ at, own, cpuCores, residentBytes, seen, role, entry }: Made, index: number): Agent {
+  const inBytes = (of: Made['own']) => ({ ...of, lagBytes: BigInt(of.lagBytes), lostBytes: BigInt(of.lostBytes) });
+  // Their names are in no order of anything else.
+  const id = `n${(index * 7) % 41}`;
+  return Agent.create({
+    name: `agents/${id}`,
+    identity: { agentId: id, host: 'h', os: 'linux', labels: { role } },
+    liveness: at === 'stopped' ? 'LIVENESS_STOPPED' : at === 'lost' ? 'LIVENESS_LOST' : 'LIVENESS_LIVE',
+    controller: at,
+    health: AgentHealth.create({ ...inBytes(own), cpuCores, residentBytes: BigInt(residentBytes) }),
+    lastSeenTime: new Date(seen * 1_000),
+    entries: entry
+      ? [
+          EntryStatus.create({
+            ...{ entry: 'entries/e', ...inBytes(entry.numbers), failedFiles: entry.failedFiles },
+            state: `STATE_${entry.state as 'APPLIED' | 'FAILED'}`,
+          }),
+        ]
+      : [],
+  });
+}
+
+/** What a controller knows of a fleet: its own agents whole, of those elsewhere only where they are. */
+function fleetOf(controllerId: string, all: readonly Agent[]): Fleet {
+  const sorted = [...all].sort((a, b) => (a.name < b.name ? -1 : 1));
+  const find = (id: string) => all.find(({ identity }) => identity?.agentId === id);
+  const recorded = (id: string) => {
+    const agent = find(id);
+    if (agent?.liveness !== 'LIVENESS_LIVE') return agent;
+    const { name, identity, liveness, controller } = agent;
+    return Agent.create({ name, identity, liveness, controller });
+  };
+  const local = (id: string) => (find(id)?.controller === controllerId ? find(id) : undefined);
+  const fleet: Partial<Fleet> = {
+    controllerId,
+    *matching(selector: Selector, after: string, localOnly: boolean) {
+      for (const { identity, controller } of sorted) {
+        if (!identity || identity.agentId <= after || (localOnly && controller !== controllerId)) continue;
+        if (selector.matches(selectorLabels(identity))) yield identity.agentId;
+      }
+    },
+    controllerOf: (id) => (find(id)?.liveness === 'LIVENESS_LIVE' ? find(id)?.controller : undefined),
+    subject: (id) => {
+      const agent = local(id) ?? recorded(id);
+      return agent && subjectOf(agent);
+    },
+    localAgent: local,
+    recorded,
+  };
+  return fleet as Fleet;
+}
+
+/**
+ * The controllers of a fleet; the one that is asked asks the others, of which `silent` does not answer. In an answer of theirs is room for
+ * `pageMax` agents.
+ */
+function ask(all: readonly Agent[], { pageMax = 1_000, silent }: { pageMax?: number; silent?: string }) {
+  const none = { all: () => [] } as unknown as Peers;
+  const others = CONTROLLERS.slice(1).map((id) => ({
+    id,
+    client: {
+      listAgents: async (request: Partial<ListAgentsRequest>) => {
+        if (id === silent) throw new Error('gone');
+        // As it goes over the wire.
+        const fits = Math.min(request.pageSize ?? 100, pageMax);
+        const bytes = ListAgentsRequest.encode(ListAgentsRequest.create({ ...request, pageSize: fits })).finish();
+        return listAgents(ListAgentsRequest.decode(bytes), fleetOf(id, all), none);
+      },
+    },
+  }));
+  const peers = { all: () => others } as unknown as Peers;
+  return async (request: Partial<ListAgentsRequest>) => {
+    const told: Agent[] = [];
+    for (let pageToken = ''; ; ) {
+      const answer = await listAgents(ListAgentsRequest.create({ ...request, pageToken }), fleetOf('a', all), peers);
+      assert.ok(answer.agents.length <= (request.pageSize ?? 100));
+      told.push(...answer.agents);
+      pageToken = answer.nextPageToken;
+      if (pageToken === '') return told;
+      assert.ok(answer.agents.length > 0 && told.length <= all.length);
+    }
+  };
+}
+
+/** What is asked for, of agents of which all is known, in the plainest way. */
+function expected(
+  all: readonly Agent[],
+  wish: Omit<Partial<ListAgentsRequest>, 'orderBy'> & { orderBy: string },
+): string[] {
+  const statusOf = ({ entries }: Agent) => entries[0];
+  const source = (agent: Agent) => (wish.entry ? statusOf(agent) : agent.health);
+  const isFailed = (agent: Agent) =>
+    statusOf(agent)?.state === 'STATE_FAILED' || (statusOf(agent)?.failedFiles ?? 0) > 0;
+  const chosen = all.filter((agent) => {
+    if (wish.labelSelector && agent.identity?.labels['role'] !== 'web') return false;
+    if (wish.liveness !== 'LIVENESS_UNSPECIFIED' && agent.liveness !== wish.liveness) return false;
+    if (wish.entry && !statusOf(agent)) return false;
+    if (wish.entryState === 'STATE_FAILED' && !isFailed(agent)) return false;
+    if ((source(agent)?.lagBytes ?? 0n) < (wish.minLagBytes ?? 0n)) return false;
+    return (source(agent)?.lagSeconds ?? 0) >= (wish.minLagSeconds ?? 0);
+  });
+  const [field = '', direction] = wish.orderBy.split(' ');
+  const key = (agent: Agent): number => {
+    const keys: Record<string, number | bigint | undefined> = {
+      lag_bytes: source(agent)?.lagBytes,
+      lag_seconds: source(agent)?.lagSeconds,
+      lost_bytes: source(agent)?.lostBytes,
+      bytes_per_second: source(agent)?.bytesPerSecond,
+      cpu: agent.health?.cpuCores,
+      resident_bytes: agent.health?.residentBytes,
+      last_seen: agent.lastSeenTime?.getTime(),
+    };
+    return Number(keys[field] ?? 0) * (direction === 'desc' ? -1 : 1);
+  };
+  return chosen.sort((a, b) => key(a) - key(b) || (a.name < b.name ? -1 : 1)).map(({ name }) => name);
+}
+
+test('every agent that is wanted is told once, in the order asked for, page by page, wherever it is connected', async () => {
+  await fc.assert(
+    fc.asyncProperty(agents, wishes, fc.integer({ min: 1, max: 9 }), async (made, wish, pageMax) => {
+      const all = made.map(agentOf);
+      const told = await ask(all, { pageMax })(wish);
+      assert.deepEqual(
+        told.map(({ name }) => name),
+        expected(all, wish),
+      );
+      // And whole: what is told of an agent elsewhere is what its own controller knows.
+      for (const agent of told) assert.ok(agent.health && agent.error === '');
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test('agents of a controller that does not answer are told once, too, as far as they are known, and why that is all', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      agents,
+      fc.constantFrom(...ORDERS),
+      fc.integer({ min: 1, max: 9 }),
+      async (made, orderBy, pageSize) => {
+        const all = made.map(agentOf);
+        const told = await ask(all, { silent: 'b' })({ orderBy, pageSize });
+        const names = told.map(({ name }) => name);
+        assert.deepEqual([...names].sort(), all.map(({ name }) => name).sort());
+        for (const { controller, error } of told) assert.equal(error !== '', controller === 'b');
+      },
+    ),
+    { numRuns: 200 },
+  );
+});
+
+test('a token of one order is no token of another, and what is no order is told', async () => {
+  const all = [0, 1, 2].map((index) =>
+    agentOf(
+      {
+        ...{ at: 'a', own: { lagBytes: index, lagSeconds: 0, lostBytes: 0, bytesPerSecond: 0 }, cpuCores: 0 },
+        ...{ residentBytes: 0, seen: 0, role: 'web', entry: null },
+      },
+      index,
+    ),
+  );
+  const fleet = fleetOf('a', all);
+  const none = { all: () => [] } as unknown as Peers;
+  const list = (request: Partial<ListAgentsRequest>) => listAgents(ListAgentsRequest.create(request), fleet, none);
+  const { nextPageToken } = await list({ pageSize: 1, orderBy: 'lag_bytes desc' });
+  assert.equal((await list({ pageToken: nextPageToken, orderBy: 'lag_bytes desc' })).agents.length, 2);
+  for (const orderBy of ['', 'lag_bytes', 'cpu desc'])
+    await assert.rejects(list({ pageToken: nextPageToken, orderBy }), /page_token/);
+  for (const orderBy of ['name desc', 'lag', 'lag_bytes up', 'lag_bytes desc, name', 'toString'])
+    await assert.rejects(list({ orderBy }), /order_by: .* is no order/);
+  await assert.rejects(list({ entry: 'e', orderBy: 'x' }), /entry: .*order_by: /);
+});

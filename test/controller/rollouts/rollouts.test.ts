@@ -195,6 +195,37 @@ test('the controller that moves rollouts is killed in the middle: another one go
   await eventually(() => assert.deepEqual(on.held(), { two: 6 }));
 });
 
+test('while a controller does not answer, no step begins and nothing fails; when it is given up for dead, the rollout goes on', async () => {
+  await using on = await ground(4, 2);
+  await started(on);
+  const [first, second] = on.controllers as [RunningController, RunningController];
+  const elected = () => first.process.stderr().includes(`${on.prefix}elections/rollouts`);
+  const [mute, other] = elected() ? [second, first] : [first, second];
+  await on.write('two', steps(['1', 4_000], ['3'], ['all']));
+  await eventually(() => assert.deepEqual(on.held(), { one: 3, two: 1 }));
+  process.kill(mute.process.pid, 'SIGSTOP');
+  const silent: number[] = [];
+  await eventually(
+    async () => {
+      const { rollout, unreachable } = await other.api.call('RolloutService', 'GetRollout', { name: 'entries/app' });
+      if (unreachable.length > 0) silent.push(rollout.step);
+      assert.notEqual(rollout.state, 'STATE_HALTED', rollout.reason);
+      assert.ok(silent.length > 0 && unreachable.length === 0);
+    },
+    { timeoutMs: 60_000 },
+  );
+  assert.deepEqual(new Set(silent), new Set([1]));
+  await mute.process.kill('SIGKILL');
+  await eventually(
+    async () => {
+      const { rollout } = await other.api.call('RolloutService', 'GetRollout', { name: 'entries/app' });
+      assert.equal(rollout.state, 'STATE_COMPLETE');
+    },
+    { timeoutMs: 60_000 },
+  );
+  await eventually(() => assert.deepEqual(on.held(), { two: 4 }));
+});
+
 test('pause and resume, undo, rollback and deletion of a rollout; a new entry that is undone is deleted', async () => {
   await using on = await ground(3);
   await on.write('one', steps(['1', HOUR_MS], ['all']));

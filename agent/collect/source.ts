@@ -185,10 +185,8 @@ export class Source extends Generation implements RouteSource {
     if (this.fd === NOT_OPEN) this.events.onUnopened?.(this);
     if (this.fd === NOT_OPEN || this.#busy || !this.#formatOf) return NOTHING;
     // What was read before and came back was counted then.
-    const { pace } = this.events;
-    const room = this.#reader.returned.first ? undefined : pace?.room(this);
+    const room = this.#reader.returned.first ? undefined : this.events.pace?.room(this);
     if (room === 0) return NOTHING;
-    const from = this.#reader.position;
     this.#busy = true;
     this.#wokenMeanwhile = false;
     try {
@@ -201,7 +199,6 @@ export class Source extends Generation implements RouteSource {
       return NOTHING;
     } finally {
       this.#busy = false;
-      pace?.took(this.#reader.position - from);
       if (this.#wokenMeanwhile) this.wake();
     }
   }
@@ -235,6 +232,8 @@ export class Source extends Generation implements RouteSource {
       return NOTHING;
     }
     const { segment: read, more, full } = reading;
+    // The rest of a line that is not wanted goes nowhere.
+    if (room !== undefined) this.events.pace?.took(read ? read.end - read.start - (read.cut?.bytes ?? 0) : 0);
     if (reading.seen > this.size) [this.size, this.lastGrowthMs] = [reading.seen, nowMs];
     if (reading.againInMs !== undefined) {
       this.#timer ??= new WakeTimer(this.#clock, () => this.wake());

@@ -18,19 +18,19 @@ export interface PassedOver {
   seen: number;
 }
 
-/** Passes over the rest of a line that is not wanted, `room` bytes of it at most, and keeps none of it. */
+/** Passes over the rest of a line that is not wanted, and keeps none of it. A rate limit does not hold for it: nothing is sent, and each turn is told as a loss. */
 export async function passOver(
   from: Range,
   charset: Charset,
   chunk: Buffer,
-  { fd, size, sealed, room }: { fd: number; size: number; sealed: boolean; room: number },
+  { fd, size, sealed }: { fd: number; size: number; sealed: boolean },
 ): Promise<PassedOver> {
   let { start: end, startsAt: place } = from;
   let atEnd = false;
   let seen = end;
-  const stop = Math.min(from.end, from.start + Math.min(SKIP_BYTES_MAX, room));
+  const stop = Math.min(from.end, from.start + SKIP_BYTES_MAX);
   while (isPassedOver(place) && !atEnd && end < stop) {
-    const want = Math.min(CHUNK_BYTES_MAX, from.end - end, room);
+    const want = Math.min(CHUNK_BYTES_MAX, from.end - end);
     const { bytesRead } = await readAt(fd, chunk, 0, want, end);
     seen = end + bytesRead;
     atEnd = bytesRead < want;

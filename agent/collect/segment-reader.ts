@@ -125,12 +125,12 @@ export class SegmentReader {
     const format = again?.format ? await this.#formerFormat(fd, now, again.format, lineBytesMax) : now;
     this.#place ??= await placeAt(fd, this.#position, now);
     const from = again ? await placed(fd, again, format) : this.#rest(this.#place);
-    const limit = again ? Number.POSITIVE_INFINITY : Math.max(allowed, this.#limitedBytes);
     if (isPassedOver(from.startsAt))
-      return this.#skip(from, again, format, bench.chunk, { fd, size: file.size, sealed: file.sealed, room: limit });
+      return this.#skip(from, again, format, bench.chunk, { fd, size: file.size, sealed: file.sealed });
     const { chunk, records, kernel } = bench;
     const { start } = from;
     const room = Math.floor(records.remaining * this.#rawPerEncoded) + 4096;
+    const limit = again ? Number.POSITIVE_INFINITY : Math.max(allowed, this.#limitedBytes);
     const want = Math.min(CHUNK_BYTES_MAX, Math.max(this.#wantBytes, room), from.end - start, limit);
     const tail = again || !isLocal(fd) ? undefined : this.#tail;
     const read = tail ? await readOn(fd, chunk, want, start, tail.bytes) : await readAt(fd, chunk, 0, want, start);

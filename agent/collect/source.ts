@@ -183,10 +183,8 @@ export class Source extends Generation implements RouteSource {
     if (this.fd === NOT_OPEN) this.events.onUnopened?.(this);
     if (this.fd === NOT_OPEN || this.#busy || !this.#formatOf) return NOTHING;
     // What was read before and came back was counted then.
-    const { limits } = this.events;
-    const room = this.#reader.returned.first ? undefined : limits?.room(this);
+    const room = this.#reader.returned.first ? undefined : this.events.limits?.room(this);
     if (room === 0) return NOTHING;
-    const from = this.#reader.position;
     this.#busy = true;
     this.#wokenMeanwhile = false;
     try {
@@ -199,7 +197,6 @@ export class Source extends Generation implements RouteSource {
       return NOTHING;
     } finally {
       this.#busy = false;
-      limits?.took(this.#reader.position - from);
       if (this.#wokenMeanwhile) this.wake();
     }
   }
@@ -247,6 +244,8 @@ export class Source extends Generation implements RouteSource {
     }
     const { segment: read, more, full } = reading;
     this.reaches(reading.seen, nowMs);
+    // The rest of a line that is not wanted goes nowhere.
+    if (room !== undefined) this.events.limits?.took(read ? read.end - read.start - (read.cut?.bytes ?? 0) : 0);
     if (reading.againInMs !== undefined) {
       this.#timer ??= new WakeTimer(this.#clock, () => this.wake());
       this.#timer.start(reading.againInMs);

@@ -33,6 +33,8 @@ export class TurnReader implements Disposable {
   nowMs = 0;
   /** What the topic takes. */
   lineBytesMax = Number.POSITIVE_INFINITY;
+  /** What a rate limit allows. */
+  allowed = Number.POSITIVE_INFINITY;
   /** How long the last turn wants to wait for more. */
   againInMs: number | undefined;
 
@@ -51,7 +53,8 @@ export class TurnReader implements Disposable {
     for (;;) {
       const { records } = this.#bench;
       records.reset(this.#batchBytes(), this.lineBytesMax);
-      const reading = await this.reader.read(this.#bench, this.format, { fd: this.fd, ...file }, this.nowMs);
+      const now = { fd: this.fd, ...file };
+      const reading = await this.reader.read(this.#bench, this.format, now, this.nowMs, this.allowed);
       assert.ok(reading, 'the file was taken for another one');
       const { segment, more, againInMs } = reading;
       this.againInMs = againInMs;

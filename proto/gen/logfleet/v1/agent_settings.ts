@@ -29,8 +29,8 @@ export interface AgentSettings {
    */
   maxBytesPerSecond: bigint;
   /**
-   * True: the agent delivers all that its files have, then reads no more, and says so: AgentHealth.drain. An agent that is started again
-   * drains what has come since, too. Not together with `paused`.
+   * True: the agent delivers all that its files have when it takes this up, and what comes until that is done; then it reads no more, and
+   * says so: AgentHealth.drain. An agent that is started again drains what has come since, too. Not together with `paused`.
    */
   draining: boolean;
   /** Set by the server: why they were last changed, `change_reason`. */

@@ -111,7 +111,7 @@ export interface Entry {
     | undefined;
   /**
    * How many bytes of the entry's files each agent reads in a second; 0: as many as it can, else at least 1,024. What waits stays in the
-   * files. A change is in force within a second.
+   * files; what `over_long` cuts off is not counted. A change is in force within a second.
    */
   maxBytesPerSecond: bigint;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;

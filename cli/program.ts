@@ -1,13 +1,13 @@
 import { Command, Option } from 'commander';
 import { entryName } from '../proto/rules/names.ts';
 import { version } from '../runtime/version.ts';
+import { addAgentChoice } from './add-choice.ts';
 import { addCompletion } from './add-completion.ts';
 import { addForget } from './add-forget.ts';
 import { addHistory } from './add-history.ts';
 import { addImport } from './add-import.ts';
 import { addQuestions, parseDuration } from './add-questions.ts';
 import { addTop } from './add-top.ts';
-import { addAgentChoice } from './agent-choice.ts';
 import { CliError, exitCodes } from './cli-error.ts';
 import { type ApplyOptions, apply, namesIn } from './commands/apply.ts';
 import { describe } from './commands/describe.ts';

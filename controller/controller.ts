@@ -66,11 +66,9 @@ export class Controller {
     const election = new Election(client, mirror, campaign, tools);
     const questions = new AgentQuestions({ fleet, peers, store, clock: this.#clock });
     const sums = new FleetSums(fleet, this.#clock);
-    const parts = {
-      ...{ questions, alerts: { book, rules: ruleSettings(this.#config) } },
-      states: new EntryStates(store, sums, peers),
-      forget: async (agentId: string) => mirror.reaches(await forgetAgent(membership, client, agentId)),
-    };
+    const states = new EntryStates(store, sums, peers);
+    const forget = async (agentId: string) => mirror.reaches(await forgetAgent(membership, client, agentId));
+    const parts = { questions, states, forget, alerts: { book, rules: ruleSettings(this.#config) } };
     const services = {
       entries: new EntryService(store, this.#historyCalls(client, store), topics, feed),
       agents: new AgentService(fleet, this.#clock),

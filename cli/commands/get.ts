@@ -116,8 +116,12 @@ async function showStates(
   }
   const entries: Entry[] = [];
   const reader = entryReader(api, labelSelector);
-  const getAll = forEachName(names, async (name) => void entries.push(await reader.get(name)));
-  await getAll.finally(() => entries.length > 0 && show(entries, { entries: entries.map(({ name }) => name) }));
+  try {
+    await forEachName(names, async (name) => void entries.push(await reader.get(name)));
+  } finally {
+    // What was found is shown, whatever was not.
+    if (entries.length > 0) await show(entries, { entries: entries.map(({ name }) => name) });
+  }
 }
 
 /** As kubectl: standard output holds things only, so that lines can be counted. */

@@ -1,5 +1,6 @@
 import { Command, Option } from 'commander';
 import { version } from '../runtime/version.ts';
+import { addAgentChoice } from './add-choice.ts';
 import { addCompletion } from './add-completion.ts';
 import { addForget } from './add-forget.ts';
 import { addHistory } from './add-history.ts';
@@ -9,7 +10,6 @@ import { addRewind } from './add-rewind.ts';
 import { addRollout, addRolloutOptions, waitMsOf } from './add-rollout.ts';
 import { addSettings } from './add-settings.ts';
 import { addTop } from './add-top.ts';
-import { addAgentChoice } from './agent-choice.ts';
 import { CliError, exitCodes } from './cli-error.ts';
 import { type ApplyOptions, apply, namesIn } from './commands/apply.ts';
 import { type DeleteOptions, deleteEntries } from './commands/delete.ts';

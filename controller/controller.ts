@@ -78,10 +78,14 @@ export class Controller {
     const { mover, service } = createRollouts(rolloutParts, tools);
     const moverElection = this.#election(client, mirror, 'rollouts');
     const sums = new FleetSums(fleet, this.#clock);
+    const states = new EntryStates(store, sums, peers);
+    const forget = async (agentId: string) => mirror.reaches(await forgetAgent(membership, client, agentId));
     const parts = {
-      ...{ questions, settings: settingsCalls, alerts: { book, rules: ruleSettings(this.#config) } },
-      states: new EntryStates(store, sums, peers),
-      forget: async (agentId: string) => mirror.reaches(await forgetAgent(membership, client, agentId)),
+      questions,
+      settings: settingsCalls,
+      states,
+      forget,
+      alerts: { book, rules: ruleSettings(this.#config) },
     };
     const services = {
       rollouts: service,

@@ -138,6 +138,7 @@ async function showStates(
   try {
     await forEachName(names, async (name) => void entries.push(await reader.get(name)));
   } finally {
+    // What was found is shown, whatever was not.
     if (entries.length > 0) await show(entries, { entries: entries.map(({ name }) => name) });
   }
 }

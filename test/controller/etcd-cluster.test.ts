@@ -128,6 +128,29 @@ test('members of etcd are killed one after the other, the leader too: writes go 
   t.diagnostic(`${[...writing.acknowledged.values()].flat().length} writes, ${writing.refused.length} refused`);
 });
 
+test('a member that hangs, the leader or another, delays writes once; then they go by the others', async () => {
+  await using on = await scene();
+  const { cluster, writing } = on;
+  const leader = await cluster.leader();
+  for (const member of [leader, cluster.members.find((each) => each !== leader) as Etcd]) {
+    writing.begin();
+    await writing.goesOn();
+    process.kill(member.pid, 'SIGSTOP');
+    await writing.goesOn();
+    await writing.end();
+    const refused = writing.refused.length;
+    for (let count = 0; count < 20; count++) await writing.write(WRITTEN[count % WRITTEN.length] as string);
+    assert.deepEqual(writing.refused.slice(refused), []);
+    process.kill(member.pid, 'SIGCONT');
+    await eventually(() => cluster.leader());
+  }
+  for (const { code, tookMs } of writing.refused) {
+    assert.equal(code, status.UNAVAILABLE);
+    assert.ok(tookMs < 12_000, `refused after ${tookMs} ms`);
+  }
+  await isWhole(on);
+});
+
 test('with two of three members killed reads go on, and writes are refused in time; when one is back all is well', async () => {
   await using on = await scene();
   const { cluster, controllers, writing, agents } = on;

@@ -1,6 +1,6 @@
 import { InterceptingCall, type Interceptor } from '@grpc/grpc-js';
 import { type IPolicy, noop } from 'cockatiel';
-import { isRecoverableError } from 'etcd3';
+import { GRPCDeadlineExceededError, GRPCUnavailableError } from 'etcd3';
 import type { Clock } from '../runtime/clock.ts';
 import { errorText } from '../runtime/errors.ts';
 
@@ -44,7 +44,7 @@ export class EtcdMembers {
     try {
       return await call();
     } catch (error) {
-      if (isRecoverableError(error as Error) && this.#endpoints.length > 1) this.#leaveAlone(endpoint);
+      if (this.#endpoints.length > 1 && gaveNoAnswer(error)) this.#leaveAlone(endpoint);
       throw error;
     }
   }
@@ -77,6 +77,10 @@ export class EtcdMembers {
     }
     this.#silent.delete(endpoint);
   }
+}
+
+function gaveNoAnswer(error: unknown): boolean {
+  return error instanceof GRPCUnavailableError || error instanceof GRPCDeadlineExceededError;
 }
 
 /** grpc-js's words for a call that no connection was found for. */

@@ -4,8 +4,14 @@ import { ControllerLink } from '../../agent/link/controller-link.ts';
 import { DesiredState } from '../../agent/link/desired-state.ts';
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import { AgentHealth, AgentIdentity, EntryStatus } from '../../proto/gen/logfleet/v1/fleet.ts';
-import { systemClock } from '../../runtime/clock.ts';
+import { type Clock, systemClock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
+
+interface SimulatedOptions {
+  labels?: Record<string, string>;
+  former?: readonly Entry[];
+  haste?: number;
+}
 
 /** The agent's own link, with a collector that has no files but remembers what it was told. Runs in the test's process. */
 export class SimulatedAgent implements AsyncDisposable {
@@ -19,11 +25,11 @@ export class SimulatedAgent implements AsyncDisposable {
   readonly #link: ControllerLink;
   readonly #running: Promise<void>;
 
-  /** `former`: the state that its last process has left on the disk. */
+  /** `former`: the state that its last process has left on the disk. `haste`: how much shorter its waits are. */
   constructor(
     id: string,
     addresses: readonly string[],
-    { labels = {}, former = [] }: { labels?: Record<string, string>; former?: readonly Entry[] } = {},
+    { labels = {}, former = [], haste = 1 }: SimulatedOptions = {},
   ) {
     this.id = id;
     this.labels = labels;
@@ -33,7 +39,8 @@ export class SimulatedAgent implements AsyncDisposable {
       this.collector.restore(former);
     }
     const identity = AgentIdentity.create({ agentId: id, host: id, os: 'linux', version: '0.1.0', labels });
-    const tools = { clock: systemClock, logger: this.#logger(), collector: this.collector, desired };
+    const clock: Clock = { ...systemClock, sleep: (ms, signal) => systemClock.sleep(ms / haste, signal) };
+    const tools = { clock, logger: this.#logger(), collector: this.collector, desired };
     const cache = { save: async () => {} };
     const options = { addresses, tls: undefined, identity, reportIntervalMs: 1_000 };
     this.#link = new ControllerLink(options, { ...tools, cache, answerers: {} });

@@ -86,7 +86,7 @@ const controller = fc.nat({ max: 1 });
 
 /** What may happen, each as often as it is here. A new kind of write or fault, as a rollout, goes here. */
 export const COMMANDS: fc.Arbitrary<Command>[] = [
-  ...Array.from({ length: 6 }, () => anyWrite.map(write)),
+  ...Array.from({ length: 8 }, () => anyWrite.map(write)),
   agent.map((index) => agentCommand(index, 'connect')),
   agent.map((index) => agentCommand(index, 'connect')),
   fc.tuple(agent, fc.constantFrom('stop' as const, 'crash' as const)).map(([index, how]) => agentCommand(index, how)),
@@ -96,5 +96,6 @@ export const COMMANDS: fc.Arbitrary<Command>[] = [
   anyWrite.map(killEtcd),
   fc.constant(startEtcd),
   fc.constant(startEtcd),
+  fc.constant(settle),
   fc.constant(settle),
 ];

@@ -11,7 +11,7 @@ interface Known {
   readonly acknowledged: Map<string, EntryState>;
 }
 
-/** What should be so, as far as answers tell. */
+/** What should be so, as far as answers tell. All runs and is connected at first. */
 export class FleetModel {
   readonly #entries = new Map<string, Known>();
   readonly controllers = [true, true];
@@ -19,7 +19,7 @@ export class FleetModel {
   readonly agents: boolean[];
 
   constructor(agents: number) {
-    this.agents = Array.from({ length: agents }, () => false);
+    this.agents = Array.from({ length: agents }, () => true);
   }
 
   get ids(): string[] {

@@ -44,6 +44,7 @@ export class FleetSystem implements AsyncDisposable {
     stack.defer(() => etcd.stop());
     const system = new FleetSystem(etcd, [await freePort(), await freePort()], stack.move());
     await Promise.all([system.startController(0), system.startController(1)]);
+    for (const index of AGENT_LABELS.keys()) system.connect(index);
     return system;
   }
 

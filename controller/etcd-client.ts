@@ -1,8 +1,10 @@
-import { noop } from 'cockatiel';
 import { Etcd3, type IKeyValue, type Lease } from 'etcd3';
-import { grpcTls, type TlsMaterial } from '../runtime/security.ts';
+import { systemClock } from '../runtime/clock.ts';
+import type { TlsMaterial } from '../runtime/security.ts';
 import { etcdCall } from './etcd-errors.ts';
 import type { KeyRange, ReadKey, StoredKey, Transaction } from './etcd-keys.ts';
+import { EtcdMembers } from './etcd-members.ts';
+import { etcdOptions, probe } from './etcd-options.ts';
 import { type WatchHandlers, watchRange } from './etcd-watch.ts';
 import { StoreError } from './store-error.ts';
 
@@ -29,29 +31,18 @@ export interface EtcdLease {
 }
 
 /**
- * With etcd-errors.ts and etcd-watch.ts the one place that knows the etcd3 package. Guarded against, from its source: calls have no deadline of their own, a host that
- * failed three times is left alone for five seconds, lost leases are not granted again (EtcdLease leaves renewal to its user), and
+ * With etcd-errors.ts, etcd-members.ts, etcd-options.ts and etcd-watch.ts the one place that knows the etcd3 package. Guarded against, from its source: calls have no deadline of their own,
+ * dead members are asked as often as others, lost leases are not granted again (EtcdLease leaves renewal to its user), and
  * a cancelled watch says `error` once and is gone (`watch` hands that to its user, who lists again).
  */
 export class EtcdClient {
   readonly #client: Etcd3;
+  readonly #members: EtcdMembers;
 
   constructor(settings: EtcdSettings) {
-    const { tls, user } = settings;
-    this.#client = new Etcd3({
-      hosts: settings.endpoints.map((endpoint) => (tls ? endpoint.replace(/^http:/, 'https:') : endpoint)),
-      ...(tls && { credentials: credentialsOf(tls) }),
-      ...(user && { auth: user }),
-      // Its own retries and circuit breaker would hide from us for how long etcd has been away.
-      faultHandling: { host: () => noop, global: noop },
-      grpcOptions: {
-        'grpc.keepalive_time_ms': 7_000,
-        'grpc.keepalive_timeout_ms': 3_000,
-        'grpc.max_receive_message_length': -1,
-        ...(tls && grpcTls(tls).channel),
-      },
-      defaultCallOptions: ({ isStream }) => (isStream ? {} : { deadline: new Date(Date.now() + CALL_TIMEOUT_MS) }),
-    });
+    const hosts = settings.endpoints.map((url) => (settings.tls ? url.replace(/^http:/, 'https:') : url));
+    this.#members = new EtcdMembers(hosts, (host) => probe(host, settings), systemClock);
+    this.#client = new Etcd3(etcdOptions(hosts, settings, CALL_TIMEOUT_MS, this.#members));
   }
 
   /** Every key of a range, in their order, and the revision at which they were so. */
@@ -207,6 +198,7 @@ export class EtcdClient {
   }
 
   close(): void {
+    this.#members.close();
     this.#client.close();
   }
 
@@ -230,13 +222,5 @@ function toStored(kv: IKeyValue): ReadKey {
     value: kv.value.toString(),
     revision: BigInt(kv.mod_revision),
     created: BigInt(kv.create_revision),
-  };
-}
-
-function credentialsOf({ ca, cert, key }: TlsMaterial) {
-  return {
-    rootCertificate: ca as Buffer,
-    ...(key && { privateKey: key }),
-    ...(cert && { certChain: cert }),
   };
 }

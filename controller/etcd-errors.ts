@@ -17,7 +17,8 @@ export async function etcdCall<T>(request: () => Promise<T>): Promise<T> {
     if (/too many operations/i.test(text))
       throw new StoreError('TOO_MANY', 'more operations than etcd takes (128 by default)', { cause: error });
     if (/database space exceeded/i.test(text)) {
-      const remedy = 'compact and defragment it, or raise --quota-backend-bytes, then disarm its alarm';
+      const remedy =
+        'compact it and `etcdctl defrag` every member, or start every member with a larger --quota-backend-bytes; then `etcdctl alarm disarm`';
       throw new StoreError('FULL', `etcd is full and takes no writes: ${remedy}`, { cause: error });
     }
     if (isRecoverableError(error as Error) || /UNAVAILABLE|DEADLINE|no leader|timed out/i.test(text)) {

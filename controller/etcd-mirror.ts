@@ -7,6 +7,8 @@ import type { KeyChange, KeyRange } from './etcd-keys.ts';
 import { StoreError } from './store-error.ts';
 
 const RETRY = { initialMs: 100, maxMs: 3_000 };
+/** A watch that has told nothing for this long, though something was written, hangs. */
+const SILENCE_MAX_MS = 2_000;
 
 /** Told of every key that changed, in order. */
 export type MirrorListener = (change: KeyChange) => void;
@@ -27,6 +29,8 @@ export class EtcdMirror {
   readonly #settled: (() => void)[] = [];
   readonly #waiting = new Set<{ revision: bigint; resolve: () => void }>();
   #revision = 0n;
+  #heardMs = 0;
+  #giveUpWatch: (error: Error) => void = () => {};
 
   constructor(client: EtcdClient, prefix: string, tools: { clock: Clock; logger: Logger }) {
     this.#client = client;
@@ -61,6 +65,11 @@ export class EtcdMirror {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const waiter = { revision, resolve };
     this.#waiting.add(waiter);
+    // The member that it hangs at may be slow, or cut off: listing again goes to another.
+    const cancelCheck = this.#clock.after(SILENCE_MAX_MS, () => {
+      if (this.#clock.monotonicMs() - this.#heardMs >= SILENCE_MAX_MS)
+        this.#giveUpWatch(new Error('a write was made that the watch does not tell of'));
+    });
     const cancel = this.#clock.after(timeoutMs, () => {
       const text = 'the write was made, but etcd has not told of it yet';
       reject(new StoreError('UNAVAILABLE', text, { retryable: true }));
@@ -69,6 +78,7 @@ export class EtcdMirror {
       await promise;
     } finally {
       this.#waiting.delete(waiter);
+      cancelCheck();
       cancel();
     }
   }
@@ -103,8 +113,10 @@ export class EtcdMirror {
 
   #follow(signal: AbortSignal): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#giveUpWatch = reject;
     const end = this.#client.watch(this.#range, this.#revision + 1n, {
       onChanges: (changes) => {
+        this.#heardMs = this.#clock.monotonicMs();
         for (const change of changes) this.#take(change);
         this.#advance(changes.at(-1)?.revision ?? this.#revision);
       },

@@ -19,6 +19,8 @@ export interface EtcdOptions {
   clientPort?: number;
   /** Serve clients by TLS, and let in those only whose certificate is of this authority. PEM files. */
   tls?: { ca: string; cert: string; key: string };
+  /** Of a cluster: this member's name and peer port, and all members as --initial-cluster wants them. One is ready when most are. */
+  member?: { name: string; peerPort: number; all: string };
   /** Further flags of etcd's. */
   flags?: readonly string[] | undefined;
   /** Told what it last printed when it ends and nobody here asked it to. */
@@ -40,10 +42,9 @@ export interface Etcd {
 export async function startEtcd(options: EtcdOptions, say: (line: string) => void = () => {}): Promise<Etcd> {
   const binary = await etcdBinary(say);
   const port = await freePort(options.clientPort);
-  const peerPort = await freePort();
-  const { tls } = options;
+  const { tls, member = await alone() } = options;
   const endpoint = `${tls ? 'https' : 'http'}://127.0.0.1:${port}`;
-  const peer = `http://127.0.0.1:${peerPort}`;
+  const peer = `http://127.0.0.1:${member.peerPort}`;
   await mkdir(options.dataDir, { recursive: true });
   let running: LocalProcess | undefined;
   const start = async () => {
@@ -52,13 +53,9 @@ export async function startEtcd(options: EtcdOptions, say: (line: string) => voi
       onDied: options.onDied,
       logFile: join(options.dataDir, 'etcd.log'),
       args: [
-        ...['--name=logfleet', `--data-dir=${join(options.dataDir, 'data')}`, '--log-level=warn'],
+        ...[`--name=${member.name}`, `--data-dir=${join(options.dataDir, 'data')}`, '--log-level=warn'],
         ...[`--listen-client-urls=${endpoint}`, `--advertise-client-urls=${endpoint}`],
-        ...[
-          `--listen-peer-urls=${peer}`,
-          `--initial-advertise-peer-urls=${peer}`,
-          `--initial-cluster=logfleet=${peer}`,
-        ],
+        ...[`--listen-peer-urls=${peer}`, `--initial-advertise-peer-urls=${peer}`, `--initial-cluster=${member.all}`],
         ...(tls ? ['--client-cert-auth', `--trusted-ca-file=${tls.ca}`, `--cert-file=${tls.cert}`] : []),
         ...(tls ? [`--key-file=${tls.key}`] : []),
         ...(options.flags ?? []),
@@ -77,6 +74,11 @@ export async function startEtcd(options: EtcdOptions, say: (line: string) => voi
     stop: async () => running?.stop(),
     kill: async (signal) => running?.kill(signal),
   };
+}
+
+async function alone() {
+  const peerPort = await freePort();
+  return { name: 'logfleet', peerPort, all: `logfleet=http://127.0.0.1:${peerPort}` };
 }
 
 async function isReady(endpoint: string): Promise<boolean> {

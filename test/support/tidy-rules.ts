@@ -22,7 +22,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 /** Vendor packages and the files that may know them; test/ and bench/ may know all. */
 const ADAPTERS: Readonly<Record<string, RegExp>> = {
   '@bufbuild/protobuf': /^proto\/gen\//,
-  '@grpc/grpc-js': /^(proto\/gen|controller\/rpc)\//,
+  '@grpc/grpc-js': /^(proto\/gen\/|controller\/(rpc\/|etcd-members\.ts$))/,
   'nice-grpc': /^(controller\/rpc|agent\/link|cli\/rpc)\//,
   'nice-grpc-common': /^proto\/gen\//,
   'nice-grpc-error-details': /^(controller|cli)\/rpc\//,
@@ -30,9 +30,9 @@ const ADAPTERS: Readonly<Record<string, RegExp>> = {
   'nice-grpc-server-reflection': /^controller\/rpc\//,
   '@node-rs/crc32': /^agent\/deliver\/record-batch\.ts$/,
   '@platformatic/kafka': /^(controller\/kafka-topics|cli\/verify\/topic-reader)\.ts$/,
-  cockatiel: /^controller\/etcd-client\.ts$/,
+  cockatiel: /^controller\/etcd-members\.ts$/,
   commander: /^cli\/(main|program|add-[a-z]+)\.ts$/,
-  etcd3: /^(controller\/etcd-(client|errors|watch)|cli\/import\/etcd-values)\.ts$/,
+  etcd3: /^(controller\/etcd-(client|errors|members|options|watch)|cli\/import\/etcd-values)\.ts$/,
   'node:sqlite': /^agent\/state\//,
   picomatch: /^proto\/rules\/glob\.ts$/,
   snappy: /^agent\/deliver\/compress\.ts$/,

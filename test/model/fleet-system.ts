@@ -1,0 +1,173 @@
+import assert from 'node:assert/strict';
+import { Etcd3 } from 'etcd3';
+import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
+import { type Etcd, startEtcd } from '../../stack/etcd.ts';
+import { freePort } from '../../stack/free-port.ts';
+import { newPrefix, type RunningController, startController } from '../support/controllers.ts';
+import { eventually } from '../support/eventually.ts';
+import { SimulatedAgent } from '../support/simulated-agent.ts';
+import { tempDir } from '../support/temp-dir.ts';
+import type { FleetModel } from './fleet-model.ts';
+import { AGENT_LABELS, SELECTORS } from './selectors.ts';
+
+const PATIENCE = { timeoutMs: 45_000 };
+/** Agents that wait as long as real ones would make the test wait, too. */
+const HASTE = 10;
+
+interface Seen {
+  etag: string;
+  owner: string;
+  selector: string;
+}
+
+/** Real etcd, real controllers, and agents that are the real link. */
+export class FleetSystem implements AsyncDisposable {
+  readonly etcd: Etcd;
+  readonly #stack: AsyncDisposableStack;
+  readonly #prefix = newPrefix();
+  readonly #ports: readonly number[];
+  readonly #controllers: (RunningController | undefined)[] = [];
+  readonly #agents: (SimulatedAgent | undefined)[] = [];
+  /** What the last process of each agent has left on its disk. */
+  readonly #disks: Entry[][] = [];
+
+  private constructor(etcd: Etcd, ports: readonly number[], stack: AsyncDisposableStack) {
+    this.etcd = etcd;
+    this.#ports = ports;
+    this.#stack = stack;
+  }
+
+  static async start(): Promise<FleetSystem> {
+    await using stack = new AsyncDisposableStack();
+    const dir = stack.use(await tempDir('model'));
+    const etcd = await startEtcd({ dataDir: dir.at('etcd') });
+    stack.defer(() => etcd.stop());
+    const system = new FleetSystem(etcd, [await freePort(), await freePort()], stack.move());
+    await Promise.all([system.startController(0), system.startController(1)]);
+    for (const index of AGENT_LABELS.keys()) system.connect(index);
+    return system;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#agents.map((agent) => agent?.stop()));
+    for (const controller of this.#controllers) await controller?.[Symbol.asyncDispose]();
+    await this.#stack[Symbol.asyncDispose]();
+  }
+
+  // biome-ignore lint/suspicious/noExplicitAny: the messages are what the .proto files say.
+  call(controller: number, method: string, request: Record<string, unknown>): Promise<any> {
+    const running = this.#controllers[controller];
+    if (!running) throw new Error(`controller ${controller} does not run`);
+    return running.api.call('EntryService', method, request);
+  }
+
+  async startController(index: number): Promise<void> {
+    const args = ['--listen', `127.0.0.1:${this.#ports[index]}`, '--lease-ttl', '3s'];
+    this.#controllers[index] = await startController(this.etcd.endpoint, this.#prefix, ...args);
+  }
+
+  async killController(index: number): Promise<void> {
+    await this.#controllers[index]?.process.kill('SIGKILL');
+    this.#controllers[index]?.api[Symbol.dispose]();
+    this.#controllers[index] = undefined;
+  }
+
+  connect(index: number): void {
+    const addresses = this.#ports.map((port) => `127.0.0.1:${port}`);
+    const more = { labels: AGENT_LABELS[index] ?? {}, former: this.#disks[index] ?? [], haste: HASTE };
+    this.#agents[index] = new SimulatedAgent(`agent-${index}`, addresses, more);
+  }
+
+  async disconnect(index: number, how: 'stop' | 'crash'): Promise<void> {
+    const agent = this.#agents[index];
+    if (!agent) return;
+    await agent[how]();
+    agent.assertEachChangeOnce();
+    this.#disks[index] = agent.collector.entries;
+    this.#agents[index] = undefined;
+  }
+
+  /** Waits until all that runs agrees, and judges it by the model. */
+  async settle(model: FleetModel): Promise<void> {
+    const truth = await this.#truth();
+    for (const id of model.ids) {
+      const { possible, acknowledged } = model.known(id);
+      const now = truth[id];
+      const is = now && { owner: now.owner, selector: now.selector };
+      assert.ok(
+        possible.some((state) => state?.owner === is?.owner && state?.selector === is?.selector),
+        `${id} is ${JSON.stringify(is)}, and may be ${JSON.stringify(possible)}`,
+      );
+      await this.#hasHistory(id, [...acknowledged.keys()]);
+    }
+    for (const [index, agent] of this.#agents.entries()) {
+      if (!agent) continue;
+      const wanted = wantedOf(index, truth);
+      await eventually(() => assert.deepEqual(agent.applied, wanted, agent.failures.slice(-3).join('; ')), PATIENCE);
+      agent.assertEachChangeOnce();
+    }
+    await this.#showsWhoIsLive();
+  }
+
+  /** What etcd has, once every controller says the same. */
+  async #truth(): Promise<Record<string, Seen>> {
+    const client = new Etcd3({ hosts: this.etcd.endpoint });
+    try {
+      return await eventually(async () => {
+        const { kvs } = await client.getAll().prefix(`${this.#prefix}entries/`).exec();
+        const truth: Record<string, Seen> = {};
+        for (const { key, value, mod_revision: etag } of kvs) {
+          const { owner = '', selector = '' } = JSON.parse(value.toString());
+          truth[key.toString().slice(`${this.#prefix}entries/`.length)] = { etag, owner, selector };
+        }
+        for (const index of this.#running()) {
+          const { entries } = await this.call(index, 'ListEntries', { page_size: 100 });
+          const seen = entries.map(({ name, etag, owner, selector }: Seen & { name: string }) => {
+            return [name.slice('entries/'.length), { etag, owner, selector }];
+          });
+          assert.deepEqual(Object.fromEntries(seen), truth, `as controller ${index} sees it`);
+        }
+        return truth;
+      }, PATIENCE);
+    } finally {
+      client.close();
+    }
+  }
+
+  async #hasHistory(id: string, revisions: readonly string[]): Promise<void> {
+    const [controller] = this.#running();
+    if (controller === undefined || revisions.length === 0) return;
+    const request = { name: `entries/${id}`, page_size: 1_000 };
+    const { versions } = await this.call(controller, 'ListEntryVersions', request);
+    const kept = versions.map(({ revision }: { revision: string }) => revision);
+    const lost = revisions.filter((revision) => !kept.includes(revision));
+    assert.deepEqual(lost, [], `acknowledged writes of ${id} that are lost`);
+  }
+
+  async #showsWhoIsLive(): Promise<void> {
+    const live = [...this.#agents.entries()].flatMap(([index, agent]) => (agent ? [`agents/agent-${index}`] : []));
+    for (const index of this.#running()) {
+      await eventually(async () => {
+        const answer = await this.#controllers[index]?.api.call('FleetService', 'ListAgents', {});
+        const seen = answer.agents.filter(({ liveness }: { liveness: string }) => liveness === 'LIVENESS_LIVE');
+        assert.deepEqual(
+          seen.map(({ name }: { name: string }) => name),
+          live,
+        );
+      }, PATIENCE);
+    }
+  }
+
+  #running(): number[] {
+    return [...this.#controllers.entries()].flatMap(([index, controller]) => (controller ? [index] : []));
+  }
+}
+
+function wantedOf(index: number, truth: Record<string, Seen>): Record<string, string> {
+  const wanted = Object.entries(truth).flatMap(([id, { etag, selector }]) => {
+    const known = SELECTORS.find(({ text }) => text === selector);
+    assert.ok(known, `a selector that nobody wrote: ${selector}`);
+    return known.matches(AGENT_LABELS[index] ?? {}, `agent-${index}`) ? [[`entries/${id}`, etag] as const] : [];
+  });
+  return Object.fromEntries(wanted);
+}

@@ -1,0 +1,108 @@
+import { type ServiceError, status } from '@grpc/grpc-js';
+import fc from 'fast-check';
+import type { EntryState, FleetModel } from './fleet-model.ts';
+import type { FleetSystem } from './fleet-system.ts';
+import { SELECTORS } from './selectors.ts';
+
+const IDS = ['a', 'b', 'c', 'd'];
+
+interface OneWrite {
+  kind: 'create' | 'update' | 'delete' | 'rollback';
+  id: string;
+  selector: string;
+  /** Which of the acknowledged revisions a rollback goes to, as a part of all. */
+  back: number;
+}
+
+/** A write as a model knows it: one entry, or several at once. */
+export interface Write {
+  via: number;
+  writes: readonly OneWrite[];
+}
+
+const oneWrite: fc.Arbitrary<OneWrite> = fc.record({
+  kind: fc.constantFrom('create', 'create', 'update', 'update', 'update', 'delete', 'rollback'),
+  id: fc.constantFrom(...IDS),
+  selector: fc.constantFrom(...SELECTORS.map(({ text }) => text)),
+  back: fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }),
+});
+
+const via = fc.nat({ max: 1 });
+
+export const anyWrite: fc.Arbitrary<Write> = fc.oneof(
+  { weight: 4, arbitrary: fc.record({ via, writes: oneWrite.map((one) => [one]) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      via,
+      writes: fc
+        .uniqueArray(oneWrite, { minLength: 2, maxLength: 4, selector: ({ id }) => id })
+        .map((all) => all.map((one) => (one.kind === 'rollback' ? { ...one, kind: 'update' as const } : one))),
+    }),
+  },
+);
+
+let count = 0;
+
+/** Makes the write, and tells the model what came of it. Rejects with what may not come of one. */
+export async function makeWrite(model: FleetModel, real: FleetSystem, { via: first, writes }: Write): Promise<void> {
+  const controller = model.controllers[first] ? first : 1 - first;
+  const planned = writes.map((write) => plan(model, write));
+  const [only] = planned;
+  try {
+    if (only && planned.length === 1) {
+      const { etag = '' } = await real.call(controller, only.method, only.request);
+      model.acknowledge(only.id, only.state, etag);
+      return;
+    }
+    const parts = planned.map(({ kind, request }) => ({ [kind]: request }));
+    const { revision } = await real.call(controller, 'BatchApply', { writes: parts });
+    for (const { id, state } of planned) model.acknowledge(id, state, revision);
+  } catch (error) {
+    refused(model, planned, error as ServiceError);
+  }
+}
+
+interface Planned {
+  kind: OneWrite['kind'];
+  id: string;
+  method: string;
+  request: Record<string, unknown>;
+  state: EntryState;
+}
+
+function plan(model: FleetModel, { kind, id, selector, back }: OneWrite): Planned {
+  const name = `entries/${id}`;
+  const owner = `write-${++count}`;
+  const entry = { paths: ['/x/*.log'], topic: 't', owner, selector };
+  const acknowledged = [...model.known(id).acknowledged];
+  const target = acknowledged[Math.floor(back * acknowledged.length)];
+  if (kind === 'create') {
+    return { kind, id, method: 'CreateEntry', request: { entry_id: id, entry }, state: { owner, selector } };
+  }
+  if (kind === 'delete') return { kind, id, method: 'DeleteEntry', request: { name }, state: undefined };
+  if (kind === 'rollback' && target) {
+    const [revision, state] = target;
+    return { kind, id, method: 'RollbackEntry', request: { name, revision }, state };
+  }
+  const request = { entry: { ...entry, name }, update_mask: { paths: ['owner', 'selector'] } };
+  return { kind: 'update', id, method: 'UpdateEntry', request, state: { owner, selector } };
+}
+
+function refused(model: FleetModel, planned: readonly Planned[], error: ServiceError): void {
+  switch (error.code) {
+    case status.UNAVAILABLE:
+      for (const { id, state } of planned) model.doubt(id, state);
+      return;
+    case status.ALREADY_EXISTS:
+    case status.NOT_FOUND: {
+      const isThere = error.code === status.ALREADY_EXISTS;
+      // Of several writes nobody is told which of them it was but by the name in the text.
+      const id = planned.find((each) => error.details.includes(`entries/${each.id}`))?.id ?? planned[0]?.id ?? '';
+      model.learn(id, isThere);
+      return;
+    }
+    default:
+      throw error;
+  }
+}

@@ -8,7 +8,7 @@ import type { StoredKey } from './etcd-keys.ts';
 import type { EtcdMirror } from './etcd-mirror.ts';
 import { readEntry } from './history/entry-json.ts';
 import { notFound, requireEntryName } from './history/entry-writes.ts';
-import { type Former, formerOf, nothing } from './history/write-transaction.ts';
+import { type Former, formerOf } from './history/write-transaction.ts';
 
 /** An entry in the view, its selector parsed. */
 export interface KnownEntry {
@@ -80,9 +80,8 @@ export class EntryStore {
 
   /** An entry as far as the view knows it: it may have been written since. undefined: it does not know what a writer needs. */
   former(name: string): Former | undefined {
-    if (this.#mirror.revision === 0n) return undefined;
     const known = this.#known.get(name);
-    return known ? formerOf(name, known.stored) : nothing(name);
+    return known && formerOf(name, known.stored);
   }
 
   #take(key: string, value: string | undefined, revision: bigint): void {

@@ -29,11 +29,6 @@ interface Step {
   reason: string;
 }
 
-/** What is known of a name that has neither an entry nor a history. */
-export function nothing(name: string): Former {
-  return { name, entry: undefined, json: {}, revision: 0n, version: 0n, stray: undefined };
-}
-
 /** The entry in a key, taken to be as its last version says; undefined when it does not say which that is. */
 export function formerOf(name: string, stored: StoredKey): Former | undefined {
   const json = parseEntryJson(stored);
@@ -47,33 +42,27 @@ export async function readFormers(client: EtcdClient, keys: HistoryKeys, names: 
   const ids = names.map((name) => entryId(name) ?? '');
   const entries = await client.getMany(ids.map((id) => keys.entry(id)));
   const deletions = await client.getMany(ids.map((id) => keys.deleted(id)));
-  const said = entries.map((stored) => (stored ? versionOf(parseEntryJson(stored)) : 0n));
-  const versions = await client.getMany(ids.map((id, index) => keys.version(id, said[index] as bigint)));
-  const formers: Former[] = [];
-  for (const [index, name] of names.entries()) {
-    const stored = entries[index];
-    if (!stored) formers.push(deletedFormer(name, deletions[index]));
-    else {
-      const isOwn = versions[index]?.revision === stored.revision;
-      formers.push((isOwn && formerOf(name, stored)) || (await strayFormer(client, keys, name, stored)));
-    }
-  }
-  return formers;
+  const versions = await client.lastInEach(ids.map((id) => keys.versions(id)));
+  return names.map((name, index) => {
+    const [stored, last] = [entries[index], versions[index]];
+    const lastVersion = last ? keys.parseVersion(last.key).version : 0n;
+    if (!stored) return absentFormer(name, deletions[index], lastVersion);
+    const own = formerOf(name, stored);
+    const isOwn = last?.revision === stored.revision && own?.version === lastVersion;
+    return own && isOwn ? own : strayFormer(name, stored, lastVersion);
+  });
 }
 
-function deletedFormer(name: string, deletion: StoredKey | undefined): Former {
-  if (!deletion) return nothing(name);
-  const version = versionOf(JSON.parse(deletion.value) as EntryJson);
-  return { ...nothing(name), revision: deletion.revision, version };
+/** An entry that was deleted past the controllers has a history all the same, and its name counts on. */
+function absentFormer(name: string, deletion: StoredKey | undefined, lastVersion: bigint): Former {
+  const version = deletion ? versionOf(parseEntryJson(deletion)) : lastVersion;
+  return { name, entry: undefined, json: {}, revision: deletion?.revision ?? 0n, version, stray: undefined };
 }
 
-async function strayFormer(client: EtcdClient, keys: HistoryKeys, name: string, stored: StoredKey): Promise<Former> {
-  const { keys: versions } = await client.keysIn(keys.versions(entryId(name)));
-  const last = versions.at(-1);
+function strayFormer(name: string, stored: StoredKey, lastVersion: bigint): Former {
   const json = parseEntryJson(stored);
-  const version = last ? keys.parseVersion(last.key).version : versionOf(json);
   const entry = { ...readEntry(stored), name };
-  return { name, entry, json, revision: stored.revision, version, stray: stored };
+  return { name, entry, json, revision: stored.revision, version: lastVersion || versionOf(json), stray: stored };
 }
 
 /** The transaction that makes all of the writes; and what is to be deleted afterwards, where it is no part of it. */

@@ -161,6 +161,13 @@ test('what was written to etcd past the controllers is kept before it is written
       ['2', 'CHANGE_DELETED', 'old'],
       ['1', 'CHANGE_FOUND', 'old'],
     ]);
+
+    // One that somebody has deleted: what it was stays, and its name counts on.
+    await client.delete().key(key);
+    await eventually(() => api.call('EntryService', 'CreateEntry', { entry_id: 'app', entry: good }));
+    const [created, ...former] = await changes();
+    assert.deepEqual(created, ['CHANGE_CREATED', 'app']);
+    assert.deepEqual(former.slice(1), [['CHANGE_UPDATED', 'c'], found, ['CHANGE_CREATED', 'app']]);
   } finally {
     client.close();
   }

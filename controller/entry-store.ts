@@ -8,7 +8,7 @@ import type { StoredKey } from './etcd-keys.ts';
 import type { EtcdMirror } from './etcd-mirror.ts';
 import { parseEntryJson, readEntry } from './history/entry-json.ts';
 import { notFound, requireEntryName } from './history/entry-writes.ts';
-import { type Former, formerOf, nothing } from './history/write-transaction.ts';
+import { type Former, formerOf } from './history/write-transaction.ts';
 import type { RolloutView } from './rollouts/rollout-view.ts';
 
 /** An entry in the view, its selector parsed. */
@@ -83,9 +83,8 @@ export class EntryStore {
 
   /** An entry as far as the view knows it: it may have been written since. undefined: it does not know what a writer needs. */
   former(name: string, rollouts: RolloutView): Former | undefined {
-    if (this.#mirror.revision === 0n) return undefined;
     const known = this.#known.get(name);
-    return known ? formerOf(name, known.stored, rollouts.get(known.rollout)) : nothing(name);
+    return known && formerOf(name, known.stored, rollouts.get(known.rollout));
   }
 
   #take(key: string, value: string | undefined, revision: bigint): void {

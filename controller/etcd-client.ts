@@ -1,4 +1,4 @@
-import { Etcd3, type IKeyValue, type Lease } from 'etcd3';
+import { Etcd3, type IKeyValue, type IRangeRequest, type Lease } from 'etcd3';
 import { systemClock } from '../runtime/clock.ts';
 import type { TlsMaterial } from '../runtime/security.ts';
 import { etcdCall } from './etcd-errors.ts';
@@ -17,7 +17,7 @@ export interface EtcdSettings {
   user: { username: string; password: string } | undefined;
 }
 
-/** Keys that are read at once by `getMany`: etcd takes 128 operations, and answers may be large. */
+/** Keys and ranges that are read at once: etcd takes 128 operations, and answers may be large. */
 const GETS_AT_ONCE = 64;
 /** Keys of one page of `keysIn`. */
 const PAGE_KEYS = 5_000;
@@ -76,17 +76,16 @@ export class EtcdClient {
   }
 
   /** What is there of these keys, in their order; undefined for those that are not. */
-  async getMany(keys: readonly string[]): Promise<(ReadKey | undefined)[]> {
-    const found: (ReadKey | undefined)[] = [];
-    for (let at = 0; at < keys.length; at += GETS_AT_ONCE) {
-      const success = keys.slice(at, at + GETS_AT_ONCE).map((key) => ({ request_range: { key: Buffer.from(key) } }));
-      const { responses } = await etcdCall(() => this.#client.kv.txn({ success }));
-      for (const { response_range } of responses) {
-        const kv = response_range?.kvs[0];
-        found.push(kv && toStored(kv));
-      }
-    }
-    return found;
+  getMany(keys: readonly string[]): Promise<(ReadKey | undefined)[]> {
+    return this.#firstOfEach(keys.map((key) => ({ key: Buffer.from(key) })));
+  }
+
+  /** The last key of each range, without its value; undefined for those that are empty. */
+  lastInEach(ranges: readonly KeyRange[]): Promise<(Omit<ReadKey, 'value'> | undefined)[]> {
+    const last = { limit: 1, sort_target: 'Key', sort_order: 'Descend', keys_only: true } as const;
+    return this.#firstOfEach(
+      ranges.map(({ start, end }) => ({ key: Buffer.from(start), range_end: Buffer.from(end), ...last })),
+    );
   }
 
   async get(key: string): Promise<ReadKey | undefined> {
@@ -200,6 +199,19 @@ export class EtcdClient {
   close(): void {
     this.#members.close();
     this.#client.close();
+  }
+
+  async #firstOfEach(requests: readonly IRangeRequest[]): Promise<(ReadKey | undefined)[]> {
+    const found: (ReadKey | undefined)[] = [];
+    for (let at = 0; at < requests.length; at += GETS_AT_ONCE) {
+      const success = requests.slice(at, at + GETS_AT_ONCE).map((request_range) => ({ request_range }));
+      const { responses } = await etcdCall(() => this.#client.kv.txn({ success }));
+      for (const { response_range } of responses) {
+        const kv = response_range?.kvs[0];
+        found.push(kv && toStored(kv));
+      }
+    }
+    return found;
   }
 
   #also(write: { key: string; value: string } | undefined) {

@@ -2,6 +2,8 @@ import { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import { EntryVersion } from '../../proto/gen/logfleet/v1/entry_version.ts';
 import { entryFields } from '../../proto/rules/entry-document.ts';
 import { entryName } from '../../proto/rules/names.ts';
+import { errorText } from '../../runtime/errors.ts';
+import { ApiError } from '../api-error.ts';
 import type { StoredKey } from '../etcd-keys.ts';
 
 /** An entry as etcd has it: protobuf-JSON, how often the name was written, and what newer controllers know of it. */
@@ -32,16 +34,19 @@ export function toEntryJson(
   };
 }
 
-/** Throws for what is no JSON object. */
+/** Throws FAILED_PRECONDITION for what is no JSON object. */
 export function parseEntryJson({ key, value }: StoredKey): EntryJson {
-  const json: unknown = JSON.parse(value);
-  if (typeof json !== 'object' || json === null) throw new Error(`${key} holds no JSON object`);
-  return json as EntryJson;
+  return understood(key, () => {
+    const json: unknown = JSON.parse(value);
+    if (typeof json !== 'object' || json === null) throw new Error('it holds no JSON object');
+    return json as EntryJson;
+  });
 }
 
-/** The entry in a key. Throws for what is none. */
+/** The entry in a key. Throws FAILED_PRECONDITION for what is none. */
 export function readEntry(stored: StoredKey): Entry {
-  return { ...Entry.fromJSON(parseEntryJson(stored)), etag: String(stored.revision) };
+  const json = parseEntryJson(stored);
+  return understood(stored.key, () => ({ ...Entry.fromJSON(json), etag: String(stored.revision) }));
 }
 
 /** Which version of its name an entry is; 0 when it was not written by a controller that counts. */
@@ -58,16 +63,26 @@ export function toVersionJson(facts: VersionFacts, entry: EntryJson, revision = 
   return JSON.stringify({ ...told, entry });
 }
 
-/** The version in a key. Throws for what is none. */
+/** The version in a key. Throws FAILED_PRECONDITION for what is none. */
 export function readVersion(stored: StoredKey, { id, version }: { id: string; version: bigint }): EntryVersion {
-  const json: unknown = JSON.parse(stored.value);
-  const read = EntryVersion.fromJSON(json);
+  const json = parseEntryJson(stored);
+  const read = understood(stored.key, () => EntryVersion.fromJSON(json));
   const revision = read.revision || stored.revision;
   const entry = { ...(read.entry ?? Entry.create()), name: entryName(id), etag: String(revision) };
   return { ...read, name: entryName(id), version, revision, entry };
 }
 
 /** The JSON of the entry in a version's key. */
-export function entryJsonOf({ value }: StoredKey): EntryJson {
-  return ((JSON.parse(value) as { entry?: EntryJson }).entry ?? {}) as EntryJson;
+export function entryJsonOf(stored: StoredKey): EntryJson {
+  return (parseEntryJson(stored) as { entry?: EntryJson }).entry ?? {};
+}
+
+/** Somebody wrote to etcd past the controllers: only they can tell what it should be. */
+function understood<T>(key: string, parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    const remedy = `mend it, or delete it (etcdctl del '${key}')`;
+    throw new ApiError('FAILED_PRECONDITION', `the key ${key} in etcd makes no sense, ${errorText(error)}: ${remedy}`);
+  }
 }

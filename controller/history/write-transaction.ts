@@ -32,11 +32,6 @@ interface Step {
   reason: string;
 }
 
-/** What is known of a name that has neither an entry nor a history. */
-export function nothing(name: string): Former {
-  return { name, entry: undefined, json: {}, revision: 0n, version: 0n, rollout: undefined, stray: undefined };
-}
-
 /** The entry in a key, taken to be as its last version says; undefined when it does not say which that is. */
 export function formerOf(name: string, stored: StoredKey, rollout: KnownRollout | undefined): Former | undefined {
   const json = parseEntryJson(stored);
@@ -52,21 +47,16 @@ export async function readFormers(client: EtcdClient, keys: HistoryKeys, names: 
   const entries = await client.getMany(ids.map((id) => keys.entry(id)));
   const deletions = await client.getMany(ids.map((id) => keys.deleted(id)));
   const jsons = entries.map((stored) => (stored ? parseEntryJson(stored) : {}));
-  const said = jsons.map(versionOf);
   const rollouts = await readRollouts(client, keys, jsons);
-  const versions = await client.getMany(ids.map((id, index) => keys.version(id, said[index] as bigint)));
-  const formers: Former[] = [];
-  for (const [index, name] of names.entries()) {
-    const stored = entries[index];
-    if (!stored) formers.push(deletedFormer(name, deletions[index]));
-    else {
-      const isOwn = versions[index]?.revision === stored.revision;
-      const rollout = rollouts[index];
-      const former = isOwn ? formerOf(name, stored, rollout) : undefined;
-      formers.push(former ?? { ...(await strayFormer(client, keys, name, stored)), rollout });
-    }
-  }
-  return formers;
+  const versions = await client.lastInEach(ids.map((id) => keys.versions(id)));
+  return names.map((name, index) => {
+    const [stored, last, rollout] = [entries[index], versions[index], rollouts[index]];
+    const lastVersion = last ? keys.parseVersion(last.key).version : 0n;
+    if (!stored) return absentFormer(name, deletions[index], lastVersion);
+    const own = formerOf(name, stored, rollout);
+    const isOwn = last?.revision === stored.revision && own?.version === lastVersion;
+    return own && isOwn ? own : { ...strayFormer(name, stored, lastVersion), rollout };
+  });
 }
 
 /** The last rollout of each entry that has had one. */
@@ -85,19 +75,18 @@ async function readRollouts(
   return jsons.map(({ rollout }) => found.get(rollout ?? ''));
 }
 
-function deletedFormer(name: string, deletion: StoredKey | undefined): Former {
-  if (!deletion) return nothing(name);
-  const version = versionOf(JSON.parse(deletion.value) as EntryJson);
-  return { ...nothing(name), revision: deletion.revision, version };
+/** An entry that was deleted past the controllers has a history all the same, and its name counts on. */
+function absentFormer(name: string, deletion: StoredKey | undefined, lastVersion: bigint): Former {
+  const version = deletion ? versionOf(parseEntryJson(deletion)) : lastVersion;
+  const revision = deletion?.revision ?? 0n;
+  return { name, entry: undefined, json: {}, revision, version, rollout: undefined, stray: undefined };
 }
 
-async function strayFormer(client: EtcdClient, keys: HistoryKeys, name: string, stored: StoredKey): Promise<Former> {
-  const { keys: versions } = await client.keysIn(keys.versions(entryId(name)));
-  const last = versions.at(-1);
+function strayFormer(name: string, stored: StoredKey, lastVersion: bigint): Former {
   const json = parseEntryJson(stored);
-  const version = last ? keys.parseVersion(last.key).version : versionOf(json);
   const entry = { ...readEntry(stored), name };
-  return { ...nothing(name), entry, json, revision: stored.revision, version, stray: stored };
+  const version = lastVersion || versionOf(json);
+  return { name, entry, json, revision: stored.revision, version, rollout: undefined, stray: stored };
 }
 
 /** The transaction that makes all of the writes; and what is to be deleted afterwards, where it is no part of it. */

@@ -161,6 +161,13 @@ test('what was written to etcd past the controllers is kept before it is written
       ['2', 'CHANGE_DELETED', 'old'],
       ['1', 'CHANGE_FOUND', 'old'],
     ]);
+
+    // One that somebody has deleted: what it was stays, and its name counts on.
+    await client.delete().key(key);
+    await eventually(() => api.call('EntryService', 'CreateEntry', { entry_id: 'app', entry: good }));
+    const [created, ...former] = await changes();
+    assert.deepEqual(created, ['CHANGE_CREATED', 'app']);
+    assert.deepEqual(former.slice(1), [['CHANGE_UPDATED', 'c'], found, ['CHANGE_CREATED', 'app']]);
   } finally {
     client.close();
   }
@@ -222,4 +229,39 @@ test('validate_only answers as the write would, and stores nothing', async () =>
     topic_status: (await api.call('EntryService', 'GetEntry', { name: 'entries/app' })).topic_status,
   });
   assert.equal((await versionsOf(running, 'app')).length, 1);
+});
+
+test('a key that somebody has spoilt in etcd is named, with what to do, and hides no other entry', async () => {
+  const [etcd, prefix] = [await sharedEtcd(), newPrefix()];
+  await using running = await startController(etcd, prefix);
+  const { api } = running;
+  const client = new Etcd3({ hosts: etcd });
+  try {
+    for (const id of ['a', 'b']) await api.call('EntryService', 'CreateEntry', { entry_id: id, entry: good });
+    const [key, version] = [`${prefix}entries/a`, `${prefix}~versions/a/0000000001`];
+    await client.put(key).value('not JSON');
+    for (const [method, request] of [
+      ['UpdateEntry', { entry: { name: 'entries/a', topic: 'b' } }],
+      ['DeleteEntry', { name: 'entries/a' }],
+      ['ListEntryVersions', { name: 'entries/a' }],
+    ] as const) {
+      const { code, details } = await refusal(api.call('EntryService', method, request));
+      assert.equal(code, status.FAILED_PRECONDITION, method);
+      assert.ok(details.includes(`etcdctl del '${key}'`), details);
+    }
+    await client.put(version).value('not JSON');
+    await client.put(`${prefix}~versions/odd`).value('{}');
+    const told: string[] = [];
+    const stream = api.stream('EntryService', 'WatchChanges', { from_revision: '1' });
+    for await (const { kind, name } of stream) {
+      told.push(`${kind} ${name}`.trim());
+      if (kind === 'KIND_SYNCED') break;
+    }
+    assert.deepEqual(told, ['KIND_CHANGE entries/b', 'KIND_SYNCED']);
+    await running.process.logged('a version of an entry is not told');
+    await client.delete().key(key);
+    assert.equal((await api.call('EntryService', 'CreateEntry', { entry_id: 'c', entry: good })).name, 'entries/c');
+  } finally {
+    client.close();
+  }
 });

@@ -78,6 +78,8 @@ export class Answers {
   close(): void {
     this.#closed = true;
     for (const id of [...this.#open.keys()]) this.cancel(id);
+    // Also of questions that have ended: whoever answers waits for its part to go, and would never clean up.
+    for (const { taken } of this.#ready.splice(0)) taken();
   }
 
   async #answer(ask: Ask, parts: (asking: Parameters<Answerer>[1]) => AsyncIterable<Answer['part']>): Promise<void> {

@@ -103,6 +103,27 @@ test('a question ends when its time is up, though nothing comes of it, and is an
   );
 });
 
+test('a stream that ends lets go what its questions hold, also those whose time was up while a part waited', async () => {
+  const stop = new AbortController();
+  let holds = 0;
+  const { ask, answers } = answersOf({
+    tap: async function* (_question, { signal }) {
+      signal.addEventListener('abort', () => stop.abort());
+      holds++;
+      try {
+        for (;;) yield { $case: 'tap', value: { lines: [], leftOut: 0n, dropped: 0n } };
+      } finally {
+        holds--;
+      }
+    },
+  });
+  ask(1n, { $case: 'tap', value: { entry: 'entries/app', linesPerSecond: 1 } }, 20);
+  await eventually(() => assert.ok(stop.signal.aborted));
+  assert.equal(holds, 1);
+  answers.close();
+  await eventually(() => assert.equal(holds, 0));
+});
+
 test('more than eight questions at once are refused, those that hang count, and the next is taken when one is done', async () => {
   const ends: (() => void)[] = [];
   const { answers, ask, next } = answersOf({

@@ -25,16 +25,13 @@ import { serveMetrics } from './metrics/metrics-server.ts';
 import { Assignments } from './rollouts/assignments.ts';
 import { createRollouts } from './rollouts/create-rollouts.ts';
 import { RolloutView } from './rollouts/rollout-view.ts';
-import { AgentQuestions } from './rpc/agent-questions.ts';
 import { AgentService } from './rpc/agent-service.ts';
+import { createFleetService } from './rpc/create-fleet-service.ts';
 import { EntryChanges } from './rpc/entry-changes.ts';
 import { EntryService } from './rpc/entry-service.ts';
-import { EntryStates } from './rpc/entry-states.ts';
 import { EntryWriting } from './rpc/entry-writing.ts';
-import { FleetService } from './rpc/fleet-service.ts';
 import { Peers } from './rpc/peers.ts';
 import { RpcServer, type ServerTls } from './rpc/rpc-server.ts';
-import { SettingsCalls } from './rpc/settings-calls.ts';
 import { TopicFeed } from './rpc/topic-feed.ts';
 import { SettingsStore } from './settings/settings-store.ts';
 
@@ -71,27 +68,19 @@ export class Controller {
     const book = new AlertBook(client, mirror, etcd.prefix, this.#logger);
     const alerter = createAlerter(this.#config, { book, fleet, peers }, tools);
     const election = this.#election(client, mirror, 'alerts');
-    const questions = new AgentQuestions({ fleet, peers, store, clock: this.#clock });
-    const settingsCalls = new SettingsCalls({ settings, entries: store, clock: this.#clock });
     const history = this.#history(client, store, rollouts);
     const rolloutParts = { client, ...history, store, rollouts, assignments, fleet, peers };
     const { mover, service } = createRollouts(rolloutParts, tools);
     const moverElection = this.#election(client, mirror, 'rollouts');
     const sums = new FleetSums(fleet, this.#clock);
-    const states = new EntryStates(store, sums, peers);
     const forget = async (agentId: string) => mirror.reaches(await forgetAgent(membership, client, agentId));
-    const parts = {
-      questions,
-      settings: settingsCalls,
-      states,
-      forget,
-      alerts: { book, rules: ruleSettings(this.#config) },
-    };
+    const alerts = { book, rules: ruleSettings(this.#config) };
+    const parts = { store, settings, fleet, peers, sums, forget, alerts };
     const services = {
       rollouts: service,
       entries: new EntryService(store, history, topics, feed),
       agents: new AgentService(fleet, tools),
-      fleet: new FleetService(fleet, peers, parts, tools),
+      fleet: createFleetService(parts, tools),
     };
     const server = new RpcServer(services, this.#logger);
     const address = await this.#listen(server);

@@ -1,6 +1,8 @@
 import type { Checkpoint } from '../state/checkpoint-store.ts';
-import type { Reached } from '../state/reached.ts';
+import type { IntentSegment } from '../state/intent-store.ts';
+import { type CoveredRange, coveredBy } from '../state/reached.ts';
 import type { Replay, ReplayStore } from '../state/replay-store.ts';
+import { ContiguousPosition } from './contiguous-position.ts';
 import type { Life, Look } from './file-look.ts';
 import type { Inherited } from './former-batches.ts';
 import type { FoundFile } from './found-file.ts';
@@ -49,7 +51,11 @@ export class Generation {
   metBy: Presence | undefined;
   metAs: FoundFile | undefined;
 
-  constructor(checkpoint: Checkpoint, size: number, nowMs: number) {
+  readonly #delivered: ContiguousPosition;
+
+  /** `delivered`: what Kafka has besides, as its logs say. */
+  constructor(checkpoint: Checkpoint, delivered: readonly CoveredRange[], size: number, nowMs: number) {
+    this.#delivered = new ContiguousPosition({ ...checkpoint, ahead: [...checkpoint.ahead, ...delivered] });
     this.entryUid = checkpoint.entryUid;
     this.generation = checkpoint.generation;
     this.first = checkpoint.first;
@@ -63,6 +69,20 @@ export class Generation {
     this.life = { head: checkpoint.head, marker: checkpoint.marker };
     this.size = size;
     this.lastGrowthMs = nowMs;
+  }
+
+  /** Every line before it is in Kafka. */
+  get position(): number {
+    return this.#delivered.value;
+  }
+
+  /** What of it goes into its checkpoint. */
+  get checkpoint(): Checkpoint {
+    const { entryUid, generation, first, device, inode, path, bornMs, size, touchedNs, phase } = this;
+    const { topic, partition } = this;
+    const { head, marker } = this.life;
+    const file = { device, inode, path, bornMs, size, touchedNs, head, marker };
+    return { entryUid, generation, first, phase, topic, partition, ...file, ...this.#delivered.reached };
   }
 
   /** The partition it had in `topic`, -1 when it had none. */
@@ -87,6 +107,13 @@ export class Generation {
     return learned;
   }
 
+  /** Kafka has it. */
+  protected reached(segment: IntentSegment, nowMs: number): void {
+    this.#delivered.cover(coveredBy(segment));
+    this.pace ??= new Pace(nowMs);
+    this.pace.delivered(segment.end - segment.start, nowMs, this.position >= this.size);
+  }
+
   /** The file is at least so large. */
   protected reaches(size: number, nowMs: number): void {
     if (size <= this.size) return;
@@ -100,14 +127,5 @@ export class Generation {
     [this.device, this.inode, this.path, this.bornMs] = [file.device, file.inode, file.path, birthOf(file)];
     [this.size, this.touchedNs, this.unlinked] = [file.size, 0n, false];
     [this.phase, this.strange] = ['live', false];
-  }
-
-  /** What of it goes into its checkpoint. */
-  facts(): Omit<Checkpoint, keyof Reached> {
-    const { entryUid, generation, first, device, inode, path, bornMs, size, touchedNs, phase } = this;
-    const { topic, partition } = this;
-    const { head, marker } = this.life;
-    const file = { device, inode, path, bornMs, size, touchedNs, head, marker };
-    return { entryUid, generation, first, phase, topic, partition, ...file };
   }
 }

@@ -4,15 +4,13 @@ import type { Filled, Route, RouteSource } from '../deliver/route.ts';
 import type { Workbench } from '../deliver/work-pool.ts';
 import type { Checkpoint } from '../state/checkpoint-store.ts';
 import type { IntentSegment } from '../state/intent-store.ts';
-import { coveredBy } from '../state/reached.ts';
-import { ContiguousPosition } from './contiguous-position.ts';
 import { encodeSegment } from './encode-segment.ts';
 import { lookAt } from './file-look.ts';
 import type { Inherited } from './former-batches.ts';
 import type { FoundFile } from './found-file.ts';
 import { Generation } from './generation.ts';
 import type { FormatOf } from './line-formats.ts';
-import { Pace, paceWithBacklog } from './pace.ts';
+import { paceWithBacklog } from './pace.ts';
 import { SegmentReader } from './segment-reader.ts';
 import { SourceErrors } from './source-errors.ts';
 import type { Seen, SourceEvents } from './source-events.ts';
@@ -41,7 +39,6 @@ export class Source extends Generation implements RouteSource {
   readonly #clock: Clock;
   #timer: WakeTimer | undefined;
   #route: Route | undefined;
-  readonly #delivered: ContiguousPosition;
   #looks = 0;
   #busy = false;
   #wokenMeanwhile = false;
@@ -58,19 +55,13 @@ export class Source extends Generation implements RouteSource {
     events: SourceEvents,
     clock: Clock,
   ) {
-    super(checkpoint, size, clock.monotonicMs());
-    this.#delivered = new ContiguousPosition({ ...checkpoint, ahead: [...checkpoint.ahead, ...delivered] });
+    super(checkpoint, delivered, size, clock.monotonicMs());
     this.outstanding = open.length;
-    this.#reader = SegmentReader.of(this.#delivered.reached, open, returned);
+    this.#reader = SegmentReader.of(this.checkpoint, open, returned);
     this.size = Math.max(size, this.#reader.position);
     [this.fd, this.#clock, this.events] = [fd, clock, events];
     this.errors = new SourceErrors(this, events);
     this.pace = paceWithBacklog(checkpoint, this.position, this.size, clock);
-  }
-
-  /** Every line before it is in Kafka. */
-  get position(): number {
-    return this.#delivered.value;
   }
 
   /** All that the file has is in Kafka; nothing is on its way. */
@@ -97,10 +88,6 @@ export class Source extends Generation implements RouteSource {
   /** Where it is read on. */
   get readPosition(): number {
     return this.#reader.position;
-  }
-
-  get checkpoint(): Checkpoint {
-    return { ...this.facts(), ...this.#delivered.reached };
   }
 
   isOn(route: Route): boolean {
@@ -209,11 +196,7 @@ export class Source extends Generation implements RouteSource {
     this.outstanding--;
     const nowMs = this.#clock.monotonicMs();
     if (segment.replay !== undefined) this.replays?.delivered(segment);
-    else {
-      this.#delivered.cover(coveredBy(segment));
-      this.pace ??= new Pace(nowMs);
-      this.pace.delivered(segment.end - segment.start, nowMs, this.position >= this.size);
-    }
+    else this.reached(segment, nowMs);
     this.events.onProgress(this, segment);
   }
 

@@ -1,43 +1,18 @@
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import type { Agent } from '../../proto/gen/logfleet/v1/fleet.ts';
 import { agentName, entryName } from '../../proto/rules/names.ts';
-import { type AgentChoice, agentRequest, refuseChoice } from '../agent-choice.ts';
+import { agentRequest, refuseChoice } from '../agent-choice.ts';
 import { CliError, exitCodes } from '../cli-error.ts';
 import { entryStateKind, withStates } from '../entry-state-kind.ts';
-import { Table } from '../format.ts';
-import {
-  agentKind,
-  alertKind,
-  entryKind,
-  type Kind,
-  lossKind,
-  type Output,
-  renderItem,
-  renderList,
-} from '../output.ts';
-import { rolloutKind } from '../rollout/rollout-kind.ts';
+import { agentKind, entryKind, type Kind, type Output, renderItem } from '../output.ts';
 import type { ControllerApi } from '../rpc/client.ts';
-import {
-  listAgents,
-  listAlerts,
-  listEntries,
-  listEntryStates,
-  listLosses,
-  listRollouts,
-  listSettings,
-} from '../rpc/lists.ts';
-import { getSettings } from '../rpc/settings.ts';
+import { listAgents, listEntries, listEntryStates } from '../rpc/lists.ts';
 import { checkedSelector } from '../selector-option.ts';
-import { settingsKind } from '../settings-kind.ts';
 import { forEachName, parseTargets } from '../target.ts';
+import { type GetOptions, getAlerts, getLosses, getRollouts, showSettings } from './get-lists.ts';
+import { isDocument, render, showList, tableOf } from './show-list.ts';
 
-export interface GetOptions extends AgentChoice {
-  output: Output;
-  selector?: string;
-  watch?: boolean;
-  /** Of losses: only of this agent, or about this entry. */
-  agent?: string;
-}
+export type { GetOptions } from './get-lists.ts';
 
 /** A source of one kind of thing. */
 interface Reader<Item> {
@@ -143,78 +118,6 @@ async function showStates(
   }
 }
 
-/** As kubectl: standard output holds things only, so that lines can be counted. */
-function showList<Item>(kind: Kind<Item>, items: readonly Item[], output: Output, write: (text: string) => void): void {
-  if (items.length > 0 || isDocument(output)) write(render(kind, items, output, false));
-  else process.stderr.write(`No ${kind.plural} found.\n`);
-}
-
-async function showSettings(
-  api: ControllerApi,
-  names: readonly string[],
-  { selector, agent, entry, watch, output }: GetOptions,
-  write: (text: string) => void,
-): Promise<void> {
-  if ([selector, agent, entry, watch].some((option) => option !== undefined))
-    throw new CliError(exitCodes.usage, 'name agents whose settings to get, or none for all that have some');
-  const all = names.length === 0;
-  const items = all ? await listSettings(api) : await Promise.all(names.map((name) => getSettings(api, name)));
-  if (all) showList(settingsKind, items, output, write);
-  else write(render(settingsKind, items, output, names.length === 1));
-}
-
-async function getLosses(
-  api: ControllerApi,
-  names: readonly string[],
-  { selector = '', agent, entry, watch, output }: GetOptions,
-  write: (text: string) => void,
-): Promise<void> {
-  if (names.length > 0) throw new CliError(exitCodes.usage, 'losses have no names: choose with -l, --agent or --entry');
-  if (watch) throw new CliError(exitCodes.usage, '--watch is for entries and agents');
-  const chosen = { agent: agent ? agentName(agent) : '', entry: entry ? entryName(entry) : '' };
-  showList(lossKind, await listLosses(api, { labelSelector: selector, ...chosen }), output, write);
-}
-
-async function getAlerts(
-  api: ControllerApi,
-  names: readonly string[],
-  { selector, agent, entry, watch, output }: GetOptions,
-  write: (text: string) => void,
-): Promise<void> {
-  if (names.length > 0 || selector !== undefined)
-    throw new CliError(exitCodes.usage, 'alerts have no names and labels: choose with --agent or --entry');
-  if (watch) throw new CliError(exitCodes.usage, '--watch is for entries and agents');
-  const alerts = await listAlerts(api);
-  const chosen = alerts.filter(
-    ({ condition }) =>
-      (agent === undefined || condition?.agent === agentName(agent)) &&
-      (entry === undefined || condition?.entry === entryName(entry)),
-  );
-  showList(alertKind, chosen, output, write);
-}
-
-async function getRollouts(
-  api: ControllerApi,
-  names: readonly string[],
-  { selector, agent, entry, watch, output }: GetOptions,
-  write: (text: string) => void,
-): Promise<void> {
-  if (selector !== undefined || agent !== undefined || watch)
-    throw new CliError(exitCodes.usage, 'choose rollouts by --entry, or by names; rollout status follows one');
-  const wanted = [...names, ...(entry === undefined ? [] : [entry])].map(entryName);
-  const rollouts = await listRollouts(api);
-  const chosen = rollouts.filter(({ entry: name }) => wanted.length === 0 || wanted.includes(name));
-  showList(rolloutKind, chosen, output, write);
-}
-
-function render<Item>(kind: Kind<Item>, items: readonly Item[], output: Output, single: boolean): string {
-  if (output === 'table' || output === 'wide') return tableOf(kind, output).render(items);
-  const [only] = items;
-  return single && only !== undefined
-    ? renderItem(kind, only, output).replace(/^---\n/, '')
-    : renderList(kind, items, output);
-}
-
 async function watch<Item>(
   reader: Reader<Item>,
   name: string,
@@ -235,14 +138,6 @@ async function watch<Item>(
     else if (!synced) present.push(change.item);
     else write(table.row(change.item));
   }
-}
-
-function tableOf<Item>(kind: Kind<Item>, output: 'table' | 'wide'): Table<Item> {
-  return new Table(output === 'wide' ? [...kind.columns, ...kind.wideColumns] : kind.columns);
-}
-
-function isDocument(output: Output): output is 'json' | 'yaml' {
-  return output === 'json' || output === 'yaml';
 }
 
 function entryReader(api: ControllerApi, labelSelector: string): Reader<Entry> {

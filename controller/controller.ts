@@ -71,7 +71,6 @@ export class Controller {
     const history = this.#history(client, store, rollouts);
     const rolloutParts = { client, ...history, store, rollouts, assignments, fleet, peers };
     const { mover, service } = createRollouts(rolloutParts, tools);
-    const moverElection = this.#election(client, mirror, 'rollouts');
     const sums = new FleetSums(fleet, this.#clock);
     const forget = async (agentId: string) => mirror.reaches(await forgetAgent(membership, client, agentId));
     const alerts = { book, rules: ruleSettings(this.#config) };
@@ -95,7 +94,7 @@ export class Controller {
       forgetAgents(membership, client, this.#config.forget_agents_after, tools, background.signal),
       topics.run(() => wantedTopics(store, this.#config.topics.audit), background.signal),
       alerter.run(election, background.signal),
-      mover.run(moverElection, background.signal),
+      mover.run(this.#election(client, mirror, 'rollouts'), background.signal),
       this.#watchHealth(server, () => mirror.revision > 0n && membership.joined, signal),
     ];
     store.onChange(() => topics.check());

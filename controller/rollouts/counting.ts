@@ -9,6 +9,8 @@ import { agentNumber } from './stage.ts';
 /** FAILED for a moment is nothing yet: a topic may be about to be created, a leader may move. */
 const FAILED_HOLD_MS = 5_000;
 const FAILURES_TOLD = 20;
+/** What agents say ends up in etcd: one that sends garbage must not keep a rollout from halting. */
+const ERROR_CHARACTERS_MAX = 500;
 const NUMBERS_MAX = 1_000_000;
 
 /** Counts the agents of these sessions. */
@@ -71,7 +73,7 @@ function countOne(counts: RolloutCounts, assignment: Assignment, session: AgentS
   const { failedMs = nowMs } = session.noteOf(name) ?? {};
   if (status.state === 'STATE_FAILED' && nowMs - failedMs >= FAILED_HOLD_MS) {
     counts.failed++;
-    counts.failures.push({ agent, error: status.error });
+    counts.failures.push({ agent, error: status.error.slice(0, ERROR_CHARACTERS_MAX) });
   }
   if (status.lagBytes > counts.maxLagBytes) {
     counts.maxLagBytes = status.lagBytes;

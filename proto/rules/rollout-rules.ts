@@ -20,6 +20,8 @@ export function parseCanary(text: string): Canary {
   const [, digits, isPart] = /^(\d+)(%?)$/.exec(text) ?? [];
   if (digits === undefined) {
     if (text.trim() === '') throw new Error('is required: give a number, a part such as 10%, a selector, or all');
+    // It would be the key of a label.
+    if (/^[\d.]+$/.test(text)) throw new Error(`${text} is no whole number of agents`);
     parseSelector(text);
     return { kind: 'selector', selector: text };
   }
@@ -38,6 +40,10 @@ export function planViolations(plan: RolloutPlan, field = 'rollout'): FieldViola
   const add = (what: string, description: string) => violations.push({ field: `${field}.${what}`, description });
   if (plan.steps.length === 0 || plan.steps.length > STEPS_MAX)
     add('steps', `are ${plan.steps.length}: give 1 to ${STEPS_MAX}`);
+  // What this server does not know it would not heed.
+  for (const part of [plan, ...plan.steps])
+    for (const tag of Object.keys(part._unknownFields ?? {}))
+      add(`#${Number(tag) >>> 3}`, 'is not known to this version of logfleet: leave it out, or upgrade');
   for (const [index, { canary, waitMs }] of plan.steps.entries()) {
     const isLast = index === plan.steps.length - 1;
     try {

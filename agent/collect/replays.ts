@@ -29,7 +29,7 @@ class Run {
     const from = reached.position === replay.start ? { ...reached, place: places.lineStart } : reached;
     const { gaps } = gapsIn([...reached.ahead, ...done, [end, end, end, endPlace]], from);
     for (const { place, ...gap } of gaps) {
-      const endsAt = gap.end === end ? endOfGroup(endPlace) : undefined;
+      const endsAt = gap.end === end ? endsAtOf(endPlace) : undefined;
       this.reader.returned.add({ ...gap, startsAt: place, endsAt, format: undefined });
     }
   }
@@ -117,7 +117,7 @@ export class Replays {
   }
 }
 
-/** A multiline record was cut where the replay ends; of all else the file tells. */
-function endOfGroup(place: Place | undefined): Place | undefined {
-  return place === places.group || place === places.filteredGroup ? places.group : undefined;
+/** What the last record of a replay ends in the middle of, as far as is known; of all else the file tells. */
+function endsAtOf(place: Place | undefined): Place | undefined {
+  return place === places.filteredGroup ? places.group : place;
 }

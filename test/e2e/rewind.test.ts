@@ -6,7 +6,7 @@ import { eventually } from '../support/eventually.ts';
 import { acknowledged, agentNow, agentOf, delivered, type Ground, ground } from '../support/ground.ts';
 import { startWriter } from '../support/line-writer.ts';
 import { runProcess } from '../support/process.ts';
-import { createTopic, newTopic, type ReadRecord, readTopic } from '../support/topics.ts';
+import { countRecords, createTopic, newTopic, type ReadRecord, readTopic } from '../support/topics.ts';
 
 const cli = ({ controller }: Pick<Ground, 'controller'>, ...args: string[]) =>
   runProcess('cli/main.ts', ['--controller', controller.address, ...args]);
@@ -68,6 +68,8 @@ test('lines come once more from the beginning, marked and in order, those that c
   assert.match(repeated.stdout, /already as replay again-1\n/);
   const logged = await agent.logged('lines are sent once more');
   assert.deepEqual([logged['replay'], logged['reason'], logged['generations']], ['again-1', 'a test', 1]);
+  const told = await on.controller.process.logged('lines of an entry are to be sent once more');
+  assert.match(JSON.stringify(told), /"dryRun":true,"author":\{"name":"[^"]+@[^"]+","authenticated":false\}/);
   const until = Number(/ from 0 to (\d+)/.exec(stdout)?.[1]);
   const content = first + second;
   const lines = content.slice(0, until).split('\n').length - 1;
@@ -94,10 +96,11 @@ test('whenever the agent is killed, each replay is there exactly once, and so is
     await agent.logged('connected to the controller');
     await entryOf(on, { topic });
     for (let kill = 0; kill < 6; kill++) {
+      const before = await countRecords(kafka, topic);
       const asked = cli(on, 'rewind', 'entry', 'app', '--to-beginning', '--replay-id', `kill-${kill}`);
       // Now and then in the middle of the question itself.
       if (kill % 3 !== 2) assert.equal((await asked).code, 0);
-      await new Promise((resolve) => setTimeout(resolve, kill * 37));
+      await eventually(async () => assert.ok((await countRecords(kafka, topic)) >= before + kill * 5_000));
       await agent.kill('SIGKILL');
       await asked;
       agent = agentOf(on, 'web-1');

@@ -6,10 +6,11 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { decompressFrameSync } from 'lz4-napi';
 import { LineEncoder } from '../../../agent/deliver/line-encoder.ts';
-import { lineFormat, sharedFormat } from '../../../agent/deliver/line-format.ts';
+import { lineFormat, replayFormat, sharedFormat } from '../../../agent/deliver/line-format.ts';
 import { type Place, places } from '../../../agent/deliver/line-place.ts';
 import { RecordBuffer } from '../../../agent/deliver/record-buffer.ts';
 import { createWorkbenches } from '../../../agent/deliver/work-pool.ts';
+import { decodeRecords } from '../../support/decode-records.ts';
 import { testFormat } from '../../support/formats.ts';
 import { LOGHUB } from '../../support/loghub.ts';
 import { testBench } from '../../support/test-bench.ts';
@@ -25,6 +26,7 @@ interface Lines {
   maxLineBytes: number;
   batchBytes: number;
   headers: 'standard' | 'none';
+  replay: string | undefined;
   startsAt: Place;
   last: boolean;
 }
@@ -41,6 +43,7 @@ const anyLines: fc.Arbitrary<Lines> = fc.record({
   maxLineBytes: fc.integer({ min: 8, max: 400 }),
   batchBytes: fc.integer({ min: 1, max: 20_000 }),
   headers: fc.constantFrom('standard', 'none'),
+  replay: fc.constantFrom(undefined, 'r1'),
   startsAt: fc.constantFrom(places.lineStart, places.line),
   last: fc.boolean(),
 });
@@ -48,8 +51,8 @@ const anyLines: fc.Arbitrary<Lines> = fc.record({
 test("the kernel's records are, byte for byte, those that are written one by one", () => {
   fc.assert(
     fc.property(anyLines, (given) => {
-      const { lines, position, skipped, maxLineBytes, batchBytes, headers, startsAt, last } = given;
-      const format = testFormat({ maxLineBytes, headers });
+      const { lines, position, skipped, maxLineBytes, batchBytes, headers, replay, startsAt, last } = given;
+      const format = testFormat({ maxLineBytes, headers, ...(replay && { replay }) });
       const rangeStart = Math.max(0, position - skipped);
       const plain = { length: lines.length, position, rangeStart, startsAt, endsAt: places.lineStart };
       const oneByOne = new RecordBuffer();
@@ -68,6 +71,24 @@ test("the kernel's records are, byte for byte, those that are written one by one
     }),
     { numRuns: 2_000 },
   );
+});
+
+test("records of a replay are the kernel's, and say which replay they are of", () => {
+  const bytes = Buffer.from('one\ntwo\n');
+  bytes.copy(bench.chunk);
+  bench.records.reset();
+  const format = replayFormat(testFormat({ headers: 'none' }), 'r1', true);
+  const chunk = { bytes: bench.chunk, length: bytes.length, position: 0, rangeStart: 0, last: false, flushed: false };
+  const place = { startsAt: places.lineStart, endsAt: places.lineStart };
+  assert.ok(bench.kernel.takes(bench.chunk, format.headers?.of(0)));
+  encoder.encode({ ...chunk, ...place }, format, bench.records, bench.kernel);
+  const headers = decodeRecords(bench.records.view(), 2).map((record) => record.headers);
+  const own = { 'logfleet.replay': 'r1', 'logfleet.flags': 'replay', 'logfleet.generation': '00ff' };
+  const rest = { 'host.name': 'web-17', 'log.file.path': '/var/log/a b.log', 'logfleet.entry': 'nginx' };
+  assert.deepEqual(headers, [
+    { ...own, ...rest, 'logfleet.range': '0-4' },
+    { ...own, ...rest, 'logfleet.range': '4-8' },
+  ]);
 });
 
 test('a batch of several sources goes on behind what is there, each with its own headers', () => {

@@ -19,6 +19,9 @@ import { testBench } from '../../support/test-bench.ts';
 const nowhere = { producer: { at: { topic: 't', partition: 0 } }, wake: () => {} } as unknown as Route;
 const bench = testBench();
 
+/** More than any of these files needs. */
+const TURNS_MAX = 2_000;
+
 interface Seen extends Expected {
   replay: string | undefined;
 }
@@ -49,12 +52,12 @@ class Life {
   }
 
   /** The next process inherits what is under way: each as `isOpen` has it, still open, or returned. */
-  kill(isOpen: () => boolean): void {
+  kill(isOpen: (at: number) => boolean): void {
     this.#state.flush(1);
     this.#state.close();
     closeSync(this.#fd);
     const former = this.flying;
-    this.flying = former.filter(isOpen);
+    this.flying = former.filter((_, at) => isOpen(at));
     this.#begin(
       this.flying,
       former.filter((segment) => !this.flying.includes(segment)),
@@ -146,19 +149,23 @@ async function live(life: Life, file: string, content: Buffer, todo: { what: str
     appendFileSync(file, content.subarray(written, written + bytes));
     written = Math.min(content.length, written + bytes);
   };
-  for (const { what, number } of todo) {
+  // What is given back before a kill is a gap for the next process: where it ends the file must tell then, as far as it can.
+  const lastKill = todo.findLastIndex(({ what }) => what === 'kill');
+  for (const [index, { what: wanted, number }] of todo.entries()) {
+    const what = wanted === 'give back' && index < lastKill ? 'deliver' : wanted;
     const one = life.flying[number % Math.max(1, life.flying.length)];
     if (what === 'grow') grow(number);
     else if (what === 'read') await life.read(1 + number * 4);
     else if (what === 'rewind') await life.rewind(number * 2);
-    else if (what === 'kill') life.kill(() => (number + life.flying.length) % 3 === 0);
+    else if (what === 'kill') life.kill((at) => index < lastKill || (number + at) % 3 === 0);
     else if (one && what === 'deliver') life.deliver(one);
     else if (one) life.giveBack(one);
   }
   grow(content.length);
   [life.source.size, life.source.sealed] = [content.length, true];
   const batch = cycle([1, 40, 900]);
-  for (let quiet = 0; quiet < 3 || life.flying.length > 0; ) {
+  for (let quiet = 0, turns = 0; quiet < 3 || life.flying.length > 0; turns++) {
+    assert.ok(turns < TURNS_MAX, `no end of reading ${JSON.stringify(life.replays)} at ${life.source.position}`);
     quiet = (await life.read(batch())) ? 0 : quiet + 1;
     for (const segment of life.flying) life.deliver(segment);
   }
@@ -191,7 +198,7 @@ test('whatever the file, the rules, the batches and the kills: first lines are a
         const first = plainOf(life.seen.filter(({ replay }) => replay === undefined));
         const base = { host: 'h', entry: 'e', headers: 'standard', patternBytes: form.maxLineBytes - 4 } as const;
         const { records } = expectedRecords(characters, { ...base, ...facts }, mark.length);
-        assert.deepEqual(comparable(first, multiline), comparable(records, multiline));
+        assert.deepEqual(first, records);
         assert.equal(life.unfinished, 0);
         for (const range of life.replays) assertOnceMore(life, range, first, multiline !== undefined);
       },
@@ -199,11 +206,6 @@ test('whatever the file, the rules, the batches and the kills: first lines are a
     { numRuns: 300 },
   );
 });
-
-/** A multiline record that was given back before a kill is read again as a gap: nobody remembers that it was cut at its end. */
-function comparable(records: readonly Expected[], multiline: object | undefined) {
-  return records.map(({ flags, ...record }) => ({ ...record, flags: multiline ? '' : flags }));
-}
 
 function assertOnceMore(life: Life, { id, start, end }: Range, first: readonly object[], grouped: boolean): void {
   const again = plainOf(life.seen.filter(({ replay }) => replay === id));

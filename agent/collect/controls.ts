@@ -20,6 +20,7 @@ export class Controls {
   #drain: Drain | undefined;
   /** The agent is drained, or will be when Kafka has answered: it reads no more. */
   #held = false;
+  #stopped = false;
 
   constructor(clock: Clock, agent: Controlled) {
     this.#clock = clock;
@@ -34,9 +35,10 @@ export class Controls {
   set(settings: AgentSettings): void {
     this.#settings = settings;
     this.#pausedEntries = new Set(settings.pausedEntries);
+    if (this.#stopped) return;
     this.limit.set(Number(settings.maxBytesPerSecond));
     if (!settings.draining) {
-      this.stop();
+      this.#drain?.stop();
       this.#drain = undefined;
       this.#held = false;
     }
@@ -57,8 +59,9 @@ export class Controls {
     return { settingsEtag: this.#settings.etag, drain };
   }
 
-  /** Nothing of it goes on by itself. */
+  /** The agent stops: nothing of it goes on by itself any more. */
   stop(): void {
+    this.#stopped = true;
     this.#drain?.stop();
     this.limit.forget();
   }

@@ -9,6 +9,7 @@ import { entryText } from '../entry-text.ts';
 import type { ControllerApi } from '../rpc/client.ts';
 import { findEntries, listEntries } from '../rpc/lists.ts';
 import { checkedSelector } from '../selector-option.ts';
+import { unmatchedSelectors } from '../unmatched-selectors.ts';
 
 export interface ApplyOptions {
   filename: string[];
@@ -27,6 +28,7 @@ export async function apply(api: ControllerApi, options: ApplyOptions, write: (t
   const selector = pruneSelector(options);
   const documents = await readEntries(options.filename);
   refuse('nothing was applied', [...problemsOf(documents), ...(selector ? strayDocuments(documents, selector) : [])]);
+  for (const line of await unmatchedSelectors(api, entriesOf(documents))) process.stderr.write(line);
   const names = documents.map(({ entry }) => entry.name);
   const present = await findEntries(api, names);
   const changed = documents.filter(({ entry }) => !isSame(present.get(entry.name), entry));
@@ -46,7 +48,7 @@ export async function apply(api: ControllerApi, options: ApplyOptions, write: (t
 export async function entriesIn(files: readonly string[]): Promise<Entry[]> {
   const documents = await readEntries(files);
   refuse('nothing was asked', problemsOf(documents));
-  return documents.map(({ entry }) => entry);
+  return entriesOf(documents);
 }
 
 /** `logfleet delete -f FILE`: the names in the files, whatever else is in them. */
@@ -57,6 +59,10 @@ export async function namesIn(files: readonly string[]): Promise<string[]> {
     problemsOf(documents).filter(({ field }) => field.endsWith(': name')),
   );
   return documents.map(({ entry }) => entry.name.replace(/^entries\//, ''));
+}
+
+function entriesOf(documents: readonly EntryDocument[]): Entry[] {
+  return documents.map(({ entry }) => entry);
 }
 
 /** Nothing is pruned that is not asked for by a label: a wrong folder would delete all that there is. */

@@ -9,6 +9,7 @@ import type { Clock } from '../../runtime/clock.ts';
 import { ApiError, invalidArgument } from '../api-error.ts';
 import type { AgentSession } from '../fleet/agent-session.ts';
 import type { Fleet } from '../fleet/fleet.ts';
+import { ReportBounds } from '../fleet/report-bounds.ts';
 
 /** An agent says hello with its first bytes; what connects and says nothing is let go. */
 const HELLO_TIMEOUT_MS = 10_000;
@@ -71,23 +72,29 @@ export class AgentService implements AgentServiceImplementation {
 
   /** A message is taken by a function of its own: what waits for the next one would keep it until then. */
   async #read(incoming: AsyncIterator<ConnectRequest>, session: AgentSession): Promise<void> {
-    while (this.#take(await incoming.next(), session));
+    const bounds = new ReportBounds(this.#clock);
+    for (;;) {
+      const pauseMs = this.#take(await incoming.next(), session, bounds);
+      if (pauseMs === undefined) return;
+      if (pauseMs > 0) await this.#clock.sleep(pauseMs);
+    }
   }
 
-  /** False when nothing more is to come. */
-  #take(next: IteratorResult<ConnectRequest>, session: AgentSession): boolean {
-    if (next.done) return false;
+  /** How long to wait before the next one; undefined when nothing more is to come. */
+  #take(next: IteratorResult<ConnectRequest>, session: AgentSession, bounds: ReportBounds): number | undefined {
+    if (next.done) return undefined;
     const { message } = next.value as ConnectRequest;
     switch (message?.$case) {
       case 'report':
         this.#fleet.report(session, message.value);
-        return true;
+        bounds.weigh(message.value, session);
+        return bounds.pauseMs('report');
       case 'answer':
         session.asks.take(message.value);
-        return true;
+        return bounds.pauseMs('answer');
       case 'goodbye':
         session.saidGoodbye = true;
-        return false;
+        return undefined;
       case 'hello':
         throw invalidArgument([{ field: 'message', description: 'hello was said already' }]);
       case undefined:

@@ -94,6 +94,8 @@ Examples:
   cat entry.yaml | logfleet apply -f -
   logfleet apply -f entries/ --dry-run
   logfleet apply -f entries/ --prune -l managed-by=git --reason "release 12"   and deletes what is not in the folder
+
+A selector that matches no agent is applied, with a warning on standard error.
 `;
 
 function addApply(program: Command, write: Write): void {

@@ -151,7 +151,7 @@ test('floods of reports, and of answers that nobody asked for, wait at the agent
   const before = await residentBytes();
   const health = { resident_bytes: '1' };
   for (const message of [{ report: { health } }, { answer: { id: '7', done: true } }]) {
-    const stream = hello(open(), 'flood') as Writable;
+    const stream = hello(open(), `flood-of-${Object.keys(message)}s`) as Writable;
     await next(stream);
     let updates = 0;
     const flooding = flood(stream, message, () => updates === 10);
@@ -165,7 +165,7 @@ test('floods of reports, and of answers that nobody asked for, wait at the agent
 
 test('an agent that reads nothing and acknowledges nothing costs a set of names', async () => {
   const before = await residentBytes();
-  const stream = hello(open(), 'deaf');
+  const stream = hello(open(), 'deaf').on('error', () => {});
   const description = 'x'.repeat(4_000);
   for (let round = 0; round < 300; round++)
     await controller.api.call('EntryService', 'UpdateEntry', {

@@ -9,7 +9,7 @@ Usage: npm run bench [-- WORKLOAD… | quick | build-peers] [options]
 
   WORKLOAD…          what to measure; without one all, which takes about 25 minutes (--list names them)
   quick              under a minute: compares the ratio to kcat with the recorded one; fails only far below it
-  build-peers        builds the OpenTelemetry Collector into .cache/ (once; needs Go)
+  build-peers        builds the OpenTelemetry Collector, grpcurl, ghz and etcdctl into .cache/ (once; needs Go)
 
 Options:
   --tools NAME,…     only these: ${TOOL_NAMES.join(', ')}

@@ -101,6 +101,8 @@ Examples:
   logfleet apply -f entry.yaml --wait --timeout 2m             until every connected agent has applied it
   logfleet apply -f entry.yaml --rollout 1,10%,all --step-wait 30s --on-failure undo --wait
   logfleet apply -f entry.yaml --rollout env=canary,10%        see logfleet rollout
+
+A selector that matches no agent is applied, with a warning on standard error.
 `;
 
 function addApply(program: Command, write: Write): void {

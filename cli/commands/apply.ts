@@ -1,6 +1,7 @@
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import type { EntryWrite } from '../../proto/gen/logfleet/v1/entry_service.ts';
 import type { RolloutPlan } from '../../proto/gen/logfleet/v1/rollout.ts';
+import type { EntryDocument } from '../../proto/rules/entry-document.ts';
 import { withEntryDefaults } from '../../proto/rules/entry-rules.ts';
 import { CliError } from '../cli-error.ts';
 import { problemsOf, readEntries, refuse } from '../entry-files.ts';
@@ -9,6 +10,7 @@ import { type PruneOptions, pruneSelector, strayDocuments, unwanted } from '../p
 import { waitForAll } from '../rollout/wait.ts';
 import type { ControllerApi } from '../rpc/client.ts';
 import { findEntries } from '../rpc/lists.ts';
+import { unmatchedSelectors } from '../unmatched-selectors.ts';
 
 export interface ApplyOptions extends PruneOptions {
   filename: string[];
@@ -28,6 +30,11 @@ export async function apply(api: ControllerApi, options: ApplyOptions, write: (t
   const selector = pruneSelector(options);
   const documents = await readEntries(options.filename);
   refuse('nothing was applied', [...problemsOf(documents), ...strayDocuments(documents, selector)]);
+  for (const line of await unmatchedSelectors(
+    api,
+    documents.map(({ entry }) => entry),
+  ))
+    process.stderr.write(line);
   const names = documents.map(({ entry }) => entry.name);
   const present = await findEntries(api, names);
   const changed = documents.filter(({ entry }) => !isSame(present.get(entry.name), entry));
@@ -54,6 +61,10 @@ export async function apply(api: ControllerApi, options: ApplyOptions, write: (t
 export async function entriesIn(files: readonly string[]): Promise<Entry[]> {
   const documents = await readEntries(files);
   refuse('nothing was asked', problemsOf(documents));
+  return entriesOf(documents);
+}
+
+function entriesOf(documents: readonly EntryDocument[]): Entry[] {
   return documents.map(({ entry }) => entry);
 }
 

@@ -5,6 +5,7 @@ import type { Clock } from '../../runtime/clock.ts';
 import { ApiError, invalidArgument } from '../api-error.ts';
 import type { AgentSession } from '../fleet/agent-session.ts';
 import type { Fleet } from '../fleet/fleet.ts';
+import { ReportBounds } from '../fleet/report-bounds.ts';
 
 /** An agent says hello with its first bytes; what connects and says nothing is let go. */
 const HELLO_TIMEOUT_MS = 10_000;
@@ -31,7 +32,8 @@ export class AgentStream implements Listener {
   readonly #tools: AgentStreamTools;
   #state: 'HELLO' | 'OPENING' | 'OPEN' | 'ENDED' = 'HELLO';
   #session: AgentSession | undefined;
-  /** Ends the wait for hello, then for the session. */
+  #bounds: ReportBounds | undefined;
+  /** Ends the wait for hello, then for the session, then pauses in reading. */
   #cancelWait: () => void = () => {};
   /** A message is on its way, or is about to be made. */
   #isWriting = false;
@@ -98,11 +100,21 @@ export class AgentStream implements Listener {
 
   #take(message: ConnectRequest['message'], session: AgentSession): void {
     try {
-      if (take(message, session, this.#tools.fleet)) this.#call.startRead();
-      else this.end(undefined);
+      const isLast = !take(message, session, this.#tools.fleet);
+      if (isLast) this.end(undefined);
+      else this.#readNext(message, session);
     } catch (error) {
       this.end(error);
     }
+  }
+
+  /** After a pause, where the agent tells too much: the rest waits at the agent. */
+  #readNext(message: ConnectRequest['message'], session: AgentSession): void {
+    this.#bounds ??= new ReportBounds(this.#tools.clock);
+    if (message?.$case === 'report') this.#bounds.weigh(message.value, session);
+    const pauseMs = this.#bounds.pauseMs(message?.$case === 'answer' ? 'answer' : 'report');
+    if (pauseMs > 0) this.#cancelWait = this.#tools.clock.after(pauseMs, () => this.#call.startRead());
+    else this.#call.startRead();
   }
 
   /** In a microtask: of changes that come together, one message is made. */

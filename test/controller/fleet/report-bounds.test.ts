@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { ReportBounds } from '../../../controller/fleet/report-bounds.ts';
+import { Report } from '../../../proto/gen/logfleet/v1/agent_service.ts';
+import { EntryStatus } from '../../../proto/gen/logfleet/v1/fleet.ts';
+import { systemClock } from '../../../runtime/clock.ts';
+
+test('the reports of a large agent are read at once, and a flood is read at fifty a second', () => {
+  let nowMs = 0;
+  const bounds = new ReportBounds({ ...systemClock, monotonicMs: () => nowMs });
+  for (let count = 0; count < 200; count++) assert.equal(bounds.pauseMs('report'), 0);
+  let taken = 0;
+  for (const sinceMs = nowMs; nowMs - sinceMs < 10_000; taken++) nowMs += bounds.pauseMs('report');
+  assert.equal(taken, 500);
+  // After a while of silence it may tell much at once again.
+  nowMs += 10_000;
+  for (let count = 0; count < 200; count++) assert.equal(bounds.pauseMs('report'), 0);
+});
+
+test('what is kept is weighed when much has come, and ends the stream when it is too much', () => {
+  const bounds = new ReportBounds(systemClock);
+  const report = Report.create({ entries: [EntryStatus.create({ entry: 'entries/a', error: 'x'.repeat(2 ** 24) })] });
+  // The same again and again is kept once.
+  for (let count = 0; count < 10; count++) bounds.weigh(report, report);
+  const kept = { ...report, entries: [...report.entries, ...report.entries, ...report.entries, ...report.entries] };
+  assert.throws(() => {
+    for (let count = 0; count < 3; count++) bounds.weigh(report, kept);
+  }, /characters in all/);
+});

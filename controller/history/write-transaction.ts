@@ -18,6 +18,8 @@ export interface Former {
   revision: bigint;
   /** How many versions the name has had. */
   version: bigint;
+  /** The revision of the last of them, or of what was written past the controllers; 0n: there is none. */
+  lastRevision: bigint;
   /** An entry that is not as its last version says, for somebody wrote it past the controllers. */
   stray: StoredKey | undefined;
 }
@@ -34,7 +36,9 @@ export function formerOf(name: string, stored: StoredKey): Former | undefined {
   const json = parseEntryJson(stored);
   const version = versionOf(json);
   const entry = { ...readEntry(stored), name };
-  return version === 0n ? undefined : { name, entry, json, revision: stored.revision, version, stray: undefined };
+  if (version === 0n) return undefined;
+  const { revision } = stored;
+  return { name, entry, json, revision, version, lastRevision: revision, stray: undefined };
 }
 
 /** What etcd has of these names now. */
@@ -46,7 +50,7 @@ export async function readFormers(client: EtcdClient, keys: HistoryKeys, names: 
   return names.map((name, index) => {
     const [stored, last] = [entries[index], versions[index]];
     const lastVersion = last ? keys.parseVersion(last.key).version : 0n;
-    if (!stored) return absentFormer(name, deletions[index], lastVersion);
+    if (!stored) return absentFormer(name, deletions[index], { version: lastVersion, revision: last?.revision ?? 0n });
     const own = formerOf(name, stored);
     const isOwn = last?.revision === stored.revision && own?.version === lastVersion;
     return own && isOwn ? own : strayFormer(name, stored, lastVersion);
@@ -54,15 +58,22 @@ export async function readFormers(client: EtcdClient, keys: HistoryKeys, names: 
 }
 
 /** An entry that was deleted past the controllers has a history all the same, and its name counts on. */
-function absentFormer(name: string, deletion: StoredKey | undefined, lastVersion: bigint): Former {
-  const version = deletion ? versionOf(parseEntryJson(deletion)) : lastVersion;
-  return { name, entry: undefined, json: {}, revision: deletion?.revision ?? 0n, version, stray: undefined };
+function absentFormer(
+  name: string,
+  deletion: StoredKey | undefined,
+  last: { version: bigint; revision: bigint },
+): Former {
+  const version = deletion ? versionOf(parseEntryJson(deletion)) : last.version;
+  const [revision, lastRevision] = [deletion?.revision ?? 0n, deletion?.revision ?? last.revision];
+  return { name, entry: undefined, json: {}, revision, version, lastRevision, stray: undefined };
 }
 
 function strayFormer(name: string, stored: StoredKey, lastVersion: bigint): Former {
   const json = parseEntryJson(stored);
   const entry = { ...readEntry(stored), name };
-  return { name, entry, json, revision: stored.revision, version: lastVersion || versionOf(json), stray: stored };
+  const { revision } = stored;
+  const version = lastVersion || versionOf(json);
+  return { name, entry, json, revision, version, lastRevision: revision, stray: stored };
 }
 
 /** The transaction that makes all of the writes; and what is to be deleted afterwards, where it is no part of it. */
@@ -114,7 +125,7 @@ function partOf(
     authorAuthenticated: by.authenticated,
     changeReason: reason,
     time: now,
-    formerRevision: former.revision,
+    formerRevision: former.lastRevision,
     rolledBackTo: plan.rolledBackTo ?? 0n,
   };
   part.puts.push({ key: keys.version(id, version), value: toVersionJson(facts, json) });

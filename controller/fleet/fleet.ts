@@ -8,7 +8,7 @@ import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { ApiError, invalidArgument } from '../api-error.ts';
 import type { EntryStore } from '../entry-store.ts';
-import type { Claim } from './agent-claims.ts';
+import type { Claim, Presence } from './agent-claims.ts';
 import { type AgentRecord, lastStateOf } from './agent-record.ts';
 import { AgentSession } from './agent-session.ts';
 import { DesiredSets } from './desired-sets.ts';
@@ -137,6 +137,11 @@ export class Fleet {
   /** Losses and sealed files of the agents connected here, as far as they are kept. */
   localFacts(isWanted: (identity: AgentIdentity) => boolean): Fact[] {
     return [...this.#sessions.values()].filter(({ identity }) => isWanted(identity)).flatMap(({ facts }) => facts);
+  }
+
+  /** Who is connected where, by the agents' ids, as etcd has it. */
+  get presences(): Map<string, Presence> {
+    return new Map(this.#membership.presences());
   }
 
   /** The stream of an agent that is connected here. */

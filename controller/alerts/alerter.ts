@@ -100,7 +100,7 @@ export class Alerter {
     for (let at = 0; at < untold.length && !term.signal.aborted; at += ALERTS_AT_ONCE) {
       const part = untold.slice(at, at + ALERTS_AT_ONCE);
       try {
-        await webhook.send(part);
+        await webhook.send(part, term.signal);
       } catch (error) {
         if (isAbort(error, term.signal)) throw error;
         this.counts.failures++;

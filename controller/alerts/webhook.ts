@@ -17,8 +17,8 @@ export class Webhook {
     this.#token = token;
   }
 
-  /** Rejects unless the server says 2xx within 5 s. */
-  async send(alerts: readonly AlertRecord[]): Promise<void> {
+  /** Rejects unless the server says 2xx within 5 s, and with the signal's reason as soon as that is aborted. */
+  async send(alerts: readonly AlertRecord[], signal: AbortSignal): Promise<void> {
     const response = await fetch(this.#url, {
       method: 'POST',
       headers: {
@@ -27,7 +27,7 @@ export class Webhook {
         ...(this.#token !== undefined && { authorization: `Bearer ${this.#token}` }),
       },
       body: JSON.stringify(payload(alerts)),
-      signal: AbortSignal.timeout(TIMEOUT_MS),
+      signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
     });
     const answer = await response.text();
     if (!response.ok) throw new Error(`the webhook says ${response.status}: ${answer.slice(0, ANSWER_SHOWN_MAX)}`);

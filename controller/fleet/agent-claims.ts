@@ -46,7 +46,7 @@ export class AgentClaims {
   /** Agents whose claims are to be written again, under another lease. */
   readonly #unwritten = new Set<string>();
   /** Agents of whom etcd may hold a claim of this controller's that has ended; and the record to leave in its place. */
-  readonly #doubtful = new Map<string, string | undefined>();
+  readonly #doubtful = new Map<string, { record: string | undefined }>();
   #lease: EtcdLease | undefined;
   #catchingUp = false;
   #onTaken: (agentId: string, claimed: string) => void = () => {};
@@ -57,9 +57,15 @@ export class AgentClaims {
     this.#logger = logger;
   }
 
-  /** Calls `listener` when a claim went to another stream while the lease was lost: the stream here is dead, or must end. */
+  /** Calls `listener` when a claim has gone to another stream: the one here is dead, or must end. */
   onTaken(listener: (agentId: string, claimed: string) => void): void {
     this.#onTaken = listener;
+  }
+
+  /** Etcd tells who has an id. A claim that is so new that it was not told yet is no stream's here by then. */
+  seen(agentId: string, { stream }: Presence): void {
+    const value = this.#held.get(agentId);
+    if (value !== undefined && parsePresence(value)?.stream !== stream) this.#onTaken(agentId, value);
   }
 
   /** The lease under which claims live from now on; undefined when there is none. */
@@ -191,7 +197,7 @@ export class AgentClaims {
   }
 
   #doubt(agentId: string, record?: string): void {
-    this.#doubtful.set(agentId, record ?? this.#doubtful.get(agentId));
+    this.#doubtful.set(agentId, { record: record ?? this.#doubtful.get(agentId)?.record });
   }
 
   async #end(agentId: string, value: string, record: string | undefined): Promise<void> {
@@ -203,12 +209,13 @@ export class AgentClaims {
 
   /** Takes a claim out of etcd that is this controller's and no stream's. */
   async #clear(agentId: string): Promise<void> {
-    const record = this.#doubtful.get(agentId);
+    const doubt = this.#doubtful.get(agentId);
     const stored = await this.#client.get(this.#options.presenceKey(agentId));
     const isOurs = stored && parsePresence(stored.value)?.controller === this.#options.controllerId;
     const isInUse = this.#held.has(agentId) || this.#claiming.has(agentId);
-    if (!isInUse && (isOurs || !stored)) await this.#end(agentId, stored?.value ?? '', record);
-    this.#doubtful.delete(agentId);
+    if (!isInUse && (isOurs || !stored)) await this.#end(agentId, stored?.value ?? '', doubt?.record);
+    // Another claim may have ended meanwhile, in doubt as this one was.
+    if (this.#doubtful.get(agentId) === doubt) this.#doubtful.delete(agentId);
   }
 }
 

@@ -9,7 +9,7 @@ import type { Logger } from '../../runtime/logger.ts';
 import { ApiError, invalidArgument } from '../api-error.ts';
 import type { Assignments } from '../rollouts/assignments.ts';
 import type { SettingsStore } from '../settings/settings-store.ts';
-import type { Claim } from './agent-claims.ts';
+import type { Claim, Presence } from './agent-claims.ts';
 import { type Subject, subjectOf } from './agent-query.ts';
 import { AgentSession } from './agent-session.ts';
 import { describeRecord, describeSession } from './describe-agent.ts';
@@ -174,6 +174,11 @@ export class Fleet {
   /** Losses and sealed files of the agents connected here, as far as they are kept. */
   localFacts(isWanted: (identity: AgentIdentity) => boolean): Fact[] {
     return [...this.#sessions.values()].filter(({ identity }) => isWanted(identity)).flatMap(({ facts }) => facts);
+  }
+
+  /** Who is connected where, by the agents' ids, as etcd has it. */
+  get presences(): Map<string, Presence> {
+    return new Map(this.#membership.presences());
   }
 
   /** One of them. */

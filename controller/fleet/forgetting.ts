@@ -3,14 +3,17 @@ import { errorText } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { ApiError } from '../api-error.ts';
 import type { EtcdClient } from '../etcd-client.ts';
+import { encodeRecord, parseRecord } from './agent-record.ts';
 import type { Membership } from './membership.ts';
 
 const LOOKS_PER_AGE = 20;
 const LOOK_INTERVAL_MAX_MS = 3_600_000;
 /** At one look, so that a fleet that was torn down is not deleted in one burst. */
-const FORGOTTEN_MAX = 1_000;
+const WRITES_MAX = 1_000;
 /** A record that changes while it is deleted is read again. */
 const ATTEMPTS = 5;
+/** Records of connected agents are no older than this part of the age, so that one that dies with all controllers is not forgotten at once. */
+const REFRESHED_AT = 0.25;
 
 /**
  * Deletes what etcd keeps of agents that were not seen for so long. Every controller does so: a record is deleted only as it was looked
@@ -30,17 +33,29 @@ export async function forgetAgents(
     if (signal.aborted) return;
     let forgotten = 0;
     try {
-      for (const agentId of membership.unseenSince(clock.nowMs() - afterMs)) {
-        if (forgotten >= FORGOTTEN_MAX || signal.aborted) break;
+      const nowMs = clock.nowMs();
+      for (const agentId of membership.unseenSince(nowMs - afterMs).slice(0, WRITES_MAX)) {
+        if (signal.aborted) break;
         const { record, presence } = membership.keysOf(agentId);
         const stored = await client.get(record);
         if (stored && (await client.removeUnless(record, stored.revision, presence)) !== undefined) forgotten++;
+      }
+      for (const agentId of membership.connectedWithRecordsOf(nowMs - afterMs * REFRESHED_AT).slice(0, WRITES_MAX)) {
+        if (signal.aborted) break;
+        await refresh(client, membership.keysOf(agentId).record, new Date(nowMs));
       }
     } catch (error) {
       logger.warn('agents that are long gone are forgotten later', { error: errorText(error) });
     }
     if (forgotten > 0) logger.info('agents that are long gone were forgotten', { agents: forgotten });
   }
+}
+
+/** Writes down that an agent was seen, unless its stream is just being ended. */
+async function refresh(client: EtcdClient, key: string, lastSeenTime: Date): Promise<void> {
+  const stored = await client.get(key);
+  if (!stored) return;
+  await client.replace(key, encodeRecord({ ...parseRecord(stored.value), lastSeenTime }), stored.revision);
 }
 
 /**

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { AgentIdentity } from '../../proto/gen/logfleet/v1/fleet.ts';
 import { createBackoff } from '../../runtime/backoff.ts';
 import type { Clock } from '../../runtime/clock.ts';
@@ -22,6 +23,12 @@ interface Vanished {
   noticedTime: Date;
 }
 
+interface Controller {
+  address: string;
+  /** Absent from what controllers of a former version write. */
+  instance: string | undefined;
+}
+
 export interface MembershipOptions {
   controllerId: string;
   prefix: string;
@@ -41,7 +48,9 @@ export class Membership {
   readonly #logger: Logger;
   readonly #presences: EtcdView<Presence>;
   readonly #records: EtcdView<AgentRecord>;
-  readonly #controllers: EtcdView<{ address: string }>;
+  readonly #controllers: EtcdView<Controller>;
+  /** Tells this process from another one that has the same id. */
+  readonly #instance = randomUUID();
   readonly #vanished = new Map<string, Vanished>();
   readonly #turns = new Turns(WRITES_AT_ONCE);
   readonly claims: AgentClaims;
@@ -62,6 +71,7 @@ export class Membership {
     this.#presences = new EtcdView(mirror, `${prefix}presence/`, readPresence, tools.logger);
     this.#records = new EtcdView(mirror, `${prefix}agents/`, parseRecord, tools.logger);
     this.#controllers = new EtcdView(mirror, `${prefix}controllers/`, readController, tools.logger);
+    this.#controllers.onChange((id) => this.#controllerChanged(id));
     this.#records.onChange((agentId) => this.#vanished.delete(agentId));
     this.#presences.onChange((agentId, former) => this.#presenceChanged(agentId, former));
     const recordKey = (agentId: string) => this.keysOf(agentId).record;
@@ -145,9 +155,9 @@ export class Membership {
     return this.#records.get(agentId);
   }
 
-  /** Where each agent that is connected is. */
-  *presences(): Generator<Presence> {
-    for (const [, presence] of this.#presences.all()) yield presence;
+  /** Where each agent that is connected is, by its id. */
+  presences(): IterableIterator<[agentId: string, presence: Presence]> {
+    return this.#presences.all();
   }
 
   /** Agents that are not connected, and were last seen before. */
@@ -156,6 +166,12 @@ export class Membership {
       Math.max(lastSeenTime.getTime(), this.#vanished.get(id)?.noticedTime.getTime() ?? 0);
     const gone = [...this.#records.all()].filter(([id]) => !this.#presences.get(id));
     return gone.filter(([id, record]) => seenMs(id, record) < timeMs).map(([id]) => id);
+  }
+
+  /** Agents that are connected here, and whose records are from before. */
+  connectedWithRecordsOf(timeMs: number): string[] {
+    const old = [...this.#records.all()].filter(([, { lastSeenTime }]) => lastSeenTime.getTime() < timeMs);
+    return old.map(([id]) => id).filter((id) => this.#presences.get(id)?.controller === this.controllerId);
   }
 
   keysOf(agentId: string): { record: string; presence: string } {
@@ -184,7 +200,7 @@ export class Membership {
   async #join(address: string): Promise<void> {
     const lease = await this.#client.grantLease(Math.round(this.#options.leaseTtlMs / 1000));
     const key = `${this.#options.prefix}controllers/${this.controllerId}`;
-    await this.#client.put(key, JSON.stringify({ address }), lease.id);
+    await this.#client.put(key, JSON.stringify({ address, instance: this.#instance } satisfies Controller), lease.id);
     this.#lease = lease;
     this.claims.under(lease);
   }
@@ -201,8 +217,17 @@ export class Membership {
     return encodeRecord({ identity, controller, connectTime: now, lastSeenTime: now, stopped: false, lastState });
   }
 
+  /** The later one takes the key: the former one tells, for the agents of both would be known by halves. */
+  #controllerChanged(id: string): void {
+    const { instance, address } = this.#controllers.get(id) ?? {};
+    if (id !== this.controllerId || !this.#lease || instance === undefined || instance === this.#instance) return;
+    this.#logger.error('another controller has the id of this one: give each an id of its own', { id, address });
+  }
+
   #presenceChanged(agentId: string, former: Presence | undefined): void {
-    if (this.#presences.get(agentId) || !former) {
+    const presence = this.#presences.get(agentId);
+    if (presence) this.claims.seen(agentId, presence);
+    if (presence || !former) {
       this.#vanished.delete(agentId);
       return;
     }
@@ -212,8 +237,9 @@ export class Membership {
   }
 }
 
-function readController(value: string): { address: string } {
-  const controller = JSON.parse(value) as { address?: unknown } | null;
+function readController(value: string): Controller {
+  const controller = JSON.parse(value) as Partial<Controller> | null;
   if (typeof controller?.address !== 'string') throw new Error('no address');
-  return { address: controller.address };
+  const { address, instance } = controller;
+  return { address, instance };
 }

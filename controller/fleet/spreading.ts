@@ -60,7 +60,7 @@ export class Spreading {
   #moveSome(agents: readonly Told[]): void {
     const controllers = this.#membership.controllers();
     const counts = new Map([...controllers.keys()].map((id) => [id, 0]));
-    for (const { controller } of this.#membership.presences()) {
+    for (const [, { controller }] of this.#membership.presences()) {
       const count = counts.get(controller);
       if (count !== undefined) counts.set(controller, count + 1);
     }

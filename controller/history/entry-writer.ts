@@ -42,6 +42,7 @@ export interface Written {
 
 /** A write that lost a race is tried again with what is there now, this often. */
 const ATTEMPTS_MAX = 5;
+const UNANSWERED = 'etcd gives no answer, and may have made the write all the same: look before you write again';
 /** No key was ever written at this revision. */
 const NEVER = -1n;
 
@@ -93,7 +94,9 @@ export class EntryWriter {
       }));
       const { transaction, trims } = transactionOf(steps, by, { now, keys: this.#keys, ...this.#options });
       if (validateOnly) return await this.#validate(transaction, steps);
-      const revision = await this.#send(transaction, names.length);
+      const revision = await this.#send(transaction, names.length).catch((error: unknown) => {
+        throw isUnanswered(error) ? new ApiError('UNAVAILABLE', UNANSWERED, { cause: error }) : error;
+      });
       if (revision !== undefined) return await this.#written(revision, planned, trims);
     }
     throw new ApiError('ABORTED', `${names.join(', ')} is being changed by others all the time: try again`);
@@ -163,6 +166,10 @@ export class EntryWriter {
       throw error;
     }
   }
+}
+
+function isUnanswered(error: unknown): boolean {
+  return error instanceof StoreError && error.code === 'UNAVAILABLE';
 }
 
 /** What to do about a transaction that etcd does not take; undefined when the error is another. */

@@ -19,6 +19,8 @@ export interface Former {
   revision: bigint;
   /** How many versions the name has had. */
   version: bigint;
+  /** The revision of the last of them, or of what was written past the controllers; 0n: there is none. */
+  lastRevision: bigint;
   /** The entry's last rollout, where there is one. */
   rollout: KnownRollout | undefined;
   /** An entry that is not as its last version says, for somebody wrote it past the controllers. */
@@ -37,8 +39,9 @@ export function formerOf(name: string, stored: StoredKey, rollout: KnownRollout 
   const json = parseEntryJson(stored);
   const version = versionOf(json);
   const entry = { ...readEntry(stored), name };
+  if (version === 0n) return undefined;
   const { revision } = stored;
-  return version === 0n ? undefined : { name, entry, json, revision, version, rollout, stray: undefined };
+  return { name, entry, json, revision, version, lastRevision: revision, rollout, stray: undefined };
 }
 
 /** What etcd has of these names now. */
@@ -52,7 +55,7 @@ export async function readFormers(client: EtcdClient, keys: HistoryKeys, names: 
   return names.map((name, index) => {
     const [stored, last, rollout] = [entries[index], versions[index], rollouts[index]];
     const lastVersion = last ? keys.parseVersion(last.key).version : 0n;
-    if (!stored) return absentFormer(name, deletions[index], lastVersion);
+    if (!stored) return absentFormer(name, deletions[index], { version: lastVersion, revision: last?.revision ?? 0n });
     const own = formerOf(name, stored, rollout);
     const isOwn = last?.revision === stored.revision && own?.version === lastVersion;
     return own && isOwn ? own : { ...strayFormer(name, stored, lastVersion), rollout };
@@ -76,17 +79,22 @@ async function readRollouts(
 }
 
 /** An entry that was deleted past the controllers has a history all the same, and its name counts on. */
-function absentFormer(name: string, deletion: StoredKey | undefined, lastVersion: bigint): Former {
-  const version = deletion ? versionOf(parseEntryJson(deletion)) : lastVersion;
-  const revision = deletion?.revision ?? 0n;
-  return { name, entry: undefined, json: {}, revision, version, rollout: undefined, stray: undefined };
+function absentFormer(
+  name: string,
+  deletion: StoredKey | undefined,
+  last: { version: bigint; revision: bigint },
+): Former {
+  const version = deletion ? versionOf(parseEntryJson(deletion)) : last.version;
+  const [revision, lastRevision] = [deletion?.revision ?? 0n, deletion?.revision ?? last.revision];
+  return { name, entry: undefined, json: {}, revision, version, lastRevision, rollout: undefined, stray: undefined };
 }
 
 function strayFormer(name: string, stored: StoredKey, lastVersion: bigint): Former {
   const json = parseEntryJson(stored);
   const entry = { ...readEntry(stored), name };
+  const { revision } = stored;
   const version = lastVersion || versionOf(json);
-  return { name, entry, json, revision: stored.revision, version, rollout: undefined, stray: stored };
+  return { name, entry, json, revision, version, lastRevision: revision, rollout: undefined, stray: stored };
 }
 
 /** The transaction that makes all of the writes; and what is to be deleted afterwards, where it is no part of it. */
@@ -139,7 +147,7 @@ function partOf(
     authorAuthenticated: by.authenticated,
     changeReason: reason,
     time: now,
-    formerRevision: former.revision,
+    formerRevision: former.lastRevision,
     rolledBackTo: plan.rolledBackTo ?? 0n,
   };
   part.puts.push({ key: keys.version(id, version), value: toVersionJson(facts, json) });

@@ -115,3 +115,18 @@ test('without etcd writes are refused as unavailable while reads go on, and all 
     await etcd.stop();
   }
 });
+
+test('a write that etcd does not answer is told as one that may have been made', async () => {
+  await using dir = await tempDir('unanswered');
+  const etcd = await startEtcd({ dataDir: dir.at('etcd') });
+  try {
+    await using controller = await startController(etcd.endpoint, newPrefix());
+    const { api } = controller;
+    await api.call('EntryService', 'CreateEntry', { entry_id: 'app', entry: good });
+    await etcd.stop();
+    const update = api.call('EntryService', 'UpdateEntry', { entry: { name: 'entries/app', owner: 'me' } });
+    await assert.rejects(update, /UNAVAILABLE: etcd gives no answer, and may have made the write/);
+  } finally {
+    await etcd.stop();
+  }
+});

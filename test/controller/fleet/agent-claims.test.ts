@@ -52,6 +52,17 @@ test('an agent that comes back while its former stream is being ended stays live
   await eventually(async () => assert.equal(await seenBy(other), 'LIVENESS_LOST'));
 });
 
+test('a stream that its controller has not seen die ends when its agent is connected to another controller', async () => {
+  const [etcd, prefix] = [await sharedEtcd(), newPrefix()];
+  await using home = await startController(etcd, prefix);
+  await using other = await startController(etcd, prefix);
+  const former = await connect(home, 'one');
+  const latter = await connect(other, 'one');
+  assert.equal((await ending(former)).code, status.ABORTED);
+  assert.equal(await seenBy(home), 'LIVENESS_LIVE');
+  latter.cancel();
+});
+
 test('an id is free again when its agent left while etcd was away', async () => {
   await using dir = await tempDir('ghost');
   const etcd = await startEtcd({ dataDir: dir.at('etcd') });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
+import { Etcd3 } from 'etcd3';
 import { startTcpProxy } from '../../chaos/tcp-proxy.ts';
 import { ending, hello, next } from '../../support/agent-streams.ts';
 import { startAgent } from '../../support/agents.ts';
@@ -89,6 +90,27 @@ test('an agent whose controller died with it was last seen when that was noticed
   await eventually(() => is(other, 'x', 'LIVENESS_LOST'), HOLE);
   const { last_seen_time: seen } = await agentAt(other, 'x');
   assert.ok(Number(seen.seconds) > Number(connected.seconds), `${seen.seconds} after ${connected.seconds}`);
+});
+
+test('of an agent that stays connected it is written down now and then that it was seen', async () => {
+  const [etcd, prefix] = [await sharedEtcd(), newPrefix()];
+  await using controller = await startController(etcd, prefix, '--forget-agents-after', '10s');
+  const stream = hello(controller.api.stream('AgentService', 'Connect'), 'x');
+  await next(stream);
+  stream.on('error', () => {});
+  const client = new Etcd3({ hosts: etcd });
+  try {
+    await eventually(
+      async () => {
+        const record = JSON.parse((await client.get(`${prefix}agents/x`).string()) ?? '{}');
+        assert.ok(record.last_seen_time > record.connect_time, record.last_seen_time);
+      },
+      { timeoutMs: 20_000 },
+    );
+  } finally {
+    client.close();
+    stream.cancel();
+  }
 });
 
 test('an agent that was gone for long enough is forgotten, one that is connected is not', async () => {

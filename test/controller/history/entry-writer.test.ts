@@ -166,6 +166,8 @@ test('what was written to etcd past the controllers is kept before it is written
     await client.delete().key(key);
     await eventually(() => api.call('EntryService', 'CreateEntry', { entry_id: 'app', entry: good }));
     const [created, ...former] = await changes();
+    const [again, before] = await versionsOf(running, 'app');
+    assert.deepEqual([again?.version, again?.former_revision], ['5', before?.revision]);
     assert.deepEqual(created, ['CHANGE_CREATED', 'app']);
     assert.deepEqual(former.slice(1), [['CHANGE_UPDATED', 'c'], found, ['CHANGE_CREATED', 'app']]);
   } finally {

@@ -1,0 +1,25 @@
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { test } from 'node:test';
+import { Webhook } from '../../../controller/alerts/webhook.ts';
+import { Condition } from '../../../proto/gen/logfleet/v1/alert.ts';
+
+test('a webhook that does not answer is waited for no longer than the term of the elected one', async () => {
+  const asked = Promise.withResolvers<void>();
+  const server = createServer(() => asked.resolve());
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  try {
+    const webhook = new Webhook(`http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`, undefined);
+    const condition = Condition.create({ rule: 'AgentLost', agent: 'agents/x' });
+    const alert = { id: 'x', condition, startTime: new Date(0), told: 'nothing' } as const;
+    const term = new AbortController();
+    const sent = assert.rejects(webhook.send([alert], term.signal), (error) => error === term.signal.reason);
+    await asked.promise;
+    term.abort(new DOMException('the term is over', 'AbortError'));
+    await sent;
+  } finally {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  }
+});

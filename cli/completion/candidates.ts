@@ -36,13 +36,15 @@ export interface Completion {
   files: boolean;
 }
 
-/** Tells the names of one kind of thing. `given` are the options of the line, by flag: they say which controller is meant. */
+/** Tells the names of one kind of thing. `given` are the options of the line, by flag, with their values: they say which controller is meant. */
 export type NameSource = (kind: 'entry' | 'agent', given: ReadonlyMap<string, string>) => Promise<readonly string[]>;
 
 /** What can be got is more than what can be described, changed or deleted. */
 const KINDS: Readonly<Record<string, readonly string[]>> = {
   get: ['entries', 'agents', 'losses', 'alerts', 'entry', 'agent'],
   describe: ['entry', 'agent'],
+  loglevel: ['agent'],
+  diagnostics: ['agent'],
 };
 
 /** Completes the last of `words`, which are those behind the program's name; it may be empty. */

@@ -70,6 +70,8 @@ test('bash completes commands, flags, choices, kinds, names of the controller, a
   assert.deepEqual(await inBash('describe', 'entry', 'nginx-access', ''), ['db', 'nginx-error']);
   assert.deepEqual(await inBash('delete', 'entry/db', 'entry/n'), ['entry/nginx-access', 'entry/nginx-error']);
   assert.deepEqual(await inBash('get', 'losses', '--entry', 'd'), ['db']);
+  for (const command of ['loglevel', 'diagnostics']) assert.deepEqual(await inBash(command, ''), ['agent']);
+  assert.deepEqual(await inBash('loglevel', 'agent', 'web-17', ''), ['debug', 'info', 'warn', 'error']);
   assert.deepEqual(await inBash('get', '-o', 'w'), ['wide']);
   assert.deepEqual(await inBash('get', '--output', '=', 'w'), ['wide']);
   assert.deepEqual(await inBash('get', 'entries', '--wa'), ['--watch']);
@@ -81,6 +83,7 @@ test('the controller that the line names is asked; one that does not answer has 
   const elsewhere = ['--controller', '127.0.0.1', ':', '1', 'get', 'entry', ''];
   assert.deepEqual(await inBash(...elsewhere), []);
   assert.deepEqual(await inBash('--controller', host, ':', port, 'get', 'entry', 'd'), ['db']);
+  assert.deepEqual(await inBash('--tls', 'get', 'entry', 'd'), [], 'that port does not speak TLS');
 });
 
 test('in a terminal of its own, Tab in bash completes what was begun', {

@@ -30,7 +30,7 @@ export async function describe(
 
 async function describeEntry(api: ControllerApi, name: string): Promise<string> {
   const entry = await api.call((options) => api.entries.getEntry({ name: entryName(name) }, options));
-  const agents = await listAgents(api, { labelSelector: '', includeFiles: true });
+  const agents = await listAgents(api, { labelSelector: '', includeFiles: false });
   const rows = agents.flatMap((agent) =>
     agent.entries.filter((status) => status.entry === entry.name).map((status) => ({ agent, status })),
   );
@@ -42,7 +42,7 @@ async function describeEntry(api: ControllerApi, name: string): Promise<string> 
       value: ({ status }) => (status.etag === entry.etag ? `${status.etag} (current)` : status.etag),
     },
     { title: 'FILES', value: ({ status }) => fileCount(status) },
-    { title: 'LAG', value: ({ agent }) => size(lagOf(agent, entry)) },
+    { title: 'LAG', value: ({ status }) => size(status.lagBytes) },
     { title: 'LOST', value: ({ status }) => lost(status) },
     { title: 'FILTERED', value: ({ status }) => count(status.filteredLines) },
     { title: 'SEALED', value: ({ status }) => count(status.sealedFiles) },
@@ -145,8 +145,4 @@ function describeFiles({ files }: Agent): string {
 /** `0 B`, or `1.2 KiB in 3`, losses that is. */
 function lost({ lostBytes, losses }: EntryStatus): string {
   return losses > 0n ? `${size(lostBytes)} in ${count(losses)}` : size(lostBytes);
-}
-
-function lagOf(agent: Agent, entry: Entry): bigint {
-  return agent.files.filter((file) => file.entry === entry.name).reduce((sum, file) => sum + file.lagBytes, 0n);
 }

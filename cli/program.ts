@@ -30,7 +30,7 @@ Examples:
   logfleet verify --topic nginx --kafka kafka-1:9092   proves that nothing is missing or there twice
 
 Exit codes: 0 done; 1 the controller refuses, there is no such thing, verify has found something, or diff has; 2 the
-command or its input is wrong; 3 the controller, or Kafka, can't be reached.
+command or its input is wrong; 3 the controller, the agent or Kafka can't be reached.
 `;
 
 const VERIFY_HELP = `
@@ -144,6 +144,8 @@ function addDelete(program: Command, write: Write): void {
     .addHelpText('after', '\nExamples:\n  logfleet delete entry nginx-access\n  logfleet delete -f entry.yaml')
     .action((kind: string | undefined, names: string[], { filename, reason: changeReason = '' }: DeleteOptions) =>
       withApi(program, async (api) => {
+        if (filename && kind !== undefined)
+          throw new CliError(exitCodes.usage, 'give names, or files with -f: not both');
         const targets = filename ? await namesIn(filename) : entriesOnly([kind ?? '', ...names]);
         await forEachName(targets, async (name) => {
           await api.call((options) => api.entries.deleteEntry({ name: entryName(name), changeReason }, options));

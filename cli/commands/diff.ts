@@ -41,7 +41,7 @@ async function differences(api: ControllerApi, words: readonly string[], options
       throw new CliError(exitCodes.usage, 'give files, or an entry and its revisions');
     return await ofFiles(api, filename);
   }
-  const { kind, names } = parseTargets(words);
+  const { kind, names } = parseTargets(words.length > 0 ? words : ['entry']);
   const [name] = names;
   if (kind !== 'entry' || names.length !== 1 || !name || revision === undefined)
     throw new CliError(exitCodes.usage, 'give files with -f, or an entry and a --revision of its history');

@@ -18,7 +18,7 @@ type WithApi = (body: (api: ControllerApi) => Promise<void>) => Promise<void>;
 
 const TAP_HELP = `
 Standard output holds the lines and nothing else; what was left out or dropped, and which agents do not answer, is told on standard error.
-Delivery does not wait for a tap.
+Delivery does not wait for a tap. Agents that connect after it began are not in it; it ends after an hour.
 
 Examples:
   logfleet tap entry nginx-access | grep ' 500 '
@@ -40,7 +40,9 @@ Examples:
 export function addQuestions(program: Command, write: Write, withApi: WithApi): void {
   const timeoutMs = () => program.opts<{ timeout: number }>().timeout;
   const selector = () =>
-    new Option('-l, --selector <selector>', 'only agents whose labels match').argParser(checkedSelector).default('');
+    new Option('-l, --selector <selector>', 'only agents whose labels match')
+      .argParser(checkedSelector)
+      .default('', 'all');
   const output = () => new Option('-o, --output <format>', 'how to print').choices(['table', 'json']).default('table');
   program
     .command('tap <kind> [name...]')

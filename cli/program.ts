@@ -61,7 +61,9 @@ export function createProgram(write: Write): Command {
       new Option('--controller <host:port>', 'a controller').env('LOGFLEET_CONTROLLER').default('127.0.0.1:7070'),
     )
     .addOption(
-      new Option('--timeout <duration>', 'how long an answer may take').argParser(parseDuration).default(10_000, '10s'),
+      new Option('--timeout <duration>', 'how long an answer, or its beginning, may take')
+        .argParser(parseDuration)
+        .default(10_000, '10s'),
     )
     .addOption(new Option('--tls', 'use TLS (or LOGFLEET_TLS=true)').default(process.env['LOGFLEET_TLS'] === 'true'))
     .addOption(new Option('--ca-file <file>', 'authorities to trust').env('LOGFLEET_CA_FILE'))

@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { Argument, type Command, InvalidArgumentError, Option } from 'commander';
 import { CliError, exitCodes } from './cli-error.ts';
 import { diagnostics } from './commands/diagnostics.ts';
 import { logLevel } from './commands/log-level.ts';
@@ -6,14 +6,19 @@ import { preview } from './commands/preview.ts';
 import { restart } from './commands/restart.ts';
 import { tap } from './commands/tap.ts';
 import type { ControllerApi } from './rpc/client.ts';
+import { checkedSelector } from './selector-option.ts';
 import { parseTargets } from './target.ts';
+
+/** What timers and int32 fields take. */
+const DURATION_MAX_MS = 2 ** 31 - 1;
+const WATCH_MAX_MS = 30_000;
 
 type Write = (text: string) => void;
 type WithApi = (body: (api: ControllerApi) => Promise<void>) => Promise<void>;
 
 const TAP_HELP = `
 Standard output holds the lines and nothing else; what was left out or dropped, and which agents do not answer, is told on standard error.
-Delivery does not wait for a tap.
+Delivery does not wait for a tap. Agents that connect after it began are not in it; it ends after an hour.
 
 Examples:
   logfleet tap entry nginx-access | grep ' 500 '
@@ -34,14 +39,19 @@ Examples:
 /** The commands that ask agents. `withApi` runs a command with a connection. */
 export function addQuestions(program: Command, write: Write, withApi: WithApi): void {
   const timeoutMs = () => program.opts<{ timeout: number }>().timeout;
-  const selector = () => new Option('-l, --selector <selector>', 'only agents whose labels match').default('');
+  const selector = () =>
+    new Option('-l, --selector <selector>', 'only agents whose labels match')
+      .argParser(checkedSelector)
+      .default('', 'all');
   const output = () => new Option('-o, --output <format>', 'how to print').choices(['table', 'json']).default('table');
   program
     .command('tap <kind> [name...]')
     .description('show lines that an entry is collecting right now')
     .addOption(selector())
     .addOption(
-      new Option('--rate <lines>', 'at most so many lines a second from each agent').argParser(parseRate).default(20),
+      new Option('--rate <lines>', 'at most so many lines a second from each agent, up to 1000')
+        .argParser(countWithin(1, 1_000))
+        .default(20),
     )
     .addOption(output())
     .option('--no-prefix', 'lines only, without agent and file')
@@ -55,14 +65,20 @@ export function addQuestions(program: Command, write: Write, withApi: WithApi): 
     .requiredOption('-f, --filename <file...>', 'YAML or JSON files, folders of them, or - for standard input')
     .addOption(selector())
     .addOption(
-      new Option('--watch <duration>', 'how long to watch the files grow')
-        .argParser(parseDuration)
+      new Option('--watch <duration>', 'how long to watch the files grow, up to 30s')
+        .argParser(parseWatch)
         .default(1_000, '1s'),
     )
     .addOption(
-      new Option('--lines <count>', 'so many first and last lines of each file').argParser(parseCount).default(3),
+      new Option('--lines <count>', 'so many first and last lines of each file, up to 20')
+        .argParser(countWithin(0, 20))
+        .default(3),
     )
-    .addOption(new Option('--files <count>', 'so many files of each agent one by one').argParser(parseRate).default(50))
+    .addOption(
+      new Option('--files <count>', 'so many files of each agent one by one, up to 1000')
+        .argParser(countWithin(1, 1_000))
+        .default(50),
+    )
     .addOption(output())
     .addHelpText('after', PREVIEW_HELP)
     .action((options) => withApi((api) => preview(api, { ...options, timeoutMs: timeoutMs() }, write)));
@@ -83,15 +99,17 @@ export function addQuestions(program: Command, write: Write, withApi: WithApi): 
 function addAgentQuestions(program: Command, write: Write, withApi: WithApi): void {
   const timeoutMs = () => program.opts<{ timeout: number }>().timeout;
   program
-    .command('loglevel <kind> <name> <level>')
+    .command('loglevel <kind> <name>')
+    .addArgument(new Argument('[level]', 'how much').choices(['debug', 'info', 'warn', 'error']))
     .description('set how much an agent logs: debug, info, warn or error')
     .addOption(new Option('--for <duration>', 'back to what is configured after this long').argParser(parseDuration))
     .addHelpText('after', '\nExamples:\n  logfleet loglevel agent web-17 debug --for 10m')
-    .action((kind: string, name: string, level: string, options: { for?: number }) =>
-      withApi((api) =>
-        logLevel(api, one('agent', [kind, name]), { level, forMs: options.for ?? 0, timeoutMs: timeoutMs() }, write),
-      ),
-    );
+    .action((kind: string, second: string, third: string | undefined, options: { for?: number }) => {
+      // Of `agent/web-17 debug` the second word is the level.
+      const [words, level] = third === undefined ? [[kind], second] : [[kind, second], third];
+      const asked = { level, forMs: options.for ?? 0, timeoutMs: timeoutMs() };
+      return withApi((api) => logLevel(api, one('agent', words), asked, write));
+    });
   program
     .command('diagnostics <kind> [name...]')
     .description('fetch a bundle that tells how an agent is doing inside: no secrets, no lines')
@@ -104,19 +122,25 @@ function addAgentQuestions(program: Command, write: Write, withApi: WithApi): vo
 /** `10s`, `250ms`, `5m`, `1h` → milliseconds. */
 export function parseDuration(text: string): number {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)?$/.exec(text);
-  if (!match) throw new InvalidArgumentError('give a duration such as 10s.');
-  return Number(match[1]) * { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }[(match[2] ?? 's') as 'ms' | 's' | 'm' | 'h'];
+  const unitMs = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }[(match?.[2] ?? 's') as 'ms' | 's' | 'm' | 'h'];
+  const ms = Math.round(Number(match?.[1]) * unitMs);
+  if (ms >= 1 && ms <= DURATION_MAX_MS) return ms;
+  throw new InvalidArgumentError('give a duration such as 10s, from 1ms to 596h.');
 }
 
-function parseCount(text: string): number {
-  if (!/^\d{1,6}$/.test(text)) throw new InvalidArgumentError('give a number.');
-  return Number(text);
+function parseWatch(text: string): number {
+  const ms = parseDuration(text);
+  if (ms > WATCH_MAX_MS) throw new InvalidArgumentError('give at most 30s.');
+  return ms;
 }
 
-function parseRate(text: string): number {
-  const count = parseCount(text);
-  if (count === 0) throw new InvalidArgumentError('give at least 1.');
-  return count;
+/** Reads a number that the controller takes: it would cut a larger one, and not say so. */
+function countWithin(min: number, max: number): (text: string) => number {
+  return (text) => {
+    const count = /^\d{1,6}$/.test(text) ? Number(text) : -1;
+    if (count < min || count > max) throw new InvalidArgumentError(`give a number from ${min} to ${max}.`);
+    return count;
+  };
 }
 
 /** The one name that the command is about. */

@@ -1,17 +1,16 @@
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { type EntryDocument, entryDocuments, withoutTwins } from '../proto/rules/entry-document.ts';
 import { ENTRY_BYTES_MAX, entryBytes } from '../proto/rules/entry-rules.ts';
 import type { FieldViolation } from '../proto/rules/field-violation.ts';
 import { errorText } from '../runtime/errors.ts';
 import { CliError, exitCodes } from './cli-error.ts';
+import { inputName, readInput } from './read-input.ts';
 
 /** The entries of files, folders of them, and `-` for standard input. Rejects with CliError when there is none, or a file is not YAML. */
 export async function readEntries(files: readonly string[]): Promise<EntryDocument[]> {
   const documents: EntryDocument[] = [];
-  for (const file of await expand(files))
-    documents.push(...parse(await read(file), file === '-' ? 'standard input' : file));
+  for (const file of await expand(files)) documents.push(...parse(await readInput(file), inputName(file)));
   if (documents.length === 0) throw new CliError(exitCodes.usage, `no entries in ${files.join(', ')}`);
   return withoutTwins(documents);
 }
@@ -39,18 +38,18 @@ async function expand(files: readonly string[]): Promise<string[]> {
     const isFolder = file !== '-' && (await stat(file).catch(() => undefined))?.isDirectory();
     if (!isFolder) expanded.push(file);
     else {
-      const names = (await readdir(file)).filter((name) => /\.(ya?ml|json)$/.test(name)).sort();
+      const names = (await inFolder(file)).filter((name) => /\.(ya?ml|json)$/.test(name)).sort();
       expanded.push(...names.map((name) => join(file, name)));
     }
   }
   return expanded;
 }
 
-async function read(file: string): Promise<string> {
+async function inFolder(folder: string): Promise<string[]> {
   try {
-    return file === '-' ? await text(process.stdin) : await readFile(file, 'utf8');
+    return await readdir(folder);
   } catch (error) {
-    throw new CliError(exitCodes.usage, `can't read ${file}: ${errorText(error)}`, { cause: error });
+    throw new CliError(exitCodes.usage, `can't read ${folder}: ${errorText(error)}`, { cause: error });
   }
 }
 

@@ -43,6 +43,11 @@ export function word(value: string): string {
   return last.charAt(0).toUpperCase() + last.slice(1);
 }
 
+/** Without control characters, but for tabs and line feeds: what others have named must not tell a terminal what to do. */
+export function harmless(text: string): string {
+  return text.replace(/[^\P{Cc}\t\n]/gu, '\uFFFD');
+}
+
 export interface Column<Row> {
   title: string;
   value(row: Row): string;
@@ -60,7 +65,7 @@ export class Table<Row> {
 
   /** The titles and the rows; later rows keep these widths. */
   render(rows: readonly Row[]): string {
-    const cells = rows.map((row) => this.#columns.map(({ value }) => value(row)));
+    const cells = rows.map((row) => this.#cells(row));
     this.#widths = this.#widths.map((width, index) =>
       Math.max(width, ...cells.map((line) => (line[index] as string).length)),
     );
@@ -68,7 +73,12 @@ export class Table<Row> {
   }
 
   row(row: Row): string {
-    return this.#line(this.#columns.map(({ value }) => value(row)));
+    return this.#line(this.#cells(row));
+  }
+
+  /** A cell is one line, whatever is in it. */
+  #cells(row: Row): string[] {
+    return this.#columns.map(({ value }) => harmless(value(row)).replaceAll(/[\t\n]/g, ' '));
   }
 
   #line(cells: readonly string[]): string {
@@ -82,5 +92,5 @@ export class Table<Row> {
 /** `NAME:  value` lines, the values under one another. */
 export function fields(pairs: readonly (readonly [string, string])[], indent = ''): string {
   const width = Math.max(...pairs.map(([name]) => name.length)) + 1;
-  return pairs.map(([name, value]) => `${indent}${`${name}:`.padEnd(width)}  ${value}\n`).join('');
+  return pairs.map(([name, value]) => `${indent}${`${name}:`.padEnd(width)}  ${harmless(value)}\n`).join('');
 }

@@ -1,6 +1,7 @@
 import { CommanderError } from 'commander';
 import { errorText } from '../runtime/errors.ts';
 import { CliError, exitCodes } from './cli-error.ts';
+import { harmless } from './format.ts';
 import { createProgram } from './program.ts';
 
 /** A reader that has seen enough, such as `head`, is no failure. */
@@ -18,8 +19,9 @@ async function main(): Promise<number> {
       process.stderr.write(`${red('error:')} ${errorText(error)}\n`);
       return exitCodes.refused;
     }
-    if (error.message !== '') process.stderr.write(`${red('error:')} ${error.message}\n`);
-    for (const { field, description } of error.violations) process.stderr.write(`  ${field}: ${description}\n`);
+    if (error.message !== '') process.stderr.write(`${red('error:')} ${harmless(error.message)}\n`);
+    for (const { field, description } of error.violations)
+      process.stderr.write(harmless(`  ${field}: ${description}\n`));
     return error.exitCode;
   }
 }

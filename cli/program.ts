@@ -39,7 +39,7 @@ Examples:
   logfleet verify --topic nginx --kafka kafka-1:9092   proves that nothing is missing or there twice
 
 Exit codes: 0 done; 1 the controller refuses, there is no such thing, verify has found something, or diff has; 2 the
-command or its input is wrong; 3 the controller, or Kafka, can't be reached.
+command or its input is wrong; 3 the controller, the agent or Kafka can't be reached.
 `;
 
 const VERIFY_HELP = `
@@ -65,7 +65,9 @@ export function createProgram(write: Write): Command {
       new Option('--controller <host:port>', 'a controller').env('LOGFLEET_CONTROLLER').default('127.0.0.1:7070'),
     )
     .addOption(
-      new Option('--timeout <duration>', 'how long an answer may take').argParser(parseDuration).default(10_000, '10s'),
+      new Option('--timeout <duration>', 'how long an answer, or its beginning, may take')
+        .argParser(parseDuration)
+        .default(10_000, '10s'),
     )
     .addOption(new Option('--tls', 'use TLS (or LOGFLEET_TLS=true)').default(process.env['LOGFLEET_TLS'] === 'true'))
     .addOption(new Option('--ca-file <file>', 'authorities to trust').env('LOGFLEET_CA_FILE'))
@@ -168,6 +170,8 @@ function addDelete(program: Command, write: Write): void {
     .addHelpText('after', DELETE_HELP)
     .action((kind: string | undefined, names: string[], options: DeleteOptions & { filename?: string[] }) =>
       withApi(program, async (api) => {
+        if (options.filename && kind !== undefined)
+          throw new CliError(exitCodes.usage, 'give names, or files with -f: not both');
         const gone = options.filename ? [] : agentsOf([kind ?? '', ...names]);
         if (gone.length > 0) return forget(api, gone, 'deleted', write);
         const targets = options.filename ? await namesIn(options.filename) : entriesOnly([kind ?? '', ...names]);

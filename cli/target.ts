@@ -29,7 +29,10 @@ export async function forEachName(names: readonly string[], action: (name: strin
     }
   }
   if (failures.length === 0) return;
-  for (const failure of failures.slice(0, -1)) process.stderr.write(`error: ${(failure as Error).message}\n`);
+  for (const failure of failures.slice(0, -1) as CliError[]) {
+    process.stderr.write(`error: ${failure.message}\n`);
+    for (const { field, description } of failure.violations) process.stderr.write(`  ${field}: ${description}\n`);
+  }
   throw failures.at(-1);
 }
 

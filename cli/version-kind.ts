@@ -13,7 +13,7 @@ export const versionKind: Kind<EntryVersion> = {
     { title: 'CHANGE', value: changeText },
     { title: 'AUTHOR', value: authorText },
     { title: 'AGE', value: ({ time }) => age(time) },
-    { title: 'REASON', value: ({ changeReason }) => changeReason.replaceAll(/\s+/g, ' ') || '-' },
+    { title: 'REASON', value: ({ changeReason }) => changeReason || '-' },
   ],
   wideColumns: [],
 };

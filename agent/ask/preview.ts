@@ -142,13 +142,15 @@ class PreviewRun {
     const sum = { fileCount: 0, bytes: 0n, backlogBytes: 0n, bytesPerSecond: 0, archives: 0 };
     const files: PreviewFile[] = [];
     const slices = new Slices();
+    let left = looked.length;
     for (const one of looked) {
       if (slices.over) await slices.next();
       this.#asking.signal.throwIfAborted();
       if (this.#tools.clock.monotonicMs() > untilMs) {
-        this.#truncated.add(`${looked.length - sum.fileCount - sum.archives} files were not opened in the time given`);
+        this.#truncated.add(`${left} files were not opened in the time given`);
         break;
       }
+      left--;
       const file = await previews.look(one, files.length < filesMax);
       if (file === 'archive') sum.archives++;
       else if (file.error) this.#found.errors.push({ path: file.path, error: new Error(file.error) });
@@ -160,7 +162,8 @@ class PreviewRun {
       }
       if (file !== 'archive' && files.length < filesMax) files.push(file);
     }
-    if (sum.fileCount > files.length) this.#truncated.add(`only ${files.length} files are told one by one`);
+    if (looked.length - left - sum.archives > files.length)
+      this.#truncated.add(`only ${files.length} files are told one by one`);
     if (previews.full) this.#truncated.add('the lines of some files are left out');
     return {
       ...sum,

@@ -45,7 +45,7 @@ async function differences(api: ControllerApi, words: readonly string[], options
     return await ofFiles(api, filename, selector);
   }
   if (selector !== undefined) throw new CliError(exitCodes.usage, '--prune goes with files: give them with -f');
-  const { kind, names } = parseTargets(words);
+  const { kind, names } = parseTargets(words.length > 0 ? words : ['entry']);
   const [name] = names;
   if (kind !== 'entry' || names.length !== 1 || !name || revision === undefined)
     throw new CliError(exitCodes.usage, 'give files with -f, or an entry and a --revision of its history');

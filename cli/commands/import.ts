@@ -1,5 +1,3 @@
-import { readFile } from 'node:fs/promises';
-import { text } from 'node:stream/consumers';
 import { errorText } from '../../runtime/errors.ts';
 import { CliError, exitCodes } from '../cli-error.ts';
 import { courseEntries, type MadeEntry } from '../import/course-entry.ts';
@@ -8,8 +6,9 @@ import { hostSelectors } from '../import/host-selectors.ts';
 import { parseIni } from '../import/ini-file.ts';
 import { iniLayout } from '../import/ini-layout.ts';
 import { addressIn, keyTemplate } from '../import/key-template.ts';
-import { planWrite } from '../import/write-entries.ts';
+import { writeEntry } from '../import/write-entry.ts';
 import { entryKind, renderList } from '../output.ts';
+import { inputName, readInput } from '../read-input.ts';
 import type { ControllerApi } from '../rpc/client.ts';
 import { listAgents } from '../rpc/lists.ts';
 import { checkedSelector } from '../selector-option.ts';
@@ -39,7 +38,7 @@ export async function importCourseJson(api: ControllerApi, options: ImportOption
   if ((key === undefined) === (filename.length === 0))
     throw new CliError(exitCodes.usage, 'say where the list is: --key of etcd, or -f with files');
   const reading = emptyReading();
-  for (const file of filename) add(reading, courseItems(await read(file), nameOf(file), ''));
+  for (const file of filename) add(reading, courseItems(await readInput(file), inputName(file), ''));
   if (key !== undefined)
     add(reading, await readKey({ addresses: options.etcd ?? ETCD_DEFAULT, key, timeoutMs: undefined }, options));
   await make(api, reading, { ...options, source: 'course-json' }, write);
@@ -49,10 +48,13 @@ export async function importCourseJson(api: ControllerApi, options: ImportOption
 export async function importIni(api: ControllerApi, options: ImportOptions, write: Write): Promise<void> {
   const reading = emptyReading();
   for (const file of options.filename ?? []) {
-    const layout = iniLayout(iniOf(await read(file), nameOf(file)), nameOf(file));
+    const layout = iniLayout(iniOf(await readInput(file), inputName(file)), inputName(file));
     reading.notes.push(...layout.notes);
     if (layout.kafka !== '')
-      reading.notes.push({ where: nameOf(file), text: `the brokers are the agents' setting: --kafka ${layout.kafka}` });
+      reading.notes.push({
+        where: inputName(file),
+        text: `the brokers are the agents' setting: --kafka ${layout.kafka}`,
+      });
     if (layout.item?.topic === '')
       reading.refused.push({ where: layout.item.where, text: 'there is no [kafka] topic' });
     else if (layout.item) reading.items.push(layout.item);
@@ -102,7 +104,7 @@ async function make(
         options.output,
       ),
     );
-  else await writeAll(api, made, { dryRun: options.dryRun ?? false, refused }, write);
+  else await writeAll(api, made, { dryRun: options.dryRun ?? false, source: options.source, refused }, write);
   if (refused.length === 0) return;
   const violations = refused.map(({ where, text }) => ({ field: where, description: text }));
   throw new CliError(exitCodes.refused, `${refused.length} of ${total} can't be taken:`, { violations });
@@ -126,13 +128,12 @@ async function entriesOf(api: ControllerApi, reading: CourseReading, options: Im
 async function writeAll(
   api: ControllerApi,
   made: readonly MadeEntry[],
-  { dryRun, refused }: { dryRun: boolean; refused: Remark[] },
+  { dryRun, source, refused }: { dryRun: boolean; source: string; refused: Remark[] },
   write: Write,
 ): Promise<void> {
   for (const { entry, item } of made) {
     try {
-      const { outcome, write: put } = await planWrite(api, entry);
-      if (!dryRun) await put();
+      const outcome = await writeEntry(api, entry, { reason: `import ${source}`, validateOnly: dryRun });
       const where = entry.selector === '' ? 'every agent' : entry.selector;
       const told = `${outcome}${dryRun ? ' (dry run)' : ''}: ${entry.paths[0]} to ${entry.topic}, ${where}`;
       write(`entry/${entryKind.id(entry)} ${told}\n`);
@@ -168,16 +169,4 @@ function userOf(text: string | undefined): { username: string; password: string 
   const at = text.indexOf(':');
   if (at < 1) throw new CliError(exitCodes.usage, '--etcd-user: give NAME:PASSWORD');
   return { username: text.slice(0, at), password: text.slice(at + 1) };
-}
-
-async function read(file: string): Promise<string> {
-  try {
-    return file === '-' ? await text(process.stdin) : await readFile(file, 'utf8');
-  } catch (error) {
-    throw new CliError(exitCodes.usage, `can't read ${file}: ${errorText(error)}`, { cause: error });
-  }
-}
-
-function nameOf(file: string): string {
-  return file === '-' ? 'standard input' : file;
 }

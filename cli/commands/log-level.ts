@@ -1,5 +1,6 @@
 import { agentName } from '../../proto/rules/names.ts';
-import { Failures, tellAsked } from '../rpc/asked.ts';
+import { CliError, exitCodes } from '../cli-error.ts';
+import { Failures } from '../rpc/asked.ts';
 import type { ControllerApi } from '../rpc/client.ts';
 
 /** `logfleet loglevel agent NAME LEVEL` */
@@ -12,7 +13,7 @@ export async function logLevel(
   const failures = new Failures();
   const request = { name: agentName(name), level, forMs: BigInt(Math.round(forMs)), timeoutMs };
   for await (const { asked, error, logLevel: now } of api.follow(api.fleet.setLogLevel(request))) {
-    if (asked) tellAsked(asked, name);
+    if (asked?.asked === 0) throw new CliError(exitCodes.unreachable, `agent/${name} is not connected`);
     if (error) failures.tell(name, error);
     if (!now) continue;
     failures.answered();

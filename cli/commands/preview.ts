@@ -1,11 +1,10 @@
-import type { Asked, Preview, PreviewFile } from '../../proto/gen/logfleet/v1/ask.ts';
-import { Preview as PreviewMessage } from '../../proto/gen/logfleet/v1/ask.ts';
+import type { PreviewFile } from '../../proto/gen/logfleet/v1/ask.ts';
+import { Asked, Preview } from '../../proto/gen/logfleet/v1/ask.ts';
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
-import { count, size, Table } from '../format.ts';
+import { count, harmless, size, Table } from '../format.ts';
 import { Failures, tellAsked } from '../rpc/asked.ts';
 import type { ControllerApi } from '../rpc/client.ts';
 import { entriesIn } from './apply.ts';
-import { harmless } from './tap.ts';
 
 export interface PreviewOptions {
   filename: string[];
@@ -43,16 +42,15 @@ async function previewOne(
   const agents: object[] = [];
   let whom: Asked | undefined;
   for await (const { asked, agent, preview: told, error } of api.follow(api.fleet.previewEntry(request))) {
-    if (asked)
-      tellAsked(asked, [entry.selector, labelSelector].filter(Boolean).join(' and ') || 'it, for there is none');
+    if (asked) tellAsked(asked, entry.selector, labelSelector);
     whom ??= asked;
     if (error) failures.tell(agent, error);
     if (!told) continue;
     failures.answered();
-    if (output === 'table') write(render(agent.replace(/^agents\//, ''), told));
+    if (output === 'table') write(harmless(render(agent.replace(/^agents\//, ''), told)));
     else agents.push({ agent, ...documentOf(told) });
   }
-  return { entry: entry.name, asked: whom, agents };
+  return { entry: entry.name, asked: whom && Asked.toJSON(whom), agents };
 }
 
 function render(agent: string, told: Preview): string {
@@ -97,7 +95,7 @@ const FILES = () =>
 function linesOf({ path, firstLines, lastLines }: PreviewFile): string {
   if (firstLines.length === 0) return '';
   const quoted = (lines: readonly Buffer[]) =>
-    lines.map((line) => `    | ${harmless(line.toString()).replaceAll('\n', '\n    . ')}\n`);
+    lines.map((line) => `    | ${line.toString().replaceAll('\n', '\n    . ')}\n`);
   const alike =
     firstLines.length === lastLines.length &&
     firstLines.every((line, index) => line.equals(lastLines[index] as Buffer));
@@ -108,11 +106,11 @@ function linesOf({ path, firstLines, lastLines }: PreviewFile): string {
 /** As the message in JSON, but with lines as text. */
 function documentOf(told: Preview): object {
   const texts = (lines: readonly Buffer[]) => lines.map((line) => line.toString());
-  const document = PreviewMessage.toJSON(told) as { files?: object[] };
+  const document = Preview.toJSON(told) as { files?: object[] };
   const files = told.files.map(({ firstLines, lastLines }, index) => ({
     ...document.files?.[index],
-    firstLines: texts(firstLines),
-    lastLines: texts(lastLines),
+    first_lines: texts(firstLines),
+    last_lines: texts(lastLines),
   }));
   return { ...document, files };
 }

@@ -12,7 +12,7 @@ export async function restart(
   const failures = new Failures();
   const request = { name: entryName(name), labelSelector, timeoutMs };
   for await (const { asked, agent, restarted, error } of api.follow(api.fleet.restartEntry(request))) {
-    if (asked) tellAsked(asked, `entry ${name}${labelSelector === '' ? '' : ` and ${labelSelector}`}`);
+    if (asked) tellAsked(asked, `entry ${name}`, labelSelector);
     if (error) failures.tell(agent, error);
     if (!restarted) continue;
     failures.answered();

@@ -1,6 +1,6 @@
 import type { TapLine } from '../../proto/gen/logfleet/v1/ask.ts';
 import { entryName } from '../../proto/rules/names.ts';
-import { count } from '../format.ts';
+import { count, harmless } from '../format.ts';
 import { Failures, tellAsked } from '../rpc/asked.ts';
 import type { ControllerApi } from '../rpc/client.ts';
 
@@ -24,12 +24,15 @@ export async function tap(api: ControllerApi, name: string, options: TapOptions)
   const render = rendererOf(options);
   const failures = new Failures();
   const totals = { lines: 0, leftOut: 0n, dropped: 0n };
+  let isTapping = false;
   try {
     for await (const { asked, agent, part, error } of api.follow(
       api.fleet.tapEntry(request, { signal: stop.signal }),
     )) {
-      if (asked) tellAsked(asked, `entry ${name}${labelSelector === '' ? '' : ` and ${labelSelector}`}`);
+      if (asked) tellAsked(asked, `entry ${name}`, labelSelector);
+      isTapping ||= asked !== undefined;
       if (error) failures.tell(agent, error);
+      else if (agent !== '' && !part) failures.answered();
       if (!part) continue;
       if (part.dropped > 0n && totals.dropped === 0n)
         process.stderr.write('warning: lines are dropped, for they are not taken as fast as they come\n');
@@ -44,19 +47,20 @@ export async function tap(api: ControllerApi, name: string, options: TapOptions)
   } finally {
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
     const { lines, leftOut, dropped } = totals;
-    process.stderr.write(`${count(lines)} lines shown, ${count(leftOut)} left out, ${count(dropped)} dropped\n`);
+    if (isTapping)
+      process.stderr.write(`${count(lines)} lines shown, ${count(leftOut)} left out, ${count(dropped)} dropped\n`);
   }
   if (!stop.signal.aborted) failures.conclude('do not answer');
 }
 
 function rendererOf({ output, prefix }: TapOptions): (agent: string, line: TapLine) => Buffer {
   if (output === 'json') return (agent, line) => Buffer.from(`${JSON.stringify(documentOf(agent, line))}\n`);
-  // What a line says to a terminal must not be done by it.
-  const bytes = ({ line }: TapLine) => (process.stdout.isTTY ? Buffer.from(harmless(line.toString())) : line);
+  // What a line, or a file's name, says to a terminal must not be done by it.
+  const shown = (bytes: Buffer) => (process.stdout.isTTY ? Buffer.from(harmless(bytes.toString())) : bytes);
   return (agent, line) => {
     const before = prefix ? `${agent.replace(/^agents\//, '')} ${line.path} ` : '';
     const cut = line.lineBytes > line.line.length ? ` …+${line.lineBytes - line.line.length} bytes` : '';
-    return Buffer.concat([Buffer.from(before), bytes(line), Buffer.from(cut), LINE_FEED]);
+    return shown(Buffer.concat([Buffer.from(before), line.line, Buffer.from(cut), LINE_FEED]));
   };
 }
 
@@ -65,11 +69,6 @@ function documentOf(agent: string, { path, generation, start, end, line, lineByt
   const isText = Buffer.from(text).equals(line);
   const content = isText ? { line: text } : { line_base64: line.toString('base64') };
   return { agent, path, generation, start: Number(start), end: Number(end), ...content, line_bytes: lineBytes };
-}
-
-/** Without control characters, but for tabs and line feeds. */
-export function harmless(text: string): string {
-  return text.replace(/[^\P{Cc}\t\n]/gu, '\uFFFD');
 }
 
 function written(bytes: Buffer): Promise<void> {

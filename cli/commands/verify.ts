@@ -32,6 +32,9 @@ export async function verify(
   try {
     const verification = await examine(reader, options, sinceMs);
     write(renderVerification(verification, options.output));
+    // Nothing is wrong then, but nothing is proven either: an entry's name may have been misspelt.
+    if (verification.ledger.generations.size === 0 && verification.verdict.holes.length === 0)
+      process.stderr.write(`warning: nothing was verified: ${nothingSeen(options)}\n`);
     const { holes, doubles } = verification.verdict;
     const unexplained = holes.filter(({ loss }) => loss === undefined).length;
     if (unexplained === 0 && doubles.length === 0) return;
@@ -51,19 +54,26 @@ export async function verify(
   }
 }
 
+function nothingSeen({ topic, entry, since }: VerifyOptions): string {
+  const what = entry === undefined ? 'record with logfleet headers' : `record of the entry ${entry}`;
+  return `${topic.join(', ')} has no ${what}${since === undefined ? '' : ` since ${since}`}`;
+}
+
 /**
  * The audit topic is read first: a generation is sealed when all of it is in its topic, so whatever is said to be complete has to be there.
  * And again at the end, for the losses that were told meanwhile.
  */
 async function examine(
   reader: TopicReader,
-  { topic: topics, entry, auditTopic }: VerifyOptions,
+  { topic, entry, auditTopic }: VerifyOptions,
   sinceMs: number | undefined,
 ): Promise<Verification> {
   const facts = new AuditFacts();
+  // One that is named twice is not to be taken for doubles.
+  const topics = [...new Set(topic)];
   const audit = auditTopic === '' ? undefined : await auditSpans(reader, auditTopic);
   await reader.read(audit ?? [], ({ value }) => facts.add(value, { withSealed: true }));
-  const spans = (await Promise.all(topics.map((topic) => reader.spans(topic, sinceMs)))).flat();
+  const spans = (await Promise.all(topics.map((name) => reader.spans(name, sinceMs)))).flat();
   const ledger = new Ledger(entry);
   const progress = startProgress(spans, ledger);
   await reader.read(spans, (record) => ledger.add(asSeen(record))).finally(progress);
@@ -116,10 +126,11 @@ function parseSince(text: string): number {
   const match = /^(\d+(?:\.\d+)?)(s|m|h|d)$/.exec(text);
   if (match) {
     const unitMs = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }[match[2] as 's' | 'm' | 'h' | 'd'];
-    return Math.floor(systemClock.nowMs() - Number(match[1]) * unitMs);
+    // Kafka takes times below 0 for other questions.
+    return Math.max(0, Math.floor(systemClock.nowMs() - Number(match[1]) * unitMs));
   }
   const timeMs = Date.parse(text);
-  if (!/^\d{4}-\d\d-\d\d/.test(text) || Number.isNaN(timeMs))
+  if (!/^\d{4}-\d\d-\d\d/.test(text) || !(timeMs >= 0))
     throw new CliError(
       exitCodes.usage,
       `--since: ${JSON.stringify(text)}: give a time such as 2026-01-31T08:00:00Z, or how long ago, such as 2h`,

@@ -36,7 +36,7 @@ export interface Completion {
   files: boolean;
 }
 
-/** Tells the names of one kind of thing. `given` are the options of the line, by flag: they say which controller is meant. */
+/** Tells the names of one kind of thing. `given` are the options of the line, by flag, with their values: they say which controller is meant. */
 export type NameSource = (kind: 'entry' | 'agent', given: ReadonlyMap<string, string>) => Promise<readonly string[]>;
 
 /** What can be got is more than what can be described, changed or deleted. */

@@ -6,7 +6,7 @@ export interface ReadLine {
   positionals: readonly string[];
   /** What may be given here: the command's options, and those of the commands around it. */
   options: readonly OptionSpec[];
-  /** The values of options, by flag. */
+  /** The values of options, by flag; '' of one without a value. */
   given: ReadonlyMap<string, string>;
   /** The option whose value is being written. */
   option: OptionSpec | undefined;
@@ -38,7 +38,8 @@ export function readLine(root: CommandSpec, words: readonly string[]): ReadLine 
     const { option, value } = optionIn(word, options);
     if (option && value !== undefined) for (const flag of option.flags) given.set(flag, value);
     else if (option?.value !== undefined) open = { option, isGiven: false };
-    else if (!option && !word.startsWith('-')) {
+    else if (option) for (const flag of option.flags) given.set(flag, '');
+    else if (!word.startsWith('-')) {
       const next = positionals.length === 0 ? command.commands.find(({ name }) => name === word) : undefined;
       if (next) {
         command = next;

@@ -31,5 +31,5 @@ function withGiven(defaults: Omit<ConnectionOptions, 'timeoutMs'>, given: Readon
     const value = given.get(flag);
     return value === undefined ? [] : [[key, value] as const];
   });
-  return { ...defaults, ...Object.fromEntries(own) };
+  return { ...defaults, ...(given.has('--tls') && { tls: true }), ...Object.fromEntries(own) };
 }

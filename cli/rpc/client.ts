@@ -9,6 +9,7 @@ import type { FieldViolation } from '../../proto/rules/field-violation.ts';
 import { errorText, grpcDetails } from '../../runtime/errors.ts';
 import { isHostPort } from '../../runtime/host-port.ts';
 import { CliError, exitCodes } from '../cli-error.ts';
+import { firstAnswerWithin } from './first-answer.ts';
 
 export interface ConnectionOptions {
   /** `host:port` */
@@ -29,7 +30,7 @@ export interface ControllerApi extends Disposable {
   rollouts: RolloutServiceClient;
   /** Makes one call within the time allowed; rejects with CliError. */
   call<T>(request: (options: { signal: AbortSignal }) => Promise<T>): Promise<T>;
-  /** Follows a stream until it ends; rejects with CliError. */
+  /** Follows a stream until it ends, for however long, once it has begun; rejects with CliError. */
   follow<T>(stream: AsyncIterable<T>): AsyncGenerator<T>;
 }
 
@@ -47,7 +48,7 @@ export function connect(options: ConnectionOptions): ControllerApi {
     throw new CliError(exitCodes.usage, text);
   }
   const channel = createChannel(options.controller, credentials(options), CHANNEL_OPTIONS);
-  const factory = createClientFactory().use(errorDetailsClientMiddleware);
+  const factory = createClientFactory().use(errorDetailsClientMiddleware).use(firstAnswerWithin(options.timeoutMs));
   const whoAsks = { '*': { metadata: saysWho(options.author) } };
   const fail = (error: unknown) => toCliError(error, options);
   return {
@@ -118,6 +119,11 @@ function toCliError(error: unknown, { controller, timeoutMs }: ConnectionOptions
   }
   if (!(error instanceof ClientError)) return error;
   if (error.code === Status.UNAVAILABLE) return unavailable(error, controller);
+  // By https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md one that speaks no gRPC may seem to refuse.
+  if (error.details.startsWith('Received HTTP status code'))
+    return new CliError(exitCodes.unreachable, `no controller answers at ${controller}: ${error.details}`, {
+      cause: error,
+    });
   const violations = violationsOf(error);
   const text = violations.length > 0 ? 'the controller refuses:' : error.details || errorText(error);
   return new CliError(exitCodes.refused, text, { cause: error, violations });
@@ -125,7 +131,7 @@ function toCliError(error: unknown, { controller, timeoutMs }: ConnectionOptions
 
 /** Who was not reached is told by what grpc-js says of its connection; else the controller itself has answered. */
 function unavailable(error: ClientError, controller: string): CliError {
-  const details = grpcDetails(error.details);
+  const details = grpcDetails(error.details).trim();
   const reached = !/^(No connection established|Connection dropped|Name resolution failed)/.test(details);
   const plain = /wrong version number|packet length too long/.test(details);
   const remedy = plain

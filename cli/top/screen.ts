@@ -1,3 +1,5 @@
+import { stripVTControlCharacters } from 'node:util';
+
 const SIZE = { columns: 80, rows: 24 };
 
 /** The other screen of a terminal, as top and less use it. Legal until it is disposed: then the terminal is as it was. */
@@ -13,7 +15,8 @@ export function openScreen(
   { onKey, onResize }: { onKey(key: string): void; onResize(): void },
 ): Screen {
   const keys = (data: Buffer) => {
-    for (const key of data.toString()) onKey(key);
+    // An arrow comes as an escape and more; an escape alone is the key Escape.
+    for (const key of stripVTControlCharacters(data.toString())) onKey(key);
   };
   output.write('\x1b[?1049h\x1b[?25l');
   input.setRawMode(true);

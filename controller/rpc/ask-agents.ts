@@ -103,6 +103,8 @@ async function askThere(
   const stop = new AbortController();
   const end = () => stop.abort(signal.reason);
   signal.addEventListener('abort', end, { once: true });
+  // The caller may have gone before it came to this.
+  if (signal.aborted) end();
   let reason = 'this controller does not know it yet';
   try {
     const peer = peers.find(controller);

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http2';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
@@ -135,6 +138,19 @@ test('agents are listed and described with their files', async () => {
   assert.match((await run(['describe', 'entry', 'app'])).stdout, /Agents:\n {2}AGENT +STATE .*\n {2}web-1 /);
 });
 
+test('of a controller that is reached and says nothing every command tells when its time is up', async () => {
+  const silent = createServer();
+  await using _closing = { [Symbol.asyncDispose]: async () => void silent.close() };
+  silent.on('stream', () => {});
+  await once(silent.listen(0, '127.0.0.1'), 'listening');
+  const address = `127.0.0.1:${(silent.address() as AddressInfo).port}`;
+  for (const words of ['get entries', 'get agents -w', 'audit --follow', 'tap entry x', 'diagnostics agent x']) {
+    const { code, stderr } = await logfleet(address, ['--timeout', '100ms', ...words.split(' ')]);
+    const expected = `error: no answer from the controller at ${address} within 0.1 s; see --timeout\n`;
+    assert.deepEqual([code, stderr], [3, expected], words);
+  }
+});
+
 test('wrong input exits with 2 and changes nothing, a refusal with 1, a controller that is away with 3', async () => {
   await using running = await controller();
   await using dir = await tempDir();
@@ -160,7 +176,18 @@ test('wrong input exits with 2 and changes nothing, a refusal with 1, a controll
     [['nonsense'], 2, /unknown command 'nonsense'/],
     [['tap', 'agent', 'x'], 2, /name one entry: entry NAME/],
     [['tap', 'entry', 'none'], 1, /there is no entries\/none/],
-    [['tap', 'entry', 'none', '--rate', '0'], 2, /give at least 1/],
+    [['tap', 'entry', 'none', '--rate', '0'], 2, /give a number from 1 to 1000/],
+    [['tap', 'entry', 'none', '-l', 'env in (x'], 2, /--selector: selector .* is wrong at its end/],
+    [['tap', 'entry', 'none'], 1, /^error: there is no entries\/none\n$/],
+    [['preview', '-f', '-', '--lines', '21'], 2, /give a number from 0 to 20/],
+    [['preview', '-f', '-', '--watch', '31s'], 2, /give at most 30s/],
+    [['top', 'agents', '--interval', '0'], 2, /give a duration such as 10s, from 1ms/],
+    [['--timeout', '1000h', 'get', 'entries'], 2, /give a duration such as 10s, from 1ms to 596h/],
+    [['get', 'entry', 'none', '-l', 'a=b'], 2, /give names, or --selector to choose among all/],
+    [['diff'], 2, /give files with -f, or an entry and a --revision of its history/],
+    [['delete', 'entry', 'none', '-f', '-'], 2, /give names, or files with -f: not both/],
+    [['loglevel', 'agent/x', 'info'], 1, /there is no agents\/x/],
+    [['loglevel', 'agent', 'x', 'all'], 2, /Allowed choices are debug, info, warn, error/],
     [['restart', 'entry', 'a', 'b'], 2, /name one entry: entry NAME/],
     [['preview', '-f', dir.at('wrong.yaml')], 2, /nothing was asked, for this is wrong:/],
     [['loglevel', 'agent', 'x', 'debug', '--for', 'ever'], 2, /give a duration such as 10s/],

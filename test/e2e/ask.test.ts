@@ -186,7 +186,7 @@ test('the log level of an agent is set for some time, and the bundle tells how i
   assert.deepEqual(set.stdout, 'agent/web-1 logs debug (was info), info again in 0.5 s\n', set.stderr);
   await agent.logged('the log level was set');
   await agent.logged('the log level is as configured again');
-  const wrong = await cli(on, 'loglevel', 'agent', 'web-1', 'loud');
+  const wrong = await cli(on, 'loglevel', 'agent/web-1', 'loud');
   assert.match(wrong.stderr, /level: "loud" is not a level: give debug, info, warn, error/);
   assert.equal(wrong.code, 1);
   await eventually(async () => assert.equal((await agentNow(on, 'web-1')).files.length, 1));

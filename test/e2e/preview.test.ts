@@ -47,6 +47,12 @@ test('a preview tells the files, the positions and the records that are then col
   for (const start of ['beginning', 'end'])
     answers.push(...(await previewOf(on, { entry: { ...rules, start }, lines: 2 })));
   await writer.stop();
+  const [, { preview: fewer }] = await previewOf(on, { entry: rules, files_max: 3 });
+  assert.match(
+    fewer.truncated,
+    /^only 3 files are told one by one/,
+    'secret.log is not told, and no file that is read',
+  );
   const [asked, { preview }, , { preview: fromEnd }] = answers;
   assert.deepEqual([asked.asked.matching, asked.asked.asked, asked.asked.away], [1, 1, 0]);
   const filesOf = ({ files }: Asking) => new Map<string, Asking>(files.map((file: Asking) => [file.path, file]));
@@ -132,7 +138,8 @@ test('a preview names what is wrong as a write does, says when files are left ou
   assert.match(shown.stdout, new RegExp(`  PATH +SIZE +RATE +FROM +ERROR\n  ${dir.at('0.log')} +2 B +0 B/s +2 +-\n`));
   assert.match(shown.stdout, new RegExp(`  ${dir.at('0.log')}\n    \\| x\n`));
   const { previews } = JSON.parse((await run('--watch', '100ms', '-o', 'json')).stdout);
-  assert.deepEqual(previews[0].agents[0].files[0].firstLines, ['x']);
+  assert.deepEqual(previews[0].agents[0].files[0].first_lines, ['x']);
+  assert.deepEqual(previews[0].asked, { matching: 1, asked: 1 });
   const warned = await run('-l', 'env=stage');
   assert.deepEqual([warned.code, warned.stdout], [0, '']);
   assert.match(warned.stderr, /^warning: no agent matches env=prod and env=stage\n$/);
@@ -161,4 +168,13 @@ test('a selector of an entry that nobody has yet matches agents of every control
       ['agents/two', 1],
     ]);
   }
+  await two.kill('SIGTERM');
+  await writeFile(on.dir.at('entry.yaml'), JSON.stringify({ name: 'app', ...entry, selector: '' }));
+  const run = (...args: string[]) => runProcess('cli/main.ts', ['--controller', a.address, ...args]);
+  await eventually(async () => {
+    const { code, stderr } = await run('preview', '-f', on.dir.at('entry.yaml'), '--watch', '1ms');
+    assert.deepEqual([code, stderr], [0, 'warning: 1 agent is not connected, and not asked\n']);
+  });
+  const { code, stderr } = await run('loglevel', 'agent/two', 'debug');
+  assert.deepEqual([code, stderr], [3, 'error: agent/two is not connected\n']);
 });

@@ -70,6 +70,8 @@ test('the list of a key becomes entries; again nothing changes; another topic ch
   );
   const made = await on.entries();
   const app = made.find(({ topic }) => topic === 'app_log') as Shown;
+  const { stdout: kept } = await on.run('history', 'entry', app.name, '-o', 'json');
+  assert.equal(JSON.parse(kept).versions[0].change_reason, 'import course-json');
   assert.deepEqual(app.paths, ['/srv/app/logs/app\\[1\\].log']);
   assert.deepEqual(app.labels, { 'imported-from': 'course-json', service: 'shop' });
   await on.run('pause', 'entry', app.name);

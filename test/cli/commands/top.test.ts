@@ -91,6 +91,8 @@ test('in a terminal top lives: it draws what changes, sorts by key, and q leaves
   };
   await eventually(() => assert.deepEqual(names(), ['large', 'small', 'arrived']), { timeoutMs: 30_000 });
   assert.match(shown, /2 agents, 0 lost, 7\.8 KiB behind/);
+  // An arrow, which begins as Escape does.
+  child.stdin.write('\x1b[B');
   child.stdin.write('n');
   await eventually(() => assert.deepEqual(names(), ['arrived', 'large', 'small']));
   await on.controller.api.call('EntryService', 'DeleteEntry', { name: 'entries/large' });

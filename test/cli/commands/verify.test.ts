@@ -215,6 +215,15 @@ test('a generation is put together from several partitions and topics; one topic
   assert.deepEqual([alone.code, alone.found.holes[0].start, alone.found.holes[0].end], [1, 60, 80]);
 });
 
+test('a topic that is named twice is read once, and that nothing was there to be verified is told', async () => {
+  const { topic, audit } = await given([record({ start: 0, end: 10 })], []);
+  const twice = await verify([topic, topic], ...audit, '-o', 'json', '--since', '99999999999d');
+  assert.deepEqual([twice.code, twice.found.records.read, twice.stderr], [0, 1, '']);
+  const misspelt = await verify([topic], ...audit, '--entry', 'none');
+  assert.equal(misspelt.code, 0);
+  assert.match(misspelt.stderr, /^warning: nothing was verified: .* has no record of the entry none$/m);
+});
+
 test('with --since a file is judged from its first record since; a beginning that retention removed is no hole', async () => {
   const hourAgo = Date.now() - 3_600_000;
   const records = [

@@ -75,6 +75,8 @@ test('bash completes commands, flags, choices, kinds, names of the controller, a
   assert.deepEqual(await inBash('rollout', 'undo', 'd'), ['db']);
   assert.deepEqual(await inBash('get', 'ro'), ['rollouts']);
   assert.deepEqual(await inBash('apply', '--on-failure', 'u'), ['undo']);
+  for (const command of ['loglevel', 'diagnostics']) assert.deepEqual(await inBash(command, ''), ['agent']);
+  assert.deepEqual(await inBash('loglevel', 'agent', 'web-17', ''), ['debug', 'info', 'warn', 'error']);
   assert.deepEqual(await inBash('get', '-o', 'w'), ['wide']);
   assert.deepEqual(await inBash('get', '--output', '=', 'w'), ['wide']);
   assert.deepEqual(await inBash('get', 'entries', '--wa'), ['--watch']);
@@ -86,6 +88,7 @@ test('the controller that the line names is asked; one that does not answer has 
   const elsewhere = ['--controller', '127.0.0.1', ':', '1', 'get', 'entry', ''];
   assert.deepEqual(await inBash(...elsewhere), []);
   assert.deepEqual(await inBash('--controller', host, ':', port, 'get', 'entry', 'd'), ['db']);
+  assert.deepEqual(await inBash('--tls', 'get', 'entry', 'd'), [], 'that port does not speak TLS');
 });
 
 test('in a terminal of its own, Tab in bash completes what was begun', {

@@ -7,6 +7,9 @@ import { EtcdMirror } from '../../../controller/etcd-mirror.ts';
 import { encodeRecord } from '../../../controller/fleet/agent-record.ts';
 import { Fleet } from '../../../controller/fleet/fleet.ts';
 import { Membership } from '../../../controller/fleet/membership.ts';
+import { Assignments } from '../../../controller/rollouts/assignments.ts';
+import { RolloutView } from '../../../controller/rollouts/rollout-view.ts';
+import { SettingsStore } from '../../../controller/settings/settings-store.ts';
 import { Condition } from '../../../proto/gen/logfleet/v1/alert.ts';
 import { AgentIdentity } from '../../../proto/gen/logfleet/v1/fleet.ts';
 import { systemClock } from '../../../runtime/clock.ts';
@@ -16,7 +19,7 @@ import { eventually } from '../../support/eventually.ts';
 import { sharedEtcd } from '../../support/servers.ts';
 
 const tools = { clock: systemClock, logger: createLogger({ level: 'error', format: 'text' }) };
-const rules = { agentLostMs: 0, entryFailedMs: 0, lagBytes: 1, lagMs: 0, lossMs: 0 };
+const rules = { agentLostMs: 0, entryFailedMs: 0, lagBytes: 1, lagMs: 0, lossMs: 0, forecastMs: 0 };
 const failed = Condition.create({ rule: 'EntryFailed', agent: 'agents/x', entry: 'entries/app' });
 const nothing = { conditions: [], unreported: [] };
 
@@ -26,8 +29,10 @@ async function viewer() {
   const client = new EtcdClient({ endpoints: [await sharedEtcd()], tls: undefined, user: undefined });
   const mirror = new EtcdMirror(client, prefix, tools);
   const store = new EntryStore(mirror, prefix, tools.logger);
+  const assignments = new Assignments(mirror, store, new RolloutView(mirror, prefix, tools.logger));
+  const settings = new SettingsStore(client, mirror, prefix, tools.logger);
   const membership = new Membership(client, mirror, { controllerId: 'own', prefix, leaseTtlMs: 10_000 }, tools);
-  const fleet = new Fleet(membership, store, tools);
+  const fleet = new Fleet(membership, { assignments, settings }, tools);
   const stop = new AbortController();
   const running = mirror.run(stop.signal);
   const date = new Date(systemClock.nowMs());

@@ -176,12 +176,6 @@ export class Fleet {
     return [...this.#sessions.values()].filter(({ identity }) => isWanted(identity)).flatMap(({ facts }) => facts);
   }
 
-  /** Who is connected where, by the agents' ids, as etcd has it. */
-  get presences(): Map<string, Presence> {
-    return new Map(this.#membership.presences());
-  }
-
-  /** One of them. */
   session(agentId: string): AgentSession | undefined {
     return this.#sessions.get(agentId);
   }
@@ -191,6 +185,11 @@ export class Fleet {
     for (const { identity } of this.#sessions.values()) yield { identity, controller: this.controllerId };
     for (const [agentId, { identity }] of this.#membership.records())
       if (!this.#sessions.has(agentId)) yield { identity, controller: this.#membership.presence(agentId)?.controller };
+  }
+
+  /** Who is connected where, by the agents' ids, as etcd has it. */
+  get presences(): Map<string, Presence> {
+    return new Map(this.#membership.presences());
   }
 
   get controllerId(): string {

@@ -114,19 +114,21 @@ test('a canary of one is one agent of all controllers, and nobody else is ever t
 test('a rollout halts by itself when an agent fails, and says why; it goes on when it is resumed, with what has failed accepted', async () => {
   await using on = await ground(4);
   await started(on);
-  for (const { reports } of on.agents) reports.set('two', { state: 'STATE_FAILED', error: 'Kafka refuses the topic' });
-  on.agents[3]?.reports.set('two', { state: 'STATE_FAILED', error: 'x'.repeat(3_000_000) });
+  // More than etcd would take: what is kept of it is bounded.
+  const long = `Kafka refuses the topic${'!'.repeat(3_000_000)}`;
+  const error = long.slice(0, 500);
+  for (const { reports } of on.agents) reports.set('two', { state: 'STATE_FAILED', error: long });
   await on.write('two', steps(['env=canary'], ['all']));
   await eventually(async () => {
     const { rollout, counts } = await on.call('GetRollout');
     assert.equal(rollout.state, 'STATE_HALTED');
-    assert.equal(rollout.reason, '1 agent failed: web-0: Kafka refuses the topic');
-    assert.deepEqual(counts.failures, [{ agent: 'agents/web-0', error: 'Kafka refuses the topic' }]);
+    assert.equal(rollout.reason, `1 agent failed: web-0: ${error}`);
+    assert.deepEqual(counts.failures, [{ agent: 'agents/web-0', error }]);
   });
   assert.deepEqual(on.held(), { one: 3, two: 1 });
   assert.equal((await refusal(on.write('three'))).code, status.FAILED_PRECONDITION);
   assert.equal((await refusal(on.call('PauseRollout'))).code, status.FAILED_PRECONDITION);
-  for (const agent of on.agents.slice(1, 3)) agent.reports.clear();
+  for (const agent of on.agents.slice(1)) agent.reports.clear();
   await on.call('ResumeRollout');
   // In the next step it counts again: nobody has accepted it there.
   await eventually(async () =>

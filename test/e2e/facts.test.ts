@@ -85,7 +85,7 @@ test('what a truncation has destroyed is told by every controller, the command a
   );
   assert.equal(JSON.parse((await logfleet('get', 'losses', '-o', 'json')).stdout).losses[0].id, fact.id);
   assert.equal((await logfleet('get', 'losses', '-l', 'env=stage')).stderr, 'No losses found.\n');
-  assert.match((await logfleet('get', 'agents')).stdout, /LAG +LOST .*\nweb-1 .* 14 B /);
+  assert.match((await logfleet('get', 'agents')).stdout, /LAG +BEHIND +LOST .*\nweb-1 .* 14 B /);
   assert.match(
     (await logfleet('describe', 'agent', 'web-1')).stdout,
     /Lost: +14 B\n(.*\n)*Entries:\n.* LOST +.*\n.* 14 B in 1 /,

@@ -53,7 +53,7 @@ test('without a terminal top prints one table, the furthest behind first, of age
     const entries = await top('entries');
     assert.match(
       entries,
-      /^NAME +LAG .*\nlarge +7\.8 KiB +0 B +0 B +1.* +1 +behind, 7\.8 KiB\nsmall +16 B +.* behind, 16 B\narrived +0 B .* -\n$/,
+      /^NAME +LAG +BEHIND .*\nlarge +7\.8 KiB +\d+s +0 B +0 B +1.* +1 +behind, \d+s\nsmall +16 B +.* behind, \d+s\narrived +0 B .* -\n$/,
     );
     assert.match(await top('agents'), /^NAME +STATUS .*\nbehind +\S+ +7\.8 KiB .*\nfine +Live +0 B .*\n$/);
   });

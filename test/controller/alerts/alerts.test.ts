@@ -77,7 +77,13 @@ test('what is wrong reaches the webhook once, and its end once, though the webho
   const entry = { paths: [dir.at('*.log')], topic, start: 'beginning' };
   await second.api.call('EntryService', 'CreateEntry', { entry_id: 'app', entry });
   const begun = ['firing LogfleetEntryFailed web-1 app', 'firing LogfleetLagHigh web-1 app'];
-  await eventually(() => assert.deepEqual(hook.names().sort(), begun), { timeoutMs: 30_000 });
+  // An agent that was at the controller that is killed may be lost until it is back.
+  const told = () =>
+    hook
+      .names()
+      .filter((name) => !name.includes('AgentLost'))
+      .sort();
+  await eventually(() => assert.deepEqual(told(), begun), { timeoutMs: 30_000 });
   assert.equal(hook.counts.refused, 2);
   const alerts = async () => {
     const shown = await runProcess('cli/main.ts', ['--controller', second.address, 'get', 'alerts', '--entry', 'app']);
@@ -103,7 +109,7 @@ test('what is wrong reaches the webhook once, and its end once, though the webho
   );
   await createTopic(kafka, 1, { name: topic });
   const ended = ['resolved LogfleetEntryFailed web-1 app', 'resolved LogfleetLagHigh web-1 app'];
-  await eventually(() => assert.deepEqual(hook.names().sort(), [...begun, ...ended]), { timeoutMs: 60_000 });
+  await eventually(() => assert.deepEqual(told(), [...begun, ...ended]), { timeoutMs: 60_000 });
   for (const { status, startsAt, endsAt } of hook.told) {
     assert.ok(!Number.isNaN(Date.parse(startsAt)));
     assert.equal(endsAt === '0001-01-01T00:00:00Z', status === 'firing');
@@ -115,7 +121,7 @@ test('what is wrong reaches the webhook once, and its end once, though the webho
   await using again = startAgent(options);
   await again.logged('connected to the controller');
   await eventually(() => assert.equal(hook.names().at(-1), 'resolved LogfleetAgentLost web-1'));
-  assert.equal(hook.told.length, 6, hook.names().join(', '));
+  assert.equal(told().length, 4, hook.names().join(', '));
 });
 
 test('a loss is an alert for a while, and says how much; an agent that said goodbye is none', async () => {

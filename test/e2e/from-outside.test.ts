@@ -36,7 +36,7 @@ test('grpcurl, which knows nothing but the address, lists, creates, refuses and 
   const create = { entry_id: 'nginx', entry: { paths: ['/var/log/nginx/*.log'], topic: 'nginx' } };
   const created = JSON.parse(await call('logfleet.v1.EntryService/CreateEntry', create));
   assert.equal(created.name, 'entries/nginx');
-  const wrong = { entry_id: 'wrong', entry: { paths: ['relative'], topic: 'no/topic', selector: 'a==' } };
+  const wrong = { entry_id: 'wrong', entry: { paths: ['relative'], topic: 'no/topic', selector: 'a in' } };
   await assert.rejects(call('logfleet.v1.EntryService/CreateEntry', wrong), ({ stderr }: { stderr: string }) => {
     assert.match(stderr, /Code: InvalidArgument/);
     for (const field of ['entry.paths', 'entry.topic', 'entry.selector']) assert.match(stderr, new RegExp(field));

@@ -3,5 +3,5 @@ import { runModel } from './run-model.ts';
 
 test('whatever is written, killed and started in whatever order: every agent has what the entries say, and no acknowledged write is lost', async (t) => {
   const seed = 20_251_126;
-  await runModel({ seed, runs: 3, commands: 40, shrink: false, say: (text) => t.diagnostic(text) });
+  await runModel({ seed, runs: 5, commands: 40, shrink: false, say: (text) => t.diagnostic(text) });
 });

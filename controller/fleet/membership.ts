@@ -221,7 +221,8 @@ export class Membership {
   #controllerChanged(id: string): void {
     const { instance, address } = this.#controllers.get(id) ?? {};
     if (id !== this.controllerId || !this.#lease || instance === undefined || instance === this.#instance) return;
-    this.#logger.error('another controller has the id of this one: give each an id of its own', { id, address });
+    const remedy = 'give each an id of its own';
+    this.#logger.error('another controller has the id of this one', { id, address, remedy });
   }
 
   #presenceChanged(agentId: string, former: Presence | undefined): void {

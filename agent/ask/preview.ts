@@ -162,7 +162,8 @@ class PreviewRun {
       }
       if (file !== 'archive' && files.length < filesMax) files.push(file);
     }
-    if (looked.length - left - sum.archives > files.length) this.#truncated.add(`only ${files.length} files are told one by one`);
+    if (looked.length - left - sum.archives > files.length)
+      this.#truncated.add(`only ${files.length} files are told one by one`);
     if (previews.full) this.#truncated.add('the lines of some files are left out');
     return {
       ...sum,

@@ -170,7 +170,7 @@ test('wrong input exits with 2 and changes nothing, a refusal with 1, a controll
   const cases: [string[], number, RegExp][] = [
     [['apply', '-f', dir.at('none.yaml')], 2, /can't read .*none\.yaml: ENOENT/],
     [['apply', '-f', '-'], 2, /no entries in -/],
-    [['get', 'things'], 2, /there is no kind "things": give entries, agents, losses, alerts or settings/],
+    [['get', 'things'], 2, /there is no kind "things": give entries, agents, losses, alerts, rollouts or settings/],
     [['get', 'entries', '-o', 'xml'], 2, /Allowed choices are table, wide, json, yaml, name/],
     [['delete', 'agent', 'x'], 1, /there is no agents\/x/],
     [['forget', 'entry', 'x'], 2, /only agents can be forgotten/],
@@ -195,7 +195,7 @@ test('wrong input exits with 2 and changes nothing, a refusal with 1, a controll
     [['preview', '-f', dir.at('wrong.yaml')], 2, /nothing was asked, for this is wrong:/],
     [['loglevel', 'agent', 'x', 'debug', '--for', 'ever'], 2, /give a duration such as 10s/],
     [['diagnostics', 'agent', 'x'], 1, /there is no agents\/x/],
-    [['delete'], 2, /say what: entries, agents, losses, alerts or settings/],
+    [['delete'], 2, /say what: entries, agents, losses, alerts, rollouts or settings/],
     [['delete', 'entry/a/b'], 2, /give names of one kind, such as entry\/a entry\/b/],
     [['--ca-file', '/none.pem', 'get', 'entries'], 2, /--ca-file: can't read \/none\.pem: ENOENT/],
     [['get', 'entry', 'none'], 1, /there is no entries\/none/],

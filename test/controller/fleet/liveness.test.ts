@@ -83,6 +83,7 @@ test('an agent whose controller died with it was last seen when that was noticed
   await using other = await startController(etcd, prefix, '--lease-ttl', '3s');
   const stream = hello(home.api.stream('AgentService', 'Connect'), 'x');
   await next(stream);
+  await eventually(() => is(other, 'x', 'LIVENESS_LIVE'));
   const { last_seen_time: connected } = await agentAt(other, 'x');
   const ended = ending(stream);
   await home.process.kill('SIGKILL');

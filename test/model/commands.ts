@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import type { FleetModel } from './fleet-model.ts';
 import type { FleetSystem } from './fleet-system.ts';
 import { AGENT_LABELS } from './selectors.ts';
-import { anyWrite, makeWrite, type Write } from './writes.ts';
+import { anySteering, anyWrite, makeWrite, type Steering, steer, type Write } from './writes.ts';
 
 type Command = fc.AsyncCommand<FleetModel, FleetSystem>;
 
@@ -21,6 +21,9 @@ const hasController = ({ controllers }: Readonly<FleetModel>) => controllers.som
 const write = (what: Write) =>
   command(`write ${JSON.stringify(what)}`, hasController, (model, real) => makeWrite(model, real, what));
 
+const steering = (what: Steering) =>
+  command(JSON.stringify(what), hasController, (model, real) => steer(model, real, what));
+
 const agentCommand = (index: number, how: 'connect' | 'stop' | 'crash') =>
   command(
     `agent-${index} ${how}`,
@@ -28,7 +31,7 @@ const agentCommand = (index: number, how: 'connect' | 'stop' | 'crash') =>
     async (model, real) => {
       model.agents[index] = how === 'connect';
       if (how === 'connect') real.connect(index);
-      else await real.disconnect(index, how);
+      else await real.disconnect(index, how, model);
     },
   );
 
@@ -84,9 +87,10 @@ const settle = command(
 const agent = fc.nat({ max: AGENT_LABELS.length - 1 });
 const controller = fc.nat({ max: 1 });
 
-/** What may happen, each as often as it is here. A new kind of write or fault, as a rollout, goes here. */
+/** What may happen, each as often as it is here. A new kind of write or fault goes here. */
 export const COMMANDS: fc.Arbitrary<Command>[] = [
   ...Array.from({ length: 8 }, () => anyWrite.map(write)),
+  ...Array.from({ length: 3 }, () => anySteering.map(steering)),
   agent.map((index) => agentCommand(index, 'connect')),
   agent.map((index) => agentCommand(index, 'connect')),
   fc.tuple(agent, fc.constantFrom('stop' as const, 'crash' as const)).map(([index, how]) => agentCommand(index, how)),

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { Etcd3 } from 'etcd3';
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import { type Etcd, startEtcd } from '../../stack/etcd.ts';
@@ -18,6 +19,14 @@ interface Seen {
   etag: string;
   owner: string;
   selector: string;
+  going?: Going | undefined;
+}
+
+/** A rollout that is under way, as etcd has it. */
+interface Going {
+  id: string;
+  from: { etag: string; selector: string } | undefined;
+  stage: { everyone?: boolean; selectors?: string[]; threshold?: string } | undefined;
 }
 
 /** Real etcd, real controllers, and agents that are the real link. */
@@ -55,10 +64,10 @@ export class FleetSystem implements AsyncDisposable {
   }
 
   // biome-ignore lint/suspicious/noExplicitAny: the messages are what the .proto files say.
-  call(controller: number, method: string, request: Record<string, unknown>): Promise<any> {
+  call(controller: number, method: string, request: Record<string, unknown>, service = 'EntryService'): Promise<any> {
     const running = this.#controllers[controller];
     if (!running) throw new Error(`controller ${controller} does not run`);
-    return running.api.call('EntryService', method, request);
+    return running.api.call(service, method, request);
   }
 
   async startController(index: number): Promise<void> {
@@ -78,11 +87,11 @@ export class FleetSystem implements AsyncDisposable {
     this.#agents[index] = new SimulatedAgent(`agent-${index}`, addresses, more);
   }
 
-  async disconnect(index: number, how: 'stop' | 'crash'): Promise<void> {
+  async disconnect(index: number, how: 'stop' | 'crash', model: FleetModel): Promise<void> {
     const agent = this.#agents[index];
     if (!agent) return;
     await agent[how]();
-    agent.assertEachChangeOnce();
+    assertEachChangeOnce(agent, model);
     this.#disks[index] = agent.collector.entries;
     this.#agents[index] = undefined;
   }
@@ -102,9 +111,12 @@ export class FleetSystem implements AsyncDisposable {
     }
     for (const [index, agent] of this.#agents.entries()) {
       if (!agent) continue;
-      const wanted = wantedOf(index, truth);
-      await eventually(() => assert.deepEqual(agent.applied, wanted, agent.failures.slice(-3).join('; ')), PATIENCE);
-      agent.assertEachChangeOnce();
+      // Rollouts go on meanwhile.
+      await eventually(async () => {
+        const wanted = wantedOf(index, await this.#truth());
+        assert.deepEqual(agent.applied, wanted, agent.failures.slice(-3).join('; '));
+      }, PATIENCE);
+      assertEachChangeOnce(agent, model);
     }
     await this.#showsWhoIsLive();
   }
@@ -114,24 +126,41 @@ export class FleetSystem implements AsyncDisposable {
     const client = new Etcd3({ hosts: this.etcd.endpoint });
     try {
       return await eventually(async () => {
+        // One after the other: a rollout that begins in between is another entry's version, and looked at the next time.
+        const rollouts = await this.#rollouts(client);
         const { kvs } = await client.getAll().prefix(`${this.#prefix}entries/`).exec();
         const truth: Record<string, Seen> = {};
         for (const { key, value, mod_revision: etag } of kvs) {
-          const { owner = '', selector = '' } = JSON.parse(value.toString());
-          truth[key.toString().slice(`${this.#prefix}entries/`.length)] = { etag, owner, selector };
+          const { owner = '', selector = '', rollout } = JSON.parse(value.toString());
+          const going = rollouts.get(`${rollout} ${etag}`);
+          truth[key.toString().slice(`${this.#prefix}entries/`.length)] = { etag, owner, selector, going };
         }
         for (const index of this.#running()) {
           const { entries } = await this.call(index, 'ListEntries', { page_size: 100 });
           const seen = entries.map(({ name, etag, owner, selector }: Seen & { name: string }) => {
             return [name.slice('entries/'.length), { etag, owner, selector }];
           });
-          assert.deepEqual(Object.fromEntries(seen), truth, `as controller ${index} sees it`);
+          const told = Object.entries(truth).map(([id, { going: _, ...entry }]) => [id, entry]);
+          assert.deepEqual(Object.fromEntries(seen), Object.fromEntries(told), `as controller ${index} sees it`);
         }
         return truth;
       }, PATIENCE);
     } finally {
       client.close();
     }
+  }
+
+  /** Those that are under way, by their id and the revision of the entry's version that they are about. */
+  async #rollouts(client: Etcd3): Promise<Map<string, Going>> {
+    const { kvs } = await client.getAll().prefix(`${this.#prefix}rollouts/`).exec();
+    const all = kvs.map(({ value, create_revision: created }) => ({ ...JSON.parse(value.toString()), created }));
+    const active = all.filter(({ state }) => /PROGRESSING|PAUSED|HALTED/.test(state));
+    return new Map(
+      active.map(({ id, from, stage, created }) => {
+        const former = from && { etag: from.etag, selector: from.selector ?? '' };
+        return [`${id} ${created}`, { id, from: former, stage }];
+      }),
+    );
   }
 
   async #hasHistory(id: string, revisions: readonly string[]): Promise<void> {
@@ -164,10 +193,35 @@ export class FleetSystem implements AsyncDisposable {
 }
 
 function wantedOf(index: number, truth: Record<string, Seen>): Record<string, string> {
-  const wanted = Object.entries(truth).flatMap(([id, { etag, selector }]) => {
-    const known = SELECTORS.find(({ text }) => text === selector);
-    assert.ok(known, `a selector that nobody wrote: ${selector}`);
-    return known.matches(AGENT_LABELS[index] ?? {}, `agent-${index}`) ? [[`entries/${id}`, etag] as const] : [];
+  const wanted = Object.entries(truth).flatMap(([id, { going, ...target }]) => {
+    const given = !going || isIn(index, going) ? target : going.from;
+    return given && isMeant(index, given.selector) ? [[`entries/${id}`, given.etag] as const] : [];
   });
   return Object.fromEntries(wanted);
+}
+
+/** Whether a rollout gives an agent the new version, by what rollout.proto says. */
+function isIn(index: number, { id, stage }: Going): boolean {
+  if (stage?.everyone || stage?.selectors?.some((selector) => isMeant(index, selector))) return true;
+  const digest = createHash('sha256').update(`${id}agent-${index}`).digest();
+  return digest.readBigUInt64BE() < BigInt(stage?.threshold ?? 0);
+}
+
+function isMeant(index: number, selector: string): boolean {
+  const known = SELECTORS.find(({ text }) => text === selector);
+  assert.ok(known, `a selector that nobody wrote: ${selector}`);
+  return known.matches(AGENT_LABELS[index] ?? {}, `agent-${index}`);
+}
+
+/** Only a rollout whose place another one takes gives an agent an older version than it had. */
+function assertEachChangeOnce(agent: SimulatedAgent, model: FleetModel): void {
+  const isFair = (offence: string) => {
+    const [, id = '', etag, highest] = /^entries\/(.*): (\d+) after (\d+)$/.exec(offence) ?? [];
+    return id !== '' && etag !== highest && model.mayGoBack(id);
+  };
+  assert.deepEqual(
+    agent.collector.offences.filter((offence) => !isFair(offence)),
+    [],
+    `agent ${agent.id}`,
+  );
 }

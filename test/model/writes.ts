@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { type ServiceError, status } from '@grpc/grpc-js';
 import fc from 'fast-check';
 import type { EntryState, FleetModel } from './fleet-model.ts';
@@ -12,6 +13,8 @@ interface OneWrite {
   selector: string;
   /** Which of the acknowledged revisions a rollback goes to, as a part of all. */
   back: number;
+  /** How a creation or an update goes out; empty: to all at once. */
+  steps: readonly string[];
 }
 
 /** A write as a model knows it: one entry, or several at once. */
@@ -25,6 +28,7 @@ const oneWrite: fc.Arbitrary<OneWrite> = fc.record({
   id: fc.constantFrom(...IDS),
   selector: fc.constantFrom(...SELECTORS.map(({ text }) => text)),
   back: fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }),
+  steps: fc.constantFrom([], [], [], ['1', 'all'], ['50%'], ['role=a', '3', 'all']),
 });
 
 const via = fc.nat({ max: 1 });
@@ -52,12 +56,12 @@ export async function makeWrite(model: FleetModel, real: FleetSystem, { via: fir
   try {
     if (only && planned.length === 1) {
       const { etag = '' } = await real.call(controller, only.method, only.request);
-      model.acknowledge(only.id, only.state, etag);
+      model.acknowledge(only.id, only.state, etag, only.inSteps);
       return;
     }
     const parts = planned.map(({ kind, request }) => ({ [kind]: request }));
     const { revision } = await real.call(controller, 'BatchApply', { writes: parts });
-    for (const { id, state } of planned) model.acknowledge(id, state, revision);
+    for (const { id, state, inSteps } of planned) model.acknowledge(id, state, revision, inSteps);
   } catch (error) {
     refused(model, planned, error as ServiceError);
   }
@@ -69,40 +73,79 @@ interface Planned {
   method: string;
   request: Record<string, unknown>;
   state: EntryState;
+  inSteps: boolean;
 }
 
-function plan(model: FleetModel, { kind, id, selector, back }: OneWrite): Planned {
+function plan(model: FleetModel, { kind, id, selector, back, steps }: OneWrite): Planned {
   const name = `entries/${id}`;
   const owner = `write-${++count}`;
   const entry = { paths: ['/x/*.log'], topic: 't', owner, selector };
+  const inSteps = steps.length > 0;
+  const rollout = inSteps && { rollout: { steps: steps.map((canary) => ({ canary })) } };
   const acknowledged = [...model.known(id).acknowledged];
   const target = acknowledged[Math.floor(back * acknowledged.length)];
   if (kind === 'create') {
-    return { kind, id, method: 'CreateEntry', request: { entry_id: id, entry }, state: { owner, selector } };
+    const request = { entry_id: id, entry, ...rollout };
+    return { kind, id, method: 'CreateEntry', request, state: { owner, selector }, inSteps };
   }
-  if (kind === 'delete') return { kind, id, method: 'DeleteEntry', request: { name }, state: undefined };
+  if (kind === 'delete')
+    return { kind, id, method: 'DeleteEntry', request: { name }, state: undefined, inSteps: false };
   if (kind === 'rollback' && target) {
     const [revision, state] = target;
-    return { kind, id, method: 'RollbackEntry', request: { name, revision }, state };
+    return { kind, id, method: 'RollbackEntry', request: { name, revision }, state, inSteps: false };
   }
-  const request = { entry: { ...entry, name }, update_mask: { paths: ['owner', 'selector'] } };
-  return { kind: 'update', id, method: 'UpdateEntry', request, state: { owner, selector } };
+  const request = { entry: { ...entry, name }, update_mask: { paths: ['owner', 'selector'] }, ...rollout };
+  return { kind: 'update', id, method: 'UpdateEntry', request, state: { owner, selector }, inSteps };
 }
 
 function refused(model: FleetModel, planned: readonly Planned[], error: ServiceError): void {
   switch (error.code) {
     case status.UNAVAILABLE:
-      for (const { id, state } of planned) model.doubt(id, state);
+      for (const { id, state, inSteps } of planned) model.doubt(id, state, inSteps);
+      return;
+    case status.FAILED_PRECONDITION:
+      model.isRolledOut(meant(planned, error));
       return;
     case status.ALREADY_EXISTS:
     case status.NOT_FOUND: {
       const isThere = error.code === status.ALREADY_EXISTS;
-      // Of several writes nobody is told which of them it was but by the name in the text.
-      const id = planned.find((each) => error.details.includes(`entries/${each.id}`))?.id ?? planned[0]?.id ?? '';
-      model.learn(id, isThere);
+      model.learn(meant(planned, error), isThere);
       return;
     }
     default:
       throw error;
+  }
+}
+
+/** Of several writes nobody is told which of them it was but by the name in the text. */
+function meant(planned: readonly Planned[], { details }: ServiceError): string {
+  return planned.find(({ id }) => details.includes(`entries/${id}`))?.id ?? planned[0]?.id ?? '';
+}
+
+/** What somebody does with a rollout. */
+export interface Steering {
+  via: number;
+  id: string;
+  method: 'PauseRollout' | 'ResumeRollout' | 'UndoRollout';
+}
+
+export const anySteering: fc.Arbitrary<Steering> = fc.record({
+  via,
+  id: fc.constantFrom(...IDS),
+  method: fc.constantFrom('PauseRollout', 'PauseRollout', 'ResumeRollout', 'UndoRollout'),
+});
+
+/** Steers a rollout, if there is one, and tells the model what came of it. Rejects with what may not come of that. */
+export async function steer(model: FleetModel, real: FleetSystem, { via: first, id, method }: Steering): Promise<void> {
+  const controller = model.controllers[first] ? first : 1 - first;
+  const { before } = model.known(id);
+  try {
+    const { revision, deleted } = await real.call(controller, method, { name: `entries/${id}` }, 'RolloutService');
+    assert.ok(before.length > 0, `${id} has a rollout, and nobody has begun one`);
+    if (method === 'UndoRollout') model.undone(id, revision, deleted);
+  } catch (error) {
+    const { code } = error as ServiceError;
+    if (code === status.UNAVAILABLE && method === 'UndoRollout') model.undone(id, undefined, false);
+    else if (![status.UNAVAILABLE, status.NOT_FOUND, status.FAILED_PRECONDITION].includes(code)) throw error;
   }
 }

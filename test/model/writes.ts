@@ -28,7 +28,7 @@ const oneWrite: fc.Arbitrary<OneWrite> = fc.record({
   id: fc.constantFrom(...IDS),
   selector: fc.constantFrom(...SELECTORS.map(({ text }) => text)),
   back: fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }),
-  steps: fc.constantFrom([], [], [], ['1', 'all'], ['50%'], ['role=a', '3', 'all']),
+  steps: fc.constantFrom([], [], [], ['1', 'all'], ['50%', 'all'], ['role=a', '3', 'all']),
 });
 
 const via = fc.nat({ max: 1 });

@@ -14,7 +14,7 @@ interface OneWrite {
   /** Which of the acknowledged revisions a rollback goes to, as a part of all. */
   back: number;
   /** How a creation or an update goes out; empty: to all at once. */
-  steps: readonly string[];
+  steps: readonly { canary: string; wait_ms?: number }[];
 }
 
 /** A write as a model knows it: one entry, or several at once. */
@@ -23,12 +23,20 @@ export interface Write {
   writes: readonly OneWrite[];
 }
 
+const all = { canary: 'all' };
+/** The first of them goes no further by itself. */
+const PLANS = [
+  [{ canary: '1', wait_ms: 3_600_000 }, all],
+  [{ canary: '50%' }, all],
+  [{ canary: 'role=a', wait_ms: 500 }, { canary: '3' }, all],
+];
+
 const oneWrite: fc.Arbitrary<OneWrite> = fc.record({
   kind: fc.constantFrom('create', 'create', 'update', 'update', 'update', 'delete', 'rollback'),
   id: fc.constantFrom(...IDS),
   selector: fc.constantFrom(...SELECTORS.map(({ text }) => text)),
   back: fc.double({ min: 0, max: 1, noNaN: true, maxExcluded: true }),
-  steps: fc.constantFrom([], [], [], ['1', 'all'], ['50%', 'all'], ['role=a', '3', 'all']),
+  steps: fc.constantFrom([], [], ...PLANS),
 });
 
 const via = fc.nat({ max: 1 });
@@ -81,7 +89,7 @@ function plan(model: FleetModel, { kind, id, selector, back, steps }: OneWrite):
   const owner = `write-${++count}`;
   const entry = { paths: ['/x/*.log'], topic: 't', owner, selector };
   const inSteps = steps.length > 0;
-  const rollout = inSteps && { rollout: { steps: steps.map((canary) => ({ canary })) } };
+  const rollout = inSteps && { rollout: { steps } };
   const acknowledged = [...model.known(id).acknowledged];
   const target = acknowledged[Math.floor(back * acknowledged.length)];
   if (kind === 'create') {
@@ -132,7 +140,7 @@ export interface Steering {
 export const anySteering: fc.Arbitrary<Steering> = fc.record({
   via,
   id: fc.constantFrom(...IDS),
-  method: fc.constantFrom('PauseRollout', 'PauseRollout', 'ResumeRollout', 'UndoRollout'),
+  method: fc.constantFrom('PauseRollout', 'PauseRollout', 'PauseRollout', 'ResumeRollout', 'UndoRollout'),
 });
 
 /** Steers a rollout, if there is one, and tells the model what came of it. Rejects with what may not come of that. */

@@ -150,7 +150,7 @@ test('history, diff and rollback: who changed what, what differs, and back', asy
     [['rollback', 'entry', 'a', '--to-revision', 'x'], 2, /give a revision/],
     [['history', 'entry', 'none'], 1, /there is no entries\/none/],
     [['history', 'agent', 'a'], 2, /name one entry/],
-    [['diff'], 2, /say what/],
+    [['diff'], 2, /give files with -f, or an entry and a --revision/],
     [['diff', 'entry', 'a', '--revision', '1'], 2, /has no version of revision 1: see logfleet history/],
     [['diff', 'entry', 'none', '--revision', '1'], 2, /there is no entries\/none/],
     [['--controller', '127.0.0.1:1', 'diff', '-f', dir.at('a.yaml')], 3, /can't be reached/],

@@ -1,4 +1,6 @@
+import { endBefore } from '../deliver/line-place.ts';
 import type { CoveredRange, Reached, ReachedTo } from '../state/reached.ts';
+import type { ReturnedRange } from './returned-ranges.ts';
 
 /**
  * A position that only ever advances over what is there without a gap: ranges may be told in any order, as when two
@@ -40,16 +42,18 @@ export class ContiguousPosition {
   }
 }
 
-/** Bytes that are not there, and where the range of their first record begins. */
-type Gap = Pick<ReachedTo, 'place'> & { start: number; end: number; rangeStart: number };
+/** Bytes that are not there, where the range of their first record begins, and what their two ends are in the middle of. */
+type Gap = Pick<ReturnedRange, 'start' | 'end' | 'rangeStart' | 'startsAt' | 'endsAt'>;
 
 /** The gaps that `ranges`, in whatever order, leave behind `from`; and what is reached where the last of them ends. */
 export function gapsIn(ranges: readonly CoveredRange[], from: ReachedTo): { gaps: Gap[]; last: ReachedTo } {
   const gaps: Gap[] = [];
   let last = from;
-  for (const [start, position, rangeEnd, place] of merged(ranges)) {
-    if (start > last.position)
-      gaps.push({ start: last.position, end: start, rangeStart: last.rangeEnd, place: last.place });
+  for (const [end, position, rangeEnd, place, startsAt] of merged(ranges)) {
+    if (end > last.position) {
+      const { position: start, rangeEnd: rangeStart, place: startsIn } = last;
+      gaps.push({ start, end, rangeStart, startsAt: startsIn, endsAt: startsAt && endBefore(startsAt) });
+    }
     if (position > last.position) last = { position, rangeEnd, place };
   }
   return { gaps, last };
@@ -60,7 +64,7 @@ function merged(ranges: readonly CoveredRange[]): CoveredRange[] {
   for (const range of [...ranges].sort((a, b) => a[0] - b[0])) {
     const last = result.at(-1);
     if (!last || range[0] > last[1]) result.push(range);
-    else if (range[1] > last[1]) result[result.length - 1] = [last[0], range[1], range[2], range[3]];
+    else if (range[1] > last[1]) result[result.length - 1] = [last[0], range[1], range[2], range[3], last[4]];
   }
   return result;
 }

@@ -1,5 +1,5 @@
 import { type LineFormat, replayFormat } from '../deliver/line-format.ts';
-import { type Place, places } from '../deliver/line-place.ts';
+import { places } from '../deliver/line-place.ts';
 import type { Filled, RouteSource } from '../deliver/route.ts';
 import type { Workbench } from '../deliver/work-pool.ts';
 import type { IntentSegment } from '../state/intent-store.ts';
@@ -27,11 +27,8 @@ class Run {
     for (const segment of returned) this.reader.returned.add(segment);
     const done: CoveredRange[] = [...open, ...returned].map(coveredBy);
     const from = reached.position === replay.start ? { ...reached, place: places.lineStart } : reached;
-    const { gaps } = gapsIn([...reached.ahead, ...done, [end, end, end, endPlace]], from);
-    for (const { place, ...gap } of gaps) {
-      const endsAt = gap.end === end ? endsAtOf(endPlace) : undefined;
-      this.reader.returned.add({ ...gap, startsAt: place, endsAt, format: undefined });
-    }
+    const { gaps } = gapsIn([...reached.ahead, ...done, [end, end, end, endPlace, endPlace]], from);
+    for (const gap of gaps) this.reader.returned.add({ ...gap, format: undefined });
   }
 
   /** As the source's lines are written now, but for what says that they come once more. */
@@ -115,9 +112,4 @@ export class Replays {
   #of({ replay: id }: IntentSegment): Run | undefined {
     return this.#runs.find(({ replay }) => replay.id === id);
   }
-}
-
-/** What the last record of a replay ends in the middle of, as far as is known; of all else the file tells. */
-function endsAtOf(place: Place | undefined): Place | undefined {
-  return place === places.filteredGroup ? places.group : place;
 }

@@ -75,8 +75,7 @@ export class SegmentReader {
     const { gaps, last } = gapsIn([...delivered.ahead, ...open.map(coveredBy), ...returned.map(coveredBy)], delivered);
     const reader = new SegmentReader(last.position, last.rangeEnd, last.place);
     for (const segment of returned) reader.returned.add(segment);
-    for (const { place, ...gap } of gaps)
-      reader.returned.add({ ...gap, startsAt: place, endsAt: undefined, format: undefined });
+    for (const gap of gaps) reader.returned.add({ ...gap, format: undefined });
     return reader;
   }
 
@@ -218,7 +217,7 @@ export class SegmentReader {
     const { end, place, atEnd, seen } = await passOver(from, charset, chunk, file);
     const { start, rangeStart, startsAt } = from;
     this.#took(again, end, rangeStart, place);
-    const cut = startsAt === places.skipped ? { start, end, bytes: end - start } : undefined;
+    const cut = startsAt === places.filtered ? undefined : { start, end, bytes: end - start };
     const kept = { checksum: 0, format: document };
     const reached = { end, endsAt: place, rangeEnd: rangeStart, place };
     const segment = { start, lines: 0, rangeStart, startsAt, ...reached, cut, ...kept };

@@ -155,7 +155,7 @@ export class LineEncoder {
     const found = finder.find(this.#at, inGroup ? places.group : this.#place);
     if (found === 'wait') return false;
     if (found === 'drop') {
-      this.#place = places.skipped;
+      this.#place = inGroup ? places.skippedGroup : places.skipped;
       return true;
     }
     const { decoder } = this.#format.charset;

@@ -1,8 +1,17 @@
 import type { Place } from '../deliver/line-place.ts';
 import type { IntentSegment } from './intent-store.ts';
 
-/** Bytes `[start, end)` of a generation that Kafka has, or that are in no record; the rest as at `end` in `Reached`. */
-export type CoveredRange = readonly [start: number, end: number, rangeEnd: number, place?: Place | undefined];
+/**
+ * Bytes `[start, end)` of a generation that Kafka has, or that are in no record; `rangeEnd` and `place` as at `end` in `Reached`. `startsAt`: what
+ * `start` is in the middle of, and what lies before it must end in; undefined: only the file tells, as far as it can.
+ */
+export type CoveredRange = readonly [
+  start: number,
+  end: number,
+  rangeEnd: number,
+  place?: Place | undefined,
+  startsAt?: Place | undefined,
+];
 
 /** Where Kafka has a generation without a gap. */
 export interface ReachedTo {
@@ -20,12 +29,18 @@ export interface Reached extends ReachedTo {
   ahead: readonly CoveredRange[];
 }
 
-export function coveredBy({ start, end, rangeEnd, place }: IntentSegment): CoveredRange {
-  return [start, end, rangeEnd, place];
+export function coveredBy({ start, end, rangeEnd, place, startsAt }: IntentSegment): CoveredRange {
+  return [start, end, rangeEnd, place, startsAt];
 }
 
-/** Format 3 had no end of the last record, format 4 no place. */
+/** Format 3 had no end of the last record, format 4 no place; what was written before `startsAt` was kept does not have it. */
 export function aheadFrom(json: string): CoveredRange[] {
-  const ranges = JSON.parse(json) as [number, number, number?, (Place | null)?][];
-  return ranges.map(([start, end, rangeEnd = end, place]) => [start, end, rangeEnd, place ?? undefined]);
+  const ranges = JSON.parse(json) as [number, number, number?, (Place | null)?, (Place | null)?][];
+  return ranges.map(([start, end, rangeEnd = end, place, startsAt]) => [
+    start,
+    end,
+    rangeEnd,
+    place ?? undefined,
+    startsAt ?? undefined,
+  ]);
 }

@@ -41,7 +41,7 @@ const STEPS: readonly string[] = [
    UPDATE generation SET range_end = position;`,
   // place: what the position is in the middle of, -1: not known. ahead: [start, end, range_end, place] each.
   'ALTER TABLE generation ADD COLUMN place INTEGER NOT NULL DEFAULT -1;',
-  // replay: bytes [start, end_position) that are sent once more, in the order of seq; how far as in generation. rewind: what was answered. milestone: where a generation was when.
+  // replay: bytes [start, end_position) that are sent once more, in the order of seq; how far as in generation. ahead, in both: [start, end, range_end, place, starts_at] each. rewind: what was answered. milestone: where a generation was when.
   `CREATE TABLE replay (
      seq INTEGER PRIMARY KEY, id TEXT NOT NULL, entry_uid TEXT NOT NULL, generation TEXT NOT NULL,
      start INTEGER NOT NULL, end_position INTEGER NOT NULL, end_place INTEGER NOT NULL, marked INTEGER NOT NULL,

@@ -1,12 +1,28 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { ContiguousPosition } from '../../../agent/collect/contiguous-position.ts';
-import { type Place, places } from '../../../agent/deliver/line-place.ts';
+import { ContiguousPosition, gapsIn } from '../../../agent/collect/contiguous-position.ts';
+import { endBefore, type Place, places } from '../../../agent/deliver/line-place.ts';
+import type { Reached, ReachedTo } from '../../../agent/state/reached.ts';
 
-const placeOf = (position: number) => (position % 6) as Place;
+const placeOf = (position: number) => (position % Object.keys(places).length) as Place;
 
-test('in whatever order ranges are told, the position is the end of the prefix without a gap, and the last record before it is known', () => {
+/** Each ends in the middle of what follows, and what follows is there. */
+function assertGaps(reached: Reached): void {
+  const { gaps, last } = gapsIn(reached.ahead, reached);
+  let from: ReachedTo = reached;
+  for (const [index, [end, position, rangeEnd, place, startsAt]] of reached.ahead.entries()) {
+    const { position: start, rangeEnd: rangeStart, place: startsIn } = from;
+    const wanted = { start, end, rangeStart, startsAt: startsIn, endsAt: endBefore(startsAt as Place) };
+    assert.deepEqual(gaps[index], wanted);
+    assert.equal(startsAt, placeOf(end));
+    from = { position, rangeEnd, place };
+  }
+  const { position, rangeEnd, place } = from;
+  assert.deepEqual(last, from === reached ? reached : { position, rangeEnd, place });
+}
+
+test('in whatever order ranges are told, the position is the end of the prefix without a gap, the last record before it is known, and each gap beyond it ends in the middle of what follows', () => {
   const ranges = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 30 }).map((lengths) => {
     const starts = lengths.map((_, index) => lengths.slice(0, index).reduce((sum, length) => sum + length, 100));
     // Some have no record: the last one ends where it did before them.
@@ -23,7 +39,7 @@ test('in whatever order ranges are told, the position is the end of the prefix w
       const position = new ContiguousPosition({ position: 100, rangeEnd: 100, place: places.line, ahead: [] });
       const covered = new Set<number>();
       for (const { start, length, rangeEnd } of told) {
-        position.cover([start, start + length, rangeEnd, placeOf(start + length)]);
+        position.cover([start, start + length, rangeEnd, placeOf(start + length), placeOf(start)]);
         for (let byte = start; byte < start + length; byte++) covered.add(byte);
         let expected = 100;
         while (covered.has(expected)) expected++;
@@ -32,6 +48,7 @@ test('in whatever order ranges are told, the position is the end of the prefix w
         const { rangeEnd: reached, place } = position.reached;
         assert.deepEqual([reached, place], last ? [last.rangeEnd, placeOf(expected)] : [100, places.line]);
         assert.deepEqual(new ContiguousPosition(position.reached).reached, position.reached);
+        assertGaps(position.reached);
       }
     }),
   );

@@ -8,6 +8,7 @@ import { StateDatabase } from '../../../agent/state/state-database.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
 const inode = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
+const place = fc.constantFrom(undefined, ...Object.values(places));
 const checkpoint: fc.Arbitrary<Checkpoint> = fc.record(
   {
     entryUid: fc.constantFrom('a', 'b'),
@@ -24,8 +25,8 @@ const checkpoint: fc.Arbitrary<Checkpoint> = fc.record(
     phase: fc.constantFrom('live', 'rotated', 'sealed', 'away', 'ended'),
     position: fc.nat(Number.MAX_SAFE_INTEGER),
     rangeEnd: fc.nat(Number.MAX_SAFE_INTEGER),
-    place: fc.constantFrom(undefined, ...Object.values(places)),
-    ahead: fc.array(fc.tuple(fc.nat(), fc.nat(), fc.nat(), fc.constantFrom(undefined, ...Object.values(places))), {
+    place,
+    ahead: fc.array(fc.tuple(fc.nat(), fc.nat(), fc.nat(), place, place), {
       maxLength: 3,
     }),
     topic: fc.constantFrom('', 't'),

@@ -84,7 +84,7 @@ export class EntryStore {
   /** An entry as far as the view knows it: it may have been written since. undefined: it does not know what a writer needs. */
   former(name: string, rollouts: RolloutView): Former | undefined {
     const known = this.#known.get(name);
-    return known && formerOf(name, known.stored, rollouts.get(known.rollout));
+    return known && formerOf(name, known.stored, rollouts.get(known.rollout), known.entry);
   }
 
   #take(key: string, value: string | undefined, revision: bigint): void {
@@ -97,8 +97,9 @@ export class EntryStore {
         return;
       }
       const stored = { key, value, revision };
-      const entry = { ...readEntry(stored), name };
-      const { rollout } = parseEntryJson(stored);
+      const json = parseEntryJson(stored);
+      const entry = { ...readEntry(stored, json), name };
+      const { rollout } = json;
       this.#known.set(name, { entry, selector: parseSelector(entry.selector), stored, rollout });
       this.#tell({ name, kind: former ? 'updated' : 'created', entry, revision });
     } catch (error) {

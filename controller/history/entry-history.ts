@@ -40,7 +40,7 @@ export class EntryHistory {
 /** An entry that nobody has kept a version of: it was written past the controllers, or by one of a former version. */
 export function foundVersion(stored: StoredKey, name: string, last: EntryVersion | undefined): KeptVersion {
   const json = parseEntryJson(stored);
-  const entry = { ...readEntry(stored), name };
+  const entry = { ...readEntry(stored, json), name };
   const version: EntryVersion = {
     name,
     version: (last?.version ?? versionOf(json)) + 1n,

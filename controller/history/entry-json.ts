@@ -14,6 +14,8 @@ export interface EntryJson {
   [field: string]: unknown;
 }
 
+const KNOWN: ReadonlySet<string> = new Set([...entryFields, 'rollout']);
+
 /**
  * An entry's JSON: all of it but for what etcd and the controller know themselves; and what a newer controller wrote into `former` that this
  * one does not know, so that it outlives a rolling upgrade.
@@ -24,7 +26,7 @@ export function toEntryJson(
   former: EntryJson = {},
 ): EntryJson {
   const { etag: _etag, topicStatus: _status, ...kept } = entry;
-  const unknown = Object.entries(former).filter(([field]) => !entryFields.includes(field) && field !== 'rollout');
+  const unknown = Object.entries(former).filter(([field]) => !KNOWN.has(field));
   const known: object = Object(Entry.toJSON(Entry.create(kept)));
   return {
     ...known,
@@ -43,9 +45,8 @@ export function parseEntryJson({ key, value }: StoredKey): EntryJson {
   });
 }
 
-/** The entry in a key. Throws FAILED_PRECONDITION for what is none. */
-export function readEntry(stored: StoredKey): Entry {
-  const json = parseEntryJson(stored);
+/** The entry in a key, whose JSON is `json`. Throws FAILED_PRECONDITION for what is none. */
+export function readEntry(stored: StoredKey, json: EntryJson): Entry {
   return understood(stored.key, () => ({ ...Entry.fromJSON(json), etag: String(stored.revision) }));
 }
 

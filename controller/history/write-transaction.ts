@@ -34,12 +34,17 @@ interface Step {
   reason: string;
 }
 
-/** The entry in a key, taken to be as its last version says; undefined when it does not say which that is. */
-export function formerOf(name: string, stored: StoredKey, rollout: KnownRollout | undefined): Former | undefined {
+/** The entry in a key, taken to be as its last version says; undefined when it does not say which that is. `known`: it has been read. */
+export function formerOf(
+  name: string,
+  stored: StoredKey,
+  rollout: KnownRollout | undefined,
+  known?: Entry,
+): Former | undefined {
   const json = parseEntryJson(stored);
   const version = versionOf(json);
-  const entry = { ...readEntry(stored), name };
   if (version === 0n) return undefined;
+  const entry = known ?? { ...readEntry(stored, json), name };
   const { revision } = stored;
   return { name, entry, json, revision, version, lastRevision: revision, rollout, stray: undefined };
 }
@@ -91,7 +96,7 @@ function absentFormer(
 
 function strayFormer(name: string, stored: StoredKey, lastVersion: bigint): Former {
   const json = parseEntryJson(stored);
-  const entry = { ...readEntry(stored), name };
+  const entry = { ...readEntry(stored, json), name };
   const { revision } = stored;
   const version = lastVersion || versionOf(json);
   return { name, entry, json, revision, version, lastRevision: revision, rollout: undefined, stray: stored };

@@ -24,12 +24,7 @@ export function globProblem(glob: string): string | undefined {
   if (glob.split('/').some((part) => part === '.' || part === '..')) return 'contains "." or "..": write the path out';
   const unbalanced = unbalancedBracket(glob);
   if (unbalanced) return `has a "${unbalanced}" without its counterpart: close it, or escape it with "\\"`;
-  try {
-    picomatch.makeRe(glob, OPTIONS);
-    return undefined;
-  } catch (error) {
-    return `is not a glob: ${(error as Error).message}`;
-  }
+  return syntaxProblem(glob);
 }
 
 /** The test whether an absolute path matches; throws for a glob that has a problem. */
@@ -63,4 +58,21 @@ function unbalancedBracket(glob: string): string | undefined {
     } else if (char === ']') return ']';
   }
   return open.at(-1);
+}
+
+/** Compiling one takes longer than all else that is checked of an entry, and most writes bring globs that were there before. */
+const compiled = new Map<string, string | undefined>();
+const COMPILED_MAX = 1_000;
+
+function syntaxProblem(glob: string): string | undefined {
+  if (compiled.has(glob)) return compiled.get(glob);
+  let problem: string | undefined;
+  try {
+    picomatch.makeRe(glob, OPTIONS);
+  } catch (error) {
+    problem = `is not a glob: ${(error as Error).message}`;
+  }
+  if (compiled.size >= COMPILED_MAX) compiled.clear();
+  compiled.set(glob, problem);
+  return problem;
 }

@@ -26,6 +26,17 @@ export class ReturnedRanges {
   /** `range` was read again up to `rest`. Others may have come before it meanwhile. */
   took(range: ReturnedRange, rest: Pick<ReturnedRange, 'start' | 'rangeStart' | 'startsAt'>): void {
     Object.assign(range, rest);
-    if (range.start >= range.end) this.#ranges = this.#ranges.filter((other) => other !== range);
+    if (range.start < range.end) return;
+    this.#ranges = this.#ranges.filter((other) => other !== range);
+    for (const other of this.#ranges)
+      if (other.start >= range.end) other.rangeStart = rangeAfter(range, other.rangeStart);
   }
+}
+
+/**
+ * Where the range of the next record begins behind `read`, all of which was read again; `rangeStart` was said before. The last record may
+ * be another by now: the topic takes no longer lines, which the filter does not judge by a part, or the entry has changed.
+ */
+export function rangeAfter({ end, rangeStart: reached }: ReturnedRange, rangeStart: number): number {
+  return rangeStart <= end ? reached : rangeStart;
 }

@@ -12,7 +12,7 @@ import { charsetOfFile, placeAt } from './line-starts.ts';
 import { passOver } from './pass-over.ts';
 import { formatBefore, placed, type Range, type ReadSegment, segmentOf } from './read-range.ts';
 import { ReadTail } from './read-tail.ts';
-import { type ReturnedRange, ReturnedRanges } from './returned-ranges.ts';
+import { type ReturnedRange, ReturnedRanges, rangeAfter } from './returned-ranges.ts';
 
 const READ_BYTES_MIN = 64 * 1024;
 /** Where a rate limit leaves less. */
@@ -231,8 +231,10 @@ export class SegmentReader {
   }
 
   #took(again: ReturnedRange | undefined, end: number, rangeStart: number, place: Place): void {
-    if (again) this.returned.took(again, { start: end, rangeStart, startsAt: place });
-    else [this.#position, this.#rangeStart, this.#place] = [end, rangeStart, place];
+    if (again) {
+      this.returned.took(again, { start: end, rangeStart, startsAt: place });
+      if (end >= again.end) this.#rangeStart = rangeAfter(again, this.#rangeStart);
+    } else [this.#position, this.#rangeStart, this.#place] = [end, rangeStart, place];
   }
 
   /** Is there more to read at once, behind `bytesRead` bytes, 0 at the end? When no line fitted: with a longer read, or in the next batch. */

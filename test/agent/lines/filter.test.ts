@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { appendFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { tellLosses } from '../../../agent/collect/segment-losses.ts';
 import type { Loss } from '../../../agent/state/facts.ts';
@@ -21,6 +21,35 @@ test('a line that the filter kept goes in pieces when the topic does not take it
   assert.equal(reader.records.map(({ value }) => value.toString()).join(''), line);
 });
 
+test('when a line that was left out goes in pieces, for the topic does not take it whole, the ranges of what follows tile with them', async () => {
+  await using dir = await tempDir();
+  const file = dir.at('a.log');
+  writeFileSync(file, `one\n${'x'.repeat(6_000)}DEBUG\n`);
+  using reader = new TurnReader(file, testFormat({ maxLineBytes: 100_000, filter: { exclude: 'DEBUG' } }));
+  await reader.read();
+  appendFileSync(file, 'two\n');
+  await reader.read();
+  assert.deepEqual(rangesOf(reader), ['0-4', '4-6014']);
+  for (const { segment } of reader.segments.splice(0)) reader.reader.returned.add(segment);
+  appendFileSync(file, 'three\n');
+  reader.lineBytesMax = 2_048;
+  await reader.read();
+  assert.deepEqual(rangesOf(reader), ['0-4', '4-2052', '2052-4100', '4100-6010', '6010-6014', '6014-6020']);
+});
+
+test('when what was left out last goes in pieces, what is read for the first time begins behind them', async () => {
+  await using dir = await tempDir();
+  const file = dir.at('a.log');
+  writeFileSync(file, `one\n${'x'.repeat(2_043)}DEBUG\n`);
+  using reader = new TurnReader(file, testFormat({ maxLineBytes: 100_000, filter: { exclude: 'DEBUG' } }));
+  await reader.read();
+  for (const { segment } of reader.segments.splice(0)) reader.reader.returned.add(segment);
+  appendFileSync(file, 'two\n');
+  reader.lineBytesMax = 2_040;
+  await reader.read();
+  assert.deepEqual(rangesOf(reader), ['0-4', '4-2044', '2044-2053', '2053-2057']);
+});
+
 test('what the topic does not take is a loss of the bytes of its line, without those that the filter did not keep', async () => {
   await using dir = await tempDir();
   const before = 'not wanted\n'.repeat(5);
@@ -37,3 +66,7 @@ test('what the topic does not take is a loss of the bytes of its line, without t
     [[0, before.length + 6, 6, 'too-large']],
   );
 });
+
+function rangesOf({ records }: TurnReader): unknown[] {
+  return records.map(({ headers }) => headers['logfleet.range']);
+}

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { closeSync, fstatSync, openSync } from 'node:fs';
 import { lineStartAt } from '../../agent/collect/line-starts.ts';
+import type { RateLimits } from '../../agent/collect/rate-limit.ts';
 import { Source } from '../../agent/collect/source.ts';
 import type { LineFormat } from '../../agent/deliver/line-format.ts';
 import type { Route, Segment } from '../../agent/deliver/route.ts';
@@ -35,6 +36,7 @@ export class Life {
   readonly #dir: TempDir;
   readonly #file: string;
   readonly #format: LineFormat;
+  readonly #limits: RateLimits | undefined;
   #state!: StateDatabase;
   #store!: CheckpointStore;
   #fd = -1;
@@ -51,8 +53,8 @@ export class Life {
   readonly seen: Seen[] = [];
   readonly replays: Range[] = [];
 
-  constructor(dir: TempDir, file: string, format: LineFormat) {
-    [this.#dir, this.#file, this.#format] = [dir, file, format];
+  constructor(dir: TempDir, file: string, format: LineFormat, limits?: RateLimits) {
+    [this.#dir, this.#file, this.#format, this.#limits] = [dir, file, format, limits];
     this.#begin();
   }
 
@@ -99,7 +101,7 @@ export class Life {
       this.#store.put(source.checkpoint);
       this.#notedCut += cut?.bytes ?? 0;
     };
-    const events = { onProgress, onStateChange: () => {} };
+    const events = { onProgress, onStateChange: () => {}, limits: this.#limits };
     this.source = new Source(this.#fd, checkpoint, of(undefined), Number(size), events, systemClock);
     if (found.length > 0) this.#store.put(this.source.checkpoint);
     const { replays } = this.#store;

@@ -1,37 +1,11 @@
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { RateLimit, RateLimits, type Reader } from '../../../agent/collect/rate-limit.ts';
-
-/** A clock that stands until it is moved on, and timers that go off then. */
-class HandClock {
-  ms = 0;
-  readonly #timers = new Set<{ atMs: number; then: () => void }>();
-
-  nowMs = () => this.ms;
-  monotonicMs = () => this.ms;
-  sleep = async () => {};
-  after = (ms: number, then: () => void) => {
-    const timer = { atMs: this.ms + ms, then };
-    this.#timers.add(timer);
-    return () => this.#timers.delete(timer);
-  };
-
-  get timers(): number {
-    return this.#timers.size;
-  }
-
-  /** Goes on until then, from timer to timer. */
-  runTo(endMs: number): void {
-    for (;;) {
-      const next = [...this.#timers].sort((a, b) => a.atMs - b.atMs)[0];
-      if (!next || next.atMs > endMs) break;
-      this.ms = next.atMs;
-      this.#timers.delete(next);
-      next.then();
-    }
-    this.ms = endMs;
-  }
-}
+import { testFormat } from '../../support/formats.ts';
+import { HandClock } from '../../support/hand-clock.ts';
+import { Life } from '../../support/killed-life.ts';
+import { tempDir } from '../../support/temp-dir.ts';
 
 /** Reads lines of one length for as long as it may. */
 class Reading implements Reader {
@@ -137,4 +111,33 @@ test("an entry keeps to its own limit and to the agent's, which all entries shar
   const [slowly, quickly] = readings.map(({ bytes }) => bytes / 100) as [number, number];
   assert.ok(slowly < 15_000 && slowly > 5_000, `${slowly}`);
   assert.ok(slowly + quickly < 150_000 && slowly + quickly > 66_000, `${slowly} and ${quickly}`);
+});
+
+test('what is sent once more keeps to the limit, too', async () => {
+  await using dir = await tempDir();
+  const [file, clock] = [dir.at('a.log'), new HandClock()];
+  const bytes = 3_000_000;
+  writeFileSync(file, `${'x'.repeat(99)}\n`.repeat(bytes / 100));
+  const limit = new RateLimit(clock);
+  using life = new Life(dir, file, testFormat({}), new RateLimits(limit, undefined));
+  const readOn = async () => {
+    while (await life.read(4_000_000));
+    for (const segment of life.flying) life.deliver(segment);
+    return life.seen.filter(({ replay }) => replay !== undefined).length * 100;
+  };
+  assert.equal(await readOn(), 0);
+  assert.equal(life.source.position, bytes);
+  limit.set(50_000);
+  await life.rewind(0);
+  for (; clock.ms < 20_000; clock.runTo(clock.ms + 1_000)) {
+    // A chunk is read as a whole, up to 1 MiB, and made up for.
+    const allowed = 2 ** 20 + 25_000 + clock.ms * 50;
+    const sent = await readOn();
+    assert.ok(sent <= allowed, `${sent} bytes after ${clock.ms} ms`);
+  }
+  while (life.unfinished > 0 && clock.ms < 120_000) {
+    clock.runTo(clock.ms + 1_000);
+    await readOn();
+  }
+  assert.equal(await readOn(), bytes);
 });

@@ -1,0 +1,30 @@
+/** A clock that stands until it is moved on, and timers that go off then. */
+export class HandClock {
+  ms = 0;
+  readonly #timers = new Set<{ atMs: number; then: () => void }>();
+
+  nowMs = () => this.ms;
+  monotonicMs = () => this.ms;
+  sleep = async () => {};
+  after = (ms: number, then: () => void) => {
+    const timer = { atMs: this.ms + ms, then };
+    this.#timers.add(timer);
+    return () => this.#timers.delete(timer);
+  };
+
+  get timers(): number {
+    return this.#timers.size;
+  }
+
+  /** Goes on until then, from timer to timer. */
+  runTo(endMs: number): void {
+    for (;;) {
+      const next = [...this.#timers].sort((a, b) => a.atMs - b.atMs)[0];
+      if (!next || next.atMs > endMs) break;
+      this.ms = next.atMs;
+      this.#timers.delete(next);
+      next.then();
+    }
+    this.ms = endMs;
+  }
+}

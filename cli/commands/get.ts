@@ -66,7 +66,7 @@ async function show<Item>(
   options: GetOptions,
   write: (text: string) => void,
 ) {
-  if (names.length > 0 && options.selector !== undefined)
+  if (names.length > 0 && options.selector)
     throw new CliError(exitCodes.usage, 'give names, or --selector to choose among all');
   if (options.watch) {
     if (names.length > 1) throw new CliError(exitCodes.usage, '--watch takes one name, or none for all');

@@ -5,6 +5,7 @@ import type { AgentSession } from './agent-session.ts';
 /** Of an agent that is gone so many entries are kept as they last were, and no more than so many bytes. */
 const ENTRIES_KEPT = 200;
 const STATE_BYTES_MAX = 64 * 1024;
+const ERROR_CHARS_KEPT = 4_096;
 
 /** What etcd keeps of an agent until it is forgotten. */
 export interface AgentRecord {
@@ -80,7 +81,11 @@ export function lastStateOf({
 
 function stateOf({ health, entries, fileCount, clockSkewMs: skewMs }: AgentSession): string {
   const common = { health, fileCount, clockSkewMs: BigInt(skewMs) };
-  const encode = (kept: typeof entries) => Agent.encode(Agent.create({ ...common, entries: kept })).finish();
-  const all = encode(entries.slice(0, ENTRIES_KEPT));
-  return Buffer.from(all.length > STATE_BYTES_MAX ? encode([]) : all).toString('base64');
+  const encode = (kept: Partial<Agent>) => Agent.encode(Agent.create({ ...common, ...kept })).finish();
+  const brief = health && { ...health, error: health.error.slice(0, ERROR_CHARS_KEPT) };
+  for (const kept of [{ entries: entries.slice(0, ENTRIES_KEPT) }, { health: brief }]) {
+    const state = encode(kept);
+    if (state.length <= STATE_BYTES_MAX) return Buffer.from(state).toString('base64');
+  }
+  return '';
 }

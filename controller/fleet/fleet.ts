@@ -1,8 +1,6 @@
 import type { Hello, Report } from '../../proto/gen/logfleet/v1/agent_service.ts';
 import type { Fact } from '../../proto/gen/logfleet/v1/fact.ts';
 import { type Agent, AgentIdentity } from '../../proto/gen/logfleet/v1/fleet.ts';
-import { agentLabelViolations } from '../../proto/rules/agent-labels.ts';
-import { isAgentId } from '../../proto/rules/names.ts';
 import type { Selector } from '../../proto/rules/selector.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
@@ -15,6 +13,7 @@ import { AgentSession } from './agent-session.ts';
 import { describeRecord, describeSession } from './describe-agent.ts';
 import type { DesiredSet } from './desired-set.ts';
 import { DesiredSets } from './desired-sets.ts';
+import { helloViolations } from './hello-violations.ts';
 import type { Membership } from './membership.ts';
 import { firstBehind } from './sorted-ids.ts';
 import { Spreading } from './spreading.ts';
@@ -54,12 +53,7 @@ export class Fleet {
   /** Begins a stream, unless `signal` is aborted before. Rejects with INVALID_ARGUMENT, ALREADY_EXISTS or UNAVAILABLE. */
   async open(hello: Hello, signal: AbortSignal): Promise<AgentSession> {
     const identity = hello.identity ?? AgentIdentity.create();
-    const violations = agentLabelViolations(identity.labels, 'hello.identity.labels');
-    if (!isAgentId(identity.agentId)) {
-      const description = `${JSON.stringify(identity.agentId)} is not an agent's id: use 1 to 253 of a-z, 0-9, "-" and "."`;
-      violations.push({ field: 'hello.identity.agent_id', description });
-    }
-    if (hello.instanceId === '') violations.push({ field: 'hello.instance_id', description: 'is required' });
+    const violations = helloViolations(hello);
     if (violations.length > 0) throw invalidArgument(violations);
     const now = this.#now();
     const { agentId, host } = identity;

@@ -1,7 +1,7 @@
 import type { Report } from '../../proto/gen/logfleet/v1/agent_service.ts';
 import type { Fact } from '../../proto/gen/logfleet/v1/fact.ts';
 import type { AgentHealth, AgentIdentity, EntryStatus, FileStatus } from '../../proto/gen/logfleet/v1/fleet.ts';
-import { agentName } from '../../proto/rules/names.ts';
+import { agentName, entryId } from '../../proto/rules/names.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { invalidArgument } from '../api-error.ts';
 import { ClockSkew } from './clock-skew.ts';
@@ -90,6 +90,7 @@ export class ReportedState {
       this.#facts.sealed.clear();
     }
     for (const status of report.entries) {
+      if (!entryId(status.entry)) throw noEntry(status.entry);
       const { name, etag } = this.#sets.shared(status.entry, status.etag);
       this.#note(status, this.#entries.get(name));
       this.#entries.set(name, Object.assign(status, { entry: name, etag }));
@@ -130,6 +131,11 @@ export class ReportedState {
     const [oldest] = kept.keys();
     if (kept.size > FACTS_KEPT[kind] && oldest !== undefined) kept.delete(oldest);
   }
+}
+
+function noEntry(name: string) {
+  const description = `${JSON.stringify(name.slice(0, 100))} is not an entry's name: entries/ID`;
+  return invalidArgument([{ field: 'report.entries.entry', description }]);
 }
 
 function tooMany(field: string, max: number) {

@@ -106,6 +106,38 @@ test('who says no hello is told so, and let go', async () => {
   await othersGoOn();
 });
 
+test('who says more of itself than is kept of an agent is told so', async () => {
+  const identity = { agent_id: 'boaster', host: 'h', os: 'linux', addresses: ['x'.repeat(40_000)] };
+  const stream = open();
+  stream.write({ hello: { identity, instance_id: 'one' } });
+  await ill(stream, status.INVALID_ARGUMENT, /hello: has 4\d{4} bytes: at most 32768/);
+  await othersGoOn();
+});
+
+test('what is no entry is not kept as one', async () => {
+  const stream = hello(open(), 'inventor');
+  await next(stream);
+  stream.write({ report: { entries: [{ entry: 'no name' }] } });
+  await ill(stream, status.INVALID_ARGUMENT, /"no name" is not an entry's name/);
+  await othersGoOn();
+});
+
+test('of an agent that is gone its last state is kept, however long its error was', async () => {
+  const stream = hello(open(), 'wordy');
+  await next(stream);
+  const ended = ending(stream);
+  stream.write({ report: { health: { lag_bytes: '7', error: 'x'.repeat(3_000_000) } } });
+  stream.write({ goodbye: { reason: 'done' } });
+  await ended;
+  await eventually(async () => {
+    const agent = await controller.api.call('FleetService', 'GetAgent', { name: 'agents/wordy' });
+    assert.equal(agent.liveness, 'LIVENESS_STOPPED');
+    assert.equal(agent.health.lag_bytes, '7');
+    assert.equal(agent.health.error.length, 4_096);
+  }, PATIENCE);
+  await othersGoOn();
+});
+
 test('a message that is too large is refused by its size', async () => {
   const stream = hello(open(), 'huge');
   await next(stream);

@@ -37,9 +37,15 @@ export class ContiguousPosition {
     }
   }
 
-  #reach([, position, rangeEnd, place]: CoveredRange): void {
-    if (position > this.value) this.#at = { position, rangeEnd, place };
+  #reach(range: CoveredRange): void {
+    const [, position, , place] = range;
+    if (position > this.value) this.#at = { position, rangeEnd: lastRecordEnd(range, this.#at.rangeEnd), place };
   }
+}
+
+/** Where the last record up to the end of `range` ends; `before` it, when it has none: what is there may have been read again since. */
+function lastRecordEnd([start, , rangeEnd]: CoveredRange, before: number): number {
+  return rangeEnd > start ? rangeEnd : before;
 }
 
 /** Bytes that are not there, where the range of their first record begins, and what their two ends are in the middle of. */
@@ -64,7 +70,8 @@ function merged(ranges: readonly CoveredRange[]): CoveredRange[] {
   for (const range of [...ranges].sort((a, b) => a[0] - b[0])) {
     const last = result.at(-1);
     if (!last || range[0] > last[1]) result.push(range);
-    else if (range[1] > last[1]) result[result.length - 1] = [last[0], range[1], range[2], range[3], last[4]];
+    else if (range[1] > last[1])
+      result[result.length - 1] = [last[0], range[1], lastRecordEnd(range, last[2]), range[3], last[4]];
   }
   return result;
 }

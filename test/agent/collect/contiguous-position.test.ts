@@ -53,3 +53,10 @@ test('in whatever order ranges are told, the position is the end of the prefix w
     }),
   );
 });
+
+test('behind a range without records the last record is that before it, though that is another than when the range was read', () => {
+  const position = new ContiguousPosition({ position: 0, rangeEnd: 0, place: places.lineStart, ahead: [] });
+  position.cover([20, 30, 5]);
+  position.cover([0, 20, 15]);
+  assert.deepEqual([position.value, position.reached.rangeEnd], [30, 15]);
+});

@@ -18,8 +18,8 @@ import { NOT_OPEN, type Source } from './source.ts';
 
 interface FormerSegment {
   segment: IntentSegment;
-  /** `returned`: its lines are to be read again. */
-  state: 'open' | 'delivered' | 'returned';
+  /** `returned`: its lines are to be read again; `taken`: and a source has been told so, which may have read them by now. */
+  state: 'open' | 'delivered' | 'returned' | 'taken';
 }
 
 /** What a former process had under way of one generation. */
@@ -72,7 +72,9 @@ export class FormerBatches {
     const former = (this.#segments.get(generation) ?? []).filter(({ segment }) => segment.replay === replay);
     const those = (wanted: FormerSegment['state']) =>
       former.filter(({ state }) => state === wanted).map(({ segment }) => segment);
-    return { open: those('open'), delivered: those('delivered').map(coveredBy), returned: those('returned') };
+    const returned = those('returned');
+    for (const each of former) if (each.state === 'returned') each.state = 'taken';
+    return { open: those('open'), delivered: those('delivered').map(coveredBy), returned };
   }
 
   /** Tells `source` what becomes of what it inherited. */
@@ -96,8 +98,9 @@ export class FormerBatches {
       },
       onReturned: () => {
         for (const each of former) {
-          each.state = 'returned';
-          this.#sources.get(each.segment.generation)?.returned(each.segment);
+          const source = this.#sources.get(each.segment.generation);
+          each.state = source ? 'taken' : 'returned';
+          source?.returned(each.segment);
         }
       },
     };

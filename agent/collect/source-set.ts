@@ -51,7 +51,8 @@ export class SourceSet {
     this.#tracked = new TrackedSources(entryUid, tools, { files, endings, rotations: this.#rotations, direct });
     this.#pins = new Pins(tools.budget, (source) => {
       this.#tracked.remove(source);
-      endings.end(source, 'budget', false);
+      // One that is held for a replay only may be complete.
+      endings.end(source, 'budget', source.sealed && source.position >= source.size);
     });
     const parts = { tracked: this.#tracked, files, endings, known, pins: this.#pins, rotations: this.#rotations };
     this.#departures = new Departures(tools, parts);

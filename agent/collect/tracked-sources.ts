@@ -194,6 +194,8 @@ export class TrackedSources {
     if (segment.replay === undefined) {
       source.lastProgressMs = clock.nowMs();
       this.#moved.add(source);
+      // It was complete, and has grown since it was opened again for a replay: its new end is to be told.
+      if (source.phase === 'sealed') source.phase = 'rotated';
       if (source.state !== 'CLOSED' || this.#endings.has(source)) store.put(source.checkpoint);
     }
     this.#files.mayBeIdle(source);

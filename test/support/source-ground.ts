@@ -10,6 +10,7 @@ import type { Route, Segment } from '../../agent/deliver/route.ts';
 import { WorkPool } from '../../agent/deliver/work-pool.ts';
 import { CheckpointStore } from '../../agent/state/checkpoint-store.ts';
 import type { Loss, Sealed } from '../../agent/state/facts.ts';
+import type { OpenIntent } from '../../agent/state/intent-store.ts';
 import { StateDatabase } from '../../agent/state/state-database.ts';
 import { createLogger } from '../../runtime/logger.ts';
 import { decodeRecords } from './decode-records.ts';
@@ -27,6 +28,8 @@ export interface GroundOptions {
   once?: boolean;
   start?: StartRule;
   format?: Partial<FormatFacts>;
+  /** What a former process had under way. */
+  intents?: readonly OpenIntent[];
 }
 
 /** Sources over real files and a real store; only the clock is the test's, and what would be Kafka. */
@@ -35,6 +38,7 @@ export class Ground {
   readonly store: CheckpointStore;
   readonly set: SourceSet;
   readonly budget: FileBudget;
+  readonly former: FormerBatches;
   readonly losses: Loss[] = [];
   readonly sealed: Sealed[] = [];
   /** The lines of each generation, as they came to Kafka. */
@@ -50,7 +54,7 @@ export class Ground {
   paused = false;
 
   constructor(dir: TempDir, options: GroundOptions = {}) {
-    const { filesMax = 100, pinnedBytesMax, once = false, start = () => 'beginning', format } = options;
+    const { filesMax = 100, pinnedBytesMax, once = false, start = () => 'beginning', format, intents = [] } = options;
     this.#start = start;
     this.state = StateDatabase.open(dir.at('state'));
     this.store = new CheckpointStore(this.state);
@@ -64,8 +68,8 @@ export class Ground {
     const facts = { loss: (loss: Loss) => this.losses.push(loss), sealed: (fact: Sealed) => this.sealed.push(fact) };
     this.budget = new FileBudget(filesMax, pinnedBytesMax, clock);
     const { store, budget } = this;
-    const former = new FormerBatches([], { store, facts, pool: new WorkPool(1), budget, logger });
-    const tools = { clock, logger, store, facts, former, budget, once };
+    this.former = new FormerBatches(intents, { store, facts, pool: new WorkPool(1), budget, logger });
+    const tools = { clock, logger, store, facts, former: this.former, budget, once };
     this.set = new SourceSet('e', { ...tools, onDelivered: () => {}, onStateChange: () => {} }, (source) => {
       if (this.paused) source.pause();
       else if (source.state === 'PAUSED') source.resume();

@@ -3,6 +3,7 @@ import { appendFileSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { rename } from 'node:fs/promises';
 import { test } from 'node:test';
 import { Rewind, type RewindTo } from '../../../agent/collect/rewind.ts';
+import type { Segment } from '../../../agent/deliver/route.ts';
 import { Entry } from '../../../proto/gen/logfleet/v1/entry.ts';
 import { withEntryDefaults } from '../../../proto/rules/entry-rules.ts';
 import { begun, Ground, HOUR_MS } from '../../support/source-ground.ts';
@@ -76,6 +77,54 @@ test('a complete file that grows while it comes once more is read on, and its ne
   on.close();
 });
 
+test('a complete file that grows and is read on before the next scan is told with its new end, too', async () => {
+  await using dir = await tempDir();
+  const on = await sealedFile(dir);
+  await rewound(on, beginning, 'r', [dir.at('a.log.1')]);
+  appendFileSync(dir.at('a.log.1'), ' more\n');
+  for (let scan = 0; scan < 4; scan++) {
+    await on.deliver();
+    await on.find(dir.at('a.log*'));
+    on.nowMs += HOUR_MS;
+  }
+  assert.deepEqual(
+    on.sealed.map(({ size }) => size),
+    [12, 18],
+  );
+  on.close();
+});
+
+for (const when of ['before its file is met', 'later'])
+  test(`what a former process had under way, and Kafka does not have as turns out ${when}, comes once, though its file is closed and opened again`, async () => {
+    await using dir = await tempDir();
+    const before = new Ground(dir);
+    writeFileSync(dir.at('a.log'), 'one\ntwo\n');
+    await before.find(dir.at('a.log*'));
+    const segment = (await before.read(before.at(dir.at('a.log')))) as Segment;
+    before.kill();
+    const sent = { topic: 't', partition: 0, producer: { id: 1n, epoch: 0 }, baseSequence: 0 };
+    const on = new Ground(dir, {
+      intents: [{ id: 1, recordCount: 2, timestampMs: 1, compression: 'none', segments: [segment], ...sent }],
+    });
+    const returned = () => on.former.batches[0]?.onReturned();
+    if (when === 'later') await on.find(dir.at('a.log*'));
+    returned();
+    await on.find(dir.at('a.log*'));
+    await on.deliver();
+    await rename(dir.at('a.log'), dir.at('a.log.1'));
+    writeFileSync(dir.at('a.log'), '');
+    for (let scan = 0; scan < 4; scan++) {
+      await on.find(dir.at('a.log*'));
+      on.nowMs += HOUR_MS;
+    }
+    assert.deepEqual([on.sealed.length, on.sources.length, on.allLines], [1, 1, ['one', 'two']]);
+    on.lines.clear();
+    assert.deepEqual(await rewound(on, beginning, 'r', [dir.at('a.log.1')]), [[0, 8]]);
+    await on.deliver();
+    assert.deepEqual(on.allLines, ['one', 'two']);
+    on.close();
+  });
+
 test('of complete files those that are gone, or another one by now, are told, and a dry run opens none', async () => {
   await using dir = await tempDir();
   const on = await sealedFile(dir);
@@ -144,6 +193,29 @@ test('a file with a replay that is not read yet is not closed for others, let go
     on.nowMs += HOUR_MS;
   }
   assert.deepEqual([on.allLines, on.sources], [['one', 'one', 'two', 'two'], []]);
+  on.close();
+});
+
+test('a deleted file that is complete but for a replay is no loss when it is given up for its disk space', async () => {
+  await using dir = await tempDir();
+  const on = new Ground(dir, { pinnedBytesMax: 10 });
+  const files = [dir.at('a.log'), dir.at('b.log')];
+  for (const file of files) writeFileSync(file, 'one\ntwo\n');
+  await on.scan(files);
+  await on.deliver();
+  await rewound(on, beginning);
+  for (const file of files) {
+    unlinkSync(file);
+    for (let scan = 0; scan < 3; scan++) {
+      await on.scan(files.slice(files.indexOf(file) + 1));
+      on.nowMs += HOUR_MS;
+    }
+  }
+  assert.deepEqual([on.sources.map(({ path }) => path), on.losses], [[files[1]], []]);
+  assert.deepEqual(
+    on.sealed.map(({ path, size }) => [path, size]),
+    [[files[0], 8]],
+  );
   on.close();
 });
 

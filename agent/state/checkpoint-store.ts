@@ -167,6 +167,7 @@ export class CheckpointStore implements StatePart {
   }
 
   write(nowMs: number): void {
+    this.milestones.begin();
     for (const { entryUid, generation, checkpoint } of this.#dirty.values()) {
       if (checkpoint) this.#write(checkpoint, nowMs);
       else {
@@ -180,6 +181,7 @@ export class CheckpointStore implements StatePart {
   }
 
   written(): void {
+    this.milestones.written();
     this.#dirty.clear();
     this.#scanned.clear();
     this.#regained = false;

@@ -29,7 +29,10 @@ export class Milestones {
   #minute = 0;
   /** The generations that have one in this minute. */
   readonly #marked = new Set<string>();
-  #rows: number;
+  readonly #count: StatementSync;
+  #rows = 0;
+  /** A flush writes, or has failed. */
+  #open = true;
 
   constructor(db: DatabaseSync) {
     this.#insert = db.prepare(`INSERT OR IGNORE INTO milestone SELECT generation, updated_ms, position FROM generation
@@ -46,11 +49,24 @@ export class Milestones {
       ORDER BY time_ms DESC LIMIT 1`);
     this.#deleteOldest = db.prepare(`DELETE FROM milestone WHERE time_ms <=
       (SELECT time_ms FROM milestone ORDER BY time_ms LIMIT 1 OFFSET ${ROWS_MAX / 10})`);
-    const { rows } = db.prepare('SELECT count(*) AS rows FROM milestone').get() as { rows: number };
-    this.#rows = rows;
+    this.#count = db.prepare('SELECT count(*) AS rows FROM milestone');
   }
 
-  /** Call it before the row of a generation is written: it may have moved. */
+  /** A flush begins. What the former one had written is not there when it failed. */
+  begin(): void {
+    if (this.#open) {
+      this.#rows = Number(this.#count.get()?.['rows']);
+      this.#marked.clear();
+    }
+    this.#open = true;
+  }
+
+  /** The flush is on the disk. */
+  written(): void {
+    this.#open = false;
+  }
+
+  /** Call it between `begin` and `written`, before the row of a generation is written: it may have moved. */
   moves(
     { entryUid, generation, position }: { entryUid: string; generation: string; position: number },
     nowMs: number,

@@ -45,6 +45,28 @@ test('of a generation that moves four times a second each minute has one, and wh
   state.close();
 });
 
+test('what a flush has written that failed is written by the next one, in the same minute too', async () => {
+  await using dir = await tempDir();
+  const { state, store, moveTo, rows } = opened(dir.path);
+  let fails = false;
+  state.add({
+    dirty: true,
+    write: () => {
+      if (fails) throw new Error('no room');
+    },
+    written: () => {},
+  });
+  moveTo(10, START_MS);
+  fails = true;
+  assert.throws(() => moveTo(20, START_MS + 1_000));
+  assert.equal(rows(), 0);
+  fails = false;
+  moveTo(30, START_MS + 2_000);
+  assert.equal(rows(), 1);
+  assert.equal(store.milestones.before(known, START_MS + 1_500)?.position, 10);
+  state.close();
+});
+
 test('there is one a minute for two hours, one an hour for seven days, and the last one before that stays', async () => {
   await using dir = await tempDir();
   const { state, store, moveTo, rows } = opened(dir.path);

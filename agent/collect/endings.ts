@@ -76,23 +76,23 @@ export class Endings {
       if (!ending || !source.settled) continue;
       this.#ended.delete(source);
       this.#tell(source.checkpoint, ending);
-      this.#tellReplays(source);
-      this.#store.remove(source.entryUid, source.generation);
+      this.forget(source);
     }
+  }
+
+  /** Nothing is kept of a generation that is over and told. Its lines are in Kafka, but once more they can't be sent. */
+  forget({ entryUid, path, generation }: Pick<Checkpoint, 'entryUid' | 'path' | 'generation'>): void {
+    for (const { id: replay, delivered, end } of this.#store.replays.of(generation)) {
+      const rest = { replay, path, generation, start: delivered.value, end };
+      this.#logger?.warn('a replay ends early: the file is no more', rest);
+    }
+    this.#store.remove(entryUid, generation);
   }
 
   /** `source` is complete for good. */
   sealed({ checkpoint }: Source): void {
     const { entryUid, generation, path, first, position, rangeEnd } = checkpoint;
     this.#facts.sealed({ entryUid, generation, path, first, size: position, recordsEnd: rangeEnd });
-  }
-
-  /** Its lines are in Kafka, but once more they can't be sent. */
-  #tellReplays({ path, generation }: Source): void {
-    for (const { id: replay, delivered, end } of this.#store.replays.of(generation)) {
-      const rest = { replay, path, generation, start: delivered.value, end };
-      this.#logger?.warn('a replay ends early: the file is no more', rest);
-    }
   }
 
   #tell(checkpoint: Checkpoint, { reason, certain }: Ending): void {

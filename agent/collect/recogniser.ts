@@ -91,7 +91,7 @@ export class Recogniser {
   gone(checkpoints: readonly Checkpoint[], file?: FoundFile, certain = false): void {
     for (const checkpoint of checkpoints) {
       if (checkpoint.phase === 'sealed' || checkpoint.phase === 'away') {
-        this.#tools.store.remove(checkpoint.entryUid, checkpoint.generation);
+        this.#endings.forget(checkpoint);
         continue;
       }
       const sameFile = file !== undefined && checkpoint.path === file.path && isSameBirth(checkpoint, file);

@@ -112,8 +112,7 @@ export class SourceSet {
     this.#endings.conclude(ended);
     this.#tools.budget.keepWithin();
     this.#recogniser.keepOnly(scan);
-    for (const { entryUid, generation } of this.#known.forgetOldest(scan, COMPLETE_KNOWN_MAX))
-      this.#tools.store.remove(entryUid, generation);
+    for (const forgotten of this.#known.forgetOldest(scan, COMPLETE_KNOWN_MAX)) this.#endings.forget(forgotten);
     return scan.errors;
   }
 

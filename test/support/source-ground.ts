@@ -41,6 +41,7 @@ export class Ground {
   readonly former: FormerBatches;
   readonly losses: Loss[] = [];
   readonly sealed: Sealed[] = [];
+  readonly warnings: string[] = [];
   /** The lines of each generation, as they came to Kafka. */
   readonly lines = new Map<string, string[]>();
   readonly #bench = testBench();
@@ -64,7 +65,7 @@ export class Ground {
       sleep: async () => {},
       after: () => () => {},
     };
-    const logger = createLogger({ level: 'error', format: 'json', write: () => {} });
+    const logger = createLogger({ level: 'warn', format: 'json', write: (line) => this.warnings.push(line) });
     const facts = { loss: (loss: Loss) => this.losses.push(loss), sealed: (fact: Sealed) => this.sealed.push(fact) };
     this.budget = new FileBudget(filesMax, pinnedBytesMax, clock);
     const { store, budget } = this;

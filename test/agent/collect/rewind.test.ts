@@ -175,6 +175,20 @@ test('a file that is truncated in the middle of a replay is no loss, and the rep
   on.close();
 });
 
+test('a complete file that was written anew while the agent was away ends its replay, which is told', async () => {
+  await using dir = await tempDir();
+  const before = await sealedFile(dir);
+  await rewound(before, beginning, 'r', [dir.at('a.log.1')]);
+  before.kill();
+  writeFileSync(dir.at('a.log.1'), 'x\n');
+  const on = new Ground(dir);
+  await on.find(dir.at('a.log*'));
+  await on.deliver();
+  assert.deepEqual([on.losses, on.allLines], [[], ['x']]);
+  assert.match(on.warnings.join(), /a replay ends early.*"replay":"r"/);
+  on.close();
+});
+
 test('a file with a replay that is not read yet is not closed for others, let go or complete', async () => {
   await using dir = await tempDir();
   const { on, file, source } = await begun(dir, 'one\ntwo\n');

@@ -81,12 +81,18 @@ export class Replays {
     return this.#runs.find(({ reader }) => reader.returned.first);
   }
 
-  /** Every other turn they read on; undefined: they have read nothing, and the turn is the source's. */
-  async turn(bench: Workbench, given: LineFormat, source: Replayed, nowMs: number): Promise<Filled | undefined> {
+  /** Every other turn they read on, `allowed` as of SegmentReader; undefined: they have read nothing, and the turn is the source's. */
+  async turn(
+    bench: Workbench,
+    given: LineFormat,
+    source: Replayed,
+    nowMs: number,
+    allowed?: number,
+  ): Promise<Filled | undefined> {
     const run = this.#next ? this.#unread : undefined;
     this.#next = !this.#next || run === undefined;
     if (!run) return undefined;
-    const reading = await run.reader.read(bench, run.formatOf(given), source, nowMs);
+    const reading = await run.reader.read(bench, run.formatOf(given), source, nowMs, allowed);
     if (!reading) return undefined;
     const { segment: read, full } = reading;
     if (!read) return reading.more || full ? { segment: undefined, more: true, full } : undefined;

@@ -129,7 +129,7 @@ export class SegmentReader {
     const { chunk, records, kernel } = bench;
     const { start } = from;
     const room = Math.floor(records.remaining * this.#rawPerEncoded) + 4096;
-    const limit = again ? Number.POSITIVE_INFINITY : Math.max(allowed, this.#limitedBytes);
+    const limit = Math.max(allowed, this.#limitedBytes);
     const want = Math.min(CHUNK_BYTES_MAX, Math.max(this.#wantBytes, room), from.end - start, limit);
     const tail = again || !isLocal(fd) ? undefined : this.#tail;
     const read = tail ? await readOn(fd, chunk, want, start, tail.bytes) : await readAt(fd, chunk, 0, want, start);

@@ -214,7 +214,7 @@ export class Source extends Generation implements RouteSource {
 
   async #read(bench: Workbench, format: LineFormat, room: number | undefined): Promise<Filled> {
     const nowMs = this.#clock.monotonicMs();
-    const replayed = this.replays && (await this.replays.turn(bench, format, this, nowMs));
+    const replayed = this.replays && (await this.replays.turn(bench, format, this, nowMs, room));
     if (replayed) {
       if (replayed.segment) this.events.limits?.took(replayed.segment.end - replayed.segment.start);
       return this.#filled(replayed);

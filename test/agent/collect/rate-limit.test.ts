@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { writeFileSync } from 'node:fs';
+import { appendFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { RateLimit, RateLimits, type Reader } from '../../../agent/collect/rate-limit.ts';
 import { testFormat } from '../../support/formats.ts';
@@ -113,7 +113,7 @@ test("an entry keeps to its own limit and to the agent's, which all entries shar
   assert.ok(slowly + quickly < 150_000 && slowly + quickly > 66_000, `${slowly} and ${quickly}`);
 });
 
-test('what is sent once more keeps to the limit, too', async () => {
+test('what is sent once more keeps to the limit, too, and what is new has as much of it', async () => {
   await using dir = await tempDir();
   const [file, clock] = [dir.at('a.log'), new HandClock()];
   const bytes = 3_000_000;
@@ -130,12 +130,18 @@ test('what is sent once more keeps to the limit, too', async () => {
   limit.set(50_000);
   await life.rewind(0);
   for (; clock.ms < 20_000; clock.runTo(clock.ms + 1_000)) {
-    // A chunk is read as a whole, up to 1 MiB, and made up for.
-    const allowed = 2 ** 20 + 25_000 + clock.ms * 50;
+    const allowed = 25_000 + clock.ms * 50;
     const sent = await readOn();
     assert.ok(sent <= allowed, `${sent} bytes after ${clock.ms} ms`);
   }
-  while (life.unfinished > 0 && clock.ms < 120_000) {
+  appendFileSync(file, `${'y'.repeat(99)}\n`.repeat(bytes / 100));
+  await life.source.look(0);
+  const before = await readOn();
+  for (const untilMs = clock.ms + 10_000; clock.ms < untilMs; clock.runTo(clock.ms + 1_000)) await readOn();
+  const again = (await readOn()) - before;
+  const fresh = life.source.position - bytes;
+  assert.ok(fresh > again / 3 && again > fresh / 3, `${fresh} new bytes, ${again} once more`);
+  while (life.unfinished > 0 && clock.ms < 400_000) {
     clock.runTo(clock.ms + 1_000);
     await readOn();
   }

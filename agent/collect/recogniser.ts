@@ -70,7 +70,12 @@ export class Recogniser {
 
   /** The source of a complete generation, whose file is open again: it is to be sent once more. undefined: the file is another one. Rejects with the system's error. */
   reopen(checkpoint: Checkpoint): Promise<Source | undefined> {
-    const opened = this.#opening.then(() => this.#tracked.of(checkpoint) ?? this.resume(checkpoint, checkpoint.path));
+    const opened = this.#opening.then(() => {
+      const present = this.#tracked.of(checkpoint);
+      if (!present) return this.resume(checkpoint, checkpoint.path);
+      // Written anew meanwhile, it is another generation.
+      return present.generation === checkpoint.generation ? present : undefined;
+    });
     this.#opening = opened.catch(() => {});
     return opened;
   }

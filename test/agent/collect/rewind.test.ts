@@ -189,6 +189,18 @@ test('a complete file that was written anew while the agent was away ends its re
   on.close();
 });
 
+test('a complete file that is written anew while a rewind looks is not taken for what it was', async () => {
+  await using dir = await tempDir();
+  const on = await sealedFile(dir);
+  const [complete] = on.set.complete;
+  assert.ok(complete);
+  writeFileSync(dir.at('a.log.1'), 'x\n');
+  await on.find(dir.at('a.log*'));
+  assert.notEqual(on.at(dir.at('a.log.1')).generation, complete.generation);
+  assert.equal(await on.set.reopen(complete), undefined);
+  on.close();
+});
+
 test('a file with a replay that is not read yet is not closed for others, let go or complete', async () => {
   await using dir = await tempDir();
   const { on, file, source } = await begun(dir, 'one\ntwo\n');

@@ -193,7 +193,7 @@ export class EntryCollector {
   /** Sets a source going as the entry says. */
   #direct(source: Source): void {
     if (this.#stop.signal.aborted) return;
-    if (this.paused || this.#invalid) source.pause();
+    if (this.paused || this.#invalid || this.#sources.isUnwanted(source)) source.pause();
     else source.resume();
     const { topic } = this.#entry;
     const count = this.#partitions.of(topic);

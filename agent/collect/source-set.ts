@@ -144,6 +144,11 @@ export class SourceSet {
     return [...this.#known].filter(({ phase }) => phase === 'sealed' || phase === 'away');
   }
 
+  /** Whether it is left alone, for the entry does not mean it any more. */
+  isUnwanted(source: Source): boolean {
+    return this.#departures.isUnwanted(source);
+  }
+
   /** See Recogniser.reopen. */
   reopen(checkpoint: Checkpoint): Promise<Source | undefined> {
     return this.#recogniser.reopen(checkpoint);

@@ -13,6 +13,7 @@ import { Entry } from '../../../proto/gen/logfleet/v1/entry.ts';
 import { systemClock } from '../../../runtime/clock.ts';
 import { createLogger } from '../../../runtime/logger.ts';
 import { tempDir } from '../../support/temp-dir.ts';
+import { testBench } from '../../support/test-bench.ts';
 
 const HOUR_MS = 3_600_000;
 const NOT_ROUTED = { partitionCount: () => new Promise(() => {}), failure: () => undefined } as unknown as Router;
@@ -64,5 +65,41 @@ test('where a file is read from depends on the rule and on whether it was there 
   const [earlier, later] = [3, 1].map((hours) => new Date(Date.now() - hours * HOUR_MS).toISOString());
   assert.deepEqual(await positionWith(earlier as string, after), [0], 'changed since that time');
   assert.deepEqual(await positionWith(later as string, after), [8], 'not changed since that time');
+  state.close();
+});
+
+test('a file that its entry means no more is not read on when other settings come while its last lines are under way', async () => {
+  await using dir = await tempDir();
+  const files = [dir.at('a.log'), dir.at('b.log')] as const;
+  for (const file of files) await writeFile(file, 'one\n');
+  const state = StateDatabase.open(dir.at('state'));
+  const logger = createLogger({ level: 'error', format: 'json', write: () => {} });
+  const [store, budget] = [new CheckpointStore(state), new FileBudget(10)];
+  const facts = new FactStore(state, { clock: systemClock, logger });
+  const former = new FormerBatches([], { store, facts, pool: new WorkPool(1), budget, logger });
+  const route = { producer: { at: { topic: 't', partition: 0 } }, wake: () => {} };
+  const router = { partitionCount: async () => 1, failure: () => undefined, route: () => route } as unknown as Router;
+  const tools = {
+    ...{ former, logger, store, facts, budget, router },
+    clock: systemClock,
+    once: false,
+    lost: false,
+    host: 'h',
+  };
+  const both = Entry.create({ name: 'entries/a', uid: 'a', topic: 't', paths: [...files], start: 'beginning' });
+  const collector = new EntryCollector(both, { ...tools, onDelivered: () => {}, onStateChange: () => {} });
+  const statesWith = async (entry: Entry) => {
+    collector.apply(entry);
+    await collector.scan();
+    collector.directAll();
+    return [...collector.sources].map((source) => source.state);
+  };
+  assert.deepEqual(await statesWith(both), ['READING', 'READING']);
+  const [source] = collector.sources;
+  assert.ok((await source?.fill(testBench()))?.segment);
+  assert.deepEqual(await statesWith({ ...both, paths: [files[1]] }), ['PAUSED', 'READING']);
+  assert.deepEqual(await statesWith(both), ['READING', 'READING']);
+  collector.halt();
+  collector.close();
   state.close();
 });

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { status } from '@grpc/grpc-js';
 import { EtcdClient } from '../../../controller/etcd-client.ts';
 import { newPrefix, type RunningController, startController } from '../../support/controllers.ts';
@@ -174,6 +175,28 @@ test('an agent that lags too much, or does not apply it in time, halts a rollout
   assert.deepEqual(on.held(), { one: 1, three: 1 });
 });
 
+test('an agent that connects anew while a step waits, long after the deadline, has as long as the deadline to apply the version again', async () => {
+  await using on = await ground(2);
+  await started(on);
+  const deadlineMs = 6_000;
+  await on.write('two', { ...steps(['1', HOUR_MS], ['all']), progress_deadline_ms: deadlineMs });
+  await eventually(async () => assert.equal((await on.call('GetRollout')).counts.updated, 1));
+  const canary = on.agents.find(({ told }) => told.has('app@two')) as StreamAgent;
+  await setTimeout(deadlineMs + 1_000);
+  canary.silent = true;
+  canary.reconnect();
+  await eventually(async () => {
+    const { counts } = await on.call('GetRollout');
+    assert.deepEqual([counts.in_stage, counts.updated], [1, 0]);
+  });
+  // It is looked at meanwhile.
+  await setTimeout(2_000);
+  canary.report();
+  await eventually(async () => assert.equal((await on.call('GetRollout')).counts.updated, 1));
+  const { rollout } = await on.call('GetRollout');
+  assert.deepEqual([rollout.state, rollout.step], ['STATE_PROGRESSING', 1], rollout.reason);
+});
+
 test('the controller that moves rollouts is killed in the middle: another one goes on, and no agent is told what is not for it', async () => {
   await using on = await ground(6, 2);
   await started(on);
@@ -294,6 +317,23 @@ test('an entry that somebody writes past the controllers goes to all, and its ro
   await eventually(async () =>
     assert.equal((await client.list({ start: `${on.prefix}rollouts/`, end: `${on.prefix}rollouts0` })).keys.length, 0),
   );
+  client.close();
+});
+
+test('the rollout of an entry that a controller can not read is kept: others may still go by it', async () => {
+  await using on = await ground(2);
+  await started(on);
+  await on.write('two', steps(['1', HOUR_MS], ['all']));
+  await eventually(() => assert.deepEqual(on.held(), { one: 1, two: 1 }));
+  const client = new EtcdClient({ endpoints: [on.etcd], tls: undefined, user: undefined });
+  await client.put(`${on.prefix}entries/app`, '{');
+  await (on.controllers[0] as RunningController).process.kill('SIGKILL');
+  await using other = await startController(on.etcd, on.prefix, '--lease-ttl', '2s');
+  await eventually(() => assert.ok(other.process.stderr().includes(`${on.prefix}elections/rollouts`)));
+  // It looks meanwhile.
+  await setTimeout(2_000);
+  const { keys } = await client.list({ start: `${on.prefix}rollouts/`, end: `${on.prefix}rollouts0` });
+  assert.equal(keys.length, 1);
   client.close();
 });
 

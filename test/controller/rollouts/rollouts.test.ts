@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { setTimeout } from 'node:timers/promises';
 import { status } from '@grpc/grpc-js';
 import { EtcdClient } from '../../../controller/etcd-client.ts';
 import { newPrefix, type RunningController, startController } from '../../support/controllers.ts';
@@ -182,19 +181,25 @@ test('an agent that connects anew while a step waits, long after the deadline, h
   await on.write('two', { ...steps(['1', HOUR_MS], ['all']), progress_deadline_ms: deadlineMs });
   await eventually(async () => assert.equal((await on.call('GetRollout')).counts.updated, 1));
   const canary = on.agents.find(({ told }) => told.has('app@two')) as StreamAgent;
-  await setTimeout(deadlineMs + 1_000);
+  await eventually(async () => {
+    const { rollout } = await on.call('GetRollout');
+    assert.ok(Date.now() - Number(rollout.step_time.seconds) * 1_000 > deadlineMs + 1_000);
+  });
   canary.silent = true;
   canary.reconnect();
   await eventually(async () => {
     const { counts } = await on.call('GetRollout');
     assert.deepEqual([counts.in_stage, counts.updated], [1, 0]);
   });
-  // It is looked at meanwhile.
-  await setTimeout(2_000);
+  // When another one has begun, this one has been looked at.
+  const entry = { name: 'entries/b', paths: PATHS, topic: 'b' };
+  const rollout = steps(['1'], ['all']);
+  await on.call('UpdateEntry', { entry, allow_missing: true, rollout }, 'EntryService');
+  await eventually(async () => assert.equal((await on.call('GetRollout', { name: 'entries/b' })).rollout.step, 1));
   canary.report();
   await eventually(async () => assert.equal((await on.call('GetRollout')).counts.updated, 1));
-  const { rollout } = await on.call('GetRollout');
-  assert.deepEqual([rollout.state, rollout.step], ['STATE_PROGRESSING', 1], rollout.reason);
+  const { rollout: app } = await on.call('GetRollout');
+  assert.deepEqual([app.state, app.step], ['STATE_PROGRESSING', 1], app.reason);
 });
 
 test('the controller that moves rollouts is killed in the middle: another one goes on, and no agent is told what is not for it', async () => {
@@ -330,10 +335,13 @@ test('the rollout of an entry that a controller can not read is kept: others may
   await (on.controllers[0] as RunningController).process.kill('SIGKILL');
   await using other = await startController(on.etcd, on.prefix, '--lease-ttl', '2s');
   await eventually(() => assert.ok(other.process.stderr().includes(`${on.prefix}elections/rollouts`)));
-  // It looks meanwhile.
-  await setTimeout(2_000);
-  const { keys } = await client.list({ start: `${on.prefix}rollouts/`, end: `${on.prefix}rollouts0` });
-  assert.equal(keys.length, 1);
+  const below = { start: `${on.prefix}rollouts/`, end: `${on.prefix}rollouts0` };
+  const [own] = (await client.list(below)).keys;
+  // When one that is looked at later, whose entry there is not, has gone, this one has been looked at.
+  const orphan = `${on.prefix}rollouts/~`;
+  await client.put(orphan, JSON.stringify({ ...JSON.parse(own?.value ?? ''), id: '~', entry: 'entries/none' }));
+  await eventually(async () => assert.equal(await client.get(orphan), undefined));
+  assert.deepEqual((await client.list(below)).keys, [own]);
   client.close();
 });
 

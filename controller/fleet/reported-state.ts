@@ -83,6 +83,7 @@ export class ReportedState {
 
   /** Takes a report in; throws INVALID_ARGUMENT for one that makes no sense. */
   take(report: Report, now: Date): void {
+    requireTimes(report);
     if (report.full) {
       this.#entries.clear();
       this.#files.clear();
@@ -131,6 +132,16 @@ export class ReportedState {
     const [oldest] = kept.keys();
     if (kept.size > FACTS_KEPT[kind] && oldest !== undefined) kept.delete(oldest);
   }
+}
+
+/** What can't be serialized again would keep everybody from an answer that has it. */
+function requireTimes({ health, facts }: Report): void {
+  const fields = [
+    ['report.health.start_time', health?.startTime],
+    ...facts.map(({ time }) => ['report.facts.time', time] as const),
+  ] as const;
+  const wrong = fields.find(([, time]) => time && Number.isNaN(time.getTime()));
+  if (wrong) throw invalidArgument([{ field: wrong[0], description: 'is no time that there is' }]);
 }
 
 function noEntry(name: string) {

@@ -174,10 +174,11 @@ function addRollout(part: Part, { plan, former }: Omit<Step, 'reason'>, version:
   part.when.push(...(plan.when ?? []));
   const id = former.json.rollout;
   if (id !== undefined) {
-    // A plan was made knowing where it stood.
-    const isKnown = former.rollout && (changed || (begun && isActive(former.rollout.rollout)));
+    // A plan was made knowing where it stood: an undo deletes what was new, unless somebody has just paused it.
+    const isDeleted = plan.change === 'CHANGE_DELETED';
+    const isKnown = former.rollout && (changed || ((begun || isDeleted) && isActive(former.rollout.rollout)));
     if (former.rollout && isKnown) part.when.push({ key: keys.rollout(id), revision: former.rollout.revision });
-    if (begun || plan.change === 'CHANGE_DELETED') part.deletes.push(keys.rollout(id));
+    if (begun || isDeleted) part.deletes.push(keys.rollout(id));
     else if (changed) part.puts.push({ key: keys.rollout(id), value: encodeRollout(changed) });
   }
   if (begun) part.puts.push({ key: keys.rollout(begun.id), value: encodeRollout({ ...begun, entryVersion: version }) });

@@ -12,9 +12,9 @@ export interface Health {
 /** What is to become of the present step: it has failed, all agents have `settled`, or it is not so far yet. */
 export type Verdict = { kind: 'failed'; reason: string } | { kind: 'settled' } | { kind: 'waiting' };
 
-/** Judges the present step of a rollout that is PROGRESSING. */
-export function judge(rollout: Rollout, { counts, away }: Health, nowMs: number): Verdict {
-  const { plan, stepTime, accepted = RolloutAccepted.create() } = rollout;
+/** Judges the present step of a rollout that is PROGRESSING. `waitedMs`: since it began, or since all of its agents had last settled. */
+export function judge(rollout: Rollout, { counts, away }: Health, waitedMs: number): Verdict {
+  const { plan, accepted = RolloutAccepted.create() } = rollout;
   const { maxFailed = 0, maxLostBytes = 0n, maxLagBytes = 0n, progressDeadlineMs = 0n } = plan ?? {};
   const { connected, inStage, updated, failed, lostBytes } = counts;
   if (failed > maxFailed + accepted.failed) return { kind: 'failed', reason: failedReason(counts) };
@@ -27,7 +27,7 @@ export function judge(rollout: Rollout, { counts, away }: Health, nowMs: number)
   // With nobody there to try it, it would go to all untried.
   const isTried = inStage > 0 || connected + away === 0;
   if (isTried && updated + failed >= inStage) return { kind: 'settled' };
-  if (nowMs - (stepTime?.getTime() ?? 0) <= Number(progressDeadlineMs)) return { kind: 'waiting' };
+  if (waitedMs <= Number(progressDeadlineMs)) return { kind: 'waiting' };
   const within = `within ${Number(progressDeadlineMs) / 1000} s`;
   if (!isTried) return { kind: 'failed', reason: `no agent of the stage was connected ${within}` };
   return { kind: 'failed', reason: `${agents(inStage - updated - failed)} did not apply it ${within}` };

@@ -1,10 +1,12 @@
 import { type Rollout, RolloutStage } from '../../proto/gen/logfleet/v1/rollout.ts';
+import { entryId } from '../../proto/rules/names.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { errorText, isAbort } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { type Election, fenced, type Term } from '../election.ts';
 import type { EntryStore } from '../entry-store.ts';
 import type { EtcdClient } from '../etcd-client.ts';
+import type { Transaction } from '../etcd-keys.ts';
 import type { EntryWriter } from '../history/entry-writer.ts';
 import type { HistoryKeys } from '../history/history-keys.ts';
 import type { Assignment, Assignments } from './assignments.ts';
@@ -29,16 +31,24 @@ export interface MoverParts {
   writer: EntryWriter;
 }
 
+/** What is remembered of a step. */
+interface Watched {
+  /** When all of its agents had first settled. */
+  settledMs: number | undefined;
+  /** When they last had; before, when it was first looked at. The deadline goes by it: a step may wait for days, in which agents restart. */
+  wellMs: number;
+}
+
 /**
- * Moves rollouts on, at the controller that is elected. All that it goes by is in etcd, but for how long all has been well in a step: a
- * successor waits that time anew. As long as a controller does not answer, nothing moves, and nothing fails.
+ * Moves rollouts on, at the controller that is elected. All that it goes by is in etcd, but for how long all has been well in a step, and
+ * for how long not: a successor waits that time anew. As long as a controller does not answer, nothing moves, and nothing fails.
  */
 export class RolloutMover {
   readonly #parts: MoverParts;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  /** When all agents of a step had first settled, by `keyOf`. */
-  #settled = new Map<string, number>();
+  /** By `keyOf`. */
+  #watched = new Map<string, Watched>();
 
   constructor(parts: MoverParts, tools: { clock: Clock; logger: Logger }) {
     this.#parts = parts;
@@ -51,7 +61,7 @@ export class RolloutMover {
   }
 
   async #serve(term: Term): Promise<void> {
-    this.#settled = new Map();
+    this.#watched = new Map();
     await this.#parts.assignments.reaches(term.revision);
     while (!term.signal.aborted) {
       const startMs = this.#clock.monotonicMs();
@@ -64,11 +74,13 @@ export class RolloutMover {
 
   /** Ends rollouts whose entry was written past the controllers, and forgets those that no entry calls its own. */
   async #tidy(term: Term): Promise<void> {
-    const { rollouts, store } = this.#parts;
+    const { rollouts, store, keys } = this.#parts;
     for (const known of rollouts.all()) {
       const { rollout, created } = known;
       const entry = store.find(rollout.entry);
-      if (entry?.rollout !== rollout.id) await this.#write(term, known, undefined);
+      // One that is not known may be one that this controller can't read: for others that have it, it would go to all.
+      const absent = { key: keys.entry(entryId(rollout.entry) ?? ''), revision: 0n };
+      if (entry?.rollout !== rollout.id) await this.#write(term, known, undefined, entry ? [] : [absent]);
       else if (isActive(rollout) && entry.stored.revision !== created) {
         const reason = 'the entry was written past the controllers, and goes to all';
         await this.#write(term, known, { ...rollout, state: 'STATE_UNDONE', reason });
@@ -84,7 +96,7 @@ export class RolloutMover {
       return isOwn && rollout.state === 'STATE_PROGRESSING' ? [{ assignment, numbers: 0 }] : [];
     });
     const moved = new Set(moving.map(({ assignment }) => keyOf(assignment.split?.known as KnownRollout)));
-    for (const key of this.#settled.keys()) if (!moved.has(key)) this.#settled.delete(key);
+    for (const key of this.#watched.keys()) if (!moved.has(key)) this.#watched.delete(key);
     if (moving.length === 0) return;
     const counted = await census.take(moving);
     for (const [index, { assignment }] of moving.entries()) {
@@ -102,15 +114,17 @@ export class RolloutMover {
     const { rollout } = known;
     if (health.unreachable.length > 0) return;
     if (rollout.step === 0) return this.#begin(term, assignment, known, health);
-    const verdict = judge(rollout, health, this.#clock.nowMs());
-    const key = keyOf(known);
+    const nowMs = this.#clock.monotonicMs();
+    const watched = this.#watched.get(keyOf(known)) ?? { settledMs: undefined, wellMs: nowMs };
+    this.#watched.set(keyOf(known), watched);
+    const verdict = judge(rollout, health, nowMs - watched.wellMs);
     if (verdict.kind === 'failed') return this.#fail(term, known, verdict.reason);
     if (verdict.kind === 'waiting') return;
     // Who connects anew meanwhile is waited for, but the time does not begin anew: in a large fleet there is always somebody.
-    const sinceMs = this.#settled.get(key) ?? this.#clock.monotonicMs();
-    this.#settled.set(key, sinceMs);
+    watched.settledMs ??= nowMs;
+    watched.wellMs = nowMs;
     const steps = rollout.plan?.steps ?? [];
-    if (this.#clock.monotonicMs() - sinceMs < Number(steps[rollout.step - 1]?.waitMs ?? 0n)) return;
+    if (nowMs - watched.settledMs < Number(steps[rollout.step - 1]?.waitMs ?? 0n)) return;
     if (rollout.step < steps.length) await this.#begin(term, assignment, known, health);
     else await this.#write(term, known, { ...rollout, state: 'STATE_COMPLETE', reason: '' });
   }
@@ -150,12 +164,18 @@ export class RolloutMover {
     this.#logger.warn('a rollout is undone', { entry: rollout.entry, reason });
   }
 
-  /** Writes what a rollout is now, unless somebody else has written it meanwhile; undefined: it is forgotten. */
-  async #write(term: Term, { rollout: former, revision }: KnownRollout, next: Rollout | undefined): Promise<void> {
+  /** Writes what a rollout is now, unless somebody else has written it meanwhile; undefined: it is forgotten. `also`: what must be so besides. */
+  async #write(
+    term: Term,
+    { rollout: former, revision }: KnownRollout,
+    next: Rollout | undefined,
+    also: Transaction['when'] = [],
+  ): Promise<void> {
     const { client, keys, assignments } = this.#parts;
     const key = keys.rollout(former.id);
     const value = next && encodeRollout({ ...next, updateTime: new Date(this.#clock.nowMs()) });
-    const written = await fenced(client, term, [{ key, ...(value !== undefined && { value }) }], [{ key, revision }]);
+    const when = [{ key, revision }, ...also];
+    const written = await fenced(client, term, [{ key, ...(value !== undefined && { value }) }], when);
     if (written === undefined) return;
     await assignments.reaches(written);
     if (!next) return;

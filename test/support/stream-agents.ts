@@ -58,6 +58,11 @@ export class StreamAgent implements Disposable {
     this.#reported = true;
   }
 
+  /** Ends the stream: it connects anew by itself. */
+  reconnect(): void {
+    this.#stream?.cancel();
+  }
+
   [Symbol.dispose](): void {
     this.#closed = true;
     this.#stream?.cancel();

@@ -3,8 +3,6 @@ import { test } from 'node:test';
 import { judge } from '../../../controller/rollouts/judge.ts';
 import { Rollout, RolloutAccepted, RolloutCounts, RolloutPlan } from '../../../proto/gen/logfleet/v1/rollout.ts';
 
-const BEGAN_MS = 1_000_000;
-
 type Part<T> = Partial<T>;
 
 function verdict(
@@ -13,9 +11,9 @@ function verdict(
 ) {
   const plan = RolloutPlan.create({ progressDeadlineMs: 600_000n, ...more.plan });
   const accepted = RolloutAccepted.create(more.accepted ?? {});
-  const rollout = Rollout.create({ plan, accepted, step: 1, stepTime: new Date(BEGAN_MS) });
+  const rollout = Rollout.create({ plan, accepted, step: 1 });
   const { away = 0, afterMs = 0 } = more;
-  const found = judge(rollout, { counts: RolloutCounts.create(counts), away }, BEGAN_MS + afterMs);
+  const found = judge(rollout, { counts: RolloutCounts.create(counts), away }, afterMs);
   return found.kind === 'failed' ? found.reason : found.kind;
 }
 

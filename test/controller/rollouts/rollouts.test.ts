@@ -174,6 +174,34 @@ test('an agent that lags too much, or does not apply it in time, halts a rollout
   assert.deepEqual(on.held(), { one: 1, three: 1 });
 });
 
+test('an agent that connects anew while a step waits, long after the deadline, has as long as the deadline to apply the version again', async () => {
+  await using on = await ground(2);
+  await started(on);
+  const deadlineMs = 6_000;
+  await on.write('two', { ...steps(['1', HOUR_MS], ['all']), progress_deadline_ms: deadlineMs });
+  await eventually(async () => assert.equal((await on.call('GetRollout')).counts.updated, 1));
+  const canary = on.agents.find(({ told }) => told.has('app@two')) as StreamAgent;
+  await eventually(async () => {
+    const { rollout } = await on.call('GetRollout');
+    assert.ok(Date.now() - Number(rollout.step_time.seconds) * 1_000 > deadlineMs + 1_000);
+  });
+  canary.silent = true;
+  canary.reconnect();
+  await eventually(async () => {
+    const { counts } = await on.call('GetRollout');
+    assert.deepEqual([counts.in_stage, counts.updated], [1, 0]);
+  });
+  // When another one has begun, this one has been looked at.
+  const entry = { name: 'entries/b', paths: PATHS, topic: 'b' };
+  const rollout = steps(['1'], ['all']);
+  await on.call('UpdateEntry', { entry, allow_missing: true, rollout }, 'EntryService');
+  await eventually(async () => assert.equal((await on.call('GetRollout', { name: 'entries/b' })).rollout.step, 1));
+  canary.report();
+  await eventually(async () => assert.equal((await on.call('GetRollout')).counts.updated, 1));
+  const { rollout: app } = await on.call('GetRollout');
+  assert.deepEqual([app.state, app.step], ['STATE_PROGRESSING', 1], app.reason);
+});
+
 test('the controller that moves rollouts is killed in the middle: another one goes on, and no agent is told what is not for it', async () => {
   await using on = await ground(6, 2);
   await started(on);
@@ -294,6 +322,26 @@ test('an entry that somebody writes past the controllers goes to all, and its ro
   await eventually(async () =>
     assert.equal((await client.list({ start: `${on.prefix}rollouts/`, end: `${on.prefix}rollouts0` })).keys.length, 0),
   );
+  client.close();
+});
+
+test('the rollout of an entry that a controller can not read is kept: others may still go by it', async () => {
+  await using on = await ground(2);
+  await started(on);
+  await on.write('two', steps(['1', HOUR_MS], ['all']));
+  await eventually(() => assert.deepEqual(on.held(), { one: 1, two: 1 }));
+  const client = new EtcdClient({ endpoints: [on.etcd], tls: undefined, user: undefined });
+  await client.put(`${on.prefix}entries/app`, '{');
+  await (on.controllers[0] as RunningController).process.kill('SIGKILL');
+  await using other = await startController(on.etcd, on.prefix, '--lease-ttl', '2s');
+  await eventually(() => assert.ok(other.process.stderr().includes(`${on.prefix}elections/rollouts`)));
+  const below = { start: `${on.prefix}rollouts/`, end: `${on.prefix}rollouts0` };
+  const [own] = (await client.list(below)).keys;
+  // When one that is looked at later, whose entry there is not, has gone, this one has been looked at.
+  const orphan = `${on.prefix}rollouts/~`;
+  await client.put(orphan, JSON.stringify({ ...JSON.parse(own?.value ?? ''), id: '~', entry: 'entries/none' }));
+  await eventually(async () => assert.equal(await client.get(orphan), undefined));
+  assert.deepEqual((await client.list(below)).keys, [own]);
   client.close();
 });
 

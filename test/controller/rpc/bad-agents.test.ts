@@ -114,6 +114,20 @@ test('who says more of itself than is kept of an agent is told so', async () => 
   await othersGoOn();
 });
 
+test('a time that is none is not kept: it could not be told to anybody, nor be written down when the stream ends', async () => {
+  const time = { seconds: '9000000000000000', nanos: 0 };
+  for (const report of [
+    { health: { start_time: time } },
+    { facts: [{ id: 'a', entry: 'entries/a', time, loss: {} }] },
+  ]) {
+    const stream = hello(open(), 'timeless');
+    await next(stream);
+    stream.write({ report });
+    await ill(stream, status.INVALID_ARGUMENT, /is no time that there is/);
+  }
+  await othersGoOn();
+});
+
 test('what is no entry is not kept as one', async () => {
   const stream = hello(open(), 'inventor');
   await next(stream);

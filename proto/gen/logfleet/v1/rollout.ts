@@ -31,7 +31,7 @@ export interface RolloutPlan {
    * everybody has the former version again.
    */
   onFailure: string;
-  /** After so many milliseconds a step in which connected agents have not applied the entry has failed; 0 means 600,000. */
+  /** After so many milliseconds in which not all connected agents of a step have applied the entry, it has failed; 0 means 600,000. */
   progressDeadlineMs: bigint;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }

@@ -64,7 +64,7 @@ export class FileCollector implements Collector {
     const watchers = new FileWatchers(tools.logger);
     this.controls = new Controls(tools.clock, {
       entries: () => (this.#told ? this.entries : undefined),
-      settled: () => this.#all.every((entry) => entry.settled),
+      settled: () => this.#all.every(({ sources }) => sources.settled),
       direct: () => this.#direct(),
       finish: () => this.#unfinished(),
       onChange: () => this.changed(),

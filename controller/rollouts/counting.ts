@@ -12,6 +12,7 @@ const FAILURES_TOLD = 20;
 /** What agents say ends up in etcd: one that sends garbage must not keep a rollout from halting. */
 const ERROR_CHARACTERS_MAX = 500;
 const NUMBERS_MAX = 1_000_000;
+const BYTES_MAX = 2n ** 62n - 1n;
 
 /** Counts the agents of these sessions. */
 export function countAgents(
@@ -47,7 +48,7 @@ export function sumOf(parts: readonly RolloutCounts[]): RolloutCounts {
     sum.updated += part.updated;
     sum.failed += part.failed;
     sum.selected += part.selected;
-    sum.lostBytes += part.lostBytes;
+    sum.lostBytes = bounded(sum.lostBytes + part.lostBytes);
     sum.failures = firstFailures([...sum.failures, ...part.failures]);
     if (part.maxLagBytes > sum.maxLagBytes) {
       sum.maxLagBytes = part.maxLagBytes;
@@ -55,6 +56,11 @@ export function sumOf(parts: readonly RolloutCounts[]): RolloutCounts {
     }
   }
   return sum;
+}
+
+/** Agents may report whatever they like, and the sum must fit into an int64. */
+function bounded(bytes: bigint): bigint {
+  return bytes > BYTES_MAX ? BYTES_MAX : bytes;
 }
 
 /** An agent of the stage. */
@@ -79,7 +85,7 @@ function countOne(counts: RolloutCounts, assignment: Assignment, session: AgentS
     counts.maxLagBytes = status.lagBytes;
     counts.maxLagAgent = agent;
   }
-  counts.lostBytes += lostSince(assignment, session, status.lostBytes);
+  counts.lostBytes = bounded(counts.lostBytes + bounded(lostSince(assignment, session, status.lostBytes)));
 }
 
 /** Bytes lost since the agent was given the version; where it has connected since, those that it noted since the rollout began. */

@@ -58,7 +58,7 @@ export class AgentStream implements Listener {
       this.#cancelWait();
       if (message?.$case === 'hello') void this.#open(message.value);
       else this.end(refusal('the first message must be hello'));
-    } else if (this.#session) this.#take(message, this.#session);
+    } else if (this.#session && this.#state === 'OPEN') this.#take(message, this.#session);
   }
 
   onReceiveHalfClose(): void {

@@ -22,7 +22,8 @@ export class SettingsStore {
     this.#client = client;
     this.#mirror = mirror;
     this.#prefix = `${prefix}settings/`;
-    this.#view = new EtcdView(mirror, this.#prefix, parseSettings, logger);
+    // An agent that is paused must not read on for a slip in etcd.
+    this.#view = new EtcdView(mirror, this.#prefix, parseSettings, logger, { keepsLast: true });
   }
 
   /** undefined: nothing is set. */

@@ -1,4 +1,4 @@
-// Compiles agent/deliver/kernel.as to agent/deliver/gen/kernel-code.ts: a part of `npm run generate`.
+// Compiles agent/encode/kernel.as to agent/encode/gen/kernel-code.ts: a part of `npm run generate`.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -8,9 +8,9 @@ import { AgentHealth, AgentIdentity, EntryStatus, FileStatus } from '../../proto
 import type { Clock } from '../../runtime/clock.ts';
 import { leavesOf } from '../../runtime/config-leaves.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import { openFilesMax } from '../collect/file-budget.ts';
 import type { FileCollector } from '../collect/file-collector.ts';
-import type { Source } from '../collect/source.ts';
+import { openFilesMax } from '../collect/files/file-budget.ts';
+import type { Source } from '../collect/sources/source.ts';
 import { type AgentConfig, agentConfigSpec } from '../config.ts';
 import { agentIdentity } from '../identity.ts';
 import type { Answerer } from './questions.ts';

@@ -1,13 +1,13 @@
 import { PreviewFile } from '../../proto/gen/logfleet/v1/ask.ts';
-import { isCompressed } from '../collect/file-head.ts';
-import { closeFile, fstat, openToRead, readAt } from '../collect/file-io.ts';
-import { type FoundFile, foundFile } from '../collect/found-file.ts';
-import { charsetOfFile, lineStartBefore } from '../collect/line-starts.ts';
-import { LineEncoder } from '../deliver/line-encoder.ts';
-import { lineFormat, type SharedFormat } from '../deliver/line-format.ts';
-import { places } from '../deliver/line-place.ts';
-import { RecordBuffer } from '../deliver/record-buffer.ts';
-import { sampleRecords } from '../deliver/record-samples.ts';
+import { isCompressed } from '../collect/files/file-head.ts';
+import { closeFile, fstat, openToRead, readAt } from '../collect/files/file-io.ts';
+import { charsetOfFile, lineStartBefore } from '../collect/read/line-starts.ts';
+import { LineEncoder } from '../encode/line-encoder.ts';
+import { lineFormat, type SharedFormat } from '../encode/line-format.ts';
+import { RecordBuffer } from '../encode/record-buffer.ts';
+import { sampleRecords } from '../encode/record-samples.ts';
+import { type FoundFile, foundFile } from '../model/found-file.ts';
+import { places } from '../model/line-state.ts';
 
 /** What is read of a file at its beginning, and at its end. */
 const SAMPLE_BYTES = 64 * 1024;

@@ -1,18 +1,18 @@
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import { errorText } from '../../runtime/errors.ts';
 import type { Collector, Observation } from '../collector.ts';
-import type { AuditLog } from '../deliver/audit-log.ts';
+import type { AuditLog } from '../produce/audit-log.ts';
 import type { FactStore } from '../state/fact-store.ts';
 import type { IntentSegment } from '../state/intent-store.ts';
 import type { StateDatabase } from '../state/state-database.ts';
 import { StateKeeper } from '../state/state-keeper.ts';
 import { Controls } from './controls.ts';
 import { type CollectTools, EntryCollector } from './entry-collector.ts';
-import { FileWatchers } from './file-watcher.ts';
+import { FileWatchers } from './find/file-watcher.ts';
 import { observeEntry, observeFiles, observeHealth, Totals } from './observe.ts';
 import { ProcessUsage } from './process-usage.ts';
-import { tellLosses, tellRefused } from './segment-losses.ts';
-import type { Source } from './source.ts';
+import { tellLosses, tellRefused } from './read/segment-losses.ts';
+import type { Source } from './sources/source.ts';
 
 /** How long what was acknowledged may have no marker. */
 const MARK_INTERVAL_MS = 1_000;

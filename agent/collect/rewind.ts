@@ -1,15 +1,15 @@
 import { stat } from 'node:fs/promises';
 import { Slices } from '../../runtime/slices.ts';
-import { type SharedFormat, sharedFormat } from '../deliver/line-format.ts';
+import { type SharedFormat, sharedFormat } from '../encode/line-format.ts';
+import { fileKey, keyOf } from '../model/found-file.ts';
 import type { Checkpoint, CheckpointStore } from '../state/checkpoint-store.ts';
 import type { ReplayRange } from '../state/replay-store.ts';
-import { Discovery } from './discovery.ts';
 import type { EntryCollector } from './entry-collector.ts';
-import { fstat } from './file-io.ts';
-import { formatFacts } from './format-facts.ts';
-import { fileKey, keyOf } from './found-file.ts';
-import { lineStartAt } from './line-starts.ts';
-import type { Source } from './source.ts';
+import { fstat } from './files/file-io.ts';
+import { Discovery } from './find/discovery.ts';
+import { formatFacts } from './read/format-facts.ts';
+import { lineStartAt } from './read/line-starts.ts';
+import type { Source } from './sources/source.ts';
 
 /** Of one generation, that are not in Kafka yet. */
 const REPLAYS_MAX = 8;

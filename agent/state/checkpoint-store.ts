@@ -1,9 +1,9 @@
 import type { SQLOutputValue, StatementSync } from 'node:sqlite';
-import { EMPTY_HEAD, EMPTY_MARKER, type FileHead, type FileMarker } from '../collect/file-head.ts';
-import type { FoundFile } from '../collect/found-file.ts';
-import type { Place } from '../deliver/line-place.ts';
+import { EMPTY_HEAD, EMPTY_MARKER, type FileHead, type FileMarker } from '../collect/files/file-head.ts';
+import type { FoundFile } from '../model/found-file.ts';
+import type { Place } from '../model/line-state.ts';
+import { aheadFrom, type Reached } from '../model/position.ts';
 import { Milestones } from './milestones.ts';
-import { aheadFrom, type Reached } from './reached.ts';
 import { ReplayStore } from './replay-store.ts';
 import type { StateDatabase, StatePart } from './state-database.ts';
 

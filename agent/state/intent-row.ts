@@ -1,6 +1,6 @@
 import type { SQLOutputValue } from 'node:sqlite';
-import type { Place } from '../deliver/line-place.ts';
-import type { Compression } from '../deliver/record-batch.ts';
+import type { Compression } from '../encode/record-batch.ts';
+import type { Place } from '../model/line-state.ts';
 import type { IntentSegment, OpenIntent } from './intent-store.ts';
 
 const NOT_KNOWN = -1;

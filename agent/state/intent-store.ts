@@ -1,8 +1,8 @@
 import type { SQLOutputValue, StatementSync } from 'node:sqlite';
-import type { Cut } from '../deliver/line-encoder.ts';
-import type { Place } from '../deliver/line-place.ts';
-import type { Compression } from '../deliver/record-batch.ts';
+import type { Cut } from '../encode/line-encoder.ts';
+import type { Compression } from '../encode/record-batch.ts';
 import type { ProducerIdentity } from '../kafka/kafka-messages.ts';
+import type { Place } from '../model/line-state.ts';
 import { intentFromRow, segmentsText } from './intent-row.ts';
 import type { StateDatabase, StatePart } from './state-database.ts';
 

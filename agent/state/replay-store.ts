@@ -1,8 +1,8 @@
 import type { SQLOutputValue, StatementSync } from 'node:sqlite';
-import { ContiguousPosition } from '../collect/contiguous-position.ts';
-import type { Place } from '../deliver/line-place.ts';
+import { ContiguousPosition } from '../model/contiguous-position.ts';
+import type { Place } from '../model/line-state.ts';
+import { aheadFrom, coveredBy } from '../model/position.ts';
 import type { IntentSegment } from './intent-store.ts';
-import { aheadFrom, coveredBy } from './reached.ts';
 import type { StateDatabase, StatePart } from './state-database.ts';
 
 /** How many rewinds are known, lest one that is asked for twice is made twice. */

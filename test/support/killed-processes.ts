@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { outgoing, recovered } from '../../agent/deliver/outgoing-batch.ts';
+import { outgoing, recovered } from '../../agent/produce/outgoing-batch.ts';
 import { eventually } from './eventually.ts';
 import { PartitionProcess } from './partition.ts';
 import { sharedKafka } from './servers.ts';

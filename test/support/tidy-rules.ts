@@ -28,14 +28,14 @@ const ADAPTERS: Readonly<Record<string, RegExp>> = {
   'nice-grpc-error-details': /^(controller|cli)\/rpc\//,
   'nice-grpc-server-health': /^controller\/rpc\//,
   'nice-grpc-server-reflection': /^controller\/rpc\//,
-  '@node-rs/crc32': /^agent\/deliver\/record-batch\.ts$/,
+  '@node-rs/crc32': /^agent\/encode\/record-batch\.ts$/,
   '@platformatic/kafka': /^(controller\/kafka-topics|cli\/verify\/topic-reader)\.ts$/,
   cockatiel: /^controller\/etcd-members\.ts$/,
   commander: /^cli\/(main|program|add-[a-z]+)\.ts$/,
   etcd3: /^(controller\/etcd-(client|errors|members|options|watch)|cli\/import\/etcd-values)\.ts$/,
   'node:sqlite': /^agent\/state\//,
   picomatch: /^proto\/rules\/glob\.ts$/,
-  snappy: /^agent\/deliver\/compress\.ts$/,
+  snappy: /^agent\/encode\/compress\.ts$/,
   yaml: /^(proto\/rules\/entry-document|runtime\/config|cli\/output)\.ts$/,
   zod: /^(runtime\/(config|config-help|config-leaves|run-process|security)|(agent|controller)\/config)\.ts$/,
 };
@@ -45,7 +45,7 @@ const FUNCTION_LINES_MAX = 60;
 
 /** Everything that a file does against the rules; empty when it is tidy. */
 export function violationsOf(file: SourceFile): string[] {
-  const generated = /^(proto|agent\/deliver)\/gen\//.test(file.path);
+  const generated = /^(proto|agent\/encode)\/gen\//.test(file.path);
   const imports = generated ? [] : importViolations(file);
   const style = generated ? [] : [...styleViolations(file), ...lengthViolations(file)];
   return [...imports, ...style].map((text) => `${file.path}: ${text}`);

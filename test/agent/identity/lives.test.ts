@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { appendFile, link, rename, stat, symlink, unlink, utimes, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { fileKey } from '../../../agent/collect/found-file.ts';
-import { KnownFiles } from '../../../agent/collect/known-files.ts';
+import { KnownFiles } from '../../../agent/collect/sources/known-files.ts';
+import { fileKey } from '../../../agent/model/found-file.ts';
 import { type Checkpoint, newCheckpoint } from '../../../agent/state/checkpoint-store.ts';
 import { eventually } from '../../support/eventually.ts';
 import { begun, Ground } from '../../support/source-ground.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { appendFile, rename, unlink, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { Endings } from '../../../agent/collect/endings.ts';
+import { Endings } from '../../../agent/collect/sources/endings.ts';
 import { begun, Ground, HOUR_MS } from '../../support/source-ground.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 

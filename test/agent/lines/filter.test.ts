@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { tellLosses } from '../../../agent/collect/segment-losses.ts';
-import type { Loss } from '../../../agent/state/facts.ts';
+import { tellLosses } from '../../../agent/collect/read/segment-losses.ts';
+import type { Loss } from '../../../agent/model/fact.ts';
 import { testFormat } from '../../support/formats.ts';
 import { TurnReader } from '../../support/read-lines.ts';
 import { tempDir } from '../../support/temp-dir.ts';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { appendFileSync, closeSync, fstatSync, openSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { Source } from '../../../agent/collect/source.ts';
-import type { Route } from '../../../agent/deliver/route.ts';
+import { Source } from '../../../agent/collect/sources/source.ts';
+import type { Route } from '../../../agent/produce/route.ts';
 import { newCheckpoint } from '../../../agent/state/checkpoint-store.ts';
 import { eventually } from '../../support/eventually.ts';
 import { testFormat } from '../../support/formats.ts';

@@ -1,0 +1,42 @@
+import type { Place } from '../../model/line-state.ts';
+import type { IntentSegment } from '../../state/intent-store.ts';
+
+/** A range of a generation that was read once and must be read again. What is undefined only the file tells. */
+export interface ReturnedRange extends Pick<IntentSegment, 'start' | 'end' | 'rangeStart'> {
+  startsAt: Place | undefined;
+  endsAt: Place | undefined;
+  /** The format in which it was read. */
+  format: string | undefined;
+}
+
+/** What a source has to read again, in the order of its positions. */
+export class ReturnedRanges {
+  #ranges: ReturnedRange[] = [];
+
+  /** The one to be read next; undefined when there is none. */
+  get first(): ReturnedRange | undefined {
+    return this.#ranges[0];
+  }
+
+  add({ start, end, rangeStart, startsAt, endsAt, format }: ReturnedRange): void {
+    this.#ranges.push({ start, end, rangeStart, startsAt, endsAt, format });
+    this.#ranges.sort((a, b) => a.start - b.start);
+  }
+
+  /** `range` was read again up to `rest`. Others may have come before it meanwhile. */
+  took(range: ReturnedRange, rest: Pick<ReturnedRange, 'start' | 'rangeStart' | 'startsAt'>): void {
+    Object.assign(range, rest);
+    if (range.start < range.end) return;
+    this.#ranges = this.#ranges.filter((other) => other !== range);
+    for (const other of this.#ranges)
+      if (other.start >= range.end) other.rangeStart = rangeAfter(range, other.rangeStart);
+  }
+}
+
+/**
+ * Where the range of the next record begins behind `read`, all of which was read again; `rangeStart` was said before. The last record may
+ * be another by now: the topic takes no longer lines, which the filter does not judge by a part, or the entry has changed.
+ */
+export function rangeAfter({ end, rangeStart: reached }: ReturnedRange, rangeStart: number): number {
+  return rangeStart <= end ? reached : rangeStart;
+}

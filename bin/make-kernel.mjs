@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import asc from 'assemblyscript/asc';
 
-const folder = join(dirname(fileURLToPath(import.meta.url)), '..', 'agent', 'deliver');
+const folder = join(dirname(fileURLToPath(import.meta.url)), '..', 'agent', 'encode');
 export const kernelFile = join(folder, 'gen', 'kernel-code.ts');
 
 /** What the file has to be. Rejects with the compiler's errors. */

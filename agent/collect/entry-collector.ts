@@ -1,7 +1,7 @@
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import { entryViolations, withEntryDefaults } from '../../proto/rules/entry-rules.ts';
+import type { Compression } from '../../proto/rules/line-words.ts';
 import { charsetOf } from '../encode/charset.ts';
-import type { Compression } from '../encode/record-batch.ts';
 import type { FoundFile } from '../model/found-file.ts';
 import type { Router } from '../produce/router.ts';
 import type { Controls } from './controls.ts';

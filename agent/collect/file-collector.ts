@@ -1,11 +1,11 @@
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import { errorText } from '../../runtime/errors.ts';
-import type { Collector, Observation } from '../collector.ts';
+import type { IntentSegment } from '../model/segment.ts';
 import type { AuditLog } from '../produce/audit-log.ts';
 import type { FactStore } from '../state/fact-store.ts';
-import type { IntentSegment } from '../state/intent-store.ts';
 import type { StateDatabase } from '../state/state-database.ts';
 import { StateKeeper } from '../state/state-keeper.ts';
+import type { Collector, Observation } from './collector.ts';
 import { Controls } from './controls.ts';
 import { type CollectTools, EntryCollector } from './entry-collector.ts';
 import { FileWatchers } from './find/file-watcher.ts';

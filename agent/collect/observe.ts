@@ -1,7 +1,7 @@
 import { AgentHealth, EntryStatus, FileStatus } from '../../proto/gen/logfleet/v1/fleet.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { FactTotals } from '../model/fact.ts';
-import type { IntentSegment } from '../state/intent-store.ts';
+import type { IntentSegment } from '../model/segment.ts';
 import type { Controls } from './controls.ts';
 import type { EntryCollector } from './entry-collector.ts';
 import { RateMeter } from './lag/rate-meter.ts';

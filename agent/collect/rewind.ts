@@ -1,8 +1,9 @@
 import { stat } from 'node:fs/promises';
 import { Slices } from '../../runtime/slices.ts';
 import { type SharedFormat, sharedFormat } from '../encode/line-format.ts';
+import type { Checkpoint } from '../model/checkpoint.ts';
 import { fileKey, keyOf } from '../model/found-file.ts';
-import type { Checkpoint, CheckpointStore } from '../state/checkpoint-store.ts';
+import type { CheckpointStore } from '../state/checkpoint-store.ts';
 import type { ReplayRange } from '../state/replay-store.ts';
 import type { EntryCollector } from './entry-collector.ts';
 import { fstat } from './files/file-io.ts';

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { gzip, zstdCompress } from 'node:zlib';
-import type { Compression } from './record-batch.ts';
+import type { Compression } from '../../proto/rules/line-words.ts';
 import type { Workbench } from './work-pool.ts';
 
 const gzipAsync = promisify(gzip);

@@ -1,35 +1,12 @@
 import { isPassedOver, type Place, places } from '../model/line-state.ts';
+import type { Cut } from '../model/segment.ts';
 import { markBytes } from './charset.ts';
+import type { Chunk } from './chunk.ts';
 import { LineFinder } from './line-finder.ts';
 import type { LineFormat } from './line-format.ts';
 import type { RecordBuffer } from './record-buffer.ts';
 import type { RecordKernel } from './record-kernel.ts';
 import { RecordWriter } from './record-writer.ts';
-
-export interface Chunk {
-  bytes: Buffer;
-  /** How many of `bytes` were read. */
-  length: number;
-  /** Where the chunk's first byte is in its generation. */
-  position: number;
-  /** Where the first record's range begins: before `position` when what lies between was skipped. */
-  rangeStart: number;
-  /** Never `skipped` or `filtered`: the rest of such a line is passed over before. */
-  startsAt: Place;
-  /** Nothing follows: the generation ends with this chunk, or it is read again up to where a batch ended. */
-  last: boolean;
-  /** When it is read again: what its last record's end was in the middle of then. */
-  endsAt: Place;
-  /** What there is of a multiline record is all of it: nothing came for a while. */
-  flushed: boolean;
-}
-
-/** What the entry's policy for long lines has cut off, terminators included. Good lines may lie between. */
-export interface Cut {
-  start: number;
-  end: number;
-  bytes: number;
-}
 
 export interface Encoded {
   /** Bytes of the chunk that are done with. */

@@ -1,6 +1,6 @@
 import { isPassedOver, type Place, places } from '../model/line-state.ts';
 import { characterEnd, findLineEnd, wholeBytes } from './charset.ts';
-import type { Chunk } from './line-encoder.ts';
+import type { Chunk } from './chunk.ts';
 import type { Grouping, LineFormat } from './line-format.ts';
 import { recordFlags } from './record-headers.ts';
 

@@ -1,4 +1,5 @@
 import { crc32c } from '@node-rs/crc32';
+import type { Compression } from '../../proto/rules/line-words.ts';
 import type { ProducerIdentity } from '../kafka/kafka-messages.ts';
 
 /*
@@ -24,8 +25,8 @@ const CRC_AT = 17;
 const CRC_FROM = 21;
 const MAGIC = 2;
 
-export const compressionCodes = { none: 0, gzip: 1, snappy: 2, lz4: 3, zstd: 4 } as const;
-export type Compression = keyof typeof compressionCodes;
+/** The codes of Kafka's record batch attributes. */
+export const compressionCodes: Readonly<Record<Compression, number>> = { none: 0, gzip: 1, snappy: 2, lz4: 3, zstd: 4 };
 
 export interface BatchHeader {
   compression: Compression;

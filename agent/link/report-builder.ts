@@ -1,6 +1,6 @@
 import { Report } from '../../proto/gen/logfleet/v1/agent_service.ts';
 import type { EntryStatus, FileStatus } from '../../proto/gen/logfleet/v1/fleet.ts';
-import type { Observation } from '../collector.ts';
+import type { Observation } from '../collect/collector.ts';
 import { factMessage } from './fact-message.ts';
 
 /** Keeps a report far below gRPC's 4 MiB: so many files, or facts. */

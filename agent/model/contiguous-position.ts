@@ -1,6 +1,6 @@
-import type { ReturnedRange } from '../collect/read/returned-ranges.ts';
 import { endBefore } from './line-state.ts';
 import type { CoveredRange, Reached, ReachedTo } from './position.ts';
+import type { ReturnedRange } from './segment.ts';
 
 /**
  * A position that only ever advances over what is there without a gap: ranges may be told in any order, as when two

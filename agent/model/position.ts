@@ -1,4 +1,3 @@
-import type { IntentSegment } from '../state/intent-store.ts';
 import type { Place } from './line-state.ts';
 
 /**
@@ -29,7 +28,14 @@ export interface Reached extends ReachedTo {
   ahead: readonly CoveredRange[];
 }
 
-export function coveredBy({ start, end, rangeEnd, place, startsAt }: IntentSegment): CoveredRange {
+export function coveredBy(segment: {
+  start: number;
+  end: number;
+  rangeEnd: number;
+  place: Place | undefined;
+  startsAt: Place | undefined;
+}): CoveredRange {
+  const { start, end, rangeEnd, place, startsAt } = segment;
   return [start, end, rangeEnd, place, startsAt];
 }
 

@@ -1,7 +1,7 @@
 import { compress } from '../encode/compress.ts';
 import { encodeRecordBatch, type RecordBatch } from '../encode/record-batch.ts';
 import type { Workbench, WorkPool } from '../encode/work-pool.ts';
-import type { BatchFacts, IntentSegment } from '../state/intent-store.ts';
+import type { BatchFacts, IntentSegment } from '../model/segment.ts';
 
 /**
  * Makes the records of a batch once more, `encode` by `encode`, which rejects when a segment's bytes are not what they were. Rejects when

@@ -1,5 +1,5 @@
 import type { RecordBatch } from '../encode/record-batch.ts';
-import type { BatchFacts, OpenIntent } from '../state/intent-store.ts';
+import type { BatchFacts, OpenIntent } from '../model/segment.ts';
 import type { DeliveryError } from './delivery-error.ts';
 import { sequenceAfter, sequenceDistance } from './sequence.ts';
 

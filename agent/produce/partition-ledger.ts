@@ -1,7 +1,8 @@
 import { stampProducer } from '../encode/record-batch.ts';
 import type { Partition } from '../kafka/kafka-fetch.ts';
 import type { ProducerIdentity } from '../kafka/kafka-messages.ts';
-import type { IntentStore, ProducerRecord } from '../state/intent-store.ts';
+import type { ProducerRecord } from '../model/segment.ts';
+import type { IntentStore } from '../state/intent-store.ts';
 import { lastOf, type Sequenced } from './outgoing-batch.ts';
 import { sequenceAfter } from './sequence.ts';
 

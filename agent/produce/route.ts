@@ -1,11 +1,12 @@
+import type { Compression } from '../../proto/rules/line-words.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { Slices } from '../../runtime/slices.ts';
 import { compress } from '../encode/compress.ts';
-import { type Compression, encodeRecordBatch, type RecordBatch } from '../encode/record-batch.ts';
+import { encodeRecordBatch, type RecordBatch } from '../encode/record-batch.ts';
 import { RECORD_BYTES_MAX } from '../encode/record-buffer.ts';
 import type { Workbench, WorkPool } from '../encode/work-pool.ts';
-import type { BatchFacts, IntentSegment } from '../state/intent-store.ts';
+import type { BatchFacts, IntentSegment } from '../model/segment.ts';
 import { buildAgain } from './build-again.ts';
 import type { DeliveryError } from './delivery-error.ts';
 import { HeldBytes } from './held-bytes.ts';

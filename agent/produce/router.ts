@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Compression } from '../encode/record-batch.ts';
+import type { Compression } from '../../proto/rules/line-words.ts';
 import type { IntentStore } from '../state/intent-store.ts';
 import type { DeliveryError } from './delivery-error.ts';
 import type { KafkaCluster } from './kafka-cluster.ts';

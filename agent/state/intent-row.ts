@@ -1,7 +1,7 @@
 import type { SQLOutputValue } from 'node:sqlite';
-import type { Compression } from '../encode/record-batch.ts';
+import type { Compression } from '../../proto/rules/line-words.ts';
 import type { Place } from '../model/line-state.ts';
-import type { IntentSegment, OpenIntent } from './intent-store.ts';
+import type { IntentSegment, OpenIntent } from '../model/segment.ts';
 
 const NOT_KNOWN = -1;
 

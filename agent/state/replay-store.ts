@@ -2,7 +2,7 @@ import type { SQLOutputValue, StatementSync } from 'node:sqlite';
 import { ContiguousPosition } from '../model/contiguous-position.ts';
 import type { Place } from '../model/line-state.ts';
 import { aheadFrom, coveredBy } from '../model/position.ts';
-import type { IntentSegment } from './intent-store.ts';
+import type { IntentSegment } from '../model/segment.ts';
 import type { StateDatabase, StatePart } from './state-database.ts';
 
 /** How many rewinds are known, lest one that is asked for twice is made twice. */
@@ -93,10 +93,10 @@ export class ReplayStore implements StatePart {
   }
 
   /** Notes that Kafka has a segment of a replay; the intent of its batch is closed by the same flush. */
-  covered({ generation, replay: id, ...segment }: IntentSegment): void {
-    const replay = this.#byGeneration.get(generation)?.find((one) => one.id === id);
+  covered(segment: IntentSegment): void {
+    const replay = this.#byGeneration.get(segment.generation)?.find(({ id }) => id === segment.replay);
     if (!replay) return;
-    replay.delivered.cover(coveredBy({ generation, ...segment }));
+    replay.delivered.cover(coveredBy(segment));
     if (replay.delivered.value < replay.end) this.#changed.add(replay);
     else this.#drop(replay);
   }

@@ -1,4 +1,4 @@
-import type { Collector, Observation } from '../../agent/collector.ts';
+import type { Collector, Observation } from '../../agent/collect/collector.ts';
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import { AgentHealth, EntryStatus, FileStatus } from '../../proto/gen/logfleet/v1/fleet.ts';
 

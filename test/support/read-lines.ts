@@ -5,7 +5,7 @@ import { LineEncoder } from '../../agent/encode/line-encoder.ts';
 import type { LineFormat } from '../../agent/encode/line-format.ts';
 import { RecordBuffer } from '../../agent/encode/record-buffer.ts';
 import type { Workbench } from '../../agent/encode/work-pool.ts';
-import type { IntentSegment } from '../../agent/state/intent-store.ts';
+import type { IntentSegment } from '../../agent/model/segment.ts';
 import { type DecodedRecord, decodeRecords } from './decode-records.ts';
 import { testBench } from './test-bench.ts';
 

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { Collector, Observation } from '../../agent/collector.ts';
+import type { Collector, Observation } from '../../agent/collect/collector.ts';
 import { ControllerLink } from '../../agent/link/controller-link.ts';
 import { DesiredState } from '../../agent/link/desired-state.ts';
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';

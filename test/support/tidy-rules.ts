@@ -37,7 +37,7 @@ const ADAPTERS: Readonly<Record<string, RegExp>> = {
   picomatch: /^proto\/rules\/glob\.ts$/,
   snappy: /^agent\/encode\/compress\.ts$/,
   yaml: /^(proto\/rules\/entry-document|runtime\/config|cli\/output)\.ts$/,
-  zod: /^(runtime\/(config|config-help|config-leaves|run-process|security)|(agent|controller)\/config)\.ts$/,
+  zod: /^(runtime\/(config|config-help|config-leaves|run-process|security)|agent\/config\/agent-config|controller\/config)\.ts$/,
 };
 
 const FILE_LINES_MAX = 251;

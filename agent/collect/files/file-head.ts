@@ -1,28 +1,9 @@
 import { hash } from 'node:crypto';
+import { EMPTY_MARKER, type FileHead, type FileMarker } from '../../model/fingerprint.ts';
 import { readAt } from './file-io.ts';
 
 const HEAD_BYTES_MAX = 1024;
 const MARKER_BYTES_MAX = 1024;
-
-/**
- * The beginning of a file, which tells two files of one inode number apart: inode numbers are used again. Device and inode say
- * which file, the head says which life of it. It grows with the file until it covers 1 KiB.
- */
-export interface FileHead {
-  bytes: number;
-  /** SHA-256 of the first `bytes` bytes, hex. */
-  hash: string;
-}
-
-export const EMPTY_HEAD: FileHead = { bytes: 0, hash: '' };
-
-/** Up to 1 KiB before a position: a file that was truncated and has grown past it, or was written anew, has other bytes there. */
-export interface FileMarker extends FileHead {
-  end: number;
-}
-
-/** Says nothing: every file has it. */
-export const EMPTY_MARKER: FileMarker = { end: 0, ...EMPTY_HEAD };
 
 /** Compares `known` with the file as it is; returns the head as far as it goes now, or undefined when it is another life. */
 export async function compareHead(fd: number, known: FileHead): Promise<FileHead | undefined> {

@@ -104,3 +104,6 @@ export async function fstat(fd: number): Promise<BigIntStats> {
   if (fileSystems.isLocal(stats.dev)) local.add(fd);
   return stats;
 }
+/** In the place of a descriptor while the file is not open. */
+
+export const NOT_OPEN = -1;

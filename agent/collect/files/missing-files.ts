@@ -1,7 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { errorCode } from '../../../runtime/errors.ts';
-import type { Checkpoint } from '../../state/checkpoint-store.ts';
+import type { Checkpoint } from '../../model/checkpoint.ts';
 
 /** The most names of a folder that are looked at. */
 const NAMES_MAX = 20_000;

@@ -1,8 +1,8 @@
 import { type BigIntStats, readdirSync, statSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { stampOf } from '../../model/fingerprint.ts';
 import { isAbsent, keyOf } from '../../model/found-file.ts';
-import { stampOf } from '../files/file-look.ts';
 import { fileSystems } from '../files/file-systems.ts';
 import { MatchedPath } from './matched-path.ts';
 

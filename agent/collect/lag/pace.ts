@@ -1,5 +1,5 @@
 import type { Clock } from '../../../runtime/clock.ts';
-import type { Checkpoint } from '../../state/checkpoint-store.ts';
+import type { Checkpoint } from '../../model/checkpoint.ts';
 import { Backlog } from './backlog.ts';
 import { RateMeter } from './rate-meter.ts';
 

@@ -1,7 +1,7 @@
 import { LineEncoder } from '../../encode/line-encoder.ts';
 import { checksumOf } from '../../encode/record-batch.ts';
 import type { Workbench } from '../../encode/work-pool.ts';
-import type { IntentSegment } from '../../state/intent-store.ts';
+import type { IntentSegment } from '../../model/segment.ts';
 import { readAt } from '../files/file-io.ts';
 import { formatBefore } from './read-range.ts';
 

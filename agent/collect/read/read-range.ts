@@ -1,9 +1,8 @@
 import type { Encoded } from '../../encode/line-encoder.ts';
 import { type FormatPlace, type LineFormat, lineFormat, sharedFormat } from '../../encode/line-format.ts';
 import type { Place } from '../../model/line-state.ts';
-import type { IntentSegment } from '../../state/intent-store.ts';
+import type { IntentSegment, ReturnedRange } from '../../model/segment.ts';
 import { charsetOfFile, placeAt } from './line-starts.ts';
-import type { ReturnedRange } from './returned-ranges.ts';
 
 /** A segment as its reader knows it. */
 export type ReadSegment = Omit<IntentSegment, 'generation'>;

@@ -3,10 +3,9 @@ import type { Workbench } from '../../encode/work-pool.ts';
 import { gapsIn } from '../../model/contiguous-position.ts';
 import { places } from '../../model/line-state.ts';
 import { type CoveredRange, coveredBy } from '../../model/position.ts';
+import type { Inherited, IntentSegment } from '../../model/segment.ts';
 import type { Filled, RouteSource } from '../../produce/route.ts';
-import type { IntentSegment } from '../../state/intent-store.ts';
 import type { Replay, ReplayStore } from '../../state/replay-store.ts';
-import type { Inherited } from '../sources/former-batches.ts';
 import { type FileNow, SegmentReader } from './segment-reader.ts';
 
 /** The source whose lines are sent once more. */

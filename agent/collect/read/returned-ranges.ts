@@ -1,13 +1,4 @@
-import type { Place } from '../../model/line-state.ts';
-import type { IntentSegment } from '../../state/intent-store.ts';
-
-/** A range of a generation that was read once and must be read again. What is undefined only the file tells. */
-export interface ReturnedRange extends Pick<IntentSegment, 'start' | 'end' | 'rangeStart'> {
-  startsAt: Place | undefined;
-  endsAt: Place | undefined;
-  /** The format in which it was read. */
-  format: string | undefined;
-}
+import type { ReturnedRange } from '../../model/segment.ts';
 
 /** What a source has to read again, in the order of its positions. */
 export class ReturnedRanges {

@@ -1,6 +1,6 @@
 import type { Logger } from '../../../runtime/logger.ts';
 import type { FactLog, FactSubject, LossReason } from '../../model/fact.ts';
-import type { IntentSegment } from '../../state/intent-store.ts';
+import type { IntentSegment } from '../../model/segment.ts';
 
 interface SegmentLoss {
   start: number;

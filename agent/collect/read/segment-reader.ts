@@ -5,14 +5,14 @@ import { CHUNK_BYTES_MAX, type Workbench } from '../../encode/work-pool.ts';
 import { gapsIn } from '../../model/contiguous-position.ts';
 import { isPassedOver, type Place, places } from '../../model/line-state.ts';
 import { coveredBy, type Reached } from '../../model/position.ts';
-import type { IntentSegment } from '../../state/intent-store.ts';
+import type { IntentSegment, ReturnedRange } from '../../model/segment.ts';
 import { isLocal, readAt, readOn } from '../files/file-io.ts';
 import type { Tapped } from './entry-taps.ts';
 import { charsetOfFile, placeAt } from './line-starts.ts';
 import { passOver } from './pass-over.ts';
 import { formatBefore, placed, type Range, type ReadSegment, segmentOf } from './read-range.ts';
 import { ReadTail } from './read-tail.ts';
-import { type ReturnedRange, ReturnedRanges, rangeAfter } from './returned-ranges.ts';
+import { ReturnedRanges, rangeAfter } from './returned-ranges.ts';
 
 const READ_BYTES_MIN = 64 * 1024;
 /** Where a rate limit leaves less. */

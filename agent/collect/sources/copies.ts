@@ -1,7 +1,8 @@
 import { basename, dirname, extname, join } from 'node:path';
 import type { FoundFile } from '../../model/found-file.ts';
 import { beginAlike, compareHead, hasMarker } from '../files/file-head.ts';
-import { NOT_OPEN, type Source } from './source.ts';
+import { NOT_OPEN } from '../files/file-io.ts';
+import type { Source } from './source.ts';
 
 /** What a copy's name has behind that of its original. */
 const SEPARATORS = '.-_';

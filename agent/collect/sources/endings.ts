@@ -1,8 +1,9 @@
 import type { Logger } from '../../../runtime/logger.ts';
+import type { Checkpoint } from '../../model/checkpoint.ts';
 import { gapsIn } from '../../model/contiguous-position.ts';
 import type { FactLog, LossReason } from '../../model/fact.ts';
 import type { FoundFile } from '../../model/found-file.ts';
-import type { Checkpoint, CheckpointStore } from '../../state/checkpoint-store.ts';
+import type { CheckpointStore } from '../../state/checkpoint-store.ts';
 import { compareHead, hasMarker } from '../files/file-head.ts';
 import { mayBeCopyOf } from './copies.ts';
 import type { Source } from './source.ts';

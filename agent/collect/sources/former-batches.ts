@@ -1,35 +1,27 @@
 import type { Logger } from '../../../runtime/logger.ts';
 import type { RecordBatch } from '../../encode/record-batch.ts';
 import type { Workbench, WorkPool } from '../../encode/work-pool.ts';
+import type { Checkpoint } from '../../model/checkpoint.ts';
 import { ContiguousPosition } from '../../model/contiguous-position.ts';
 import type { FactLog } from '../../model/fact.ts';
 import { fileKey } from '../../model/found-file.ts';
-import { type CoveredRange, coveredBy } from '../../model/position.ts';
+import { coveredBy } from '../../model/position.ts';
+import type { Inherited, IntentSegment, OpenIntent } from '../../model/segment.ts';
 import { buildAgain } from '../../produce/build-again.ts';
 import type { RecoveredBatch } from '../../produce/outgoing-batch.ts';
-import type { Checkpoint, CheckpointStore } from '../../state/checkpoint-store.ts';
-import type { IntentSegment, OpenIntent } from '../../state/intent-store.ts';
+import type { CheckpointStore } from '../../state/checkpoint-store.ts';
 import type { FileBudget } from '../files/file-budget.ts';
 import { compareHead, hasMarker } from '../files/file-head.ts';
+import { NOT_OPEN } from '../files/file-io.ts';
 import { findMoved } from '../files/missing-files.ts';
 import { encodeSegment } from '../read/encode-segment.ts';
 import { tellLosses } from '../read/segment-losses.ts';
-import { NOT_OPEN, type Source } from './source.ts';
+import type { Source } from './source.ts';
 
 interface FormerSegment {
   segment: IntentSegment;
   /** `returned`: its lines are to be read again; `taken`: and a source has been told so, which may have read them by now. */
   state: 'open' | 'delivered' | 'returned' | 'taken';
-}
-
-/** What a former process had under way of one generation. */
-export interface Inherited {
-  /** May be in Kafka; the source is told. */
-  open: readonly IntentSegment[];
-  /** Turned out to be in Kafka since the start. */
-  delivered: readonly CoveredRange[];
-  /** Turned out not to be: they are to be read again. */
-  returned: readonly IntentSegment[];
 }
 
 interface OpenFile {

@@ -1,14 +1,13 @@
+import type { Checkpoint } from '../../model/checkpoint.ts';
 import { ContiguousPosition } from '../../model/contiguous-position.ts';
+import type { Life, Look } from '../../model/fingerprint.ts';
+import { birthOf } from '../../model/fingerprint.ts';
 import type { FoundFile } from '../../model/found-file.ts';
 import { type CoveredRange, coveredBy } from '../../model/position.ts';
-import type { Checkpoint } from '../../state/checkpoint-store.ts';
-import type { IntentSegment } from '../../state/intent-store.ts';
+import type { Inherited, IntentSegment } from '../../model/segment.ts';
 import type { Replay, ReplayStore } from '../../state/replay-store.ts';
-import type { Life, Look } from '../files/file-look.ts';
 import { Pace } from '../lag/pace.ts';
 import { Replays } from '../read/replays.ts';
-import type { Inherited } from './former-batches.ts';
-import { birthOf } from './known-files.ts';
 import type { Presence } from './scan.ts';
 
 /** What is known of one generation and of the file that it is in. */

@@ -1,6 +1,7 @@
+import type { Checkpoint } from '../../model/checkpoint.ts';
+import { birthOf, type FileHead } from '../../model/fingerprint.ts';
 import { type FoundFile, fileKey } from '../../model/found-file.ts';
-import type { Checkpoint } from '../../state/checkpoint-store.ts';
-import { compareHead, type FileHead, hasMarker } from '../files/file-head.ts';
+import { compareHead, hasMarker } from '../files/file-head.ts';
 import type { Scan } from './scan.ts';
 
 /** Generations that were read before, by this process or a former one, and whose files are not open now. */
@@ -92,14 +93,6 @@ async function headIfSame(fd: number, file: FoundFile, checkpoint: Checkpoint): 
   if (file.size < checkpoint.position || !sameBirth(checkpoint.bornMs, birthOf(file))) return undefined;
   const head = await compareHead(fd, checkpoint.head);
   return head && (await hasMarker(fd, checkpoint.marker)) ? head : undefined;
-}
-
-/**
- * When the file was made, ms; 0 when that is not known. Where the file system does not tell, the system or Node give the time of the last
- * change (libuv, uv_fs_stat), which says nothing.
- */
-export function birthOf({ bornMs, touchedNs }: Pick<FoundFile, 'bornMs' | 'touchedNs'>): number {
-  return BigInt(Math.floor(bornMs)) === touchedNs / 1_000_000n ? 0 : Math.floor(bornMs);
 }
 
 function sameBirth(one: number, other: number): boolean {

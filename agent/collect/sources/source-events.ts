@@ -1,4 +1,4 @@
-import type { IntentSegment } from '../../state/intent-store.ts';
+import type { IntentSegment } from '../../model/segment.ts';
 import type { EntryTaps } from '../read/entry-taps.ts';
 import type { RateLimits } from '../read/rate-limit.ts';
 import type { Source } from './source.ts';

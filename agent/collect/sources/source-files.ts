@@ -3,8 +3,8 @@ import type { Clock } from '../../../runtime/clock.ts';
 import { errorCode } from '../../../runtime/errors.ts';
 import { fileKey } from '../../model/found-file.ts';
 import { BudgetError, type FileBudget, type Holder } from '../files/file-budget.ts';
-import { isLocal } from '../files/file-io.ts';
-import { NOT_OPEN, type Source } from './source.ts';
+import { isLocal, NOT_OPEN } from '../files/file-io.ts';
+import type { Source } from './source.ts';
 
 /** How long a scan waits, once, for another file to be done with. */
 const OPEN_WAIT_MS = 1_000;

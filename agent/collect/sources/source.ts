@@ -1,25 +1,22 @@
 import type { Clock } from '../../../runtime/clock.ts';
 import type { LineFormat } from '../../encode/line-format.ts';
 import type { Workbench } from '../../encode/work-pool.ts';
+import type { Checkpoint } from '../../model/checkpoint.ts';
 import type { FoundFile } from '../../model/found-file.ts';
+import type { Inherited, IntentSegment } from '../../model/segment.ts';
 import type { Filled, Route, RouteSource } from '../../produce/route.ts';
-import type { Checkpoint } from '../../state/checkpoint-store.ts';
-import type { IntentSegment } from '../../state/intent-store.ts';
+import { NOT_OPEN } from '../files/file-io.ts';
 import { lookAt } from '../files/file-look.ts';
 import { paceWithBacklog } from '../lag/pace.ts';
 import { encodeSegment } from '../read/encode-segment.ts';
 import { SegmentReader } from '../read/segment-reader.ts';
 import { WakeTimer } from '../read/wake-timer.ts';
-import type { Inherited } from './former-batches.ts';
 import { Generation } from './generation.ts';
 import type { FormatOf } from './line-formats.ts';
 import { SourceErrors } from './source-errors.ts';
 import type { Seen, SourceEvents } from './source-events.ts';
 
 const NOTHING: Filled = { segment: undefined, more: false, full: false };
-
-/** In the place of a descriptor while the file is not open. */
-export const NOT_OPEN = -1;
 
 /**
  * One generation of one file, read for one entry. READING ⇄ PAUSED; DRAINING once the file has left its path; CLOSED at the end.

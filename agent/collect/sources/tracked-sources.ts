@@ -1,10 +1,11 @@
 import { randomBytes } from 'node:crypto';
+import { type Checkpoint, isOver, newCheckpoint } from '../../model/checkpoint.ts';
 import { type FoundFile, fileKey } from '../../model/found-file.ts';
-import { type Checkpoint, isOver, newCheckpoint } from '../../state/checkpoint-store.ts';
-import type { IntentSegment } from '../../state/intent-store.ts';
+import type { IntentSegment } from '../../model/segment.ts';
+import { NOT_OPEN } from '../files/file-io.ts';
 import type { Rotations } from '../lag/rotations.ts';
 import type { Endings } from './endings.ts';
-import { NOT_OPEN, Source } from './source.ts';
+import { Source } from './source.ts';
 import type { SourceEvents } from './source-events.ts';
 import type { SourceFiles } from './source-files.ts';
 import type { SourceSetTools } from './source-set-tools.ts';

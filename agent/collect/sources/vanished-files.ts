@@ -1,14 +1,14 @@
 import { dirname } from 'node:path';
 import { errorText } from '../../../runtime/errors.ts';
+import type { Checkpoint } from '../../model/checkpoint.ts';
 import { fileKey, isAtOrBelow } from '../../model/found-file.ts';
-import type { Checkpoint } from '../../state/checkpoint-store.ts';
+import { NOT_OPEN } from '../files/file-io.ts';
 import { findMoved, isMounted } from '../files/missing-files.ts';
 import { isHidden } from '../find/discovery.ts';
 import { RENAMED_GRACE_MS } from './departures.ts';
 import type { KnownFiles } from './known-files.ts';
 import type { Recogniser } from './recogniser.ts';
 import type { Scan } from './scan.ts';
-import { NOT_OPEN } from './source.ts';
 import type { SourceSetTools } from './source-set-tools.ts';
 import type { TrackedSources } from './tracked-sources.ts';
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { copyFile, readFile, truncate, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
+import { newCheckpoint } from '../../../agent/model/checkpoint.ts';
 import { openAgentState } from '../../../agent/state/agent-state.ts';
-import { newCheckpoint } from '../../../agent/state/checkpoint-store.ts';
 import { StateDatabase } from '../../../agent/state/state-database.ts';
 import { createLogger } from '../../../runtime/logger.ts';
 import { tempDir } from '../../support/temp-dir.ts';

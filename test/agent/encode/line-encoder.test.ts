@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { type Chunk, LineEncoder } from '../../../agent/encode/line-encoder.ts';
+import type { Chunk } from '../../../agent/encode/chunk.ts';
+import { LineEncoder } from '../../../agent/encode/line-encoder.ts';
 import { RecordBuffer } from '../../../agent/encode/record-buffer.ts';
 import { type Place, places } from '../../../agent/model/line-state.ts';
 import { decodeRecords } from '../../support/decode-records.ts';

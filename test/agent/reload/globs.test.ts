@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { appendFileSync, rmSync, statSync } from 'node:fs';
 import { test } from 'node:test';
-import { newCheckpoint } from '../../../agent/state/checkpoint-store.ts';
+import { newCheckpoint } from '../../../agent/model/checkpoint.ts';
 import { begun, Ground } from '../../support/source-ground.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { open, readdir, rename, stat, truncate, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
+import { newCheckpoint } from '../../../agent/model/checkpoint.ts';
 import { openAgentState } from '../../../agent/state/agent-state.ts';
-import { newCheckpoint } from '../../../agent/state/checkpoint-store.ts';
 import { systemClock } from '../../../runtime/clock.ts';
 import { createLogger } from '../../../runtime/logger.ts';
 import { type TempDir, tempDir } from '../../support/temp-dir.ts';

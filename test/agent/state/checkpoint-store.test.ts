@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import fc from 'fast-check';
+import type { Checkpoint } from '../../../agent/model/checkpoint.ts';
 import { places } from '../../../agent/model/line-state.ts';
-import { type Checkpoint, CheckpointStore } from '../../../agent/state/checkpoint-store.ts';
+import { CheckpointStore } from '../../../agent/state/checkpoint-store.ts';
 import { StateDatabase } from '../../../agent/state/state-database.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
-import { CheckpointStore, newCheckpoint } from '../../../agent/state/checkpoint-store.ts';
+import { newCheckpoint } from '../../../agent/model/checkpoint.ts';
+import { CheckpointStore } from '../../../agent/state/checkpoint-store.ts';
 import { StateDatabase } from '../../../agent/state/state-database.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 

@@ -1,7 +1,7 @@
 import { hostname, networkInterfaces, platform } from 'node:os';
-import { AgentIdentity } from '../proto/gen/logfleet/v1/fleet.ts';
-import { version } from '../runtime/version.ts';
-import type { AgentConfig } from './config.ts';
+import { AgentIdentity } from '../../proto/gen/logfleet/v1/fleet.ts';
+import { version } from '../../runtime/version.ts';
+import type { AgentConfig } from './agent-config.ts';
 
 /** Who this agent is, from its configuration and its host. */
 export function agentIdentity(config: AgentConfig): AgentIdentity {

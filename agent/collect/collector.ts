@@ -1,6 +1,6 @@
-import type { Entry } from '../proto/gen/logfleet/v1/entry.ts';
-import type { AgentHealth, EntryStatus, FileStatus } from '../proto/gen/logfleet/v1/fleet.ts';
-import type { Fact } from './model/fact.ts';
+import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
+import type { AgentHealth, EntryStatus, FileStatus } from '../../proto/gen/logfleet/v1/fleet.ts';
+import type { Fact } from '../model/fact.ts';
 
 /** What the agent observes of its own work; positions as of now. */
 export interface Observation {

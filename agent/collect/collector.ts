@@ -3,7 +3,7 @@ import type { AgentHealth, EntryStatus, FileStatus } from '../../proto/gen/logfl
 import type { Fact } from '../model/fact.ts';
 
 /** What the agent observes of its own work; positions as of now. */
-export interface Observation {
+export interface AgentReport {
   entries: EntryStatus[];
   files: FileStatus[];
   health: AgentHealth;
@@ -22,7 +22,7 @@ export interface Collector {
    */
   apply(entries: readonly Entry[]): void;
   /** What is so now. Cheap enough to be called every second with thousands of files. */
-  observe(): Observation;
+  observe(): AgentReport;
   /** Calls `listener` soon after the state, the etag or the error of any entry or file changed (not a mere position). */
   onChange(listener: () => void): void;
 }

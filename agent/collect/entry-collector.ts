@@ -5,7 +5,7 @@ import { charsetOf } from '../encode/charset.ts';
 import type { FoundFile } from '../model/found-file.ts';
 import type { Router } from '../produce/router.ts';
 import type { Controls } from './controls.ts';
-import { BetweenScans, type Hinted } from './find/between-scans.ts';
+import { BetweenScans, type EventTarget } from './find/between-scans.ts';
 import { Discovery } from './find/discovery.ts';
 import type { FileWatcher, WatchEvents } from './find/file-watcher.ts';
 import { EntryTaps } from './read/entry-taps.ts';
@@ -72,7 +72,7 @@ export class EntryCollector {
     const globs = tools.store.scannedGlobs(entry.uid);
     this.#scanned = globs && new Discovery(globs);
     const { watcher } = tools;
-    const hinted: Hinted = {
+    const hinted: EventTarget = {
       discovery: () => (this.#stop.signal.aborted ? undefined : this.#discovery),
       scanned: () => this.#scannedNow,
       readOn: (path) => this.#sources.readOn(path),
@@ -172,7 +172,7 @@ export class EntryCollector {
   }
 
   /** Looks at one path, for a hint. What that misses the next scan finds. */
-  async #meet(path: string, look: Parameters<Hinted['meet']>[1]): Promise<void> {
+  async #meet(path: string, look: Parameters<EventTarget['meet']>[1]): Promise<void> {
     const discovery = this.#discovery;
     this.#hints++;
     try {
@@ -203,7 +203,7 @@ export class EntryCollector {
     }
     const choice = { former: source.partitionIn(topic), key: `${this.#tools.host}:${source.path}` };
     const route = this.#tools.router.route(topic, count, choice, this.#entry.compression as Compression);
-    source.assign(route, this.#formats.of);
+    source.assign(route, this.#formats.forSource);
   }
 
   async #scans(): Promise<void> {
@@ -240,7 +240,7 @@ export class EntryCollector {
     const { start } = this.#entry;
     if (this.#tools.once || this.#lost || start === 'beginning' || this.#scanned?.matches(file.path))
       return 'beginning';
-    if (file.bornMs > this.#sinceMs - CLOCK_GRAIN_MS) return 'beginning';
+    if (file.birthMs > this.#sinceMs - CLOCK_GRAIN_MS) return 'beginning';
     if (start === 'end') return 'end';
     return file.changedMs >= Date.parse(start) ? 'beginning' : 'end';
   }

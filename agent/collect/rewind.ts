@@ -95,13 +95,13 @@ export class Rewind {
     const all = [...this.#ranges, ...failed, ...ranges];
     const { uid: entryUid } = this.#collector.entry;
     const asked = begun.map(({ source, start }): ReplayRange => {
-      const { position, place } = source.checkpoint;
+      const { position, lineState } = source.checkpoint;
       const { generation } = source;
-      return { id, entryUid, generation, start, end: position, endPlace: place, marked: this.#marked };
+      return { id, entryUid, generation, start, end: position, endState: lineState, marked: this.#marked };
     });
     replays.begin({ entryUid, id, answer: answerOf(all) }, asked, nowMs);
     for (const { source } of begun) {
-      const replay = replays.of(source.generation).at(-1);
+      const replay = replays.forGeneration(source.generation).at(-1);
       if (replay) source.replay(replay, replays, { open: [], returned: [] });
       source.wake();
     }
@@ -126,7 +126,7 @@ export class Rewind {
         );
       if (wanted >= known.position) return;
       if (!isSource(known)) await requireFile(known);
-      if (this.#store.replays.of(known.generation).length >= REPLAYS_MAX)
+      if (this.#store.replays.forGeneration(known.generation).length >= REPLAYS_MAX)
         throw new Error(`it is sent ${REPLAYS_MAX} times already: wait until that is done`);
       if (!isSource(known) && dry) {
         this.#ranges.push(rangeOf(known, wanted, known.position));

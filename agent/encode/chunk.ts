@@ -1,4 +1,4 @@
-import type { Place } from '../model/line-state.ts';
+import type { LineState } from '../model/line-state.ts';
 
 export interface Chunk {
   bytes: Buffer;
@@ -9,11 +9,11 @@ export interface Chunk {
   /** Where the first record's range begins: before `position` when what lies between was skipped. */
   rangeStart: number;
   /** Never `skipped` or `filtered`: the rest of such a line is passed over before. */
-  startsAt: Place;
+  startState: LineState;
   /** Nothing follows: the generation ends with this chunk, or it is read again up to where a batch ended. */
   last: boolean;
   /** When it is read again: what its last record's end was in the middle of then. */
-  endsAt: Place;
+  endState: LineState;
   /** What there is of a multiline record is all of it: nothing came for a while. */
   flushed: boolean;
 }

@@ -1,4 +1,4 @@
-import { isPassedOver, type Place, places } from '../model/line-state.ts';
+import { isPassedOver, type LineState, lineStates } from '../model/line-state.ts';
 import type { Cut } from '../model/segment.ts';
 import { markBytes } from './charset.ts';
 import type { Chunk } from './chunk.ts';
@@ -20,9 +20,9 @@ export interface Encoded {
   /** Records that the filter did not keep. */
   filtered: number;
   /** What the last record's end is in the middle of, whether the filter kept it or not. */
-  endsAt: Place;
+  endState: LineState;
   /** What `consumed` is in the middle of: where to go on. */
-  place: Place;
+  lineState: LineState;
   /** The record buffer has no room for the next line. */
   full: boolean;
   /** Whole lines wait for what follows them. */
@@ -46,15 +46,15 @@ export class LineEncoder {
   #records = 0;
   #filtered = 0;
   #at = 0;
-  #place: Place = places.lineStart;
+  #lineState: LineState = lineStates.lineStart;
   /** Behind the last record. */
   #end = 0;
   #lastAt: number | undefined;
   /** Content before it is in records, filtered out, or counted as cut. */
   #counted = 0;
   /** What that is in the middle of, for the records, and where to go on from it. */
-  #endsAt: Place = places.lineStart;
-  #countedPlace: Place = places.lineStart;
+  #endState: LineState = lineStates.lineStart;
+  #countedPlace: LineState = lineStates.lineStart;
   #cut: Cut | undefined;
   #full = false;
 
@@ -64,13 +64,13 @@ export class LineEncoder {
     const first = this.#at;
     const forPlain = kernel?.takes(this.#bytes, format.headers?.of(0)) && isPlain(format) ? kernel : undefined;
     do {
-      if (forPlain && this.#place === places.lineStart) this.#plainLines(forPlain);
+      if (forPlain && this.#lineState === lineStates.lineStart) this.#plainLines(forPlain);
     } while (!this.#full && this.#at < chunk.length && this.#step());
     if (this.#full) {
       const taken = this.#records + this.#filtered > 0;
       this.#at = taken ? this.#counted : 0;
-      this.#place = taken ? this.#countedPlace : chunk.startsAt;
-    } else if (this.#at === first && !chunk.last && !isPassedOver(this.#place)) {
+      this.#lineState = taken ? this.#countedPlace : chunk.startState;
+    } else if (this.#at === first && !chunk.last && !isPassedOver(this.#lineState)) {
       // A mark alone is not worth a word.
       this.#at = 0;
     } else {
@@ -82,8 +82,8 @@ export class LineEncoder {
       rangeEnd: this.#records > 0 ? this.#position + this.#end : chunk.rangeStart,
       records: this.#records,
       filtered: this.#filtered,
-      endsAt: this.#at > this.#counted ? places.lineStart : this.#endsAt,
-      place: this.#place,
+      endState: this.#at > this.#counted ? lineStates.lineStart : this.#endState,
+      lineState: this.#lineState,
       full: this.#full,
       open: this.#finder.open,
       cut: this.#cut,
@@ -100,9 +100,9 @@ export class LineEncoder {
     this.#writer.begin(target, chunk.rangeStart, chunk.position);
     format.filter?.begin(this.#bytes);
     this.#at = this.#counted = markBytes(format.charset, this.#bytes, chunk.position);
-    this.#place = chunk.startsAt;
+    this.#lineState = chunk.startState;
     this.#end = 0;
-    this.#endsAt = places.lineStart;
+    this.#endState = lineStates.lineStart;
     this.#records = this.#filtered = 0;
     this.#cut = this.#lastAt = undefined;
     this.#full = false;
@@ -120,19 +120,19 @@ export class LineEncoder {
     this.#countCut();
     this.#records += written;
     this.#end = kernel.reached;
-    this.#took(this.#end, places.lineStart);
+    this.#took(this.#end, lineStates.lineStart);
     this.#writer.goOn(this.#position + this.#end);
   }
 
   /** Takes one record, or passes over what is not wanted; false when it can't. */
   #step(): boolean {
     const finder = this.#finder;
-    if (isPassedOver(this.#place)) return this.#passOver();
-    const inGroup = this.#place === places.group || this.#place === places.filteredGroup;
-    const found = finder.find(this.#at, inGroup ? places.group : this.#place);
+    if (isPassedOver(this.#lineState)) return this.#passOver();
+    const inGroup = this.#lineState === lineStates.group || this.#lineState === lineStates.filteredGroup;
+    const found = finder.find(this.#at, inGroup ? lineStates.group : this.#lineState);
     if (found === 'wait') return false;
     if (found === 'drop') {
-      this.#place = inGroup ? places.skippedGroup : places.skipped;
+      this.#lineState = inGroup ? lineStates.skippedGroup : lineStates.skipped;
       return true;
     }
     const { decoder } = this.#format.charset;
@@ -157,8 +157,8 @@ export class LineEncoder {
   #passOver(): boolean {
     const next = this.#finder.lineAfter(this.#at);
     if (next === -1) return false;
-    if (this.#place === places.filtered) this.#took(next, places.lineStart);
-    else [this.#at, this.#place] = [next, places.lineStart];
+    if (this.#lineState === lineStates.filtered) this.#took(next, lineStates.lineStart);
+    else [this.#at, this.#lineState] = [next, lineStates.lineStart];
     return true;
   }
 
@@ -168,12 +168,12 @@ export class LineEncoder {
    */
   #isKept(text: Buffer | undefined): boolean {
     const { filter, facts } = this.#format;
-    if (!filter || this.#place === places.line) return true;
+    if (!filter || this.#lineState === lineStates.line) return true;
     const { after, valueEnd } = this.#finder;
-    const tooLong = after === places.line || isPassedOver(after);
+    const tooLong = after === lineStates.line || isPassedOver(after);
     if (tooLong && facts.topicBytesMax !== undefined) return true;
-    if (this.#place === places.group && !tooLong) return true;
-    if (this.#place === places.filteredGroup && !tooLong) return false;
+    if (this.#lineState === lineStates.group && !tooLong) return true;
+    if (this.#lineState === lineStates.filteredGroup && !tooLong) return false;
     if (!text) return filter.keeps(this.#at, valueEnd);
     filter.begin(text);
     return filter.keeps(0, text.length);
@@ -182,15 +182,15 @@ export class LineEncoder {
   /** The record found, and what belongs to it. */
   #leaveOut(): void {
     const { after, next } = this.#finder;
-    const rest = after === places.group ? places.filteredGroup : places.filtered;
-    this.#took(next, after, after === places.lineStart ? after : rest);
+    const rest = after === lineStates.group ? lineStates.filteredGroup : lineStates.filtered;
+    this.#took(next, after, after === lineStates.lineStart ? after : rest);
   }
 
   /** All before `at` is dealt with. */
-  #took(at: number, endsAt: Place, place = endsAt): void {
+  #took(at: number, endState: LineState, lineState = endState): void {
     this.#at = this.#counted = at;
-    this.#endsAt = endsAt;
-    this.#place = this.#countedPlace = place;
+    this.#endState = endState;
+    this.#lineState = this.#countedPlace = lineState;
   }
 
   #write(text: Buffer | undefined): boolean {

@@ -1,4 +1,4 @@
-import { isPassedOver, type Place, places } from '../model/line-state.ts';
+import { isPassedOver, type LineState, lineStates } from '../model/line-state.ts';
 import { characterEnd, findLineEnd, wholeBytes } from './charset.ts';
 import type { Chunk } from './chunk.ts';
 import type { Grouping, LineFormat } from './line-format.ts';
@@ -21,7 +21,7 @@ export class LineFinder {
   /** Of the record found: where its value ends, where the next begins, what that is in the middle of, and its flags. */
   valueEnd = 0;
   next = 0;
-  after: Place = places.lineStart;
+  after: LineState = lineStates.lineStart;
   flags = 0;
   /** The last search waits for more though whole lines are there, which may be a multiline record. */
   open = false;
@@ -37,11 +37,12 @@ export class LineFinder {
   }
 
   /** Looks for the record that begins at `at`. `wait`: its end is not there yet; `drop`: a line that is not wanted. */
-  find(at: number, place: Place): 'found' | 'wait' | 'drop' {
+  find(at: number, lineState: LineState): 'found' | 'wait' | 'drop' {
     const { grouping } = this.#format;
-    const step = this.#line(at, place);
-    if (step !== 'found' || !grouping || place === places.line || this.after !== places.lineStart) return step;
-    return this.#group(at, place, grouping);
+    const step = this.#line(at, lineState);
+    if (step !== 'found' || !grouping || lineState === lineStates.line || this.after !== lineStates.lineStart)
+      return step;
+    return this.#group(at, lineState, grouping);
   }
 
   /** Where the line after `at` begins; -1: not in this chunk. */
@@ -55,15 +56,15 @@ export class LineFinder {
     return findLineEnd(this.#format.charset, this.#bytes, at, this.#chunk.position);
   }
 
-  #line(at: number, place: Place): 'found' | 'wait' | 'drop' {
+  #line(at: number, lineState: LineState): 'found' | 'wait' | 'drop' {
     const { last } = this.#chunk;
     const found = this.#lineEnd(at);
     const end = found === -1 ? this.#whole : found;
     if (end - at > this.#format.maxLineBytes) return this.#overLong(at);
     if (found === -1 && !last) return 'wait';
     this.valueEnd = end;
-    this.flags = place === places.line ? recordFlags.split : 0;
-    this.after = places.lineStart;
+    this.flags = lineState === lineStates.line ? recordFlags.split : 0;
+    this.after = lineStates.lineStart;
     if (found !== -1) {
       this.next = found + this.#format.charset.terminator.length;
       return 'found';
@@ -75,17 +76,17 @@ export class LineFinder {
 
   /** A line without a terminator at the end of what will not go on: it is unterminated, or was cut here before. */
   #endOfChunk(): void {
-    const { endsAt } = this.#chunk;
+    const { endState } = this.#chunk;
     if (!this.#endsInPiece) this.flags |= recordFlags.unterminated;
     else {
-      this.flags |= endsAt === places.line ? recordFlags.split : recordFlags.truncated;
-      this.after = endsAt;
+      this.flags |= endState === lineStates.line ? recordFlags.split : recordFlags.truncated;
+      this.after = endState;
     }
   }
 
   get #endsInPiece(): boolean {
-    const { last, endsAt } = this.#chunk;
-    return last && (endsAt === places.line || isPassedOver(endsAt));
+    const { last, endState } = this.#chunk;
+    return last && (endState === lineStates.line || isPassedOver(endState));
   }
 
   #overLong(at: number): 'found' | 'drop' {
@@ -94,18 +95,18 @@ export class LineFinder {
     this.valueEnd = this.next = characterEnd(charset, this.#bytes, at, at + maxLineBytes);
     const split = overLong === 'split';
     this.flags = split ? recordFlags.split : recordFlags.truncated;
-    this.after = split ? places.line : places.skipped;
+    this.after = split ? lineStates.line : lineStates.skipped;
     return 'found';
   }
 
   /** The line found is the first of a record: takes in those that go on with it. A line that is too long is never one of them. */
-  #group(at: number, place: Place, grouping: Grouping): 'found' | 'wait' {
-    const { last, endsAt, flushed } = this.#chunk;
-    if (place === places.group) this.flags |= recordFlags.split;
+  #group(at: number, lineState: LineState, grouping: Grouping): 'found' | 'wait' {
+    const { last, endState, flushed } = this.#chunk;
+    if (lineState === lineStates.group) this.flags |= recordFlags.split;
     for (let lines = 1; ; lines++) {
       const from = this.next;
       if (from >= this.#bytes.length && last) {
-        if (endsAt === places.group) this.#endGroup();
+        if (endState === lineStates.group) this.#endGroup();
         return 'found';
       }
       const found = this.#lineEnd(from);
@@ -128,7 +129,7 @@ export class LineFinder {
   /** The record would become too large: what follows of it is another. */
   #endGroup(): void {
     this.flags |= recordFlags.split;
-    this.after = places.group;
+    this.after = lineStates.group;
   }
 
   #waitUnless(flushed: boolean): 'found' | 'wait' {

@@ -53,13 +53,13 @@ export interface Grouping {
 
 /** How the lines of one source are written. */
 export interface LineFormat extends SharedFormat {
-  at: FormatPlace;
+  at: FormatTarget;
   /** undefined: records without headers. */
   headers: StandardHeaders | undefined;
 }
 
 /** Which lines it is for. */
-export interface FormatPlace {
+export interface FormatTarget {
   path: string;
   generation: string;
 }
@@ -97,7 +97,7 @@ export function sharedFormat(facts: FormatFacts): SharedFormat {
 }
 
 /** The format for the lines of one generation of a file at `path`. */
-export function lineFormat(shared: SharedFormat, at: FormatPlace): LineFormat {
+export function lineFormat(shared: SharedFormat, at: FormatTarget): LineFormat {
   const { host, entry, headers, replay } = shared.facts;
   const { path, generation } = at;
   return {

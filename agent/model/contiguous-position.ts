@@ -1,18 +1,18 @@
-import { endBefore } from './line-state.ts';
-import type { CoveredRange, Reached, ReachedTo } from './position.ts';
+import { recordEndBefore } from './line-state.ts';
+import type { AcknowledgedPosition, AcknowledgedProgress, CoveredRange } from './position.ts';
 import type { ReturnedRange } from './segment.ts';
 
 /**
- * A position that only ever advances over what is there without a gap: ranges may be told in any order, as when two
- * topics or two batches are acknowledged side by side.
+ * The position up to which a generation is acknowledged without a gap. Ranges may arrive in any
+ * order, for example when two batches are acknowledged out of order.
  */
 export class ContiguousPosition {
-  #at: ReachedTo;
-  /** In order, apart from each other and from the position. */
+  #at: AcknowledgedPosition;
+  /** Sorted. Neither adjacent to each other nor to the position. */
   #ahead: readonly CoveredRange[] = [];
 
-  constructor({ position, rangeEnd, place, ahead }: Reached) {
-    this.#at = { position, rangeEnd, place };
+  constructor({ position, rangeEnd, lineState, ahead }: AcknowledgedProgress) {
+    this.#at = { position, rangeEnd, lineState };
     for (const range of ahead) this.cover(range);
   }
 
@@ -20,47 +20,55 @@ export class ContiguousPosition {
     return this.#at.position;
   }
 
-  get reached(): Reached {
+  get progress(): AcknowledgedProgress {
     return { ...this.#at, ahead: this.#ahead };
   }
 
-  /** Tells that a range is there. */
+  /** Adds an acknowledged range. */
   cover(range: CoveredRange): void {
     if (range[0] > this.value) {
       this.#ahead = merged([...this.#ahead, range]);
       return;
     }
-    this.#reach(range);
+    this.#advance(range);
     while (this.#ahead[0] && this.#ahead[0][0] <= this.value) {
-      this.#reach(this.#ahead[0]);
+      this.#advance(this.#ahead[0]);
       this.#ahead = this.#ahead.slice(1);
     }
   }
 
-  #reach(range: CoveredRange): void {
-    const [, position, , place] = range;
-    if (position > this.value) this.#at = { position, rangeEnd: lastRecordEnd(range, this.#at.rangeEnd), place };
+  #advance(range: CoveredRange): void {
+    const [, position, , lineState] = range;
+    if (position > this.value) this.#at = { position, rangeEnd: lastRecordEnd(range, this.#at.rangeEnd), lineState };
   }
 }
 
-/** Where the last record up to the end of `range` ends; `before` it, when it has none: what is there may have been read again since. */
+/**
+ * Where the last record up to the end of `range` ends: in `range`, or at `before` if `range` has no
+ * record.
+ */
 function lastRecordEnd([start, , rangeEnd]: CoveredRange, before: number): number {
   return rangeEnd > start ? rangeEnd : before;
 }
 
-/** Bytes that are not there, where the range of their first record begins, and what their two ends are in the middle of. */
-type Gap = Pick<ReturnedRange, 'start' | 'end' | 'rangeStart' | 'startsAt' | 'endsAt'>;
+/**
+ * Bytes that are not acknowledged, with what is needed to read them again into the same records.
+ */
+type Gap = Pick<ReturnedRange, 'start' | 'end' | 'rangeStart' | 'startState' | 'endState'>;
 
-/** The gaps that `ranges`, in whatever order, leave behind `from`; and what is reached where the last of them ends. */
-export function gapsIn(ranges: readonly CoveredRange[], from: ReachedTo): { gaps: Gap[]; last: ReachedTo } {
+/** The gaps between `ranges` (in any order) after `from`, and the position after the last range. */
+export function gapsIn(
+  ranges: readonly CoveredRange[],
+  from: AcknowledgedPosition,
+): { gaps: Gap[]; last: AcknowledgedPosition } {
   const gaps: Gap[] = [];
   let last = from;
-  for (const [end, position, rangeEnd, place, startsAt] of merged(ranges)) {
+  for (const [end, position, rangeEnd, lineState, startState] of merged(ranges)) {
     if (end > last.position) {
-      const { position: start, rangeEnd: rangeStart, place: startsIn } = last;
-      gaps.push({ start, end, rangeStart, startsAt: startsIn, endsAt: startsAt && endBefore(startsAt) });
+      const { position: start, rangeEnd: rangeStart, lineState: startsIn } = last;
+      gaps.push({ start, end, rangeStart, startState: startsIn, endState: startState && recordEndBefore(startState) });
     }
-    if (position > last.position) last = { position, rangeEnd, place };
+    if (position > last.position) last = { position, rangeEnd, lineState };
   }
   return { gaps, last };
 }

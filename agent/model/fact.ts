@@ -1,19 +1,19 @@
 /** Why bytes of a generation can never be delivered. */
 export type LossReason =
-  /** The file was truncated, or written anew, before they were read. */
+  /** The file was truncated or rewritten before they were read. */
   | 'truncated'
-  /** The file was gone before they were read. */
+  /** The file was deleted before they were read. */
   | 'vanished'
-  /** Keeping the file open would have passed the budget of disk space or open files. */
+  /** Keeping the file open would have exceeded the budget of disk space or open files. */
   | 'budget'
-  /** The entry's policy cuts lines that are too long. */
+  /** The entry's policy for long lines cut them off. */
   | 'too-long'
-  /** Kafka takes no record of this size. */
+  /** Kafka refuses a record of this size. */
   | 'too-large'
-  /** The entry no longer means the file. */
+  /** The entry no longer matches the file. */
   | 'unassigned';
 
-/** Which generation a fact is about. */
+/** The generation that a fact is about. */
 export interface FactSubject {
   entryUid: string;
   generation: string;
@@ -25,46 +25,52 @@ export interface FactSubject {
 export interface Loss extends FactSubject {
   start: number;
   end: number;
-  /** How many, when what was cut off lies between lines that are not lost. */
+  /** How many bytes are lost, if some lines between `start` and `end` are not. */
   bytes?: number;
-  /** Whether there may have been more after `end` that nobody saw. */
+  /** Whether there may have been more bytes after `end`, which nobody saw. */
   openEnded: boolean;
   reason: LossReason;
 }
 
-/** A generation is complete: Kafka has all of `[first, size)` but for what losses tell. */
+/** A generation is complete: Kafka has all of `[first, size)` except reported losses. */
 export interface Sealed extends FactSubject {
-  /** Where the agent began to read. */
+  /** The position at which the agent began to read. */
   first: number;
   size: number;
-  /** Where the last record ends: what lies behind is lost, or was filtered out. */
+  /** Where the last record ends. Bytes after it are lost or were filtered out. */
   recordsEnd: number;
 }
 
-/** Where facts are told. What is told is durable with the next flush of the state, together with what was noted beside it. */
+/**
+ * Records facts. A fact becomes durable with the next flush of the state, in the same transaction
+ * as the positions noted with it.
+ */
 export interface FactLog {
   loss(loss: Loss): void;
   sealed(sealed: Sealed): void;
 }
 
-/** A fact as it is kept and told. The same fact has the same id, whenever and however often it is told. */
+/**
+ * A fact as it is stored and reported. Its id depends only on its content, so repeats are
+ * recognised.
+ */
 export type Fact = { id: string; timeMs: number; entry: string } & (
   | ({ kind: 'loss' } & Loss)
   | ({ kind: 'sealed' } & Sealed)
 );
 
-/** All facts of one entry on this agent, since the state was made. */
+/** Totals of one entry on this agent since its state was created. */
 export interface FactTotals {
   losses: number;
   lostBytes: number;
   sealedFiles: number;
 }
 
-/** The facts that the audit topic does not have yet. */
+/** The facts that are not in the audit topic yet. */
 export interface FactQueue {
-  /** The oldest ones that are durable, at most `count`. */
+  /** The oldest durable ones, at most `count`. */
   unaudited(count: number): Fact[];
-  /** The topic has them. */
+  /** Marks facts as acknowledged by the audit topic. */
   audited(ids: Iterable<string>): void;
   /** Calls `listener` whenever there may be more. */
   onMore(listener: () => void): void;

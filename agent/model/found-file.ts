@@ -1,7 +1,7 @@
 import type { BigIntStats } from 'node:fs';
 import { errorCode } from '../../runtime/errors.ts';
 
-/** A regular file that an entry's globs match; links are followed. */
+/** A regular file that an entry's globs match. Links are followed. */
 export interface FoundFile {
   path: string;
   device: bigint;
@@ -10,15 +10,15 @@ export interface FoundFile {
   key: string;
   size: number;
   changedMs: number;
-  /** When its bytes, names or rights last changed (ctime), ns: it can't be set back. */
-  touchedNs: bigint;
-  /** When it was created; 0 where the file system does not say. */
-  bornMs: number;
-  /** No link leads to it, and its file system is a local one. */
+  /** When its bytes, names or permissions last changed, ns. Unlike mtime, no program can set it. */
+  ctimeNs: bigint;
+  /** When it was created, ms since the epoch. 0: the file system does not say. */
+  birthMs: number;
+  /** Its path has no symbolic link, and its file system is a local one. */
   local: boolean;
 }
 
-/** Which file it is, as long as it lives. */
+/** Identifies a file for as long as it exists. */
 export function fileKey({ device, inode }: { device: bigint; inode: bigint }): string {
   return `${device}:${inode}`;
 }
@@ -27,7 +27,7 @@ export function keyOf({ dev, ino }: Pick<BigIntStats, 'dev' | 'ino'>): string {
   return fileKey({ device: dev, inode: ino });
 }
 
-/** What `stats` say of the file at `path`; undefined when it is no regular file. */
+/** The file at `path` with these `stats`; undefined if it is not a regular file. */
 export function foundFile(path: string, stats: BigIntStats, local = false): FoundFile | undefined {
   if (!stats.isFile()) return undefined;
   return {
@@ -37,13 +37,13 @@ export function foundFile(path: string, stats: BigIntStats, local = false): Foun
     key: keyOf(stats),
     size: Number(stats.size),
     changedMs: Number(stats.mtimeMs),
-    touchedNs: stats.ctimeNs,
-    bornMs: Number(stats.birthtimeMs),
+    ctimeNs: stats.ctimeNs,
+    birthMs: Number(stats.birthtimeMs),
     local,
   };
 }
 
-/** Whether `error` says that nothing is there. */
+/** Whether `error` says that no file exists at the path. */
 export function isAbsent(error: unknown): boolean {
   const code = errorCode(error);
   return code === 'ENOENT' || code === 'ENOTDIR';

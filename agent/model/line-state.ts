@@ -1,13 +1,15 @@
 /**
- * What a position of a generation is in the middle of. The numbers are kept on the disk with the intents, so they stay.
- * - lineStart: of nothing: a line begins here.
- * - line: a line whose beginning has gone as a record of its own.
- * - skipped: a line that is not wanted, or no longer.
- * - group: a line begins here; those before it, of the same multiline record, have gone as a record of their own.
- * - filtered, filteredGroup: the same as skipped and group, where the filter did not keep what was before; nothing of it is lost.
- * - skippedGroup: the same as skipped, where the line would have gone on with the multiline record before it.
+ * What a position in a generation lies in the middle of. The numbers are stored on disk with
+ * intents and checkpoints, so they never change.
+ * - lineStart: nothing; a line begins here.
+ * - line: a line whose beginning was sent as a record of its own.
+ * - skipped: a line whose rest is dropped by the entry's policy for long lines.
+ * - group: a line begins here; earlier lines of the same multiline record were sent as a record.
+ * - filtered, filteredGroup: as skipped and group, but the filter excluded what came before, so
+ *   nothing is lost.
+ * - skippedGroup: as skipped, but the line would have continued the multiline record before it.
  */
-export const places = {
+export const lineStates = {
   lineStart: 0,
   line: 1,
   skipped: 2,
@@ -16,14 +18,17 @@ export const places = {
   filteredGroup: 5,
   skippedGroup: 6,
 } as const;
-export type Place = (typeof places)[keyof typeof places];
+export type LineState = (typeof lineStates)[keyof typeof lineStates];
 
-/** Nothing is read before the next line begins. */
-export function isPassedOver(place: Place): boolean {
-  return place === places.skipped || place === places.filtered || place === places.skippedGroup;
+/** Whether the rest of the line is dropped: reading resumes at the next line. */
+export function isPassedOver(state: LineState): boolean {
+  return state === lineStates.skipped || state === lineStates.filtered || state === lineStates.skippedGroup;
 }
 
-/** What the last record before `place` ends in the middle of, so that it is written with the same flags again. */
-export function endBefore(place: Place): Place {
-  return place === places.filteredGroup || place === places.skippedGroup ? places.group : place;
+/**
+ * The state in which the last record before `state` ended, so that a re-read gives it the same
+ * flags.
+ */
+export function recordEndBefore(state: LineState): LineState {
+  return state === lineStates.filteredGroup || state === lineStates.skippedGroup ? lineStates.group : state;
 }

@@ -1,52 +1,58 @@
-import type { Place } from './line-state.ts';
+import type { LineState } from './line-state.ts';
 
 /**
- * Bytes `[start, end)` of a generation that Kafka has, or that are in no record; `rangeEnd` and `place` as at `end` in `Reached`. `startsAt`: what
- * `start` is in the middle of, and what lies before it must end in; undefined: only the file tells, as far as it can.
+ * Bytes `[start, end)` of a generation that are acknowledged or belong to no record.
+ * - `rangeEnd`, `lineState`: as in AcknowledgedPosition, at `end`.
+ * - `startState`: what `start` lies in the middle of, which the record before it must end in.
+ *   undefined: unknown; a re-read derives it from the file as far as it can.
  */
 export type CoveredRange = readonly [
   start: number,
   end: number,
   rangeEnd: number,
-  place?: Place | undefined,
-  startsAt?: Place | undefined,
+  lineState?: LineState | undefined,
+  startState?: LineState | undefined,
 ];
 
-/** Where Kafka has a generation without a gap. */
-export interface ReachedTo {
-  /** Kafka has every line before it. */
+/** The position up to which a generation is acknowledged without a gap. */
+export interface AcknowledgedPosition {
+  /** Every line before it is acknowledged. Bytes from the generation's start. */
   position: number;
-  /** Where the last record before `position` ends, and the range of the next one begins. */
+  /** Where the last record before `position` ends; the next record's range begins here. */
   rangeEnd: number;
-  /** What `position` is in the middle of; undefined: only the file tells, as far as it can. */
-  place: Place | undefined;
+  /** What `position` lies in the middle of. undefined: unknown; derived from the file. */
+  lineState: LineState | undefined;
 }
 
-/** How far Kafka has a generation. */
-export interface Reached extends ReachedTo {
-  /** What Kafka has beyond `position`, in order. */
+/** All that is acknowledged of a generation. */
+export interface AcknowledgedProgress extends AcknowledgedPosition {
+  /** Ranges acknowledged beyond `position`, in order, with gaps between them. */
   ahead: readonly CoveredRange[];
 }
 
-export function coveredBy(segment: {
+/** The range that a segment covers once it is acknowledged. */
+export function coveredRange(segment: {
   start: number;
   end: number;
   rangeEnd: number;
-  place: Place | undefined;
-  startsAt: Place | undefined;
+  lineState: LineState | undefined;
+  startState: LineState | undefined;
 }): CoveredRange {
-  const { start, end, rangeEnd, place, startsAt } = segment;
-  return [start, end, rangeEnd, place, startsAt];
+  const { start, end, rangeEnd, lineState, startState } = segment;
+  return [start, end, rangeEnd, lineState, startState];
 }
 
-/** Format 3 had no end of the last record, format 4 no place; what was written before `startsAt` was kept does not have it. */
-export function aheadFrom(json: string): CoveredRange[] {
-  const ranges = JSON.parse(json) as [number, number, number?, (Place | null)?, (Place | null)?][];
-  return ranges.map(([start, end, rangeEnd = end, place, startsAt]) => [
+/**
+ * Parses `ahead` as the state database stores it: a JSON array of CoveredRange. Rows of state
+ * schema 3 have no `rangeEnd`, those of schema 4 no `lineState`; later ones may lack `startState`.
+ */
+export function parseAhead(json: string): CoveredRange[] {
+  const ranges = JSON.parse(json) as [number, number, number?, (LineState | null)?, (LineState | null)?][];
+  return ranges.map(([start, end, rangeEnd = end, lineState, startState]) => [
     start,
     end,
     rangeEnd,
-    place ?? undefined,
-    startsAt ?? undefined,
+    lineState ?? undefined,
+    startState ?? undefined,
   ]);
 }

@@ -1,96 +1,118 @@
-/** What the entry's policy for long lines has cut off, terminators included. Good lines may lie between. */
-
 import type { Compression } from '../../proto/rules/line-words.ts';
 import type { ProducerIdentity } from '../kafka/kafka-messages.ts';
-import type { Place } from './line-state.ts';
+import type { LineState } from './line-state.ts';
 import type { CoveredRange } from './position.ts';
 
+/**
+ * Bytes that the entry's policy for long lines cut off, terminators included. Complete lines may
+ * lie between.
+ */
 export interface Cut {
   start: number;
   end: number;
   bytes: number;
 }
-/** A run of lines of one generation inside a batch, and all that it takes to build their records again. */
 
+/**
+ * A run of lines of one generation in one batch, with all that is needed to build their records
+ * again.
+ */
 export interface IntentSegment {
   generation: string;
-  /** Positions in the generation. The same bytes, encoded by the same format from `startsAt` to `endsAt`, are the same records. */
+  /**
+   * Positions in the generation, in bytes. The same bytes, encoded by the same format from
+   * `startState` to `endState`, yield the same records.
+   */
   start: number;
   end: number;
-  /** How many records; a segment without any is never sent. */
+  /** The number of records. A segment without records is never sent. */
   lines: number;
-  /** Where the first record's range begins: before `start` when what lies between was cut off and is done with. */
+  /** Where the first record's range begins: before `start` if bytes between them were cut off. */
   rangeStart: number;
-  startsAt: Place;
-  endsAt: Place;
-  /** Where the last record up to `end` ends, and the range of the next one begins: before `start` when it has no record. */
+  startState: LineState;
+  endState: LineState;
+  /**
+   * Where the last record ends and the next record's range begins; before `start` if there is no
+   * record.
+   */
   rangeEnd: number;
-  /** What `end` is in the middle of: where to go on. undefined: only the file tells, as far as it can. */
-  place: Place | undefined;
-  /** What of it is lost, by the entry's policy. */
+  /**
+   * What `end` lies in the middle of, which is where reading resumes. undefined: derived from the
+   * file.
+   */
+  lineState: LineState | undefined;
+  /** What the entry's policy for long lines cut off: a loss. */
   cut: Cut | undefined;
   /** CRC-32C of the generation's bytes from `start` to `end`. */
   checksum: number;
-  /** How the lines were encoded, JSON. */
+  /** How the lines were encoded: JSON, see FormatFacts. */
   format: string;
-  /** Sent once more, by the replay with this id; kept in the format. undefined: for the first time. */
+  /**
+   * The id of the replay that sends the segment. undefined: it is sent for the first time. Stored
+   * in `format`.
+   */
   replay?: string | undefined;
-  /** Where the bytes of its last record begin, when there is a filter. Never kept. */
+  /** Where the last record's bytes begin, if the entry has a filter. Not stored. */
   lastAt?: number | undefined;
-  /** How many records the entry's filter did not keep. Never kept. */
+  /** The number of records that the entry's filter excluded. Not stored. */
   filtered?: number;
-  /** Kafka takes no record as large as this one, which is given up. Never kept. */
+  /** Kafka refuses a record of this size, so the segment is given up. Not stored. */
   refused?: true;
 }
-/** What a batch is made of; its segments in the order of its records. */
 
+/** What a batch contains. The segments are in the order of the records. */
 export interface BatchFacts {
   recordCount: number;
   timestampMs: number;
   compression: Compression;
   segments: readonly IntentSegment[];
 }
-/** A batch that may or may not be in Kafka. */
 
+/** The durable note of a batch, written before it is sent: the batch may or may not be in Kafka. */
 export interface Intent extends BatchFacts {
   topic: string;
   partition: number;
   producer: ProducerIdentity;
   baseSequence: number;
 }
+
+/** An intent in the state database. */
 export interface OpenIntent extends Intent {
   id: number;
 }
-/** The idempotent producer of one partition, as far as every closed intent goes. */
 
+/** The idempotent producer of one partition, as of the last closed intent. */
 export interface ProducerRecord {
   topic: string;
   partition: number;
-  /** Where the id was given out, and for which life of the topic. */
+  /**
+   * The cluster that issued the producer id, and the incarnation of the topic that it was issued
+   * for.
+   */
   clusterId: string;
   topicId: string;
   producer: ProducerIdentity;
   nextSequence: number;
-  /** Whatever is not closed lies behind this offset. */
+  /** Batches of open intents, if they are in Kafka, have higher offsets. */
   lastOffset: bigint;
-  /** The id may be used to send: not in a state that was copied from another machine. */
+  /** Whether the id may be used to send. False in a state that was copied from another machine. */
   usable: boolean;
 }
-/** A range of a generation that was read once and must be read again. What is undefined only the file tells. */
 
+/** A range of a generation that must be read again. What is undefined is derived from the file. */
 export interface ReturnedRange extends Pick<IntentSegment, 'start' | 'end' | 'rangeStart'> {
-  startsAt: Place | undefined;
-  endsAt: Place | undefined;
-  /** The format in which it was read. */
+  startState: LineState | undefined;
+  endState: LineState | undefined;
+  /** The format in which it was encoded before. */
   format: string | undefined;
 }
-/** What a former process had under way of one generation. */
 
-export interface Inherited {
-  /** May be in Kafka; the source is told. */
+/** Ranges of one generation that were in open intents when the previous process ended. */
+export interface InheritedRanges {
+  /** May be in Kafka. Their outcome is reported to the generation's source. */
   open: readonly IntentSegment[];
-  /** Turned out to be in Kafka since the start. */
-  delivered: readonly CoveredRange[];
-  /** Turned out not to be: they are to be read again. */
+  /** Found in Kafka since the start. */
+  acknowledged: readonly CoveredRange[];
+  /** Found missing since the start: they must be read again. */
   returned: readonly IntentSegment[];
 }

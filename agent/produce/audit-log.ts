@@ -5,9 +5,9 @@ import { encodeRecordBatch } from '../encode/record-batch.ts';
 import type { Fact, FactQueue } from '../model/fact.ts';
 import { type AuditOrigin, auditDocument, encodeKeyedRecords } from './audit-record.ts';
 import type { DeliveryError } from './delivery-error.ts';
+import { DeliveryProblem } from './delivery-problem.ts';
 import type { PartitionProducer } from './partition-producer.ts';
 import { partitionOf, type Router } from './router.ts';
-import { Trouble } from './trouble.ts';
 
 /** Far below a batch's size, with paths of the longest kind too. */
 const FACTS_AT_ONCE = 100;
@@ -25,7 +25,7 @@ export class AuditLog {
   readonly #facts: FactQueue;
   readonly #to: AuditOrigin & { topic: string };
   readonly #tools: { clock: Clock; logger: Logger; onFailureChange: () => void };
-  readonly #trouble: Trouble;
+  readonly #trouble: DeliveryProblem;
   readonly #producers = new Set<PartitionProducer>();
   readonly #stop = new AbortController();
   readonly #backoff = createBackoff(RETRY);
@@ -43,7 +43,7 @@ export class AuditLog {
     this.#to = to;
     this.#tools = tools;
     const { clock, logger, onFailureChange: onChange } = tools;
-    this.#trouble = new Trouble({ clock, logger: logger.child({ topic: to.topic }), onChange });
+    this.#trouble = new DeliveryProblem({ clock, logger: logger.child({ topic: to.topic }), onChange });
     facts.onMore(() => this.#wake?.());
   }
 
@@ -53,7 +53,7 @@ export class AuditLog {
 
   /** What holds the facts up, for a person; empty when nothing does. */
   get failure(): string {
-    const failures = [this.#trouble.shown, ...[...this.#producers].map(({ failure }) => failure)];
+    const failures = [this.#trouble.reportable, ...[...this.#producers].map(({ failure }) => failure)];
     const failure = failures.find((each) => each !== undefined);
     const { topic } = this.#to;
     return failure ? `losses and sealed files can't be written to ${topic}: ${failure.message}` : '';

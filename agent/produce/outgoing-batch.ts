@@ -53,9 +53,9 @@ export function outgoing(batch: OutgoingBatch): Sequenced {
 
 export function recovered({ intent, build, onDelivered, onReturned }: RecoveredBatch): Sequenced {
   const { id, baseSequence, recordCount } = intent;
-  const place = { baseSequence, intent: id, recordCount, facts: intent };
+  const lineState = { baseSequence, intent: id, recordCount, facts: intent };
   return {
-    ...place,
+    ...lineState,
     encoded: undefined,
     park: undefined,
     build,

@@ -7,7 +7,7 @@ import { lastOf, type Sequenced } from './outgoing-batch.ts';
 import { sequenceAfter } from './sequence.ts';
 
 /** Which cluster and which life of a topic. */
-export interface TopicLife {
+export interface TopicIncarnation {
   clusterId: string;
   topicId: string;
 }
@@ -41,7 +41,7 @@ export class PartitionLedger implements Partition {
     return this.#record?.usable === true;
   }
 
-  get life(): TopicLife | undefined {
+  get incarnation(): TopicIncarnation | undefined {
     return this.#record;
   }
 
@@ -55,7 +55,7 @@ export class PartitionLedger implements Partition {
   }
 
   /** Sends by `producer` from now on, beginning with sequence 0, after `lastOffset`. */
-  begin(life: TopicLife, producer: ProducerIdentity, lastOffset: bigint): void {
+  begin(life: TopicIncarnation, producer: ProducerIdentity, lastOffset: bigint): void {
     const { topic, partition } = this;
     this.#record = { topic, partition, ...life, producer, nextSequence: 0, lastOffset, usable: true };
     this.#nextSequence = 0;
@@ -78,7 +78,7 @@ export class PartitionLedger implements Partition {
    * Gives a batch its place in the sequence, and writes that down, unless it has one, and stamps it with it. Throws StateError when it can't
    * be written down: the batch must wait.
    */
-  place(batch: Sequenced): void {
+  assignSequence(batch: Sequenced): void {
     const producer = this.producer as ProducerIdentity;
     if (batch.baseSequence === undefined) {
       const { topic, partition } = this;

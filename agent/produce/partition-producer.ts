@@ -4,6 +4,7 @@ import { errorText } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Partition } from '../kafka/kafka-fetch.ts';
 import { DeliveryError } from './delivery-error.ts';
+import { DeliveryProblem } from './delivery-problem.ts';
 import type { KafkaCluster } from './kafka-cluster.ts';
 import type { OutgoingBatch, RecoveredBatch, Sequenced } from './outgoing-batch.ts';
 import { bySequence, outgoing, park, recovered } from './outgoing-batch.ts';
@@ -11,7 +12,6 @@ import type { PartitionLedger } from './partition-ledger.ts';
 import { asDeliveryError, produceBatch } from './produce-batch.ts';
 import { askKafka, takeId, topicIsAnew } from './reconcile.ts';
 import { SendWindow } from './send-window.ts';
-import { Trouble } from './trouble.ts';
 
 /** A request of a process that is gone is answered, or gone too, after so long. */
 const ON_ITS_WAY_MS = 3_000;
@@ -28,7 +28,7 @@ export class PartitionProducer {
   readonly #ledger: PartitionLedger;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #trouble: Trouble;
+  readonly #trouble: DeliveryProblem;
   readonly #stop = new AbortController();
   readonly #backoff = createBackoff(RETRY);
   #state: 'OPEN' | 'SETTLING' | 'RECOVERING' | 'CLOSED' = 'OPEN';
@@ -55,12 +55,12 @@ export class PartitionProducer {
     this.#clock = tools.clock;
     this.#window = new SendWindow(tools.clock);
     this.#logger = tools.logger.child({ topic: ledger.topic, partition: ledger.partition });
-    this.#trouble = new Trouble({ clock: tools.clock, logger: this.#logger, onChange: tools.onFailureChange });
+    this.#trouble = new DeliveryProblem({ clock: tools.clock, logger: this.#logger, onChange: tools.onFailureChange });
   }
 
   /** What holds up delivery, for a person; undefined while nothing waits, all is well or the trouble is young. */
   get failure(): DeliveryError | undefined {
-    return this.#queue.length + this.#inFlight.length + this.#failed.length > 0 ? this.#trouble.shown : undefined;
+    return this.#queue.length + this.#inFlight.length + this.#failed.length > 0 ? this.#trouble.reportable : undefined;
   }
 
   /** Runs `task`, which makes a batch ready, after those before it: batches of all routes go in the order in which they were begun. */
@@ -79,7 +79,7 @@ export class PartitionProducer {
   enqueue(batch: OutgoingBatch): void {
     const sequenced = outgoing(batch);
     this.#queue.push(sequenced);
-    if (this.#trouble.shown) park(sequenced);
+    if (this.#trouble.reportable) park(sequenced);
     this.#drive();
   }
 
@@ -99,16 +99,16 @@ export class PartitionProducer {
     while (this.#inFlight.length < this.#window.size(this.#inFlight.length)) {
       const [batch] = this.#queue;
       if (batch && !batch.encoded && this.#inFlight.length === 0) void this.#recover();
-      if (!batch?.encoded || !this.#place(batch)) return;
+      if (!batch?.encoded || !this.#lineState(batch)) return;
       this.#queue.shift();
       void this.#send(batch);
     }
   }
 
   /** Without its intent on the disk a batch is not sent: it waits until the state can be written again. */
-  #place(batch: Sequenced): boolean {
+  #lineState(batch: Sequenced): boolean {
     try {
-      this.#ledger.place(batch);
+      this.#ledger.assignSequence(batch);
       return true;
     } catch (error) {
       this.#trouble.begin(new DeliveryError('STATE', 'pausing', errorText(error), { cause: error }));
@@ -215,7 +215,7 @@ export class PartitionProducer {
   /** While trouble lasts, the batches that wait give up their memory: the files are the buffer. */
   #begin(error: DeliveryError): void {
     this.#trouble.begin(error);
-    if (this.#trouble.shown) for (const batch of this.#queue) park(batch);
+    if (this.#trouble.reportable) for (const batch of this.#queue) park(batch);
   }
 
   /** Nothing of what is open can be in Kafka any more: its lines go wherever their sources go now. */

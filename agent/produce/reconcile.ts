@@ -26,7 +26,7 @@ export async function topicIsAnew(cluster: KafkaCluster, ledger: PartitionLedger
   await cluster.refresh(ledger.topic);
   const count = await cluster.partitionCount(ledger.topic);
   const { clusterId, topicId } = await cluster.topicLife(ledger.topic);
-  const { life } = ledger;
+  const { incarnation: life } = ledger;
   const anew = life !== undefined && (clusterId !== life.clusterId || topicId !== life.topicId);
   // A broker that has not heard of a topic's growth yet tells too few: of a life that is the same.
   if (ledger.partition >= count && (anew || !life))
@@ -47,9 +47,9 @@ export async function askKafka(
 ): Promise<Verdict> {
   const { producer } = ledger;
   const life = await cluster.topicLife(ledger.topic);
-  if (!producer || life.clusterId !== ledger.life?.clusterId)
+  if (!producer || life.clusterId !== ledger.incarnation?.clusterId)
     return { delivered: NONE, continues: false, certain: true };
-  const anew = life.topicId !== ledger.life.topicId;
+  const anew = life.topicId !== ledger.incarnation.topicId;
   try {
     // The new one may have what was sent before anybody noticed: a broker takes any sequence of an id that it does not know.
     if (anew) return { delivered: await readBack(cluster, ledger, open, 0n), continues: false, certain: true };

@@ -7,10 +7,10 @@ import { encodeRecordBatch, type RecordBatch } from '../encode/record-batch.ts';
 import { RECORD_BYTES_MAX } from '../encode/record-buffer.ts';
 import type { Workbench, WorkPool } from '../encode/work-pool.ts';
 import type { BatchFacts, IntentSegment } from '../model/segment.ts';
-import { buildAgain } from './build-again.ts';
 import type { DeliveryError } from './delivery-error.ts';
 import { HeldBytes } from './held-bytes.ts';
 import type { PartitionProducer } from './partition-producer.ts';
+import { rebuildBatch } from './rebuild-batch.ts';
 import { IN_FLIGHT_MAX } from './send-window.ts';
 
 /** A run of lines of one source inside one batch. */
@@ -187,7 +187,7 @@ export class Route {
     try {
       const encode = (index: number, segment: IntentSegment, bench: Workbench) =>
         (segments[index] as Segment).source.encodeAgain(segment, bench);
-      const encoded = await buildAgain(facts, this.#tools.pool, encode);
+      const encoded = await rebuildBatch(facts, this.#tools.pool, encode);
       held.shrink(encoded.byteLength);
       return encoded;
     } catch (error) {

@@ -1,7 +1,7 @@
 import type { SQLOutputValue, StatementSync } from 'node:sqlite';
 import type { Checkpoint, Globs, Phase } from '../model/checkpoint.ts';
-import type { Place } from '../model/line-state.ts';
-import { aheadFrom } from '../model/position.ts';
+import type { LineState } from '../model/line-state.ts';
+import { parseAhead } from '../model/position.ts';
 import { Milestones } from './milestones.ts';
 import { ReplayStore } from './replay-store.ts';
 import type { StateDatabase, StatePart } from './state-database.ts';
@@ -13,7 +13,7 @@ const NOT_KNOWN = -1;
 export const LOST_KEY = 'lost';
 
 /** A change that is not written yet; without a checkpoint the generation is to be forgotten. */
-interface Noted {
+interface PendingWrite {
   entryUid: string;
   generation: string;
   checkpoint: Checkpoint | undefined;
@@ -30,7 +30,7 @@ export class CheckpointStore implements StatePart {
   readonly #delete: StatementSync;
   readonly #putEntry: StatementSync;
   /** What is to be written or deleted, by entry and generation. */
-  readonly #dirty = new Map<string, Noted>();
+  readonly #dirty = new Map<string, PendingWrite>();
   readonly #scanned = new Map<string, Globs>();
   #regained = false;
 
@@ -133,7 +133,7 @@ export class CheckpointStore implements StatePart {
     this.#regained = false;
   }
 
-  #note(noted: Noted): void {
+  #note(noted: PendingWrite): void {
     this.#dirty.set(`${noted.entryUid}/${noted.generation}`, noted);
   }
 
@@ -142,9 +142,9 @@ export class CheckpointStore implements StatePart {
     // SQLite's integers are signed: a device or inode above 2^63 is kept as its two's complement.
     const device = BigInt.asIntN(64, at.device);
     const inode = BigInt.asIntN(64, at.inode);
-    const file = [device, inode, at.path, at.head.bytes, at.head.hash, Math.floor(at.bornMs), at.size] as const;
-    const marker = [at.touchedNs, at.marker.end, at.marker.bytes, at.marker.hash] as const;
-    const reached = [at.position, at.rangeEnd, at.place ?? NOT_KNOWN, JSON.stringify(at.ahead)] as const;
+    const file = [device, inode, at.path, at.head.bytes, at.head.hash, Math.floor(at.birthMs), at.size] as const;
+    const marker = [at.ctimeNs, at.marker.end, at.marker.bytes, at.marker.hash] as const;
+    const reached = [at.position, at.rangeEnd, at.lineState ?? NOT_KNOWN, JSON.stringify(at.ahead)] as const;
     this.#put.run(
       at.entryUid,
       at.generation,
@@ -168,9 +168,9 @@ function fromRow(row: Record<string, SQLOutputValue>): Checkpoint {
     inode: BigInt.asUintN(64, row['inode'] as bigint),
     path: String(row['path']),
     head: { bytes: Number(row['head_bytes']), hash: String(row['head_hash']) },
-    bornMs: Number(row['born_ms']),
+    birthMs: Number(row['born_ms']),
     size: Number(row['size']),
-    touchedNs: row['touched_ns'] as bigint,
+    ctimeNs: row['touched_ns'] as bigint,
     marker: {
       end: Number(row['marker_end']),
       bytes: Number(row['marker_bytes']),
@@ -180,8 +180,8 @@ function fromRow(row: Record<string, SQLOutputValue>): Checkpoint {
     phase: String(row['phase']) as Phase,
     position: Number(row['position']),
     rangeEnd: Number(row['range_end']),
-    place: Number(row['place']) === NOT_KNOWN ? undefined : (Number(row['place']) as Place),
-    ahead: aheadFrom(String(row['ahead'])),
+    lineState: Number(row['place']) === NOT_KNOWN ? undefined : (Number(row['place']) as LineState),
+    ahead: parseAhead(String(row['ahead'])),
     topic: String(row['topic']),
     partition: Number(row['partition']),
   };

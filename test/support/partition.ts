@@ -1,7 +1,7 @@
 import { LineEncoder } from '../../agent/encode/line-encoder.ts';
 import { checksumOf, encodeRecordBatch, type RecordBatch } from '../../agent/encode/record-batch.ts';
 import { RecordBuffer } from '../../agent/encode/record-buffer.ts';
-import { places } from '../../agent/model/line-state.ts';
+import { lineStates } from '../../agent/model/line-state.ts';
 import type { IntentSegment, OpenIntent } from '../../agent/model/segment.ts';
 import { KafkaCluster } from '../../agent/produce/kafka-cluster.ts';
 import type { OutgoingBatch, RecoveredBatch } from '../../agent/produce/outgoing-batch.ts';
@@ -91,8 +91,8 @@ function batchOf(number: number): { segment: IntentSegment; encoded: RecordBatch
   const bytes = Buffer.from(`${number}\n`);
   const records = new RecordBuffer();
   const format = testFormat();
-  const place = { rangeStart: number, startsAt: places.lineStart, endsAt: places.lineStart };
-  const chunk = { bytes, length: bytes.length, position: number, last: false, flushed: false, ...place };
+  const lineState = { rangeStart: number, startState: lineStates.lineStart, endState: lineStates.lineStart };
+  const chunk = { bytes, length: bytes.length, position: number, last: false, flushed: false, ...lineState };
   new LineEncoder().encode(chunk, format, records);
   const encoded = encodeRecordBatch({ recordCount: 1, timestampMs: Date.now(), compression: 'none' }, [
     Buffer.from(records.view()),
@@ -102,9 +102,9 @@ function batchOf(number: number): { segment: IntentSegment; encoded: RecordBatch
     start: number,
     end: number + 1,
     lines: 1,
-    ...place,
+    ...lineState,
     rangeEnd: number + 1,
-    place: place.startsAt,
+    lineState: lineState.startState,
     cut: undefined,
   };
   return { segment: { ...range, checksum: checksumOf(bytes), format: format.document }, encoded };

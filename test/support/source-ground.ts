@@ -1,7 +1,7 @@
 import { stat, writeFile } from 'node:fs/promises';
 import { FileBudget } from '../../agent/collect/files/file-budget.ts';
 import { Discovery, type ScanResult, type StartRule } from '../../agent/collect/find/discovery.ts';
-import { FormerBatches } from '../../agent/collect/sources/former-batches.ts';
+import { CrashRecovery } from '../../agent/collect/sources/crash-recovery.ts';
 import type { Source } from '../../agent/collect/sources/source.ts';
 import { SourceSet } from '../../agent/collect/sources/source-set.ts';
 import type { FormatFacts } from '../../agent/encode/line-format.ts';
@@ -38,7 +38,7 @@ export class Ground {
   readonly store: CheckpointStore;
   readonly set: SourceSet;
   readonly budget: FileBudget;
-  readonly former: FormerBatches;
+  readonly recovery: CrashRecovery;
   readonly losses: Loss[] = [];
   readonly sealed: Sealed[] = [];
   readonly warnings: string[] = [];
@@ -69,8 +69,8 @@ export class Ground {
     const facts = { loss: (loss: Loss) => this.losses.push(loss), sealed: (fact: Sealed) => this.sealed.push(fact) };
     this.budget = new FileBudget(filesMax, pinnedBytesMax, clock);
     const { store, budget } = this;
-    this.former = new FormerBatches(intents, { store, facts, pool: new WorkPool(1), budget, logger });
-    const tools = { clock, logger, store, facts, former: this.former, budget, once };
+    this.recovery = new CrashRecovery(intents, { store, facts, pool: new WorkPool(1), budget, logger });
+    const tools = { clock, logger, store, facts, recovery: this.recovery, budget, once };
     this.set = new SourceSet('e', { ...tools, onDelivered: () => {}, onStateChange: () => {} }, (source) => {
       if (this.paused) source.pause();
       else if (source.state === 'PAUSED') source.resume();

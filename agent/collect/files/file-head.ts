@@ -34,7 +34,7 @@ export async function isCompressed(fd: number): Promise<boolean> {
 }
 
 /** Whether both files have the same bytes before `end`, as far as 1 KiB at the beginning and 1 KiB at the end tell. */
-export async function beginAlike(one: number, other: number, end: number): Promise<boolean> {
+export async function haveSameBytesBefore(one: number, other: number, end: number): Promise<boolean> {
   for (const at of [Math.min(end, HEAD_BYTES_MAX), end]) {
     const [first, second] = await Promise.all([readMarker(one, at), readMarker(other, at)]);
     if (!first || first.hash !== second?.hash) return false;

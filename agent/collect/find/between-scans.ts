@@ -2,13 +2,13 @@ import { stat, statSync } from 'node:fs';
 import type { Clock } from '../../../runtime/clock.ts';
 import type { FoundFile } from '../../model/found-file.ts';
 import { BusyFolders } from './busy-folders.ts';
-import type { Discovery, Hints } from './discovery.ts';
+import type { Discovery, FileEvents } from './discovery.ts';
+import { FileEventQueue } from './file-event-queue.ts';
 import type { FileWatcher, WatchEvents } from './file-watcher.ts';
 import type { Folder } from './folder-walk.ts';
-import { HintQueue } from './hint-queue.ts';
 
 /** The entry that the hints are for. */
-export interface Hinted {
+export interface EventTarget {
   /** undefined while nothing is to be looked for. */
   discovery(): Discovery | undefined;
   /** Before the first scan it is not known which files are new. */
@@ -22,14 +22,14 @@ export interface Hinted {
 
 /** Makes delivery faster than scans are: follows the hints of one entry. What they miss the next scan finds. */
 export class BetweenScans {
-  readonly #entry: Hinted;
+  readonly #entry: EventTarget;
   readonly #watcher: FileWatcher;
-  readonly #queue: HintQueue;
+  readonly #queue: FileEventQueue;
   readonly #busy: BusyFolders;
 
-  constructor(entry: Hinted, clock: Clock, createWatcher: (events: WatchEvents) => FileWatcher) {
+  constructor(entry: EventTarget, clock: Clock, createWatcher: (events: WatchEvents) => FileWatcher) {
     this.#entry = entry;
-    this.#queue = new HintQueue(clock, (path, renamed) => this.#follow(path, renamed));
+    this.#queue = new FileEventQueue(clock, (path, renamed) => this.#follow(path, renamed));
     this.#watcher = createWatcher({
       onHint: (path, renamed) => this.#queue.add(path, renamed),
       mayBeBusy: (folder) => entry.discovery()?.folderAt(folder)?.local === true,
@@ -48,7 +48,7 @@ export class BetweenScans {
   }
 
   /** For a discovery to be told. */
-  get hints(): Hints {
+  get hints(): FileEvents {
     return {
       watch: (path, key, kind) => this.#watcher.watch(path, key, kind),
       lost: () => this.#watcher.lost(),
@@ -90,10 +90,10 @@ export class BetweenScans {
     });
   }
 
-  #checkNames({ path, touchedNs }: Folder): void {
+  #checkNames({ path, ctimeNs }: Folder): void {
     try {
       const stats = statSync(path, { bigint: true, throwIfNoEntry: false });
-      if (stats?.ctimeNs === touchedNs) return;
+      if (stats?.ctimeNs === ctimeNs) return;
     } catch {
       // The scan tells what is wrong with it.
     }

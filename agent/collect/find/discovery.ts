@@ -28,13 +28,13 @@ export interface ScanRules {
 }
 
 /** What gives hints between scans. Without it each scan looks at each file. */
-export interface Hints {
+export interface FileEvents {
   watch: WalkRules['watch'];
   /** Whether hints may have been lost since it was asked last. */
   lost(): boolean;
 }
 
-const NO_HINTS: Hints = { watch: () => false, lost: () => true };
+const NO_EVENTS: FileEvents = { watch: () => false, lost: () => true };
 /** Of files in a watched folder of which there was no hint each scan looks at one of so many: all of them in half a minute. */
 const SHARES = 6;
 const STATS_AT_ONCE = 32;
@@ -51,7 +51,7 @@ export class Discovery {
   readonly #matches: ((path: string) => boolean)[];
   readonly #excluded: ((path: string) => boolean)[];
   readonly #depths: ReadonlyMap<string, number>;
-  readonly #hints: Hints;
+  readonly #hints: FileEvents;
   readonly #clock: Pick<Clock, 'nowMs'>;
   readonly #paths = new Map<string, MatchedPath>();
   readonly #walks: FolderWalk[] = [];
@@ -61,7 +61,7 @@ export class Discovery {
 
   constructor(
     globs: { paths: readonly string[]; exclude: readonly string[] },
-    hints = NO_HINTS,
+    hints = NO_EVENTS,
     clock: Pick<Clock, 'nowMs'> = systemClock,
   ) {
     this.#hints = hints;
@@ -193,7 +193,7 @@ export class Discovery {
 
 /** Whether it changed so long before that a hint would have come. */
 function isLongAgo({ file }: MatchedPath, nowMs: number): boolean {
-  return file !== undefined && nowMs - Number(file.touchedNs / 1_000_000n) > HINT_MS_MAX;
+  return file !== undefined && nowMs - Number(file.ctimeNs / 1_000_000n) > HINT_MS_MAX;
 }
 
 /** Returns whether it has changed without a hint. */

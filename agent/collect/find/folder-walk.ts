@@ -1,7 +1,7 @@
 import { type BigIntStats, readdirSync, statSync } from 'node:fs';
 import { readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { stampOf } from '../../model/fingerprint.ts';
+import { settledCtimeNs } from '../../model/fingerprint.ts';
 import { isAbsent, keyOf } from '../../model/found-file.ts';
 import { fileSystems } from '../files/file-systems.ts';
 import { MatchedPath } from './matched-path.ts';
@@ -37,7 +37,7 @@ export interface Folder {
   /** Files in it have changed without a hint: all of them are asked by each scan. */
   silent: boolean;
   /** When names last came to it or went (ctime), ns; 0: it may change again without a new time, or need not tell. */
-  touchedNs: bigint;
+  ctimeNs: bigint;
   local: boolean;
   matched: MatchedPath[];
   below: readonly { path: string; link: boolean }[];
@@ -107,11 +107,11 @@ export class FolderWalk {
     now: { former: Folder | undefined; stats: BigIntStats; local: boolean; depth: number; walk: Walk },
   ): Promise<Folder> {
     const { former, stats, local, depth, walk } = now;
-    const touchedNs = local ? stampOf(stats.ctimeNs, walk.nowMs) : 0n;
+    const ctimeNs = local ? settledCtimeNs(stats.ctimeNs, walk.nowMs) : 0n;
     const { mounts, scan } = walk;
     const key = keyOf(stats);
     const same = former?.key === key;
-    if (same && local && former.touchedNs !== 0n && former.touchedNs === stats.ctimeNs)
+    if (same && local && former.ctimeNs !== 0n && former.ctimeNs === stats.ctimeNs)
       return Object.assign(former, { mounts, scan });
     const children = local ? readdirSync(path, NAMES) : await readdir(path, NAMES);
     const matched: MatchedPath[] = [];
@@ -127,7 +127,7 @@ export class FolderWalk {
     const present = new Set(matched);
     for (const gone of former?.matched ?? []) if (!present.has(gone)) this.#paths.delete(gone.path);
     const silent = same && former.silent;
-    return { path, key, silent, touchedNs, local, matched, below, mounts, scan };
+    return { path, key, silent, ctimeNs, local, matched, below, mounts, scan };
   }
 
   #matchedAt(path: string, local: boolean, link: boolean): MatchedPath {

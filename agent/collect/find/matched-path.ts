@@ -64,7 +64,7 @@ export class MatchedPath {
     const { file } = this;
     this.#named = stats.nlink > 1n;
     // The same object for the same file: thousands of them are compared by each scan.
-    if (file?.touchedNs === stats.ctimeNs && file.inode === stats.ino && file.device === stats.dev) {
+    if (file?.ctimeNs === stats.ctimeNs && file.inode === stats.ino && file.device === stats.dev) {
       if (file.size === Number(stats.size) && file.local === this.local) return;
     }
     this.file = foundFile(this.path, stats, this.local);

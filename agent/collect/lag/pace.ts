@@ -64,9 +64,9 @@ export function paceWithBacklog(
   clock: Clock,
 ): Pace | undefined {
   if (size <= position) return undefined;
-  const { bornMs, touchedNs } = checkpoint;
-  const wasRead = touchedNs > 0n && checkpoint.position >= checkpoint.size;
-  const sinceMs = wasRead ? Number(touchedNs / 1_000_000n) : bornMs;
+  const { birthMs, ctimeNs } = checkpoint;
+  const wasRead = ctimeNs > 0n && checkpoint.position >= checkpoint.size;
+  const sinceMs = wasRead ? Number(ctimeNs / 1_000_000n) : birthMs;
   const nowMs = clock.monotonicMs();
   const pace = new Pace(nowMs);
   pace.behindSince(size, sinceMs > 0 ? nowMs - Math.max(0, clock.nowMs() - sinceMs) : nowMs);

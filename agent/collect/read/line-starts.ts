@@ -1,7 +1,7 @@
 import { type Charset, characterEnd, charsetByMark, charsetOf, findLineEnd, markBytes } from '../../encode/charset.ts';
 import type { LineFilter } from '../../encode/line-filter.ts';
 import type { LineFormat, SharedFormat } from '../../encode/line-format.ts';
-import { type Place, places } from '../../model/line-state.ts';
+import { type LineState, lineStates } from '../../model/line-state.ts';
 import { readAt } from '../files/file-io.ts';
 
 const MARK_BYTES = 2;
@@ -20,19 +20,19 @@ export async function charsetOfFile(fd: number, given: Charset): Promise<{ chars
  * What `position` of a file is in the middle of, when nobody remembers. Inside a line longer than allowed, whose rest is not wanted, when the
  * line begins as far back as that; else the line's beginning has gone because the file ended there once. The filter may not have kept it.
  */
-export async function placeAt(fd: number, position: number, format: LineFormat): Promise<Place> {
-  if (await isLineStart(fd, position, format.charset)) return places.lineStart;
-  const place = await placeInLine(fd, position, format);
+export async function lineStateAt(fd: number, position: number, format: LineFormat): Promise<LineState> {
+  if (await isLineStart(fd, position, format.charset)) return lineStates.lineStart;
+  const lineState = await placeInLine(fd, position, format);
   // What is too long for `drop` is a loss, and nobody has judged it.
-  if (!format.filter || (place === places.skipped && format.overLong === 'drop')) return place;
-  return (await isBeginningKept(fd, position, format, format.filter)) ? place : places.filtered;
+  if (!format.filter || (lineState === lineStates.skipped && format.overLong === 'drop')) return lineState;
+  return (await isBeginningKept(fd, position, format, format.filter)) ? lineState : lineStates.filtered;
 }
 
-async function placeInLine(fd: number, position: number, format: LineFormat): Promise<Place> {
+async function placeInLine(fd: number, position: number, format: LineFormat): Promise<LineState> {
   const { charset, overLong, maxLineBytes } = format;
-  if (overLong === 'split') return places.line;
+  if (overLong === 'split') return lineStates.line;
   const start = await lineStartWithin(fd, position, maxLineBytes, charset);
-  return start !== undefined && position - start < maxLineBytes - CUT_BACK_BYTES ? places.line : places.skipped;
+  return start !== undefined && position - start < maxLineBytes - CUT_BACK_BYTES ? lineStates.line : lineStates.skipped;
 }
 
 /** Whether the filter keeps the first part of the line that `position` is in, by which it has judged all of it. */

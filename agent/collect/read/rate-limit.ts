@@ -51,7 +51,7 @@ export class RateLimit {
     return 0;
   }
 
-  took(bytes: number): void {
+  consumed(bytes: number): void {
     if (this.#perSecond === 0) return;
     this.#bytes -= bytes;
     if (this.#bytes >= 1) this.#wakeNext();
@@ -117,9 +117,9 @@ export class RateLimits {
     return room === 0 || !this.#agents ? room : Math.min(room, this.#agents.room(reader));
   }
 
-  took(bytes: number): void {
-    this.own.took(bytes);
-    this.#agents?.took(bytes);
+  consumed(bytes: number): void {
+    this.own.consumed(bytes);
+    this.#agents?.consumed(bytes);
   }
 
   holds(reader: Reader): boolean {

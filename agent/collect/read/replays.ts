@@ -1,9 +1,9 @@
 import { type LineFormat, replayFormat } from '../../encode/line-format.ts';
 import type { Workbench } from '../../encode/work-pool.ts';
 import { gapsIn } from '../../model/contiguous-position.ts';
-import { places } from '../../model/line-state.ts';
-import { type CoveredRange, coveredBy } from '../../model/position.ts';
-import type { Inherited, IntentSegment } from '../../model/segment.ts';
+import { lineStates } from '../../model/line-state.ts';
+import { type CoveredRange, coveredRange } from '../../model/position.ts';
+import type { InheritedRanges, IntentSegment } from '../../model/segment.ts';
 import type { Filled, RouteSource } from '../../produce/route.ts';
 import type { Replay, ReplayStore } from '../../state/replay-store.ts';
 import { type FileNow, SegmentReader } from './segment-reader.ts';
@@ -18,15 +18,15 @@ class Run {
   #given: LineFormat | undefined;
   #format: LineFormat | undefined;
 
-  constructor(replay: Replay, { open, returned }: Pick<Inherited, 'open' | 'returned'>) {
+  constructor(replay: Replay, { open, returned }: Pick<InheritedRanges, 'open' | 'returned'>) {
     this.replay = replay;
-    const { end, endPlace } = replay;
-    const { reached } = replay.delivered;
-    this.reader = new SegmentReader(end, end, endPlace);
+    const { end, endState } = replay;
+    const { progress: reached } = replay.delivered;
+    this.reader = new SegmentReader(end, end, endState);
     for (const segment of returned) this.reader.returned.add(segment);
-    const done: CoveredRange[] = [...open, ...returned].map(coveredBy);
-    const from = reached.position === replay.start ? { ...reached, place: places.lineStart } : reached;
-    const { gaps } = gapsIn([...reached.ahead, ...done, [end, end, end, endPlace, endPlace]], from);
+    const done: CoveredRange[] = [...open, ...returned].map(coveredRange);
+    const from = reached.position === replay.start ? { ...reached, lineState: lineStates.lineStart } : reached;
+    const { gaps } = gapsIn([...reached.ahead, ...done, [end, end, end, endState, endState]], from);
     for (const gap of gaps) this.reader.returned.add({ ...gap, format: undefined });
   }
 
@@ -57,7 +57,7 @@ export class Replays {
     this.#store = store;
   }
 
-  add(replay: Replay, inherited: Pick<Inherited, 'open' | 'returned'>): void {
+  add(replay: Replay, inherited: Pick<InheritedRanges, 'open' | 'returned'>): void {
     this.#runs.push(new Run(replay, inherited));
   }
 

@@ -9,13 +9,13 @@ export class ReturnedRanges {
     return this.#ranges[0];
   }
 
-  add({ start, end, rangeStart, startsAt, endsAt, format }: ReturnedRange): void {
-    this.#ranges.push({ start, end, rangeStart, startsAt, endsAt, format });
+  add({ start, end, rangeStart, startState, endState, format }: ReturnedRange): void {
+    this.#ranges.push({ start, end, rangeStart, startState, endState, format });
     this.#ranges.sort((a, b) => a.start - b.start);
   }
 
   /** `range` was read again up to `rest`. Others may have come before it meanwhile. */
-  took(range: ReturnedRange, rest: Pick<ReturnedRange, 'start' | 'rangeStart' | 'startsAt'>): void {
+  consumed(range: ReturnedRange, rest: Pick<ReturnedRange, 'start' | 'rangeStart' | 'startState'>): void {
     Object.assign(range, rest);
     if (range.start < range.end) return;
     this.#ranges = this.#ranges.filter((other) => other !== range);

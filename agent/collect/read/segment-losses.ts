@@ -10,12 +10,16 @@ interface SegmentLoss {
 }
 
 /** Tells what of a segment that is done with is in no record. */
-export function tellLosses(facts: FactLog, { entryUid, generation, path }: FactSubject, segment: IntentSegment): void {
+export function recordLosses(
+  facts: FactLog,
+  { entryUid, generation, path }: FactSubject,
+  segment: IntentSegment,
+): void {
   for (const loss of lossesIn(segment)) facts.loss({ entryUid, generation, path, ...loss, openEnded: false });
 }
 
 /** Of lines that are sent once more, and that the topic takes no longer. */
-export function tellRefused(logger: Logger, { path }: FactSubject, segment: IntentSegment): void {
+export function logRefused(logger: Logger, { path }: FactSubject, segment: IntentSegment): void {
   const { generation, rangeStart: start, rangeEnd: end, replay } = segment;
   logger.warn('a record of a replay is too large for the topic by now', { replay, path, generation, start, end });
 }

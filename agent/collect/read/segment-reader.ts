@@ -3,14 +3,14 @@ import { fitted, type LineFormat } from '../../encode/line-format.ts';
 import { checksumOf } from '../../encode/record-batch.ts';
 import { CHUNK_BYTES_MAX, type Workbench } from '../../encode/work-pool.ts';
 import { gapsIn } from '../../model/contiguous-position.ts';
-import { isPassedOver, type Place, places } from '../../model/line-state.ts';
-import { coveredBy, type Reached } from '../../model/position.ts';
+import { isPassedOver, type LineState, lineStates } from '../../model/line-state.ts';
+import { type AcknowledgedProgress, coveredRange } from '../../model/position.ts';
 import type { IntentSegment, ReturnedRange } from '../../model/segment.ts';
 import { isLocal, readAt, readOn } from '../files/file-io.ts';
 import type { Tapped } from './entry-taps.ts';
-import { charsetOfFile, placeAt } from './line-starts.ts';
+import { charsetOfFile, lineStateAt } from './line-starts.ts';
 import { passOver } from './pass-over.ts';
-import { formatBefore, placed, type Range, type ReadSegment, segmentOf } from './read-range.ts';
+import { formatBefore, type Range, type ReadSegment, segmentOf, withLineStates } from './read-range.ts';
 import { ReadTail } from './read-tail.ts';
 import { ReturnedRanges, rangeAfter } from './returned-ranges.ts';
 
@@ -51,7 +51,7 @@ export class SegmentReader {
   readonly returned = new ReturnedRanges();
   #position: number;
   #rangeStart: number;
-  #place: Place | undefined;
+  #lineState: LineState | undefined;
   #given: LineFormat | undefined;
   #format: LineFormat | undefined;
   /** The format for a topic that takes no longer lines. */
@@ -68,22 +68,25 @@ export class SegmentReader {
 
   /** Reads what is neither `delivered` nor under way, and what was `returned`. */
   static of(
-    delivered: Reached,
+    delivered: AcknowledgedProgress,
     open: readonly IntentSegment[],
     returned: readonly IntentSegment[] = [],
   ): SegmentReader {
-    const { gaps, last } = gapsIn([...delivered.ahead, ...open.map(coveredBy), ...returned.map(coveredBy)], delivered);
-    const reader = new SegmentReader(last.position, last.rangeEnd, last.place);
+    const { gaps, last } = gapsIn(
+      [...delivered.ahead, ...open.map(coveredRange), ...returned.map(coveredRange)],
+      delivered,
+    );
+    const reader = new SegmentReader(last.position, last.rangeEnd, last.lineState);
     for (const segment of returned) reader.returned.add(segment);
     for (const gap of gaps) reader.returned.add({ ...gap, format: undefined });
     return reader;
   }
 
   /** `rangeStart`: where the range of the next record begins; `place`: what `position` is in the middle of, when that is known. */
-  constructor(position: number, rangeStart = position, place?: Place) {
+  constructor(position: number, rangeStart = position, lineState?: LineState) {
     this.#position = position;
     this.#rangeStart = rangeStart;
-    this.#place = place;
+    this.#lineState = lineState;
   }
 
   /** All before it is in segments. */
@@ -122,9 +125,9 @@ export class SegmentReader {
     const { lineBytesMax } = bench.records;
     const now = this.#fit(await this.#formatOf(fd, given), lineBytesMax);
     const format = again?.format ? await this.#formerFormat(fd, now, again.format, lineBytesMax) : now;
-    this.#place ??= await placeAt(fd, this.#position, now);
-    const from = again ? await placed(fd, again, format) : this.#rest(this.#place);
-    if (isPassedOver(from.startsAt))
+    this.#lineState ??= await lineStateAt(fd, this.#position, now);
+    const from = again ? await withLineStates(fd, again, format) : this.#rest(this.#lineState);
+    if (isPassedOver(from.startState))
       return this.#skip(from, again, format, bench.chunk, { fd, size: file.size, sealed: file.sealed });
     const { chunk, records, kernel } = bench;
     const { start } = from;
@@ -150,7 +153,7 @@ export class SegmentReader {
     );
     const checksum = checksumOf(chunk.subarray(0, encoded.consumed));
     const segment = segmentOf(from, encoded, { checksum, format: format.document });
-    this.#took(again, start + encoded.consumed, encoded.rangeEnd, encoded.place);
+    this.#took(again, start + encoded.consumed, encoded.rangeEnd, encoded.lineState);
     if (!again) {
       this.#tail ??= new ReadTail();
       this.#tail.add(chunk.subarray(0, encoded.consumed));
@@ -168,10 +171,10 @@ export class SegmentReader {
   }
 
   /** All that is not read yet. */
-  #rest(startsAt: Place): Range {
-    const { lineStart } = places;
+  #rest(startState: LineState): Range {
+    const { lineStart } = lineStates;
     const end = Number.POSITIVE_INFINITY;
-    return { start: this.#position, end, rangeStart: this.#rangeStart, startsAt, endsAt: lineStart };
+    return { start: this.#position, end, rangeStart: this.#rangeStart, startState, endState: lineStart };
   }
 
   async #formatOf(fd: number, given: LineFormat): Promise<LineFormat> {
@@ -214,34 +217,34 @@ export class SegmentReader {
     file: Parameters<typeof passOver>[3],
   ): Promise<Reading> {
     this.#tail = undefined;
-    const { end, place, atEnd, seen } = await passOver(from, charset, chunk, file);
-    const { start, rangeStart, startsAt } = from;
-    this.#took(again, end, rangeStart, place);
-    const cut = startsAt === places.filtered ? undefined : { start, end, bytes: end - start };
+    const { end, lineState, atEnd, seen } = await passOver(from, charset, chunk, file);
+    const { start, rangeStart, startState } = from;
+    this.#took(again, end, rangeStart, lineState);
+    const cut = startState === lineStates.filtered ? undefined : { start, end, bytes: end - start };
     const kept = { checksum: 0, format: document };
-    const reached = { end, endsAt: place, rangeEnd: rangeStart, place };
-    const segment = { start, lines: 0, rangeStart, startsAt, ...reached, cut, ...kept };
+    const reached = { end, endState: lineState, rangeEnd: rangeStart, lineState };
+    const segment = { start, lines: 0, rangeStart, startState, ...reached, cut, ...kept };
     return {
       segment: end > start ? segment : undefined,
-      more: !atEnd || !isPassedOver(place),
+      more: !atEnd || !isPassedOver(lineState),
       full: false,
       seen,
       againInMs: undefined,
     };
   }
 
-  #took(again: ReturnedRange | undefined, end: number, rangeStart: number, place: Place): void {
+  #took(again: ReturnedRange | undefined, end: number, rangeStart: number, lineState: LineState): void {
     if (again) {
-      this.returned.took(again, { start: end, rangeStart, startsAt: place });
+      this.returned.consumed(again, { start: end, rangeStart, startState: lineState });
       if (end >= again.end) this.#rangeStart = rangeAfter(again, this.#rangeStart);
-    } else [this.#position, this.#rangeStart, this.#place] = [end, rangeStart, place];
+    } else [this.#position, this.#rangeStart, this.#lineState] = [end, rangeStart, lineState];
   }
 
   /** Is there more to read at once, behind `bytesRead` bytes, 0 at the end? When no line fitted: with a longer read, or in the next batch. */
-  #more({ full, records, consumed, place }: Encoded, bytesRead: number, again: ReturnedRange | undefined): boolean {
+  #more({ full, records, consumed, lineState }: Encoded, bytesRead: number, again: ReturnedRange | undefined): boolean {
     if (records > 0) this.#wantBytes = READ_BYTES_MIN;
     if (consumed > 0) this.#limitedBytes = LIMITED_BYTES_MIN;
-    if (full || isPassedOver(place)) return true;
+    if (full || isPassedOver(lineState)) return true;
     if (bytesRead === 0) return records > 0 && again !== undefined;
     if (records === 0) this.#wantBytes = CHUNK_BYTES_MAX;
     if (consumed === 0) this.#limitedBytes = Math.min(2 * bytesRead, CHUNK_BYTES_MAX);

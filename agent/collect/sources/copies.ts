@@ -1,6 +1,6 @@
 import { basename, dirname, extname, join } from 'node:path';
 import type { FoundFile } from '../../model/found-file.ts';
-import { beginAlike, compareHead, hasMarker } from '../files/file-head.ts';
+import { compareHead, hasMarker, haveSameBytesBefore } from '../files/file-head.ts';
 import { NOT_OPEN } from '../files/file-io.ts';
 import type { Source } from './source.ts';
 
@@ -73,5 +73,5 @@ async function isCopyOf(fd: number, { size }: FoundFile, original: Source): Prom
   if (size >= Math.max(head.bytes, marker.end))
     return (await compareHead(fd, head)) !== undefined && hasMarker(fd, marker);
   // Being copied, or just begun.
-  return original.fd !== NOT_OPEN && size <= original.size && beginAlike(fd, original.fd, size);
+  return original.fd !== NOT_OPEN && size <= original.size && haveSameBytesBefore(fd, original.fd, size);
 }

@@ -1,5 +1,5 @@
 import type { Checkpoint } from '../../model/checkpoint.ts';
-import { birthOf, type FileHead } from '../../model/fingerprint.ts';
+import { type FileHead, knownBirthMs } from '../../model/fingerprint.ts';
 import { type FoundFile, fileKey } from '../../model/found-file.ts';
 import { compareHead, hasMarker } from '../files/file-head.ts';
 import type { Scan } from './scan.ts';
@@ -44,8 +44,8 @@ export class KnownFiles {
     return this.#byInode
       .get(file.inode)
       ?.find(
-        ({ device, phase, size, touchedNs }) =>
-          device === file.device && phase === 'sealed' && size === file.size && touchedNs === file.touchedNs,
+        ({ device, phase, size, ctimeNs }) =>
+          device === file.device && phase === 'sealed' && size === file.size && ctimeNs === file.ctimeNs,
       );
   }
 
@@ -90,7 +90,7 @@ export class KnownFiles {
 
 /** The head of an open file as it is now, when it is the generation of `checkpoint`. */
 async function headIfSame(fd: number, file: FoundFile, checkpoint: Checkpoint): Promise<FileHead | undefined> {
-  if (file.size < checkpoint.position || !sameBirth(checkpoint.bornMs, birthOf(file))) return undefined;
+  if (file.size < checkpoint.position || !sameBirth(checkpoint.birthMs, knownBirthMs(file))) return undefined;
   const head = await compareHead(fd, checkpoint.head);
   return head && (await hasMarker(fd, checkpoint.marker)) ? head : undefined;
 }

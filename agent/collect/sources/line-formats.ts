@@ -17,14 +17,14 @@ const SWEEP = 64;
 
 /** Makes the formats of an entry's sources when they are read. */
 export class LineFormats {
-  readonly of: FormatOf;
+  readonly forSource: FormatOf;
   /** The one that was made first is the first. */
   readonly #made = new Set<Source>();
   #times = 0;
 
   constructor(facts: FormatFacts) {
     let shared: SharedFormat | undefined;
-    this.of = (source, path) => {
+    this.forSource = (source, path) => {
       this.#keep(source);
       // An entry that is refused may have facts of which no format can be made.
       shared ??= sharedFormat(facts);

@@ -3,7 +3,7 @@ import type { ScanResult, ScanRules } from '../find/discovery.ts';
 import type { Source } from './source.ts';
 
 /** Which sources a scan has found at paths of the entry's, and as which files. It is written at the sources: there are thousands. */
-export class Presence {
+export class ScanSightings {
   has(source: Source): boolean {
     return source.metBy === this;
   }
@@ -24,7 +24,7 @@ export interface Scan {
   found: ScanResult;
   /** The keys of the files found; made when they are asked for. */
   readonly keys: ReadonlySet<string>;
-  present: Presence;
+  present: ScanSightings;
   errors: Map<string, string>;
   /** Some files could not be opened, for too many are open. */
   waiting: boolean;
@@ -40,7 +40,7 @@ export function beginScan(found: ScanResult, rules: ScanRules, signal: AbortSign
       keys ??= new Set(found.files.map(({ key }) => key));
       return keys;
     },
-    present: new Presence(),
+    present: new ScanSightings(),
     errors: new Map(),
     waiting: false,
     signal,

@@ -7,7 +7,7 @@ import type { CheckpointStore } from '../../state/checkpoint-store.ts';
 import type { FileBudget } from '../files/file-budget.ts';
 import type { EntryTaps } from '../read/entry-taps.ts';
 import type { RateLimits } from '../read/rate-limit.ts';
-import type { FormerBatches } from './former-batches.ts';
+import type { CrashRecovery } from './crash-recovery.ts';
 import type { Source } from './source.ts';
 
 /** What the sources of one entry need. */
@@ -16,7 +16,7 @@ export interface SourceSetTools {
   logger: Logger;
   store: CheckpointStore;
   facts: FactLog;
-  former: FormerBatches;
+  recovery: CrashRecovery;
   budget: FileBudget;
   /** Files are complete as they are: an unterminated last line goes at once. */
   once: boolean;

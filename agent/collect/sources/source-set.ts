@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { errorText } from '../../../runtime/errors.ts';
 import { Slices } from '../../../runtime/slices.ts';
-import { type Checkpoint, isOver } from '../../model/checkpoint.ts';
+import { type Checkpoint, hasEnded } from '../../model/checkpoint.ts';
 import { hasChanged } from '../../model/fingerprint.ts';
 import { type FoundFile, keyOf } from '../../model/found-file.ts';
 import { BudgetError } from '../files/file-budget.ts';
@@ -9,11 +9,11 @@ import { NOT_OPEN } from '../files/file-io.ts';
 import { isHidden, type ScanResult, type ScanRules, type StartRule } from '../find/discovery.ts';
 import { beforeGivenUp, beforeTruncation } from '../lag/loss-forecast.ts';
 import { Rotations } from '../lag/rotations.ts';
-import { Departures } from './departures.ts';
-import { Endings } from './endings.ts';
+import { DeletedFileBudget } from './deleted-file-budget.ts';
+import { EndedFiles } from './ended-files.ts';
+import { FileIdentifier } from './file-identifier.ts';
 import { KnownFiles } from './known-files.ts';
-import { Pins } from './pins.ts';
-import { Recogniser } from './recogniser.ts';
+import { RetirementRules } from './retirement-rules.ts';
 import { beginScan, isWhereItWas, type Scan } from './scan.ts';
 import type { Source } from './source.ts';
 import { SourceFiles } from './source-files.ts';
@@ -29,13 +29,13 @@ export class SourceSet {
   readonly #tools: SourceSetTools;
   readonly #direct: (source: Source) => void;
   readonly #files: SourceFiles;
-  readonly #endings: Endings;
+  readonly #endings: EndedFiles;
   readonly #known: KnownFiles;
   readonly #tracked: TrackedSources;
-  readonly #recogniser: Recogniser;
+  readonly #recogniser: FileIdentifier;
   readonly #vanished: VanishedFiles;
-  readonly #pins: Pins;
-  readonly #departures: Departures;
+  readonly #pins: DeletedFileBudget;
+  readonly #departures: RetirementRules;
   readonly #rotations = new Rotations();
   /** Whether some files could not be opened in the last scan, for too many are open. */
   waiting = false;
@@ -46,18 +46,18 @@ export class SourceSet {
     this.#direct = direct;
     const checkpoints = tools.store.load(entryUid);
     const files = new SourceFiles(tools.budget, tools.clock);
-    const endings = new Endings(tools);
-    const known = new KnownFiles(checkpoints.filter((checkpoint) => !isOver(checkpoint)));
+    const endings = new EndedFiles(tools);
+    const known = new KnownFiles(checkpoints.filter((checkpoint) => !hasEnded(checkpoint)));
     [this.#files, this.#endings, this.#known] = [files, endings, known];
     this.#tracked = new TrackedSources(entryUid, tools, { files, endings, rotations: this.#rotations, direct });
-    this.#pins = new Pins(tools.budget, (source) => {
+    this.#pins = new DeletedFileBudget(tools.budget, (source) => {
       this.#tracked.remove(source);
       // One that is held for a replay only may be complete.
       endings.end(source, 'budget', source.sealed && source.position >= source.size);
     });
     const parts = { tracked: this.#tracked, files, endings, known, pins: this.#pins, rotations: this.#rotations };
-    this.#departures = new Departures(tools, parts);
-    this.#recogniser = new Recogniser(tools, parts);
+    this.#departures = new RetirementRules(tools, parts);
+    this.#recogniser = new FileIdentifier(tools, parts);
     this.#vanished = new VanishedFiles(tools, { tracked: this.#tracked, known, recogniser: this.#recogniser });
     this.#tracked.restoreEnded(checkpoints);
   }
@@ -94,7 +94,7 @@ export class SourceSet {
     this.#files.scanBegins();
     const unmet = this.#findPresent(scan);
     // What is known goes first: what is new may be the copy of one that was truncated, or is nowhere.
-    const isKnown = (file: FoundFile) => this.#tracked.of(file) !== undefined || this.#known.mayHave(file);
+    const isKnown = (file: FoundFile) => this.#tracked.byFile(file) !== undefined || this.#known.mayHave(file);
     const { known = [], fresh = [] } = Object.groupBy(unmet, (file) => (isKnown(file) ? 'known' : 'fresh'));
     await this.#meetAll(known, scan);
     if (!signal.aborted) await this.#vanished.seek(scan);
@@ -119,9 +119,9 @@ export class SourceSet {
 
   /** Looks at one path, between scans: at the source that was there, and at `file`, if any, which is there now. Rejects when it can't be opened. */
   async meet(path: string, file: FoundFile | undefined, start: StartRule): Promise<void> {
-    const former = this.#tracked.at(path);
+    const former = this.#tracked.byPath(path);
     // One that is not open may be elsewhere by now.
-    if (former && (former.fd !== NOT_OPEN || this.#tracked.of(file ?? former) === former))
+    if (former && (former.fd !== NOT_OPEN || this.#tracked.byFile(file ?? former) === former))
       await this.#tracked.look(former);
     if (!file) return;
     const source = await this.#recogniser.sourceOf(file, start);
@@ -132,7 +132,7 @@ export class SourceSet {
 
   /** Reads on in the file that was last seen at a path, of which there is a hint; false when it must be met. */
   readOn(path: string): boolean {
-    return this.#tracked.at(path)?.readOn() === true;
+    return this.#tracked.byPath(path)?.readOn() === true;
   }
 
   /** Takes the markers of what has moved. Never rejects. */
@@ -171,7 +171,7 @@ export class SourceSet {
   #findPresent({ found, present }: Scan): FoundFile[] {
     const others: FoundFile[] = [];
     for (const file of found.files) {
-      const source = this.#tracked.at(file.path);
+      const source = this.#tracked.byPath(file.path);
       if (
         source &&
         isWhereItWas(source, file) &&
@@ -207,7 +207,9 @@ export class SourceSet {
 
   /** Whether the path has another file by now than the walk has seen there; hints have met it, or will. */
   async #isOutdated(file: FoundFile, { present }: Scan): Promise<boolean> {
-    const known = [this.#tracked.at(file.path), this.#tracked.of(file)].filter((source) => source !== undefined);
+    const known = [this.#tracked.byPath(file.path), this.#tracked.byFile(file)].filter(
+      (source) => source !== undefined,
+    );
     if (known.length === 0) return false;
     const now = await stat(file.path, { bigint: true }).catch(() => undefined);
     if (now && keyOf(now) === file.key) return false;

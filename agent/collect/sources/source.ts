@@ -3,18 +3,18 @@ import type { LineFormat } from '../../encode/line-format.ts';
 import type { Workbench } from '../../encode/work-pool.ts';
 import type { Checkpoint } from '../../model/checkpoint.ts';
 import type { FoundFile } from '../../model/found-file.ts';
-import type { Inherited, IntentSegment } from '../../model/segment.ts';
+import type { InheritedRanges, IntentSegment } from '../../model/segment.ts';
 import type { Filled, Route, RouteSource } from '../../produce/route.ts';
 import { NOT_OPEN } from '../files/file-io.ts';
-import { lookAt } from '../files/file-look.ts';
+import { observeFile } from '../files/observe-file.ts';
 import { paceWithBacklog } from '../lag/pace.ts';
 import { encodeSegment } from '../read/encode-segment.ts';
 import { SegmentReader } from '../read/segment-reader.ts';
 import { WakeTimer } from '../read/wake-timer.ts';
-import { Generation } from './generation.ts';
 import type { FormatOf } from './line-formats.ts';
 import { SourceErrors } from './source-errors.ts';
 import type { Seen, SourceEvents } from './source-events.ts';
+import { TrackedFile } from './tracked-file.ts';
 
 const NOTHING: Filled = { segment: undefined, more: false, full: false };
 
@@ -22,7 +22,7 @@ const NOTHING: Filled = { segment: undefined, more: false, full: false };
  * One generation of one file, read for one entry. READING ⇄ PAUSED; DRAINING once the file has left its path; CLOSED at the end.
  * Reading is stateless but for one position: half lines are read again, from the page cache, when the rest has come.
  */
-export class Source extends Generation implements RouteSource {
+export class Source extends TrackedFile implements RouteSource {
   fd: number;
   /** What is wrong with the file. */
   readonly errors: SourceErrors;
@@ -47,7 +47,7 @@ export class Source extends Generation implements RouteSource {
   constructor(
     fd: number,
     checkpoint: Checkpoint,
-    { open, delivered, returned }: Inherited,
+    { open, acknowledged: delivered, returned }: InheritedRanges,
     size: number,
     events: SourceEvents,
     clock: Clock,
@@ -125,7 +125,7 @@ export class Source extends Generation implements RouteSource {
 
   /** Goes on reading, when the read itself sees what a look would; else false. */
   readOn(): boolean {
-    if (this.strange || !this.#format || !this.#route || !this.isOn(this.#route)) return false;
+    if (this.replaced || !this.#format || !this.#route || !this.isOn(this.#route)) return false;
     return this.#reader.sees(this.fd) && this.wake();
   }
 
@@ -136,8 +136,8 @@ export class Source extends Generation implements RouteSource {
       if (this.fd === NOT_OPEN && !(await this.events.reopen?.(this))) return 'same';
       // The file may grow and be read on while it is looked at: only what was read before is known to have been there.
       const at = { read: this.#reader.position, acknowledged: this.position };
-      const seen = await lookAt(this.fd, this.life, at, wallMs);
-      if (!seen || this.strange) return 'truncated';
+      const seen = await observeFile(this.fd, this.life, at, wallMs);
+      if (!seen || this.replaced) return 'truncated';
       if (seen.compressed) return 'compressed';
       const size = Math.max(seen.size, this.#reader.position);
       const learned = this.learn({ ...seen, size }, nowMs);
@@ -213,19 +213,19 @@ export class Source extends Generation implements RouteSource {
     const nowMs = this.#clock.monotonicMs();
     const replayed = this.replays && (await this.replays.turn(bench, format, this, nowMs, room));
     if (replayed) {
-      if (replayed.segment) this.events.limits?.took(replayed.segment.end - replayed.segment.start);
+      if (replayed.segment) this.events.limits?.consumed(replayed.segment.end - replayed.segment.start);
       return this.#filled(replayed);
     }
     const reading = await this.#reader.read(bench, format, this, nowMs, room);
     if (!reading) {
-      this.strange = true;
+      this.replaced = true;
       this.events.onOtherLife?.(this);
       return NOTHING;
     }
     const { segment: read, more, full } = reading;
     this.reaches(reading.seen, nowMs);
     // The rest of a line that is not wanted goes nowhere.
-    if (room !== undefined) this.events.limits?.took(read ? read.end - read.start - (read.cut?.bytes ?? 0) : 0);
+    if (room !== undefined) this.events.limits?.consumed(read ? read.end - read.start - (read.cut?.bytes ?? 0) : 0);
     if (reading.againInMs !== undefined) {
       this.#timer ??= new WakeTimer(this.#clock, () => this.wake());
       this.#timer.start(reading.againInMs);

@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { type Checkpoint, isOver, newCheckpoint } from '../../model/checkpoint.ts';
+import { type Checkpoint, hasEnded, newCheckpoint } from '../../model/checkpoint.ts';
 import { type FoundFile, fileKey } from '../../model/found-file.ts';
 import type { IntentSegment } from '../../model/segment.ts';
 import { NOT_OPEN } from '../files/file-io.ts';
 import type { Rotations } from '../lag/rotations.ts';
-import type { Endings } from './endings.ts';
+import type { EndedFiles } from './ended-files.ts';
 import { Source } from './source.ts';
 import type { SourceEvents } from './source-events.ts';
 import type { SourceFiles } from './source-files.ts';
@@ -17,7 +17,7 @@ export class TrackedSources {
   readonly #entryUid: string;
   readonly #tools: SourceSetTools;
   readonly #files: SourceFiles;
-  readonly #endings: Endings;
+  readonly #endings: EndedFiles;
   readonly #rotations: Rotations;
   readonly #direct: (source: Source) => void;
   readonly #sources = new Map<string, Source>();
@@ -35,7 +35,7 @@ export class TrackedSources {
   constructor(
     entryUid: string,
     tools: SourceSetTools,
-    parts: { files: SourceFiles; endings: Endings; rotations: Rotations; direct: (source: Source) => void },
+    parts: { files: SourceFiles; endings: EndedFiles; rotations: Rotations; direct: (source: Source) => void },
   ) {
     this.#entryUid = entryUid;
     this.#tools = tools;
@@ -63,11 +63,11 @@ export class TrackedSources {
     return this.#added;
   }
 
-  of(file: Pick<FoundFile, 'device' | 'inode'>): Source | undefined {
+  byFile(file: Pick<FoundFile, 'device' | 'inode'>): Source | undefined {
     return this.#byFile.get(fileKey(file));
   }
 
-  at(path: string): Source | undefined {
+  byPath(path: string): Source | undefined {
     return this.#byPath.get(path);
   }
 
@@ -77,10 +77,10 @@ export class TrackedSources {
 
   /** A source that is not read: its file is no more. */
   sourceOf(checkpoint: Checkpoint, fd: number, size: number): Source {
-    const { clock, former, store } = this.#tools;
+    const { clock, recovery: former, store } = this.#tools;
     const inherited = former.inherit(checkpoint.generation);
     const created = new Source(fd, checkpoint, inherited, size, this.#events, clock);
-    for (const replay of store.replays.of(checkpoint.generation))
+    for (const replay of store.replays.forGeneration(checkpoint.generation))
       created.replay(replay, store.replays, former.inherit(checkpoint.generation, replay.id));
     former.bind(created);
     return created;
@@ -89,7 +89,7 @@ export class TrackedSources {
   /** Generations that had ended when a former process stopped: it has not told what became of them. */
   restoreEnded(checkpoints: readonly Checkpoint[]): void {
     for (const checkpoint of checkpoints) {
-      if (!isOver(checkpoint)) continue;
+      if (!hasEnded(checkpoint)) continue;
       const certain = checkpoint.phase === 'ended';
       const source = this.sourceOf(checkpoint, NOT_OPEN, checkpoint.size);
       this.#endings.end(source, certain ? 'truncated' : 'vanished', certain);
@@ -120,7 +120,7 @@ export class TrackedSources {
     this.#sources.set(source.generation, source);
     source.order = ++this.#added;
     this.#byFile.set(fileKey(source), source);
-    if (this.at(source.path)?.state !== 'READING') this.#byPath.set(source.path, source);
+    if (this.byPath(source.path)?.state !== 'READING') this.#byPath.set(source.path, source);
     this.#files.used(source);
     this.#direct(source);
   }
@@ -129,7 +129,7 @@ export class TrackedSources {
   moved(source: Source, path: string): void {
     this.#byPath.set(path, source);
     if (source.path === path) return;
-    if (this.at(source.path) === source) this.#byPath.delete(source.path);
+    if (this.byPath(source.path) === source) this.#byPath.delete(source.path);
     [source.formerPath, source.path] = [source.path, path];
     this.#tools.store.put(source.checkpoint);
   }
@@ -141,8 +141,8 @@ export class TrackedSources {
     source.rest();
     this.#sources.delete(source.generation);
     this.#moved.delete(source);
-    if (this.of(source) === source) this.#byFile.delete(fileKey(source));
-    if (this.at(source.path) === source) this.#byPath.delete(source.path);
+    if (this.byFile(source) === source) this.#byFile.delete(fileKey(source));
+    if (this.byPath(source.path) === source) this.#byPath.delete(source.path);
   }
 
   /** Looks whether the file has grown, was truncated, or can't be read. */

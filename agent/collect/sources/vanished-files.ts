@@ -5,9 +5,9 @@ import { fileKey, isAtOrBelow } from '../../model/found-file.ts';
 import { NOT_OPEN } from '../files/file-io.ts';
 import { findMoved, isMounted } from '../files/missing-files.ts';
 import { isHidden } from '../find/discovery.ts';
-import { RENAMED_GRACE_MS } from './departures.ts';
+import type { FileIdentifier } from './file-identifier.ts';
 import type { KnownFiles } from './known-files.ts';
-import type { Recogniser } from './recogniser.ts';
+import { RENAMED_GRACE_MS } from './retirement-rules.ts';
 import type { Scan } from './scan.ts';
 import type { SourceSetTools } from './source-set-tools.ts';
 import type { TrackedSources } from './tracked-sources.ts';
@@ -17,13 +17,16 @@ export class VanishedFiles {
   readonly #tools: SourceSetTools;
   readonly #tracked: TrackedSources;
   readonly #known: KnownFiles;
-  readonly #recogniser: Recogniser;
+  readonly #recogniser: FileIdentifier;
   /** Not found by the last scan. One scan may miss a file that moves from where it has not been yet to where it was. */
   #missed = new Set<string>();
   /** They may be on a file system that is not mounted; told once. */
   readonly #unmounted = new Set<string>();
 
-  constructor(tools: SourceSetTools, parts: { tracked: TrackedSources; known: KnownFiles; recogniser: Recogniser }) {
+  constructor(
+    tools: SourceSetTools,
+    parts: { tracked: TrackedSources; known: KnownFiles; recogniser: FileIdentifier },
+  ) {
     this.#tools = tools;
     this.#tracked = parts.tracked;
     this.#known = parts.known;

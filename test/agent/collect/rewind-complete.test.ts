@@ -73,7 +73,7 @@ for (const when of ['before its file is met', 'later'])
     const on = new Ground(dir, {
       intents: [{ id: 1, recordCount: 2, timestampMs: 1, compression: 'none', segments: [segment], ...sent }],
     });
-    const returned = () => on.former.batches[0]?.onReturned(undefined);
+    const returned = () => on.recovery.batches[0]?.onReturned(undefined);
     if (when === 'later') await on.find(dir.at('a.log*'));
     returned();
     await on.find(dir.at('a.log*'));

@@ -16,7 +16,7 @@ function opened(stateDir: string) {
   const options = { stateDir, durability: 'process', stateFailure: 'hold', audit: false } as const;
   const parts = openAgentState(options, { clock, logger });
   const reach = (position: number) => {
-    parts.store.put({ ...newCheckpoint('e', 'g', { path: '/a.log', device: 1n, inode: 2n, bornMs: 0 }), position });
+    parts.store.put({ ...newCheckpoint('e', 'g', { path: '/a.log', device: 1n, inode: 2n, birthMs: 0 }), position });
     parts.state.flush(position);
   };
   const positions = () => parts.store.load('e').map(({ position }) => position);

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import type { Chunk } from '../../../agent/encode/chunk.ts';
 import { LineEncoder } from '../../../agent/encode/line-encoder.ts';
 import { RecordBuffer } from '../../../agent/encode/record-buffer.ts';
-import { type Place, places } from '../../../agent/model/line-state.ts';
+import { type LineState, lineStates } from '../../../agent/model/line-state.ts';
 import { decodeRecords } from '../../support/decode-records.ts';
 import { testFormat } from '../../support/formats.ts';
 
@@ -14,22 +14,26 @@ function encodeAll(bytes: Buffer, options: { chunkBytes: number; maxLineBytes: n
   const target = new RecordBuffer();
   const format = testFormat({ maxLineBytes: options.maxLineBytes });
   let at = 0;
-  let place: Place = places.lineStart;
+  let lineState: LineState = lineStates.lineStart;
   let want = options.chunkBytes;
   while (at < bytes.length) {
     const part = bytes.subarray(at, at + want);
     const last = at + part.length === bytes.length;
-    const result = encoder.encode(chunkOf(part, options.position + at, { last, startsAt: place }), format, target);
+    const result = encoder.encode(
+      chunkOf(part, options.position + at, { last, startState: lineState }),
+      format,
+      target,
+    );
     assert.equal(result.full, false);
     want = result.records === 0 ? want * 2 : options.chunkBytes;
-    place = result.place;
+    lineState = result.lineState;
     at += result.consumed;
   }
   return decodeRecords(target.view(), target.records);
 }
 
 function chunkOf(bytes: Buffer, position: number, more: Partial<Chunk> = {}): Chunk {
-  const plain = { startsAt: places.lineStart, endsAt: places.lineStart, last: false, flushed: false };
+  const plain = { startState: lineStates.lineStart, endState: lineStates.lineStart, last: false, flushed: false };
   return { bytes, length: bytes.length, position, rangeStart: position, ...plain, ...more };
 }
 
@@ -94,14 +98,14 @@ test('the headers are those of the record contract, and an unterminated last lin
 
 test('a half line stays in the file until it is the last', () => {
   const target = new RecordBuffer();
-  const { consumed, records, place, full } = new LineEncoder().encode(
+  const { consumed, records, lineState, full } = new LineEncoder().encode(
     chunkOf(Buffer.from('one\ntwo'), 0),
     testFormat(),
     target,
   );
   assert.deepEqual(
-    { consumed, records, place, full },
-    { consumed: 4, records: 1, place: places.lineStart, full: false },
+    { consumed, records, lineState, full },
+    { consumed: 4, records: 1, lineState: lineStates.lineStart, full: false },
   );
 });
 
@@ -115,9 +119,9 @@ test('a batch takes no line beyond its size, but always one', () => {
 
 test('a piece of a split line that is read again is flagged as it was', () => {
   const target = new RecordBuffer();
-  const chunk = chunkOf(Buffer.from('x'.repeat(100)), 0, { last: true, endsAt: places.line });
-  const { consumed, records, endsAt } = new LineEncoder().encode(chunk, testFormat({ maxLineBytes: 100 }), target);
-  assert.deepEqual({ consumed, records, endsAt }, { consumed: 100, records: 1, endsAt: places.line });
+  const chunk = chunkOf(Buffer.from('x'.repeat(100)), 0, { last: true, endState: lineStates.line });
+  const { consumed, records, endState } = new LineEncoder().encode(chunk, testFormat({ maxLineBytes: 100 }), target);
+  assert.deepEqual({ consumed, records, endState }, { consumed: 100, records: 1, endState: lineStates.line });
   const [record] = decodeRecords(target.view(), 1);
   assert.equal(record?.headers['logfleet.flags'], 'split');
 });

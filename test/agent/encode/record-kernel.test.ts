@@ -9,7 +9,7 @@ import { LineEncoder } from '../../../agent/encode/line-encoder.ts';
 import { lineFormat, replayFormat, sharedFormat } from '../../../agent/encode/line-format.ts';
 import { RecordBuffer } from '../../../agent/encode/record-buffer.ts';
 import { createWorkbenches } from '../../../agent/encode/work-pool.ts';
-import { type Place, places } from '../../../agent/model/line-state.ts';
+import { type LineState, lineStates } from '../../../agent/model/line-state.ts';
 import { decodeRecords } from '../../support/decode-records.ts';
 import { testFormat } from '../../support/formats.ts';
 import { LOGHUB } from '../../support/loghub.ts';
@@ -27,7 +27,7 @@ interface Lines {
   batchBytes: number;
   headers: 'standard' | 'none';
   replay: string | undefined;
-  startsAt: Place;
+  startState: LineState;
   last: boolean;
 }
 
@@ -44,17 +44,17 @@ const anyLines: fc.Arbitrary<Lines> = fc.record({
   batchBytes: fc.integer({ min: 1, max: 20_000 }),
   headers: fc.constantFrom('standard', 'none'),
   replay: fc.constantFrom(undefined, 'r1'),
-  startsAt: fc.constantFrom(places.lineStart, places.line),
+  startState: fc.constantFrom(lineStates.lineStart, lineStates.line),
   last: fc.boolean(),
 });
 
 test("the kernel's records are, byte for byte, those that are written one by one", () => {
   fc.assert(
     fc.property(anyLines, (given) => {
-      const { lines, position, skipped, maxLineBytes, batchBytes, headers, replay, startsAt, last } = given;
+      const { lines, position, skipped, maxLineBytes, batchBytes, headers, replay, startState, last } = given;
       const format = testFormat({ maxLineBytes, headers, ...(replay && { replay }) });
       const rangeStart = Math.max(0, position - skipped);
-      const plain = { length: lines.length, position, rangeStart, startsAt, endsAt: places.lineStart };
+      const plain = { length: lines.length, position, rangeStart, startState, endState: lineStates.lineStart };
       const oneByOne = new RecordBuffer();
       oneByOne.reset(batchBytes);
       const expected = encoder.encode({ ...plain, bytes: lines, last, flushed: false }, format, oneByOne);
@@ -79,9 +79,9 @@ test("records of a replay are the kernel's, and say which replay they are of", (
   bench.records.reset();
   const format = replayFormat(testFormat({ headers: 'none' }), 'r1', true);
   const chunk = { bytes: bench.chunk, length: bytes.length, position: 0, rangeStart: 0, last: false, flushed: false };
-  const place = { startsAt: places.lineStart, endsAt: places.lineStart };
+  const lineState = { startState: lineStates.lineStart, endState: lineStates.lineStart };
   assert.ok(bench.kernel.takes(bench.chunk, format.headers?.of(0)));
-  encoder.encode({ ...chunk, ...place }, format, bench.records, bench.kernel);
+  encoder.encode({ ...chunk, ...lineState }, format, bench.records, bench.kernel);
   const headers = decodeRecords(bench.records.view(), 2).map((record) => record.headers);
   const own = { 'logfleet.replay': 'r1', 'logfleet.flags': 'replay', 'logfleet.generation': '00ff' };
   const rest = { 'host.name': 'web-17', 'log.file.path': '/var/log/a b.log', 'logfleet.entry': 'nginx' };
@@ -102,8 +102,8 @@ test('a batch of several sources goes on behind what is there, each with its own
   const expected = new RecordBuffer();
   bench.records.reset();
   for (const format of formats) {
-    const place = { position: 5, rangeStart: 5, startsAt: places.lineStart, endsAt: places.lineStart };
-    const chunk = { length: bytes.length, ...place, last: false, flushed: false };
+    const lineState = { position: 5, rangeStart: 5, startState: lineStates.lineStart, endState: lineStates.lineStart };
+    const chunk = { length: bytes.length, ...lineState, last: false, flushed: false };
     encoder.encode({ ...chunk, bytes }, format, expected);
     bytes.copy(bench.chunk);
     encoder.encode({ ...chunk, bytes: bench.chunk }, format, bench.records, bench.kernel);
@@ -118,8 +118,8 @@ test('the longest line alone fills the buffer, and workbenches of one memory do 
     const { chunk, records, kernel } = benches[at] as (typeof benches)[0];
     chunk.fill(byte, 0, 1_000_001).fill('\n', 1_000_000);
     records.reset(100);
-    const place = { position: 0, rangeStart: 0, startsAt: places.lineStart, endsAt: places.lineStart };
-    const line = { bytes: chunk, length: 1_000_001, ...place, last: false, flushed: false };
+    const lineState = { position: 0, rangeStart: 0, startState: lineStates.lineStart, endState: lineStates.lineStart };
+    const line = { bytes: chunk, length: 1_000_001, ...lineState, last: false, flushed: false };
     assert.equal(encoder.encode(line, testFormat({ maxLineBytes: 1_000_000 }), records, kernel).records, 1);
   };
   for (const [at, byte] of ['a', 'b', 'c'].entries()) fill(at, byte);

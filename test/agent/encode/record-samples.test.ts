@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { LineEncoder } from '../../../agent/encode/line-encoder.ts';
 import { RecordBuffer } from '../../../agent/encode/record-buffer.ts';
 import { sampleRecords } from '../../../agent/encode/record-samples.ts';
-import { places } from '../../../agent/model/line-state.ts';
+import { lineStates } from '../../../agent/model/line-state.ts';
 import { decodeRecords } from '../../support/decode-records.ts';
 import { testFormat } from '../../support/formats.ts';
 
@@ -13,7 +13,7 @@ function encoded(lines: readonly string[], headers: 'standard' | 'none') {
   const target = new RecordBuffer();
   const encode = (texts: readonly string[]) => {
     const bytes = Buffer.from(texts.map((text) => `${text}\n`).join(''));
-    const at = { position: 0, rangeStart: 0, startsAt: places.lineStart, endsAt: places.lineStart };
+    const at = { position: 0, rangeStart: 0, startState: lineStates.lineStart, endState: lineStates.lineStart };
     const chunk = { bytes, length: bytes.length, ...at, last: false, flushed: false };
     new LineEncoder().encode(chunk, testFormat({ headers }), target);
   };

@@ -3,7 +3,7 @@ import { appendFile, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { EntryCollector } from '../../../agent/collect/entry-collector.ts';
 import { FileBudget } from '../../../agent/collect/files/file-budget.ts';
-import { FormerBatches } from '../../../agent/collect/sources/former-batches.ts';
+import { CrashRecovery } from '../../../agent/collect/sources/crash-recovery.ts';
 import { WorkPool } from '../../../agent/encode/work-pool.ts';
 import { KafkaCluster } from '../../../agent/produce/kafka-cluster.ts';
 import { Router } from '../../../agent/produce/router.ts';
@@ -48,9 +48,21 @@ test('a topic that grows while the agent runs is used whole by new files, and a 
   const store = new CheckpointStore(state);
   const budget = new FileBudget(100);
   const facts = new FactStore(state, { clock, logger });
-  const former = new FormerBatches([], { store, facts, pool, budget, logger });
+  const recovery = new CrashRecovery([], { store, facts, pool, budget, logger });
   const events = { onDelivered: () => {}, onStateChange: () => {} };
-  const tools = { former, clock, logger, store, facts, budget, once: false, lost: false, router, host: 'h', ...events };
+  const tools = {
+    recovery,
+    clock,
+    logger,
+    store,
+    facts,
+    budget,
+    once: false,
+    lost: false,
+    router,
+    host: 'h',
+    ...events,
+  };
   const paths = [dir.at('*.log')];
   const entry = Entry.create({ name: 'entries/a', uid: 'a', topic, paths, start: 'beginning' });
   const collector = new EntryCollector(entry, tools);

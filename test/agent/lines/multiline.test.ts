@@ -75,7 +75,7 @@ test('a source looks again by itself when the timeout of an open record is over'
   writeFileSync(file, STACK);
   const fd = openSync(file, 'r');
   const { dev: device, ino: inode, size } = fstatSync(fd, { bigint: true });
-  const checkpoint = newCheckpoint('e', 'g', { device, inode, path: file, bornMs: 0 });
+  const checkpoint = newCheckpoint('e', 'g', { device, inode, path: file, birthMs: 0 });
   let nowMs = 0;
   const sleeps: { ms: number; over: () => void }[] = [];
   const sleep = (ms: number) => new Promise<void>((over) => sleeps.push({ ms, over }));
@@ -83,7 +83,7 @@ test('a source looks again by itself when the timeout of an open record is over'
   const source = new Source(
     fd,
     checkpoint,
-    { open: [], delivered: [], returned: [] },
+    { open: [], acknowledged: [], returned: [] },
     Number(size),
     { onProgress() {}, onStateChange() {} },
     clock,

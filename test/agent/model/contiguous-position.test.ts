@@ -2,24 +2,24 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { ContiguousPosition, gapsIn } from '../../../agent/model/contiguous-position.ts';
-import { endBefore, type Place, places } from '../../../agent/model/line-state.ts';
-import type { Reached, ReachedTo } from '../../../agent/model/position.ts';
+import { type LineState, lineStates, recordEndBefore } from '../../../agent/model/line-state.ts';
+import type { AcknowledgedPosition, AcknowledgedProgress } from '../../../agent/model/position.ts';
 
-const placeOf = (position: number) => (position % Object.keys(places).length) as Place;
+const placeOf = (position: number) => (position % Object.keys(lineStates).length) as LineState;
 
 /** Each ends in the middle of what follows, and what follows is there. */
-function assertGaps(reached: Reached): void {
+function assertGaps(reached: AcknowledgedProgress): void {
   const { gaps, last } = gapsIn(reached.ahead, reached);
-  let from: ReachedTo = reached;
-  for (const [index, [end, position, rangeEnd, place, startsAt]] of reached.ahead.entries()) {
-    const { position: start, rangeEnd: rangeStart, place: startsIn } = from;
-    const wanted = { start, end, rangeStart, startsAt: startsIn, endsAt: endBefore(startsAt as Place) };
+  let from: AcknowledgedPosition = reached;
+  for (const [index, [end, position, rangeEnd, lineState, startState]] of reached.ahead.entries()) {
+    const { position: start, rangeEnd: rangeStart, lineState: startsIn } = from;
+    const wanted = { start, end, rangeStart, startState: startsIn, endState: recordEndBefore(startState as LineState) };
     assert.deepEqual(gaps[index], wanted);
-    assert.equal(startsAt, placeOf(end));
-    from = { position, rangeEnd, place };
+    assert.equal(startState, placeOf(end));
+    from = { position, rangeEnd, lineState };
   }
-  const { position, rangeEnd, place } = from;
-  assert.deepEqual(last, from === reached ? reached : { position, rangeEnd, place });
+  const { position, rangeEnd, lineState } = from;
+  assert.deepEqual(last, from === reached ? reached : { position, rangeEnd, lineState });
 }
 
 test('in whatever order ranges are told, the position is the end of the prefix without a gap, the last record before it is known, and each gap beyond it ends in the middle of what follows', () => {
@@ -36,7 +36,7 @@ test('in whatever order ranges are told, the position is the end of the prefix w
   const shuffled = ranges.chain((all) => fc.shuffledSubarray(all, { minLength: all.length, maxLength: all.length }));
   fc.assert(
     fc.property(shuffled, (told) => {
-      const position = new ContiguousPosition({ position: 100, rangeEnd: 100, place: places.line, ahead: [] });
+      const position = new ContiguousPosition({ position: 100, rangeEnd: 100, lineState: lineStates.line, ahead: [] });
       const covered = new Set<number>();
       for (const { start, length, rangeEnd } of told) {
         position.cover([start, start + length, rangeEnd, placeOf(start + length), placeOf(start)]);
@@ -45,18 +45,18 @@ test('in whatever order ranges are told, the position is the end of the prefix w
         while (covered.has(expected)) expected++;
         assert.equal(position.value, expected);
         const last = told.find((range) => range.start + range.length === expected);
-        const { rangeEnd: reached, place } = position.reached;
-        assert.deepEqual([reached, place], last ? [last.rangeEnd, placeOf(expected)] : [100, places.line]);
-        assert.deepEqual(new ContiguousPosition(position.reached).reached, position.reached);
-        assertGaps(position.reached);
+        const { rangeEnd: reached, lineState } = position.progress;
+        assert.deepEqual([reached, lineState], last ? [last.rangeEnd, placeOf(expected)] : [100, lineStates.line]);
+        assert.deepEqual(new ContiguousPosition(position.progress).progress, position.progress);
+        assertGaps(position.progress);
       }
     }),
   );
 });
 
 test('behind a range without records the last record is that before it, though that is another than when the range was read', () => {
-  const position = new ContiguousPosition({ position: 0, rangeEnd: 0, place: places.lineStart, ahead: [] });
+  const position = new ContiguousPosition({ position: 0, rangeEnd: 0, lineState: lineStates.lineStart, ahead: [] });
   position.cover([20, 30, 5]);
   position.cover([0, 20, 15]);
-  assert.deepEqual([position.value, position.reached.rangeEnd], [30, 15]);
+  assert.deepEqual([position.value, position.progress.rangeEnd], [30, 15]);
 });

@@ -38,9 +38,9 @@ test('lines keep their order when their compression changes while batches are be
     { clock: systemClock, logger, pool: new WorkPool(MEMORY_BYTES) },
     () => {},
   );
-  const checkpoint = newCheckpoint('e', 'g', { device: 1n, inode: 1n, path: file, bornMs: 0 });
+  const checkpoint = newCheckpoint('e', 'g', { device: 1n, inode: 1n, path: file, birthMs: 0 });
   const events = { onProgress: () => {}, onStateChange: () => {} };
-  const source = new Source(fd, checkpoint, { open: [], delivered: [], returned: [] }, 1, events, systemClock);
+  const source = new Source(fd, checkpoint, { open: [], acknowledged: [], returned: [] }, 1, events, systemClock);
   const turns = ['gzip', 'none', 'gzip', 'lz4', 'gzip', 'none'] as const;
   try {
     for (const compression of turns) {

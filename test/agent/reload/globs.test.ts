@@ -50,7 +50,7 @@ test('a file that an older version knew by less is known, and not read again', a
   const { on, file, source } = await begun(dir, 'one\n');
   const { dev: device, ino: inode } = statSync(file, { bigint: true });
   const { head, position, generation } = source.checkpoint;
-  const bare = newCheckpoint('e', generation, { path: file, device, inode, bornMs: 0 });
+  const bare = newCheckpoint('e', generation, { path: file, device, inode, birthMs: 0 });
   on.store.put({ ...bare, head, position });
   on.kill();
   appendFileSync(file, 'two\n');

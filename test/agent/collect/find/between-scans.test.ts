@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { appendFileSync, mkdirSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { BetweenScans, type Hinted } from '../../../../agent/collect/find/between-scans.ts';
+import { BetweenScans, type EventTarget } from '../../../../agent/collect/find/between-scans.ts';
 import { Discovery } from '../../../../agent/collect/find/discovery.ts';
 import { FileWatchers } from '../../../../agent/collect/find/file-watcher.ts';
 import { systemClock } from '../../../../runtime/clock.ts';
@@ -27,7 +27,7 @@ class Follower implements Disposable {
       discovery: () => this.discovery,
       scanned: () => this.scans > 0,
       readOn: () => false,
-      meet: async (path: string, look: Parameters<Hinted['meet']>[1]) => {
+      meet: async (path: string, look: Parameters<EventTarget['meet']>[1]) => {
         const file = await Promise.resolve(look()).catch(() => undefined);
         this.sizes.set(path, file?.size ?? -1);
       },

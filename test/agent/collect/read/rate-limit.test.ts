@@ -9,12 +9,12 @@ import { tempDir } from '../../../support/temp-dir.ts';
 
 /** Reads lines of one length for as long as it may. */
 class Reading implements Reader {
-  readonly #pace: Pick<RateLimit, 'room' | 'took'>;
+  readonly #pace: Pick<RateLimit, 'room' | 'consumed'>;
   readonly #line: number;
   bytes = 0;
   turns = 0;
 
-  constructor(pace: Pick<RateLimit, 'room' | 'took'>, line: number) {
+  constructor(pace: Pick<RateLimit, 'room' | 'consumed'>, line: number) {
     this.#pace = pace;
     this.#line = line;
   }
@@ -24,7 +24,7 @@ class Reading implements Reader {
     for (let room = this.#pace.room(this); room > 0 && Number.isFinite(room); room = this.#pace.room(this)) {
       const taken = Math.max(1, Math.floor(room / this.#line)) * this.#line;
       this.bytes += taken;
-      this.#pace.took(taken);
+      this.#pace.consumed(taken);
     }
     return true;
   }

@@ -17,12 +17,12 @@ function sourceOf(file: string) {
   appendFileSync(file, `${'x'.repeat(LINE_BYTES - 1)}\n`.repeat(LINES));
   const fd = openSync(file, 'r');
   const { dev: device, ino: inode, size } = fstatSync(fd, { bigint: true });
-  const checkpoint = newCheckpoint('e', 'g', { device, inode, path: file, bornMs: 0 });
+  const checkpoint = newCheckpoint('e', 'g', { device, inode, path: file, birthMs: 0 });
   const events = { onProgress: () => {}, onStateChange: () => {} };
   const source = new Source(
     fd,
     checkpoint,
-    { open: [], delivered: [], returned: [] },
+    { open: [], acknowledged: [], returned: [] },
     Number(size),
     events,
     systemClock,

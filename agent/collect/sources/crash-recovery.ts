@@ -5,17 +5,17 @@ import type { Checkpoint } from '../../model/checkpoint.ts';
 import { ContiguousPosition } from '../../model/contiguous-position.ts';
 import type { FactLog } from '../../model/fact.ts';
 import { fileKey } from '../../model/found-file.ts';
-import { coveredBy } from '../../model/position.ts';
-import type { Inherited, IntentSegment, OpenIntent } from '../../model/segment.ts';
-import { buildAgain } from '../../produce/build-again.ts';
+import { coveredRange } from '../../model/position.ts';
+import type { InheritedRanges, IntentSegment, OpenIntent } from '../../model/segment.ts';
 import type { RecoveredBatch } from '../../produce/outgoing-batch.ts';
+import { rebuildBatch } from '../../produce/rebuild-batch.ts';
 import type { CheckpointStore } from '../../state/checkpoint-store.ts';
 import type { FileBudget } from '../files/file-budget.ts';
 import { compareHead, hasMarker } from '../files/file-head.ts';
 import { NOT_OPEN } from '../files/file-io.ts';
 import { findMoved } from '../files/missing-files.ts';
 import { encodeSegment } from '../read/encode-segment.ts';
-import { tellLosses } from '../read/segment-losses.ts';
+import { recordLosses } from '../read/segment-losses.ts';
 import type { Source } from './source.ts';
 
 interface FormerSegment {
@@ -31,7 +31,7 @@ interface OpenFile {
   close(): void;
 }
 
-export interface FormerTools {
+export interface CrashRecoveryTools {
   store: CheckpointStore;
   facts: FactLog;
   pool: WorkPool;
@@ -44,14 +44,14 @@ export interface FormerTools {
  * again from the same bytes of the same files. What becomes of them is told to the source of each generation, or, as long as there
  * is none, to its checkpoint.
  */
-export class FormerBatches {
+export class CrashRecovery {
   readonly batches: readonly RecoveredBatch[];
-  readonly #tools: FormerTools;
+  readonly #tools: CrashRecoveryTools;
   readonly #segments = new Map<string, FormerSegment[]>();
   readonly #checkpoints: ReadonlyMap<string, Checkpoint>;
   readonly #sources = new Map<string, Source>();
 
-  constructor(intents: readonly OpenIntent[], tools: FormerTools) {
+  constructor(intents: readonly OpenIntent[], tools: CrashRecoveryTools) {
     this.#tools = tools;
     this.batches = intents.map((intent) => this.#recovered(intent));
     const checkpoints = intents.length === 0 ? [] : tools.store.all();
@@ -60,13 +60,13 @@ export class FormerBatches {
   }
 
   /** What `source` has to know of its generation's past, or of that of a replay of it; from now on it is told the rest. */
-  inherit(generation: string, replay?: string): Inherited {
+  inherit(generation: string, replay?: string): InheritedRanges {
     const former = (this.#segments.get(generation) ?? []).filter(({ segment }) => segment.replay === replay);
     const those = (wanted: FormerSegment['state']) =>
       former.filter(({ state }) => state === wanted).map(({ segment }) => segment);
     const returned = those('returned');
     for (const each of former) if (each.state === 'returned') each.state = 'taken';
-    return { open: those('open'), delivered: those('delivered').map(coveredBy), returned };
+    return { open: those('open'), acknowledged: those('delivered').map(coveredRange), returned };
   }
 
   /** Tells `source` what becomes of what it inherited. */
@@ -110,16 +110,16 @@ export class FormerBatches {
       return;
     }
     const delivered = new ContiguousPosition(checkpoint);
-    delivered.cover(coveredBy(segment));
-    Object.assign(checkpoint, delivered.reached);
+    delivered.cover(coveredRange(segment));
+    Object.assign(checkpoint, delivered.progress);
     this.#tools.store.put({ ...checkpoint });
-    tellLosses(this.#tools.facts, checkpoint, segment);
+    recordLosses(this.#tools.facts, checkpoint, segment);
   }
 
   async #build(intent: OpenIntent): Promise<RecordBatch | undefined> {
     const { pool, logger } = this.#tools;
     try {
-      return await buildAgain(intent, pool, (_index, segment, bench) => this.#encode(segment, bench));
+      return await rebuildBatch(intent, pool, (_index, segment, bench) => this.#encode(segment, bench));
     } catch (error) {
       logger.warn('a batch of the former process can not be built again; its lines are read anew', { error });
       return undefined;

@@ -7,7 +7,7 @@ import type { BatchFacts, IntentSegment } from '../model/segment.ts';
  * Makes the records of a batch once more, `encode` by `encode`, which rejects when a segment's bytes are not what they were. Rejects when
  * they don't come to the same number of records: a broker recognises a repetition by that.
  */
-export async function buildAgain(
+export async function rebuildBatch(
   facts: BatchFacts,
   pool: WorkPool,
   encode: (index: number, segment: IntentSegment, bench: Workbench) => Promise<void>,

@@ -7,7 +7,7 @@ const SETTLE_MS = 1;
 const INTERVAL_MS = 50;
 
 /** Hints of one entry: the first is followed at once, and what comes in swarms is gathered, each path once. */
-export class HintQueue {
+export class FileEventQueue {
   readonly #clock: Clock;
   readonly #follow: (path: string, renamed: boolean) => void;
   #pending = new Map<string, boolean>();

@@ -1,7 +1,7 @@
 import type { Rotations } from '../lag/rotations.ts';
-import type { Endings } from './endings.ts';
+import type { DeletedFileBudget } from './deleted-file-budget.ts';
+import type { EndedFiles } from './ended-files.ts';
 import type { KnownFiles } from './known-files.ts';
-import type { Pins } from './pins.ts';
 import type { Source } from './source.ts';
 import type { SourceSetTools } from './source-set-tools.ts';
 import type { TrackedSources } from './tracked-sources.ts';
@@ -11,19 +11,25 @@ export const RENAMED_GRACE_MS = 5 * 60_000;
 const UNLINKED_GRACE_MS = 5_000;
 
 /** Sources that are to be let go: their files were renamed or deleted, or the entry does not mean them any more. */
-export class Departures {
+export class RetirementRules {
   readonly #tools: SourceSetTools;
   readonly #tracked: TrackedSources;
-  readonly #endings: Endings;
+  readonly #endings: EndedFiles;
   readonly #known: KnownFiles;
-  readonly #pins: Pins;
+  readonly #pins: DeletedFileBudget;
   readonly #rotations: Rotations;
   /** Paused, for the entry did not mean them when they were last looked at. */
   readonly #unwanted = new Set<Source>();
 
   constructor(
     tools: SourceSetTools,
-    parts: { tracked: TrackedSources; endings: Endings; known: KnownFiles; pins: Pins; rotations: Rotations },
+    parts: {
+      tracked: TrackedSources;
+      endings: EndedFiles;
+      known: KnownFiles;
+      pins: DeletedFileBudget;
+      rotations: Rotations;
+    },
   ) {
     this.#tools = tools;
     this.#tracked = parts.tracked;
@@ -45,7 +51,7 @@ export class Departures {
 
   /** Renamed, and another file has its place: it is complete when it has not grown for long. */
   sealIfRotated(source: Source): void {
-    const successor = this.#tracked.at(source.formerPath);
+    const successor = this.#tracked.byPath(source.formerPath);
     if (source.phase === 'live' && successor && successor !== source) {
       source.phase = 'rotated';
       this.#tools.store.put(source.checkpoint);

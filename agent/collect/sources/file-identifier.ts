@@ -1,5 +1,5 @@
 import type { Checkpoint } from '../../model/checkpoint.ts';
-import { birthOf, EMPTY_HEAD, stampOf } from '../../model/fingerprint.ts';
+import { EMPTY_HEAD, knownBirthMs, settledCtimeNs } from '../../model/fingerprint.ts';
 import type { FoundFile } from '../../model/found-file.ts';
 import { compareHead, isCompressed } from '../files/file-head.ts';
 import { NOT_OPEN } from '../files/file-io.ts';
@@ -7,7 +7,7 @@ import type { StartRule } from '../find/discovery.ts';
 import type { Rotations } from '../lag/rotations.ts';
 import { lineStartBefore } from '../read/line-starts.ts';
 import { Copies, originalsOf } from './copies.ts';
-import type { Endings } from './endings.ts';
+import type { EndedFiles } from './ended-files.ts';
 import type { KnownFiles } from './known-files.ts';
 import type { Scan } from './scan.ts';
 import type { Source } from './source.ts';
@@ -16,11 +16,11 @@ import type { SourceSetTools } from './source-set-tools.ts';
 import type { TrackedSources } from './tracked-sources.ts';
 
 /** Tells which generation a file is: one that is read, one that was, one that goes on in a copy, or a new one. */
-export class Recogniser {
+export class FileIdentifier {
   readonly #tools: SourceSetTools;
   readonly #tracked: TrackedSources;
   readonly #files: SourceFiles;
-  readonly #endings: Endings;
+  readonly #endings: EndedFiles;
   readonly #known: KnownFiles;
   readonly #rotations: Rotations;
   readonly #copies = new Copies();
@@ -31,7 +31,13 @@ export class Recogniser {
 
   constructor(
     tools: SourceSetTools,
-    parts: { tracked: TrackedSources; files: SourceFiles; endings: Endings; known: KnownFiles; rotations: Rotations },
+    parts: {
+      tracked: TrackedSources;
+      files: SourceFiles;
+      endings: EndedFiles;
+      known: KnownFiles;
+      rotations: Rotations;
+    },
   ) {
     this.#tools = tools;
     this.#tracked = parts.tracked;
@@ -43,7 +49,7 @@ export class Recogniser {
 
   /** The source of a file that was found; undefined when it is not to be read: it is complete, an archive, or perhaps a copy. */
   async sourceOf(found: FoundFile, start: StartRule): Promise<Source | undefined> {
-    const present = this.#tracked.of(found);
+    const present = this.#tracked.byFile(found);
     if (present) return present;
     const sealed = this.#known.untouched(found);
     if ((sealed?.path === found.path && !this.#isReplayed(sealed)) || this.#compressed.has(archiveKey(found)))
@@ -72,7 +78,7 @@ export class Recogniser {
   /** The source of a complete generation, whose file is open again: it is to be sent once more. undefined: the file is another one. Rejects with the system's error. */
   reopen(checkpoint: Checkpoint): Promise<Source | undefined> {
     const opened = this.#opening.then(() => {
-      const present = this.#tracked.of(checkpoint);
+      const present = this.#tracked.byFile(checkpoint);
       if (!present) return this.resume(checkpoint, checkpoint.path);
       // Written anew meanwhile, it is another generation.
       return present.generation === checkpoint.generation ? present : undefined;
@@ -82,7 +88,7 @@ export class Recogniser {
   }
 
   #isReplayed({ generation }: Checkpoint): boolean {
-    return this.#tools.store.replays.of(generation).length > 0;
+    return this.#tools.store.replays.forGeneration(generation).length > 0;
   }
 
   /** Forgets what was noted of files that are not there any more. */
@@ -110,10 +116,10 @@ export class Recogniser {
   async #open(found: FoundFile, start: StartRule): Promise<Source | undefined> {
     const { fd, file } = await this.#files.open(found.path, found.local);
     try {
-      const source = this.#tracked.of(file) ?? (await this.#recognise(fd, file, start));
+      const source = this.#tracked.byFile(file) ?? (await this.#recognise(fd, file, start));
       if (source?.fd !== fd) this.#files.closeUnread(fd);
       // It was just compared: as long as it does not change it need not be looked at.
-      else source.touchedNs = stampOf(file.touchedNs, this.#tools.clock.nowMs());
+      else source.ctimeNs = settledCtimeNs(file.ctimeNs, this.#tools.clock.nowMs());
       return source;
     } catch (error) {
       this.#files.closeUnread(fd);
@@ -145,8 +151,8 @@ export class Recogniser {
     const isComplete = known.phase === 'sealed' && file.size <= known.position;
     if (isComplete && this.#isReplayed(known)) return this.#tracked.track(fd, known, file.size);
     if (isComplete && !this.#tools.once) {
-      const { size, touchedNs } = file;
-      const still = { ...known, path: file.path, size, touchedNs };
+      const { size, ctimeNs } = file;
+      const still = { ...known, path: file.path, size, ctimeNs };
       this.#known.add(still);
       this.#tools.store.put(still);
       return undefined;
@@ -183,18 +189,18 @@ export class Recogniser {
   }
 
   #mint(file: FoundFile): Checkpoint {
-    return this.#tracked.mint({ ...file, bornMs: birthOf(file) });
+    return this.#tracked.mint({ ...file, birthMs: knownBirthMs(file) });
   }
 
   #originalsOf(path: string): Source[] {
-    return originalsOf(path).flatMap((original) => this.#tracked.at(original) ?? []);
+    return originalsOf(path).flatMap((original) => this.#tracked.byPath(original) ?? []);
   }
 }
 
 function archiveKey(file: FoundFile): string {
-  return `${file.key}:${file.size}:${file.touchedNs}`;
+  return `${file.key}:${file.size}:${file.ctimeNs}`;
 }
 
-function isSameBirth({ bornMs }: Checkpoint, file: FoundFile): boolean {
-  return bornMs === 0 || birthOf(file) === 0 || bornMs === birthOf(file);
+function isSameBirth({ birthMs }: Checkpoint, file: FoundFile): boolean {
+  return birthMs === 0 || knownBirthMs(file) === 0 || birthMs === knownBirthMs(file);
 }

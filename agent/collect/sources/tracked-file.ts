@@ -1,23 +1,23 @@
 import type { Checkpoint } from '../../model/checkpoint.ts';
 import { ContiguousPosition } from '../../model/contiguous-position.ts';
-import type { Life, Look } from '../../model/fingerprint.ts';
-import { birthOf } from '../../model/fingerprint.ts';
+import type { Fingerprint, Observation } from '../../model/fingerprint.ts';
+import { knownBirthMs } from '../../model/fingerprint.ts';
 import type { FoundFile } from '../../model/found-file.ts';
-import { type CoveredRange, coveredBy } from '../../model/position.ts';
-import type { Inherited, IntentSegment } from '../../model/segment.ts';
+import { type CoveredRange, coveredRange } from '../../model/position.ts';
+import type { InheritedRanges, IntentSegment } from '../../model/segment.ts';
 import type { Replay, ReplayStore } from '../../state/replay-store.ts';
 import { Pace } from '../lag/pace.ts';
 import { Replays } from '../read/replays.ts';
-import type { Presence } from './scan.ts';
+import type { ScanSightings } from './scan.ts';
 
 /** What is known of one generation and of the file that it is in. */
-export class Generation {
+export class TrackedFile {
   readonly entryUid: string;
   readonly generation: string;
   readonly first: number;
   device: bigint;
   inode: bigint;
-  bornMs: number;
+  birthMs: number;
   path: string;
   /** Where it was before it was renamed, when that is known. */
   formerPath = '';
@@ -25,14 +25,14 @@ export class Generation {
   /** Where its lines go; -1 when there is no partition yet. */
   topic: string;
   partition: number;
-  life: Life;
-  touchedNs = 0n;
+  life: Fingerprint;
+  ctimeNs = 0n;
   /** The file is complete: an unterminated last line goes too. */
   sealed = false;
   /** No path leads to the file any more. */
   unlinked = false;
   /** A read has seen that the file is another life by now. */
-  strange = false;
+  replaced = false;
   size: number;
   /** When the file was last seen to grow, or was opened; monotonic. */
   lastGrowthMs: number;
@@ -47,7 +47,7 @@ export class Generation {
   /** How many were tracked before it, and itself. */
   order = 0;
   /** The last scan that found the file, and how: see Presence. */
-  metBy: Presence | undefined;
+  metBy: ScanSightings | undefined;
   metAs: FoundFile | undefined;
 
   readonly #delivered: ContiguousPosition;
@@ -60,7 +60,7 @@ export class Generation {
     this.first = checkpoint.first;
     this.device = checkpoint.device;
     this.inode = checkpoint.inode;
-    this.bornMs = checkpoint.bornMs;
+    this.birthMs = checkpoint.birthMs;
     this.path = checkpoint.path;
     this.phase = checkpoint.phase;
     this.topic = checkpoint.topic;
@@ -77,11 +77,11 @@ export class Generation {
 
   /** What of it goes into its checkpoint. */
   get checkpoint(): Checkpoint {
-    const { entryUid, generation, first, device, inode, path, bornMs, size, touchedNs, phase } = this;
+    const { entryUid, generation, first, device, inode, path, birthMs, size, ctimeNs, phase } = this;
     const { topic, partition } = this;
     const { head, marker } = this.life;
-    const file = { device, inode, path, bornMs, size, touchedNs, head, marker };
-    return { entryUid, generation, first, phase, topic, partition, ...file, ...this.#delivered.reached };
+    const file = { device, inode, path, birthMs, size, ctimeNs, head, marker };
+    return { entryUid, generation, first, phase, topic, partition, ...file, ...this.#delivered.progress };
   }
 
   /** The partition it had in `topic`, -1 when it had none. */
@@ -90,25 +90,25 @@ export class Generation {
   }
 
   /** A part of it is to be sent once more. */
-  replay(replay: Replay, store: ReplayStore, inherited: Pick<Inherited, 'open' | 'returned'>): void {
+  replay(replay: Replay, store: ReplayStore, inherited: Pick<InheritedRanges, 'open' | 'returned'>): void {
     this.replays ??= new Replays(store);
     this.outstanding += inherited.open.length;
     this.replays.add(replay, inherited);
   }
 
   /** Takes in what was seen of the file; returns whether there is anything new for the checkpoint. */
-  protected learn(seen: Look, nowMs: number): boolean {
+  protected learn(seen: Observation, nowMs: number): boolean {
     const learned = seen.head !== this.life.head || seen.marker !== this.life.marker || seen.size > this.size;
     this.reaches(seen.size, nowMs);
-    this.bornMs ||= seen.bornMs;
+    this.birthMs ||= seen.birthMs;
     if (learned) this.life = { head: seen.head, marker: seen.marker };
-    [this.size, this.unlinked, this.touchedNs] = [seen.size, seen.unlinked, seen.touchedNs];
+    [this.size, this.unlinked, this.ctimeNs] = [seen.size, seen.unlinked, seen.ctimeNs];
     return learned;
   }
 
   /** Kafka has it. */
   protected reached(segment: IntentSegment, nowMs: number): void {
-    this.#delivered.cover(coveredBy(segment));
+    this.#delivered.cover(coveredRange(segment));
     this.pace ??= new Pace(nowMs);
     this.pace.delivered(segment.end - segment.start, nowMs, this.position >= this.size);
   }
@@ -123,8 +123,8 @@ export class Generation {
 
   /** It goes on in another file. */
   protected isNow(file: FoundFile): void {
-    [this.device, this.inode, this.path, this.bornMs] = [file.device, file.inode, file.path, birthOf(file)];
-    [this.size, this.touchedNs, this.unlinked] = [file.size, 0n, false];
-    [this.phase, this.strange] = ['live', false];
+    [this.device, this.inode, this.path, this.birthMs] = [file.device, file.inode, file.path, knownBirthMs(file)];
+    [this.size, this.ctimeNs, this.unlinked] = [file.size, 0n, false];
+    [this.phase, this.replaced] = ['live', false];
   }
 }

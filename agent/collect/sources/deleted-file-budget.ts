@@ -2,7 +2,7 @@ import type { FileBudget, Pinned } from '../files/file-budget.ts';
 import type { Source } from './source.ts';
 
 /** Deleted files of one entry that are held open: told to the budget of disk space. */
-export class Pins {
+export class DeletedFileBudget {
   readonly #budget: FileBudget;
   readonly #giveUp: (source: Source) => void;
   readonly #pinned = new Map<Source, Pinned>();

@@ -1,4 +1,4 @@
-import { birthOf, type Life, type Look, stampOf } from '../../model/fingerprint.ts';
+import { type Fingerprint, knownBirthMs, type Observation, settledCtimeNs } from '../../model/fingerprint.ts';
 import { compareHead, hasMarker, isCompressed, readMarker } from './file-head.ts';
 import { fstat } from './file-io.ts';
 
@@ -7,12 +7,12 @@ import { fstat } from './file-io.ts';
  * another life since `known`. Its marker is taken anew, and the former one is compared after that: a file that was written anew meanwhile
  * is not taken for the former one. `wallMs` is the time now.
  */
-export async function lookAt(
+export async function observeFile(
   fd: number,
-  known: Life,
+  known: Fingerprint,
   { read, acknowledged }: { read: number; acknowledged: number },
   wallMs: number,
-): Promise<Look | undefined> {
+): Promise<Observation | undefined> {
   const marker = known.marker.end === acknowledged ? known.marker : await readMarker(fd, acknowledged);
   const head = await compareHead(fd, known.head);
   if (!marker || !head || !(await hasMarker(fd, known.marker))) return undefined;
@@ -22,8 +22,8 @@ export async function lookAt(
     head,
     marker,
     size: Number(stat.size),
-    touchedNs: stampOf(stat.ctimeNs, wallMs),
-    bornMs: birthOf({ bornMs: Number(stat.birthtimeMs), touchedNs: stat.ctimeNs }),
+    ctimeNs: settledCtimeNs(stat.ctimeNs, wallMs),
+    birthMs: knownBirthMs({ birthMs: Number(stat.birthtimeMs), ctimeNs: stat.ctimeNs }),
     unlinked: stat.nlink === 0n,
     compressed: known.head.bytes === 0 && head.bytes > 0 && (await isCompressed(fd)),
   };

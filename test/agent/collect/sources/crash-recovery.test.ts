@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { FileBudget } from '../../../../agent/collect/files/file-budget.ts';
-import { FormerBatches } from '../../../../agent/collect/sources/former-batches.ts';
+import { CrashRecovery } from '../../../../agent/collect/sources/crash-recovery.ts';
 import { WorkPool } from '../../../../agent/encode/work-pool.ts';
 import { newCheckpoint } from '../../../../agent/model/checkpoint.ts';
 import type { Loss } from '../../../../agent/model/fact.ts';
-import { places } from '../../../../agent/model/line-state.ts';
+import { lineStates } from '../../../../agent/model/line-state.ts';
 import type { OpenIntent } from '../../../../agent/model/segment.ts';
 import { openAgentState } from '../../../../agent/state/agent-state.ts';
 import { systemClock } from '../../../../runtime/clock.ts';
@@ -17,23 +17,23 @@ test('what was cut off in a batch that turns out to be in Kafka is told as lost,
   const logger = createLogger({ level: 'error', format: 'json', write: () => {} });
   const options = { stateDir: dir.path, durability: 'process', stateFailure: 'hold', audit: false } as const;
   const { state, store } = openAgentState(options, { clock: systemClock, logger });
-  store.put({ ...newCheckpoint('e', 'g', { path: '/a.log', device: 1n, inode: 2n, bornMs: 0 }), size: 30 });
+  store.put({ ...newCheckpoint('e', 'g', { path: '/a.log', device: 1n, inode: 2n, birthMs: 0 }), size: 30 });
   state.flush(1);
-  const place = {
+  const lineState = {
     rangeStart: 0,
-    startsAt: places.lineStart,
-    endsAt: places.lineStart,
+    startState: lineStates.lineStart,
+    endState: lineStates.lineStart,
     rangeEnd: 30,
-    place: places.lineStart,
+    lineState: lineStates.lineStart,
   };
   const cut = { start: 10, end: 20, bytes: 10 };
-  const segment = { generation: 'g', start: 0, end: 30, lines: 2, ...place, cut, checksum: 0, format: '{}' };
+  const segment = { generation: 'g', start: 0, end: 30, lines: 2, ...lineState, cut, checksum: 0, format: '{}' };
   const batch = { recordCount: 2, timestampMs: 1, compression: 'none', segments: [segment] } as const;
   const sent = { topic: 't', partition: 0, producer: { id: 1n, epoch: 0 }, baseSequence: 0 };
   const intent: OpenIntent = { id: 1, ...batch, ...sent };
   const losses: Loss[] = [];
   const facts = { loss: (loss: Loss) => losses.push(loss), sealed: () => {} };
-  const former = new FormerBatches([intent], {
+  const former = new CrashRecovery([intent], {
     store,
     facts,
     pool: new WorkPool(1),

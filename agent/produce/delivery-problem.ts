@@ -8,7 +8,7 @@ const QUIET_MS = 3_000;
 const TOPIC_GONE_MS = 60_000;
 
 /** What holds up delivery on one route, from the first failure to the next success. */
-export class Trouble {
+export class DeliveryProblem {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #onChange: () => void;
@@ -28,7 +28,7 @@ export class Trouble {
   }
 
   /** The error for a person; undefined while all is well, or the trouble is young and likely to pass. */
-  get shown(): DeliveryError | undefined {
+  get reportable(): DeliveryError | undefined {
     const lasting = this.#clock.monotonicMs() - this.#sinceMs > QUIET_MS;
     return this.#error?.kind !== 'retriable' || lasting ? this.#error : undefined;
   }
@@ -53,7 +53,7 @@ export class Trouble {
       this.#warned = false;
     }
     this.#error = error;
-    if (this.shown && !this.#warned) {
+    if (this.reportable && !this.#warned) {
       this.#warned = true;
       this.#logger.warn('delivery is held up', { error: error.message });
     } else if (first) {

@@ -25,7 +25,7 @@ interface Ending {
  * before is known to nobody, and each copytruncate would be a loss. Of one that was gone when the agent came, there is no telling how far
  * it had grown: that is a loss with an open end, though of no byte that is known.
  */
-export class Endings {
+export class EndedFiles {
   readonly #facts: FactLog;
   readonly #store: CheckpointStore;
   readonly #logger: Logger | undefined;
@@ -83,7 +83,7 @@ export class Endings {
 
   /** Nothing is kept of a generation that is over and told. Its lines are in Kafka, but once more they can't be sent. */
   forget({ entryUid, path, generation }: Pick<Checkpoint, 'entryUid' | 'path' | 'generation'>): void {
-    for (const { id: replay, delivered, end } of this.#store.replays.of(generation)) {
+    for (const { id: replay, delivered, end } of this.#store.replays.forGeneration(generation)) {
       const rest = { replay, path, generation, start: delivered.value, end };
       this.#logger?.warn('a replay ends early: the file is no more', rest);
     }
@@ -99,7 +99,11 @@ export class Endings {
   #tell(checkpoint: Checkpoint, { reason, certain }: Ending): void {
     const { entryUid, generation, path, first, size, position, rangeEnd, ahead } = checkpoint;
     const subject = { entryUid, generation, path };
-    const { gaps, last: reached } = gapsIn([...ahead, [size, size, size]], { position, rangeEnd, place: undefined });
+    const { gaps, last: reached } = gapsIn([...ahead, [size, size, size]], {
+      position,
+      rangeEnd,
+      lineState: undefined,
+    });
     const { position: end } = reached;
     const last = gaps.at(-1);
     for (const gap of gaps) {

@@ -25,7 +25,7 @@ export const recordFlags = { split: 1, truncated: 2, unterminated: 4 } as const;
 
 const EMPTY = Buffer.alloc(0);
 
-/** The headers of design.md's record contract for the lines of one source, each made when the first record needs it. */
+/** The headers of the record contract (docs/record.md) for the lines of one source, each made when the first record needs it. */
 export class StandardHeaders {
   readonly #facts: HeaderFacts;
   readonly #made: HeaderTemplate[] = [];

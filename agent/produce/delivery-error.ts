@@ -1,7 +1,7 @@
 import { CodedError } from '../../runtime/errors.ts';
 
 /**
- * What a failed send means for its route (design.md, "Errors"):
+ * What a failed send means for its route (docs/internals/producing.md):
  * - `retriable`: the cluster is busy with itself or can't be reached; the same batches go again, in order, for ever.
  * - `pausing`: somebody must act (rights, a missing topic); the route waits, says so, and tries again by itself.
  * - `too-large`: the broker takes no batch of this size; it has not been appended.

@@ -1,3 +1,4 @@
+import { shortAgentName, shortEntryName } from '../../proto/rules/names.ts';
 import type { AlertRecord } from './alert-record.ts';
 import type { Rule } from './conditions.ts';
 
@@ -51,8 +52,8 @@ export function payload(alerts: readonly AlertRecord[]) {
       labels: {
         alertname: `Logfleet${rule}`,
         severity: CRITICAL.includes(rule) ? 'critical' : 'warning',
-        agent: agent.replace(/^agents\//, ''),
-        ...(entry !== '' && { entry: entry.replace(/^entries\//, '') }),
+        agent: shortAgentName(agent),
+        ...(entry !== '' && { entry: shortEntryName(entry) }),
       },
       annotations: { summary },
       startsAt: startTime.toISOString(),

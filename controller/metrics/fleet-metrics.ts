@@ -1,3 +1,4 @@
+import { shortEntryName } from '../../proto/rules/names.ts';
 import type { AlertBook } from '../alerts/alert-book.ts';
 import type { AlerterCounts } from '../alerts/alerter.ts';
 import { rules } from '../alerts/conditions.ts';
@@ -70,7 +71,7 @@ const ENTRY_SUMS = {
 const FORECAST_HELP = 'In how many seconds the first file of an entry loses lines, where a loss is forecast.';
 
 function entryMetrics(fleetSums: FleetSums, gauge: Gauge): MetricFamily[] {
-  const sums = [...fleetSums.byEntry()].map(([name, sum]) => ({ entry: name.replace(/^entries\//, ''), sum }));
+  const sums = [...fleetSums.byEntry()].map(([name, sum]) => ({ entry: shortEntryName(name), sum }));
   const fields = Object.keys(ENTRY_SUMS) as (keyof typeof ENTRY_SUMS)[];
   const samples = (pick: (sum: EntrySums) => number | undefined): Sample[] =>
     sums.flatMap(({ entry, sum }) => {

@@ -1,4 +1,5 @@
 import { type Rollout, RolloutAccepted, type RolloutCounts } from '../../proto/gen/logfleet/v1/rollout.ts';
+import { shortAgentName } from '../../proto/rules/names.ts';
 
 const FAILURES_NAMED = 3;
 
@@ -21,7 +22,7 @@ export function judge(rollout: Rollout, { counts, away }: Health, waitedMs: numb
   if (lostBytes > maxLostBytes + accepted.lostBytes)
     return { kind: 'failed', reason: `${lostBytes} bytes are lost: see logfleet get losses` };
   if (maxLagBytes > 0n && counts.maxLagBytes > maxLagBytes && counts.maxLagBytes > accepted.lagBytes) {
-    const reason = `${idOf(counts.maxLagAgent)} lags by ${counts.maxLagBytes} bytes, more than ${maxLagBytes}`;
+    const reason = `${shortAgentName(counts.maxLagAgent)} lags by ${counts.maxLagBytes} bytes, more than ${maxLagBytes}`;
     return { kind: 'failed', reason };
   }
   // With nobody there to try it, it would go to all untried.
@@ -34,13 +35,9 @@ export function judge(rollout: Rollout, { counts, away }: Health, waitedMs: numb
 }
 
 function failedReason({ failed, failures }: RolloutCounts): string {
-  const named = failures.slice(0, FAILURES_NAMED).map(({ agent, error }) => `${idOf(agent)}: ${error}`);
+  const named = failures.slice(0, FAILURES_NAMED).map(({ agent, error }) => `${shortAgentName(agent)}: ${error}`);
   const more = failed > named.length ? `; and ${failed - named.length} more` : '';
   return `${agents(failed)} failed: ${named.join('; ')}${more}`;
-}
-
-function idOf(agent: string): string {
-  return agent.replace(/^agents\//, '');
 }
 
 function agents(count: number): string {

@@ -21,6 +21,11 @@ export function entryId(name: string): string | undefined {
   return idAfter('entries/', name, isEntryId);
 }
 
+/** `entries/nginx-access` → `nginx-access`, for display; any other text is returned as it is. */
+export function shortEntryName(name: string): string {
+  return withoutPrefix('entries/', name);
+}
+
 /** `web-17` → `agents/web-17`. */
 export function agentName(id: string): string {
   return `agents/${id}`;
@@ -29,6 +34,15 @@ export function agentName(id: string): string {
 /** `agents/web-17` → `web-17`; undefined when it is not an agent's name. */
 export function agentId(name: string): string | undefined {
   return idAfter('agents/', name, isAgentId);
+}
+
+/** `agents/web-17` → `web-17`, for display; any other text is returned as it is. */
+export function shortAgentName(name: string): string {
+  return withoutPrefix('agents/', name);
+}
+
+function withoutPrefix(prefix: string, name: string): string {
+  return name.startsWith(prefix) ? name.slice(prefix.length) : name;
 }
 
 function idAfter(prefix: string, name: string, isId: (text: string) => boolean): string | undefined {

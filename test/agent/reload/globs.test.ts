@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { appendFileSync, rmSync, statSync } from 'node:fs';
 import { test } from 'node:test';
-import { newCheckpoint } from '../../../agent/state/checkpoint-store.ts';
+import { newCheckpoint } from '../../../agent/model/checkpoint.ts';
 import { begun, Ground } from '../../support/source-ground.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
@@ -50,7 +50,7 @@ test('a file that an older version knew by less is known, and not read again', a
   const { on, file, source } = await begun(dir, 'one\n');
   const { dev: device, ino: inode } = statSync(file, { bigint: true });
   const { head, position, generation } = source.checkpoint;
-  const bare = newCheckpoint('e', generation, { path: file, device, inode, bornMs: 0 });
+  const bare = newCheckpoint('e', generation, { path: file, device, inode, birthMs: 0 });
   on.store.put({ ...bare, head, position });
   on.kill();
   appendFileSync(file, 'two\n');

@@ -4,21 +4,21 @@ import { errorText } from '../runtime/errors.ts';
 import { createLifecycle } from '../runtime/lifecycle.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { loadSasl, loadTls } from '../runtime/security.ts';
+import type { AgentReport } from './collect/collector.ts';
 import { untilComplete } from './collect/completion.ts';
-import { FileBudget, openFilesMax } from './collect/file-budget.ts';
 import { FileCollector } from './collect/file-collector.ts';
-import { FormerBatches } from './collect/former-batches.ts';
-import type { Observation } from './collector.ts';
-import type { AgentConfig } from './config.ts';
-import { AuditLog } from './deliver/audit-log.ts';
-import { KafkaCluster } from './deliver/kafka-cluster.ts';
-import { Router } from './deliver/router.ts';
-import { WorkPool } from './deliver/work-pool.ts';
+import { FileBudget, openFilesMax } from './collect/files/file-budget.ts';
+import { CrashRecovery } from './collect/sources/crash-recovery.ts';
+import type { AgentConfig } from './config/agent-config.ts';
+import { agentIdentity } from './config/identity.ts';
+import { WorkPool } from './encode/work-pool.ts';
 import { followEntriesFile, readEntriesFile } from './entries-file.ts';
-import { agentIdentity } from './identity.ts';
 import { DesiredState } from './link/desired-state.ts';
 import { KeptSettings } from './link/kept-settings.ts';
 import { SnapshotCache } from './link/snapshot-cache.ts';
+import { AuditLog } from './produce/audit-log.ts';
+import { KafkaCluster } from './produce/kafka-cluster.ts';
+import { Router } from './produce/router.ts';
 import { type AgentState, openAgentState } from './state/agent-state.ts';
 import type { CheckpointStore } from './state/checkpoint-store.ts';
 import { StateError } from './state/state-database.ts';
@@ -77,7 +77,7 @@ export class Agent {
   }
 
   /** What `--once` ends with. Throws when there is something that could not be read. */
-  #tellOutcome({ entries, files, health }: Observation): void {
+  #tellOutcome({ entries, files, health }: AgentReport): void {
     for (const { entry, files: matched, state } of entries) {
       if (matched === 0) this.#logger.warn('no file matches', { entry });
       if (state === 'STATE_PAUSED') this.#logger.warn('not read, for the entry is paused', { entry });
@@ -168,12 +168,12 @@ export class Agent {
     const audit = auditTopic === '' ? undefined : new AuditLog(router, stored.facts, to, auditTools);
     const options = { scanIntervalMs: this.#config.scan_interval, drainTimeoutMs: this.#config.drain_timeout };
     const budget = new FileBudget(openFilesMax(), this.#config.pinned_bytes_max);
-    const former = new FormerBatches(intents.open(), { ...stored, pool, budget, logger });
+    const former = new CrashRecovery(intents.open(), { ...stored, pool, budget, logger });
     const collector: FileCollector = new FileCollector(options, {
       clock,
       logger,
       ...stored,
-      former,
+      recovery: former,
       audit,
       budget,
       router,

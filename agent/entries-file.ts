@@ -5,7 +5,7 @@ import { entryDocuments, withoutTwins } from '../proto/rules/entry-document.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { CodedError, errorText } from '../runtime/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
-import type { Collector } from './collector.ts';
+import type { Collector } from './collect/collector.ts';
 
 const LOOK_INTERVAL_MS = 1_000;
 

@@ -1,21 +1,21 @@
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import { entryViolations, withEntryDefaults } from '../../proto/rules/entry-rules.ts';
-import { charsetOf } from '../deliver/charset.ts';
-import type { Compression } from '../deliver/record-batch.ts';
-import type { Router } from '../deliver/router.ts';
-import { BetweenScans, type Hinted } from './between-scans.ts';
+import type { Compression } from '../../proto/rules/line-words.ts';
+import { charsetOf } from '../encode/charset.ts';
+import type { FoundFile } from '../model/found-file.ts';
+import type { Router } from '../produce/router.ts';
 import type { Controls } from './controls.ts';
-import { Discovery } from './discovery.ts';
-import { EntryTaps } from './entry-taps.ts';
-import type { FileWatcher, WatchEvents } from './file-watcher.ts';
-import { formatFacts } from './format-facts.ts';
-import type { FoundFile } from './found-file.ts';
-import { LineFormats } from './line-formats.ts';
-import { RateLimit, RateLimits } from './rate-limit.ts';
-import type { Source } from './source.ts';
-import { tellNewErrors } from './source-errors.ts';
-import { SourceSet } from './source-set.ts';
-import type { SourceSetTools } from './source-set-tools.ts';
+import { BetweenScans, type EventTarget } from './find/between-scans.ts';
+import { Discovery } from './find/discovery.ts';
+import type { FileWatcher, WatchEvents } from './find/file-watcher.ts';
+import { EntryTaps } from './read/entry-taps.ts';
+import { formatFacts } from './read/format-facts.ts';
+import { RateLimit, RateLimits } from './read/rate-limit.ts';
+import { LineFormats } from './sources/line-formats.ts';
+import type { Source } from './sources/source.ts';
+import { tellNewErrors } from './sources/source-errors.ts';
+import { SourceSet } from './sources/source-set.ts';
+import type { SourceSetTools } from './sources/source-set-tools.ts';
 import { TopicPartitions } from './topic-partitions.ts';
 
 /** Files are stamped by a clock that stands still for up to 10 ms (clock_gettime(2), CLOCK_REALTIME_COARSE). */
@@ -72,7 +72,7 @@ export class EntryCollector {
     const globs = tools.store.scannedGlobs(entry.uid);
     this.#scanned = globs && new Discovery(globs);
     const { watcher } = tools;
-    const hinted: Hinted = {
+    const hinted: EventTarget = {
       discovery: () => (this.#stop.signal.aborted ? undefined : this.#discovery),
       scanned: () => this.#scannedNow,
       readOn: (path) => this.#sources.readOn(path),
@@ -172,7 +172,7 @@ export class EntryCollector {
   }
 
   /** Looks at one path, for a hint. What that misses the next scan finds. */
-  async #meet(path: string, look: Parameters<Hinted['meet']>[1]): Promise<void> {
+  async #meet(path: string, look: Parameters<EventTarget['meet']>[1]): Promise<void> {
     const discovery = this.#discovery;
     this.#hints++;
     try {
@@ -203,7 +203,7 @@ export class EntryCollector {
     }
     const choice = { former: source.partitionIn(topic), key: `${this.#tools.host}:${source.path}` };
     const route = this.#tools.router.route(topic, count, choice, this.#entry.compression as Compression);
-    source.assign(route, this.#formats.of);
+    source.assign(route, this.#formats.forSource);
   }
 
   async #scans(): Promise<void> {
@@ -240,7 +240,7 @@ export class EntryCollector {
     const { start } = this.#entry;
     if (this.#tools.once || this.#lost || start === 'beginning' || this.#scanned?.matches(file.path))
       return 'beginning';
-    if (file.bornMs > this.#sinceMs - CLOCK_GRAIN_MS) return 'beginning';
+    if (file.birthMs > this.#sinceMs - CLOCK_GRAIN_MS) return 'beginning';
     if (start === 'end') return 'end';
     return file.changedMs >= Date.parse(start) ? 'beginning' : 'end';
   }

@@ -1,12 +1,12 @@
 import { AgentHealth, EntryStatus, FileStatus } from '../../proto/gen/logfleet/v1/fleet.ts';
 import type { Clock } from '../../runtime/clock.ts';
-import type { FactTotals } from '../state/facts.ts';
-import type { IntentSegment } from '../state/intent-store.ts';
+import type { FactTotals } from '../model/fact.ts';
+import type { IntentSegment } from '../model/segment.ts';
 import type { Controls } from './controls.ts';
 import type { EntryCollector } from './entry-collector.ts';
+import { RateMeter } from './lag/rate-meter.ts';
 import type { Usage } from './process-usage.ts';
-import { RateMeter } from './rate-meter.ts';
-import type { Source } from './source.ts';
+import type { Source } from './sources/source.ts';
 
 /** What was acknowledged since the process started. */
 export class Totals {

@@ -3,7 +3,7 @@ import { createBackoff } from '../../runtime/backoff.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { errorText } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import type { Router } from '../deliver/router.ts';
+import type { Router } from '../produce/router.ts';
 
 const RETRY = { initialMs: 100, maxMs: 5_000 };
 /** A topic that its controller is just making is nothing to tell. */

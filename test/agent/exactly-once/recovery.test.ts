@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { cp } from 'node:fs/promises';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
-import { outgoing } from '../../../agent/deliver/outgoing-batch.ts';
-import { takeId } from '../../../agent/deliver/reconcile.ts';
-import { type RecordBatch, stampProducer } from '../../../agent/deliver/record-batch.ts';
+import { type RecordBatch, stampProducer } from '../../../agent/encode/record-batch.ts';
 import type { ProducerIdentity } from '../../../agent/kafka/kafka-messages.ts';
+import { outgoing } from '../../../agent/produce/outgoing-batch.ts';
+import { takeId } from '../../../agent/produce/reconcile.ts';
 import { eventually } from '../../support/eventually.ts';
 import { killedAfterThree, killedBeforeSending, partitionGround } from '../../support/killed-processes.ts';
 import { PartitionProcess } from '../../support/partition.ts';
@@ -192,7 +192,7 @@ test('a request of the killed process that is still on its way is not appended b
   const former = new PartitionProcess(on.brokers, on.topic, on.dir.at('state'));
   await takeId(former.cluster, former.ledger);
   const producer = former.ledger.producer as ProducerIdentity;
-  former.ledger.place(outgoing(former.batch(1)));
+  former.ledger.assignSequence(outgoing(former.batch(1)));
   await former[Symbol.asyncDispose]();
   await using next = new PartitionProcess(on.brokers, on.topic, on.dir.at('state'));
   next.restore();
@@ -218,9 +218,9 @@ test('a batch is found although one that was sent after it was answered before i
     await eventually(() => assert.deepEqual(dying.delivered, [1, 2, 3]));
     const sent = [4, 5].map((number) => ({ number, batch: outgoing(dying.batch(number)) }));
     for (const { number, batch } of sent) {
-      dying.ledger.place(batch);
+      dying.ledger.assignSequence(batch);
       const { baseOffset } = await dying.cluster.produce(on.topic, 0, batch.encoded as RecordBatch);
-      if (number === 5) dying.ledger.delivered(batch, baseOffset);
+      if (number === 5) dying.ledger.acknowledged(batch, baseOffset);
     }
     dying.state.flush(1);
   }

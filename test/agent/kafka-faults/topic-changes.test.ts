@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { appendFile, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { EntryCollector } from '../../../agent/collect/entry-collector.ts';
-import { FileBudget } from '../../../agent/collect/file-budget.ts';
-import { FormerBatches } from '../../../agent/collect/former-batches.ts';
-import { KafkaCluster } from '../../../agent/deliver/kafka-cluster.ts';
-import { Router } from '../../../agent/deliver/router.ts';
-import { WorkPool } from '../../../agent/deliver/work-pool.ts';
+import { FileBudget } from '../../../agent/collect/files/file-budget.ts';
+import { CrashRecovery } from '../../../agent/collect/sources/crash-recovery.ts';
+import { WorkPool } from '../../../agent/encode/work-pool.ts';
+import { KafkaCluster } from '../../../agent/produce/kafka-cluster.ts';
+import { Router } from '../../../agent/produce/router.ts';
 import { CheckpointStore } from '../../../agent/state/checkpoint-store.ts';
 import { FactStore } from '../../../agent/state/fact-store.ts';
 import { IntentStore } from '../../../agent/state/intent-store.ts';
@@ -48,9 +48,21 @@ test('a topic that grows while the agent runs is used whole by new files, and a 
   const store = new CheckpointStore(state);
   const budget = new FileBudget(100);
   const facts = new FactStore(state, { clock, logger });
-  const former = new FormerBatches([], { store, facts, pool, budget, logger });
-  const events = { onDelivered: () => {}, onStateChange: () => {} };
-  const tools = { former, clock, logger, store, facts, budget, once: false, lost: false, router, host: 'h', ...events };
+  const recovery = new CrashRecovery([], { store, facts, pool, budget, logger });
+  const events = { onAcknowledged: () => {}, onStateChange: () => {} };
+  const tools = {
+    recovery,
+    clock,
+    logger,
+    store,
+    facts,
+    budget,
+    once: false,
+    lost: false,
+    router,
+    host: 'h',
+    ...events,
+  };
   const paths = [dir.at('*.log')];
   const entry = Entry.create({ name: 'entries/a', uid: 'a', topic, paths, start: 'beginning' });
   const collector = new EntryCollector(entry, tools);

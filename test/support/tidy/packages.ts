@@ -14,7 +14,7 @@ const ADAPTERS: Readonly<Record<string, readonly string[]>> = {
   'nice-grpc-error-details': ['controller/rpc/', 'cli/rpc/'],
   'nice-grpc-server-health': ['controller/rpc/'],
   'nice-grpc-server-reflection': ['controller/rpc/'],
-  '@node-rs/crc32': ['agent/deliver/record-batch.ts'],
+  '@node-rs/crc32': ['agent/encode/record-batch.ts'],
   '@platformatic/kafka': ['controller/topics/kafka-topics.ts', 'cli/verify/topic-reader.ts'],
   cockatiel: ['controller/etcd/etcd-members.ts'],
   commander: ['cli/main.ts', 'cli/program.ts', 'cli/add-'],
@@ -28,7 +28,7 @@ const ADAPTERS: Readonly<Record<string, readonly string[]>> = {
   ],
   'node:sqlite': ['agent/state/'],
   picomatch: ['proto/rules/glob.ts'],
-  snappy: ['agent/deliver/compress.ts'],
+  snappy: ['agent/encode/compress.ts'],
   yaml: ['proto/rules/entry-document.ts', 'runtime/config.ts', 'cli/output.ts'],
   zod: [
     'runtime/config.ts',
@@ -36,7 +36,7 @@ const ADAPTERS: Readonly<Record<string, readonly string[]>> = {
     'runtime/config-leaves.ts',
     'runtime/run-process.ts',
     'runtime/security.ts',
-    'agent/config.ts',
+    'agent/config/agent-config.ts',
     'controller/config.ts',
   ],
 };

@@ -124,7 +124,7 @@ export class AuditLog {
         encoded,
         recordCount: facts.length,
         facts: undefined,
-        onDelivered: () => resolve(undefined),
+        onAcknowledged: () => resolve(undefined),
         onReturned: (refused) => resolve(refused ?? 'again'),
       }),
     );

@@ -99,7 +99,7 @@ export class Replays {
     return { segment, more: true, full };
   }
 
-  delivered(segment: IntentSegment): void {
+  acknowledged(segment: IntentSegment): void {
     const run = this.#of(segment);
     if (!run) return;
     this.#store.covered(segment);

@@ -220,7 +220,7 @@ test('a batch is found although one that was sent after it was answered before i
     for (const { number, batch } of sent) {
       dying.ledger.assignSequence(batch);
       const { baseOffset } = await dying.cluster.produce(on.topic, 0, batch.encoded as RecordBatch);
-      if (number === 5) dying.ledger.delivered(batch, baseOffset);
+      if (number === 5) dying.ledger.acknowledged(batch, baseOffset);
     }
     dying.state.flush(1);
   }

@@ -39,7 +39,7 @@ test('lines keep their order when their compression changes while batches are be
     () => {},
   );
   const checkpoint = newCheckpoint('e', 'g', { device: 1n, inode: 1n, path: file, birthMs: 0 });
-  const events = { onProgress: () => {}, onStateChange: () => {} };
+  const events = { onAcknowledged: () => {}, onStateChange: () => {} };
   const source = new Source(fd, checkpoint, { open: [], acknowledged: [], returned: [] }, 1, events, systemClock);
   const turns = ['gzip', 'none', 'gzip', 'lz4', 'gzip', 'none'] as const;
   try {
@@ -79,7 +79,7 @@ test('sources that give no records, however many, let others go on between them'
   };
   const never = async () => {};
   for (let source = 0; source < SOURCES; source++)
-    route.wake({ isOn: () => true, fill, encodeAgain: never, delivered: never, returned: never });
+    route.wake({ isOn: () => true, fill, encodeAgain: never, acknowledged: never, returned: never });
   const turn = () => {
     turns++;
     if (filled < SOURCES) setImmediate(turn);

@@ -30,11 +30,11 @@ export interface Live<T> {
  * throws SecretFileError as loadTls does. Later changes are verified before they are used.
  */
 export class LiveSecrets {
-  readonly #changes: FileChanges;
+  readonly #changes: Pick<FileChanges, 'add'>;
   readonly #clock: Clock;
   readonly #logger: Logger;
 
-  constructor(changes: FileChanges, tools: { clock: Clock; logger: Logger }) {
+  constructor(changes: Pick<FileChanges, 'add'>, tools: { clock: Clock; logger: Logger }) {
     this.#changes = changes;
     this.#clock = tools.clock;
     this.#logger = tools.logger;

@@ -6,7 +6,7 @@ import { hasChanged } from '../../model/fingerprint.ts';
 import { type FoundFile, keyOf } from '../../model/found-file.ts';
 import { BudgetError } from '../files/file-budget.ts';
 import { NOT_OPEN } from '../files/file-io.ts';
-import { isHidden, type ScanResult, type ScanRules, type StartRule } from '../find/discovery.ts';
+import { isUnreadable, type ScanResult, type ScanRules, type StartRule } from '../find/discovery.ts';
 import { beforeGivenUp, beforeTruncation } from '../lag/loss-forecast.ts';
 import { Rotations } from '../lag/rotations.ts';
 import { DeletedFileBudget } from './deleted-file-budget.ts';
@@ -108,7 +108,7 @@ export class SourceSet {
       if (scan.present.has(source)) this.#departures.sealIfRotated(source);
       else if (!rules.matches(source.path)) this.#departures.notWanted(source);
       // What can't be looked at may still be there, and what a hint has brought meanwhile is.
-      else if (!isHidden(source.path, found) && source.order <= rules.since) this.#departures.leftItsPath(source);
+      else if (!isUnreadable(source.path, found) && source.order <= rules.since) this.#departures.leftItsPath(source);
     }
     this.#endings.conclude(ended);
     this.#tools.budget.keepWithin();

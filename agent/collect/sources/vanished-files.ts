@@ -4,7 +4,7 @@ import type { Checkpoint } from '../../model/checkpoint.ts';
 import { fileKey, isAtOrBelow } from '../../model/found-file.ts';
 import { NOT_OPEN } from '../files/file-io.ts';
 import { findMoved, isMounted } from '../files/missing-files.ts';
-import { isHidden } from '../find/discovery.ts';
+import { isUnreadable } from '../find/discovery.ts';
 import type { FileIdentifier } from './file-identifier.ts';
 import type { KnownFiles } from './known-files.ts';
 import { RENAMED_GRACE_MS } from './retirement-rules.ts';
@@ -96,5 +96,5 @@ export class VanishedFiles {
 
 function isMissing(file: Checkpoint, scan: Scan): boolean {
   const { rules, found } = scan;
-  return !scan.keys.has(fileKey(file)) && rules.matches(file.path) && !isHidden(file.path, found);
+  return !scan.keys.has(fileKey(file)) && rules.matches(file.path) && !isUnreadable(file.path, found);
 }

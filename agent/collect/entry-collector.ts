@@ -5,8 +5,8 @@ import { charsetOf } from '../encode/charset.ts';
 import type { FoundFile } from '../model/found-file.ts';
 import type { Router } from '../produce/router.ts';
 import type { Controls } from './controls.ts';
-import { FileEventHandler, type FileEventTarget } from './find/file-event-handler.ts';
 import { Discovery } from './find/discovery.ts';
+import { FileEventHandler, type FileEventTarget } from './find/file-event-handler.ts';
 import type { FileWatcher, WatchListener } from './find/file-watcher.ts';
 import { EntryTaps } from './read/entry-taps.ts';
 import { formatFacts } from './read/format-facts.ts';
@@ -138,7 +138,7 @@ export class EntryCollector {
     }
     this.#discovery = new Discovery(this.#entry, this.#between?.events);
     this.#formats = new LineFormats(formatFacts(this.#entry, this.#tools.host));
-    this.#limits.own.set(Number(this.#entry.maxBytesPerSecond));
+    this.#limits.entry.set(Number(this.#entry.maxBytesPerSecond));
     this.#sinceMs = this.#tools.clock.nowMs();
     this.#scannedNow = false;
     this.directAll();
@@ -161,7 +161,7 @@ export class EntryCollector {
   /** Stops reading until the next `apply`; what is on its way may still arrive. */
   halt(): void {
     this.#stop.abort();
-    this.#limits.own.forget();
+    this.#limits.entry.dropWaiting();
     this.#between?.stop();
     for (const source of this.#sources) source.pause();
   }

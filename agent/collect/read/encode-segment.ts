@@ -3,7 +3,7 @@ import { checksumOf } from '../../encode/record-batch.ts';
 import type { Workbench } from '../../encode/work-pool.ts';
 import type { IntentSegment } from '../../model/segment.ts';
 import { readAt } from '../files/file-io.ts';
-import { formatBefore } from './read-range.ts';
+import { previousFormat } from './read-range.ts';
 
 /** It keeps nothing from one call to the next. */
 const encoder = new LineEncoder();
@@ -20,7 +20,7 @@ export async function encodeSegment(
   if (bytesRead !== end - start || checksumOf(bytes) !== segment.checksum) {
     throw new Error(`${path}: the bytes from ${start} to ${end} are not the same any more`);
   }
-  const format = await formatBefore(fd, segment.format, { path, generation });
+  const format = await previousFormat(fd, segment.format, { path, generation });
   encoder.encode(
     { ...segment, bytes, length: bytesRead, position: start, last: true, flushed: false },
     format,

@@ -1,7 +1,7 @@
 import type { RecordBuffer } from '../../encode/record-buffer.ts';
 
 /** A source, as far as a tap knows it. */
-export interface Tapped {
+export interface TappedSource {
   path: string;
   generation: string;
   events: { taps?: EntryTaps | undefined };
@@ -17,25 +17,25 @@ export interface TappedRun {
 }
 
 /** Looks on while lines are read. It keeps nothing of `records`, which are used again, is quick, and never throws. */
-export type Tap = (source: Tapped, run: TappedRun, records: RecordBuffer, from: number) => void;
+export type Tap = (source: TappedSource, run: TappedRun, records: RecordBuffer, from: number) => void;
 
 /** Who looks on while the lines of one entry are read: mostly nobody, and then it costs a look at a flag for each chunk. */
 export class EntryTaps {
   readonly #taps = new Set<Tap>();
-  any = false;
+  hasTaps = false;
 
   /** Returns what ends it. */
   add(tap: Tap): () => void {
     this.#taps.add(tap);
-    this.any = true;
+    this.hasTaps = true;
     return () => {
       this.#taps.delete(tap);
-      this.any = this.#taps.size > 0;
+      this.hasTaps = this.#taps.size > 0;
     };
   }
 
   /** `run` was read, and its records begin at `from`. */
-  read(source: Tapped, run: TappedRun, records: RecordBuffer, from: number): void {
+  notify(source: TappedSource, run: TappedRun, records: RecordBuffer, from: number): void {
     for (const tap of this.#taps) tap(source, run, records, from);
   }
 }

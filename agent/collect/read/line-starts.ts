@@ -22,13 +22,13 @@ export async function charsetOfFile(fd: number, given: Charset): Promise<{ chars
  */
 export async function lineStateAt(fd: number, position: number, format: LineFormat): Promise<LineState> {
   if (await isLineStart(fd, position, format.charset)) return lineStates.lineStart;
-  const lineState = await placeInLine(fd, position, format);
+  const lineState = await stateInLine(fd, position, format);
   // What is too long for `drop` is a loss, and nobody has judged it.
   if (!format.filter || (lineState === lineStates.skipped && format.overLong === 'drop')) return lineState;
-  return (await isBeginningKept(fd, position, format, format.filter)) ? lineState : lineStates.filtered;
+  return (await isLineStartKept(fd, position, format, format.filter)) ? lineState : lineStates.filtered;
 }
 
-async function placeInLine(fd: number, position: number, format: LineFormat): Promise<LineState> {
+async function stateInLine(fd: number, position: number, format: LineFormat): Promise<LineState> {
   const { charset, overLong, maxLineBytes } = format;
   if (overLong === 'split') return lineStates.line;
   const start = await lineStartWithin(fd, position, maxLineBytes, charset);
@@ -36,7 +36,7 @@ async function placeInLine(fd: number, position: number, format: LineFormat): Pr
 }
 
 /** Whether the filter keeps the first part of the line that `position` is in, by which it has judged all of it. */
-async function isBeginningKept(
+async function isLineStartKept(
   fd: number,
   position: number,
   { charset, maxLineBytes }: LineFormat,

@@ -58,12 +58,12 @@ export class RateLimit {
   }
 
   /** Whether it holds `reader` back. */
-  holds(reader: Reader): boolean {
+  isWaiting(reader: Reader): boolean {
     return this.#waiting.has(reader);
   }
 
   /** Nobody is woken any more who waits now. */
-  forget(): void {
+  dropWaiting(): void {
     this.#stopTimer();
     this.#waiting.clear();
   }
@@ -103,26 +103,26 @@ export class RateLimit {
 
 /** What holds for the files of one entry: its own limit, and the agent's. */
 export class RateLimits {
-  readonly own: RateLimit;
-  readonly #agents: RateLimit | undefined;
+  readonly entry: RateLimit;
+  readonly #agent: RateLimit | undefined;
 
   constructor(own: RateLimit, agents: RateLimit | undefined) {
-    this.own = own;
-    this.#agents = agents;
+    this.entry = own;
+    this.#agent = agents;
   }
 
   /** As RateLimit. */
   room(reader: Reader): number {
-    const room = this.own.room(reader);
-    return room === 0 || !this.#agents ? room : Math.min(room, this.#agents.room(reader));
+    const room = this.entry.room(reader);
+    return room === 0 || !this.#agent ? room : Math.min(room, this.#agent.room(reader));
   }
 
   consumed(bytes: number): void {
-    this.own.consumed(bytes);
-    this.#agents?.consumed(bytes);
+    this.entry.consumed(bytes);
+    this.#agent?.consumed(bytes);
   }
 
-  holds(reader: Reader): boolean {
-    return this.own.holds(reader) || this.#agents?.holds(reader) === true;
+  isWaiting(reader: Reader): boolean {
+    return this.entry.isWaiting(reader) || this.#agent?.isWaiting(reader) === true;
   }
 }

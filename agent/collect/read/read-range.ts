@@ -10,7 +10,7 @@ export type ReadSegment = Omit<IntentSegment, 'generation'>;
 /** A range to be read, with all that is in the file but not in its bytes. */
 export type Range = Omit<ReturnedRange, 'format'> & { startState: LineState; endState: LineState };
 
-export function segmentOf(
+export function createSegment(
   from: Range,
   { consumed, records, filtered, endState, rangeEnd, lineState, lastAt, cut }: Encoded,
   kept: { checksum: number; format: string },
@@ -40,7 +40,7 @@ export async function withLineStates(fd: number, range: ReturnedRange, format: L
 }
 
 /** The format of `document`, by which lines of a file were read before: the same bytes have the same records again, though the entry is another now. */
-export async function formatBefore(fd: number, document: string, at: FormatTarget): Promise<LineFormat> {
+export async function previousFormat(fd: number, document: string, at: FormatTarget): Promise<LineFormat> {
   const format = lineFormat(sharedFormat(JSON.parse(document)), at);
   const { charset } = await charsetOfFile(fd, format.charset);
   return { ...format, charset };

@@ -6,13 +6,13 @@ import { type CoveredRange, coveredRange } from '../../model/position.ts';
 import type { InheritedRanges, IntentSegment } from '../../model/segment.ts';
 import type { Filled, RouteSource } from '../../produce/route.ts';
 import type { Replay, ReplayStore } from '../../state/replay-store.ts';
-import { type FileNow, SegmentReader } from './segment-reader.ts';
+import { type ReadableFile, SegmentReader } from './segment-reader.ts';
 
 /** The source whose lines are sent once more. */
-type Replayed = FileNow & RouteSource & { generation: string };
+type Replayed = ReadableFile & RouteSource & { generation: string };
 
 /** What is read of one replay. */
-class Run {
+class ReplayRun {
   readonly replay: Replay;
   readonly reader: SegmentReader;
   #given: LineFormat | undefined;
@@ -37,9 +37,9 @@ class Run {
     return this.#format;
   }
 
-  rest(): void {
+  releaseCaches(): void {
     this.#given = this.#format = undefined;
-    this.reader.rest();
+    this.reader.releaseCaches();
   }
 }
 
@@ -49,7 +49,7 @@ class Run {
  */
 export class Replays {
   readonly #store: ReplayStore;
-  #runs: Run[] = [];
+  #runs: ReplayRun[] = [];
   /** The next turn is theirs. */
   #next = true;
 
@@ -58,25 +58,25 @@ export class Replays {
   }
 
   add(replay: Replay, inherited: Pick<InheritedRanges, 'open' | 'returned'>): void {
-    this.#runs.push(new Run(replay, inherited));
+    this.#runs.push(new ReplayRun(replay, inherited));
   }
 
   /** The one that is made now; undefined: all of them are in Kafka. */
-  get now(): Replay | undefined {
+  get current(): Replay | undefined {
     return this.#runs[0]?.replay;
   }
 
   /** There is something to be read. */
-  get unread(): boolean {
+  get hasUnread(): boolean {
     return this.#unread !== undefined;
   }
 
   /** The next turn is theirs, and there is something to be read in it. */
-  get wait(): boolean {
-    return this.#next && this.unread;
+  get isNext(): boolean {
+    return this.#next && this.hasUnread;
   }
 
-  get #unread(): Run | undefined {
+  get #unread(): ReplayRun | undefined {
     return this.#runs.find(({ reader }) => reader.returned.first);
   }
 
@@ -99,22 +99,22 @@ export class Replays {
     return { segment, more: true, full };
   }
 
-  delivered(segment: IntentSegment): void {
-    const run = this.#of(segment);
+  acknowledged(segment: IntentSegment): void {
+    const run = this.#runFor(segment);
     if (!run) return;
     this.#store.covered(segment);
     if (run.replay.delivered.value >= run.replay.end) this.#runs = this.#runs.filter((other) => other !== run);
   }
 
   returned(segment: IntentSegment): void {
-    this.#of(segment)?.reader.returned.add(segment);
+    this.#runFor(segment)?.reader.returned.add(segment);
   }
 
-  rest(): void {
-    for (const run of this.#runs) run.rest();
+  releaseCaches(): void {
+    for (const run of this.#runs) run.releaseCaches();
   }
 
-  #of({ replay: id }: IntentSegment): Run | undefined {
+  #runFor({ replay: id }: IntentSegment): ReplayRun | undefined {
     return this.#runs.find(({ replay }) => replay.id === id);
   }
 }

@@ -6,13 +6,13 @@ import { gapsIn } from '../../model/contiguous-position.ts';
 import { isPassedOver, type LineState, lineStates } from '../../model/line-state.ts';
 import { type AcknowledgedProgress, coveredRange } from '../../model/position.ts';
 import type { IntentSegment, ReturnedRange } from '../../model/segment.ts';
-import { isLocal, readAt, readOn } from '../files/file-io.ts';
-import type { Tapped } from './entry-taps.ts';
+import { isLocal, readAfter, readAt } from '../files/file-io.ts';
+import type { TappedSource } from './entry-taps.ts';
 import { charsetOfFile, lineStateAt } from './line-starts.ts';
-import { passOver } from './pass-over.ts';
-import { formatBefore, type Range, type ReadSegment, segmentOf, withLineStates } from './read-range.ts';
+import { createSegment, previousFormat, type Range, type ReadSegment, withLineStates } from './read-range.ts';
 import { ReadTail } from './read-tail.ts';
 import { ReturnedRanges, rangeAfter } from './returned-ranges.ts';
+import { skipLine } from './skip-line.ts';
 
 const READ_BYTES_MIN = 64 * 1024;
 /** Where a rate limit leaves less. */
@@ -22,7 +22,7 @@ const LIMITED_BYTES_MIN = 1024;
 const encoder = new LineEncoder();
 
 /** The file as its source knows it. */
-export interface FileNow extends Partial<Tapped> {
+export interface ReadableFile extends Partial<TappedSource> {
   /** Open. */
   fd: number;
   size: number;
@@ -31,7 +31,7 @@ export interface FileNow extends Partial<Tapped> {
 }
 
 /** What one turn gave. */
-export interface Reading {
+export interface ReadResult {
   /** Without lines: there is nothing to send, and the bytes are done with. */
   segment: ReadSegment | undefined;
   more: boolean;
@@ -57,7 +57,7 @@ export class SegmentReader {
   /** The format for a topic that takes no longer lines. */
   #fitted: { from: LineFormat; bytes: number; format: LineFormat } | undefined;
   /** The format of the last range that was read again. */
-  #former: { document: string; bytes: number; format: LineFormat } | undefined;
+  #previous: { document: string; bytes: number; format: LineFormat } | undefined;
   #wantBytes = READ_BYTES_MIN;
   /** What a rate limit has to allow: a whole record. */
   #limitedBytes = LIMITED_BYTES_MIN;
@@ -67,7 +67,7 @@ export class SegmentReader {
   #quiet = { end: -1, sinceMs: 0 };
 
   /** Reads what is neither `delivered` nor under way, and what was `returned`. */
-  static of(
+  static fromProgress(
     delivered: AcknowledgedProgress,
     open: readonly IntentSegment[],
     returned: readonly IntentSegment[] = [],
@@ -95,17 +95,17 @@ export class SegmentReader {
   }
 
   /** Whether the next read tells by itself if the file is another one by now: it need not be looked at before. */
-  sees(fd: number): boolean {
+  detectsReplacement(fd: number): boolean {
     return isLocal(fd) && !this.returned.first && this.#tail?.isWhole(this.#position) === true;
   }
 
   /** Lets go of what it finds out again. */
-  rest(): void {
+  releaseCaches(): void {
     this.#tail = undefined;
     this.#given = undefined;
     this.#format = undefined;
     this.#fitted = undefined;
-    this.#former = undefined;
+    this.#previous = undefined;
   }
 
   /**
@@ -115,16 +115,16 @@ export class SegmentReader {
   async read(
     bench: Workbench,
     given: LineFormat,
-    file: FileNow,
+    file: ReadableFile,
     nowMs: number,
     allowed = Number.POSITIVE_INFINITY,
-  ): Promise<Reading | undefined> {
+  ): Promise<ReadResult | undefined> {
     const again = this.returned.first;
     // It may be closed meanwhile, when the agent stops, or be another life's.
     const { fd } = file;
     const { lineBytesMax } = bench.records;
     const now = this.#fit(await this.#formatOf(fd, given), lineBytesMax);
-    const format = again?.format ? await this.#formerFormat(fd, now, again.format, lineBytesMax) : now;
+    const format = again?.format ? await this.#previousFormat(fd, now, again.format, lineBytesMax) : now;
     this.#lineState ??= await lineStateAt(fd, this.#position, now);
     const from = again ? await withLineStates(fd, again, format) : this.#rest(this.#lineState);
     if (isPassedOver(from.startState))
@@ -135,7 +135,7 @@ export class SegmentReader {
     const limit = Math.max(allowed, this.#limitedBytes);
     const want = Math.min(CHUNK_BYTES_MAX, Math.max(this.#wantBytes, room), from.end - start, limit);
     const tail = again || !isLocal(fd) ? undefined : this.#tail;
-    const read = tail ? await readOn(fd, chunk, want, start, tail.bytes) : await readAt(fd, chunk, 0, want, start);
+    const read = tail ? await readAfter(fd, chunk, want, start, tail.bytes) : await readAt(fd, chunk, 0, want, start);
     if (!read) return undefined;
     const { bytesRead } = read;
     const seen = start + bytesRead;
@@ -152,13 +152,14 @@ export class SegmentReader {
       kernel,
     );
     const checksum = checksumOf(chunk.subarray(0, encoded.consumed));
-    const segment = segmentOf(from, encoded, { checksum, format: format.document });
-    this.#took(again, start + encoded.consumed, encoded.rangeEnd, encoded.lineState);
+    const segment = createSegment(from, encoded, { checksum, format: format.document });
+    this.#advance(again, start + encoded.consumed, encoded.rangeEnd, encoded.lineState);
     if (!again) {
       this.#tail ??= new ReadTail();
       this.#tail.add(chunk.subarray(0, encoded.consumed));
     }
-    if (file.events?.taps?.any && segment && !again) file.events.taps.read(file as Tapped, segment, records, before);
+    if (file.events?.taps?.hasTaps && segment && !again)
+      file.events.taps.notify(file as TappedSource, segment, records, before);
     if (encoded.records > 0) this.#rawPerEncoded = encoded.consumed / (records.length - before);
     const againInMs = encoded.open && waitMs ? waitMs : undefined;
     return {
@@ -186,13 +187,13 @@ export class SegmentReader {
   }
 
   /** Of a range that was read before; the topic takes lines of `bytes` at most by now. */
-  async #formerFormat(fd: number, now: LineFormat, document: string, bytes: number): Promise<LineFormat> {
+  async #previousFormat(fd: number, now: LineFormat, document: string, bytes: number): Promise<LineFormat> {
     if (document === now.document) return now;
-    if (this.#former?.document !== document || this.#former.bytes !== bytes) {
-      const before = await formatBefore(fd, document, now.at);
-      this.#former = { document, bytes, format: fitted(before, bytes) };
+    if (this.#previous?.document !== document || this.#previous.bytes !== bytes) {
+      const before = await previousFormat(fd, document, now.at);
+      this.#previous = { document, bytes, format: fitted(before, bytes) };
     }
-    return this.#former.format;
+    return this.#previous.format;
   }
 
   #fit(from: LineFormat, bytes: number): LineFormat {
@@ -214,12 +215,12 @@ export class SegmentReader {
     again: ReturnedRange | undefined,
     { charset, document }: LineFormat,
     chunk: Buffer,
-    file: Parameters<typeof passOver>[3],
-  ): Promise<Reading> {
+    file: Parameters<typeof skipLine>[3],
+  ): Promise<ReadResult> {
     this.#tail = undefined;
-    const { end, lineState, atEnd, seen } = await passOver(from, charset, chunk, file);
+    const { end, lineState, atEnd, seen } = await skipLine(from, charset, chunk, file);
     const { start, rangeStart, startState } = from;
-    this.#took(again, end, rangeStart, lineState);
+    this.#advance(again, end, rangeStart, lineState);
     const cut = startState === lineStates.filtered ? undefined : { start, end, bytes: end - start };
     const kept = { checksum: 0, format: document };
     const reached = { end, endState: lineState, rangeEnd: rangeStart, lineState };
@@ -233,7 +234,7 @@ export class SegmentReader {
     };
   }
 
-  #took(again: ReturnedRange | undefined, end: number, rangeStart: number, lineState: LineState): void {
+  #advance(again: ReturnedRange | undefined, end: number, rangeStart: number, lineState: LineState): void {
     if (again) {
       this.returned.consumed(again, { start: end, rangeStart, startState: lineState });
       if (end >= again.end) this.#rangeStart = rangeAfter(again, this.#rangeStart);

@@ -110,14 +110,14 @@ export class TrackedFile {
   protected reached(segment: IntentSegment, nowMs: number): void {
     this.#delivered.cover(coveredRange(segment));
     this.pace ??= new Pace(nowMs);
-    this.pace.delivered(segment.end - segment.start, nowMs, this.position >= this.size);
+    this.pace.acknowledged(segment.end - segment.start, nowMs, this.position >= this.size);
   }
 
   /** The file is at least so large. */
   protected reaches(size: number, nowMs: number): void {
     if (size <= this.size) return;
     this.pace ??= new Pace(nowMs);
-    this.pace.grew(size - this.size, size, nowMs);
+    this.pace.fileGrew(size - this.size, size, nowMs);
     [this.size, this.lastGrowthMs] = [size, nowMs];
   }
 

@@ -3,7 +3,7 @@ import { errorText } from '../../../runtime/errors.ts';
 import type { Checkpoint } from '../../model/checkpoint.ts';
 import { fileKey, isAtOrBelow } from '../../model/found-file.ts';
 import { NOT_OPEN } from '../files/file-io.ts';
-import { findMoved, isMounted } from '../files/missing-files.ts';
+import { findMovedFiles, isMounted } from '../files/missing-files.ts';
 import { isUnreadable } from '../find/discovery.ts';
 import type { FileIdentifier } from './file-identifier.ts';
 import type { KnownFiles } from './known-files.ts';
@@ -42,7 +42,7 @@ export class VanishedFiles {
     const before = this.#missed;
     this.#missed = new Set();
     if (missing.length === 0) return;
-    const moved = await findMoved(missing, scan.rules.folders ?? []);
+    const moved = await findMovedFiles(missing, scan.rules.folders ?? []);
     for (const checkpoint of missing) {
       if (scan.signal.aborted) return;
       const { generation } = checkpoint;

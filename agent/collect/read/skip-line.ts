@@ -8,7 +8,7 @@ import type { Range } from './read-range.ts';
 const SKIP_BYTES_MAX = 64 * 1024 * 1024;
 
 /** How far a line that is not wanted was passed over. */
-export interface PassedOver {
+export interface SkippedLine {
   end: number;
   /** What `end` is in the middle of. */
   lineState: LineState;
@@ -19,12 +19,12 @@ export interface PassedOver {
 }
 
 /** Passes over the rest of a line that is not wanted, and keeps none of it. A rate limit does not hold for it: nothing is sent, and each turn is told as a loss. */
-export async function passOver(
+export async function skipLine(
   from: Range,
   charset: Charset,
   chunk: Buffer,
   { fd, size, sealed }: { fd: number; size: number; sealed: boolean },
-): Promise<PassedOver> {
+): Promise<SkippedLine> {
   let { start: end, startState: lineState } = from;
   let atEnd = false;
   let seen = end;

@@ -15,37 +15,38 @@ import { ReturnedRanges, rangeAfter } from './returned-ranges.ts';
 import { skipLine } from './skip-line.ts';
 
 const READ_BYTES_MIN = 64 * 1024;
-/** Where a rate limit leaves less. */
+/** The same under a rate limit. */
 const LIMITED_BYTES_MIN = 1024;
 
-/** It keeps nothing from one call to the next. */
+/** It has no state between calls. */
 const encoder = new LineEncoder();
 
-/** The file as its source knows it. */
+/** What the reader needs to know of a file. */
 export interface ReadableFile extends Partial<TappedSource> {
-  /** Open. */
+  /** An open descriptor. */
   fd: number;
   size: number;
-  /** It is complete: an unterminated last line goes too. */
+  /** The file will not grow: an unterminated last line is sent, too. */
   sealed: boolean;
 }
 
-/** What one turn gave. */
+/** What one read yielded. */
 export interface ReadResult {
-  /** Without lines: there is nothing to send, and the bytes are done with. */
+  /** If it has no lines, there is nothing to send, and its bytes are finished. */
   segment: ReadSegment | undefined;
   more: boolean;
   full: boolean;
-  /** The file reaches so far, at least. */
+  /** The file's size is at least this. */
   seen: number;
-  /** Lines wait for others of their record: look again so much later. */
+  /** Lines wait for more lines of their multiline record: read again after this time. */
   againInMs: number | undefined;
 }
 
 /**
- * Reads one generation and encodes its lines, each range by itself: what goes beyond the bytes of a range (where its first record's range
- * begins, and what its two ends are in the middle of) is in its segment, so that the same range is the same records whenever it is
- * read. Half lines, and multiline records that may go on, are read again when the rest has come.
+ * Reads one generation and encodes its lines. A segment has all that determines its records beyond
+ * its bytes (where the first record's range begins, and what its two ends lie in the middle of), so
+ * the same range yields the same records whenever it is read. Incomplete lines, and multiline
+ * records that may continue, are read again with what follows.
  */
 export class SegmentReader {
   readonly returned = new ReturnedRanges();
@@ -54,27 +55,29 @@ export class SegmentReader {
   #lineState: LineState | undefined;
   #given: LineFormat | undefined;
   #format: LineFormat | undefined;
-  /** The format for a topic that takes no longer lines. */
+  /** The format with the topic's shorter line limit. */
   #fitted: { from: LineFormat; bytes: number; format: LineFormat } | undefined;
-  /** The format of the last range that was read again. */
+  /** The format of the range that was read again last. */
   #previous: { document: string; bytes: number; format: LineFormat } | undefined;
   #wantBytes = READ_BYTES_MIN;
-  /** What a rate limit has to allow: a whole record. */
+  /** What is read even if a rate limit allows less, so that a whole record fits. */
   #limitedBytes = LIMITED_BYTES_MIN;
   #rawPerEncoded = 1;
   #tail: ReadTail | undefined;
-  /** Where the file ended when it was last read to its end, and since when. */
+  /** Where the file ended at the last read to its end, and since when it has ended there. */
   #quiet = { end: -1, sinceMs: 0 };
 
-  /** Reads what is neither `delivered` nor under way, and what was `returned`. */
+  /**
+   * A reader of what is neither acknowledged nor in `open` segments, and of what was `returned`.
+   */
   static fromProgress(
-    delivered: AcknowledgedProgress,
+    progress: AcknowledgedProgress,
     open: readonly IntentSegment[],
     returned: readonly IntentSegment[] = [],
   ): SegmentReader {
     const { gaps, last } = gapsIn(
-      [...delivered.ahead, ...open.map(coveredRange), ...returned.map(coveredRange)],
-      delivered,
+      [...progress.ahead, ...open.map(coveredRange), ...returned.map(coveredRange)],
+      progress,
     );
     const reader = new SegmentReader(last.position, last.rangeEnd, last.lineState);
     for (const segment of returned) reader.returned.add(segment);
@@ -82,24 +85,30 @@ export class SegmentReader {
     return reader;
   }
 
-  /** `rangeStart`: where the range of the next record begins; `place`: what `position` is in the middle of, when that is known. */
+  /**
+   * `rangeStart`: where the next record's range begins. `lineState`: what `position` lies in the
+   * middle of, if known.
+   */
   constructor(position: number, rangeStart = position, lineState?: LineState) {
     this.#position = position;
     this.#rangeStart = rangeStart;
     this.#lineState = lineState;
   }
 
-  /** All before it is in segments. */
+  /** All bytes before it are in segments. */
   get position(): number {
     return this.#position;
   }
 
-  /** Whether the next read tells by itself if the file is another one by now: it need not be looked at before. */
+  /**
+   * Whether the next read detects by itself that the file was replaced, so that no observation is
+   * needed before.
+   */
   detectsReplacement(fd: number): boolean {
     return isLocal(fd) && !this.returned.first && this.#tail?.isWhole(this.#position) === true;
   }
 
-  /** Lets go of what it finds out again. */
+  /** Drops what can be derived again. */
   releaseCaches(): void {
     this.#tail = undefined;
     this.#given = undefined;
@@ -109,8 +118,8 @@ export class SegmentReader {
   }
 
   /**
-   * Reads a chunk, of `allowed` bytes at most unless a record is longer; undefined when the file was seen to be another one by now. One call
-   * at a time. Rejects with the system's error.
+   * Reads a chunk of at most `allowed` bytes, or one record if that is longer. undefined: the file
+   * was truncated or replaced. One call at a time. Rejects with the system's error.
    */
   async read(
     bench: Workbench,
@@ -120,7 +129,8 @@ export class SegmentReader {
     allowed = Number.POSITIVE_INFINITY,
   ): Promise<ReadResult | undefined> {
     const again = this.returned.first;
-    // It may be closed meanwhile, when the agent stops, or be another life's.
+    // `file.fd` may change while this read awaits: the file is closed, or another generation
+    // begins.
     const { fd } = file;
     const { lineBytesMax } = bench.records;
     const now = this.#fit(await this.#formatOf(fd, given), lineBytesMax);
@@ -140,7 +150,7 @@ export class SegmentReader {
     const { bytesRead } = read;
     const seen = start + bytesRead;
     const atEnd = bytesRead < want;
-    // A read may be short before the end, too: of a network file system, or before a bad sector.
+    // A short read is not always the end: on network file systems, and before a bad sector.
     const last = again ? seen === again.end : file.sealed && atEnd && seen >= file.size;
     const waitMs =
       again || !atEnd || !format.grouping ? undefined : this.#quietFor(seen, nowMs, format.grouping.timeoutMs);
@@ -171,7 +181,7 @@ export class SegmentReader {
     };
   }
 
-  /** All that is not read yet. */
+  /** Everything that was not read yet. */
   #rest(startState: LineState): Range {
     const { lineStart } = lineStates;
     const end = Number.POSITIVE_INFINITY;
@@ -186,7 +196,9 @@ export class SegmentReader {
     return format;
   }
 
-  /** Of a range that was read before; the topic takes lines of `bytes` at most by now. */
+  /**
+   * The format of a range that was read before, for a topic that takes lines of at most `bytes`.
+   */
   async #previousFormat(fd: number, now: LineFormat, document: string, bytes: number): Promise<LineFormat> {
     if (document === now.document) return now;
     if (this.#previous?.document !== document || this.#previous.bytes !== bytes) {
@@ -203,13 +215,13 @@ export class SegmentReader {
     return this.#fitted.format;
   }
 
-  /** How long there must be nothing new, still, until what there is goes. */
+  /** How much longer nothing new must appear until an open multiline record is sent, ms. */
   #quietFor(end: number, nowMs: number, timeoutMs: number): number {
     if (this.#quiet.end !== end) this.#quiet = { end, sinceMs: nowMs };
     return Math.max(0, this.#quiet.sinceMs + timeoutMs - nowMs);
   }
 
-  /** The rest of a line that is not wanted is a segment without lines. */
+  /** Skips the rest of a line. The result is a segment without lines. */
   async #skip(
     from: Range,
     again: ReturnedRange | undefined,
@@ -241,7 +253,10 @@ export class SegmentReader {
     } else [this.#position, this.#rangeStart, this.#lineState] = [end, rangeStart, lineState];
   }
 
-  /** Is there more to read at once, behind `bytesRead` bytes, 0 at the end? When no line fitted: with a longer read, or in the next batch. */
+  /**
+   * Whether there is more to read now, after a read of `bytesRead` bytes (0 at the end). If no line
+   * fitted, the next read is longer, or goes into the next batch.
+   */
   #more({ full, records, consumed, lineState }: Encoded, bytesRead: number, again: ReturnedRange | undefined): boolean {
     if (records > 0) this.#wantBytes = READ_BYTES_MIN;
     if (consumed > 0) this.#limitedBytes = LIMITED_BYTES_MIN;

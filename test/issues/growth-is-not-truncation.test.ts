@@ -30,7 +30,7 @@ test('a file that grows and is read while it is looked at is not taken for a tru
     appendFileSync(file, `line ${look}\n`);
     bench.records.reset();
     const filled = await source.fill(bench);
-    if (filled.segment) source.delivered(filled.segment);
+    if (filled.segment) source.acknowledged(filled.segment);
     assert.notEqual(await looked, 'truncated', `look ${look}`);
   }
   assert.equal(source.position, fstatSync(fd).size);

@@ -129,7 +129,8 @@ export class Ground {
   }
 
   async deliverOf(source: Source): Promise<void> {
-    for (let segment = await this.read(source); segment; segment = await this.read(source)) source.delivered(segment);
+    for (let segment = await this.read(source); segment; segment = await this.read(source))
+      source.acknowledged(segment);
   }
 
   /** Reads on; what is returned is under way until it is told to be delivered. */

@@ -97,12 +97,12 @@ export class Life {
       return { open: own(open), returned: own(returned), acknowledged: own(found).map(coveredRange) };
     };
     for (const segment of found) if (segment.replay !== undefined) this.#store.replays.acknowledged(segment);
-    const onProgress = (source: Source, { replay, cut }: IntentSegment) => {
+    const onAcknowledged = (source: Source, { replay, cut }: IntentSegment) => {
       if (replay !== undefined) return;
       this.#store.put(source.checkpoint);
       this.#notedCut += cut?.bytes ?? 0;
     };
-    const events = { onProgress, onStateChange: () => {}, limits: this.#limits };
+    const events = { onAcknowledged, onStateChange: () => {}, limits: this.#limits };
     this.source = new Source(this.#fd, checkpoint, of(undefined), Number(size), events, systemClock);
     if (found.length > 0) this.#store.put(this.source.checkpoint);
     const { replays } = this.#store;

@@ -71,7 +71,7 @@ export class Ground {
     const { store, budget } = this;
     this.recovery = new CrashRecovery(intents, { store, facts, pool: new WorkPool(1), budget, logger });
     const tools = { clock, logger, store, facts, recovery: this.recovery, budget, once };
-    this.set = new SourceSet('e', { ...tools, onDelivered: () => {}, onStateChange: () => {} }, (source) => {
+    this.set = new SourceSet('e', { ...tools, onAcknowledged: () => {}, onStateChange: () => {} }, (source) => {
       if (this.paused) source.pause();
       else if (source.state === 'PAUSED') source.resume();
       source.assign(nowhere, () => testFormat(format));

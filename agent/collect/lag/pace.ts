@@ -31,7 +31,7 @@ export class Pace {
   }
 
   /** So many bytes were acknowledged; `isAll`: there are no others. */
-  delivered(bytes: number, nowMs: number, isAll: boolean): void {
+  acknowledged(bytes: number, nowMs: number, isAll: boolean): void {
     this.#rate.add(bytes, nowMs);
     this.#lagTrend.add(-bytes, nowMs);
     if (isAll) this.#backlog = undefined;

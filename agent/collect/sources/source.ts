@@ -193,8 +193,8 @@ export class Source extends TrackedFile implements RouteSource {
     this.outstanding--;
     const nowMs = this.#clock.monotonicMs();
     if (segment.replay !== undefined) this.replays?.acknowledged(segment);
-    else this.reached(segment, nowMs);
-    this.events.onProgress(this, segment);
+    else this.advance(segment, nowMs);
+    this.events.onAcknowledged(this, segment);
   }
 
   returned(segment: IntentSegment): void {

@@ -53,7 +53,7 @@ test('where a file is read from depends on the rule and on whether it was there 
       host: 'h',
     };
     const entry = Entry.create({ name: 'entries/a', uid: `${start}-${entryCameMs}`, topic: 't', paths: [file], start });
-    const collector = new EntryCollector(entry, { ...tools, onDelivered: () => {}, onStateChange: () => {} });
+    const collector = new EntryCollector(entry, { ...tools, onAcknowledged: () => {}, onStateChange: () => {} });
     collector.apply(entry);
     await collector.scan();
     const positions = [...collector.sources].map(({ position }) => position);
@@ -94,7 +94,7 @@ test('a file that its entry means no more is not read on when other settings com
     host: 'h',
   };
   const both = Entry.create({ name: 'entries/a', uid: 'a', topic: 't', paths: [...files], start: 'beginning' });
-  const collector = new EntryCollector(both, { ...tools, onDelivered: () => {}, onStateChange: () => {} });
+  const collector = new EntryCollector(both, { ...tools, onAcknowledged: () => {}, onStateChange: () => {} });
   const statesWith = async (entry: Entry) => {
     collector.apply(entry);
     await collector.scan();

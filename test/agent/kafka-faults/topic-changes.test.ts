@@ -49,7 +49,7 @@ test('a topic that grows while the agent runs is used whole by new files, and a 
   const budget = new FileBudget(100);
   const facts = new FactStore(state, { clock, logger });
   const recovery = new CrashRecovery([], { store, facts, pool, budget, logger });
-  const events = { onDelivered: () => {}, onStateChange: () => {} };
+  const events = { onAcknowledged: () => {}, onStateChange: () => {} };
   const tools = {
     recovery,
     clock,

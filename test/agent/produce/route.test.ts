@@ -39,7 +39,7 @@ test('lines keep their order when their compression changes while batches are be
     () => {},
   );
   const checkpoint = newCheckpoint('e', 'g', { device: 1n, inode: 1n, path: file, birthMs: 0 });
-  const events = { onProgress: () => {}, onStateChange: () => {} };
+  const events = { onAcknowledged: () => {}, onStateChange: () => {} };
   const source = new Source(fd, checkpoint, { open: [], acknowledged: [], returned: [] }, 1, events, systemClock);
   const turns = ['gzip', 'none', 'gzip', 'lz4', 'gzip', 'none'] as const;
   try {

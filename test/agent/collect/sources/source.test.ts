@@ -18,7 +18,7 @@ function sourceOf(file: string) {
   const fd = openSync(file, 'r');
   const { dev: device, ino: inode, size } = fstatSync(fd, { bigint: true });
   const checkpoint = newCheckpoint('e', 'g', { device, inode, path: file, birthMs: 0 });
-  const events = { onProgress: () => {}, onStateChange: () => {} };
+  const events = { onAcknowledged: () => {}, onStateChange: () => {} };
   const source = new Source(
     fd,
     checkpoint,

@@ -17,8 +17,8 @@ import { DesiredState } from './link/desired-state.ts';
 import { KeptSettings } from './link/kept-settings.ts';
 import { SnapshotCache } from './link/snapshot-cache.ts';
 import { AuditLog } from './produce/audit-log.ts';
+import { DeliveryRouter } from './produce/delivery-router.ts';
 import { KafkaCluster } from './produce/kafka-cluster.ts';
-import { Router } from './produce/router.ts';
 import { type AgentState, openAgentState } from './state/agent-state.ts';
 import type { CheckpointStore } from './state/checkpoint-store.ts';
 import { StateError } from './state/state-database.ts';
@@ -162,7 +162,7 @@ export class Agent {
     });
     const onFailureChange = () => collector.changed();
     const pool = new WorkPool(this.#config.buffer_memory);
-    const router: Router = new Router(cluster, intents, { clock, logger, pool }, onFailureChange);
+    const router: DeliveryRouter = new DeliveryRouter(cluster, intents, { clock, logger, pool }, onFailureChange);
     const to = { topic: auditTopic, agent: id, host: hostname() };
     const auditTools = { clock, logger, onFailureChange };
     const audit = auditTopic === '' ? undefined : new AuditLog(router, stored.facts, to, auditTools);

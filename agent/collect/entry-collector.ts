@@ -3,7 +3,7 @@ import { entryViolations, withEntryDefaults } from '../../proto/rules/entry-rule
 import type { Compression } from '../../proto/rules/line-words.ts';
 import { charsetOf } from '../encode/charset.ts';
 import type { FoundFile } from '../model/found-file.ts';
-import type { Router } from '../produce/router.ts';
+import type { DeliveryRouter } from '../produce/delivery-router.ts';
 import type { Controls } from './controls.ts';
 import { Discovery } from './find/discovery.ts';
 import { FileEventHandler, type FileEventTarget } from './find/file-event-handler.ts';
@@ -22,7 +22,7 @@ import { TopicPartitions } from './topic-partitions.ts';
 const CLOCK_GRAIN_MS = 10;
 
 export interface CollectTools extends SourceSetTools {
-  router: Router;
+  router: DeliveryRouter;
   /** The host's name, for the records' headers. */
   host: string;
   /** Positions were lost: files that are there are read from their beginning. */
@@ -201,7 +201,7 @@ export class EntryCollector {
       source.unassign();
       return;
     }
-    const choice = { former: source.partitionIn(topic), key: `${this.#tools.host}:${source.path}` };
+    const choice = { previous: source.partitionIn(topic), key: `${this.#tools.host}:${source.path}` };
     const route = this.#tools.router.route(topic, count, choice, this.#entry.compression as Compression);
     source.assign(route, this.#formats.forSource);
   }

@@ -21,7 +21,7 @@ class ReplayRun {
   constructor(replay: Replay, { open, returned }: Pick<InheritedRanges, 'open' | 'returned'>) {
     this.replay = replay;
     const { end, endState } = replay;
-    const { progress } = replay.delivered;
+    const { progress } = replay.acknowledged;
     this.reader = new SegmentReader(end, end, endState);
     for (const segment of returned) this.reader.returned.add(segment);
     const done: CoveredRange[] = [...open, ...returned].map(coveredRange);
@@ -106,8 +106,8 @@ export class Replays {
   acknowledged(segment: IntentSegment): void {
     const run = this.#runFor(segment);
     if (!run) return;
-    this.#store.covered(segment);
-    if (run.replay.delivered.value >= run.replay.end) this.#runs = this.#runs.filter((other) => other !== run);
+    this.#store.acknowledged(segment);
+    if (run.replay.acknowledged.value >= run.replay.end) this.#runs = this.#runs.filter((other) => other !== run);
   }
 
   returned(segment: IntentSegment): void {

@@ -85,8 +85,8 @@ export class CrashRecovery {
     return {
       intent,
       build: () => this.#build(intent),
-      onDelivered: () => {
-        for (const each of former) this.#delivered(each);
+      onAcknowledged: () => {
+        for (const each of former) this.#acknowledged(each);
       },
       onReturned: () => {
         for (const each of former) {
@@ -98,15 +98,15 @@ export class CrashRecovery {
     };
   }
 
-  #delivered(former: FormerSegment): void {
+  #acknowledged(former: FormerSegment): void {
     const { segment } = former;
     former.state = 'delivered';
     const source = this.#sources.get(segment.generation);
     const checkpoint = this.#checkpoints.get(segment.generation);
-    source?.delivered(segment);
+    source?.acknowledged(segment);
     if (source || !checkpoint) return;
     if (segment.replay !== undefined) {
-      this.#tools.store.replays.covered(segment);
+      this.#tools.store.replays.acknowledged(segment);
       return;
     }
     const delivered = new ContiguousPosition(checkpoint);

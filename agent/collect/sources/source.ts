@@ -189,12 +189,12 @@ export class Source extends TrackedFile implements RouteSource {
     return encodeSegment(this, segment, bench);
   }
 
-  delivered(segment: IntentSegment): void {
+  acknowledged(segment: IntentSegment): void {
     this.outstanding--;
     const nowMs = this.#clock.monotonicMs();
     if (segment.replay !== undefined) this.replays?.acknowledged(segment);
-    else this.reached(segment, nowMs);
-    this.events.onProgress(this, segment);
+    else this.advance(segment, nowMs);
+    this.events.onAcknowledged(this, segment);
   }
 
   returned(segment: IntentSegment): void {
@@ -238,7 +238,7 @@ export class Source extends TrackedFile implements RouteSource {
   #filled({ segment, more, full }: Filled): Filled {
     if (segment) this.outstanding++;
     if (!segment || segment.lines > 0) return { segment, more, full };
-    this.delivered(segment);
+    this.acknowledged(segment);
     return { segment: undefined, more, full };
   }
 }

@@ -50,11 +50,11 @@ export class TrackedFile {
   metBy: ScanSightings | undefined;
   metAs: FoundFile | undefined;
 
-  readonly #delivered: ContiguousPosition;
+  readonly #acknowledged: ContiguousPosition;
 
   /** `delivered`: what Kafka has besides, as its logs say. */
   constructor(checkpoint: Checkpoint, delivered: readonly CoveredRange[], size: number, nowMs: number) {
-    this.#delivered = new ContiguousPosition({ ...checkpoint, ahead: [...checkpoint.ahead, ...delivered] });
+    this.#acknowledged = new ContiguousPosition({ ...checkpoint, ahead: [...checkpoint.ahead, ...delivered] });
     this.entryUid = checkpoint.entryUid;
     this.generation = checkpoint.generation;
     this.first = checkpoint.first;
@@ -72,7 +72,7 @@ export class TrackedFile {
 
   /** Every line before it is in Kafka. */
   get position(): number {
-    return this.#delivered.value;
+    return this.#acknowledged.value;
   }
 
   /** What of it goes into its checkpoint. */
@@ -81,7 +81,7 @@ export class TrackedFile {
     const { topic, partition } = this;
     const { head, marker } = this.life;
     const file = { device, inode, path, birthMs, size, ctimeNs, head, marker };
-    return { entryUid, generation, first, phase, topic, partition, ...file, ...this.#delivered.progress };
+    return { entryUid, generation, first, phase, topic, partition, ...file, ...this.#acknowledged.progress };
   }
 
   /** The partition it had in `topic`, -1 when it had none. */
@@ -107,8 +107,8 @@ export class TrackedFile {
   }
 
   /** Kafka has it. */
-  protected reached(segment: IntentSegment, nowMs: number): void {
-    this.#delivered.cover(coveredRange(segment));
+  protected advance(segment: IntentSegment, nowMs: number): void {
+    this.#acknowledged.cover(coveredRange(segment));
     this.pace ??= new Pace(nowMs);
     this.pace.acknowledged(segment.end - segment.start, nowMs, this.position >= this.size);
   }

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { appendFileSync, mkdirSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { FileEventHandler, type FileEventTarget } from '../../../../agent/collect/find/file-event-handler.ts';
 import { Discovery } from '../../../../agent/collect/find/discovery.ts';
+import { FileEventHandler, type FileEventTarget } from '../../../../agent/collect/find/file-event-handler.ts';
 import { FileWatchers } from '../../../../agent/collect/find/file-watcher.ts';
 import { systemClock } from '../../../../runtime/clock.ts';
 import { createLogger } from '../../../../runtime/logger.ts';

@@ -84,7 +84,7 @@ test('a file that is meant again before its last batch was answered is read on',
   await rename(dir.at('a.txt'), dir.at('a.log'));
   await appendFile(dir.at('a.log'), 'two\n');
   await on.scan([dir.at('a.log')]);
-  source.delivered(segment as Segment);
+  source.acknowledged(segment as Segment);
   await on.deliver();
   assert.deepEqual([on.sources[0] === source, source.state, source.position], [true, 'READING', 8]);
   on.close();

@@ -5,22 +5,22 @@ import { FileChanges } from '../runtime/file-changes.ts';
 import { createLifecycle } from '../runtime/lifecycle.ts';
 import { LiveSecrets } from '../runtime/live-secrets.ts';
 import type { Logger } from '../runtime/logger.ts';
+import type { AgentReport } from './collect/collector.ts';
 import { untilComplete } from './collect/completion.ts';
-import { FileBudget, openFilesMax } from './collect/file-budget.ts';
 import { FileCollector } from './collect/file-collector.ts';
-import { FormerBatches } from './collect/former-batches.ts';
-import type { Observation } from './collector.ts';
-import type { AgentConfig } from './config.ts';
-import { AuditLog } from './deliver/audit-log.ts';
-import { KafkaCluster } from './deliver/kafka-cluster.ts';
-import { Router } from './deliver/router.ts';
-import { WorkPool } from './deliver/work-pool.ts';
+import { FileBudget, openFilesMax } from './collect/files/file-budget.ts';
+import { CrashRecovery } from './collect/sources/crash-recovery.ts';
+import type { AgentConfig } from './config/agent-config.ts';
+import { agentIdentity } from './config/identity.ts';
+import { WorkPool } from './encode/work-pool.ts';
 import { EntriesFile } from './entries-file.ts';
 import { HealthFile } from './health-file.ts';
-import { agentIdentity } from './identity.ts';
 import { DesiredState } from './link/desired-state.ts';
 import { KeptSettings } from './link/kept-settings.ts';
 import { SnapshotCache } from './link/snapshot-cache.ts';
+import { AuditLog } from './produce/audit-log.ts';
+import { DeliveryRouter } from './produce/delivery-router.ts';
+import { KafkaCluster } from './produce/kafka-cluster.ts';
 import { type AgentState, openAgentState } from './state/agent-state.ts';
 import type { CheckpointStore } from './state/checkpoint-store.ts';
 import { StateError } from './state/state-database.ts';
@@ -93,7 +93,7 @@ export class Agent {
   }
 
   /** What `--once` ends with. Throws when there is something that could not be read. */
-  #tellOutcome({ entries, files, health }: Observation): void {
+  #tellOutcome({ entries, files, health }: AgentReport): void {
     for (const { entry, files: matched, state } of entries) {
       if (matched === 0) this.#logger.warn('no file matches', { entry });
       if (state === 'STATE_PAUSED') this.#logger.warn('not read, for the entry is paused', { entry });
@@ -178,18 +178,18 @@ export class Agent {
     });
     const onFailureChange = () => collector.changed();
     const pool = new WorkPool(this.#config.buffer_memory);
-    const router: Router = new Router(cluster, intents, { clock, logger, pool }, onFailureChange);
+    const router: DeliveryRouter = new DeliveryRouter(cluster, intents, { clock, logger, pool }, onFailureChange);
     const to = { topic: auditTopic, agent: id, host: hostname() };
     const auditTools = { clock, logger, onFailureChange };
     const audit = auditTopic === '' ? undefined : new AuditLog(router, stored.facts, to, auditTools);
     const options = { scanIntervalMs: this.#config.scan_interval, drainTimeoutMs: this.#config.drain_timeout };
     const budget = new FileBudget(openFilesMax(), this.#config.pinned_bytes_max);
-    const former = new FormerBatches(intents.open(), { ...stored, pool, budget, logger });
+    const former = new CrashRecovery(intents.open(), { ...stored, pool, budget, logger });
     const collector: FileCollector = new FileCollector(options, {
       clock,
       logger,
       ...stored,
-      former,
+      recovery: former,
       audit,
       budget,
       router,

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Clock } from '../runtime/clock.ts';
 import { errorText } from '../runtime/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
-import type { Collector } from './collector.ts';
+import type { Collector } from './collect/collector.ts';
 import type { EntriesFile } from './entries-file.ts';
 import { writeDurably } from './link/durable-file.ts';
 

@@ -1,6 +1,6 @@
 import { zstdDecompressSync } from 'node:zlib';
 import { decompressFrameSync } from 'lz4-napi';
-import { BATCH_HEADER_BYTES } from '../agent/deliver/record-batch.ts';
+import { BATCH_HEADER_BYTES } from '../agent/encode/record-batch.ts';
 import type { KafkaConnection } from '../agent/kafka/kafka-connection.ts';
 import { type Fetched, fetch } from '../agent/kafka/kafka-fetch.ts';
 import type { KafkaRequest } from '../agent/kafka/kafka-request.ts';

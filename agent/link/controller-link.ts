@@ -10,7 +10,7 @@ import { grpcTls, type TlsMaterial } from '../../runtime/security.ts';
 import { wholeMessages } from '../../runtime/whole-messages.ts';
 import { Answers } from '../ask/answers.ts';
 import { type Answerers, capabilitiesOf } from '../ask/questions.ts';
-import type { Collector } from '../collector.ts';
+import type { Collector } from '../collect/collector.ts';
 import { ControllerList } from './controller-list.ts';
 import type { DesiredState } from './desired-state.ts';
 import type { KeptSettings } from './kept-settings.ts';

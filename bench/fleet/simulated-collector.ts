@@ -1,4 +1,4 @@
-import type { Collector, Observation } from '../../agent/collector.ts';
+import type { AgentReport, Collector } from '../../agent/collect/collector.ts';
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import { AgentHealth, EntryStatus, FileStatus } from '../../proto/gen/logfleet/v1/fleet.ts';
 
@@ -40,7 +40,7 @@ export class SimulatedCollector implements Collector {
     this.#onChange();
   }
 
-  observe(): Observation {
+  observe(): AgentReport {
     const now = new Date();
     for (const [name, file] of this.#files) {
       const size = file.size + BYTES_PER_OBSERVATION;

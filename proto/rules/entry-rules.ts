@@ -3,6 +3,7 @@ import { labelViolations } from './agent-labels.ts';
 import type { FieldViolation } from './field-violation.ts';
 import { globProblem } from './glob.ts';
 import { lineViolations, withLineDefaults, wordViolations } from './line-rules.ts';
+import { COMPRESSIONS } from './line-words.ts';
 import { entryId } from './names.ts';
 import { rateViolations } from './rate-rules.ts';
 import { parseSelector } from './selector.ts';
@@ -13,7 +14,6 @@ const GLOBS_MAX = 100;
 const TOPIC = /^[A-Za-z0-9._-]{1,249}$/;
 const INTERNAL_TOPICS = ['__consumer_offsets', '__transaction_state', '__share_group_state'];
 const RFC_3339 = /^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})$/;
-const COMPRESSIONS = ['lz4', 'none', 'gzip', 'snappy', 'zstd'];
 const HEADERS = ['standard', 'none'];
 
 /** Every rule that an entry breaks; empty when it is good. Every process that takes entries in asks here. */

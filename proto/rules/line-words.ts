@@ -1,3 +1,7 @@
+/** How a record batch can be compressed; the first is the default. */
+export const COMPRESSIONS = ['lz4', 'none', 'gzip', 'snappy', 'zstd'] as const;
+export type Compression = (typeof COMPRESSIONS)[number];
+
 /** Where a line ends. */
 export const TERMINATORS = ['lf', 'crlf'] as const;
 export type Terminator = (typeof TERMINATORS)[number];

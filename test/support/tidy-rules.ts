@@ -22,7 +22,7 @@ type RuleName = keyof typeof RULES;
 
 /** Paths whose violations of a rule are not reported yet, by their beginnings. This list only shrinks. */
 const EXEMPT: Readonly<Partial<Record<RuleName, readonly string[]>>> = {
-  size: ['agent/deliver/kernel.as', 'test/support/line-oracle.ts'],
+  size: ['agent/encode/kernel.as', 'test/support/line-oracle.ts'],
   width: [''],
   words: [''],
   cycles: [''],

@@ -7,14 +7,14 @@ import { isCode, isGenerated, type SourceFile, type Violation } from './source-f
  * So a package is replaced, and its faults are worked around, in one place. bench/, test/ and bin/ may import all.
  */
 const ADAPTERS: Readonly<Record<string, readonly string[]>> = {
-  '@bufbuild/protobuf': ['proto/gen/'],
+  '@bufbuild/protobuf': ['proto/gen/', 'proto/reference/reference.ts'],
   '@grpc/grpc-js': ['proto/gen/', 'controller/rpc/', 'controller/etcd/etcd-members.ts'],
   'nice-grpc': ['controller/rpc/', 'controller/fleet/peers.ts', 'agent/link/', 'cli/rpc/'],
   'nice-grpc-common': ['proto/gen/'],
   'nice-grpc-error-details': ['controller/rpc/', 'cli/rpc/'],
   'nice-grpc-server-health': ['controller/rpc/'],
   'nice-grpc-server-reflection': ['controller/rpc/'],
-  '@node-rs/crc32': ['agent/deliver/record-batch.ts'],
+  '@node-rs/crc32': ['agent/encode/record-batch.ts'],
   '@platformatic/kafka': ['controller/topics/kafka-topics.ts', 'cli/verify/topic-reader.ts'],
   chokidar: ['runtime/file-changes.ts'],
   cockatiel: ['controller/etcd/etcd-members.ts'],
@@ -29,7 +29,7 @@ const ADAPTERS: Readonly<Record<string, readonly string[]>> = {
   ],
   'node:sqlite': ['agent/state/'],
   picomatch: ['proto/rules/glob.ts'],
-  snappy: ['agent/deliver/compress.ts'],
+  snappy: ['agent/encode/compress.ts'],
   yaml: ['proto/rules/entry-document.ts', 'runtime/config.ts', 'cli/output.ts'],
   zod: [
     'runtime/config.ts',
@@ -37,7 +37,7 @@ const ADAPTERS: Readonly<Record<string, readonly string[]>> = {
     'runtime/config-leaves.ts',
     'runtime/run-process.ts',
     'runtime/security.ts',
-    'agent/config.ts',
+    'agent/config/agent-config.ts',
     'controller/config.ts',
   ],
 };

@@ -48,7 +48,7 @@ class Agents {
       times.push(monotonicMs());
       this.#applied.set(key, times);
     });
-    const options = { addresses, tls: undefined, identity, reportIntervalMs };
+    const options = { addresses, identity, reportIntervalMs };
     const cache = { save: async () => {} };
     return new ControllerLink(options, {
       ...{ clock: systemClock, logger: this.#logger(index), collector, desired: new DesiredState(), cache },

@@ -27,7 +27,7 @@ export interface FileCollectorOptions {
 }
 
 /** The collector closes the state and the audit when it is closed. */
-export type CollectorTools = Omit<CollectTools, 'onDelivered' | 'onStateChange' | 'controls'> & {
+export type CollectorTools = Omit<CollectTools, 'onAcknowledged' | 'onStateChange' | 'controls'> & {
   state: StateDatabase;
   facts: FactStore;
   audit: AuditLog | undefined;
@@ -72,13 +72,13 @@ export class FileCollector implements Collector {
     this.#tools = {
       ...tools,
       controls: this.controls,
-      onDelivered: (segment, source) => this.#delivered(segment, source),
+      onAcknowledged: (segment, source) => this.#acknowledged(segment, source),
       onStateChange: () => this.changed(),
       watcher: (events) => watchers.create(events),
     };
   }
 
-  #delivered(segment: IntentSegment, source: Source): void {
+  #acknowledged(segment: IntentSegment, source: Source): void {
     this.#totals.add(segment, source.entryUid);
     // What is lost of lines that are sent once more was told when they were sent first.
     if (segment.replay === undefined) recordLosses(this.#tools.facts, source, segment);

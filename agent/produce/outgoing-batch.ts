@@ -6,7 +6,7 @@ import { sequenceAfter, sequenceDistance } from './sequence.ts';
 /** What becomes of a batch; one of the two is called, once. */
 export interface BatchEvents {
   /** Kafka has it, on all in-sync replicas. */
-  onDelivered(): void;
+  onAcknowledged(): void;
   /** Kafka does not have it and will not get it: its lines must come again, in smaller batches when `tooLarge` is given. */
   onReturned(tooLarge: DeliveryError | undefined): void;
 }
@@ -51,7 +51,7 @@ export function outgoing(batch: OutgoingBatch): Sequenced {
   return { ...batch, park, build, baseSequence: undefined, intent: undefined, attempts: 0, failure: undefined };
 }
 
-export function recovered({ intent, build, onDelivered, onReturned }: RecoveredBatch): Sequenced {
+export function recovered({ intent, build, onAcknowledged, onReturned }: RecoveredBatch): Sequenced {
   const { id, baseSequence, recordCount } = intent;
   const lineState = { baseSequence, intent: id, recordCount, facts: intent };
   return {
@@ -59,7 +59,7 @@ export function recovered({ intent, build, onDelivered, onReturned }: RecoveredB
     encoded: undefined,
     park: undefined,
     build,
-    onDelivered,
+    onAcknowledged,
     onReturned,
     attempts: 0,
     failure: undefined,

@@ -36,7 +36,7 @@ export interface RouteSource {
   /** Encodes a segment's lines as before, of the same bytes. Rejects when they are not there any more. */
   encodeAgain(segment: IntentSegment, bench: Workbench): Promise<void>;
   /** Kafka has the segment, or it is given up as `refused`. Segments may be told in any order. */
-  delivered(segment: IntentSegment): void;
+  acknowledged(segment: IntentSegment): void;
   /** Kafka does not have the segment and will not get it from this batch: it must be read again. */
   returned(segment: IntentSegment): void;
 }
@@ -162,12 +162,12 @@ export class Route {
           facts,
           park: () => held.release(),
           build: () => this.#build(facts, segments, held),
-          onDelivered: () => finish((source, segment) => source.delivered(segment)),
+          onAcknowledged: () => finish((source, segment) => source.acknowledged(segment)),
           onReturned: (tooLarge) => {
             if (tooLarge) this.#shrink(rawBytes, tooLarge);
             const givenUp = tooLarge && recordCount === 1 && !this.#shrinkLines(rawBytes, lineBytesMax);
             finish((source, segment) => {
-              if (givenUp) source.delivered({ ...segment, lines: 0, refused: true });
+              if (givenUp) source.acknowledged({ ...segment, lines: 0, refused: true });
               else source.returned(segment);
             });
           },

@@ -20,7 +20,7 @@ test('a file that grows and is read while it is looked at is not taken for a tru
   const fd = openSync(file, 'r');
   const { dev: device, ino: inode } = fstatSync(fd, { bigint: true });
   const checkpoint = newCheckpoint('e', 'g', { device, inode, path: file, birthMs: 0 });
-  const events = { onProgress: () => {}, onStateChange: () => {} };
+  const events = { onAcknowledged: () => {}, onStateChange: () => {} };
   const source = new Source(fd, checkpoint, { open: [], acknowledged: [], returned: [] }, 0, events, systemClock);
   const nowhere = { producer: { at: { topic: 't', partition: 0 } }, wake: () => {} } as unknown as Route;
   source.assign(nowhere, () => testFormat());
@@ -30,7 +30,7 @@ test('a file that grows and is read while it is looked at is not taken for a tru
     appendFileSync(file, `line ${look}\n`);
     bench.records.reset();
     const filled = await source.fill(bench);
-    if (filled.segment) source.delivered(filled.segment);
+    if (filled.segment) source.acknowledged(filled.segment);
     assert.notEqual(await looked, 'truncated', `look ${look}`);
   }
   assert.equal(source.position, fstatSync(fd).size);

@@ -96,13 +96,13 @@ export class Life {
       const own = (segments: Segment[]) => segments.filter(({ replay }) => replay === id);
       return { open: own(open), returned: own(returned), acknowledged: own(found).map(coveredRange) };
     };
-    for (const segment of found) if (segment.replay !== undefined) this.#store.replays.covered(segment);
-    const onProgress = (source: Source, { replay, cut }: IntentSegment) => {
+    for (const segment of found) if (segment.replay !== undefined) this.#store.replays.acknowledged(segment);
+    const onAcknowledged = (source: Source, { replay, cut }: IntentSegment) => {
       if (replay !== undefined) return;
       this.#store.put(source.checkpoint);
       this.#notedCut += cut?.bytes ?? 0;
     };
-    const events = { onProgress, onStateChange: () => {}, limits: this.#limits };
+    const events = { onAcknowledged, onStateChange: () => {}, limits: this.#limits };
     this.source = new Source(this.#fd, checkpoint, of(undefined), Number(size), events, systemClock);
     if (found.length > 0) this.#store.put(this.source.checkpoint);
     const { replays } = this.#store;
@@ -133,7 +133,7 @@ export class Life {
       const flags = headers['logfleet.flags'] ?? '';
       this.seen.push({ value: value.toString(), start, end, flags, replay: headers['logfleet.replay'] });
     }
-    this.source.delivered(segment);
+    this.source.acknowledged(segment);
   }
 
   /** Kafka has it, though the process that sent it did not learn that. */

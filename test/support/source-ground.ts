@@ -71,7 +71,7 @@ export class Ground {
     const { store, budget } = this;
     this.recovery = new CrashRecovery(intents, { store, facts, pool: new WorkPool(1), budget, logger });
     const tools = { clock, logger, store, facts, recovery: this.recovery, budget, once };
-    this.set = new SourceSet('e', { ...tools, onDelivered: () => {}, onStateChange: () => {} }, (source) => {
+    this.set = new SourceSet('e', { ...tools, onAcknowledged: () => {}, onStateChange: () => {} }, (source) => {
       if (this.paused) source.pause();
       else if (source.state === 'PAUSED') source.resume();
       source.assign(nowhere, () => testFormat(format));
@@ -129,7 +129,8 @@ export class Ground {
   }
 
   async deliverOf(source: Source): Promise<void> {
-    for (let segment = await this.read(source); segment; segment = await this.read(source)) source.delivered(segment);
+    for (let segment = await this.read(source); segment; segment = await this.read(source))
+      source.acknowledged(segment);
   }
 
   /** Reads on; what is returned is under way until it is told to be delivered. */

@@ -6,7 +6,7 @@ import type { Source } from './source.ts';
 /** Told by a source to whoever keeps it. */
 export interface SourceEvents {
   /** The acknowledged position moved, or that of a replay. */
-  onProgress(source: Source, segment: IntentSegment): void;
+  onAcknowledged(source: Source, segment: IntentSegment): void;
   /** A read failed, or works again. */
   onStateChange(source: Source): void;
   /** Opens the file again, to be looked at; false when that must wait. Without it, the file stays open. */

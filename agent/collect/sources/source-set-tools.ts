@@ -26,6 +26,6 @@ export interface SourceSetTools {
   taps?: EntryTaps;
   /** How fast they may be read. */
   limits?: RateLimits;
-  onDelivered(segment: IntentSegment, source: Source): void;
+  onAcknowledged(segment: IntentSegment, source: Source): void;
   onStateChange(): void;
 }

@@ -50,11 +50,11 @@ export class TrackedFile {
   metBy: ScanSightings | undefined;
   metAs: FoundFile | undefined;
 
-  readonly #delivered: ContiguousPosition;
+  readonly #acknowledged: ContiguousPosition;
 
   /** `delivered`: what Kafka has besides, as its logs say. */
   constructor(checkpoint: Checkpoint, delivered: readonly CoveredRange[], size: number, nowMs: number) {
-    this.#delivered = new ContiguousPosition({ ...checkpoint, ahead: [...checkpoint.ahead, ...delivered] });
+    this.#acknowledged = new ContiguousPosition({ ...checkpoint, ahead: [...checkpoint.ahead, ...delivered] });
     this.entryUid = checkpoint.entryUid;
     this.generation = checkpoint.generation;
     this.first = checkpoint.first;
@@ -72,7 +72,7 @@ export class TrackedFile {
 
   /** Every line before it is in Kafka. */
   get position(): number {
-    return this.#delivered.value;
+    return this.#acknowledged.value;
   }
 
   /** What of it goes into its checkpoint. */
@@ -81,7 +81,7 @@ export class TrackedFile {
     const { topic, partition } = this;
     const { head, marker } = this.life;
     const file = { device, inode, path, birthMs, size, ctimeNs, head, marker };
-    return { entryUid, generation, first, phase, topic, partition, ...file, ...this.#delivered.progress };
+    return { entryUid, generation, first, phase, topic, partition, ...file, ...this.#acknowledged.progress };
   }
 
   /** The partition it had in `topic`, -1 when it had none. */
@@ -107,17 +107,17 @@ export class TrackedFile {
   }
 
   /** Kafka has it. */
-  protected reached(segment: IntentSegment, nowMs: number): void {
-    this.#delivered.cover(coveredRange(segment));
+  protected advance(segment: IntentSegment, nowMs: number): void {
+    this.#acknowledged.cover(coveredRange(segment));
     this.pace ??= new Pace(nowMs);
-    this.pace.delivered(segment.end - segment.start, nowMs, this.position >= this.size);
+    this.pace.acknowledged(segment.end - segment.start, nowMs, this.position >= this.size);
   }
 
   /** The file is at least so large. */
   protected reaches(size: number, nowMs: number): void {
     if (size <= this.size) return;
     this.pace ??= new Pace(nowMs);
-    this.pace.grew(size - this.size, size, nowMs);
+    this.pace.fileGrew(size - this.size, size, nowMs);
     [this.size, this.lastGrowthMs] = [size, nowMs];
   }
 

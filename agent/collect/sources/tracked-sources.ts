@@ -44,7 +44,7 @@ export class TrackedSources {
     this.#rotations = parts.rotations;
     this.#direct = parts.direct;
     this.#events = {
-      onProgress: (source, segment) => this.#progressed(source, segment),
+      onAcknowledged: (source, segment) => this.#acknowledged(source, segment),
       onStateChange: () => tools.onStateChange(),
       reopen: (source) => this.#files.reopen(source),
       onUnopened: (source) => void this.look(source),
@@ -190,8 +190,8 @@ export class TrackedSources {
     return source;
   }
 
-  #progressed(source: Source, segment: IntentSegment): void {
-    const { clock, store, onDelivered } = this.#tools;
+  #acknowledged(source: Source, segment: IntentSegment): void {
+    const { clock, store, onAcknowledged } = this.#tools;
     if (segment.replay === undefined) {
       source.lastProgressMs = clock.nowMs();
       this.#moved.add(source);
@@ -200,7 +200,7 @@ export class TrackedSources {
       if (source.state !== 'CLOSED' || this.#endings.has(source)) store.put(source.checkpoint);
     }
     this.#files.mayBeIdle(source);
-    onDelivered(segment, source);
+    onAcknowledged(segment, source);
   }
 
   /** The same file, another life: it begins anew, through the same descriptor. */
@@ -212,7 +212,7 @@ export class TrackedSources {
     const fd = this.#files.leave(source);
     source.rest();
     this.#endings.end(source, 'truncated', true);
-    this.#rotations.truncated(path, this.#tools.clock.monotonicMs());
+    this.#rotations.recordTruncation(path, this.#tools.clock.monotonicMs());
     const next = this.track(fd, this.mint(source), 0);
     if (source.unlinked && next.state === 'READING') next.state = 'DRAINING';
     this.#tools.onStateChange();

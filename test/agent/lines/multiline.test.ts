@@ -85,7 +85,7 @@ test('a source looks again by itself when the timeout of an open record is over'
     checkpoint,
     { open: [], acknowledged: [], returned: [] },
     Number(size),
-    { onProgress() {}, onStateChange() {} },
+    { onAcknowledged() {}, onStateChange() {} },
     clock,
   );
   let woken = 0;

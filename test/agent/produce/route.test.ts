@@ -5,8 +5,8 @@ import { test } from 'node:test';
 import { Source } from '../../../agent/collect/sources/source.ts';
 import { WorkPool } from '../../../agent/encode/work-pool.ts';
 import { newCheckpoint } from '../../../agent/model/checkpoint.ts';
+import { DeliveryRouter } from '../../../agent/produce/delivery-router.ts';
 import { KafkaCluster } from '../../../agent/produce/kafka-cluster.ts';
-import { Router } from '../../../agent/produce/router.ts';
 import { IntentStore } from '../../../agent/state/intent-store.ts';
 import { StateDatabase } from '../../../agent/state/state-database.ts';
 import { systemClock } from '../../../runtime/clock.ts';
@@ -32,20 +32,20 @@ test('lines keep their order when their compression changes while batches are be
   const logger = createLogger({ level: 'error', format: 'json' });
   const cluster = new KafkaCluster({ clientId: 'test', brokers, createTopics: false });
   const state = StateDatabase.open(dir.at('state'));
-  const router = new Router(
+  const router = new DeliveryRouter(
     cluster,
     new IntentStore(state),
     { clock: systemClock, logger, pool: new WorkPool(MEMORY_BYTES) },
     () => {},
   );
   const checkpoint = newCheckpoint('e', 'g', { device: 1n, inode: 1n, path: file, birthMs: 0 });
-  const events = { onProgress: () => {}, onStateChange: () => {} };
+  const events = { onAcknowledged: () => {}, onStateChange: () => {} };
   const source = new Source(fd, checkpoint, { open: [], acknowledged: [], returned: [] }, 1, events, systemClock);
   const turns = ['gzip', 'none', 'gzip', 'lz4', 'gzip', 'none'] as const;
   try {
     for (const compression of turns) {
       const before = source.size;
-      source.assign(router.route(topic, 1, { former: -1, key: 'k' }, compression), () => testFormat());
+      source.assign(router.route(topic, 1, { previous: -1, key: 'k' }, compression), () => testFormat());
       // Some of it is read and being compressed.
       await eventually(() => assert.ok(source.size > before || source.complete));
     }
@@ -68,8 +68,8 @@ test('sources that give no records, however many, let others go on between them'
   const state = StateDatabase.open(dir.at('state'));
   const cluster = new KafkaCluster({ clientId: 'test', brokers: ['127.0.0.1:1'], createTopics: false });
   const tools = { clock: systemClock, logger, pool: new WorkPool(MEMORY_BYTES) };
-  const router = new Router(cluster, new IntentStore(state), tools, () => {});
-  const route = router.route('t', 1, { former: -1, key: 'k' }, 'none');
+  const router = new DeliveryRouter(cluster, new IntentStore(state), tools, () => {});
+  const route = router.route('t', 1, { previous: -1, key: 'k' }, 'none');
   let [filled, turns] = [0, 0];
   /** Takes a millisecond, as a filter does over a file. */
   const fill = async () => {
@@ -79,7 +79,7 @@ test('sources that give no records, however many, let others go on between them'
   };
   const never = async () => {};
   for (let source = 0; source < SOURCES; source++)
-    route.wake({ isOn: () => true, fill, encodeAgain: never, delivered: never, returned: never });
+    route.wake({ isOn: () => true, fill, encodeAgain: never, acknowledged: never, returned: never });
   const turn = () => {
     turns++;
     if (filled < SOURCES) setImmediate(turn);

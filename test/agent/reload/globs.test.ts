@@ -36,7 +36,7 @@ test('when the globs leave a file behind that is deleted while its last batch is
   await on.scan([]);
   rmSync(file);
   await on.scan([]);
-  source.delivered(under as NonNullable<typeof under>);
+  source.acknowledged(under as NonNullable<typeof under>);
   await on.scan([]);
   await on.scan([]);
   const losses = on.losses.map(({ start, end, reason }) => [start, end, reason]);

@@ -126,7 +126,7 @@ test('an answer that comes late, for a generation that was truncated, does not m
   await on.find(file);
   await on.find(file);
   assert.deepEqual([on.losses, on.sealed], [[], []], 'not decided while it is under way');
-  source.delivered(segment);
+  source.acknowledged(segment);
   await on.find(file);
   assert.deepEqual(
     on.sources.map(({ position }) => position),

@@ -7,7 +7,7 @@ import { isCode, isGenerated, type SourceFile, type Violation } from './source-f
  * So a package is replaced, and its faults are worked around, in one place. bench/, test/ and bin/ may import all.
  */
 const ADAPTERS: Readonly<Record<string, readonly string[]>> = {
-  '@bufbuild/protobuf': ['proto/gen/'],
+  '@bufbuild/protobuf': ['proto/gen/', 'proto/reference/reference.ts'],
   '@grpc/grpc-js': ['proto/gen/', 'controller/rpc/', 'controller/etcd/etcd-members.ts'],
   'nice-grpc': ['controller/rpc/', 'controller/fleet/peers.ts', 'agent/link/', 'cli/rpc/'],
   'nice-grpc-common': ['proto/gen/'],
@@ -16,6 +16,7 @@ const ADAPTERS: Readonly<Record<string, readonly string[]>> = {
   'nice-grpc-server-reflection': ['controller/rpc/'],
   '@node-rs/crc32': ['agent/encode/record-batch.ts'],
   '@platformatic/kafka': ['controller/topics/kafka-topics.ts', 'cli/verify/topic-reader.ts'],
+  chokidar: ['runtime/file-changes.ts'],
   cockatiel: ['controller/etcd/etcd-members.ts'],
   commander: ['cli/main.ts', 'cli/program.ts', 'cli/add-'],
   etcd3: [

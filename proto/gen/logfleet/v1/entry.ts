@@ -21,11 +21,11 @@ export const protobufFileName = "logfleet/v1/entry.proto";
  */
 export interface Entry {
   /**
-   * The resource name, `entries/{entry}`, where `{entry}` is a DNS label: 1 to 63 of a-z, 0-9 and
-   * `-`, starting and ending with a letter or a digit. Files may leave out the prefix `entries/`.
-   * The name never changes.
+   * The resource name, `entries/{entry}`, where `{entry}` is a DNS label. Files may leave out the
+   * prefix `entries/`. The name never changes.
    *
    * Required.
+   * Bounds: 1 to 63 of a-z, 0-9 and `-`, starting and ending with a letter or a digit.
    * Example: `name: nginx-access`
    */
   name: string;
@@ -55,9 +55,11 @@ export interface Entry {
    */
   paths: string[];
   /**
-   * The Kafka topic to produce to: 1 to 249 of a-z, A-Z, 0-9, `.`, `_` and `-`.
+   * The Kafka topic to produce to. A controller with the setting `kafka.brokers` creates a missing
+   * topic.
    *
    * Required.
+   * Bounds: 1 to 249 of a-z, A-Z, 0-9, `.`, `_` and `-`.
    * Example: `topic: nginx`
    */
   topic: string;
@@ -96,9 +98,10 @@ export interface Entry {
    */
   compression: string;
   /**
-   * Which headers records carry. `standard` writes host.name, log.file.path, logfleet.entry,
-   * logfleet.generation and logfleet.range with every record, and logfleet.flags where it applies.
-   * `none` writes no headers, so consumers can neither remove duplicates nor prove completeness.
+   * Which headers records carry. `standard` writes `host.name`, `log.file.path`, `logfleet.entry`,
+   * `logfleet.generation` and `logfleet.range` with every record, and `logfleet.flags` where it
+   * applies. `none` writes no headers, so consumers can neither remove duplicates nor prove
+   * completeness.
    *
    * Default: `standard`.
    * Values: `standard`, `none`.
@@ -182,9 +185,9 @@ export interface Entry {
   terminator: string;
   /**
    * What happens to a line longer than `max_line_bytes`. `split` makes several records of it, each
-   * with the flag `split` in the header logfleet.flags. `truncate` delivers its beginning with the
-   * flag `truncated`. `drop` delivers nothing of it. Undelivered bytes are reported as a loss. A
-   * line is never cut within a character.
+   * with the flag `split` in the header `logfleet.flags`. `truncate` delivers its beginning with
+   * the flag `truncated`. `drop` delivers nothing of it. Undelivered bytes are reported as a loss.
+   * A line is never cut within a character.
    *
    * Default: `split`.
    * Values: `split`, `truncate`, `drop`.

@@ -40,7 +40,7 @@ test('what was cut off in a batch that turns out to be in Kafka is told as lost,
     budget: new FileBudget(9),
     logger,
   });
-  for (const { onDelivered } of former.batches) onDelivered();
+  for (const { onAcknowledged } of former.batches) onAcknowledged();
   const subject = { entryUid: 'e', generation: 'g', path: '/a.log' };
   assert.deepEqual(losses, [{ ...subject, ...cut, openEnded: false, reason: 'too-long' }]);
   assert.equal(store.load('e')[0]?.position, 30);

@@ -84,7 +84,7 @@ test('a file that is meant again before its last batch was answered is read on',
   await rename(dir.at('a.txt'), dir.at('a.log'));
   await appendFile(dir.at('a.log'), 'two\n');
   await on.scan([dir.at('a.log')]);
-  source.delivered(segment as Segment);
+  source.acknowledged(segment as Segment);
   await on.deliver();
   assert.deepEqual([on.sources[0] === source, source.state, source.position], [true, 'READING', 8]);
   on.close();
@@ -225,7 +225,7 @@ test('a file that moves while a scan is on its way, so that it meets it nowhere,
     if (folders.length === 3 && existsSync(from)) renameSync(from, dir.at('logs', other, 'x.log'));
     return false;
   };
-  const discovery = new Discovery({ paths: [glob], exclude: [] }, { watch, lost: () => true });
+  const discovery = new Discovery({ paths: [glob], exclude: [] }, { watch, mayHaveLostEvents: () => true });
   on.wanted = (path) => discovery.matches(path);
   for (let scan = 0; scan < 3; scan++)
     await on.takeIn(await discovery.scan(new AbortController().signal), discovery.bases);

@@ -18,7 +18,7 @@ function sourceOf(file: string) {
   const fd = openSync(file, 'r');
   const { dev: device, ino: inode, size } = fstatSync(fd, { bigint: true });
   const checkpoint = newCheckpoint('e', 'g', { device, inode, path: file, birthMs: 0 });
-  const events = { onProgress: () => {}, onStateChange: () => {} };
+  const events = { onAcknowledged: () => {}, onStateChange: () => {} };
   const source = new Source(
     fd,
     checkpoint,
@@ -46,12 +46,12 @@ test('ranges that come back while another is read again are all read again, in o
   source.returned(segments[4] as Segment);
   const reading = turn();
   for (const line of [2, 0]) source.returned(segments[line] as Segment);
-  source.delivered((await reading) as Segment);
-  for (const line of [1, 3, 5]) source.delivered(segments[line] as Segment);
+  source.acknowledged((await reading) as Segment);
+  for (const line of [1, 3, 5]) source.acknowledged(segments[line] as Segment);
   const again: number[] = [];
   for (let segment = await turn(); segment; segment = await turn()) {
     again.push(segment.start / LINE_BYTES);
-    source.delivered(segment);
+    source.acknowledged(segment);
   }
   assert.deepEqual(again, [0, 2]);
   assert.equal(source.position, LINES * LINE_BYTES);

@@ -7,7 +7,6 @@ export const FIXTURES = join(import.meta.dirname, 'fixtures');
 /** Part of every path and topic of the fixtures. A test puts a token of its own and of the same length in its place. */
 export const TOKEN = 'upgrade-000000';
 export const FOLDER = `/tmp/logfleet-${TOKEN}`;
-export const AUDIT_TOPIC = `${TOKEN}.audit`;
 
 /** The connected agent, and one that is gone. */
 export const AGENT = 'web-1';
@@ -17,6 +16,17 @@ export const REPLAY = 'replay-1';
 /** The folder of the agent's state and that of the log files, in the fixtures and in `FOLDER`. */
 export const STATE = 'state';
 export const LOGS = 'logs';
+
+/** The topics, with `token` in their names. */
+export function topicsOf(token: string): { topic: string; partitions: number }[] {
+  const partitions = { audit: 1, app: 2, web: 1, trace: 1, canary: 1 };
+  return Object.entries(partitions).map(([name, count]) => ({ topic: topicOf(token, name), partitions: count }));
+}
+
+/** The topic of an entry, or `audit`. */
+export function topicOf(token: string, name: string): string {
+  return `${token}.${name}`;
+}
 
 /** A key of etcd. The revisions are those of its first and of its last write. */
 export interface EtcdKey {

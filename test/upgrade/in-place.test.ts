@@ -10,7 +10,7 @@ import { sharedKafka } from '../support/servers.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { countRecords, readTopic } from '../support/topics.ts';
 import { agentWhere, type ControllerOf, HERE, startAgentOf, startControllerOf } from './checkout.ts';
-import { AGENT, type Call, fixtureLines, LOGS, REPLAY } from './fixture.ts';
+import { AGENT, type Call, fixtureLines, fixtureText, LOGS, REPLAY, STATE, topicOf } from './fixture.ts';
 import { type RestoredFiles, restoreEtcd, restoreFiles, restoreTopics } from './restore-fixture.ts';
 import { databaseFile, openIntents } from './state-dump.ts';
 import { assertTiles } from './tiling.ts';
@@ -23,14 +23,18 @@ test('an agent continues from the state of the previous release: each line is in
   await restoreTopics(files, brokers);
   const generations = recordedGenerations(files.stateDir);
   assert.ok(openIntents(files.stateDir).length > 2);
-  for (const [file, line] of [['app.log', 'last\n'], ['web.log', 'last\n'], ['trace.log', '9 last\n']] as const)
+  for (const [file, line] of [
+    ['app.log', 'last\n'],
+    ['web.log', 'last\n'],
+    ['trace.log', '9 last\n'],
+  ] as const)
     await appendFile(join(files.folder, LOGS, file), line);
   // The recorded settings pause this entry.
   await writeFile(join(files.folder, LOGS, 'canary.log'), 'not read\n');
   // There is no controller, so what the agent collects is what the previous release kept of its desired state.
   await using agent = startAgent(files, brokers, `127.0.0.1:${await freePort()}`);
   await eventually(async () => {
-    const topics = ['app', 'web', 'trace'].map((entry) => `${files.token}.${entry}`);
+    const topics = ['app', 'web', 'trace'].map((entry) => topicOf(files.token, entry));
     const records = (await Promise.all(topics.map((topic) => readTopic(brokers, topic)))).flat();
     const byGeneration = Map.groupBy(records, ({ headers }) => headers['logfleet.generation'] ?? '');
     assert.deepEqual([...byGeneration.keys()].sort(), [...generations.keys()].sort(), agent.stderr());
@@ -41,7 +45,7 @@ test('an agent continues from the state of the previous release: each line is in
       assertTiles(parts.get(REPLAY) ?? [], bytes.subarray(0, replayedTo), `${path}, replayed`);
     }
   }, PATIENCE);
-  assert.equal(await countRecords(brokers, `${files.token}.canary`), 0);
+  assert.equal(await countRecords(brokers, topicOf(files.token, 'canary')), 0);
   await agent.kill('SIGTERM');
   assert.deepEqual(await auditedFacts(brokers, files.token), recordedFacts(files.stateDir));
 });
@@ -58,10 +62,10 @@ test('an agent and a controller with the state of the previous release agree on 
   await using fleet = await restoredFleet();
   const { files, brokers, controller } = fleet;
   await using agent = startAgent(files, brokers, controller.address);
-  const { settings_etag } = recordedSettings(files);
+  const { etag } = recordedSettings(files);
   await agentWhere(controller.api, AGENT, ({ health, entries, liveness }) => {
     const canary = entries.find(({ entry }: { entry: string }) => entry === 'entries/canary');
-    const agrees = health?.settings_etag === settings_etag && canary?.state === 'STATE_PAUSED';
+    const agrees = health?.settings_etag === etag && canary?.state === 'STATE_PAUSED';
     return liveness === 'LIVENESS_LIVE' && agrees && entries.length === 4;
   });
   await agent.kill('SIGTERM');
@@ -84,7 +88,7 @@ async function restoredFleet(): Promise<Fleet> {
   ended.defer(() => etcd.stop());
   await restoreEtcd(files.token, etcd.endpoint);
   const controller = await startControllerOf(HERE, [
-    ...['--etcd', etcd.endpoint, '--kafka', brokers.join(), '--topics.audit', `${files.token}.audit`],
+    ...['--etcd', etcd.endpoint, '--kafka', brokers.join(), '--topics.audit', topicOf(files.token, 'audit')],
     // The recorded agents were last seen when the fixtures were made.
     ...['--lease-ttl', '2s', '--forget-agents-after', '876000h'],
   ]);
@@ -94,13 +98,56 @@ async function restoredFleet(): Promise<Fleet> {
 }
 
 function startAgent(files: RestoredFiles, brokers: readonly string[], controller: string) {
-  const topic = `${files.token}.audit`;
+  const topic = topicOf(files.token, 'audit');
   const args = ['--kafka', brokers.join(), '--audit-topic', topic, '--state', files.stateDir];
   return startAgentOf(HERE, ['--id', AGENT, '--controller', controller, ...args]);
 }
 
 /** A response without what a controller observes by itself: whether topics exist, and who is connected. */
 function lasting(response: unknown): unknown {
-  const observed = new Set(['topic_status', 'counts', 'current']);
+  const observed = new Set(['topic_status', 'counts', 'unreachable']);
   return JSON.parse(JSON.stringify(response, (key, value) => (observed.has(key) ? undefined : value)));
+}
+
+interface RecordedGeneration {
+  path: string;
+  /** Where the replay of it ends. */
+  replayedTo: number;
+}
+
+/** The generations in the state of the previous release. Each of the entry `app` is replayed from its beginning. */
+function recordedGenerations(stateDir: string): Map<string, RecordedGeneration> {
+  const rows = recordedRows(
+    stateDir,
+    `SELECT generation, path, topic, position, (SELECT end_position FROM replay WHERE generation = g.generation) AS replay
+     FROM generation AS g`,
+  );
+  assert.ok(rows.some(({ replay }) => replay !== null));
+  return new Map(
+    rows.map(({ generation, path, topic, position, replay }) => {
+      const replayedTo = Number(replay ?? (String(topic).endsWith('.app') ? position : 0));
+      return [String(generation), { path: String(path), replayedTo }];
+    }),
+  );
+}
+
+/** The ids of the facts in the state of the previous release. */
+function recordedFacts(stateDir: string): string[] {
+  return recordedRows(stateDir, 'SELECT id FROM fact').map(({ id }) => String(id));
+}
+
+function recordedRows(stateDir: string, sql: string) {
+  const db = new DatabaseSync(databaseFile(stateDir), { readOnly: true });
+  const rows = db.prepare(sql).all();
+  db.close();
+  return rows;
+}
+
+function recordedSettings({ token }: RestoredFiles): { etag: string } {
+  return (JSON.parse(fixtureText(token, STATE, 'settings.json')) as { settings: { etag: string } }).settings;
+}
+
+async function auditedFacts(brokers: readonly string[], token: string): Promise<string[]> {
+  const records = await readTopic(brokers, topicOf(token, 'audit'));
+  return records.map(({ value }) => String((JSON.parse(value.toString()) as { id: string }).id));
 }

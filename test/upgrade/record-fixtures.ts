@@ -12,16 +12,18 @@ import { createTopic } from '../support/topics.ts';
 import { agentWhere, startAgentOf, startControllerOf } from './checkout.ts';
 import {
   AGENT,
-  AUDIT_TOPIC,
   type Call,
   type EtcdKey,
   FIXTURES,
   FOLDER,
   LOGS,
   LOST_AGENT,
+  type LoggedBytes,
   REPLAY,
   STATE,
   TOKEN,
+  topicOf,
+  topicsOf,
 } from './fixture.ts';
 import { dumpDatabase, openIntents } from './state-dump.ts';
 import { loggedBatches, withoutLastOpen } from './topic-dump.ts';
@@ -45,23 +47,17 @@ async function record(checkout: string): Promise<void> {
   const kafka = await startKafka({ dataDir: dir.at('kafka') });
   ended.defer(() => kafka.stop());
   const brokers = kafka.bootstrap.join();
-  await createTopic(kafka.bootstrap, 1, { name: AUDIT_TOPIC });
-  for (const [entry, partitions] of [
-    ['app', 2],
-    ['web', 1],
-    ['trace', 1],
-    ['canary', 1],
-  ] as const)
-    await createTopic(kafka.bootstrap, partitions, { name: topicOf(entry) });
+  const auditTopic = topicOf(TOKEN, 'audit');
+  for (const { topic, partitions } of topicsOf(TOKEN)) await createTopic(kafka.bootstrap, partitions, { name: topic });
   const controller = await startControllerOf(checkout, [
-    ...['--etcd', etcd.endpoint, '--kafka', brokers, '--topics.audit', AUDIT_TOPIC],
+    ...['--etcd', etcd.endpoint, '--kafka', brokers, '--topics.audit', auditTopic],
     ...['--alerts.agent-lost', '2s', '--alerts.interval', '500ms', '--lease-ttl', '2s'],
   ]);
   ended.defer(() => controller.process.kill('SIGKILL'));
   const { api } = controller;
   const agentArgs = (id: string, state: string) => [
     ...['--id', id, '--controller', controller.address, '--kafka', brokers],
-    ...['--audit-topic', AUDIT_TOPIC, '--state', state],
+    ...['--audit-topic', auditTopic, '--state', state],
   ];
   await writeEntries(api);
   const lost = startAgentOf(checkout, agentArgs(LOST_AGENT, dir.at('lost')));
@@ -84,22 +80,27 @@ async function record(checkout: string): Promise<void> {
   await mkdir(join(FIXTURES, LOGS), { recursive: true });
   await save('api.jsonl', calls);
   await save('etcd.jsonl', await dumpEtcd(etcd.endpoint));
+  await save('kafka.jsonl', await keptBatches(kafka.bootstrap));
+  await saveFiles();
+  await rm(FOLDER, { recursive: true });
+}
+
+/** What is in Kafka when the agent is killed before it has sent its last batches. */
+async function keptBatches(brokers: readonly string[]): Promise<LoggedBytes[]> {
   const open = openIntents(join(FOLDER, STATE));
-  const topics = [AUDIT_TOPIC, ...['app', 'web', 'trace'].map(topicOf)];
-  const { kept, withheld } = withoutLastOpen(await loggedBatches(kafka.bootstrap, topics), open);
+  const topics = topicsOf(TOKEN).map(({ topic }) => topic);
+  const { kept, withheld } = withoutLastOpen(await loggedBatches(brokers, topics), open);
   console.log(`${open.length} intents are open, ${withheld} of their batches are withheld from Kafka`);
   assert.ok(withheld > 2 && open.length > withheld, 'too few intents are open: record again');
-  await save('kafka.jsonl', kept);
+  return kept;
+}
+
+async function saveFiles(): Promise<void> {
   await writeFile(join(FIXTURES, 'state.sql'), dumpDatabase(join(FOLDER, STATE)));
   for (const file of ['desired.json', 'settings.json'])
     await copyFile(join(FOLDER, STATE, file), join(FIXTURES, STATE, file));
   for (const file of ['app.log', 'app.log.1', 'web.log', 'trace.log'])
     await copyFile(logs(file), join(FIXTURES, LOGS, file));
-  await rm(FOLDER, { recursive: true });
-}
-
-function topicOf(entry: string): string {
-  return `${TOKEN}.${entry}`;
 }
 
 /** Entries with a history, a deleted one, one with a rollout, and an agent's settings. */
@@ -108,7 +109,7 @@ async function writeEntries(api: ApiClient): Promise<void> {
     api.call('EntryService', 'UpdateEntry', {
       entry: {
         name: `entries/${name}`,
-        topic: topicOf(name),
+        topic: topicOf(TOKEN, name),
         paths: [logs(`${name}.log*`)],
         start: 'beginning',
         ...fields,

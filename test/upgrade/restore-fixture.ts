@@ -17,6 +17,7 @@ import {
   type LoggedBytes,
   STATE,
   TOKEN,
+  topicsOf,
 } from './fixture.ts';
 import { databaseFile } from './state-dump.ts';
 import { identityOf } from './topic-dump.ts';
@@ -111,14 +112,6 @@ export async function restoreTopics({ token, stateDir }: RestoredFiles, brokers:
     await cluster.close();
     db.close();
   }
-}
-
-function topicsOf(token: string): { topic: string; partitions: number }[] {
-  return [
-    { topic: `${token}.audit`, partitions: 1 },
-    { topic: `${token}.app`, partitions: 2 },
-    ...['web', 'trace', 'canary'].map((entry) => ({ topic: `${token}.${entry}`, partitions: 1 })),
-  ];
 }
 
 /** Writes the recorded keys into an empty etcd at the revisions that they had: entries' etags are revisions. */

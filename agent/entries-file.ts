@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { Entry } from '../proto/gen/logfleet/v1/entry.ts';
-import { entryDocuments, withoutTwins } from '../proto/rules/entry-document.ts';
+import { entryDocuments, markDuplicateNames } from '../proto/rules/entry-document.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { CodedError, errorText } from '../runtime/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
@@ -53,7 +53,7 @@ export async function followEntriesFile(
 }
 
 function parseEntries(text: string, file: string): Entry[] {
-  const documents = withoutTwins(entryDocuments(text, file));
+  const documents = markDuplicateNames(entryDocuments(text, file));
   const problems = documents.flatMap(({ where, violations }) =>
     violations.map(({ field, description }) => `${where}: ${field}: ${description}`),
   );

@@ -6,8 +6,8 @@ import type { Fact, FactQueue } from '../model/fact.ts';
 import { type AuditOrigin, auditDocument, encodeKeyedRecords } from './audit-record.ts';
 import type { DeliveryError } from './delivery-error.ts';
 import { DeliveryProblem } from './delivery-problem.ts';
+import { type DeliveryRouter, partitionOf } from './delivery-router.ts';
 import type { PartitionProducer } from './partition-producer.ts';
-import { partitionOf, type Router } from './router.ts';
 
 /** Far below a batch's size, with paths of the longest kind too. */
 const FACTS_AT_ONCE = 100;
@@ -21,7 +21,7 @@ const SETTLE_POLL_MS = 20;
  * generation are in one partition, in their order.
  */
 export class AuditLog {
-  readonly #router: Router;
+  readonly #router: DeliveryRouter;
   readonly #facts: FactQueue;
   readonly #to: AuditOrigin & { topic: string };
   readonly #tools: { clock: Clock; logger: Logger; onFailureChange: () => void };
@@ -33,7 +33,7 @@ export class AuditLog {
   #wake: (() => void) | undefined;
 
   constructor(
-    router: Router,
+    router: DeliveryRouter,
     facts: FactQueue,
     to: AuditOrigin & { topic: string },
     tools: { clock: Clock; logger: Logger; onFailureChange: () => void },

@@ -94,7 +94,7 @@ export class PartitionLedger implements Partition {
   /** Kafka has the batch, its first record at `offset` (-1: not told): notes that, together with what the batch's lines lead to. */
   acknowledged(batch: Sequenced, offset: bigint): void {
     batch.onAcknowledged();
-    if (batch.intent !== undefined) this.#store.delivered(batch.intent);
+    if (batch.intent !== undefined) this.#store.acknowledged(batch.intent);
     batch.intent = undefined;
     // One that was sent before, to a leader that does not answer any more, may be answered after it: then it is behind what is noted.
     const first = this.#open[0] === batch;

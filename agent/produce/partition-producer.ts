@@ -203,9 +203,9 @@ export class PartitionProducer {
    */
   async #reconcile(): Promise<void> {
     const open = this.#queue.filter(({ baseSequence }) => baseSequence !== undefined);
-    const { delivered, continues, certain } = await askKafka(this.#cluster, this.#ledger, open, this.#logger);
-    this.#queue = this.#queue.filter((batch) => !delivered.has(batch));
-    for (const batch of delivered) this.#ledger.acknowledged(batch, -1n);
+    const { acknowledged, continues, certain } = await askKafka(this.#cluster, this.#ledger, open, this.#logger);
+    this.#queue = this.#queue.filter((batch) => !acknowledged.has(batch));
+    for (const batch of acknowledged) this.#ledger.acknowledged(batch, -1n);
     if (certain) for (const batch of this.#queue) batch.attempts = 0;
     if (!continues || (!certain && this.#untold)) this.#startAnew();
     this.#untold = !certain;

@@ -9,7 +9,7 @@ import { sequenceAfter, sequenceDistance } from './sequence.ts';
 
 /** What Kafka has of the batches that have a place and no answer. */
 export interface Verdict {
-  delivered: ReadonlySet<Sequenced>;
+  acknowledged: ReadonlySet<Sequenced>;
   /** The id goes on: the others are sent again with the same id and sequence, which also fences off a request still on its way. */
   continues: boolean;
   /** false: Kafka may not tell. */
@@ -48,31 +48,31 @@ export async function askKafka(
   const { producer } = ledger;
   const life = await cluster.topicLife(ledger.topic);
   if (!producer || life.clusterId !== ledger.incarnation?.clusterId)
-    return { delivered: NONE, continues: false, certain: true };
+    return { acknowledged: NONE, continues: false, certain: true };
   const anew = life.topicId !== ledger.incarnation.topicId;
   try {
     // The new one may have what was sent before anybody noticed: a broker takes any sequence of an id that it does not know.
-    if (anew) return { delivered: await readBack(cluster, ledger, open, 0n), continues: false, certain: true };
+    if (anew) return { acknowledged: await readBack(cluster, ledger, open, 0n), continues: false, certain: true };
     const last = await cluster.lastSequence(ledger.topic, ledger.partition, producer);
     if (last !== undefined) {
-      const delivered = open.filter((batch) => sequenceDistance(lastOf(batch), last) >= 0);
-      const next = open[delivered.length]?.baseSequence ?? ledger.nextSequence;
+      const acknowledged = open.filter((batch) => sequenceDistance(lastOf(batch), last) >= 0);
+      const next = open[acknowledged.length]?.baseSequence ?? ledger.nextSequence;
       if (next === sequenceAfter(last, 1)) {
-        await requireCommitted(cluster, ledger, delivered);
-        return { delivered: new Set(delivered), continues: ledger.usable, certain: true };
+        await requireCommitted(cluster, ledger, acknowledged);
+        return { acknowledged: new Set(acknowledged), continues: ledger.usable, certain: true };
       }
     }
     const found = await readBack(cluster, ledger, open, ledger.lastOffset + 1n);
     // An id that nothing was sent by, as far as Kafka knows: its first batch may be on its way still. Sent again, it is there once.
     const unused = last === undefined && found.size === 0 && open[0]?.baseSequence === 0;
-    return { delivered: found, continues: unused && ledger.usable, certain: true };
+    return { acknowledged: found, continues: unused && ledger.usable, certain: true };
   } catch (error) {
     // Both questions need the right to READ the topic.
     if (!(error instanceof DeliveryError) || error.kafkaCode !== TOPIC_AUTHORIZATION_FAILED) throw error;
     const remedy = 'grant the agent READ on the topic';
     const batches = open.length;
     if (batches > 0) logger.warn('Kafka may not tell what it has: batches may be there twice', { batches, remedy });
-    return { delivered: NONE, continues: ledger.usable && !anew, certain: false };
+    return { acknowledged: NONE, continues: ledger.usable && !anew, certain: false };
   }
 }
 

@@ -15,7 +15,7 @@ export class IntentStore implements StatePart {
   readonly #putProducer: StatementSync;
   readonly #formats = new Map<string, number>();
   #nextId: number;
-  #delivered: number[] = [];
+  #acknowledged: number[] = [];
   #void: number[] = [];
   readonly #progress = new Map<string, ProducerRecord>();
 
@@ -85,8 +85,8 @@ export class IntentStore implements StatePart {
   }
 
   /** Notes that the batch is in Kafka. The positions it led to must be noted in the same turn: one flush writes both. */
-  delivered(id: number): void {
-    this.#delivered.push(id);
+  acknowledged(id: number): void {
+    this.#acknowledged.push(id);
   }
 
   /** Notes that the batch is not in Kafka and will not be sent: another intent may take its sequence. */
@@ -106,17 +106,17 @@ export class IntentStore implements StatePart {
   }
 
   get dirty(): boolean {
-    return this.#delivered.length + this.#void.length + this.#progress.size > 0;
+    return this.#acknowledged.length + this.#void.length + this.#progress.size > 0;
   }
 
   write(): void {
-    for (const id of this.#delivered) this.#delete.run(id);
+    for (const id of this.#acknowledged) this.#delete.run(id);
     this.#writeVoid();
     for (const record of this.#progress.values()) this.#writeProducer(record);
   }
 
   written(): void {
-    [this.#delivered, this.#void] = [[], []];
+    [this.#acknowledged, this.#void] = [[], []];
     this.#progress.clear();
   }
 

@@ -28,7 +28,7 @@ export interface ReplayRange {
 /** A replay, as long as not all of it is in Kafka once more. */
 export interface Replay extends ReplayRange {
   /** What of it is in Kafka. */
-  delivered: ContiguousPosition;
+  acknowledged: ContiguousPosition;
 }
 
 interface Stored extends Replay {
@@ -70,13 +70,13 @@ export class ReplayStore implements StatePart {
     const { db } = this.#state;
     this.#state.flush(nowMs);
     const begun = ranges.map((range, index): Stored => {
-      const delivered = new ContiguousPosition({
+      const acknowledged = new ContiguousPosition({
         position: range.start,
         rangeEnd: range.start,
         lineState: undefined,
         ahead: [],
       });
-      return { ...range, delivered, seq: this.#lastSeq + 1 + index };
+      return { ...range, acknowledged, seq: this.#lastSeq + 1 + index };
     });
     this.#state.transaction(() => {
       const insert = db.prepare('INSERT INTO replay VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
@@ -93,11 +93,11 @@ export class ReplayStore implements StatePart {
   }
 
   /** Notes that Kafka has a segment of a replay; the intent of its batch is closed by the same flush. */
-  covered(segment: IntentSegment): void {
+  acknowledged(segment: IntentSegment): void {
     const replay = this.#byGeneration.get(segment.generation)?.find(({ id }) => id === segment.replay);
     if (!replay) return;
-    replay.delivered.cover(coveredRange(segment));
-    if (replay.delivered.value < replay.end) this.#changed.add(replay);
+    replay.acknowledged.cover(coveredRange(segment));
+    if (replay.acknowledged.value < replay.end) this.#changed.add(replay);
     else this.#drop(replay);
   }
 
@@ -111,8 +111,8 @@ export class ReplayStore implements StatePart {
   }
 
   write(): void {
-    for (const { seq, delivered } of this.#changed) {
-      const { position, rangeEnd, lineState = NOT_KNOWN, ahead } = delivered.progress;
+    for (const { seq, acknowledged } of this.#changed) {
+      const { position, rangeEnd, lineState = NOT_KNOWN, ahead } = acknowledged.progress;
       this.#update.run(position, rangeEnd, lineState, JSON.stringify(ahead), seq);
     }
     for (const seq of this.#gone) this.#delete.run(seq);
@@ -153,6 +153,6 @@ function fromRow(row: Record<string, SQLOutputValue>): Stored {
     end: number('end_position'),
     endState: lineState('end_place'),
     marked: number('marked') === 1,
-    delivered: new ContiguousPosition(reached),
+    acknowledged: new ContiguousPosition(reached),
   };
 }

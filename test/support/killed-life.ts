@@ -96,7 +96,7 @@ export class Life {
       const own = (segments: Segment[]) => segments.filter(({ replay }) => replay === id);
       return { open: own(open), returned: own(returned), acknowledged: own(found).map(coveredRange) };
     };
-    for (const segment of found) if (segment.replay !== undefined) this.#store.replays.covered(segment);
+    for (const segment of found) if (segment.replay !== undefined) this.#store.replays.acknowledged(segment);
     const onAcknowledged = (source: Source, { replay, cut }: IntentSegment) => {
       if (replay !== undefined) return;
       this.#store.put(source.checkpoint);

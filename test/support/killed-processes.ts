@@ -23,7 +23,7 @@ export async function killedAfterThree({ brokers, topic, dir }: PartitionGround)
   await using first = new PartitionProcess(brokers, topic, dir.at('state'));
   for (const number of [1, 2, 3]) {
     first.send(number);
-    await eventually(() => assert.ok(first.delivered.includes(number)));
+    await eventually(() => assert.ok(first.acknowledged.includes(number)));
   }
 }
 

@@ -25,8 +25,8 @@ export class PartitionProcess implements AsyncDisposable {
   readonly open: readonly OpenIntent[];
   readonly cluster: KafkaCluster;
   readonly logged: string[] = [];
-  /** The lines of batches, by number, as they were delivered, returned or built again. */
-  readonly delivered: number[] = [];
+  /** The lines of batches, by number, as they were acknowledged, returned or built again. */
+  readonly acknowledged: number[] = [];
   readonly returned: number[] = [];
   readonly built: number[] = [];
 
@@ -56,7 +56,7 @@ export class PartitionProcess implements AsyncDisposable {
       encoded,
       recordCount: 1,
       facts: { recordCount: 1, timestampMs: Date.now(), compression: 'none', segments: [segment] },
-      onAcknowledged: () => this.delivered.push(number),
+      onAcknowledged: () => this.acknowledged.push(number),
       onReturned: () => this.returned.push(number),
     };
   }
@@ -74,7 +74,7 @@ export class PartitionProcess implements AsyncDisposable {
         this.built.push(number);
         return batchOf(number).encoded;
       };
-      const onAcknowledged = () => this.delivered.push(number);
+      const onAcknowledged = () => this.acknowledged.push(number);
       return { intent, build, onAcknowledged, onReturned: () => this.returned.push(number) };
     });
   }

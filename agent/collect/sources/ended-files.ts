@@ -83,8 +83,8 @@ export class EndedFiles {
 
   /** Nothing is kept of a generation that is over and told. Its lines are in Kafka, but once more they can't be sent. */
   forget({ entryUid, path, generation }: Pick<Checkpoint, 'entryUid' | 'path' | 'generation'>): void {
-    for (const { id: replay, delivered, end } of this.#store.replays.forGeneration(generation)) {
-      const rest = { replay, path, generation, start: delivered.value, end };
+    for (const { id: replay, acknowledged, end } of this.#store.replays.forGeneration(generation)) {
+      const rest = { replay, path, generation, start: acknowledged.value, end };
       this.#logger?.warn('a replay ends early: the file is no more', rest);
     }
     this.#store.remove(entryUid, generation);

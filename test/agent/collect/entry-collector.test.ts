@@ -5,7 +5,7 @@ import { EntryCollector } from '../../../agent/collect/entry-collector.ts';
 import { FileBudget } from '../../../agent/collect/files/file-budget.ts';
 import { CrashRecovery } from '../../../agent/collect/sources/crash-recovery.ts';
 import { WorkPool } from '../../../agent/encode/work-pool.ts';
-import type { Router } from '../../../agent/produce/router.ts';
+import type { DeliveryRouter } from '../../../agent/produce/delivery-router.ts';
 import { CheckpointStore } from '../../../agent/state/checkpoint-store.ts';
 import { FactStore } from '../../../agent/state/fact-store.ts';
 import { StateDatabase } from '../../../agent/state/state-database.ts';
@@ -16,7 +16,10 @@ import { tempDir } from '../../support/temp-dir.ts';
 import { testBench } from '../../support/test-bench.ts';
 
 const HOUR_MS = 3_600_000;
-const NOT_ROUTED = { partitionCount: () => new Promise(() => {}), failure: () => undefined } as unknown as Router;
+const NOT_ROUTED = {
+  partitionCount: () => new Promise(() => {}),
+  failure: () => undefined,
+} as unknown as DeliveryRouter;
 
 test('where a file is read from depends on the rule and on whether it was there when the entry came', async () => {
   await using dir = await tempDir();
@@ -78,7 +81,11 @@ test('a file that its entry means no more is not read on when other settings com
   const facts = new FactStore(state, { clock: systemClock, logger });
   const recovery = new CrashRecovery([], { store, facts, pool: new WorkPool(1), budget, logger });
   const route = { producer: { at: { topic: 't', partition: 0 } }, wake: () => {} };
-  const router = { partitionCount: async () => 1, failure: () => undefined, route: () => route } as unknown as Router;
+  const router = {
+    partitionCount: async () => 1,
+    failure: () => undefined,
+    route: () => route,
+  } as unknown as DeliveryRouter;
   const tools = {
     ...{ recovery, logger, store, facts, budget, router },
     clock: systemClock,

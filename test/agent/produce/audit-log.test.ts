@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { WorkPool } from '../../../agent/encode/work-pool.ts';
 import { AuditLog } from '../../../agent/produce/audit-log.ts';
+import { DeliveryRouter } from '../../../agent/produce/delivery-router.ts';
 import { KafkaCluster } from '../../../agent/produce/kafka-cluster.ts';
-import { Router } from '../../../agent/produce/router.ts';
 import { FactStore } from '../../../agent/state/fact-store.ts';
 import { IntentStore } from '../../../agent/state/intent-store.ts';
 import { StateDatabase } from '../../../agent/state/state-database.ts';
@@ -25,7 +25,7 @@ async function audited(dir: string, topic: string) {
   let changes = 0;
   const onFailureChange = () => changes++;
   const pool = new WorkPool(4_000_000);
-  const router = new Router(cluster, new IntentStore(state), { ...tools, pool }, onFailureChange);
+  const router = new DeliveryRouter(cluster, new IntentStore(state), { ...tools, pool }, onFailureChange);
   const log = new AuditLog(router, facts, { topic, agent: 'a', host: 'h' }, { ...tools, onFailureChange });
   log.start();
   return {

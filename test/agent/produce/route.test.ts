@@ -5,8 +5,8 @@ import { test } from 'node:test';
 import { Source } from '../../../agent/collect/sources/source.ts';
 import { WorkPool } from '../../../agent/encode/work-pool.ts';
 import { newCheckpoint } from '../../../agent/model/checkpoint.ts';
+import { DeliveryRouter } from '../../../agent/produce/delivery-router.ts';
 import { KafkaCluster } from '../../../agent/produce/kafka-cluster.ts';
-import { Router } from '../../../agent/produce/router.ts';
 import { IntentStore } from '../../../agent/state/intent-store.ts';
 import { StateDatabase } from '../../../agent/state/state-database.ts';
 import { systemClock } from '../../../runtime/clock.ts';
@@ -32,7 +32,7 @@ test('lines keep their order when their compression changes while batches are be
   const logger = createLogger({ level: 'error', format: 'json' });
   const cluster = new KafkaCluster({ clientId: 'test', brokers, createTopics: false });
   const state = StateDatabase.open(dir.at('state'));
-  const router = new Router(
+  const router = new DeliveryRouter(
     cluster,
     new IntentStore(state),
     { clock: systemClock, logger, pool: new WorkPool(MEMORY_BYTES) },
@@ -45,7 +45,7 @@ test('lines keep their order when their compression changes while batches are be
   try {
     for (const compression of turns) {
       const before = source.size;
-      source.assign(router.route(topic, 1, { former: -1, key: 'k' }, compression), () => testFormat());
+      source.assign(router.route(topic, 1, { previous: -1, key: 'k' }, compression), () => testFormat());
       // Some of it is read and being compressed.
       await eventually(() => assert.ok(source.size > before || source.complete));
     }
@@ -68,8 +68,8 @@ test('sources that give no records, however many, let others go on between them'
   const state = StateDatabase.open(dir.at('state'));
   const cluster = new KafkaCluster({ clientId: 'test', brokers: ['127.0.0.1:1'], createTopics: false });
   const tools = { clock: systemClock, logger, pool: new WorkPool(MEMORY_BYTES) };
-  const router = new Router(cluster, new IntentStore(state), tools, () => {});
-  const route = router.route('t', 1, { former: -1, key: 'k' }, 'none');
+  const router = new DeliveryRouter(cluster, new IntentStore(state), tools, () => {});
+  const route = router.route('t', 1, { previous: -1, key: 'k' }, 'none');
   let [filled, turns] = [0, 0];
   /** Takes a millisecond, as a filter does over a file. */
   const fill = async () => {

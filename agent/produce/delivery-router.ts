@@ -11,12 +11,12 @@ import { Route, type RouteTools } from './route.ts';
 /** Which partition of a topic: the one a source had before, else one by the hash of `key`. */
 export interface PartitionChoice {
   /** -1: none before. */
-  former: number;
+  previous: number;
   key: string;
 }
 
 /** All routes of an agent, made as they are needed. */
-export class Router {
+export class DeliveryRouter {
   readonly #cluster: KafkaCluster;
   readonly #tools: RouteTools;
   readonly #intents: IntentStore;
@@ -45,8 +45,8 @@ export class Router {
   }
 
   route(topic: string, partitions: number, choice: PartitionChoice, compression: Compression): Route {
-    const kept = choice.former >= 0 && choice.former < partitions;
-    const partition = kept ? choice.former : partitionOf(choice.key, partitions);
+    const kept = choice.previous >= 0 && choice.previous < partitions;
+    const partition = kept ? choice.previous : partitionOf(choice.key, partitions);
     const key = `${topic}/${partition}/${compression}`;
     let route = this.#routes.get(key);
     if (!route) {

@@ -31,12 +31,12 @@ const ADAPTERS: Readonly<Record<string, RegExp>> = {
   '@node-rs/crc32': /^agent\/deliver\/record-batch\.ts$/,
   '@platformatic/kafka': /^(controller\/kafka-topics|cli\/verify\/topic-reader)\.ts$/,
   cockatiel: /^controller\/etcd-members\.ts$/,
-  commander: /^cli\/(main|program|add-[a-z]+)\.ts$/,
+  commander: /^cli\/(main|program|commands\/[a-z-]+)\.ts$/,
   etcd3: /^(controller\/etcd-(client|errors|members|options|watch)|cli\/import\/etcd-values)\.ts$/,
   'node:sqlite': /^agent\/state\//,
   picomatch: /^proto\/rules\/glob\.ts$/,
   snappy: /^agent\/deliver\/compress\.ts$/,
-  yaml: /^(proto\/rules\/entry-document|runtime\/config|cli\/output)\.ts$/,
+  yaml: /^(proto\/rules\/entry-document|runtime\/config|cli\/output\/document)\.ts$/,
   zod: /^(runtime\/(config|config-help|config-leaves|run-process|security)|(agent|controller)\/config)\.ts$/,
 };
 

@@ -2,7 +2,7 @@ import { hostname } from 'node:os';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { FileCollector } from '../collect/file-collector.ts';
-import type { AgentConfig } from '../config.ts';
+import type { AgentConfig } from '../config/agent-config.ts';
 import type { CheckpointStore } from '../state/checkpoint-store.ts';
 import { diagnosticsAnswerer } from './diagnostics.ts';
 import { logLevelAnswerer } from './log-level.ts';

@@ -1,13 +1,13 @@
 import { PreviewFile } from '../../proto/gen/logfleet/v1/ask.ts';
-import { isCompressed } from '../collect/file-head.ts';
-import { closeFile, fstat, openToRead, readAt } from '../collect/file-io.ts';
-import { type FoundFile, foundFile } from '../collect/found-file.ts';
-import { charsetOfFile, lineStartBefore } from '../collect/line-starts.ts';
-import { LineEncoder } from '../deliver/line-encoder.ts';
-import { lineFormat, type SharedFormat } from '../deliver/line-format.ts';
-import { places } from '../deliver/line-place.ts';
-import { RecordBuffer } from '../deliver/record-buffer.ts';
-import { sampleRecords } from '../deliver/record-samples.ts';
+import { isCompressed } from '../collect/files/file-head.ts';
+import { closeFile, fstat, openToRead, readAt } from '../collect/files/file-io.ts';
+import { charsetOfFile, lineStartBefore } from '../collect/read/line-starts.ts';
+import { LineEncoder } from '../encode/line-encoder.ts';
+import { lineFormat, type SharedFormat } from '../encode/line-format.ts';
+import { RecordBuffer } from '../encode/record-buffer.ts';
+import { sampleRecords } from '../encode/record-samples.ts';
+import { type FoundFile, foundFile } from '../model/found-file.ts';
+import { lineStates } from '../model/line-state.ts';
 
 /** What is read of a file at its beginning, and at its end. */
 const SAMPLE_BYTES = 64 * 1024;
@@ -29,7 +29,7 @@ export interface Looked {
 export class FilePreviews {
   readonly #shared: SharedFormat;
   readonly #lines: number;
-  readonly #startsAt: (file: FoundFile) => 'beginning' | 'end';
+  readonly #startState: (file: FoundFile) => 'beginning' | 'end';
   readonly #encoder = new LineEncoder();
   readonly #chunk = Buffer.allocUnsafeSlow(CHUNK_BYTES);
   readonly #records = new RecordBuffer();
@@ -38,10 +38,10 @@ export class FilePreviews {
   keptRecords = 0;
 
   /** `lines`: so many first and last ones of each file. */
-  constructor(shared: SharedFormat, lines: number, startsAt: (file: FoundFile) => 'beginning' | 'end') {
+  constructor(shared: SharedFormat, lines: number, startState: (file: FoundFile) => 'beginning' | 'end') {
     this.#shared = shared;
     this.#lines = lines;
-    this.#startsAt = startsAt;
+    this.#startState = startState;
   }
 
   /** Lines are told no more: there are too many bytes of them. */
@@ -61,7 +61,7 @@ export class FilePreviews {
       if (position === undefined && (await isCompressed(fd))) return 'archive';
       const { charset } = await charsetOfFile(fd, this.#shared.charset);
       const end = () => lineStartBefore(fd as number, file.size, charset);
-      const start = position ?? (this.#startsAt(file) === 'beginning' ? 0 : await end());
+      const start = position ?? (this.#startState(file) === 'beginning' ? 0 : await end());
       const lines = withLines && this.#lines > 0 && !this.full ? await this.#linesOf(fd, file, charset) : {};
       return PreviewFile.create({ ...told, size: BigInt(file.size), start: BigInt(start), ...lines });
     } catch (error) {
@@ -86,8 +86,8 @@ export class FilePreviews {
     const { bytesRead } = await readAt(fd, this.#chunk, 0, Math.min(CHUNK_BYTES, to - from), from);
     const records = this.#records;
     records.reset();
-    const { lineStart } = places;
-    const at = { position: from, rangeStart: from, startsAt: lineStart, endsAt: lineStart };
+    const { lineStart } = lineStates;
+    const at = { position: from, rangeStart: from, startState: lineStart, endState: lineStart };
     const chunk = { bytes: this.#chunk, length: bytesRead, ...at, last: false, flushed: true };
     const encoded = this.#encoder.encode(chunk, format, records);
     this.sampledRecords += encoded.records + encoded.filtered;

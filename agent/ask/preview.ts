@@ -4,13 +4,13 @@ import { entryViolations, withEntryDefaults } from '../../proto/rules/entry-rule
 import type { Clock } from '../../runtime/clock.ts';
 import { errorText } from '../../runtime/errors.ts';
 import { Slices } from '../../runtime/slices.ts';
-import { Discovery, type ScanResult } from '../collect/discovery.ts';
 import type { EntryCollector } from '../collect/entry-collector.ts';
 import type { FileCollector } from '../collect/file-collector.ts';
-import { formatFacts } from '../collect/format-facts.ts';
-import { type FoundFile, fileKey } from '../collect/found-file.ts';
-import type { Source } from '../collect/source.ts';
-import { sharedFormat } from '../deliver/line-format.ts';
+import { Discovery, type ScanResult } from '../collect/find/discovery.ts';
+import { formatFacts } from '../collect/read/format-facts.ts';
+import type { Source } from '../collect/sources/source.ts';
+import { sharedFormat } from '../encode/line-format.ts';
+import { type FoundFile, fileKey } from '../model/found-file.ts';
 import { FilePreviews, type Looked } from './preview-file.ts';
 import { type Answerer, type Asking, QuestionError } from './questions.ts';
 
@@ -108,8 +108,8 @@ class PreviewRun {
       if (slices.over) await slices.next();
       this.#asking.signal.throwIfAborted();
       try {
-        this.#discovery.touched(former.path);
-        const file = await this.#discovery.look(former.path);
+        this.#discovery.markStale(former.path);
+        const file = await this.#discovery.observe(former.path);
         if (!file) continue;
         // Another file at the path has come meanwhile, with all that it has.
         const growth = file.size - (file.key === former.key ? former.size : 0);

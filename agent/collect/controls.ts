@@ -2,7 +2,7 @@ import { AgentSettings } from '../../proto/gen/logfleet/v1/agent_settings.ts';
 import type { AgentHealth } from '../../proto/gen/logfleet/v1/fleet.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { Drain, type Drained } from './drain.ts';
-import { RateLimit } from './rate-limit.ts';
+import { RateLimit } from './read/rate-limit.ts';
 
 /** What is to be told when other settings are in force. */
 export interface Controlled extends Omit<Drained, 'hold'> {
@@ -63,7 +63,7 @@ export class Controls {
   stop(): void {
     this.#stopped = true;
     this.#drain?.stop();
-    this.limit.forget();
+    this.limit.dropWaiting();
   }
 
   #hold(): void {

@@ -1,7 +1,7 @@
 import type { Drain as DrainStatus } from '../../proto/gen/logfleet/v1/fleet.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { EntryCollector } from './entry-collector.ts';
-import type { Source } from './source.ts';
+import type { Source } from './sources/source.ts';
 
 const LOOK_INTERVAL_MS = 200;
 

@@ -1,28 +1,28 @@
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import { entryViolations, withEntryDefaults } from '../../proto/rules/entry-rules.ts';
-import { charsetOf } from '../deliver/charset.ts';
-import type { Compression } from '../deliver/record-batch.ts';
-import type { Router } from '../deliver/router.ts';
-import { BetweenScans, type Hinted } from './between-scans.ts';
+import type { Compression } from '../../proto/rules/line-words.ts';
+import { charsetOf } from '../encode/charset.ts';
+import type { FoundFile } from '../model/found-file.ts';
+import type { DeliveryRouter } from '../produce/delivery-router.ts';
 import type { Controls } from './controls.ts';
-import { Discovery } from './discovery.ts';
-import { EntryTaps } from './entry-taps.ts';
-import type { FileWatcher, WatchEvents } from './file-watcher.ts';
-import { formatFacts } from './format-facts.ts';
-import type { FoundFile } from './found-file.ts';
-import { LineFormats } from './line-formats.ts';
-import { RateLimit, RateLimits } from './rate-limit.ts';
-import type { Source } from './source.ts';
-import { tellNewErrors } from './source-errors.ts';
-import { SourceSet } from './source-set.ts';
-import type { SourceSetTools } from './source-set-tools.ts';
+import { Discovery } from './find/discovery.ts';
+import { FileEventHandler, type FileEventTarget } from './find/file-event-handler.ts';
+import type { FileWatcher, WatchListener } from './find/file-watcher.ts';
+import { EntryTaps } from './read/entry-taps.ts';
+import { formatFacts } from './read/format-facts.ts';
+import { RateLimit, RateLimits } from './read/rate-limit.ts';
+import { LineFormats } from './sources/line-formats.ts';
+import type { Source } from './sources/source.ts';
+import { tellNewErrors } from './sources/source-errors.ts';
+import { SourceSet } from './sources/source-set.ts';
+import type { SourceSetTools } from './sources/source-set-tools.ts';
 import { TopicPartitions } from './topic-partitions.ts';
 
 /** Files are stamped by a clock that stands still for up to 10 ms (clock_gettime(2), CLOCK_REALTIME_COARSE). */
 const CLOCK_GRAIN_MS = 10;
 
 export interface CollectTools extends SourceSetTools {
-  router: Router;
+  router: DeliveryRouter;
   /** The host's name, for the records' headers. */
   host: string;
   /** Positions were lost: files that are there are read from their beginning. */
@@ -30,7 +30,7 @@ export interface CollectTools extends SourceSetTools {
   /** What an operator has set; without them nothing is. */
   controls?: Pick<Controls, 'pauses' | 'limit'>;
   /** Without it there are no hints. */
-  watcher?(events: WatchEvents): FileWatcher;
+  watcher?(events: WatchListener): FileWatcher;
 }
 
 /** One entry on this agent: its revision, its files, where their lines go, and what troubles it. */
@@ -45,7 +45,7 @@ export class EntryCollector {
   #discovery: Discovery | undefined;
   #formats: LineFormats;
   readonly #partitions: TopicPartitions;
-  readonly #between: BetweenScans | undefined;
+  readonly #between: FileEventHandler | undefined;
   #invalid = '';
   #fileErrors: ReadonlyMap<string, string> = new Map();
   #scanning: Promise<void> | undefined;
@@ -72,14 +72,14 @@ export class EntryCollector {
     const globs = tools.store.scannedGlobs(entry.uid);
     this.#scanned = globs && new Discovery(globs);
     const { watcher } = tools;
-    const hinted: Hinted = {
+    const hinted: FileEventTarget = {
       discovery: () => (this.#stop.signal.aborted ? undefined : this.#discovery),
       scanned: () => this.#scannedNow,
-      readOn: (path) => this.#sources.readOn(path),
-      meet: (path, look) => this.#meet(path, look),
+      continueReading: (path) => this.#sources.readOn(path),
+      handleEvent: (path, look) => this.#meet(path, look),
       scan: () => this.scan(),
     };
-    this.#between = watcher && new BetweenScans(hinted, tools.clock, watcher);
+    this.#between = watcher && new FileEventHandler(hinted, tools.clock, watcher);
   }
 
   /** The revision in force, its defaults written out. */
@@ -136,9 +136,9 @@ export class EntryCollector {
       for (const source of this.#sources) source.pause();
       return;
     }
-    this.#discovery = new Discovery(this.#entry, this.#between?.hints);
+    this.#discovery = new Discovery(this.#entry, this.#between?.events);
     this.#formats = new LineFormats(formatFacts(this.#entry, this.#tools.host));
-    this.#limits.own.set(Number(this.#entry.maxBytesPerSecond));
+    this.#limits.entry.set(Number(this.#entry.maxBytesPerSecond));
     this.#sinceMs = this.#tools.clock.nowMs();
     this.#scannedNow = false;
     this.directAll();
@@ -161,7 +161,7 @@ export class EntryCollector {
   /** Stops reading until the next `apply`; what is on its way may still arrive. */
   halt(): void {
     this.#stop.abort();
-    this.#limits.own.forget();
+    this.#limits.entry.dropWaiting();
     this.#between?.stop();
     for (const source of this.#sources) source.pause();
   }
@@ -172,7 +172,7 @@ export class EntryCollector {
   }
 
   /** Looks at one path, for a hint. What that misses the next scan finds. */
-  async #meet(path: string, look: Parameters<Hinted['meet']>[1]): Promise<void> {
+  async #meet(path: string, look: Parameters<FileEventTarget['handleEvent']>[1]): Promise<void> {
     const discovery = this.#discovery;
     this.#hints++;
     try {
@@ -201,9 +201,9 @@ export class EntryCollector {
       source.unassign();
       return;
     }
-    const choice = { former: source.partitionIn(topic), key: `${this.#tools.host}:${source.path}` };
+    const choice = { previous: source.partitionIn(topic), key: `${this.#tools.host}:${source.path}` };
     const route = this.#tools.router.route(topic, count, choice, this.#entry.compression as Compression);
-    source.assign(route, this.#formats.of);
+    source.assign(route, this.#formats.forSource);
   }
 
   async #scans(): Promise<void> {
@@ -240,7 +240,7 @@ export class EntryCollector {
     const { start } = this.#entry;
     if (this.#tools.once || this.#lost || start === 'beginning' || this.#scanned?.matches(file.path))
       return 'beginning';
-    if (file.bornMs > this.#sinceMs - CLOCK_GRAIN_MS) return 'beginning';
+    if (file.birthMs > this.#sinceMs - CLOCK_GRAIN_MS) return 'beginning';
     if (start === 'end') return 'end';
     return file.changedMs >= Date.parse(start) ? 'beginning' : 'end';
   }

@@ -1,18 +1,18 @@
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import { errorText } from '../../runtime/errors.ts';
-import type { Collector, Observation } from '../collector.ts';
-import type { AuditLog } from '../deliver/audit-log.ts';
+import type { IntentSegment } from '../model/segment.ts';
+import type { AuditLog } from '../produce/audit-log.ts';
 import type { FactStore } from '../state/fact-store.ts';
-import type { IntentSegment } from '../state/intent-store.ts';
 import type { StateDatabase } from '../state/state-database.ts';
 import { StateKeeper } from '../state/state-keeper.ts';
+import type { AgentReport, Collector } from './collector.ts';
 import { Controls } from './controls.ts';
 import { type CollectTools, EntryCollector } from './entry-collector.ts';
-import { FileWatchers } from './file-watcher.ts';
+import { FileWatchers } from './find/file-watcher.ts';
 import { observeEntry, observeFiles, observeHealth, Totals } from './observe.ts';
 import { ProcessUsage } from './process-usage.ts';
-import { tellLosses, tellRefused } from './segment-losses.ts';
-import type { Source } from './source.ts';
+import { logRefused, recordLosses } from './read/segment-losses.ts';
+import type { Source } from './sources/source.ts';
 
 /** How long what was acknowledged may have no marker. */
 const MARK_INTERVAL_MS = 1_000;
@@ -27,7 +27,7 @@ export interface FileCollectorOptions {
 }
 
 /** The collector closes the state and the audit when it is closed. */
-export type CollectorTools = Omit<CollectTools, 'onDelivered' | 'onStateChange' | 'controls'> & {
+export type CollectorTools = Omit<CollectTools, 'onAcknowledged' | 'onStateChange' | 'controls'> & {
   state: StateDatabase;
   facts: FactStore;
   audit: AuditLog | undefined;
@@ -72,17 +72,17 @@ export class FileCollector implements Collector {
     this.#tools = {
       ...tools,
       controls: this.controls,
-      onDelivered: (segment, source) => this.#delivered(segment, source),
+      onAcknowledged: (segment, source) => this.#acknowledged(segment, source),
       onStateChange: () => this.changed(),
       watcher: (events) => watchers.create(events),
     };
   }
 
-  #delivered(segment: IntentSegment, source: Source): void {
+  #acknowledged(segment: IntentSegment, source: Source): void {
     this.#totals.add(segment, source.entryUid);
     // What is lost of lines that are sent once more was told when they were sent first.
-    if (segment.replay === undefined) tellLosses(this.#tools.facts, source, segment);
-    else if (segment.refused) tellRefused(this.#tools.logger, source, segment);
+    if (segment.replay === undefined) recordLosses(this.#tools.facts, source, segment);
+    else if (segment.refused) logRefused(this.#tools.logger, source, segment);
   }
 
   start(): void {
@@ -115,7 +115,7 @@ export class FileCollector implements Collector {
     this.changed();
   }
 
-  observe(): Observation {
+  observe(): AgentReport {
     const entries = [...this.#entries.values()];
     const nowMs = this.#tools.clock.monotonicMs();
     const filesOf = new Map(entries.map((entry) => [entry, observeFiles(entry, nowMs)]));

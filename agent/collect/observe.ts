@@ -1,12 +1,12 @@
 import { AgentHealth, EntryStatus, FileStatus } from '../../proto/gen/logfleet/v1/fleet.ts';
 import type { Clock } from '../../runtime/clock.ts';
-import type { FactTotals } from '../state/facts.ts';
-import type { IntentSegment } from '../state/intent-store.ts';
+import type { FactTotals } from '../model/fact.ts';
+import type { IntentSegment } from '../model/segment.ts';
 import type { Controls } from './controls.ts';
 import type { EntryCollector } from './entry-collector.ts';
+import { RateMeter } from './lag/rate-meter.ts';
 import type { Usage } from './process-usage.ts';
-import { RateMeter } from './rate-meter.ts';
-import type { Source } from './source.ts';
+import type { Source } from './sources/source.ts';
 
 /** What was acknowledged since the process started. */
 export class Totals {
@@ -62,7 +62,7 @@ export function observeEntry(
     error,
     files: sources.length + fileErrors.size,
     failedFiles: sources.filter(({ errors }) => errors.last !== '').length + fileErrors.size,
-    limited: !paused && sources.some((source) => source.events.limits?.holds(source)),
+    limited: !paused && sources.some((source) => source.events.limits?.isWaiting(source)),
     losses: BigInt(losses),
     lostBytes: BigInt(lostBytes),
     sealedFiles: BigInt(sealedFiles),
@@ -131,7 +131,7 @@ function stateOf(applied: boolean, paused: boolean): EntryStatus['state'] {
 
 function observeFile(source: Source, entry: string, nowMs: number, lossForecastSeconds: number): FileStatus {
   const lag = Math.max(0, source.size - source.position);
-  const replay = source.replays?.now;
+  const replay = source.replays?.current;
   return FileStatus.create({
     id: `${source.entryUid}/${source.generation}`,
     entry,

@@ -1,6 +1,6 @@
 import { readdirSync, statSync } from 'node:fs';
 import type { Clock } from '../../runtime/clock.ts';
-import { descriptorLimit } from './file-budget.ts';
+import { descriptorLimit } from './files/file-budget.ts';
 
 /** What is asked sooner after the last time is told the same: a share of a short time says nothing. */
 const SAMPLE_MIN_MS = 1_000;

@@ -1,15 +1,16 @@
 import { stat } from 'node:fs/promises';
 import { Slices } from '../../runtime/slices.ts';
-import { type SharedFormat, sharedFormat } from '../deliver/line-format.ts';
-import type { Checkpoint, CheckpointStore } from '../state/checkpoint-store.ts';
+import { type SharedFormat, sharedFormat } from '../encode/line-format.ts';
+import type { Checkpoint } from '../model/checkpoint.ts';
+import { fileKey, keyOf } from '../model/found-file.ts';
+import type { CheckpointStore } from '../state/checkpoint-store.ts';
 import type { ReplayRange } from '../state/replay-store.ts';
-import { Discovery } from './discovery.ts';
 import type { EntryCollector } from './entry-collector.ts';
-import { fstat } from './file-io.ts';
-import { formatFacts } from './format-facts.ts';
-import { fileKey, keyOf } from './found-file.ts';
-import { lineStartAt } from './line-starts.ts';
-import type { Source } from './source.ts';
+import { fstat } from './files/file-io.ts';
+import { Discovery } from './find/discovery.ts';
+import { formatFacts } from './read/format-facts.ts';
+import { lineStartAt } from './read/line-starts.ts';
+import type { Source } from './sources/source.ts';
 
 /** Of one generation, that are not in Kafka yet. */
 const REPLAYS_MAX = 8;
@@ -94,13 +95,13 @@ export class Rewind {
     const all = [...this.#ranges, ...failed, ...ranges];
     const { uid: entryUid } = this.#collector.entry;
     const asked = begun.map(({ source, start }): ReplayRange => {
-      const { position, place } = source.checkpoint;
+      const { position, lineState } = source.checkpoint;
       const { generation } = source;
-      return { id, entryUid, generation, start, end: position, endPlace: place, marked: this.#marked };
+      return { id, entryUid, generation, start, end: position, endState: lineState, marked: this.#marked };
     });
     replays.begin({ entryUid, id, answer: answerOf(all) }, asked, nowMs);
     for (const { source } of begun) {
-      const replay = replays.of(source.generation).at(-1);
+      const replay = replays.forGeneration(source.generation).at(-1);
       if (replay) source.replay(replay, replays, { open: [], returned: [] });
       source.wake();
     }
@@ -125,7 +126,7 @@ export class Rewind {
         );
       if (wanted >= known.position) return;
       if (!isSource(known)) await requireFile(known);
-      if (this.#store.replays.of(known.generation).length >= REPLAYS_MAX)
+      if (this.#store.replays.forGeneration(known.generation).length >= REPLAYS_MAX)
         throw new Error(`it is sent ${REPLAYS_MAX} times already: wait until that is done`);
       if (!isSource(known) && dry) {
         this.#ranges.push(rangeOf(known, wanted, known.position));

@@ -3,14 +3,14 @@ import { createBackoff } from '../../runtime/backoff.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { errorText } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import type { Router } from '../deliver/router.ts';
+import type { DeliveryRouter } from '../produce/delivery-router.ts';
 
 const RETRY = { initialMs: 100, maxMs: 5_000 };
 /** A topic that its controller is just making is nothing to tell. */
 const QUIET_MS = 1_000;
 
 export interface TopicTools {
-  router: Router;
+  router: DeliveryRouter;
   clock: Clock;
   logger: Logger;
   onStateChange: () => void;

@@ -10,7 +10,7 @@ import { grpcTls, type TlsMaterial } from '../../runtime/security.ts';
 import { wholeMessages } from '../../runtime/whole-messages.ts';
 import { Answers } from '../ask/answers.ts';
 import { type Answerers, capabilitiesOf } from '../ask/questions.ts';
-import type { Collector } from '../collector.ts';
+import type { Collector } from '../collect/collector.ts';
 import { ControllerList } from './controller-list.ts';
 import type { DesiredState } from './desired-state.ts';
 import type { KeptSettings } from './kept-settings.ts';
@@ -40,7 +40,8 @@ const StreamDefinition = wholeMessages(AgentServiceDefinition);
 
 export interface LinkOptions {
   addresses: readonly string[];
-  tls: TlsMaterial | undefined;
+  /** Read for each new connection; without it there is no TLS. */
+  tls?: { readonly current: TlsMaterial | undefined };
   identity: AgentIdentity;
   reportIntervalMs: number;
 }
@@ -225,8 +226,9 @@ export class ControllerLink {
   }
 
   #connect(address: string): Channel {
-    if (!this.#options.tls) return createChannel(address, ChannelCredentials.createInsecure(), CHANNEL_OPTIONS);
-    const { credentials, channel } = grpcTls(this.#options.tls);
+    const tls = this.#options.tls?.current;
+    if (!tls) return createChannel(address, ChannelCredentials.createInsecure(), CHANNEL_OPTIONS);
+    const { credentials, channel } = grpcTls(tls);
     return createChannel(address, ChannelCredentials.createSsl(...credentials), { ...CHANNEL_OPTIONS, ...channel });
   }
 }

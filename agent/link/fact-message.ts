@@ -1,5 +1,5 @@
 import { Fact as FactMessage, type Loss_Reason } from '../../proto/gen/logfleet/v1/fact.ts';
-import type { Fact, LossReason } from '../state/facts.ts';
+import type { Fact, LossReason } from '../model/fact.ts';
 
 const reasons: Readonly<Record<LossReason, Loss_Reason>> = {
   truncated: 'REASON_TRUNCATED',

@@ -1,6 +1,6 @@
 import { Report } from '../../proto/gen/logfleet/v1/agent_service.ts';
 import type { EntryStatus, FileStatus } from '../../proto/gen/logfleet/v1/fleet.ts';
-import type { Observation } from '../collector.ts';
+import type { AgentReport } from '../collect/collector.ts';
 import { factMessage } from './fact-message.ts';
 
 /** Keeps a report far below gRPC's 4 MiB: so many files, or facts. */
@@ -17,7 +17,7 @@ export class ReportBuilder {
    * The reports that bring the controller up to date: at least one, for it carries the health. Not `isDue`: what has changed but for
    * mere positions, which wait for their time, so that an acknowledgement is small.
    */
-  build({ entries, files, health, facts }: Observation, now: Date, isDue: boolean): Report[] {
+  build({ entries, files, health, facts }: AgentReport, now: Date, isDue: boolean): Report[] {
     const changedEntries = entries.filter((entry) => differs(this.#entries.get(entry.entry), entry));
     const changes = isDue ? differs : turned;
     const changedFiles = files.filter((file) => changes(this.#files.get(file.id), file));

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { StatementSync } from 'node:sqlite';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import type { Fact, FactLog, FactQueue, FactTotals, Loss, Sealed } from './facts.ts';
+import type { Fact, FactLog, FactQueue, FactTotals, Loss, Sealed } from '../model/fact.ts';
 import type { StateDatabase, StatePart } from './state-database.ts';
 
 /** How many of the last facts are kept to be shown, by kind; what the audit topic does not have is kept besides. */

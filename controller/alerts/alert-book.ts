@@ -1,8 +1,8 @@
 import type { Logger } from '../../runtime/logger.ts';
-import { fenced, type Term } from '../election.ts';
-import type { EtcdClient } from '../etcd-client.ts';
-import type { EtcdMirror } from '../etcd-mirror.ts';
-import { EtcdView } from '../etcd-view.ts';
+import { fenced, type Term } from '../etcd/election.ts';
+import type { EtcdClient } from '../etcd/etcd-client.ts';
+import type { EtcdMirror } from '../etcd/etcd-mirror.ts';
+import { EtcdView } from '../etcd/etcd-view.ts';
 import { type AlertRecord, encodeAlert, parseAlert } from './alert-record.ts';
 
 /** As many as etcd takes in one transaction, by default. */

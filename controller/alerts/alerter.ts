@@ -2,7 +2,7 @@ import { createBackoff } from '../../runtime/backoff.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { errorText, isAbort } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import type { Election, Term } from '../election.ts';
+import type { Election, Term } from '../etcd/election.ts';
 import type { AlertBook } from './alert-book.ts';
 import { type AlertRecord, isUntold } from './alert-record.ts';
 import type { RuleSettings } from './conditions.ts';

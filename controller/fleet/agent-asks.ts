@@ -1,6 +1,6 @@
 import { Answer, Ask, AskError } from '../../proto/gen/logfleet/v1/ask.ts';
 import type { Clock } from '../../runtime/clock.ts';
-import { invalidArgument } from '../api-error.ts';
+import { invalidArgument } from '../errors/api-error.ts';
 
 /** Questions that an agent has at once; it takes no more either. */
 const ASKS_MAX = 8;

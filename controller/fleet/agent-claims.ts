@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { errorText } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import { ApiError } from '../api-error.ts';
-import type { EtcdClient, EtcdLease } from '../etcd-client.ts';
-import { StoreError } from '../store-error.ts';
+import { ApiError } from '../errors/api-error.ts';
+import type { EtcdClient, EtcdLease } from '../etcd/etcd-client.ts';
+import { StoreError } from '../etcd/store-error.ts';
 
 /** Who holds an agent's id: a key under the lease of the controller that wrote it. */
 export interface Presence {

@@ -3,14 +3,14 @@ import { AgentSettings } from '../../proto/gen/logfleet/v1/agent_settings.ts';
 import type { AgentIdentity } from '../../proto/gen/logfleet/v1/fleet.ts';
 import { selectorLabels } from '../../proto/rules/agent-labels.ts';
 import type { Clock } from '../../runtime/clock.ts';
+import type { DesiredSet } from '../desired/desired-set.ts';
+import type { DesiredSets, Subscriber } from '../desired/desired-sets.ts';
 import { settingsName } from '../settings/settings-record.ts';
 import type { SettingsStore } from '../settings/settings-store.ts';
 import { AgentAsks } from './agent-asks.ts';
 import type { Claim } from './agent-claims.ts';
 import type { Subject } from './agent-query.ts';
 import { sharedCapabilities } from './capabilities.ts';
-import type { DesiredSet } from './desired-set.ts';
-import type { DesiredSets, Subscriber } from './desired-sets.ts';
 import { ReportedState } from './reported-state.ts';
 import type { Told } from './spreading.ts';
 

@@ -1,6 +1,6 @@
 import type { Clock } from '../../runtime/clock.ts';
+import type { DesiredSet } from '../desired/desired-set.ts';
 import type { AgentSession } from './agent-session.ts';
-import type { DesiredSet } from './desired-set.ts';
 import type { Fleet } from './fleet.ts';
 
 /** Who asks within this time is told the same. */

@@ -1,8 +1,8 @@
 import type { Clock } from '../../runtime/clock.ts';
 import { errorText } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import { ApiError } from '../api-error.ts';
-import type { EtcdClient } from '../etcd-client.ts';
+import { ApiError } from '../errors/api-error.ts';
+import type { EtcdClient } from '../etcd/etcd-client.ts';
 import { encodeRecord, parseRecord } from './agent-record.ts';
 import type { Membership } from './membership.ts';
 

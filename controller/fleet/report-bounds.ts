@@ -1,6 +1,6 @@
 import type { Report } from '../../proto/gen/logfleet/v1/agent_service.ts';
 import type { Clock } from '../../runtime/clock.ts';
-import { invalidArgument } from '../api-error.ts';
+import { invalidArgument } from '../errors/api-error.ts';
 
 /** In the long run; an agent makes one every some seconds, and one soon after each change. */
 const COST_MS = { report: 20, answer: 1 } as const;

@@ -3,9 +3,9 @@ import type { Fact } from '../../proto/gen/logfleet/v1/fact.ts';
 import type { AgentHealth, AgentIdentity, EntryStatus, FileStatus } from '../../proto/gen/logfleet/v1/fleet.ts';
 import { agentName, entryId } from '../../proto/rules/names.ts';
 import type { Clock } from '../../runtime/clock.ts';
-import { invalidArgument } from '../api-error.ts';
+import type { DesiredSets } from '../desired/desired-sets.ts';
+import { invalidArgument } from '../errors/api-error.ts';
 import { ClockSkew } from './clock-skew.ts';
-import type { DesiredSets } from './desired-sets.ts';
 import { type Furthest, ReportedFiles } from './reported-files.ts';
 
 const FILES_MAX = 100_000;

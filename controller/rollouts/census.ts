@@ -4,9 +4,9 @@ import { selectorLabels } from '../../proto/rules/agent-labels.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { errorText } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
+import type { Assignment, Assignments } from '../desired/assignments.ts';
 import type { Fleet } from '../fleet/fleet.ts';
-import { PEER_TIMEOUT_MS, type Peers } from '../rpc/peers.ts';
-import type { Assignment, Assignments } from './assignments.ts';
+import { PEER_TIMEOUT_MS, type Peers } from '../fleet/peers.ts';
 import { countAgents, sumOf } from './counting.ts';
 import type { Health } from './judge.ts';
 

@@ -2,9 +2,9 @@ import type { Fact } from '../../proto/gen/logfleet/v1/fact.ts';
 import { RolloutCounts } from '../../proto/gen/logfleet/v1/rollout.ts';
 import { type CountedEntry, EntryCounts } from '../../proto/gen/logfleet/v1/rollout_service.ts';
 import { agentName } from '../../proto/rules/names.ts';
+import type { Assignment } from '../desired/assignments.ts';
+import { agentNumber } from '../desired/stage.ts';
 import type { AgentSession } from '../fleet/agent-session.ts';
-import type { Assignment } from './assignments.ts';
-import { agentNumber } from './stage.ts';
 
 /** FAILED for a moment is nothing yet: a topic may be about to be created, a leader may move. */
 const FAILED_HOLD_MS = 5_000;

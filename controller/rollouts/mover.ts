@@ -3,19 +3,19 @@ import { entryId } from '../../proto/rules/names.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { errorText, isAbort } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import { type Election, fenced, type Term } from '../election.ts';
-import type { EntryStore } from '../entry-store.ts';
-import type { EtcdClient } from '../etcd-client.ts';
-import type { Transaction } from '../etcd-keys.ts';
-import type { EntryWriter } from '../history/entry-writer.ts';
-import type { HistoryKeys } from '../history/history-keys.ts';
-import type { Assignment, Assignments } from './assignments.ts';
+import type { Assignment, Assignments } from '../desired/assignments.ts';
+import { canaryOf, nextStage, wantedCount } from '../desired/stage.ts';
+import type { EntryStore } from '../entries/entry-store.ts';
+import type { EntryWriter } from '../entries/entry-writer.ts';
+import { encodeRollout, isActive, type KnownRollout, whereItIs } from '../entries/rollout-record.ts';
+import type { RolloutView } from '../entries/rollout-view.ts';
+import { type Election, fenced, type Term } from '../etcd/election.ts';
+import type { EtcdClient } from '../etcd/etcd-client.ts';
+import type { Transaction } from '../etcd/etcd-keys.ts';
+import type { Keyspace } from '../etcd/keyspace.ts';
 import type { Census, Counted } from './census.ts';
 import { judge } from './judge.ts';
-import { encodeRollout, isActive, type KnownRollout, whereItIs } from './rollout-record.ts';
-import type { RolloutView } from './rollout-view.ts';
 import { undoWrite } from './rollout-writes.ts';
-import { canaryOf, nextStage, wantedCount } from './stage.ts';
 
 const INTERVAL_MS = 1_000;
 /** Counting takes no more than this part of the time. */
@@ -23,7 +23,7 @@ const DUTY = 0.1;
 
 export interface MoverParts {
   client: EtcdClient;
-  keys: HistoryKeys;
+  keys: Keyspace;
   store: EntryStore;
   rollouts: RolloutView;
   assignments: Assignments;

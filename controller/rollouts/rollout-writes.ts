@@ -2,16 +2,16 @@ import { randomUUID } from 'node:crypto';
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import { Rollout, type RolloutPlan, RolloutStage } from '../../proto/gen/logfleet/v1/rollout.ts';
 import { planViolations, withPlanDefaults } from '../../proto/rules/rollout-rules.ts';
-import { ApiError, invalidArgument } from '../api-error.ts';
-import type { Transaction } from '../etcd-keys.ts';
 import {
   type EntryWrite,
   notFound,
   type PlannedWrite,
   requireEntryName,
   type WriteTerms,
-} from '../history/entry-writes.ts';
-import { isActive, type KnownRollout, whereItIs } from './rollout-record.ts';
+} from '../entries/entry-writes.ts';
+import { isActive, type KnownRollout, whereItIs } from '../entries/rollout-record.ts';
+import { ApiError, invalidArgument } from '../errors/api-error.ts';
+import type { Transaction } from '../etcd/etcd-keys.ts';
 
 /** The write, to all agents at once, or in steps where there is a plan. */
 export function rolledOut(write: EntryWrite, plan: RolloutPlan | undefined): EntryWrite {

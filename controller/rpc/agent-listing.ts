@@ -5,8 +5,8 @@ import { agentId, agentName } from '../../proto/rules/names.ts';
 import { errorText } from '../../runtime/errors.ts';
 import { agentFilter, agentOrder, checkEntryName, type Subject, subjectOf } from '../fleet/agent-query.ts';
 import type { Fleet } from '../fleet/fleet.ts';
+import { PEER_TIMEOUT_MS, type Peers } from '../fleet/peers.ts';
 import { type Listing, listing } from './listing.ts';
-import { PEER_TIMEOUT_MS, type Peers } from './peers.ts';
 
 /** A request, understood. */
 interface Query extends Listing {

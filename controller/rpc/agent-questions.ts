@@ -19,10 +19,10 @@ import {
 import { entryViolations, withEntryDefaults } from '../../proto/rules/entry-rules.ts';
 import { agentName } from '../../proto/rules/names.ts';
 import { parseSelector } from '../../proto/rules/selector.ts';
-import { ApiError, type ApiErrorCode, invalidArgument } from '../api-error.ts';
-import type { EntryStore } from '../entry-store.ts';
+import type { Author } from '../entries/author.ts';
+import type { EntryStore } from '../entries/entry-store.ts';
+import { ApiError, type ApiErrorCode, invalidArgument } from '../errors/api-error.ts';
 import type { Question } from '../fleet/agent-asks.ts';
-import type { Author } from '../history/entry-writer.ts';
 import { type AskTools, askAgents, type Targets } from './ask-agents.ts';
 import { type Chosen, chooseAgents } from './choose-agents.ts';
 import { labelSelector, requireAgentId } from './listing.ts';

@@ -2,7 +2,7 @@ import { ServerInterceptingCall, type ServerInterceptor } from '@grpc/grpc-js';
 import { ServerError, Status } from 'nice-grpc';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import { ApiError } from '../api-error.ts';
+import { ApiError } from '../errors/api-error.ts';
 import type { Fleet } from '../fleet/fleet.ts';
 import { AgentStreamDefinition } from './agent-definition.ts';
 import { AgentStream, type AgentStreamTools } from './agent-stream.ts';

@@ -2,7 +2,7 @@ import { Metadata, type ServerInterceptingCallInterface, status as Status } from
 import type { ServerError } from 'nice-grpc';
 import type { ConnectRequest, Hello } from '../../proto/gen/logfleet/v1/agent_service.ts';
 import type { Clock } from '../../runtime/clock.ts';
-import { ApiError, invalidArgument } from '../api-error.ts';
+import { ApiError, invalidArgument } from '../errors/api-error.ts';
 import type { AgentSession } from '../fleet/agent-session.ts';
 import type { Fleet } from '../fleet/fleet.ts';
 import { ReportBounds } from '../fleet/report-bounds.ts';

@@ -11,11 +11,11 @@ import type { Clock } from '../../runtime/clock.ts';
 import { errorText } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { createOutbox, type Outbox } from '../../runtime/outbox.ts';
-import { ApiError, invalidArgument } from '../api-error.ts';
+import { ApiError, invalidArgument } from '../errors/api-error.ts';
 import { agentFilter, checkEntryName, subjectOf } from '../fleet/agent-query.ts';
 import type { Fleet } from '../fleet/fleet.ts';
+import type { Peers } from '../fleet/peers.ts';
 import { labelSelector, requireAgentId } from './listing.ts';
-import type { Peers } from './peers.ts';
 
 const PAGE_SIZE = 1_000;
 /** Changes of one agent within this time are told as one. */

@@ -5,8 +5,8 @@ import type { Clock } from '../../runtime/clock.ts';
 import { errorText } from '../../runtime/errors.ts';
 import { failed, type Question } from '../fleet/agent-asks.ts';
 import type { Fleet } from '../fleet/fleet.ts';
+import type { Peers } from '../fleet/peers.ts';
 import { AnswerQueue } from './answer-queue.ts';
-import type { Peers } from './peers.ts';
 
 /** Agents that answer at once; a tap's all do. */
 const AT_ONCE = 16;

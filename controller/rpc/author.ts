@@ -10,7 +10,7 @@ import type { CallContext } from 'nice-grpc';
 import { EntryServiceDefinition } from '../../proto/gen/logfleet/v1/entry_service.ts';
 import { FleetServiceDefinition } from '../../proto/gen/logfleet/v1/fleet_service.ts';
 import { RolloutServiceDefinition } from '../../proto/gen/logfleet/v1/rollout_service.ts';
-import type { Author } from '../history/entry-writer.ts';
+import type { Author } from '../entries/author.ts';
 
 /** What a client says of itself. */
 const CLAIMED = 'logfleet-author';

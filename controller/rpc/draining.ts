@@ -1,5 +1,5 @@
 import type { CallContext, ServerMiddlewareCall } from 'nice-grpc';
-import { ApiError } from '../api-error.ts';
+import { ApiError } from '../errors/api-error.ts';
 
 /**
  * Middleware: ends the calls that last, watches and taps, with UNAVAILABLE when the controller stops, so that they go on at

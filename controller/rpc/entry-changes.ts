@@ -5,10 +5,10 @@ import type {
   WatchChangesResponse,
 } from '../../proto/gen/logfleet/v1/entry_service.ts';
 import { EntryVersion } from '../../proto/gen/logfleet/v1/entry_version.ts';
-import { invalidArgument } from '../api-error.ts';
-import type { ChangeEvent, ChangeFeed } from '../history/change-feed.ts';
-import type { EntryHistory } from '../history/entry-history.ts';
-import { notFound, requireEntryName } from '../history/entry-writes.ts';
+import type { ChangeEvent, ChangeFeed } from '../entries/change-feed.ts';
+import type { EntryHistory } from '../entries/entry-history.ts';
+import { notFound, requireEntryName } from '../entries/entry-writes.ts';
+import { invalidArgument } from '../errors/api-error.ts';
 import { listing } from './listing.ts';
 
 /** The calls that tell of entries' history. */

@@ -19,9 +19,9 @@ import type {
 } from '../../proto/gen/logfleet/v1/entry_service.ts';
 import { entryBytes } from '../../proto/rules/entry-rules.ts';
 import { createOutbox } from '../../runtime/outbox.ts';
-import type { EntryStore } from '../entry-store.ts';
-import { requireEntryName } from '../history/entry-writes.ts';
-import type { KafkaTopics } from '../kafka-topics.ts';
+import type { EntryStore } from '../entries/entry-store.ts';
+import { requireEntryName } from '../entries/entry-writes.ts';
+import type { KafkaTopics } from '../topics/kafka-topics.ts';
 import type { EntryChanges } from './entry-changes.ts';
 import type { EntryWriting } from './entry-writing.ts';
 import { labelSelector, listing } from './listing.ts';

@@ -1,11 +1,11 @@
 import { EntryState, type EntryState_Furthest } from '../../proto/gen/logfleet/v1/entry_state.ts';
 import type { ListEntryStatesRequest, ListEntryStatesResponse } from '../../proto/gen/logfleet/v1/fleet_service.ts';
 import { agentName, entryId } from '../../proto/rules/names.ts';
-import { invalidArgument } from '../api-error.ts';
-import type { EntryStore } from '../entry-store.ts';
+import type { EntryStore } from '../entries/entry-store.ts';
+import { invalidArgument } from '../errors/api-error.ts';
 import type { EntrySums, FleetSums, FurthestAgent } from '../fleet/entry-sums.ts';
+import { PEER_TIMEOUT_MS, type Peers } from '../fleet/peers.ts';
 import { listing } from './listing.ts';
-import { PEER_TIMEOUT_MS, type Peers } from './peers.ts';
 
 const ENTRIES_MAX = 1_000;
 

@@ -10,9 +10,8 @@ import type {
 } from '../../proto/gen/logfleet/v1/entry_service.ts';
 import type { FieldViolation } from '../../proto/rules/field-violation.ts';
 import { entryName } from '../../proto/rules/names.ts';
-import { invalidArgument } from '../api-error.ts';
-import type { EntryHistory } from '../history/entry-history.ts';
-import type { EntryWriter, Written } from '../history/entry-writer.ts';
+import type { EntryHistory } from '../entries/entry-history.ts';
+import type { EntryWriter, Written } from '../entries/entry-writer.ts';
 import {
   createWrite,
   deleteWrite,
@@ -21,7 +20,8 @@ import {
   rollbackWrite,
   updateWrite,
   type WriteTerms,
-} from '../history/entry-writes.ts';
+} from '../entries/entry-writes.ts';
+import { invalidArgument } from '../errors/api-error.ts';
 import { endingRollout, rolledOut } from '../rollouts/rollout-writes.ts';
 import { authorOf } from './author.ts';
 import { applyMask } from './field-mask.ts';

@@ -2,8 +2,8 @@ import { type CallContext, ServerError, type ServerMiddlewareCall, Status } from
 import { BadRequest, RichServerError } from 'nice-grpc-error-details';
 import { errorText, isAbort } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import { ApiError } from '../api-error.ts';
-import { StoreError } from '../store-error.ts';
+import { ApiError } from '../errors/api-error.ts';
+import { StoreError } from '../etcd/store-error.ts';
 
 const storeStatus = {
   UNAVAILABLE: Status.UNAVAILABLE,

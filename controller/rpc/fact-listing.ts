@@ -3,10 +3,10 @@ import type { ListFactsRequest, ListFactsResponse } from '../../proto/gen/logfle
 import { selectorLabels } from '../../proto/rules/agent-labels.ts';
 import type { FieldViolation } from '../../proto/rules/field-violation.ts';
 import { agentId, entryId } from '../../proto/rules/names.ts';
-import { invalidArgument } from '../api-error.ts';
+import { invalidArgument } from '../errors/api-error.ts';
 import type { Fleet } from '../fleet/fleet.ts';
+import { PEER_TIMEOUT_MS, type Peers } from '../fleet/peers.ts';
 import { listing } from './listing.ts';
-import { PEER_TIMEOUT_MS, type Peers } from './peers.ts';
 
 const PEER_PAGE_SIZE = 1_000;
 

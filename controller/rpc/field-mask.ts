@@ -1,5 +1,5 @@
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
-import type { EntryDraft } from '../history/entry-writes.ts';
+import type { EntryDraft } from '../entries/entry-writes.ts';
 
 /** Fields that writers set, as properties of Entry; the others are the server's. */
 const writable = [

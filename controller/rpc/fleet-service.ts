@@ -28,8 +28,9 @@ import type { Logger } from '../../runtime/logger.ts';
 import type { AlertBook } from '../alerts/alert-book.ts';
 import { localConditions } from '../alerts/collect.ts';
 import type { RuleSettings } from '../alerts/conditions.ts';
-import { ApiError } from '../api-error.ts';
+import { ApiError } from '../errors/api-error.ts';
 import type { Fleet } from '../fleet/fleet.ts';
+import { PEER_TIMEOUT_MS, type Peers } from '../fleet/peers.ts';
 import { listAgents, unanswered } from './agent-listing.ts';
 import type { AgentQuestions } from './agent-questions.ts';
 import { AgentWatching, ifNotThere } from './agent-watching.ts';
@@ -38,7 +39,6 @@ import { authorOf } from './author.ts';
 import type { EntryStates } from './entry-states.ts';
 import { listFacts } from './fact-listing.ts';
 import { requireAgentId } from './listing.ts';
-import { PEER_TIMEOUT_MS, type Peers } from './peers.ts';
 import type { SettingsCalls } from './settings-calls.ts';
 
 /** What answers beside the fleet itself. */

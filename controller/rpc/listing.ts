@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { FieldViolation } from '../../proto/rules/field-violation.ts';
 import { agentId } from '../../proto/rules/names.ts';
 import { parseSelector, type Selector } from '../../proto/rules/selector.ts';
-import { invalidArgument } from '../api-error.ts';
+import { invalidArgument } from '../errors/api-error.ts';
 
 const PAGE_SIZE = { default: 100, max: 1000 };
 /** A client takes answers of 4 MiB unless it was told otherwise: a page may be shorter than asked for (AIP-158). */

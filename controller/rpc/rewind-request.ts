@@ -4,8 +4,8 @@ import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import type { RewindEntryRequest } from '../../proto/gen/logfleet/v1/fleet_service.ts';
 import type { FieldViolation } from '../../proto/rules/field-violation.ts';
 import { globProblem } from '../../proto/rules/glob.ts';
-import { invalidArgument } from '../api-error.ts';
-import type { Author } from '../history/entry-writer.ts';
+import type { Author } from '../entries/author.ts';
+import { invalidArgument } from '../errors/api-error.ts';
 
 const ID = /^[a-zA-Z0-9_-]{1,64}$/;
 const PATHS_MAX = 100;

@@ -15,16 +15,16 @@ import type {
   WatchRolloutRequest,
 } from '../../proto/gen/logfleet/v1/rollout_service.ts';
 import type { Clock } from '../../runtime/clock.ts';
-import { ApiError, invalidArgument } from '../api-error.ts';
-import type { EntryStore } from '../entry-store.ts';
-import type { EtcdClient } from '../etcd-client.ts';
-import type { EntryWriter } from '../history/entry-writer.ts';
-import { reasonViolations } from '../history/entry-writes.ts';
-import type { HistoryKeys } from '../history/history-keys.ts';
-import type { Assignment, Assignments } from '../rollouts/assignments.ts';
+import type { Assignment, Assignments } from '../desired/assignments.ts';
+import type { EntryStore } from '../entries/entry-store.ts';
+import type { EntryWriter } from '../entries/entry-writer.ts';
+import { reasonViolations } from '../entries/entry-writes.ts';
+import { encodeRollout, governing, type KnownRollout, whereItIs } from '../entries/rollout-record.ts';
+import type { RolloutView } from '../entries/rollout-view.ts';
+import { ApiError, invalidArgument } from '../errors/api-error.ts';
+import type { EtcdClient } from '../etcd/etcd-client.ts';
+import type { Keyspace } from '../etcd/keyspace.ts';
 import type { Census, Counted } from '../rollouts/census.ts';
-import { encodeRollout, governing, type KnownRollout, whereItIs } from '../rollouts/rollout-record.ts';
-import type { RolloutView } from '../rollouts/rollout-view.ts';
 import { undoWrite } from '../rollouts/rollout-writes.ts';
 import { authorOf } from './author.ts';
 import { listing } from './listing.ts';
@@ -37,7 +37,7 @@ const ATTEMPTS_MAX = 5;
 
 interface Parts {
   client: EtcdClient;
-  keys: HistoryKeys;
+  keys: Keyspace;
   store: EntryStore;
   rollouts: RolloutView;
   assignments: Assignments;

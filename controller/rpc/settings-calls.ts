@@ -12,9 +12,9 @@ import { agentSettingsViolations } from '../../proto/rules/agent-settings-rules.
 import type { FieldViolation } from '../../proto/rules/field-violation.ts';
 import { agentName } from '../../proto/rules/names.ts';
 import type { Clock } from '../../runtime/clock.ts';
-import { ApiError, invalidArgument } from '../api-error.ts';
-import type { EntryStore } from '../entry-store.ts';
-import { reasonViolations } from '../history/entry-writes.ts';
+import type { EntryStore } from '../entries/entry-store.ts';
+import { reasonViolations } from '../entries/entry-writes.ts';
+import { ApiError, invalidArgument } from '../errors/api-error.ts';
 import { settingsAgentId } from '../settings/settings-record.ts';
 import type { SettingsStore } from '../settings/settings-store.ts';
 import { authorOf } from './author.ts';

@@ -1,11 +1,11 @@
 import { AgentSettings } from '../../proto/gen/logfleet/v1/agent_settings.ts';
 import { areDefaults } from '../../proto/rules/agent-settings-rules.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import { ApiError } from '../api-error.ts';
-import type { EtcdClient } from '../etcd-client.ts';
-import type { StoredKey } from '../etcd-keys.ts';
-import type { EtcdMirror } from '../etcd-mirror.ts';
-import { EtcdView } from '../etcd-view.ts';
+import { ApiError } from '../errors/api-error.ts';
+import type { EtcdClient } from '../etcd/etcd-client.ts';
+import type { StoredKey } from '../etcd/etcd-keys.ts';
+import type { EtcdMirror } from '../etcd/etcd-mirror.ts';
+import { EtcdView } from '../etcd/etcd-view.ts';
 import { encodeSettings, parseSettings, settingsName } from './settings-record.ts';
 
 /** A write that lost a race is tried again with what is there now, this often. */

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { appendFileSync, closeSync, openSync, readSync } from 'node:fs';
-import { SegmentReader } from '../../agent/collect/segment-reader.ts';
-import { LineEncoder } from '../../agent/deliver/line-encoder.ts';
-import type { LineFormat } from '../../agent/deliver/line-format.ts';
-import { RecordBuffer } from '../../agent/deliver/record-buffer.ts';
-import type { Workbench } from '../../agent/deliver/work-pool.ts';
-import type { IntentSegment } from '../../agent/state/intent-store.ts';
+import { SegmentReader } from '../../agent/collect/read/segment-reader.ts';
+import { LineEncoder } from '../../agent/encode/line-encoder.ts';
+import type { LineFormat } from '../../agent/encode/line-format.ts';
+import { RecordBuffer } from '../../agent/encode/record-buffer.ts';
+import type { Workbench } from '../../agent/encode/work-pool.ts';
+import type { IntentSegment } from '../../agent/model/segment.ts';
 import { type DecodedRecord, decodeRecords } from './decode-records.ts';
 import { testBench } from './test-bench.ts';
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { appendFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { rename } from 'node:fs/promises';
 import { test } from 'node:test';
-import type { Segment } from '../../../agent/deliver/route.ts';
+import type { Segment } from '../../../agent/produce/route.ts';
 import { beginning, rewindOf, rewound, sealedFile, signal } from '../../support/rewinds.ts';
 import { begun, Ground, HOUR_MS } from '../../support/source-ground.ts';
 import { tempDir } from '../../support/temp-dir.ts';
@@ -73,7 +73,7 @@ for (const when of ['before its file is met', 'later'])
     const on = new Ground(dir, {
       intents: [{ id: 1, recordCount: 2, timestampMs: 1, compression: 'none', segments: [segment], ...sent }],
     });
-    const returned = () => on.former.batches[0]?.onReturned(undefined);
+    const returned = () => on.recovery.batches[0]?.onReturned(undefined);
     if (when === 'later') await on.find(dir.at('a.log*'));
     returned();
     await on.find(dir.at('a.log*'));

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { lineStartBefore } from '../../../agent/collect/line-starts.ts';
-import { charsetOf } from '../../../agent/deliver/charset.ts';
+import { lineStartBefore } from '../../../agent/collect/read/line-starts.ts';
+import { charsetOf } from '../../../agent/encode/charset.ts';
 import { testFormat } from '../../support/formats.ts';
 import { TurnReader } from '../../support/read-lines.ts';
 import { tempDir } from '../../support/temp-dir.ts';

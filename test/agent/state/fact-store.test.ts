@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Loss, Sealed } from '../../../agent/model/fact.ts';
 import { FactStore } from '../../../agent/state/fact-store.ts';
-import type { Loss, Sealed } from '../../../agent/state/facts.ts';
 import { StateDatabase } from '../../../agent/state/state-database.ts';
 import type { Clock } from '../../../runtime/clock.ts';
 import { systemClock } from '../../../runtime/clock.ts';

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
-import { CheckpointStore, newCheckpoint } from '../../../agent/state/checkpoint-store.ts';
+import { newCheckpoint } from '../../../agent/model/checkpoint.ts';
+import { CheckpointStore } from '../../../agent/state/checkpoint-store.ts';
 import { StateDatabase } from '../../../agent/state/state-database.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
@@ -15,7 +16,7 @@ const known = { entryUid: 'e', generation: '00ff' };
 function opened(dir: string) {
   const state = StateDatabase.open(dir);
   const store = new CheckpointStore(state);
-  const made = newCheckpoint('e', '00ff', { device: 1n, inode: 2n, path: '/a.log', bornMs: 0 });
+  const made = newCheckpoint('e', '00ff', { device: 1n, inode: 2n, path: '/a.log', birthMs: 0 });
   const moveTo = (position: number, timeMs: number) => {
     store.put({ ...made, position });
     state.flush(timeMs);
@@ -95,7 +96,7 @@ test('a state of format 5 is brought up to date: nothing is sent once more, and 
   db.exec('DROP TABLE replay; DROP TABLE rewind; DROP TABLE milestone; PRAGMA user_version = 5;');
   db.close();
   const now = opened(dir.path);
-  assert.deepEqual(now.store.replays.of('00ff'), []);
+  assert.deepEqual(now.store.replays.forGeneration('00ff'), []);
   now.moveTo(9, START_MS + HOUR_MS);
   assert.equal(now.store.milestones.before(known, START_MS + 1)?.position, 7);
   now.state.close();

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { DesiredSets } from '../../../controller/fleet/desired-sets.ts';
+import type { DesiredSets } from '../../../controller/desired/desired-sets.ts';
 import { ReportedState } from '../../../controller/fleet/reported-state.ts';
 import { Report } from '../../../proto/gen/logfleet/v1/agent_service.ts';
 import { Fact } from '../../../proto/gen/logfleet/v1/fact.ts';

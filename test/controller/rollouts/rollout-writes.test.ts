@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { status } from '@grpc/grpc-js';
-import { EtcdClient } from '../../../controller/etcd-client.ts';
+import { EtcdClient } from '../../../controller/etcd/etcd-client.ts';
 import { type RunningController, startController } from '../../support/controllers.ts';
 import { refusal } from '../../support/entry-history.ts';
 import { eventually } from '../../support/eventually.ts';

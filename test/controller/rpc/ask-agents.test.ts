@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Fleet } from '../../../controller/fleet/fleet.ts';
+import type { Peers } from '../../../controller/fleet/peers.ts';
 import { askAgents } from '../../../controller/rpc/ask-agents.ts';
-import type { Peers } from '../../../controller/rpc/peers.ts';
 import { systemClock } from '../../../runtime/clock.ts';
 
 test('of a caller that is gone before its question goes out no other controller is asked for long', async () => {

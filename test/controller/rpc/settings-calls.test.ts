@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { type ServiceError, status } from '@grpc/grpc-js';
-import { EtcdClient } from '../../../controller/etcd-client.ts';
-import { keysBelow } from '../../../controller/etcd-keys.ts';
+import { EtcdClient } from '../../../controller/etcd/etcd-client.ts';
+import { keysBelow } from '../../../controller/etcd/etcd-keys.ts';
 import { hello } from '../../support/agent-streams.ts';
 import { newPrefix, type RunningController, startController } from '../../support/controllers.ts';
 import { eventually } from '../../support/eventually.ts';

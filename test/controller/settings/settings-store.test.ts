@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { EtcdClient } from '../../../controller/etcd-client.ts';
-import { EtcdMirror } from '../../../controller/etcd-mirror.ts';
+import { EtcdClient } from '../../../controller/etcd/etcd-client.ts';
+import { EtcdMirror } from '../../../controller/etcd/etcd-mirror.ts';
 import { SettingsStore } from '../../../controller/settings/settings-store.ts';
 import { systemClock } from '../../../runtime/clock.ts';
 import { createLogger } from '../../../runtime/logger.ts';

@@ -1,0 +1,6 @@
+/** Who makes a change. */
+export interface Author {
+  name: string;
+  /** The name comes from a verified client certificate. */
+  authenticated: boolean;
+}

@@ -1,0 +1,47 @@
+import type { StoredKey } from '../etcd/etcd-keys.ts';
+
+const KEYS_MAX = 1_000;
+const BYTES_MAX = 8 * 1024 * 1024;
+
+/**
+ * Changes that wait for one follower. Once there are too many of them it ends, when those that wait have been taken: no revision is taken
+ * in part.
+ */
+export class ChangeQueue implements AsyncIterable<StoredKey> {
+  #waiting: StoredKey[] = [];
+  #bytes = 0;
+  #ended = false;
+  #error: Error | undefined;
+  #wake: (() => void) | undefined;
+
+  /** Adds all changes of some revisions. */
+  put(changes: readonly StoredKey[]): void {
+    if (this.#ended) return;
+    this.#waiting.push(...changes);
+    for (const { value } of changes) this.#bytes += value.length;
+    if (this.#waiting.length > KEYS_MAX || this.#bytes > BYTES_MAX) this.#ended = true;
+    this.#wake?.();
+  }
+
+  /** No more comes; whoever takes is told the error when nothing waits any more. */
+  end(error?: Error): void {
+    this.#ended = true;
+    this.#error ??= error;
+    this.#wake?.();
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<StoredKey> {
+    for (;;) {
+      const taken = this.#waiting;
+      this.#waiting = [];
+      this.#bytes = 0;
+      yield* taken;
+      if (this.#waiting.length > 0) continue;
+      if (this.#error) throw this.#error;
+      if (this.#ended) return;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+}

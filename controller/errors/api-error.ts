@@ -1,0 +1,35 @@
+import type { FieldViolation } from '../../proto/rules/field-violation.ts';
+import { CodedError } from '../../runtime/errors.ts';
+
+export type ApiErrorCode =
+  | 'INVALID_ARGUMENT'
+  | 'NOT_FOUND'
+  | 'ALREADY_EXISTS'
+  | 'FAILED_PRECONDITION'
+  | 'ABORTED'
+  | 'FAILED_PRECONDITION'
+  | 'RESOURCE_EXHAUSTED'
+  | 'DEADLINE_EXCEEDED'
+  | 'UNIMPLEMENTED'
+  | 'INTERNAL'
+  | 'UNAVAILABLE';
+
+/** What a caller of the API is told: a canonical code, one sentence, and for INVALID_ARGUMENT every field that is wrong. */
+export class ApiError extends CodedError<ApiErrorCode> {
+  readonly violations: readonly FieldViolation[];
+
+  constructor(
+    code: ApiErrorCode,
+    message: string,
+    options: { violations?: readonly FieldViolation[]; cause?: unknown } = {},
+  ) {
+    super(code, message, { retryable: code === 'UNAVAILABLE', cause: options.cause });
+    this.violations = options.violations ?? [];
+  }
+}
+
+/** INVALID_ARGUMENT that names every violated field in its message, too, for clients that show only that. */
+export function invalidArgument(violations: readonly FieldViolation[]): ApiError {
+  const text = violations.map(({ field, description }) => `${field}: ${description}`).join('; ');
+  return new ApiError('INVALID_ARGUMENT', text, { violations });
+}

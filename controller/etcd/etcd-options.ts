@@ -1,0 +1,58 @@
+import { Etcd3, type IOptions } from 'etcd3';
+import { systemClock } from '../../runtime/clock.ts';
+import { grpcTls, type TlsMaterial } from '../../runtime/security.ts';
+import { etcdCall } from './etcd-errors.ts';
+import { EtcdMembers, requireLeader } from './etcd-members.ts';
+import { StoreError } from './store-error.ts';
+
+const PROBE_TIMEOUT_MS = 1_000;
+
+/** etcd3's options, with its recovery replaced by ours. */
+export function etcdOptions(
+  hosts: string[],
+  { tls, user }: EtcdSettings,
+  timeoutMs: number,
+  members: EtcdMembers,
+): IOptions {
+  return {
+    hosts,
+    ...(tls && { credentials: credentialsOf(tls) }),
+    ...(user && { auth: user }),
+    faultHandling: members.faultHandling,
+    grpcOptions: {
+      'grpc.keepalive_time_ms': 7_000,
+      'grpc.keepalive_timeout_ms': 3_000,
+      'grpc.max_receive_message_length': -1,
+      interceptors: [requireLeader],
+      ...(tls && grpcTls(tls).channel),
+    },
+    defaultCallOptions: ({ isStream }) => (isStream ? {} : { deadline: new Date(Date.now() + timeoutMs) }),
+  };
+}
+
+/** Asks one member for what it can only know from the majority. */
+export async function probe(host: string, settings: EtcdSettings): Promise<void> {
+  const members = new EtcdMembers([host], async () => {}, systemClock);
+  const client = new Etcd3(etcdOptions([host], settings, PROBE_TIMEOUT_MS, members));
+  try {
+    await etcdCall(() => client.get('health').exec());
+  } catch (error) {
+    // To be refused is an answer.
+    if (!(error instanceof StoreError) || error.retryable) throw error;
+  } finally {
+    client.close();
+  }
+}
+
+function credentialsOf({ ca, cert, key }: TlsMaterial) {
+  return {
+    rootCertificate: ca as Buffer,
+    ...(key && { privateKey: key }),
+    ...(cert && { certChain: cert }),
+  };
+}
+export interface EtcdSettings {
+  endpoints: readonly string[];
+  tls: TlsMaterial | undefined;
+  user: { username: string; password: string } | undefined;
+}

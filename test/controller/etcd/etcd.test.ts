@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Etcd3 } from 'etcd3';
+import { startEtcd } from '../../../stack/etcd.ts';
+import { newPrefix, type RunningController, startController } from '../../support/controllers.ts';
+import { eventually } from '../../support/eventually.ts';
+import { tempDir } from '../../support/temp-dir.ts';
+
+const good = { paths: ['/var/log/app/*.log'], topic: 'app' };
+
+async function namesSeenBy({ api }: RunningController): Promise<string[]> {
+  const { entries } = await api.call('EntryService', 'ListEntries', {});
+  return entries.map(({ name }: { name: string }) => name.replace('entries/', ''));
+}
+
+test('what a controller missed while the history was compacted away and etcd was restarted, it sees afterwards', async () => {
+  await using dir = await tempDir('compaction');
+  const etcd = await startEtcd({ dataDir: dir.at('etcd') });
+  const client = new Etcd3({ hosts: etcd.endpoint });
+  try {
+    const prefix = newPrefix();
+    // A lease of a minute: the sleeper is not to be lost, only late.
+    await using sleeper = await startController(etcd.endpoint, prefix, '--lease-ttl', '60s');
+    await using other = await startController(etcd.endpoint, prefix, '--lease-ttl', '60s');
+    const create = (id: string) =>
+      eventually(() => other.api.call('EntryService', 'CreateEntry', { entry_id: id, entry: good }));
+    for (const id of ['kept', 'deleted']) await create(id);
+    await eventually(async () => assert.deepEqual(await namesSeenBy(sleeper), ['deleted', 'kept']));
+    const told: string[] = [];
+    const watch = sleeper.api.stream('EntryService', 'WatchEntries', {});
+    const reading = (async () => {
+      for await (const { kind, entry } of watch)
+        told.push(`${kind} ${(entry as { name?: string } | null)?.name ?? ''}`);
+    })().catch(() => {});
+    await eventually(() => assert.ok(told.includes('KIND_SYNCED ')));
+    process.kill(sleeper.process.pid, 'SIGSTOP');
+    await other.api.call('EntryService', 'DeleteEntry', { name: 'entries/deleted' });
+    for (let round = 0; round < 20; round++)
+      await other.api.call('EntryService', 'UpdateEntry', { entry: { name: 'entries/kept', owner: `team-${round}` } });
+    await create('new');
+    const { header } = await client.getAll().prefix(prefix).exec();
+    // The restart cuts the sleeper's watch; the compaction takes what it would go on from.
+    await etcd.kill('SIGKILL');
+    await etcd.start();
+    await eventually(() => client.kv.compact({ revision: header.revision, physical: true }));
+    process.kill(sleeper.process.pid, 'SIGCONT');
+    await eventually(async () => assert.deepEqual(await namesSeenBy(sleeper), ['kept', 'new']), { timeoutMs: 30_000 });
+    const kept = await sleeper.api.call('EntryService', 'GetEntry', { name: 'entries/kept' });
+    assert.equal(kept.owner, 'team-19');
+    await eventually(() => {
+      for (const change of ['KIND_DELETED entries/deleted', 'KIND_UPDATED entries/kept', 'KIND_CREATED entries/new'])
+        assert.ok(told.includes(change), `${change} among ${told}`);
+    });
+    await create('later');
+    await eventually(async () => assert.deepEqual(await namesSeenBy(sleeper), ['kept', 'later', 'new']));
+    watch.cancel();
+    await reading;
+  } finally {
+    client.close();
+    await etcd.stop();
+  }
+});
+
+test('entries lie in etcd as protobuf-JSON that a person can read; what others wrote there is kept, or told and ignored', async () => {
+  await using dir = await tempDir('readable');
+  const etcd = await startEtcd({ dataDir: dir.at('etcd') });
+  const client = new Etcd3({ hosts: etcd.endpoint });
+  try {
+    const prefix = newPrefix();
+    await using controller = await startController(etcd.endpoint, prefix);
+    const entry = { ...good, selector: 'env=prod', max_line_bytes: 4096 };
+    await eventually(() => controller.api.call('EntryService', 'CreateEntry', { entry_id: 'app', entry }));
+    const keys = await client.getAll().prefix(`${prefix}entries/`).strings();
+    const [[key, value]] = Object.entries(keys) as [[string, string]];
+    assert.equal(key, `${prefix}entries/app`);
+    const kept = JSON.parse(value);
+    assert.deepEqual([kept.paths, kept.topic, kept.max_line_bytes], [good.paths, 'app', 4096]);
+
+    // A newer controller has written a field that this one does not know.
+    await client.put(key).value(JSON.stringify({ ...kept, limits: { lines: 7 } }));
+    const renamed = { entry: { name: 'entries/app', owner: 'team' } };
+    await eventually(() => controller.api.call('EntryService', 'UpdateEntry', renamed));
+    const updated = JSON.parse((await client.get(key).string()) as string);
+    assert.deepEqual([updated.owner, updated.limits], ['team', { lines: 7 }]);
+
+    // Somebody has written what makes no sense.
+    const watch = controller.api.stream('FleetService', 'WatchAgents', {});
+    await watch[Symbol.asyncIterator]().next();
+    for (const bad of ['agents/bad', 'presence/bad', 'controllers/bad', 'entries/bad'])
+      await client.put(`${prefix}${bad}`).value('no JSON');
+    await eventually(() => controller.api.call('EntryService', 'CreateEntry', { entry_id: 'later', entry: good }));
+    assert.deepEqual((await controller.api.call('FleetService', 'ListAgents', {})).agents, []);
+    assert.match(controller.process.stderr(), /a key in etcd makes no sense; it is ignored.*agents\/bad/);
+    watch.cancel();
+  } finally {
+    client.close();
+    await etcd.stop();
+  }
+});
+
+test('without etcd writes are refused as unavailable while reads go on, and all is well again when it is back', async () => {
+  await using dir = await tempDir('outage');
+  const etcd = await startEtcd({ dataDir: dir.at('etcd') });
+  try {
+    await using controller = await startController(etcd.endpoint, newPrefix());
+    const create = (id: string) => controller.api.call('EntryService', 'CreateEntry', { entry_id: id, entry: good });
+    await eventually(() => create('before'));
+    await etcd.stop();
+    await assert.rejects(create('during'), { details: /etcd/ });
+    assert.deepEqual(await namesSeenBy(controller), ['before']);
+    await etcd.start();
+    await eventually(() => create('after'));
+    await eventually(async () => assert.deepEqual(await namesSeenBy(controller), ['after', 'before']));
+  } finally {
+    await etcd.stop();
+  }
+});
+
+test('a write that etcd does not answer is told as one that may have been made', async () => {
+  await using dir = await tempDir('unanswered');
+  const etcd = await startEtcd({ dataDir: dir.at('etcd') });
+  try {
+    await using controller = await startController(etcd.endpoint, newPrefix());
+    const { api } = controller;
+    await api.call('EntryService', 'CreateEntry', { entry_id: 'app', entry: good });
+    await etcd.stop();
+    const update = api.call('EntryService', 'UpdateEntry', { entry: { name: 'entries/app', owner: 'me' } });
+    await assert.rejects(update, /UNAVAILABLE: etcd gives no answer, and may have made the write/);
+  } finally {
+    await etcd.stop();
+  }
+});

@@ -1,4 +1,11 @@
-import { type Charset, characterEnd, charsetByMark, charsetOf, findLineEnd, markBytes } from '../../encode/charset.ts';
+import {
+  type Charset,
+  characterEnd,
+  charsetFor,
+  charsetFromMark,
+  findLineEnd,
+  markBytes,
+} from '../../encode/charset.ts';
 import type { LineFilter } from '../../encode/line-filter.ts';
 import type { LineFormat, SharedFormat } from '../../encode/line-format.ts';
 import { type LineState, lineStates } from '../../model/line-state.ts';
@@ -11,9 +18,9 @@ const CUT_BACK_BYTES = 3;
 
 /** How the bytes of this file are to be taken; not certain while the file has no room for a mark. */
 export async function charsetOfFile(fd: number, given: Charset): Promise<{ charset: Charset; certain: boolean }> {
-  if (!given.byMark) return { charset: given, certain: true };
+  if (!given.isFromMark) return { charset: given, certain: true };
   const { bytesRead, buffer } = await readAt(fd, Buffer.alloc(MARK_BYTES), 0, MARK_BYTES, 0);
-  return { charset: charsetByMark(given, buffer), certain: bytesRead === MARK_BYTES };
+  return { charset: charsetFromMark(given, buffer), certain: bytesRead === MARK_BYTES };
 }
 
 /**
@@ -59,7 +66,7 @@ async function isBeginningKept(
 }
 
 /** The last line start at or before `position`, looking back 64 KiB; `position` itself, in whole units, when there is none. */
-export async function lineStartBefore(fd: number, position: number, given = charsetOf({})): Promise<number> {
+export async function lineStartBefore(fd: number, position: number, given = charsetFor({})): Promise<number> {
   const { charset } = await charsetOfFile(fd, given);
   const start = await lineStartWithin(fd, position, LOOK_BACK_BYTES, charset);
   return start ?? position - (position % charset.unit);

@@ -1,9 +1,10 @@
 import { hostname } from 'node:os';
 import type { Clock } from '../runtime/clock.ts';
 import { errorText } from '../runtime/errors.ts';
+import { FileChanges } from '../runtime/file-changes.ts';
 import { createLifecycle } from '../runtime/lifecycle.ts';
+import { LiveSecrets } from '../runtime/live-secrets.ts';
 import type { Logger } from '../runtime/logger.ts';
-import { loadSasl, loadTls } from '../runtime/security.ts';
 import type { AgentReport } from './collect/collector.ts';
 import { untilComplete } from './collect/completion.ts';
 import { FileCollector } from './collect/file-collector.ts';
@@ -12,7 +13,8 @@ import { CrashRecovery } from './collect/sources/crash-recovery.ts';
 import type { AgentConfig } from './config/agent-config.ts';
 import { agentIdentity } from './config/identity.ts';
 import { WorkPool } from './encode/work-pool.ts';
-import { followEntriesFile, readEntriesFile } from './entries-file.ts';
+import { EntriesFile } from './entries-file.ts';
+import { HealthFile } from './health-file.ts';
 import { DesiredState } from './link/desired-state.ts';
 import { KeptSettings } from './link/kept-settings.ts';
 import { SnapshotCache } from './link/snapshot-cache.ts';
@@ -31,17 +33,22 @@ export class Agent {
   readonly #config: AgentConfig;
   readonly #clock: Clock;
   readonly #logger: Logger;
+  readonly #fileChanges: FileChanges;
+  readonly #secrets: LiveSecrets;
 
   constructor(config: AgentConfig, tools: { clock: Clock; logger: Logger }) {
     this.#config = config;
     this.#clock = tools.clock;
     this.#logger = tools.logger;
+    this.#fileChanges = new FileChanges(tools);
+    this.#secrets = new LiveSecrets(this.#fileChanges, tools);
   }
 
   /** Collects until `signal` is aborted or, with `once`, until all is read and acknowledged; then drains. */
   async run(signal: AbortSignal): Promise<void> {
     const lifecycle = createLifecycle((state) => this.#logger.debug('agent', { state }));
-    const alone = this.#config.entries === undefined ? undefined : await readEntriesFile(this.#config.entries);
+    const { entries: path } = this.#config;
+    const entries = path === undefined ? undefined : await EntriesFile.open(path, this.#logger);
     const state = await this.#openState(signal);
     if (!state) return;
     const collector = this.#createCollector(state);
@@ -49,9 +56,9 @@ export class Agent {
     this.#logger.info('agent started', { id: this.#config.id, kafka: this.#config.kafka.brokers });
     collector.start();
     try {
-      if (alone) {
-        collector.apply(alone.entries);
-        await this.#alone(collector, alone.text, signal);
+      if (entries) {
+        collector.apply(entries.entries);
+        await (this.#config.once ? this.#once(collector, signal) : this.#alone(collector, entries, signal));
       } else {
         await this.#inFleet(collector, state.store, signal);
       }
@@ -64,12 +71,21 @@ export class Agent {
     }
   }
 
-  async #alone(collector: FileCollector, applied: string, signal: AbortSignal): Promise<void> {
-    const file = this.#config.entries as string;
-    if (!this.#config.once) {
-      await followEntriesFile(file, applied, collector, { clock: this.#clock, logger: this.#logger }, signal);
-      return;
-    }
+  async #alone(collector: FileCollector, entries: EntriesFile, signal: AbortSignal): Promise<void> {
+    const { state_dir: stateDir, report_interval: reportIntervalMs } = this.#config;
+    const tools = { clock: this.#clock, logger: this.#logger };
+    const health = new HealthFile(stateDir, { entries, collector }, tools);
+    entries.onChange(() => {
+      collector.apply(entries.entries);
+      void health.write();
+    });
+    this.#fileChanges.add(entries);
+    health.start(reportIntervalMs);
+    await this.#fileChanges.run(signal);
+    await health.close();
+  }
+
+  async #once(collector: FileCollector, signal: AbortSignal): Promise<void> {
     await untilComplete(collector, { clock: this.#clock, logger: this.#logger }, signal).catch((error: unknown) => {
       throw signal.aborted ? new Error('stopped before all was read and acknowledged; the next start goes on') : error;
     });
@@ -107,16 +123,18 @@ export class Agent {
     const { ControllerLink } = await import('./link/controller-link.ts');
     const { answerersOf } = await import('./ask/answerers.ts');
     const identity = agentIdentity(this.#config);
-    const tls = loadTls(controller.tls, 'controller.tls');
+    const tls = this.#secrets.tls(controller.tls, 'controller.tls');
     const options = { addresses: controller.addresses, tls, identity, reportIntervalMs };
     const tools = { clock: this.#clock, logger: this.#logger, collector };
     const answerers = answerersOf(this.#config, { ...tools, store });
     const link = new ControllerLink(options, { ...tools, desired, cache, answerers, settings });
     const linked = link.run();
+    const watching = this.#fileChanges.run(signal);
     await new Promise<void>((resolve) => {
       if (signal.aborted) resolve();
       signal.addEventListener('abort', () => resolve(), { once: true });
     });
+    await watching;
     await collector.settle();
     link.leave();
     await linked;
@@ -148,15 +166,13 @@ export class Agent {
 
   #createCollector({ intents, ...stored }: AgentState): FileCollector {
     const { kafka, id, once, audit_topic: auditTopic } = this.#config;
-    const tls = loadTls(kafka.tls, 'kafka.tls');
-    const sasl = loadSasl(kafka.sasl, 'kafka.sasl');
     const clock = this.#clock;
     const logger = this.#logger;
     const cluster = new KafkaCluster({
       clientId: `logfleet-agent-${id}`,
       brokers: kafka.brokers,
-      ...(tls && { tls }),
-      ...(sasl && { sasl }),
+      tls: this.#secrets.tls(kafka.tls, 'kafka.tls'),
+      sasl: this.#secrets.sasl(kafka.sasl, 'kafka.sasl'),
       // In a fleet the controller makes them, with the partitions that it is told.
       createTopics: this.#config.entries !== undefined,
     });

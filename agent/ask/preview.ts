@@ -108,8 +108,8 @@ class PreviewRun {
       if (slices.over) await slices.next();
       this.#asking.signal.throwIfAborted();
       try {
-        this.#discovery.touched(former.path);
-        const file = await this.#discovery.look(former.path);
+        this.#discovery.markStale(former.path);
+        const file = await this.#discovery.observe(former.path);
         if (!file) continue;
         // Another file at the path has come meanwhile, with all that it has.
         const growth = file.size - (file.key === former.key ? former.size : 0);

@@ -1,7 +1,7 @@
 import { TapLine, TapPart } from '../../proto/gen/logfleet/v1/ask.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { EntryCollector } from '../collect/entry-collector.ts';
-import type { Tap, Tapped, TappedRun } from '../collect/read/entry-taps.ts';
+import type { Tap, TappedRun, TappedSource } from '../collect/read/entry-taps.ts';
 import type { RecordBuffer } from '../encode/record-buffer.ts';
 import { sampleRecords } from '../encode/record-samples.ts';
 import { type Answerer, QuestionError } from './questions.ts';
@@ -71,7 +71,7 @@ export class LineTap {
   }
 
   #take(
-    { path, generation }: Tapped,
+    { path, generation }: TappedSource,
     run: TappedRun,
     records: RecordBuffer,
     { from, wanted }: { from: number; wanted: number },

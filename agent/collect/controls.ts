@@ -63,7 +63,7 @@ export class Controls {
   stop(): void {
     this.#stopped = true;
     this.#drain?.stop();
-    this.limit.forget();
+    this.limit.dropWaiting();
   }
 
   #hold(): void {

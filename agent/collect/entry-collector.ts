@@ -5,9 +5,9 @@ import { charsetFor } from '../encode/charset.ts';
 import type { FoundFile } from '../model/found-file.ts';
 import type { DeliveryRouter } from '../produce/delivery-router.ts';
 import type { Controls } from './controls.ts';
-import { BetweenScans, type EventTarget } from './find/between-scans.ts';
 import { Discovery } from './find/discovery.ts';
-import type { FileWatcher, WatchEvents } from './find/file-watcher.ts';
+import { FileEventHandler, type FileEventTarget } from './find/file-event-handler.ts';
+import type { FileWatcher, WatchListener } from './find/file-watcher.ts';
 import { EntryTaps } from './read/entry-taps.ts';
 import { formatFacts } from './read/format-facts.ts';
 import { RateLimit, RateLimits } from './read/rate-limit.ts';
@@ -30,7 +30,7 @@ export interface CollectTools extends SourceSetTools {
   /** What an operator has set; without them nothing is. */
   controls?: Pick<Controls, 'pauses' | 'limit'>;
   /** Without it there are no hints. */
-  watcher?(events: WatchEvents): FileWatcher;
+  watcher?(events: WatchListener): FileWatcher;
 }
 
 /** One entry on this agent: its revision, its files, where their lines go, and what troubles it. */
@@ -45,7 +45,7 @@ export class EntryCollector {
   #discovery: Discovery | undefined;
   #formats: LineFormats;
   readonly #partitions: TopicPartitions;
-  readonly #between: BetweenScans | undefined;
+  readonly #between: FileEventHandler | undefined;
   #invalid = '';
   #fileErrors: ReadonlyMap<string, string> = new Map();
   #scanning: Promise<void> | undefined;
@@ -72,14 +72,14 @@ export class EntryCollector {
     const globs = tools.store.scannedGlobs(entry.uid);
     this.#scanned = globs && new Discovery(globs);
     const { watcher } = tools;
-    const hinted: EventTarget = {
+    const hinted: FileEventTarget = {
       discovery: () => (this.#stop.signal.aborted ? undefined : this.#discovery),
       scanned: () => this.#scannedNow,
-      readOn: (path) => this.#sources.readOn(path),
-      meet: (path, look) => this.#meet(path, look),
+      continueReading: (path) => this.#sources.readOn(path),
+      handleEvent: (path, look) => this.#meet(path, look),
       scan: () => this.scan(),
     };
-    this.#between = watcher && new BetweenScans(hinted, tools.clock, watcher);
+    this.#between = watcher && new FileEventHandler(hinted, tools.clock, watcher);
   }
 
   /** The revision in force, its defaults written out. */
@@ -136,9 +136,9 @@ export class EntryCollector {
       for (const source of this.#sources) source.pause();
       return;
     }
-    this.#discovery = new Discovery(this.#entry, this.#between?.hints);
+    this.#discovery = new Discovery(this.#entry, this.#between?.events);
     this.#formats = new LineFormats(formatFacts(this.#entry, this.#tools.host));
-    this.#limits.own.set(Number(this.#entry.maxBytesPerSecond));
+    this.#limits.entry.set(Number(this.#entry.maxBytesPerSecond));
     this.#sinceMs = this.#tools.clock.nowMs();
     this.#scannedNow = false;
     this.directAll();
@@ -161,7 +161,7 @@ export class EntryCollector {
   /** Stops reading until the next `apply`; what is on its way may still arrive. */
   halt(): void {
     this.#stop.abort();
-    this.#limits.own.forget();
+    this.#limits.entry.dropWaiting();
     this.#between?.stop();
     for (const source of this.#sources) source.pause();
   }
@@ -172,7 +172,7 @@ export class EntryCollector {
   }
 
   /** Looks at one path, for a hint. What that misses the next scan finds. */
-  async #meet(path: string, look: Parameters<EventTarget['meet']>[1]): Promise<void> {
+  async #meet(path: string, look: Parameters<FileEventTarget['handleEvent']>[1]): Promise<void> {
     const discovery = this.#discovery;
     this.#hints++;
     try {

@@ -63,7 +63,7 @@ export function observeEntry(
     error,
     files: sources.length + fileErrors.size,
     failedFiles: sources.filter(({ errors }) => errors.last !== '').length + fileErrors.size,
-    limited: !paused && sources.some((source) => source.events.limits?.holds(source)),
+    limited: !paused && sources.some((source) => source.events.limits?.isWaiting(source)),
     losses: BigInt(losses),
     lostBytes: BigInt(lostBytes),
     sealedFiles: BigInt(sealedFiles),
@@ -132,7 +132,7 @@ function stateOf(applied: boolean, paused: boolean): EntryStatus['state'] {
 
 function observeFile(source: Source, entry: string, nowMs: number, lossForecastSeconds: number): FileStatus {
   const lag = Math.max(0, source.size - source.position);
-  const replay = source.replays?.now;
+  const replay = source.replays?.current;
   return FileStatus.create({
     id: `${source.entryUid}/${source.generation}`,
     entry,

@@ -40,7 +40,8 @@ const StreamDefinition = wholeMessages(AgentServiceDefinition);
 
 export interface LinkOptions {
   addresses: readonly string[];
-  tls: TlsMaterial | undefined;
+  /** Read for each new connection; without it there is no TLS. */
+  tls?: { readonly current: TlsMaterial | undefined };
   identity: AgentIdentity;
   reportIntervalMs: number;
 }
@@ -225,8 +226,9 @@ export class ControllerLink {
   }
 
   #connect(address: string): Channel {
-    if (!this.#options.tls) return createChannel(address, ChannelCredentials.createInsecure(), CHANNEL_OPTIONS);
-    const { credentials, channel } = grpcTls(this.#options.tls);
+    const tls = this.#options.tls?.current;
+    if (!tls) return createChannel(address, ChannelCredentials.createInsecure(), CHANNEL_OPTIONS);
+    const { credentials, channel } = grpcTls(tls);
     return createChannel(address, ChannelCredentials.createSsl(...credentials), { ...CHANNEL_OPTIONS, ...channel });
   }
 }

@@ -3,45 +3,48 @@ import { type Clock, systemClock } from '../../../runtime/clock.ts';
 import { type FoundFile, foundFile } from '../../model/found-file.ts';
 import { closeFile, fstat, openToRead } from './file-io.ts';
 
-/** Left for connections, the state, folders that are read, and whatever else the process opens. */
+/** Descriptors left for connections, the state, folders and whatever else the process opens. */
 const RESERVE = 128;
-/** How long a file with unread bytes stays open while others wait for their turn. */
+/** How long a file with unread bytes stays open while others wait. */
 const TURN_MS = 1_000;
 
-/** Who holds an open file. */
-export interface Holder {
-  /** All that the file has is delivered, and a path leads to it: closing it costs nothing but to open it again. */
-  readonly idle: boolean;
-  /** A path leads to it and nothing of it is under way: it can be read on later. */
-  readonly yields: boolean;
+/** Holds an open file. */
+export interface FileHolder {
+  /**
+   * All of the file is acknowledged, and it has a path: to close it costs only to open it again.
+   */
+  readonly isIdle: boolean;
+  /** The file has a path and no unanswered batches: it can be closed and read later. */
+  readonly canYield: boolean;
   /** Closes the file. */
   release(): void;
 }
 
-/** A deleted file, held open for its unread bytes, keeps disk space from being free. */
-export interface Pinned {
+/** A deleted file that is held open for its unread bytes. Its disk space is not free. */
+export interface PinnedFile {
   readonly size: number;
-  /** It is just being read. */
-  readonly inUse: boolean;
-  /** Lets go of the file and tells of what is lost. */
+  /** It is being read at this moment. */
+  readonly isInUse: boolean;
+  /** Closes the file and reports the loss. */
   giveUp(): void;
 }
 
-/** There are as many open files as there may be, and none of them can be closed now. */
+/** The limit on open files is reached, and none can be closed now. */
 export class BudgetError extends Error {}
 
 /**
- * How many files may be open at once, and how much disk space deleted ones may hold. When there are as many as there may be, the one that
- * was idle for longest is closed for the next; when none is idle, files take turns. A file that no path leads to is not closed for that.
+ * Bounds how many files are open at once, and how much disk space deleted ones hold. At the limit,
+ * the file that was idle longest is closed for the next one. If none is idle, files take turns.
+ * A file without a path is never closed for that: it could not be opened again.
  */
 export class FileBudget {
   readonly #max: number;
   readonly #pinnedBytesMax: number;
   readonly #clock: Pick<Clock, 'monotonicMs'>;
-  /** Since when each has its file open; the one that was used last is the last. */
-  readonly #holders = new Map<Holder, number>();
+  /** When each opened its file, monotonic. Sorted by last use, the most recent one last. */
+  readonly #holders = new Map<FileHolder, number>();
   readonly #waiting = new Set<() => void>();
-  readonly #pinned = new Set<Pinned>();
+  readonly #pinned = new Set<PinnedFile>();
   #open = 0;
 
   constructor(max: number, pinnedBytesMax = Number.POSITIVE_INFINITY, clock: Pick<Clock, 'monotonicMs'> = systemClock) {
@@ -51,19 +54,20 @@ export class FileBudget {
   }
 
   /**
-   * Opens a file to read it, and says what it is. Rejects with BudgetError when there may be no more, and when it is no regular file. `isLocal`: as
-   * it was found.
+   * Opens a file for reading and returns it as found. `isLocal`: whether its path is on a local
+   * file system. Rejects with BudgetError at the limit, with the system's error, or if it is not a
+   * regular file.
    */
   async open(path: string, isLocal = false): Promise<{ fd: number; file: FoundFile }> {
-    this.#take();
+    this.#reserve();
     let fd: number | undefined;
     try {
       fd = await openToRead(path, isLocal);
       const file = foundFile(path, await fstat(fd));
       if (file) return { fd, file };
-      throw new Error('is no regular file any more');
+      throw new Error('is no longer a regular file');
     } catch (error) {
-      if (fd === undefined) this.#gaveBack();
+      if (fd === undefined) this.#release();
       else this.close(fd);
       throw error;
     }
@@ -72,76 +76,80 @@ export class FileBudget {
   /** Closes a file that was opened here. */
   close(fd: number): void {
     closeFile(fd);
-    this.#gaveBack();
+    this.#release();
   }
 
-  /** `holder` has an open file, of which there is something new. */
-  used(holder: Holder): void {
+  /** Notes that `holder` has an open file and uses it. */
+  markUsed(holder: FileHolder): void {
     const openedMs = this.#holders.get(holder) ?? this.#clock.monotonicMs();
     this.#holders.delete(holder);
     this.#holders.set(holder, openedMs);
   }
 
-  /** `holder` has no open file any more. */
-  forget(holder: Holder): void {
+  /** Notes that `holder` closed its file. */
+  forget(holder: FileHolder): void {
     this.#holders.delete(holder);
   }
 
-  /** Some holder may be idle now. */
-  mayBeIdle(): void {
+  /** Notes that a holder may have become idle. */
+  holderMayBeIdle(): void {
     if (this.#waiting.size > 0) this.#wakeOne();
   }
 
-  /** Calls `wake` once, when it may be worth trying again to open a file; each is called in its turn. */
+  /** Calls `wake` once, when a file may be opened. Waiting callers are called in order. */
   awaitTurn(wake: () => void): void {
     this.#waiting.add(wake);
   }
 
-  /** Gives up waiting; false when `wake` was called already. */
+  /** Stops waiting. False: `wake` was already called. */
   leaveQueue(wake: () => void): boolean {
     return this.#waiting.delete(wake);
   }
 
-  /** Nothing can be opened unless something is closed. */
-  get crowded(): boolean {
+  /** Whether a file must be closed before another can be opened. */
+  get isFull(): boolean {
     return this.#open >= this.#max;
   }
 
-  pin(pinned: Pinned): void {
+  pin(pinned: PinnedFile): void {
     this.#pinned.add(pinned);
   }
 
-  unpin(pinned: Pinned): void {
+  unpin(pinned: PinnedFile): void {
     this.#pinned.delete(pinned);
   }
 
-  /** The disk space that deleted files hold. */
+  /** The disk space that deleted files hold, bytes. */
   get pinnedBytes(): number {
     return [...this.#pinned].reduce((sum, { size }) => sum + size, 0);
   }
 
-  /** How many bytes more deleted files may hold. */
-  get pinnedRoom(): number {
+  /** How many more bytes deleted files may hold. */
+  get pinnedBytesLeft(): number {
     return this.#pinnedBytesMax - this.pinnedBytes;
   }
 
-  /** Gives up the oldest deleted files until the others are within the budget: of disk space, and half of the open files. */
-  keepWithin(): void {
+  /**
+   * Gives up the oldest deleted files until the rest holds at most the disk space allowed, and half
+   * of the descriptors.
+   */
+  enforcePinnedLimit(): void {
     let bytes = this.pinnedBytes;
     for (const pinned of this.#pinned) {
       if (bytes <= this.#pinnedBytesMax && this.#pinned.size <= this.#max / 2) return;
-      if (pinned.inUse) continue;
+      if (pinned.isInUse) continue;
       bytes -= pinned.size;
       this.#pinned.delete(pinned);
       pinned.giveUp();
     }
   }
 
-  #take(): void {
-    if (this.crowded && !this.#makeRoom()) {
-      const remedy = 'raise the limit (ulimit -n, or LimitNOFILE in the unit) and restart the agent, or collect fewer';
+  #reserve(): void {
+    if (this.isFull && !this.#makeRoom()) {
+      const remedy =
+        'raise the limit (ulimit -n, or LimitNOFILE in the unit) and restart the agent, or collect fewer files';
       throw new BudgetError(
-        `not opened yet: ${this.#open} files with unread lines are open, as many as the limit of this process allows; it waits for its turn, or: ${remedy}`,
+        `not opened yet: ${this.#open} files with unread lines are open, which is the limit of this process; the file waits for its turn. To avoid this, ${remedy}`,
       );
     }
     this.#open++;
@@ -149,21 +157,21 @@ export class FileBudget {
 
   #makeRoom(): boolean {
     const longAgoMs = this.#clock.monotonicMs() - TURN_MS;
-    let yielding: Holder | undefined;
+    let yielding: FileHolder | undefined;
     for (const [holder, openedMs] of this.#holders) {
-      if (holder.idle) return this.#close(holder);
-      if (openedMs <= longAgoMs && holder.yields) yielding ??= holder;
+      if (holder.isIdle) return this.#close(holder);
+      if (openedMs <= longAgoMs && holder.canYield) yielding ??= holder;
     }
     return yielding !== undefined && this.#close(yielding);
   }
 
-  #close(holder: Holder): boolean {
+  #close(holder: FileHolder): boolean {
     this.#holders.delete(holder);
     holder.release();
-    return !this.crowded;
+    return !this.isFull;
   }
 
-  #gaveBack(): void {
+  #release(): void {
     this.#open--;
     this.#wakeOne();
   }
@@ -176,19 +184,22 @@ export class FileBudget {
   }
 }
 
-/** What this process's limit on open files (RLIMIT_NOFILE, which Node raises as far as it may) leaves for files that are read. */
+/**
+ * How many files may be open for reading. Node raises the soft limit (RLIMIT_NOFILE) to the hard
+ * one.
+ */
 export function openFilesMax(): number {
   const limit = descriptorLimit();
   return limit > 4 * RESERVE ? limit - RESERVE : Math.floor(limit / 2);
 }
 
-/** RLIMIT_NOFILE; infinite where the system does not tell. */
+/** RLIMIT_NOFILE; infinite if the system does not report it. */
 export function descriptorLimit(): number {
   try {
     const [, soft = ''] = /^Max open files\s+(\S+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];
     return Number(soft) || Number.POSITIVE_INFINITY;
   } catch {
-    // Not Linux: the system itself says when there are too many.
+    // Not Linux: open(2) fails when the limit is reached.
     return Number.POSITIVE_INFINITY;
   }
 }

@@ -13,12 +13,15 @@ import {
 import { promisify } from 'node:util';
 import { fileSystems } from './file-systems.ts';
 
-/** A pipe that has taken a file's place does not block until somebody writes to it (O_NONBLOCK). */
+/** O_NONBLOCK: opening a pipe that has replaced a file must not block until a writer opens it. */
 const TO_READ = constants.O_RDONLY | constants.O_NONBLOCK;
-/** The most that is read at once: longer reads are for the thread pool, beside the encoding of what was read before. */
+/**
+ * The most that is read synchronously. The thread pool reads the rest while other lines are
+ * encoded.
+ */
 const AT_ONCE_BYTES_MAX = 64 * 1024;
 
-/** The most that `readOn` compares. */
+/** The most bytes that `readAfter` compares. */
 export const READ_BEFORE_BYTES_MAX = 1024;
 
 const NOTHING = { bytesRead: 0 };
@@ -27,10 +30,10 @@ const openLater = promisify(openCallback);
 const readLater = promisify(readCallback);
 const fstatLater = promisify(fstatCallback) as (fd: number, options: { bigint: true }) => Promise<BigIntStats>;
 
-/** Open files on local file systems. */
+/** Descriptors of open files on local file systems. */
 const local = new Set<number>();
 
-/** Opens for reading. `isLocal`: its path leads nowhere else than to a local file system. */
+/** Opens a file for reading. `isLocal`: its path is on a local file system and has no links. */
 export async function openToRead(path: string, isLocal: boolean): Promise<number> {
   const fd = isLocal ? openSync(path, TO_READ) : await openLater(path, TO_READ);
   if (isLocal) local.add(fd);
@@ -43,7 +46,7 @@ export function closeFile(fd: number): void {
   closeSync(fd);
 }
 
-/** pread(2): does not move a position, so that several may read one descriptor. */
+/** Reads at a position (pread(2)), so several readers can share a descriptor. */
 export async function readAt(
   fd: number,
   buffer: Buffer,
@@ -57,33 +60,34 @@ export async function readAt(
   return { bytesRead: bytesRead + (await readRest(fd, buffer, bytesRead, { offset, length, position })), buffer };
 }
 
-/** What is behind the `bytesRead` bytes that were read at once. */
+/** Reads what follows the `bytesRead` bytes that were read synchronously. */
 async function readRest(
   fd: number,
   buffer: Buffer,
   bytesRead: number,
   { offset, length, position }: { offset: number; length: number; position: number },
 ): Promise<number> {
-  // Most reads are of the few bytes that were just written.
+  // Most reads are of a few bytes that were just written.
   if (bytesRead < AT_ONCE_BYTES_MAX || bytesRead === length) return 0;
-  // What fails here fails again when it is the first that is read.
+  // An error here is raised again by the next read, which begins with these bytes.
   const rest = readLater(fd, buffer, offset + bytesRead, length - bytesRead, position + bytesRead);
   return (await rest.catch(() => NOTHING)).bytesRead;
 }
 
-/** Where the bytes before those that are wanted are read to: it is compared at once. */
+/** The buffer for the bytes to compare. They are compared before the next read. */
 const before = Buffer.allocUnsafe(READ_BEFORE_BYTES_MAX);
 
-/** Whether an open file is on a local file system, so that `readOn` can read it. */
+/** Whether an open file is on a local file system, so that `readAfter` can read it. */
 export function isLocal(fd: number): boolean {
   return local.has(fd);
 }
 
 /**
- * Reads on in a local file, like `readAt`, by the same system call as the bytes before `position`, which are compared with `expected`, of
- * up to READ_BEFORE_BYTES_MAX bytes; undefined when the file has others there by now, or is shorter.
+ * Reads a local file at `position`, as `readAt`. The same system call reads the bytes before
+ * `position` and compares them with `expected` (at most READ_BEFORE_BYTES_MAX bytes). Returns
+ * undefined if they differ or the file is shorter: it was truncated or replaced.
  */
-export async function readOn(
+export async function readAfter(
   fd: number,
   buffer: Buffer,
   length: number,
@@ -93,7 +97,8 @@ export async function readOn(
   const atOnce = Math.min(length, AT_ONCE_BYTES_MAX);
   const found = before.subarray(0, expected.length);
   const bytesRead = readvSync(fd, [found, buffer.subarray(0, atOnce)], position - found.length) - found.length;
-  if (bytesRead < 0 && fstatSync(fd).size >= position) throw new Error(`bytes before ${position} can't be read`);
+  if (bytesRead < 0 && fstatSync(fd).size >= position)
+    throw new Error(`cannot read the bytes before position ${position}`);
   if (bytesRead < 0 || !found.equals(expected)) return undefined;
   return { bytesRead: bytesRead + (await readRest(fd, buffer, bytesRead, { offset: 0, length, position })) };
 }
@@ -104,6 +109,6 @@ export async function fstat(fd: number): Promise<BigIntStats> {
   if (fileSystems.isLocal(stats.dev)) local.add(fd);
   return stats;
 }
-/** In the place of a descriptor while the file is not open. */
 
+/** The value of a descriptor variable while the file is not open. */
 export const NOT_OPEN = -1;

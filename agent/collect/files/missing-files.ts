@@ -3,15 +3,16 @@ import { dirname, join } from 'node:path';
 import { errorCode } from '../../../runtime/errors.ts';
 import type { Checkpoint } from '../../model/checkpoint.ts';
 
-/** The most names of a folder that are looked at. */
+/** The most files of a folder that are checked. */
 const NAMES_MAX = 20_000;
 const STATS_AT_ONCE = 32;
 
 /**
- * Looks for files that are not where they were: in the folder that they were in, one folder below it, and in `folders`. Returns where each was
- * found, by its inode: whether it is still the same file is to be seen when it is open.
+ * Searches for files that left their paths: in the folder where each was, one level below it, and
+ * in `folders`. Returns the path at which each inode was found. The caller opens it and checks that
+ * it is still the same file.
  */
-export async function findMoved(
+export async function findMovedFiles(
   missing: readonly Checkpoint[],
   folders: readonly string[],
 ): Promise<Map<Checkpoint, string>> {
@@ -19,14 +20,14 @@ export async function findMoved(
   const found = new Map<Checkpoint, string>();
   const near = new Set(missing.map(({ path }) => dirname(path)));
   for (const folder of near) {
-    for (const below of await lookIn(folder, wanted, found)) await lookIn(below, wanted, found);
+    for (const below of await searchFolder(folder, wanted, found)) await searchFolder(below, wanted, found);
   }
-  for (const folder of folders) if (!near.has(folder)) await lookIn(folder, wanted, found);
+  for (const folder of folders) if (!near.has(folder)) await searchFolder(folder, wanted, found);
   return found;
 }
 
-/** Looks at each name of a folder; returns the folders below it. */
-async function lookIn(
+/** Checks each file of a folder. Returns the folders in it. */
+async function searchFolder(
   folder: string,
   wanted: ReadonlyMap<bigint, Checkpoint[]>,
   found: Map<Checkpoint, string>,
@@ -49,8 +50,8 @@ async function lookIn(
 }
 
 /**
- * Whether the file system that has `path` is there, as far as can be told: the nearest folder that there is, or a file in the same folder,
- * is on `device`. What is on a disk that is not mounted is not gone.
+ * Whether the file system of `path` seems mounted: the nearest existing folder above it is on
+ * `device`. A file on a disk that is not mounted was not deleted.
  */
 export async function isMounted(path: string, device: bigint): Promise<boolean> {
   for (let folder = dirname(path); ; folder = dirname(folder)) {

@@ -3,9 +3,10 @@ import { compareHead, hasMarker, isCompressed, readMarker } from './file-head.ts
 import { fstat } from './file-io.ts';
 
 /**
- * Looks at an open file of which `read` bytes were read, and `acknowledged` ones are in Kafka: what it is now, or undefined when it has begun
- * another life since `known`. Its marker is taken anew, and the former one is compared after that: a file that was written anew meanwhile
- * is not taken for the former one. `wallMs` is the time now.
+ * Observes an open file of which `read` bytes were read and `acknowledged` bytes are in Kafka.
+ * Returns undefined if it holds another generation than `known`. The new marker is read before the
+ * known one is compared, so a file that is rewritten meanwhile is not taken for the known one.
+ * `wallMs`: the time now, ms since the epoch.
  */
 export async function observeFile(
   fd: number,

@@ -10,61 +10,65 @@ import { MatchedPath } from './matched-path.ts';
 
 export interface ScanResult {
   files: FoundFile[];
-  /** What could not be looked at: folders without permission, links to nowhere. */
+  /** Paths that could not be read: folders without permission, dangling links. */
   errors: { path: string; error: Error }[];
 }
 
-/** Where a file met for the first time is read from. */
+/** Where the agent begins to read a file that it sees for the first time. */
 export type StartRule = (file: FoundFile) => 'beginning' | 'end';
 
 export interface ScanRules {
   start: StartRule;
-  /** Whether the entry still wants what is at a path. */
+  /** Whether the entry matches a path. */
   matches(path: string): boolean;
-  /** Where to look, too, for files that have left their path. */
+  /** More folders in which to search for files that left their path. */
   folders?: readonly string[];
-  /** How many sources were tracked before the walk: what came since then it may not have seen. */
+  /** How many sources were tracked before the walk. The walk may not have seen later ones. */
   since: number;
 }
 
-/** What gives hints between scans. Without it each scan looks at each file. */
-export interface FileEvents {
+/** Where file events come from. Without one, each scan observes each file. */
+export interface FileEventSource {
   watch: WalkRules['watch'];
-  /** Whether hints may have been lost since it was asked last. */
-  lost(): boolean;
+  /** Whether events may have been lost since the last call. */
+  mayHaveLostEvents(): boolean;
 }
 
-const NO_EVENTS: FileEvents = { watch: () => false, lost: () => true };
-/** Of files in a watched folder of which there was no hint each scan looks at one of so many: all of them in half a minute. */
+const NO_EVENTS: FileEventSource = { watch: () => false, mayHaveLostEvents: () => true };
+/**
+ * In a watched folder, each scan observes one of so many files that had no event. At the default
+ * interval every file is observed at least once in half a minute.
+ */
 const SHARES = 6;
 const STATS_AT_ONCE = 32;
-/** Later than that no hint of a change comes. */
-const HINT_MS_MAX = 2_000;
+/** A change without an event for this long never gets one. */
+const EVENT_DELAY_MS_MAX = 2_000;
 
 /**
- * Finds the files of one entry: the truth that watchers only hint at. Walks below the globs' bases, no deeper than the globs go. What it has
- * found it keeps, for the next scan to look only at what may have changed.
+ * Finds the files of one entry. Events are only a faster way to what a scan finds.
+ * It walks the folders below the globs' bases, no deeper than the globs match, and keeps what it
+ * found, so that the next scan observes only what may have changed.
  */
 export class Discovery {
-  /** The folders (or single files) below which matches can be. */
+  /** The folders (or single files) at or below which a path can match. */
   readonly bases: readonly string[];
   readonly #matches: ((path: string) => boolean)[];
   readonly #excluded: ((path: string) => boolean)[];
   readonly #depths: ReadonlyMap<string, number>;
-  readonly #hints: FileEvents;
+  readonly #events: FileEventSource;
   readonly #clock: Pick<Clock, 'nowMs'>;
   readonly #paths = new Map<string, MatchedPath>();
   readonly #walks: FolderWalk[] = [];
-  /** Paths without magic. */
+  /** Paths without wildcards. */
   readonly #single: MatchedPath[] = [];
   #scans = 0;
 
   constructor(
     globs: { paths: readonly string[]; exclude: readonly string[] },
-    hints = NO_EVENTS,
+    events = NO_EVENTS,
     clock: Pick<Clock, 'nowMs'> = systemClock,
   ) {
-    this.#hints = hints;
+    this.#events = events;
     this.#clock = clock;
     this.#matches = globs.paths.map(compileGlob);
     this.#excluded = globs.exclude.map(compileGlob);
@@ -78,7 +82,7 @@ export class Discovery {
     const rules: WalkRules = {
       matches: (path) => this.matches(path),
       excludes: (folder) => this.#isExcludedFolder(folder),
-      watch: hints.watch,
+      watch: events.watch,
     };
     for (const [base, depth] of depths) {
       if (depth > 0) this.#walks.push(new FolderWalk(base, depth, rules, this.#paths));
@@ -90,8 +94,8 @@ export class Discovery {
     return this.#matches.some((match) => match(path)) && !this.#excluded.some((match) => match(path));
   }
 
-  /** Whether there may be matches below a folder at `path`, or one leads to them. */
-  leadsOn(path: string): boolean {
+  /** Whether a folder at `path` may hold matches, or leads to folders that may. */
+  mayHoldMatches(path: string): boolean {
     for (const [base, depth] of this.#depths) {
       if (isAtOrBelow(base, path)) return true;
       if (isAtOrBelow(path, base) && levelsBelow(path, base) < depth) return !this.#isExcludedFolder(path);
@@ -99,7 +103,7 @@ export class Discovery {
     return false;
   }
 
-  /** What the last scan found in the folder at `path`; it is not to be changed. */
+  /** What the last scan found in the folder at `path`. The caller must not change it. */
   folderAt(path: string): Folder | undefined {
     for (const walk of this.#walks) {
       const folder = walk.folderAt(path);
@@ -108,27 +112,32 @@ export class Discovery {
     return undefined;
   }
 
-  /** Something happened at `path`: the next scan looks at it. */
-  touched(path: string): void {
+  /** Makes the next scan observe what is at `path`. */
+  markStale(path: string): void {
     const matched = this.#paths.get(path);
     if (matched) matched.stale = true;
   }
 
-  /** The file at `path`; undefined when it does not match or is no regular file. Rejects with the system's error. */
-  async look(path: string): Promise<FoundFile | undefined> {
+  /**
+   * The file at `path`; undefined if it does not match or is not a regular file. Rejects with the
+   * system's error.
+   */
+  async observe(path: string): Promise<FoundFile | undefined> {
     const matched = this.#paths.get(path);
     if (matched) {
-      await matched.look();
+      await matched.observe();
       return matched.file;
     }
     return this.matches(path) ? foundFile(path, await stat(path, { bigint: true })) : undefined;
   }
 
-  /** All files that match now. Rejects only when aborted; what it has found by then is in `result`. */
+  /**
+   * All files that match now. Rejects only when aborted; `result` then has what it found so far.
+   */
   async scan(signal: AbortSignal, result: ScanResult = { files: [], errors: [] }): Promise<ScanResult> {
     const scan = ++this.#scans;
     const nowMs = this.#clock.nowMs();
-    const quiet = !this.#hints.lost();
+    const complete = !this.#events.mayHaveLostEvents();
     const { files, errors } = result;
     const onError = (path: string, error: Error) => errors.push({ path, error });
     const later: MatchedPath[] = [];
@@ -141,8 +150,10 @@ export class Discovery {
         if (one.scan === scan) continue;
         one.scan = scan;
         if (!one.local) later.push(one);
-        else if (watched && quiet && one.quiet && share !== 0 && !folder.silent) files.push(one.file as FoundFile);
-        else if (lookAtOnce(one, files, onError) && watched && quiet) folder.silent ||= isLongAgo(one, nowMs);
+        else if (watched && complete && one.isQuiet && share !== 0 && !folder.changesSilently)
+          files.push(one.file as FoundFile);
+        else if (observeMatched(one, files, onError) && watched && complete)
+          folder.changesSilently ||= isEventOverdue(one, nowMs);
         if (!slices.over) continue;
         await slices.next();
         signal.throwIfAborted();
@@ -151,56 +162,56 @@ export class Discovery {
     const walk: Walk = { scan, mounts: fileSystems.refresh(), nowMs, signal, onFolder, onError };
     for (const each of this.#walks) await each.run(walk);
     for (const one of this.#single) if (this.#paths.get(one.path)?.scan !== scan) later.push(one);
-    await this.#lookLater(later, { files, onError, signal });
+    await this.#observeSlow(later, { files, onError, signal });
     return result;
   }
 
-  /** `**\/x/**` excludes everything below x: no need to go there. */
+  /** Whether the globs exclude everything below a folder, as `**\/x/**` does for x. */
   #isExcludedFolder(path: string): boolean {
     return this.#excluded.some((match) => match(join(path, 'x')) && match(join(path, 'x', 'x')));
   }
 
-  /** What may have to be waited for, or where links lead. */
-  async #lookLater(
+  /** Observes links and files on other than local file systems, which may take long. */
+  async #observeSlow(
     paths: readonly MatchedPath[],
     { files, onError, signal }: { files: FoundFile[]; onError: Walk['onError']; signal: AbortSignal },
   ): Promise<void> {
     for (let at = 0; at < paths.length; at += STATS_AT_ONCE) {
       signal.throwIfAborted();
-      const looked = paths.slice(at, at + STATS_AT_ONCE).map(async (one) => {
-        await one.look().catch((error: Error) => onError(one.path, error));
+      const observed = paths.slice(at, at + STATS_AT_ONCE).map(async (one) => {
+        await one.observe().catch((error: Error) => onError(one.path, error));
         if (!one.file) return;
         files.push(one.file);
-        // A link's folder does not tell what becomes of the file that it leads to.
-        if (one.link && !signal.aborted) this.#hints.watch(one.path, one.file.key, 'file');
+        // The link's folder has no events for the file that the link leads to.
+        if (one.link && !signal.aborted) this.#events.watch(one.path, one.file.key, 'file');
       });
-      await Promise.all(looked);
+      await Promise.all(observed);
     }
     for (const one of this.#single) await this.#watchFolderOf(one.path, signal);
   }
 
-  /** Which tells when the file comes, or is replaced. */
+  /** Its folder has an event when the file is created or replaced. */
   async #watchFolderOf(path: string, signal: AbortSignal): Promise<void> {
     const folder = dirname(path);
     try {
       const key = keyOf(await stat(folder, { bigint: true }));
-      if (!signal.aborted) this.#hints.watch(folder, key, 'folder');
+      if (!signal.aborted) this.#events.watch(folder, key, 'folder');
     } catch {
-      // The look at the file itself tells what is wrong.
+      // Observing the file itself reports the error.
     }
   }
 }
 
-/** Whether it changed so long before that a hint would have come. */
-function isLongAgo({ file }: MatchedPath, nowMs: number): boolean {
-  return file !== undefined && nowMs - Number(file.ctimeNs / 1_000_000n) > HINT_MS_MAX;
+/** Whether the file changed so long ago that its event would have arrived. */
+function isEventOverdue({ file }: MatchedPath, nowMs: number): boolean {
+  return file !== undefined && nowMs - Number(file.ctimeNs / 1_000_000n) > EVENT_DELAY_MS_MAX;
 }
 
-/** Returns whether it has changed without a hint. */
-function lookAtOnce(one: MatchedPath, files: FoundFile[], onError: Walk['onError']): boolean {
-  const { quiet, file } = one;
+/** Returns whether the file changed without an event. */
+function observeMatched(one: MatchedPath, files: FoundFile[], onError: Walk['onError']): boolean {
+  const { isQuiet: quiet, file } = one;
   try {
-    one.lookAtOnce();
+    one.observeSync();
     if (one.file) files.push(one.file);
     return quiet && one.file !== file;
   } catch (error) {
@@ -209,15 +220,15 @@ function lookAtOnce(one: MatchedPath, files: FoundFile[], onError: Walk['onError
   }
 }
 
-/** Whether the scan could not look at `path`, so that it may be there. */
-export function isHidden(path: string, { errors }: ScanResult): boolean {
+/** Whether the scan could not read `path` or a folder above it. Then a file may still be there. */
+export function isUnreadable(path: string, { errors }: ScanResult): boolean {
   return errors.some((error) => isAtOrBelow(path, error.path));
 }
 
 function depthBelow(glob: string, base: string): number {
   if (base === glob) return 0;
   if (glob.includes('**')) return Number.POSITIVE_INFINITY;
-  // A brace or bracket may hold slashes of its own: one level too many does no harm.
+  // A brace or bracket may contain slashes: one level too many does no harm.
   return levelsBelow(glob, base);
 }
 

@@ -6,14 +6,14 @@ import type { Logger } from '../../../runtime/logger.ts';
 /** The system's default, fs.inotify.max_queued_events. */
 const QUEUED_EVENTS_MAX = 16_384;
 
-/** Of all watchers: Node has one inotify queue for them. */
-let hints = 0;
+/** All events of this process: Node has one inotify queue for all its watchers. */
+let eventCount = 0;
 
-/** Hints within a window that are too many, and of how many of them a folder is to blame. */
+/** With so many events in a window, each folder that has BUSY_FOLDER_EVENTS of them is busy. */
 const WINDOW_MS = 1_000;
-const HINTS_MAX = 200;
-const BLAMED_HINTS = 10;
-/** How long a busy folder is not watched. */
+const WINDOW_EVENTS_MAX = 200;
+const BUSY_FOLDER_EVENTS = 10;
+/** For how long a busy folder is not watched. */
 const BUSY_MS = 10_000;
 const FORGOTTEN_MS = 60_000;
 
@@ -21,47 +21,53 @@ interface Watch {
   watcher: FSWatcher;
   /** The `fileKey` of what is watched. */
   key: string;
-  /** It was asked for since the last `sweep`. */
+  /** Whether it was requested since the last `sweep`. */
   wanted: boolean;
-  /** Hints in the present window; of links none are counted. */
-  hints: number;
+  /** A folder's events in the current window. Those of single files are not counted. */
+  events: number;
 }
 
-/** What a watcher tells and asks. */
-export interface WatchEvents {
-  /** `renamed`: a name has come or gone, or a file has. */
-  onHint(path: string, renamed: boolean): void;
-  /** Whether somebody looks at the folder's files many times a second when it is busy. */
+/** What a watcher reports to. */
+export interface WatchListener {
+  /** `renamed`: a name or a file was created, deleted or renamed. */
+  onFileEvent(path: string, renamed: boolean): void;
+  /** Whether the folder's files can be polled instead of watched. */
   mayBeBusy(folder: string): boolean;
-  /** Some folder has become busy. */
+  /** A folder has become busy. */
   onBusy(): void;
 }
 
 /**
- * Hints that something happened in folders, within milliseconds: one watch for each folder, whatever is in it. Hints may be late, doubled or
- * missing (network and overlay file systems send nothing): the scan is the truth.
+ * Reports within milliseconds that something happened in a folder, by one watch for each folder.
+ * Events may be late, doubled or missing (network and overlay file systems have none), so the scan
+ * decides.
  */
 export class FileWatcher {
-  readonly #events: WatchEvents;
-  readonly #onTrouble: (error: unknown) => void;
+  readonly #listener: WatchListener;
+  readonly #onError: (error: unknown) => void;
   readonly #watches = new Map<string, Watch>();
   readonly #queuedMax = queuedEventsMax();
   readonly #busyUntilMs = new Map<string, number>();
-  #hintsBefore = 0;
-  #windowHints = 0;
+  #checkedEventCount = 0;
+  #windowEvents = 0;
   #windowMs = 0;
 
-  constructor(events: WatchEvents, onTrouble: (error: unknown) => void) {
-    this.#events = events;
-    this.#onTrouble = onTrouble;
+  constructor(listener: WatchListener, onError: (error: unknown) => void) {
+    this.#listener = listener;
+    this.#onError = onError;
   }
 
-  /** Folders with so many hints that they are not watched for some seconds: each wakes the process. */
+  /**
+   * Folders with so many events that they are not watched for some seconds: each wakes the process.
+   */
   get busy(): ReadonlyMap<string, unknown> {
     return this.#busyUntilMs;
   }
 
-  /** Watches a folder, or one file; `key` is the `fileKey` of what is there now. True when it was watched before, so that hints of it have come. */
+  /**
+   * Watches a folder or one file; `key` is the `fileKey` of what is there now. Returns true if it
+   * was watched before, so that its events have arrived.
+   */
   watch(path: string, key: string, kind: 'folder' | 'file'): boolean {
     const present = this.#watches.get(path);
     if (present?.key === key) {
@@ -73,36 +79,36 @@ export class FileWatcher {
     this.#drop(path);
     try {
       const watcher = watch(path, { persistent: false });
-      this.#watches.set(path, { watcher, key, wanted: true, hints: 0 });
-      watcher.on('change', (event, name) => this.#hint(path, kind, event, name));
+      this.#watches.set(path, { watcher, key, wanted: true, events: 0 });
+      watcher.on('change', (event, name) => this.#handle(path, kind, event, name));
       watcher.on('error', (error) => {
         this.#drop(path);
-        this.#onTrouble(error);
+        this.#onError(error);
       });
     } catch (error) {
-      this.#onTrouble(error);
+      this.#onError(error);
     }
     return false;
   }
 
-  /** Lets go of what was not asked for since the last time. */
+  /** Drops watches that were not requested since the last sweep. */
   sweep(): void {
     for (const [path, watch] of this.#watches) {
       if (!watch.wanted) this.#drop(path);
       watch.wanted = false;
     }
     const nowMs = performance.now();
-    // One that nobody has watched again.
+    // Nobody requested these again.
     for (const [path, untilMs] of this.#busyUntilMs) if (untilMs + FORGOTTEN_MS < nowMs) this.#busyUntilMs.delete(path);
   }
 
   /**
-   * Whether hints may have been lost since the last time: inotify's queue overflows in silence, but only when it is full, and what is in it
-   * comes.
+   * Whether events may have been lost since the last call. Node does not report that inotify's
+   * queue overflowed; but then at least a full queue of events arrives.
    */
-  lost(): boolean {
-    const lost = hints - this.#hintsBefore >= this.#queuedMax;
-    this.#hintsBefore = hints;
+  mayHaveLostEvents(): boolean {
+    const lost = eventCount - this.#checkedEventCount >= this.#queuedMax;
+    this.#checkedEventCount = eventCount;
     return lost;
   }
 
@@ -111,34 +117,35 @@ export class FileWatcher {
     this.#busyUntilMs.clear();
   }
 
-  #hint(path: string, kind: 'folder' | 'file', event: string, name: string | Buffer | null): void {
-    hints++;
+  #handle(path: string, kind: 'folder' | 'file', event: string, name: string | Buffer | null): void {
+    eventCount++;
     if (this.#busyUntilMs.has(path)) return;
     if (kind === 'folder') this.#count(path);
     const renamed = event === 'rename';
-    // It may be the folder itself that has gone: it is watched anew by the next scan.
+    // The folder itself may have been renamed or deleted: the next scan watches what is there then.
     if (renamed && name === basename(path)) this.#drop(path);
-    this.#events.onHint(kind === 'file' || name === null ? path : join(path, String(name)), renamed);
+    this.#listener.onFileEvent(kind === 'file' || name === null ? path : join(path, String(name)), renamed);
   }
 
   #count(path: string): void {
     const watch = this.#watches.get(path);
-    if (watch) watch.hints++;
-    if (++this.#windowHints < HINTS_MAX) return;
+    if (watch) watch.events++;
+    if (++this.#windowEvents < WINDOW_EVENTS_MAX) return;
     const nowMs = performance.now();
     const tooMany = nowMs - this.#windowMs < WINDOW_MS;
-    this.#windowHints = 0;
+    this.#windowEvents = 0;
     this.#windowMs = nowMs;
-    for (const [at, { hints: ofIt }] of this.#watches) if (tooMany && ofIt >= BLAMED_HINTS) this.#isBusy(at, nowMs);
-    for (const one of this.#watches.values()) one.hints = 0;
+    for (const [at, { events }] of this.#watches)
+      if (tooMany && events >= BUSY_FOLDER_EVENTS) this.#markBusy(at, nowMs);
+    for (const one of this.#watches.values()) one.events = 0;
   }
 
-  #isBusy(path: string, nowMs: number): void {
-    if (!this.#events.mayBeBusy(path)) return;
-    // What is queued of it is counted: it may have made the queue overflow.
+  #markBusy(path: string, nowMs: number): void {
+    if (!this.#listener.mayBeBusy(path)) return;
+    // Its queued events must still be counted: they may have made the queue overflow.
     setImmediate(() => this.#drop(path));
     this.#busyUntilMs.set(path, nowMs + BUSY_MS);
-    this.#events.onBusy();
+    this.#listener.onBusy();
   }
 
   #drop(path: string): void {
@@ -147,24 +154,26 @@ export class FileWatcher {
   }
 }
 
-/** The watchers of all entries. What keeps the system from watching is told once. */
+/**
+ * Creates the watchers of all entries. The first failure to watch is logged, later ones are not.
+ */
 export class FileWatchers {
   readonly #logger: Logger;
-  #troubled = false;
+  #failed = false;
 
   constructor(logger: Logger) {
     this.#logger = logger;
   }
 
-  create(events: WatchEvents): FileWatcher {
-    return new FileWatcher(events, (error) => this.#trouble(error));
+  create(listener: WatchListener): FileWatcher {
+    return new FileWatcher(listener, (error) => this.#logFirst(error));
   }
 
-  #trouble(error: unknown): void {
-    if (this.#troubled) return;
-    this.#troubled = true;
-    const remedy = 'files are still found by the scan, a little later; for ENOSPC raise fs.inotify.max_user_watches';
-    this.#logger.warn('watching files failed', { error: errorText(error), remedy });
+  #logFirst(error: unknown): void {
+    if (this.#failed) return;
+    this.#failed = true;
+    const remedy = 'the scan still finds files, a little later; for ENOSPC raise fs.inotify.max_user_watches';
+    this.#logger.warn('cannot watch files', { error: errorText(error), remedy });
   }
 }
 

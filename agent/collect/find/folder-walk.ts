@@ -9,19 +9,22 @@ import { MatchedPath } from './matched-path.ts';
 const BIGINT = { bigint: true } as const;
 const NAMES = { withFileTypes: true } as const;
 
-/** What a walk asks of the entry's globs. */
+/** What a walk needs to know of the entry's globs, and how it watches. */
 export interface WalkRules {
   matches(path: string): boolean;
   /** Whether nothing below the folder can match. */
   excludes(folder: string): boolean;
-  /** Watches what is at a path, by its `fileKey`, and says whether hints of it have come since the scan before. */
+  /**
+   * Watches the file or folder at a path. `key`: its `fileKey`. Returns whether it was watched
+   * before.
+   */
   watch(path: string, key: string, kind: 'folder' | 'file'): boolean;
 }
 
-/** One scan of all that the globs mean. */
+/** One scan of all folders that may hold matches. */
 export interface Walk {
   scan: number;
-  /** What `FileSystems.refresh` has told. */
+  /** What `FileSystems.refresh` returned. */
   mounts: number;
   nowMs: number;
   signal: AbortSignal;
@@ -29,24 +32,27 @@ export interface Walk {
   onError(path: string, error: Error): void;
 }
 
-/** The names of one folder that matter, as they were when they were read. */
+/** The names in one folder that matter, as they were when they were read. */
 export interface Folder {
   path: string;
-  /** Its `fileKey`: a link may lead to another one by now. */
+  /** Its `fileKey`: a link can be changed to lead to another folder. */
   key: string;
-  /** Files in it have changed without a hint: all of them are asked by each scan. */
-  silent: boolean;
-  /** When names last came to it or went (ctime), ns; 0: it may change again without a new time, or need not tell. */
+  /** Files in it change without events, so each scan observes all of them. */
+  changesSilently: boolean;
+  /** Its ctime, ns, which changes with its names. 0: its names may change without a new ctime. */
   ctimeNs: bigint;
   local: boolean;
   matched: MatchedPath[];
   below: readonly { path: string; link: boolean }[];
-  /** `mounts` and `scan` of the walk that was here last. */
+  /** `mounts` and `scan` of the last walk that entered it. */
   mounts: number;
   scan: number;
 }
 
-/** Walks below one folder, no deeper than the globs go. The names of a folder that has not changed are not read again. */
+/**
+ * Walks the folders below one folder, no deeper than the globs match. It reads the names of a
+ * folder again only if they may have changed.
+ */
 export class FolderWalk {
   readonly base: string;
   readonly #depth: number;
@@ -54,7 +60,7 @@ export class FolderWalk {
   readonly #paths: Map<string, MatchedPath>;
   readonly #folders = new Map<string, Folder>();
 
-  /** `paths`: the matches of all walks of an entry. */
+  /** `paths`: the matched paths of all walks of an entry. */
   constructor(base: string, depth: number, rules: WalkRules, paths: Map<string, MatchedPath>) {
     this.base = base;
     this.#depth = depth;
@@ -79,19 +85,19 @@ export class FolderWalk {
   async #enter(path: string, depth: number, linked: boolean, walk: Walk): Promise<void> {
     walk.signal.throwIfAborted();
     try {
-      const former = this.#folders.get(path);
-      // A network file system that has been mounted here would be waited for.
-      const atOnce = former?.local && former.mounts === walk.mounts && !linked;
+      const previous = this.#folders.get(path);
+      // After a mount the path may be on a network file system, where a synchronous stat may block.
+      const atOnce = previous?.local && previous.mounts === walk.mounts && !linked;
       const stats = atOnce ? statSync(path, BIGINT) : await stat(path, BIGINT);
       if (!stats.isDirectory()) return;
       const local = atOnce || (await fileSystems.learn(path, stats.dev));
-      // What was stopped meanwhile would never let go of it.
+      // An entry that was stopped meanwhile would never drop the watch.
       walk.signal.throwIfAborted();
-      // Before the names are read: what comes meanwhile is told.
+      // Watch before reading the names, so that later changes have an event.
       const watched = this.#rules.watch(path, keyOf(stats), 'folder');
-      const folder = await this.#namesOf(path, { former, stats, local, depth, walk });
+      const folder = await this.#namesOf(path, { previous, stats, local, depth, walk });
       this.#folders.set(path, folder);
-      await walk.onFolder(folder, watched && folder === former);
+      await walk.onFolder(folder, watched && folder === previous);
       for (const below of folder.below) {
         if (!below.link || (await isFolderLink(below.path))) await this.#enter(below.path, depth - 1, below.link, walk);
       }
@@ -104,15 +110,15 @@ export class FolderWalk {
 
   async #namesOf(
     path: string,
-    now: { former: Folder | undefined; stats: BigIntStats; local: boolean; depth: number; walk: Walk },
+    now: { previous: Folder | undefined; stats: BigIntStats; local: boolean; depth: number; walk: Walk },
   ): Promise<Folder> {
-    const { former, stats, local, depth, walk } = now;
+    const { previous, stats, local, depth, walk } = now;
     const ctimeNs = local ? settledCtimeNs(stats.ctimeNs, walk.nowMs) : 0n;
     const { mounts, scan } = walk;
     const key = keyOf(stats);
-    const same = former?.key === key;
-    if (same && local && former.ctimeNs !== 0n && former.ctimeNs === stats.ctimeNs)
-      return Object.assign(former, { mounts, scan });
+    const same = previous?.key === key;
+    if (same && local && previous.ctimeNs !== 0n && previous.ctimeNs === stats.ctimeNs)
+      return Object.assign(previous, { mounts, scan });
     const children = local ? readdirSync(path, NAMES) : await readdir(path, NAMES);
     const matched: MatchedPath[] = [];
     const below: Folder['below'][number][] = [];
@@ -125,9 +131,9 @@ export class FolderWalk {
       if (depth > 1 && (link || child.isDirectory()) && !this.#rules.excludes(at)) below.push({ path: at, link });
     }
     const present = new Set(matched);
-    for (const gone of former?.matched ?? []) if (!present.has(gone)) this.#paths.delete(gone.path);
-    const silent = same && former.silent;
-    return { path, key, silent, ctimeNs, local, matched, below, mounts, scan };
+    for (const gone of previous?.matched ?? []) if (!present.has(gone)) this.#paths.delete(gone.path);
+    const silent = same && previous.changesSilently;
+    return { path, key, changesSilently: silent, ctimeNs, local, matched, below, mounts, scan };
   }
 
   #matchedAt(path: string, local: boolean, link: boolean): MatchedPath {
@@ -141,7 +147,7 @@ export class FolderWalk {
     return matched;
   }
 
-  /** Nothing is there yet: what leads to it tells when it comes. */
+  /** The base does not exist yet: the nearest folder above it has an event when that changes. */
   async #watchAbove(signal: AbortSignal): Promise<void> {
     for (let at = dirname(this.base); ; at = dirname(at)) {
       try {
@@ -157,18 +163,18 @@ export class FolderWalk {
   }
 }
 
-/** Links to folders are followed, unless they lead back to a folder that we are in. */
+/** Links to folders are followed, unless they lead back to a folder above the link. */
 async function isFolderLink(path: string): Promise<boolean> {
   try {
     const target = await stat(path, BIGINT);
     return target.isDirectory() && !(await isAbove(target, path));
   } catch {
-    // A dangling link is no folder; as a file it is reported by the caller.
+    // A dangling link is no folder. The caller reports it as a file.
     return false;
   }
 }
 
-/** Whether one of the folders that lead to `path` is `folder`: following it would go round for ever. */
+/** Whether `folder` is one of the folders above `path`: following it would never end. */
 async function isAbove(folder: BigIntStats, path: string): Promise<boolean> {
   for (let at = dirname(path); ; at = dirname(at)) {
     const { dev, ino } = await stat(at, BIGINT);

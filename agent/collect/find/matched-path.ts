@@ -2,26 +2,26 @@ import { type BigIntStats, statSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { type FoundFile, foundFile, isAbsent } from '../../model/found-file.ts';
 
-/** What Node puts in the place of bytes that are no UTF-8: such a path leads nowhere. */
+/** Node replaces bytes that are not UTF-8 by this character; such a path can't be opened. */
 const NOT_UTF8 = '\uFFFD';
 const BIGINT = { bigint: true } as const;
-/** A file that is not there is no exception: of thousands each would cost more than the look. */
+/** Creating an exception for each missing file would cost more than the stat. */
 const AT_ONCE = { bigint: true, throwIfNoEntry: false } as const;
 
-/** A path that an entry's globs match, and what was last seen there. */
+/** A path that an entry's globs match, and the file that was last seen there. */
 export class MatchedPath {
   readonly path: string;
-  /** Its folder is on a local file system, and it was no link when the folder's names were read. */
+  /** Its folder is on a local file system, and it was not a link when the names were read. */
   local: boolean;
   /** It may be a link. */
   link: boolean;
   file: FoundFile | undefined;
-  /** Something may have happened since. */
+  /** Something may have changed since it was last observed. */
   stale = true;
-  /** The scan that looked at it last. */
+  /** The scan that observed it last. */
   scan = 0;
-  /** The file has another name, by which it may be written without a hint. */
-  #named = false;
+  /** The file has another name, through which it can be written without an event here. */
+  #hasOtherNames = false;
 
   constructor(path: string, local: boolean, link: boolean) {
     this.path = path;
@@ -29,49 +29,49 @@ export class MatchedPath {
     this.link = link;
   }
 
-  /** Whether it is as it was, unless a hint of it was lost. */
-  get quiet(): boolean {
-    return !this.stale && !this.#named && this.file !== undefined;
+  /** Whether nothing changed since it was observed, unless an event was lost. */
+  get isQuiet(): boolean {
+    return !this.stale && !this.#hasOtherNames && this.file !== undefined;
   }
 
-  /** Looks at a local file. Throws the system's error, but for a file that is not there. */
-  lookAtOnce(): void {
+  /** Observes a local file. Throws the system's error, except for a missing file. */
+  observeSync(): void {
     this.stale = false;
     try {
       const stats = statSync(this.path, AT_ONCE);
-      if (stats) this.#see(stats);
-      else this.#sawNothing();
+      if (stats) this.#update(stats);
+      else this.#clear();
     } catch (error) {
       this.file = undefined;
       throw error;
     }
   }
 
-  /** The same for any file. Rejects with the system's error, but for a file that is not there. */
-  async look(): Promise<void> {
-    if (this.local) return this.lookAtOnce();
+  /** Observes any file. Rejects with the system's error, except for a missing file. */
+  async observe(): Promise<void> {
+    if (this.local) return this.observeSync();
     this.stale = false;
     try {
-      this.#see(await stat(this.path, BIGINT));
+      this.#update(await stat(this.path, BIGINT));
     } catch (error) {
       this.file = undefined;
       if (!isAbsent(error)) throw error;
-      this.#sawNothing();
+      this.#clear();
     }
   }
 
-  #see(stats: BigIntStats): void {
+  #update(stats: BigIntStats): void {
     const { file } = this;
-    this.#named = stats.nlink > 1n;
-    // The same object for the same file: thousands of them are compared by each scan.
+    this.#hasOtherNames = stats.nlink > 1n;
+    // Keep the object if nothing changed: each scan compares thousands of them by identity.
     if (file?.ctimeNs === stats.ctimeNs && file.inode === stats.ino && file.device === stats.dev) {
       if (file.size === Number(stats.size) && file.local === this.local) return;
     }
     this.file = foundFile(this.path, stats, this.local);
   }
 
-  #sawNothing(): void {
+  #clear(): void {
     this.file = undefined;
-    if (this.path.includes(NOT_UTF8)) throw new Error('its name is not UTF-8: rename it');
+    if (this.path.includes(NOT_UTF8)) throw new Error('the file name is not UTF-8: rename the file');
   }
 }

@@ -1,18 +1,18 @@
-/** As many points in time as are kept: then neighbours that are the closest are one. */
+/** The most marks that are kept. One more merges the two neighbours that are closest in time. */
 const MARKS_MAX = 16;
-/** What is seen so soon after the last is taken for that. */
+/** Growth this soon after the last mark is added to that mark. */
 const GRAIN_MS = 100;
 
 /**
- * Since when a file has unread bytes: the ends of what was seen of it at once, and when each was first seen. A byte is never taken to be
- * younger than it is, and no more than two marks' distance older.
+ * Since when a file has unread bytes. A mark is an end of the file and when it was first seen
+ * there. A byte's age is never understated, and overstated by at most the distance of two marks.
  */
 export class Backlog {
   readonly #ends: number[] = [];
   readonly #times: number[] = [];
 
-  /** The file was seen to reach to `end`, further than before. */
-  grew(end: number, nowMs: number): void {
+  /** Notes that the file grew to `end`. `nowMs`: monotonic. */
+  fileGrew(end: number, nowMs: number): void {
     const last = this.#ends.length - 1;
     if (last >= 0 && nowMs - (this.#times[last] as number) < GRAIN_MS) {
       this.#ends[last] = end;
@@ -23,7 +23,10 @@ export class Backlog {
     if (this.#ends.length > MARKS_MAX) this.#merge();
   }
 
-  /** When the oldest byte behind `position`, which never goes back, was first seen; undefined when there is none. */
+  /**
+   * When the oldest byte after `position` was first seen; undefined if there is none. `position`
+   * never decreases.
+   */
   sinceMs(position: number): number | undefined {
     const read = this.#ends.findIndex((end) => end > position);
     const dropped = read < 0 ? this.#ends.length : read;
@@ -37,7 +40,7 @@ export class Backlog {
   #merge(): void {
     let closest = 0;
     for (let at = 1; at < this.#times.length - 1; at++) if (this.#gap(at) < this.#gap(closest)) closest = at;
-    // The later bytes are told to be as old as the earlier ones.
+    // The later bytes get the age of the earlier ones.
     this.#ends.splice(closest, 1);
     this.#times.splice(closest + 1, 1);
   }

@@ -3,34 +3,37 @@ import type { Checkpoint } from '../../model/checkpoint.ts';
 import { Backlog } from './backlog.ts';
 import { RateMeter } from './rate-meter.ts';
 
-/** Reading goes in bursts: what is to be said of the future goes by more of the past. */
+/** Reading is bursty, so a forecast needs a longer past than a rate. */
 const TREND_WINDOW_MS = 10_000;
 
-/** How fast one file grows and is read, and since when it has unread bytes. Made when it first does either: most files are idle. */
+/**
+ * How fast one file grows and is acknowledged, and since when it has unread bytes. Created when the
+ * file first grows or is read: most files are idle.
+ */
 export class Pace {
   readonly #sinceMs: number;
   readonly #rate = new RateMeter();
   readonly #lagTrend = new RateMeter(TREND_WINDOW_MS);
-  /** While there are unread bytes. */
+  /** Set while there are unread bytes. */
   #backlog: Backlog | undefined;
 
   constructor(nowMs: number) {
     this.#sinceMs = nowMs;
   }
 
-  /** The file has so many bytes more, up to `end`. */
-  grew(bytes: number, end: number, nowMs: number): void {
+  /** Notes that the file grew by `bytes`, to `end`. */
+  fileGrew(bytes: number, end: number, nowMs: number): void {
     this.#lagTrend.add(bytes, nowMs);
     this.behindSince(end, nowMs);
   }
 
-  /** It has unread bytes, up to `end`, since `timeMs`. */
+  /** Notes that there are unread bytes up to `end` since `timeMs`, monotonic. */
   behindSince(end: number, timeMs: number): void {
     this.#backlog ??= new Backlog();
-    this.#backlog.grew(end, timeMs);
+    this.#backlog.fileGrew(end, timeMs);
   }
 
-  /** So many bytes were acknowledged; `isAll`: there are no others. */
+  /** Notes that `bytes` were acknowledged. `isAll`: no others are left. */
   acknowledged(bytes: number, nowMs: number, isAll: boolean): void {
     this.#rate.add(bytes, nowMs);
     this.#lagTrend.add(-bytes, nowMs);
@@ -41,21 +44,24 @@ export class Pace {
     return this.#rate.perSecond(nowMs);
   }
 
-  /** For how long the oldest byte behind `position` has been known. */
+  /** For how long the oldest byte after `position` has been known, ms. */
   lagMs(position: number, nowMs: number): number {
     const since = this.#backlog?.sinceMs(position);
     return since === undefined ? 0 : Math.max(0, nowMs - since);
   }
 
-  /** How fast the lag grows, in bytes per second, negative when it shrinks; undefined as long as that can't be said. */
+  /**
+   * How fast the lag grows, bytes per second; negative when it shrinks. undefined: not known yet.
+   */
   lagPerSecond(nowMs: number): number | undefined {
     return nowMs - this.#sinceMs < TREND_WINDOW_MS ? undefined : this.#lagTrend.perSecond(nowMs);
   }
 }
 
 /**
- * The pace of a file that has unread bytes when it is met. They are as old as they can be: written after the file was made, and, when
- * nothing was unread at a former process's last look, after the change that it saw then.
+ * The pace of a file that has unread bytes when it is first opened; undefined if it has none. The
+ * bytes get the greatest age that they can have: the file's, or, if a previous process had read
+ * everything, that of the last change which it saw.
  */
 export function paceWithBacklog(
   checkpoint: Checkpoint,

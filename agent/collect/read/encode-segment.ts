@@ -3,12 +3,15 @@ import { checksumOf } from '../../encode/record-batch.ts';
 import type { Workbench } from '../../encode/work-pool.ts';
 import type { IntentSegment } from '../../model/segment.ts';
 import { readAt } from '../files/file-io.ts';
-import { formatBefore } from './read-range.ts';
+import { previousFormat } from './read-range.ts';
 
-/** It keeps nothing from one call to the next. */
+/** It has no state between calls. */
 const encoder = new LineEncoder();
 
-/** Encodes the lines of a segment as they were encoded before, of the same bytes. Rejects when they are not there any more. */
+/**
+ * Encodes a segment's bytes into the same records as before. Rejects if the file has other bytes
+ * now.
+ */
 export async function encodeSegment(
   { fd, path }: { fd: number; path: string },
   segment: IntentSegment,
@@ -18,9 +21,9 @@ export async function encodeSegment(
   const { bytesRead } = await readAt(fd, chunk, 0, end - start, start);
   const bytes = chunk.subarray(0, bytesRead);
   if (bytesRead !== end - start || checksumOf(bytes) !== segment.checksum) {
-    throw new Error(`${path}: the bytes from ${start} to ${end} are not the same any more`);
+    throw new Error(`${path}: the bytes from ${start} to ${end} have changed since they were read`);
   }
-  const format = await formatBefore(fd, segment.format, { path, generation });
+  const format = await previousFormat(fd, segment.format, { path, generation });
   encoder.encode(
     { ...segment, bytes, length: bytesRead, position: start, isLast: true, isFlushed: false },
     format,

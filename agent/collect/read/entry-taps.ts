@@ -1,41 +1,44 @@
 import type { RecordBuffer } from '../../encode/record-buffer.ts';
 
-/** A source, as far as a tap knows it. */
-export interface Tapped {
+/** What a tap sees of a source. */
+export interface TappedSource {
   path: string;
   generation: string;
   events: { taps?: EntryTaps | undefined };
 }
 
-/** Lines that were read in one turn of a source. */
+/** The lines that were read in one turn of a source. */
 export interface TappedRun {
-  /** Where they are in the file. */
+  /** Positions in the file, bytes. */
   start: number;
   end: number;
-  /** Records made of them. */
+  /** The number of records. */
   lines: number;
 }
 
-/** Looks on while lines are read. It keeps nothing of `records`, which are used again, is quick, and never throws. */
-export type Tap = (source: Tapped, run: TappedRun, records: RecordBuffer, from: number) => void;
+/**
+ * Sees lines as they are read. It must be fast and never throw, and it must copy what it keeps of
+ * `records`: the buffer is reused.
+ */
+export type Tap = (source: TappedSource, run: TappedRun, records: RecordBuffer, from: number) => void;
 
-/** Who looks on while the lines of one entry are read: mostly nobody, and then it costs a look at a flag for each chunk. */
+/** The taps of one entry. Mostly there are none, which costs the check of a flag for each chunk. */
 export class EntryTaps {
   readonly #taps = new Set<Tap>();
-  any = false;
+  hasTaps = false;
 
-  /** Returns what ends it. */
+  /** Returns a function that removes the tap. */
   add(tap: Tap): () => void {
     this.#taps.add(tap);
-    this.any = true;
+    this.hasTaps = true;
     return () => {
       this.#taps.delete(tap);
-      this.any = this.#taps.size > 0;
+      this.hasTaps = this.#taps.size > 0;
     };
   }
 
-  /** `run` was read, and its records begin at `from`. */
-  read(source: Tapped, run: TappedRun, records: RecordBuffer, from: number): void {
+  /** Shows `run` to all taps. Its records begin at offset `from` of `records`. */
+  notify(source: TappedSource, run: TappedRun, records: RecordBuffer, from: number): void {
     for (const tap of this.#taps) tap(source, run, records, from);
   }
 }

@@ -1,13 +1,14 @@
 import type { Entry } from '../../../proto/gen/logfleet/v1/entry.ts';
 import type { Encoding, OverLong, Terminator } from '../../../proto/rules/line-words.ts';
+import { shortEntryName } from '../../../proto/rules/names.ts';
 import type { FormatFacts } from '../../encode/line-format.ts';
 
-/** How a valid entry, its defaults written out, has its lines written on this host. */
+/** How the lines of a valid entry (with its defaults filled in) are encoded on this host. */
 export function formatFacts(entry: Entry, host: string): FormatFacts {
   const { headers, maxLineBytes, multiline, filter } = entry;
   return {
     host,
-    entry: entry.name.replace(/^entries\//, ''),
+    entry: shortEntryName(entry.name),
     headers: headers as FormatFacts['headers'],
     maxLineBytes,
     overLong: entry.overLong as OverLong,

@@ -13,10 +13,13 @@ import { readAt } from '../files/file-io.ts';
 
 const MARK_BYTES = 2;
 const LOOK_BACK_BYTES = 64 * 1024;
-/** A cut may lie so many bytes before the limit, between two characters. */
+/** A line is cut between two characters, up to this many bytes before the limit. */
 const CUT_BACK_BYTES = 3;
 
-/** How the bytes of this file are to be taken; not certain while the file has no room for a mark. */
+/**
+ * The file's charset, by its byte order mark if the entry says so. Not certain while the file is
+ * shorter than a mark.
+ */
 export async function charsetOfFile(fd: number, given: Charset): Promise<{ charset: Charset; certain: boolean }> {
   if (!given.isFromMark) return { charset: given, certain: true };
   const { bytesRead, buffer } = await readAt(fd, Buffer.alloc(MARK_BYTES), 0, MARK_BYTES, 0);
@@ -24,33 +27,34 @@ export async function charsetOfFile(fd: number, given: Charset): Promise<{ chars
 }
 
 /**
- * What `position` of a file is in the middle of, when nobody remembers. Inside a line longer than allowed, whose rest is not wanted, when the
- * line begins as far back as that; else the line's beginning has gone because the file ended there once. The filter may not have kept it.
+ * Derives from the file what `position` lies in the middle of, when it is not stored. If the line
+ * begins farther back than a line may be long, the rest of an over-long line is skipped there. Else
+ * the file once ended at `position`, and the line's beginning was sent, or excluded by the filter.
  */
 export async function lineStateAt(fd: number, position: number, format: LineFormat): Promise<LineState> {
   if (await isLineStart(fd, position, format.charset)) return lineStates.lineStart;
-  const lineState = await placeInLine(fd, position, format);
-  // What is too long for `drop` is a loss, and nobody has judged it.
+  const lineState = await stateInLine(fd, position, format);
+  // A line that `drop` dropped is a loss. The filter never judged it.
   if (!format.filter || (lineState === lineStates.skipped && format.overLong === 'drop')) return lineState;
-  return (await isBeginningKept(fd, position, format, format.filter)) ? lineState : lineStates.filtered;
+  return (await isLineStartKept(fd, position, format, format.filter)) ? lineState : lineStates.filtered;
 }
 
-async function placeInLine(fd: number, position: number, format: LineFormat): Promise<LineState> {
+async function stateInLine(fd: number, position: number, format: LineFormat): Promise<LineState> {
   const { charset, overLong, maxLineBytes } = format;
   if (overLong === 'split') return lineStates.line;
   const start = await lineStartWithin(fd, position, maxLineBytes, charset);
   return start !== undefined && position - start < maxLineBytes - CUT_BACK_BYTES ? lineStates.line : lineStates.skipped;
 }
 
-/** Whether the filter keeps the first part of the line that `position` is in, by which it has judged all of it. */
-async function isBeginningKept(
+/** Whether the filter keeps the line at `position`. It judges a line by its first part. */
+async function isLineStartKept(
   fd: number,
   position: number,
   { charset, maxLineBytes }: LineFormat,
   filter: LineFilter,
 ): Promise<boolean> {
   let start: number | undefined;
-  // A line has no end to its length: what is held of it has.
+  // A line may have any length, so it is searched in steps of bounded memory.
   for (let end = position; start === undefined; end -= LOOK_BACK_BYTES)
     start = await lineStartWithin(fd, end, LOOK_BACK_BYTES + charset.terminator.length, charset);
   const length = Math.min(position - start, maxLineBytes + charset.mark.length);
@@ -65,14 +69,19 @@ async function isBeginningKept(
   return filter.keeps(0, text.length);
 }
 
-/** The last line start at or before `position`, looking back 64 KiB; `position` itself, in whole units, when there is none. */
+/**
+ * The last line start at or before `position`, within 64 KiB; if there is none, `position` rounded
+ * down to a whole code unit.
+ */
 export async function lineStartBefore(fd: number, position: number, given = charsetFor({})): Promise<number> {
   const { charset } = await charsetOfFile(fd, given);
   const start = await lineStartWithin(fd, position, LOOK_BACK_BYTES, charset);
   return start ?? position - (position % charset.unit);
 }
 
-/** Where the line begins that `position` is in, or `position` itself; undefined when that is farther back than a line may be long. */
+/**
+ * Where the line at `position` begins; undefined if that is farther back than a line may be long.
+ */
 export async function lineStartAt(fd: number, position: number, format: SharedFormat): Promise<number | undefined> {
   const { charset } = await charsetOfFile(fd, format.charset);
   if (await isLineStart(fd, position, charset)) return position;
@@ -103,7 +112,7 @@ async function lineStartWithin(
     at !== -1;
     at = at > 0 ? read.lastIndexOf(charset.terminator, at - 1) : -1
   ) {
-    // The bytes of a terminator are not one when they are not whole units.
+    // Bytes that look like a terminator are none if they are not aligned to code units.
     if (findLineEnd(charset, read, at, from) === at) return from + at + charset.terminator.length;
   }
   return from === 0 ? 0 : undefined;

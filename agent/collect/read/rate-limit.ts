@@ -1,20 +1,23 @@
 import type { Clock } from '../../../runtime/clock.ts';
 
-/** So much of a second's bytes may be read at once; also what a timer may come late without costing any. */
+/** The bucket holds the bytes of this time, so a timer this late costs no throughput. */
 const BURST_S = 0.5;
-/** Whoever waits is woken when there are bytes for so long, so that a turn is worth it. */
+/**
+ * A waiting reader is woken when the bucket has the bytes of this time, so that a turn is worth it.
+ */
 const REFILL_S = 0.1;
 const WAIT_MIN_MS = 10;
 
-/** Who waits for its turn to read. */
+/** Waits for its turn to read. */
 export interface Reader {
-  /** Returns whether it will read. */
+  /** Returns whether the reader will read. */
   wake(): boolean;
 }
 
 /**
- * A limit in bytes a second, as a bucket of bytes that fills up again. Readers take turns: one that finds the bucket empty waits, and is
- * woken in the order of its coming. What is read has to be whole lines, so the bucket may go below empty, and is made up for later.
+ * A limit in bytes per second: a token bucket. A reader that finds it empty waits; waiting readers
+ * are woken in order. Only whole lines are read, so the bucket may go below zero, and later reads
+ * wait for that.
  */
 export class RateLimit {
   readonly #clock: Clock;
@@ -28,7 +31,10 @@ export class RateLimit {
     this.#clock = clock;
   }
 
-  /** From now on `perSecond`; 0: no limit. What was read too much before is forgiven, and whoever waits tries again. */
+  /**
+   * Sets the limit; 0: none. Debt of the previous limit is forgiven, and all waiting readers are
+   * woken.
+   */
   set(perSecond: number): void {
     if (perSecond === this.#perSecond) return;
     if (this.#perSecond > 0) this.#fill();
@@ -41,7 +47,7 @@ export class RateLimit {
     for (const reader of waiting) reader.wake();
   }
 
-  /** How many bytes may be read now; 0: `reader` is woken when it is worth asking again. */
+  /** How many bytes may be read now. 0: `reader` waits and will be woken. */
   room(reader: Reader): number {
     if (this.#perSecond === 0) return Number.POSITIVE_INFINITY;
     this.#fill();
@@ -57,13 +63,13 @@ export class RateLimit {
     if (this.#bytes >= 1) this.#wakeNext();
   }
 
-  /** Whether it holds `reader` back. */
-  holds(reader: Reader): boolean {
+  /** Whether `reader` waits. */
+  isWaiting(reader: Reader): boolean {
     return this.#waiting.has(reader);
   }
 
-  /** Nobody is woken any more who waits now. */
-  forget(): void {
+  /** Drops all waiting readers: they will not be woken. */
+  dropWaiting(): void {
     this.#stopTimer();
     this.#waiting.clear();
   }
@@ -82,7 +88,8 @@ export class RateLimit {
       this.#cancel = undefined;
       this.#fill();
       if (this.#bytes >= 1) this.#wakeNext();
-      // The one that was woken wakes the next when it has read; where it can't read now, for Kafka is away, others must not wait for it.
+      // The reader that was woken wakes the next one after its read. It may be unable to read now
+      // (Kafka is away), and the others must not wait for it.
       if (this.#waiting.size > 0) this.#startTimer();
     });
   }
@@ -92,7 +99,7 @@ export class RateLimit {
     this.#cancel = undefined;
   }
 
-  /** The next one that reads. */
+  /** Wakes readers in order until one reads. */
   #wakeNext(): void {
     for (const reader of this.#waiting) {
       this.#waiting.delete(reader);
@@ -101,28 +108,28 @@ export class RateLimit {
   }
 }
 
-/** What holds for the files of one entry: its own limit, and the agent's. */
+/** The limits for the files of one entry: the entry's own, and the agent's. */
 export class RateLimits {
-  readonly own: RateLimit;
-  readonly #agents: RateLimit | undefined;
+  readonly entry: RateLimit;
+  readonly #agent: RateLimit | undefined;
 
   constructor(own: RateLimit, agents: RateLimit | undefined) {
-    this.own = own;
-    this.#agents = agents;
+    this.entry = own;
+    this.#agent = agents;
   }
 
-  /** As RateLimit. */
+  /** See RateLimit.room. */
   room(reader: Reader): number {
-    const room = this.own.room(reader);
-    return room === 0 || !this.#agents ? room : Math.min(room, this.#agents.room(reader));
+    const room = this.entry.room(reader);
+    return room === 0 || !this.#agent ? room : Math.min(room, this.#agent.room(reader));
   }
 
   consumed(bytes: number): void {
-    this.own.consumed(bytes);
-    this.#agents?.consumed(bytes);
+    this.entry.consumed(bytes);
+    this.#agent?.consumed(bytes);
   }
 
-  holds(reader: Reader): boolean {
-    return this.own.holds(reader) || this.#agents?.holds(reader) === true;
+  isWaiting(reader: Reader): boolean {
+    return this.entry.isWaiting(reader) || this.#agent?.isWaiting(reader) === true;
   }
 }

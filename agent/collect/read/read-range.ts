@@ -4,13 +4,13 @@ import type { LineState } from '../../model/line-state.ts';
 import type { IntentSegment, ReturnedRange } from '../../model/segment.ts';
 import { charsetOfFile, lineStateAt } from './line-starts.ts';
 
-/** A segment as its reader knows it. */
+/** A segment as its reader creates it. */
 export type ReadSegment = Omit<IntentSegment, 'generation'>;
 
-/** A range to be read, with all that is in the file but not in its bytes. */
+/** A range to read, with what a reader must know beyond its bytes. */
 export type Range = Omit<ReturnedRange, 'format'> & { startState: LineState; endState: LineState };
 
-export function segmentOf(
+export function createSegment(
   from: Range,
   { consumed, recordCount, filteredCount, endState, rangeEnd, lineState, lastRecordStart, cut }: EncodeResult,
   kept: { checksum: number; format: string },
@@ -39,8 +39,11 @@ export async function withLineStates(fd: number, range: ReturnedRange, format: L
   return { ...range, startState, endState };
 }
 
-/** The format of `document`, by which lines of a file were read before: the same bytes have the same records again, though the entry is another now. */
-export async function formatBefore(fd: number, document: string, at: FormatTarget): Promise<LineFormat> {
+/**
+ * The format in which lines were encoded before, from its `document`. The same bytes yield the same
+ * records again, even if the entry has changed.
+ */
+export async function previousFormat(fd: number, document: string, at: FormatTarget): Promise<LineFormat> {
   const format = lineFormat(sharedFormat(JSON.parse(document)), at);
   const { charset } = await charsetOfFile(fd, format.charset);
   return { ...format, charset };

@@ -6,13 +6,13 @@ import { type CoveredRange, coveredRange } from '../../model/position.ts';
 import type { InheritedRanges, IntentSegment } from '../../model/segment.ts';
 import type { RouteSource, SourceTurn } from '../../produce/route.ts';
 import type { Replay, ReplayStore } from '../../state/replay-store.ts';
-import { type FileNow, SegmentReader } from './segment-reader.ts';
+import { type ReadableFile, SegmentReader } from './segment-reader.ts';
 
-/** The source whose lines are sent once more. */
-type Replayed = FileNow & RouteSource & { generation: string };
+/** The source whose lines are sent again. */
+type ReplayedSource = ReadableFile & RouteSource & { generation: string };
 
-/** What is read of one replay. */
-class Run {
+/** The reading of one replay. */
+class ReplayRun {
   readonly replay: Replay;
   readonly reader: SegmentReader;
   #given: LineFormat | undefined;
@@ -21,36 +21,37 @@ class Run {
   constructor(replay: Replay, { open, returned }: Pick<InheritedRanges, 'open' | 'returned'>) {
     this.replay = replay;
     const { end, endState } = replay;
-    const { progress: reached } = replay.acknowledged;
+    const { progress } = replay.acknowledged;
     this.reader = new SegmentReader(end, end, endState);
     for (const segment of returned) this.reader.returned.add(segment);
     const done: CoveredRange[] = [...open, ...returned].map(coveredRange);
-    const from = reached.position === replay.start ? { ...reached, lineState: lineStates.lineStart } : reached;
-    const { gaps } = gapsIn([...reached.ahead, ...done, [end, end, end, endState, endState]], from);
+    const from = progress.position === replay.start ? { ...progress, lineState: lineStates.lineStart } : progress;
+    const { gaps } = gapsIn([...progress.ahead, ...done, [end, end, end, endState, endState]], from);
     for (const gap of gaps) this.reader.returned.add({ ...gap, format: undefined });
   }
 
-  /** As the source's lines are written now, but for what says that they come once more. */
+  /** The source's present format, with the mark of the replay. */
   formatOf(given: LineFormat): LineFormat {
     if (!this.#format || this.#given !== given)
       [this.#given, this.#format] = [given, replayFormat(given, this.replay.id, this.replay.isMarked)];
     return this.#format;
   }
 
-  rest(): void {
+  releaseCaches(): void {
     this.#given = this.#format = undefined;
-    this.reader.rest();
+    this.reader.releaseCaches();
   }
 }
 
 /**
- * What of one source is sent once more, one replay after the other, in turns with what it reads on. They have positions of their own, so
- * the source's position, its ranges, its losses and its end are as if there were none.
+ * The replays of one source, one after the other, in turns with its first-time reads. They have
+ * positions of their own, so they change neither the source's position and ranges nor its losses
+ * and its end.
  */
 export class Replays {
   readonly #store: ReplayStore;
-  #runs: Run[] = [];
-  /** The next turn is theirs. */
+  #runs: ReplayRun[] = [];
+  /** Whether the next turn belongs to the replays. */
   #next = true;
 
   constructor(store: ReplayStore) {
@@ -58,33 +59,36 @@ export class Replays {
   }
 
   add(replay: Replay, inherited: Pick<InheritedRanges, 'open' | 'returned'>): void {
-    this.#runs.push(new Run(replay, inherited));
+    this.#runs.push(new ReplayRun(replay, inherited));
   }
 
-  /** The one that is made now; undefined: all of them are in Kafka. */
-  get now(): Replay | undefined {
+  /** The replay that is being sent; undefined: all are acknowledged. */
+  get current(): Replay | undefined {
     return this.#runs[0]?.replay;
   }
 
-  /** There is something to be read. */
-  get unread(): boolean {
+  /** Whether a replay has something to read. */
+  get hasUnread(): boolean {
     return this.#unread !== undefined;
   }
 
-  /** The next turn is theirs, and there is something to be read in it. */
-  get wait(): boolean {
-    return this.#next && this.unread;
+  /** Whether the next turn belongs to the replays and has something to read. */
+  get isNext(): boolean {
+    return this.#next && this.hasUnread;
   }
 
-  get #unread(): Run | undefined {
+  get #unread(): ReplayRun | undefined {
     return this.#runs.find(({ reader }) => reader.returned.first);
   }
 
-  /** Every other turn they read on, `allowed` as of SegmentReader; undefined: they have read nothing, and the turn is the source's. */
+  /**
+   * Reads in every other turn. `allowed`: see SegmentReader.read. undefined: nothing was read, and
+   * the turn belongs to the source.
+   */
   async turn(
     bench: Workbench,
     given: LineFormat,
-    source: Replayed,
+    source: ReplayedSource,
     nowMs: number,
     allowed?: number,
   ): Promise<SourceTurn | undefined> {
@@ -100,21 +104,21 @@ export class Replays {
   }
 
   acknowledged(segment: IntentSegment): void {
-    const run = this.#of(segment);
+    const run = this.#runFor(segment);
     if (!run) return;
     this.#store.acknowledged(segment);
     if (run.replay.acknowledged.value >= run.replay.end) this.#runs = this.#runs.filter((other) => other !== run);
   }
 
   returned(segment: IntentSegment): void {
-    this.#of(segment)?.reader.returned.add(segment);
+    this.#runFor(segment)?.reader.returned.add(segment);
   }
 
-  rest(): void {
-    for (const run of this.#runs) run.rest();
+  releaseCaches(): void {
+    for (const run of this.#runs) run.releaseCaches();
   }
 
-  #of({ replay: id }: IntentSegment): Run | undefined {
+  #runFor({ replay: id }: IntentSegment): ReplayRun | undefined {
     return this.#runs.find(({ replay }) => replay.id === id);
   }
 }

@@ -1,10 +1,10 @@
 import type { ReturnedRange } from '../../model/segment.ts';
 
-/** What a source has to read again, in the order of its positions. */
+/** The ranges that a source must read again, sorted by position. */
 export class ReturnedRanges {
   #ranges: ReturnedRange[] = [];
 
-  /** The one to be read next; undefined when there is none. */
+  /** The range to read next, if any. */
   get first(): ReturnedRange | undefined {
     return this.#ranges[0];
   }
@@ -14,7 +14,10 @@ export class ReturnedRanges {
     this.#ranges.sort((a, b) => a.start - b.start);
   }
 
-  /** `range` was read again up to `rest`. Others may have come before it meanwhile. */
+  /**
+   * Notes that `range` was read up to where `rest` begins. Others may have been added before it
+   * meanwhile.
+   */
   consumed(range: ReturnedRange, rest: Pick<ReturnedRange, 'start' | 'rangeStart' | 'startState'>): void {
     Object.assign(range, rest);
     if (range.start < range.end) return;
@@ -25,9 +28,10 @@ export class ReturnedRanges {
 }
 
 /**
- * Where the range of the next record begins behind `read`, all of which was read again; `rangeStart` was said before. The last record may
- * be another by now: the topic takes no longer lines, which the filter does not judge by a part, or the entry has changed.
+ * Where the next record's range begins after a range that was read again completely; `rangeStart`
+ * is where it began before. It may differ: the topic's record limit was lowered, so that lines are
+ * split which the filter judged as a whole, or the entry has changed.
  */
-export function rangeAfter({ end, rangeStart: reached }: ReturnedRange, rangeStart: number): number {
-  return rangeStart <= end ? reached : rangeStart;
+export function rangeAfter({ end, rangeStart: newStart }: ReturnedRange, rangeStart: number): number {
+  return rangeStart <= end ? newStart : rangeStart;
 }

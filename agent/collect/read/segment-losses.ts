@@ -9,7 +9,7 @@ interface SegmentLoss {
   reason: LossReason;
 }
 
-/** Tells what of a segment that is done with is in no record. */
+/** Records what of a finished segment is in no record. */
 export function recordLosses(
   facts: FactLog,
   { entryUid, generation, path }: FactSubject,
@@ -18,16 +18,19 @@ export function recordLosses(
   for (const loss of lossesIn(segment)) facts.loss({ entryUid, generation, path, ...loss, openEnded: false });
 }
 
-/** Of lines that are sent once more, and that the topic takes no longer. */
+/**
+ * Logs that a replay's record is too large for the topic. It is not a loss: the line was delivered
+ * before.
+ */
 export function logRefused(logger: Logger, { path }: FactSubject, segment: IntentSegment): void {
   const { generation, rangeStart: start, rangeEnd: end, replay } = segment;
-  logger.warn('a record of a replay is too large for the topic by now', { replay, path, generation, start, end });
+  logger.warn('a record of a replay is too large for the topic now', { replay, path, generation, start, end });
 }
 
 function lossesIn({ rangeStart, start, rangeEnd, lastRecordStart, cut, isRefused }: IntentSegment): SegmentLoss[] {
   const losses: SegmentLoss[] = [];
   if (cut) losses.push({ ...cut, reason: 'too-long' });
-  // The next record's range begins where the refused one's ended.
+  // The next record's range begins where the refused record's range ended.
   if (isRefused) {
     const bytes = rangeEnd - (lastRecordStart ?? Math.max(start, rangeStart) + (cut?.bytes ?? 0));
     losses.push({ start: rangeStart, end: rangeEnd, bytes, reason: 'too-large' });

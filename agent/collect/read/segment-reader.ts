@@ -6,46 +6,47 @@ import { gapsIn } from '../../model/contiguous-position.ts';
 import { isPassedOver, type LineState, lineStates } from '../../model/line-state.ts';
 import { type AcknowledgedProgress, coveredRange } from '../../model/position.ts';
 import type { IntentSegment, ReturnedRange } from '../../model/segment.ts';
-import { isLocal, readAt, readOn } from '../files/file-io.ts';
-import type { Tapped } from './entry-taps.ts';
+import { isLocal, readAfter, readAt } from '../files/file-io.ts';
+import type { TappedSource } from './entry-taps.ts';
 import { charsetOfFile, lineStateAt } from './line-starts.ts';
-import { passOver } from './pass-over.ts';
-import { formatBefore, type Range, type ReadSegment, segmentOf, withLineStates } from './read-range.ts';
+import { createSegment, previousFormat, type Range, type ReadSegment, withLineStates } from './read-range.ts';
 import { ReadTail } from './read-tail.ts';
 import { ReturnedRanges, rangeAfter } from './returned-ranges.ts';
+import { skipLine } from './skip-line.ts';
 
 const READ_BYTES_MIN = 64 * 1024;
-/** Where a rate limit leaves less. */
+/** The same under a rate limit. */
 const LIMITED_BYTES_MIN = 1024;
 
-/** It keeps nothing from one call to the next. */
+/** It has no state between calls. */
 const encoder = new LineEncoder();
 
-/** The file as its source knows it. */
-export interface FileNow extends Partial<Tapped> {
-  /** Open. */
+/** What the reader needs to know of a file. */
+export interface ReadableFile extends Partial<TappedSource> {
+  /** An open descriptor. */
   fd: number;
   size: number;
-  /** It is complete: an unterminated last line goes too. */
+  /** The file will not grow: an unterminated last line is sent, too. */
   sealed: boolean;
 }
 
-/** What one turn gave. */
-export interface Reading {
-  /** Without lines: there is nothing to send, and the bytes are done with. */
+/** What one read yielded. */
+export interface ReadResult {
+  /** If it has no lines, there is nothing to send, and its bytes are finished. */
   segment: ReadSegment | undefined;
   more: boolean;
   full: boolean;
-  /** The file reaches so far, at least. */
+  /** The file's size is at least this. */
   seen: number;
-  /** Lines wait for others of their record: look again so much later. */
+  /** Lines wait for more lines of their multiline record: read again after this time. */
   againInMs: number | undefined;
 }
 
 /**
- * Reads one generation and encodes its lines, each range by itself: what goes beyond the bytes of a range (where its first record's range
- * begins, and what its two ends are in the middle of) is in its segment, so that the same range is the same records whenever it is
- * read. Half lines, and multiline records that may go on, are read again when the rest has come.
+ * Reads one generation and encodes its lines. A segment has all that determines its records beyond
+ * its bytes (where the first record's range begins, and what its two ends lie in the middle of), so
+ * the same range yields the same records whenever it is read. Incomplete lines, and multiline
+ * records that may continue, are read again with what follows.
  */
 export class SegmentReader {
   readonly returned = new ReturnedRanges();
@@ -54,27 +55,29 @@ export class SegmentReader {
   #lineState: LineState | undefined;
   #given: LineFormat | undefined;
   #format: LineFormat | undefined;
-  /** The format for a topic that takes no longer lines. */
+  /** The format with the topic's shorter line limit. */
   #fitted: { from: LineFormat; bytes: number; format: LineFormat } | undefined;
-  /** The format of the last range that was read again. */
-  #former: { document: string; bytes: number; format: LineFormat } | undefined;
+  /** The format of the range that was read again last. */
+  #previous: { document: string; bytes: number; format: LineFormat } | undefined;
   #wantBytes = READ_BYTES_MIN;
-  /** What a rate limit has to allow: a whole record. */
+  /** What is read even if a rate limit allows less, so that a whole record fits. */
   #limitedBytes = LIMITED_BYTES_MIN;
   #rawPerEncoded = 1;
   #tail: ReadTail | undefined;
-  /** Where the file ended when it was last read to its end, and since when. */
+  /** Where the file ended at the last read to its end, and since when it has ended there. */
   #quiet = { end: -1, sinceMs: 0 };
 
-  /** Reads what is neither `delivered` nor under way, and what was `returned`. */
-  static of(
-    delivered: AcknowledgedProgress,
+  /**
+   * A reader of what is neither acknowledged nor in `open` segments, and of what was `returned`.
+   */
+  static fromProgress(
+    progress: AcknowledgedProgress,
     open: readonly IntentSegment[],
     returned: readonly IntentSegment[] = [],
   ): SegmentReader {
     const { gaps, last } = gapsIn(
-      [...delivered.ahead, ...open.map(coveredRange), ...returned.map(coveredRange)],
-      delivered,
+      [...progress.ahead, ...open.map(coveredRange), ...returned.map(coveredRange)],
+      progress,
     );
     const reader = new SegmentReader(last.position, last.rangeEnd, last.lineState);
     for (const segment of returned) reader.returned.add(segment);
@@ -82,49 +85,56 @@ export class SegmentReader {
     return reader;
   }
 
-  /** `rangeStart`: where the range of the next record begins; `place`: what `position` is in the middle of, when that is known. */
+  /**
+   * `rangeStart`: where the next record's range begins. `lineState`: what `position` lies in the
+   * middle of, if known.
+   */
   constructor(position: number, rangeStart = position, lineState?: LineState) {
     this.#position = position;
     this.#rangeStart = rangeStart;
     this.#lineState = lineState;
   }
 
-  /** All before it is in segments. */
+  /** All bytes before it are in segments. */
   get position(): number {
     return this.#position;
   }
 
-  /** Whether the next read tells by itself if the file is another one by now: it need not be looked at before. */
-  sees(fd: number): boolean {
+  /**
+   * Whether the next read detects by itself that the file was replaced, so that no observation is
+   * needed before.
+   */
+  detectsReplacement(fd: number): boolean {
     return isLocal(fd) && !this.returned.first && this.#tail?.isWhole(this.#position) === true;
   }
 
-  /** Lets go of what it finds out again. */
-  rest(): void {
+  /** Drops what can be derived again. */
+  releaseCaches(): void {
     this.#tail = undefined;
     this.#given = undefined;
     this.#format = undefined;
     this.#fitted = undefined;
-    this.#former = undefined;
+    this.#previous = undefined;
   }
 
   /**
-   * Reads a chunk, of `allowed` bytes at most unless a record is longer; undefined when the file was seen to be another one by now. One call
-   * at a time. Rejects with the system's error.
+   * Reads a chunk of at most `allowed` bytes, or one record if that is longer. undefined: the file
+   * was truncated or replaced. One call at a time. Rejects with the system's error.
    */
   async read(
     bench: Workbench,
     given: LineFormat,
-    file: FileNow,
+    file: ReadableFile,
     nowMs: number,
     allowed = Number.POSITIVE_INFINITY,
-  ): Promise<Reading | undefined> {
+  ): Promise<ReadResult | undefined> {
     const again = this.returned.first;
-    // It may be closed meanwhile, when the agent stops, or be another life's.
+    // `file.fd` may change while this read awaits: the file is closed, or another generation
+    // begins.
     const { fd } = file;
     const { lineBytesMax } = bench.records;
     const now = this.#fit(await this.#formatOf(fd, given), lineBytesMax);
-    const format = again?.format ? await this.#formerFormat(fd, now, again.format, lineBytesMax) : now;
+    const format = again?.format ? await this.#previousFormat(fd, now, again.format, lineBytesMax) : now;
     this.#lineState ??= await lineStateAt(fd, this.#position, now);
     const from = again ? await withLineStates(fd, again, format) : this.#rest(this.#lineState);
     if (isPassedOver(from.startState))
@@ -135,12 +145,12 @@ export class SegmentReader {
     const limit = Math.max(allowed, this.#limitedBytes);
     const want = Math.min(CHUNK_BYTES_MAX, Math.max(this.#wantBytes, room), from.end - start, limit);
     const tail = again || !isLocal(fd) ? undefined : this.#tail;
-    const read = tail ? await readOn(fd, chunk, want, start, tail.bytes) : await readAt(fd, chunk, 0, want, start);
+    const read = tail ? await readAfter(fd, chunk, want, start, tail.bytes) : await readAt(fd, chunk, 0, want, start);
     if (!read) return undefined;
     const { bytesRead } = read;
     const seen = start + bytesRead;
     const atEnd = bytesRead < want;
-    // A read may be short before the end, too: of a network file system, or before a bad sector.
+    // A short read is not always the end: on network file systems, and before a bad sector.
     const last = again ? seen === again.end : file.sealed && atEnd && seen >= file.size;
     const waitMs =
       again || !atEnd || !format.grouping ? undefined : this.#quietFor(seen, nowMs, format.grouping.timeoutMs);
@@ -152,13 +162,14 @@ export class SegmentReader {
       kernel,
     );
     const checksum = checksumOf(chunk.subarray(0, encoded.consumed));
-    const segment = segmentOf(from, encoded, { checksum, format: format.document });
-    this.#took(again, start + encoded.consumed, encoded.rangeEnd, encoded.lineState);
+    const segment = createSegment(from, encoded, { checksum, format: format.document });
+    this.#advance(again, start + encoded.consumed, encoded.rangeEnd, encoded.lineState);
     if (!again) {
       this.#tail ??= new ReadTail();
       this.#tail.add(chunk.subarray(0, encoded.consumed));
     }
-    if (file.events?.taps?.any && segment && !again) file.events.taps.read(file as Tapped, segment, records, before);
+    if (file.events?.taps?.hasTaps && segment && !again)
+      file.events.taps.notify(file as TappedSource, segment, records, before);
     if (encoded.recordCount > 0) this.#rawPerEncoded = encoded.consumed / (records.length - before);
     const againInMs = encoded.isIncomplete && waitMs ? waitMs : undefined;
     return {
@@ -170,7 +181,7 @@ export class SegmentReader {
     };
   }
 
-  /** All that is not read yet. */
+  /** Everything that was not read yet. */
   #rest(startState: LineState): Range {
     const { lineStart } = lineStates;
     const end = Number.POSITIVE_INFINITY;
@@ -185,14 +196,16 @@ export class SegmentReader {
     return format;
   }
 
-  /** Of a range that was read before; the topic takes lines of `bytes` at most by now. */
-  async #formerFormat(fd: number, now: LineFormat, document: string, bytes: number): Promise<LineFormat> {
+  /**
+   * The format of a range that was read before, for a topic that takes lines of at most `bytes`.
+   */
+  async #previousFormat(fd: number, now: LineFormat, document: string, bytes: number): Promise<LineFormat> {
     if (document === now.document) return now;
-    if (this.#former?.document !== document || this.#former.bytes !== bytes) {
-      const before = await formatBefore(fd, document, now.target);
-      this.#former = { document, bytes, format: fitToTopic(before, bytes) };
+    if (this.#previous?.document !== document || this.#previous.bytes !== bytes) {
+      const before = await previousFormat(fd, document, now.target);
+      this.#previous = { document, bytes, format: fitToTopic(before, bytes) };
     }
-    return this.#former.format;
+    return this.#previous.format;
   }
 
   #fit(from: LineFormat, bytes: number): LineFormat {
@@ -202,24 +215,24 @@ export class SegmentReader {
     return this.#fitted.format;
   }
 
-  /** How long there must be nothing new, still, until what there is goes. */
+  /** How much longer nothing new must appear until an open multiline record is sent, ms. */
   #quietFor(end: number, nowMs: number, timeoutMs: number): number {
     if (this.#quiet.end !== end) this.#quiet = { end, sinceMs: nowMs };
     return Math.max(0, this.#quiet.sinceMs + timeoutMs - nowMs);
   }
 
-  /** The rest of a line that is not wanted is a segment without lines. */
+  /** Skips the rest of a line. The result is a segment without lines. */
   async #skip(
     from: Range,
     again: ReturnedRange | undefined,
     { charset, document }: LineFormat,
     chunk: Buffer,
-    file: Parameters<typeof passOver>[3],
-  ): Promise<Reading> {
+    file: Parameters<typeof skipLine>[3],
+  ): Promise<ReadResult> {
     this.#tail = undefined;
-    const { end, lineState, atEnd, seen } = await passOver(from, charset, chunk, file);
+    const { end, lineState, atEnd, seen } = await skipLine(from, charset, chunk, file);
     const { start, rangeStart, startState } = from;
-    this.#took(again, end, rangeStart, lineState);
+    this.#advance(again, end, rangeStart, lineState);
     const cut = startState === lineStates.filtered ? undefined : { start, end, bytes: end - start };
     const kept = { checksum: 0, format: document };
     const reached = { end, endState: lineState, rangeEnd: rangeStart, lineState };
@@ -233,14 +246,17 @@ export class SegmentReader {
     };
   }
 
-  #took(again: ReturnedRange | undefined, end: number, rangeStart: number, lineState: LineState): void {
+  #advance(again: ReturnedRange | undefined, end: number, rangeStart: number, lineState: LineState): void {
     if (again) {
       this.returned.consumed(again, { start: end, rangeStart, startState: lineState });
       if (end >= again.end) this.#rangeStart = rangeAfter(again, this.#rangeStart);
     } else [this.#position, this.#rangeStart, this.#lineState] = [end, rangeStart, lineState];
   }
 
-  /** Is there more to read at once, behind `bytesRead` bytes, 0 at the end? When no line fitted: with a longer read, or in the next batch. */
+  /**
+   * Whether there is more to read now, after a read of `bytesRead` bytes (0 at the end). If no line
+   * fitted, the next read is longer, or goes into the next batch.
+   */
   #more(
     { isFull, recordCount, consumed, lineState }: EncodeResult,
     bytesRead: number,

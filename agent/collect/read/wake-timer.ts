@@ -1,6 +1,8 @@
 import type { Clock } from '../../../runtime/clock.ts';
 
-/** Wakes a source once, later: when lines have waited long enough for others of their record. */
+/**
+ * Wakes a source once, when lines have waited long enough for more lines of their multiline record.
+ */
 export class WakeTimer {
   readonly #clock: Clock;
   readonly #wake: () => void;
@@ -11,7 +13,7 @@ export class WakeTimer {
     this.#wake = wake;
   }
 
-  /** Wakes in `ms`, unless that is to come anyway. */
+  /** Wakes in `ms`. Does nothing if a wake is already scheduled. */
   start(ms: number): void {
     if (this.#waiting) return;
     const waiting = new AbortController();

@@ -13,7 +13,7 @@ import type { CheckpointStore } from '../../state/checkpoint-store.ts';
 import type { FileBudget } from '../files/file-budget.ts';
 import { compareHead, hasMarker } from '../files/file-head.ts';
 import { NOT_OPEN } from '../files/file-io.ts';
-import { findMoved } from '../files/missing-files.ts';
+import { findMovedFiles } from '../files/missing-files.ts';
 import { encodeSegment } from '../read/encode-segment.ts';
 import { recordLosses } from '../read/segment-losses.ts';
 import type { Source } from './source.ts';
@@ -146,7 +146,7 @@ export class CrashRecovery {
     const here = await this.#openAt(checkpoint, checkpoint.path).catch(() => undefined);
     if (here) return here;
     // It may have been renamed while nobody looked.
-    const path = (await findMoved([checkpoint], [])).get(checkpoint);
+    const path = (await findMovedFiles([checkpoint], [])).get(checkpoint);
     const there = path === undefined ? undefined : await this.#openAt(checkpoint, path);
     if (there) return there;
     throw new Error(`${checkpoint.path} is another file now, or gone`);

@@ -1,11 +1,11 @@
-import type { FileBudget, Pinned } from '../files/file-budget.ts';
+import type { FileBudget, PinnedFile } from '../files/file-budget.ts';
 import type { Source } from './source.ts';
 
 /** Deleted files of one entry that are held open: told to the budget of disk space. */
 export class DeletedFileBudget {
   readonly #budget: FileBudget;
   readonly #giveUp: (source: Source) => void;
-  readonly #pinned = new Map<Source, Pinned>();
+  readonly #pinned = new Map<Source, PinnedFile>();
 
   /** `giveUp` lets go of a source whose file passes the budget. */
   constructor(budget: FileBudget, giveUp: (source: Source) => void) {
@@ -24,7 +24,7 @@ export class DeletedFileBudget {
       get size() {
         return source.size;
       },
-      get inUse() {
+      get isInUse() {
         return source.busy;
       },
       giveUp,

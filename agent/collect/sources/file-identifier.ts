@@ -169,7 +169,7 @@ export class FileIdentifier {
       generation,
       copy: file.path,
     });
-    this.#rotations.goesOnInCopy(path);
+    this.#rotations.recordCopy(path);
     // All that the copy has was read from the original.
     if (this.#endings.has(original))
       return this.#tracked.track(

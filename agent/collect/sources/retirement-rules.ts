@@ -69,9 +69,9 @@ export class RetirementRules {
     }
     if (source.state !== 'DRAINING') return;
     if (source.unlinked && this.#pins.add(source) && !source.complete)
-      this.#rotations.deleted(source.size, this.#tools.clock.monotonicMs());
+      this.#rotations.recordDeletion(source.size, this.#tools.clock.monotonicMs());
     // Those that no path of the entry's leads to stay open: when there may be no more open files, not for long.
-    const brief = source.unlinked || this.#tools.budget.crowded;
+    const brief = source.unlinked || this.#tools.budget.isFull;
     this.#sealAfter(source, brief ? UNLINKED_GRACE_MS : RENAMED_GRACE_MS);
   }
 

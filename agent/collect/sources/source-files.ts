@@ -2,7 +2,7 @@ import { fstatSync } from 'node:fs';
 import type { Clock } from '../../../runtime/clock.ts';
 import { errorCode } from '../../../runtime/errors.ts';
 import { fileKey } from '../../model/found-file.ts';
-import { BudgetError, type FileBudget, type Holder } from '../files/file-budget.ts';
+import { BudgetError, type FileBudget, type FileHolder } from '../files/file-budget.ts';
 import { isLocal, NOT_OPEN } from '../files/file-io.ts';
 import type { Source } from './source.ts';
 
@@ -13,7 +13,7 @@ const OPEN_WAIT_MS = 1_000;
 export class SourceFiles {
   readonly #budget: FileBudget;
   readonly #clock: Clock;
-  readonly #holders = new Map<Source, Holder>();
+  readonly #holders = new Map<Source, FileHolder>();
   readonly #opening = new Map<Source, Promise<boolean>>();
   readonly #wakes = new WeakMap<Source, () => void>();
   #waitedInVain = false;
@@ -47,7 +47,7 @@ export class SourceFiles {
       holder = new OpenSource(source, this);
       this.#holders.set(source, holder);
     }
-    this.#budget.used(holder);
+    this.#budget.markUsed(holder);
   }
 
   /** Opens the file again; false when it must wait, or when another file is at its path. Rejects with the system's error. */
@@ -67,7 +67,7 @@ export class SourceFiles {
 
   /** Something of `source` was acknowledged: others may have its place. */
   mayBeIdle(source: Source): void {
-    if (this.#budget.crowded && source.complete) this.#budget.mayBeIdle();
+    if (this.#budget.isFull && source.complete) this.#budget.holderMayBeIdle();
   }
 
   /** Closes the file, unless it is not open; `source` is not held any more. */
@@ -127,7 +127,7 @@ export class SourceFiles {
 }
 
 /** A source as one that holds an open file. */
-class OpenSource implements Holder {
+class OpenSource implements FileHolder {
   readonly #source: Source;
   readonly #files: SourceFiles;
 
@@ -136,11 +136,11 @@ class OpenSource implements Holder {
     this.#files = files;
   }
 
-  get idle(): boolean {
+  get isIdle(): boolean {
     return isIdle(this.#source);
   }
 
-  get yields(): boolean {
+  get canYield(): boolean {
     return mayClose(this.#source);
   }
 

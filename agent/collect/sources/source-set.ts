@@ -6,8 +6,8 @@ import { hasChanged } from '../../model/fingerprint.ts';
 import { type FoundFile, keyOf } from '../../model/found-file.ts';
 import { BudgetError } from '../files/file-budget.ts';
 import { NOT_OPEN } from '../files/file-io.ts';
-import { isHidden, type ScanResult, type ScanRules, type StartRule } from '../find/discovery.ts';
-import { beforeGivenUp, beforeTruncation } from '../lag/loss-forecast.ts';
+import { isUnreadable, type ScanResult, type ScanRules, type StartRule } from '../find/discovery.ts';
+import { secondsUntilBudgetLoss, secondsUntilTruncationLoss } from '../lag/loss-forecast.ts';
 import { Rotations } from '../lag/rotations.ts';
 import { DeletedFileBudget } from './deleted-file-budget.ts';
 import { EndedFiles } from './ended-files.ts';
@@ -84,8 +84,8 @@ export class SourceSet {
     if (!pace || size <= position) return 0;
     const lag = { lagBytes: size - position, lagMs: pace.lagMs(position, nowMs) };
     const behind = { ...lag, lagPerSecond: pace.lagPerSecond(nowMs) };
-    if (unlinked) return beforeGivenUp(behind, this.#rotations.deletions, budget.pinnedRoom, nowMs);
-    return beforeTruncation(behind, this.#rotations.lossesAt(path), nowMs);
+    if (unlinked) return secondsUntilBudgetLoss(behind, this.#rotations.deletions, budget.pinnedBytesLeft, nowMs);
+    return secondsUntilTruncationLoss(behind, this.#rotations.lossTimesAt(path), nowMs);
   }
 
   /** Takes in what a scan found, and looks at each source; returns the errors by path. Stops early when `signal` is aborted. */
@@ -108,10 +108,10 @@ export class SourceSet {
       if (scan.present.has(source)) this.#departures.sealIfRotated(source);
       else if (!rules.matches(source.path)) this.#departures.notWanted(source);
       // What can't be looked at may still be there, and what a hint has brought meanwhile is.
-      else if (!isHidden(source.path, found) && source.order <= rules.since) this.#departures.leftItsPath(source);
+      else if (!isUnreadable(source.path, found) && source.order <= rules.since) this.#departures.leftItsPath(source);
     }
     this.#endings.conclude(ended);
-    this.#tools.budget.keepWithin();
+    this.#tools.budget.enforcePinnedLimit();
     this.#recogniser.keepOnly(scan);
     for (const forgotten of this.#known.forgetOldest(scan, COMPLETE_KNOWN_MAX)) this.#endings.forget(forgotten);
     return scan.errors;

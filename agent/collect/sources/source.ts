@@ -54,7 +54,7 @@ export class Source extends TrackedFile implements RouteSource {
   ) {
     super(checkpoint, delivered, size, clock.monotonicMs());
     this.outstanding = open.length;
-    this.#reader = SegmentReader.of(this.checkpoint, open, returned);
+    this.#reader = SegmentReader.fromProgress(this.checkpoint, open, returned);
     this.size = Math.max(size, this.#reader.position);
     [this.fd, this.#clock, this.events] = [fd, clock, events];
     this.errors = new SourceErrors(this, events);
@@ -68,7 +68,7 @@ export class Source extends TrackedFile implements RouteSource {
 
   /** The same, but for what is no whole record yet. */
   get drained(): boolean {
-    const delivered = this.settled && !this.#reader.returned.first && !this.replays?.now;
+    const delivered = this.settled && !this.#reader.returned.first && !this.replays?.current;
     return delivered && Math.max(this.position, this.#readTo) >= this.size;
   }
 
@@ -126,7 +126,7 @@ export class Source extends TrackedFile implements RouteSource {
   /** Goes on reading, when the read itself sees what a look would; else false. */
   readOn(): boolean {
     if (this.replaced || !this.#format || !this.#route || !this.usesRoute(this.#route)) return false;
-    return this.#reader.sees(this.fd) && this.wake();
+    return this.#reader.detectsReplacement(this.fd) && this.wake();
   }
 
   /** Looks at the file as it is now, and goes on reading when it has grown. Rejects with the system's error. */
@@ -159,8 +159,8 @@ export class Source extends TrackedFile implements RouteSource {
   /** Lets go of what can be made again when there is something to read. */
   rest(): void {
     this.#format = undefined;
-    this.#reader.rest();
-    this.replays?.rest();
+    this.#reader.releaseCaches();
+    this.replays?.releaseCaches();
   }
 
   async fill(bench: Workbench): Promise<SourceTurn> {
@@ -175,7 +175,7 @@ export class Source extends TrackedFile implements RouteSource {
       this.#format ??= this.#formatOf(this, this.#assignedPath);
       const filled = await this.#read(bench, this.#format, room);
       this.errors.wasRead('');
-      return { ...filled, hasMore: filled.hasMore || this.#wokenMeanwhile || this.replays?.wait === true };
+      return { ...filled, hasMore: filled.hasMore || this.#wokenMeanwhile || this.replays?.isNext === true };
     } catch (error) {
       this.errors.wasRead((error as Error).message);
       return NOTHING;
@@ -206,7 +206,7 @@ export class Source extends TrackedFile implements RouteSource {
 
   /** Wakes when there is something to read: most of thousands of files have nothing. */
   #wakeToRead(): void {
-    if (this.size > this.#reader.position || this.#reader.returned.first || this.replays?.unread) this.wake();
+    if (this.size > this.#reader.position || this.#reader.returned.first || this.replays?.hasUnread) this.wake();
   }
 
   async #read(bench: Workbench, format: LineFormat, room: number | undefined): Promise<SourceTurn> {

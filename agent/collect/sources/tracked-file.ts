@@ -117,7 +117,7 @@ export class TrackedFile {
   protected reaches(size: number, nowMs: number): void {
     if (size <= this.size) return;
     this.pace ??= new Pace(nowMs);
-    this.pace.grew(size - this.size, size, nowMs);
+    this.pace.fileGrew(size - this.size, size, nowMs);
     [this.size, this.lastGrowthMs] = [size, nowMs];
   }
 

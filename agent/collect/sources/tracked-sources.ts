@@ -212,7 +212,7 @@ export class TrackedSources {
     const fd = this.#files.leave(source);
     source.rest();
     this.#endings.end(source, 'truncated', true);
-    this.#rotations.truncated(path, this.#tools.clock.monotonicMs());
+    this.#rotations.recordTruncation(path, this.#tools.clock.monotonicMs());
     const next = this.track(fd, this.mint(source), 0);
     if (source.unlinked && next.state === 'READING') next.state = 'DRAINING';
     this.#tools.onStateChange();

@@ -3,8 +3,8 @@ import { errorText } from '../../../runtime/errors.ts';
 import type { Checkpoint } from '../../model/checkpoint.ts';
 import { fileKey, isAtOrBelow } from '../../model/found-file.ts';
 import { NOT_OPEN } from '../files/file-io.ts';
-import { findMoved, isMounted } from '../files/missing-files.ts';
-import { isHidden } from '../find/discovery.ts';
+import { findMovedFiles, isMounted } from '../files/missing-files.ts';
+import { isUnreadable } from '../find/discovery.ts';
 import type { FileIdentifier } from './file-identifier.ts';
 import type { KnownFiles } from './known-files.ts';
 import { RENAMED_GRACE_MS } from './retirement-rules.ts';
@@ -42,7 +42,7 @@ export class VanishedFiles {
     const before = this.#missed;
     this.#missed = new Set();
     if (missing.length === 0) return;
-    const moved = await findMoved(missing, scan.rules.folders ?? []);
+    const moved = await findMovedFiles(missing, scan.rules.folders ?? []);
     for (const checkpoint of missing) {
       if (scan.signal.aborted) return;
       const { generation } = checkpoint;
@@ -96,5 +96,5 @@ export class VanishedFiles {
 
 function isMissing(file: Checkpoint, scan: Scan): boolean {
   const { rules, found } = scan;
-  return !scan.keys.has(fileKey(file)) && rules.matches(file.path) && !isHidden(file.path, found);
+  return !scan.keys.has(fileKey(file)) && rules.matches(file.path) && !isUnreadable(file.path, found);
 }

@@ -14,7 +14,7 @@ test('a file that is truncated in the middle of a replay is no loss, and the rep
   await on.scan([file]);
   await on.deliver();
   await on.scan([file]);
-  assert.deepEqual([on.losses, on.sealed.length, on.at(file).replays?.now], [[], 1, undefined]);
+  assert.deepEqual([on.losses, on.sealed.length, on.at(file).replays?.current], [[], 1, undefined]);
   on.close();
 });
 

@@ -191,7 +191,7 @@ test('an agent that is killed at any moment goes on with the same records, whate
         const returned = whole.filter((_, at) => !isThere(known[at] as ReadSegment, at));
         // As it comes from the disk.
         const reached = JSON.parse(JSON.stringify(position.progress));
-        const from = SegmentReader.of(reached, [], returned);
+        const from = SegmentReader.fromProgress(reached, [], returned);
         using second = new TurnReader(file, testFormat(after), from);
         await second.read({ size: content.length, sealed: true });
         const cameBack = segments.filter((segment, at) => at < known.length && !isThere(segment, at));

@@ -3,8 +3,8 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { appendFile, mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { test } from 'node:test';
-import { BetweenScans } from '../../../../agent/collect/find/between-scans.ts';
 import { Discovery } from '../../../../agent/collect/find/discovery.ts';
+import { FileEventHandler } from '../../../../agent/collect/find/file-event-handler.ts';
 import { FileWatchers } from '../../../../agent/collect/find/file-watcher.ts';
 import { systemClock } from '../../../../runtime/clock.ts';
 import { createLogger } from '../../../../runtime/logger.ts';
@@ -79,7 +79,7 @@ test('in a folder whose files change without a hint each scan looks at all of th
   const all = Array.from({ length: 12 }, (_, file) => `${file}.log`);
   await touch(dir, ...all);
   const watched = new Set<string>();
-  const hints = { watch: (path: string) => watched.has(path) || !watched.add(path), lost: () => false };
+  const hints = { watch: (path: string) => watched.has(path) || !watched.add(path), mayHaveLostEvents: () => false };
   const later = { nowMs: () => systemClock.nowMs() + 10_000 };
   const discovery = new Discovery({ paths: [dir.at('*.log')], exclude: [] }, hints, later);
   const grown = async (size: number) =>
@@ -113,13 +113,13 @@ test('a scan that is stopped leaves nothing watched', async () => {
     const entry = {
       discovery: () => undefined,
       scanned: () => true,
-      readOn: () => true,
-      meet: async () => {},
+      continueReading: () => true,
+      handleEvent: async () => {},
       scan: async () => {},
     };
-    const between = new BetweenScans(entry, systemClock, (events) => watchers.create(events));
+    const between = new FileEventHandler(entry, systemClock, (events) => watchers.create(events));
     const stop = new AbortController();
-    const scan = new Discovery({ paths, exclude: [] }, between.hints).scan(stop.signal).catch(() => undefined);
+    const scan = new Discovery({ paths, exclude: [] }, between.events).scan(stop.signal).catch(() => undefined);
     await new Promise((resume) => setImmediate(resume));
     stop.abort();
     between.stop();

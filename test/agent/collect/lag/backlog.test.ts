@@ -19,7 +19,7 @@ test('a byte is never taken to be younger than it is, whatever was merged, and w
       for (const { afterMs, bytes, read } of steps) {
         nowMs += afterMs;
         end += bytes;
-        backlog.grew(end, nowMs);
+        backlog.fileGrew(end, nowMs);
         seen.push({ end, timeMs: nowMs });
         position += Math.floor((end - position) * read);
         const truly = seen.find((mark) => mark.end > position)?.timeMs;
@@ -34,13 +34,13 @@ test('a byte is never taken to be younger than it is, whatever was merged, and w
 
 test('as long as it grew in fewer steps than are kept the time is exact', () => {
   const backlog = new Backlog();
-  for (let at = 1; at <= 16; at++) backlog.grew(at * 10, at * 1_000);
+  for (let at = 1; at <= 16; at++) backlog.fileGrew(at * 10, at * 1_000);
   for (let at = 1; at <= 16; at++) assert.equal(backlog.sinceMs(at * 10 - 1), at * 1_000);
 });
 
 test('of a file that grows for hours and is never read the oldest byte is as old as it is', () => {
   const backlog = new Backlog();
-  for (let second = 0; second < 10_000; second++) backlog.grew(second + 1, second * 1_000);
+  for (let second = 0; second < 10_000; second++) backlog.fileGrew(second + 1, second * 1_000);
   assert.equal(backlog.sinceMs(0), 0);
   // The last ones are the closest, and are told apart the best.
   const since = backlog.sinceMs(9_999) as number;

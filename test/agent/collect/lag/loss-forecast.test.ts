@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { Stats } from 'node:fs';
 import { appendFile, rename, stat, truncate, unlink, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { beforeGivenUp, beforeTruncation } from '../../../../agent/collect/lag/loss-forecast.ts';
+import { secondsUntilBudgetLoss, secondsUntilTruncationLoss } from '../../../../agent/collect/lag/loss-forecast.ts';
 import type { Source } from '../../../../agent/collect/sources/source.ts';
 import { Ground } from '../../../support/source-ground.ts';
 import { tempDir } from '../../../support/temp-dir.ts';
@@ -13,37 +13,37 @@ const hourly = [0, 3_600_000, 7_200_000];
 const MINUTE_MS = 60_000;
 
 test('a file that falls behind loses its lines at the next truncation', () => {
-  assert.equal(beforeTruncation(falling, hourly, 7_200_000 + 10 * MINUTE_MS), 50 * 60);
+  assert.equal(secondsUntilTruncationLoss(falling, hourly, 7_200_000 + 10 * MINUTE_MS), 50 * 60);
 });
 
 test('one that will have caught up by then loses nothing, and one that will not does', () => {
   const nowMs = 7_200_000 + 59 * MINUTE_MS;
-  assert.equal(beforeTruncation({ ...falling, lagPerSecond: -20 }, hourly, nowMs), 0);
-  assert.equal(beforeTruncation({ ...falling, lagPerSecond: -10 }, hourly, nowMs), 60);
+  assert.equal(secondsUntilTruncationLoss({ ...falling, lagPerSecond: -20 }, hourly, nowMs), 0);
+  assert.equal(secondsUntilTruncationLoss({ ...falling, lagPerSecond: -10 }, hourly, nowMs), 60);
 });
 
 test('nothing is forecast from one truncation, from what is on its way, or before the pace is known', () => {
   const nowMs = 7_200_000 + 10 * MINUTE_MS;
-  assert.equal(beforeTruncation(falling, [7_200_000], nowMs), 0);
-  assert.equal(beforeTruncation({ ...falling, lagMs: 4_000 }, hourly, nowMs), 0);
-  assert.equal(beforeTruncation({ ...falling, lagPerSecond: undefined }, hourly, nowMs), 0);
-  assert.equal(beforeTruncation({ ...falling, lagBytes: 0 }, hourly, nowMs), 0);
+  assert.equal(secondsUntilTruncationLoss(falling, [7_200_000], nowMs), 0);
+  assert.equal(secondsUntilTruncationLoss({ ...falling, lagMs: 4_000 }, hourly, nowMs), 0);
+  assert.equal(secondsUntilTruncationLoss({ ...falling, lagPerSecond: undefined }, hourly, nowMs), 0);
+  assert.equal(secondsUntilTruncationLoss({ ...falling, lagBytes: 0 }, hourly, nowMs), 0);
 });
 
 test('a truncation that is late may come at any moment; when it is too late nobody can say', () => {
-  assert.equal(beforeTruncation(falling, hourly, 7_200_000 + 90 * MINUTE_MS), 1);
-  assert.equal(beforeTruncation(falling, hourly, 7_200_000 + 121 * MINUTE_MS), 0);
+  assert.equal(secondsUntilTruncationLoss(falling, hourly, 7_200_000 + 90 * MINUTE_MS), 1);
+  assert.equal(secondsUntilTruncationLoss(falling, hourly, 7_200_000 + 121 * MINUTE_MS), 0);
 });
 
 test('a deleted file is given up when deleted files have no room, unless it is read before', () => {
   const deletions = [0, 10, 20].map((minute) => ({ timeMs: minute * MINUTE_MS, bytes: 1_000 }));
   const nowMs = 21 * MINUTE_MS;
-  assert.equal(beforeGivenUp(falling, deletions, 3_000, nowMs), 30 * 60);
+  assert.equal(secondsUntilBudgetLoss(falling, deletions, 3_000, nowMs), 30 * 60);
   // Read in 1,000 s.
-  assert.equal(beforeGivenUp({ ...falling, lagPerSecond: -1 }, deletions, 3_000, nowMs), 0);
-  assert.equal(beforeGivenUp({ ...falling, lagPerSecond: -0.5 }, deletions, 3_000, nowMs), 30 * 60);
-  assert.equal(beforeGivenUp(falling, deletions, Number.POSITIVE_INFINITY, nowMs), 0);
-  assert.equal(beforeGivenUp(falling, deletions.slice(2), 3_000, nowMs), 0);
+  assert.equal(secondsUntilBudgetLoss({ ...falling, lagPerSecond: -1 }, deletions, 3_000, nowMs), 0);
+  assert.equal(secondsUntilBudgetLoss({ ...falling, lagPerSecond: -0.5 }, deletions, 3_000, nowMs), 30 * 60);
+  assert.equal(secondsUntilBudgetLoss(falling, deletions, Number.POSITIVE_INFINITY, nowMs), 0);
+  assert.equal(secondsUntilBudgetLoss(falling, deletions.slice(2), 3_000, nowMs), 0);
 });
 
 /** Truncates the file after `seconds`, in which it had a line each second that was read at once. */

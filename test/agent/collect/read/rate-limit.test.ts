@@ -79,14 +79,14 @@ test('a limit is changed and lifted while readers wait, and what was read too mu
   reading.wake();
   clock.runTo(1_000);
   assert.equal(reading.bytes, 900_000);
-  assert.ok(limit.holds(reading));
+  assert.ok(limit.isWaiting(reading));
   clock.runTo(100_000);
   assert.equal(reading.bytes, 900_000);
   limit.set(2_048);
   clock.runTo(101_000);
   assert.equal(reading.bytes, 1_800_000);
   limit.set(0);
-  assert.ok(!limit.holds(reading));
+  assert.ok(!limit.isWaiting(reading));
   assert.equal(limit.room(reading), Number.POSITIVE_INFINITY);
   assert.equal(clock.timers, 0);
 });
@@ -104,7 +104,7 @@ test("an entry keeps to its own limit and to the agent's, which all entries shar
   const shared = new RateLimit(clock);
   const [slow, fast] = [new RateLimits(new RateLimit(clock), shared), new RateLimits(new RateLimit(clock), shared)];
   shared.set(100_000);
-  slow.own.set(10_000);
+  slow.entry.set(10_000);
   const readings = [new Reading(slow, 100), new Reading(fast, 100)] as const;
   for (const reading of readings) reading.wake();
   clock.runTo(100_000);

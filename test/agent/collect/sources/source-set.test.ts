@@ -225,7 +225,7 @@ test('a file that moves while a scan is on its way, so that it meets it nowhere,
     if (folders.length === 3 && existsSync(from)) renameSync(from, dir.at('logs', other, 'x.log'));
     return false;
   };
-  const discovery = new Discovery({ paths: [glob], exclude: [] }, { watch, lost: () => true });
+  const discovery = new Discovery({ paths: [glob], exclude: [] }, { watch, mayHaveLostEvents: () => true });
   on.wanted = (path) => discovery.matches(path);
   for (let scan = 0; scan < 3; scan++)
     await on.takeIn(await discovery.scan(new AbortController().signal), discovery.bases);

@@ -4,27 +4,30 @@ import { isPassedOver, type LineState, lineStates } from '../../model/line-state
 import { readAt } from '../files/file-io.ts';
 import type { Range } from './read-range.ts';
 
-/** Of a line that is not wanted, in one turn. */
+/** The most bytes skipped in one turn. */
 const SKIP_BYTES_MAX = 64 * 1024 * 1024;
 
-/** How far a line that is not wanted was passed over. */
-export interface PassedOver {
+/** How far a line was skipped. */
+export interface SkippedLine {
   end: number;
-  /** What `end` is in the middle of. */
+  /** What `end` lies in the middle of. */
   lineState: LineState;
-  /** The file had no more. */
+  /** The end of the file was reached. */
   atEnd: boolean;
-  /** The file reaches so far, at least. */
+  /** The file's size is at least this. */
   seen: number;
 }
 
-/** Passes over the rest of a line that is not wanted, and keeps none of it. A rate limit does not hold for it: nothing is sent, and each turn is told as a loss. */
-export async function passOver(
+/**
+ * Skips the rest of a line, without keeping any of it. Rate limits do not apply: nothing is sent,
+ * and each turn is recorded as a loss.
+ */
+export async function skipLine(
   from: Range,
   charset: Charset,
   chunk: Buffer,
   { fd, size, sealed }: { fd: number; size: number; sealed: boolean },
-): Promise<PassedOver> {
+): Promise<SkippedLine> {
   let { start: end, startState: lineState } = from;
   let atEnd = false;
   let seen = end;

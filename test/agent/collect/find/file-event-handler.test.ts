@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { appendFileSync, mkdirSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { BetweenScans, type EventTarget } from '../../../../agent/collect/find/between-scans.ts';
 import { Discovery } from '../../../../agent/collect/find/discovery.ts';
+import { FileEventHandler, type FileEventTarget } from '../../../../agent/collect/find/file-event-handler.ts';
 import { FileWatchers } from '../../../../agent/collect/find/file-watcher.ts';
 import { systemClock } from '../../../../runtime/clock.ts';
 import { createLogger } from '../../../../runtime/logger.ts';
@@ -15,7 +15,7 @@ const MANY = 400;
 /** Follows the hints of one glob, and notes what it is told. */
 class Follower implements Disposable {
   readonly discovery: Discovery;
-  readonly between: BetweenScans;
+  readonly between: FileEventHandler;
   /** The last size that was told of each path. */
   readonly sizes = new Map<string, number>();
   scans = 0;
@@ -26,15 +26,15 @@ class Follower implements Disposable {
     const hinted = {
       discovery: () => this.discovery,
       scanned: () => this.scans > 0,
-      readOn: () => false,
-      meet: async (path: string, look: Parameters<EventTarget['meet']>[1]) => {
+      continueReading: () => false,
+      handleEvent: async (path: string, look: Parameters<FileEventTarget['handleEvent']>[1]) => {
         const file = await Promise.resolve(look()).catch(() => undefined);
         this.sizes.set(path, file?.size ?? -1);
       },
       scan: () => this.scan(),
     };
-    this.between = new BetweenScans(hinted, systemClock, (events) => watchers.create(events));
-    this.discovery = new Discovery({ paths: [glob], exclude: [] }, this.between.hints);
+    this.between = new FileEventHandler(hinted, systemClock, (events) => watchers.create(events));
+    this.discovery = new Discovery({ paths: [glob], exclude: [] }, this.between.events);
   }
 
   async scan(): Promise<void> {

@@ -88,7 +88,7 @@ export async function restoreTopics({ token, stateDir }: RestoredFiles, brokers:
       // The recorded timestamps are old: retention would remove the records at once.
       const configEntries = [{ name: 'retention.ms', value: '-1' }];
       await createTopic(brokers, partitions, { name: topic, configEntries });
-      const { clusterId, topicId } = await cluster.topicLife(topic);
+      const { clusterId, topicId } = await cluster.topicIncarnation(topic);
       db.prepare('UPDATE producer SET cluster_id = ?, topic_id = ? WHERE topic = ?').run(clusterId, topicId, topic);
     }
     const producers = new Map<bigint, { id: bigint; epoch: number }>();

@@ -52,7 +52,7 @@ export class Agent {
     const state = await this.#openState(signal);
     if (!state) return;
     const collector = this.#createCollector(state);
-    lifecycle.to('RUNNING');
+    lifecycle.enter('RUNNING');
     this.#logger.info('agent started', { id: this.#config.id, kafka: this.#config.kafka.brokers });
     collector.start();
     try {
@@ -63,10 +63,10 @@ export class Agent {
         await this.#inFleet(collector, state.store, signal);
       }
     } finally {
-      lifecycle.to('DRAINING');
+      lifecycle.enter('DRAINING');
       await collector.settle();
       await collector.close();
-      lifecycle.to('STOPPED');
+      lifecycle.enter('STOPPED');
       this.#logger.info('agent stopped');
     }
   }
@@ -184,7 +184,7 @@ export class Agent {
     const audit = auditTopic === '' ? undefined : new AuditLog(router, stored.facts, to, auditTools);
     const options = { scanIntervalMs: this.#config.scan_interval, drainTimeoutMs: this.#config.drain_timeout };
     const budget = new FileBudget(openFilesMax(), this.#config.pinned_bytes_max);
-    const former = new CrashRecovery(intents.open(), { ...stored, pool, budget, logger });
+    const former = new CrashRecovery(intents.openIntents(), { ...stored, pool, budget, logger });
     const collector: FileCollector = new FileCollector(options, {
       clock,
       logger,

@@ -12,14 +12,14 @@ import { SimulatedAgent } from '../support/simulated-agent.ts';
 const run = promisify(execFile);
 const proto = join(import.meta.dirname, '..', '..', 'proto');
 
-/** The tool's path; undefined when the test is skipped for want of it. */
+/** The path of a tool. Skips the test and returns undefined if the tool is not installed. */
 async function toolFor(t: TestContext, tool: OutsideTool): Promise<string | undefined> {
   const path = await findOutside(tool);
-  if (!path) t.skip(`${tool.name} is not on this machine: npm run bench -- build-peers`);
+  if (!path) t.skip(`${tool.name} is not installed: run npm run bench -- build-peers`);
   return path;
 }
 
-test('grpcurl, which knows nothing but the address, lists, creates, refuses and reads entries and agents', async (t) => {
+test('grpcurl lists services, creates entries, gets errors and reads agents through reflection alone', async (t) => {
   const grpcurl = await toolFor(t, GRPCURL);
   if (!grpcurl) return;
   await using controller = await startController(await sharedEtcd(), newPrefix());
@@ -51,7 +51,7 @@ test('grpcurl, which knows nothing but the address, lists, creates, refuses and 
   });
 });
 
-test('ghz makes a thousand reads, and none fails', async (t) => {
+test('a thousand reads by ghz all succeed', async (t) => {
   const ghz = await toolFor(t, GHZ);
   if (!ghz) return;
   await using controller = await startController(await sharedEtcd(), newPrefix());
@@ -62,7 +62,7 @@ test('ghz makes a thousand reads, and none fails', async (t) => {
   assert.deepEqual([count, statusCodeDistribution], [1000, { OK: 1000 }]);
 });
 
-test('etcdctl reads an entry as a person would', async (t) => {
+test('etcdctl prints an entry as JSON that a person can read', async (t) => {
   const etcdctl = await toolFor(t, ETCDCTL);
   if (!etcdctl) return;
   const [etcd, prefix] = [await sharedEtcd(), newPrefix()];

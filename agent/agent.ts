@@ -5,7 +5,7 @@ import { createLifecycle } from '../runtime/lifecycle.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { loadSasl, loadTls } from '../runtime/security.ts';
 import type { AgentReport } from './collect/collector.ts';
-import { untilComplete } from './collect/completion.ts';
+import { waitUntilComplete } from './collect/completion.ts';
 import { FileCollector } from './collect/file-collector.ts';
 import { FileBudget, openFilesMax } from './collect/files/file-budget.ts';
 import { CrashRecovery } from './collect/sources/crash-recovery.ts';
@@ -14,8 +14,8 @@ import { agentIdentity } from './config/identity.ts';
 import { WorkPool } from './encode/work-pool.ts';
 import { followEntriesFile, readEntriesFile } from './entries-file.ts';
 import { DesiredState } from './link/desired-state.ts';
-import { KeptSettings } from './link/kept-settings.ts';
 import { SnapshotCache } from './link/snapshot-cache.ts';
+import { StoredSettings } from './link/stored-settings.ts';
 import { AuditLog } from './produce/audit-log.ts';
 import { DeliveryRouter } from './produce/delivery-router.ts';
 import { KafkaCluster } from './produce/kafka-cluster.ts';
@@ -70,10 +70,10 @@ export class Agent {
       await followEntriesFile(file, applied, collector, { clock: this.#clock, logger: this.#logger }, signal);
       return;
     }
-    await untilComplete(collector, { clock: this.#clock, logger: this.#logger }, signal).catch((error: unknown) => {
+    await waitUntilComplete(collector, { clock: this.#clock, logger: this.#logger }, signal).catch((error: unknown) => {
       throw signal.aborted ? new Error('stopped before all was read and acknowledged; the next start goes on') : error;
     });
-    this.#tellOutcome(collector.observe());
+    this.#tellOutcome(collector.report());
   }
 
   /** What `--once` ends with. Throws when there is something that could not be read. */
@@ -93,7 +93,7 @@ export class Agent {
     const { controller, report_interval: reportIntervalMs, state_dir: stateDir } = this.#config;
     const desired = new DesiredState();
     const cache = new SnapshotCache(stateDir);
-    const settings = new KeptSettings(stateDir, collector.controls, this.#logger);
+    const settings = new StoredSettings(stateDir, collector.controls, this.#logger);
     await settings.restore();
     const kept = await cache.load().catch((error: unknown) => this.#logger.error(errorText(error)));
     if (kept) {
@@ -105,7 +105,7 @@ export class Agent {
     }
     // gRPC is loaded only where there is a controller.
     const { ControllerLink } = await import('./link/controller-link.ts');
-    const { answerersOf } = await import('./ask/answerers.ts');
+    const { createRequestHandlers: answerersOf } = await import('./ask/request-handlers.ts');
     const identity = agentIdentity(this.#config);
     const tls = loadTls(controller.tls, 'controller.tls');
     const options = { addresses: controller.addresses, tls, identity, reportIntervalMs };
@@ -160,7 +160,7 @@ export class Agent {
       // In a fleet the controller makes them, with the partitions that it is told.
       createTopics: this.#config.entries !== undefined,
     });
-    const onFailureChange = () => collector.changed();
+    const onFailureChange = () => collector.notifyChange();
     const pool = new WorkPool(this.#config.buffer_memory);
     const router: DeliveryRouter = new DeliveryRouter(cluster, intents, { clock, logger, pool }, onFailureChange);
     const to = { topic: auditTopic, agent: id, host: hostname() };

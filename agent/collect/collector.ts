@@ -22,7 +22,7 @@ export interface Collector {
    */
   apply(entries: readonly Entry[]): void;
   /** What is so now. Cheap enough to be called every second with thousands of files. */
-  observe(): AgentReport;
+  report(): AgentReport;
   /** Calls `listener` soon after the state, the etag or the error of any entry or file changed (not a mere position). */
   onChange(listener: () => void): void;
 }

@@ -1,19 +1,19 @@
 import { AgentSettings } from '../../proto/gen/logfleet/v1/agent_settings.ts';
 import type { AgentHealth } from '../../proto/gen/logfleet/v1/fleet.ts';
 import type { Clock } from '../../runtime/clock.ts';
-import { Drain, type Drained } from './drain.ts';
+import { Drain, type DrainTarget } from './drain.ts';
 import { RateLimit } from './read/rate-limit.ts';
 
 /** What is to be told when other settings are in force. */
-export interface Controlled extends Omit<Drained, 'hold'> {
+export interface ControlTarget extends Omit<DrainTarget, 'hold'> {
   /** Sets all files going as they may by now. */
-  direct(): void;
+  assignRoutes(): void;
 }
 
 /** What an operator has set for this agent, in force: its collectors ask here whether and how fast they may read. */
 export class Controls {
   readonly #clock: Clock;
-  readonly #agent: Controlled;
+  readonly #agent: ControlTarget;
   readonly limit: RateLimit;
   #settings = AgentSettings.create();
   #pausedEntries: ReadonlySet<string> = new Set();
@@ -22,7 +22,7 @@ export class Controls {
   #held = false;
   #stopped = false;
 
-  constructor(clock: Clock, agent: Controlled) {
+  constructor(clock: Clock, agent: ControlTarget) {
     this.#clock = clock;
     this.#agent = agent;
     this.limit = new RateLimit(clock);
@@ -42,14 +42,14 @@ export class Controls {
       this.#drain = undefined;
       this.#held = false;
     }
-    this.#agent.direct();
+    this.#agent.assignRoutes();
     if (!settings.draining || this.#drain) return;
     this.#drain = new Drain({ ...this.#agent, hold: () => this.#hold() }, this.#clock);
     void this.#drain.run();
   }
 
   /** Whether the files of this entry are not to be read. */
-  pauses(entry: string): boolean {
+  isPaused(entry: string): boolean {
     return this.#held || this.#settings.paused || this.#pausedEntries.has(entry);
   }
 
@@ -69,6 +69,6 @@ export class Controls {
   #hold(): void {
     if (this.#held) return;
     this.#held = true;
-    this.#agent.direct();
+    this.#agent.assignRoutes();
   }
 }

@@ -6,11 +6,11 @@ import type { Source } from './sources/source.ts';
 const LOOK_INTERVAL_MS = 200;
 
 /** What a drain needs of the agent. */
-export interface Drained {
+export interface DrainTarget {
   /** undefined: they are not known yet. */
   entries(): Iterable<EntryCollector> | undefined;
   /** Whether nothing of any entry is on its way, of those either that are stopped. */
-  settled(): boolean;
+  isSettled(): boolean;
   /** Reads no more. */
   hold(): void;
   /** Writes down what has come of it; what is in the way, for a person, empty when nothing is. */
@@ -19,7 +19,7 @@ export interface Drained {
 }
 
 /** How far each file must be delivered: to where it ended when it was found. */
-interface Goals {
+interface DrainGoals {
   etag: string;
   sources: Map<Source, number>;
 }
@@ -29,16 +29,16 @@ interface Goals {
  * the drain does, and which can be read; what comes later is delivered, too, until all are done. So it ends, however much is written.
  */
 export class Drain {
-  readonly #agent: Drained;
+  readonly #agent: DrainTarget;
   readonly #clock: Clock;
   readonly #stop = new AbortController();
   /** Those that are looked for, and whether they were. */
   readonly #scanned = new Map<EntryCollector, boolean>();
-  readonly #goals = new Map<EntryCollector, Goals>();
+  readonly #goals = new Map<EntryCollector, DrainGoals>();
   #state: DrainStatus['state'] = 'STATE_DRAINING';
   #waitingFor = 'the files to be found';
 
-  constructor(agent: Drained, clock: Clock) {
+  constructor(agent: DrainTarget, clock: Clock) {
     this.#agent = agent;
     this.#clock = clock;
   }
@@ -74,7 +74,7 @@ export class Drain {
     const entries = this.#agent.entries();
     if (!entries) return 'its entries to be told';
     for (const entry of entries) {
-      if (entry.paused) continue;
+      if (entry.isPaused) continue;
       const obstacle = this.#toFind(entry);
       if (obstacle) return obstacle;
       for (const [source, goal] of this.#goals.get(entry)?.sources ?? []) {
@@ -86,7 +86,7 @@ export class Drain {
     }
     if (files > 0) return trouble || `${files === 1 ? '1 file' : `${files} files`} to be delivered`;
     this.#agent.hold();
-    return this.#agent.settled() ? this.#agent.finish() : 'answers of Kafka';
+    return this.#agent.isSettled() ? this.#agent.finish() : 'answers of Kafka';
   }
 
   /** What keeps an entry's files from being found and opened. */
@@ -98,7 +98,7 @@ export class Drain {
       this.#scanned.set(entry, false);
       void entry.scan().then(() => this.#scanned.set(entry, true));
     }
-    if (!entry.applied || !this.#scanned.get(entry)) return `the files of ${name} to be found`;
+    if (!entry.isApplied || !this.#scanned.get(entry)) return `the files of ${name} to be found`;
     const [failed] = entry.fileErrors;
     if (failed) return `${failed[0]}: ${failed[1]}`;
     this.#goals.set(entry, { etag, sources: new Map([...entry.sources].map((source) => [source, source.size])) });

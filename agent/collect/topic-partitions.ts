@@ -31,31 +31,31 @@ export class TopicPartitions {
   }
 
   /** What keeps the topic's count from being known; empty when nothing does. */
-  errorOf(topic: string): string {
+  errorFor(topic: string): string {
     return this.#error.topic === topic ? this.#error.text : '';
   }
 
   /** undefined: not known yet. */
-  of(topic: string): number | undefined {
+  countFor(topic: string): number | undefined {
     return this.#known?.topic === topic ? this.#known.count : undefined;
   }
 
   /** Asks for the entry's topic, for as long as it takes and the signal is not aborted. */
-  async seek(now: () => { entry: Entry; signal: AbortSignal }): Promise<void> {
+  async discover(now: () => { entry: Entry; signal: AbortSignal }): Promise<void> {
     if (this.#seeking) return;
     this.#seeking = true;
     const backoff = createBackoff(RETRY);
     const { clock, router, logger, onStateChange } = this.#tools;
     const startMs = clock.monotonicMs();
-    while (!now().signal.aborted && this.of(now().entry.topic) === undefined) {
+    while (!now().signal.aborted && this.countFor(now().entry.topic) === undefined) {
       const { name, topic } = now().entry;
       try {
         this.#known = { topic, count: await router.partitionCount(topic) };
         this.#error = { topic, text: '' };
       } catch (error) {
-        const told = this.errorOf(topic) !== '';
+        const told = this.errorFor(topic) !== '';
         if (clock.monotonicMs() - startMs > QUIET_MS) this.#error = { topic, text: errorText(error) };
-        const text = this.errorOf(topic);
+        const text = this.errorFor(topic);
         if (text && !told)
           logger.warn("lines can't be delivered yet; it is tried again", { entry: name, topic, error: text });
         await clock.sleep(backoff.next(), now().signal).catch(() => {});
@@ -67,11 +67,11 @@ export class TopicPartitions {
   }
 
   /** Looks whether the count is another by now. What can't be told now stays as it is: the routes show that. */
-  async look(topic: string): Promise<void> {
-    const former = this.of(topic);
+  async refresh(topic: string): Promise<void> {
+    const former = this.countFor(topic);
     if (former === undefined) return;
     const count = await this.#tools.router.partitionCount(topic).catch(() => former);
-    if (count === former || this.of(topic) !== former) return;
+    if (count === former || this.countFor(topic) !== former) return;
     this.#known = { topic, count };
     this.#tools.logger.info('the topic has another number of partitions', { topic, former, partitions: count });
     this.#onKnown();

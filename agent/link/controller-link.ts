@@ -8,14 +8,14 @@ import { errorText, grpcDetails } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { grpcTls, type TlsMaterial } from '../../runtime/security.ts';
 import { wholeMessages } from '../../runtime/whole-messages.ts';
-import { Answers } from '../ask/answers.ts';
-import { type Answerers, capabilitiesOf } from '../ask/questions.ts';
+import { ControllerRequests } from '../ask/controller-requests.ts';
+import { capabilitiesFor, type RequestHandlers } from '../ask/request-handler.ts';
 import type { Collector } from '../collect/collector.ts';
 import { ControllerList } from './controller-list.ts';
 import type { DesiredState } from './desired-state.ts';
-import type { KeptSettings } from './kept-settings.ts';
 import { ReportBuilder } from './report-builder.ts';
 import type { SnapshotCache } from './snapshot-cache.ts';
+import type { StoredSettings } from './stored-settings.ts';
 
 const RECONNECT = { initialMs: 200, maxMs: 10_000 };
 /** When a controller goes, all its agents come to the others: spread over this time. */
@@ -53,9 +53,9 @@ export interface LinkTools {
   /** Where the desired state is kept for the next start. */
   cache: Pick<SnapshotCache, 'save'>;
   /** What controllers may ask. */
-  answerers: Answerers;
+  answerers: RequestHandlers;
   /** What an operator has set; without it settings are not followed. */
-  settings?: Pick<KeptSettings, 'etag' | 'take'>;
+  settings?: Pick<StoredSettings, 'etag' | 'apply'>;
 }
 
 /**
@@ -106,8 +106,8 @@ export class ControllerLink {
       if (isSent) continue;
       if (wasConnected) {
         backoff.reset();
-        this.#controllers.shuffle();
-      } else this.#controllers.failed();
+        this.#controllers.preferAnother();
+      } else this.#controllers.markUnreachable();
       const delayMs = wasConnected ? Math.random() * RETURN_SPREAD_MS : backoff.next();
       await clock.sleep(delayMs, this.#leaving.signal).catch(() => {});
     }
@@ -123,7 +123,7 @@ export class ControllerLink {
     const { clock, logger, desired, answerers, settings } = this.#tools;
     const channel = this.#connect(address);
     const stream = new AbortController();
-    const answers = new Answers(answerers, { clock, logger, onReady: () => this.#wake?.() });
+    const answers = new ControllerRequests(answerers, { clock, logger, onReady: () => this.#wake?.() });
     const giveUp = () => {
       this.#wake?.();
       void clock.sleep(GOODBYE_TIMEOUT_MS, stream.signal).then(
@@ -136,9 +136,9 @@ export class ControllerLink {
       const client = createClient(StreamDefinition, channel);
       const requests = this.#requests(answers, stream.signal);
       for await (const { message } of client.connect(requests, { signal: stream.signal })) {
-        if (message?.$case === 'ask') answers.ask(message.value);
+        if (message?.$case === 'ask') answers.accept(message.value);
         if (message?.$case === 'cancel') answers.cancel(message.value.id);
-        if (message?.$case === 'settings') await settings?.take(message.value);
+        if (message?.$case === 'settings') await settings?.apply(message.value);
         if (message?.$case === 'controllers') {
           const { addresses, moveTo } = message.value;
           this.#controllers.learn(addresses, moveTo);
@@ -178,7 +178,7 @@ export class ControllerLink {
     }
   }
 
-  async *#requests(answers: Answers, signal: AbortSignal): AsyncGenerator<ConnectRequest> {
+  async *#requests(answers: ControllerRequests, signal: AbortSignal): AsyncGenerator<ConnectRequest> {
     const { clock, collector } = this.#tools;
     yield { message: { $case: 'hello', value: this.#hello() } };
     const reports = new ReportBuilder();
@@ -187,7 +187,7 @@ export class ControllerLink {
       const isDue = last || clock.monotonicMs() >= dueMs;
       if (isDue) dueMs = clock.monotonicMs() + this.#options.reportIntervalMs;
       this.#changed = false;
-      for (const report of reports.build(collector.observe(), new Date(clock.nowMs()), isDue)) {
+      for (const report of reports.build(collector.report(), new Date(clock.nowMs()), isDue)) {
         yield { message: { $case: 'report', value: report } };
       }
       if (last || signal.aborted) break;
@@ -198,16 +198,20 @@ export class ControllerLink {
 
   #hello(): Hello {
     const { desired, answerers, settings } = this.#tools;
-    const capabilities = [...capabilitiesOf(answerers), ...(settings ? ['settings'] : [])];
+    const capabilities = [...capabilitiesFor(answerers), ...(settings ? ['settings'] : [])];
     const holds = { appliedHash: desired.hash, appliedSettings: settings?.etag ?? '' };
     return Hello.create({ identity: this.#options.identity, instanceId: this.#instanceId, ...holds, capabilities });
   }
 
   /** Sends answers until a report is due, something has changed, or the end comes. */
-  async *#untilNextReport(answers: Answers, dueMs: number, signal: AbortSignal): AsyncGenerator<ConnectRequest> {
+  async *#untilNextReport(
+    answers: ControllerRequests,
+    dueMs: number,
+    signal: AbortSignal,
+  ): AsyncGenerator<ConnectRequest> {
     const { clock } = this.#tools;
     for (let leftMs = dueMs - clock.monotonicMs(); leftMs > 0; leftMs = dueMs - clock.monotonicMs()) {
-      const answer = answers.take();
+      const answer = answers.nextResponse();
       if (answer) yield { message: { $case: 'answer', value: answer } };
       if (this.#changed || this.#leaving.signal.aborted || signal.aborted) break;
       if (!answer) await this.#nextMessage(leftMs);

@@ -4,7 +4,7 @@
  */
 export class ControllerList {
   readonly #configured: readonly string[];
-  #told: readonly string[] = [];
+  #learned: readonly string[] = [];
   /** Told of, but not to be reached from here; until another list is told. */
   readonly #unreachable = new Set<string>();
   #last = '';
@@ -27,22 +27,22 @@ export class ControllerList {
   /** Takes what a controller tells: its list replaces the former one. `preferred`, when not empty, is to be the next. */
   learn(addresses: readonly string[], preferred: string): void {
     this.#unreachable.clear();
-    this.#told = [...addresses];
+    this.#learned = [...addresses];
     this.#preferred = preferred === '' ? undefined : preferred;
   }
 
   /** The last one could not be reached at all. Those that the agent is configured with are tried for ever. */
-  failed(): void {
+  markUnreachable(): void {
     if (!this.#configured.includes(this.#last)) this.#unreachable.add(this.#last);
   }
 
   /** After a stream that worked: any may be the next, but for the one that has just gone. */
-  shuffle(): void {
+  preferAnother(): void {
     const others = this.#all().filter((address) => address !== this.#last);
     if (others.length > 0) this.#preferred ??= others[Math.floor(Math.random() * others.length)];
   }
 
   #all(): string[] {
-    return [...new Set([...this.#configured, ...this.#told])].filter((address) => !this.#unreachable.has(address));
+    return [...new Set([...this.#configured, ...this.#learned])].filter((address) => !this.#unreachable.has(address));
   }
 }

@@ -18,8 +18,8 @@ export class ReportBuilder {
    * mere positions, which wait for their time, so that an acknowledgement is small.
    */
   build({ entries, files, health, facts }: AgentReport, now: Date, isDue: boolean): Report[] {
-    const changedEntries = entries.filter((entry) => differs(this.#entries.get(entry.entry), entry));
-    const changes = isDue ? differs : turned;
+    const changedEntries = entries.filter((entry) => hasChanged(this.#entries.get(entry.entry), entry));
+    const changes = isDue ? hasChanged : hasChangedState;
     const changedFiles = files.filter((file) => changes(this.#files.get(file.id), file));
     const newFacts = facts.filter(({ id }) => !this.#facts.has(id));
     for (const entry of changedEntries) this.#entries.set(entry.entry, entry);
@@ -63,14 +63,14 @@ function removeOthers<Status>(
 }
 
 /** Whether a file is new, or does not go as it did. */
-function turned(former: FileStatus | undefined, next: FileStatus): boolean {
+function hasChangedState(former: FileStatus | undefined, next: FileStatus): boolean {
   const { state, lastError, path, replayId } = next;
   const same = former?.state === state && former.lastError === lastError && former.path === path;
   return !same || former.replayId !== replayId;
 }
 
 /** Statuses are flat: scalars, and dates that are compared by their time. */
-function differs<Status extends object>(former: Status | undefined, next: Status): boolean {
+function hasChanged<Status extends object>(former: Status | undefined, next: Status): boolean {
   if (!former) return true;
   for (const key of Object.keys(next) as (keyof Status)[]) {
     const [a, b] = [former[key], next[key]];

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import { CodedError, errorCode } from '../../runtime/errors.ts';
-import { writeDurably } from './durable-file.ts';
+import { writeDurably } from './write-durably.ts';
 
 const VERSION = 1;
 

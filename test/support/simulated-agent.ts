@@ -124,7 +124,7 @@ class RememberingCollector implements Collector {
     this.#onChange();
   }
 
-  observe(): AgentReport {
+  report(): AgentReport {
     if (this.dead) throw new Error('the process is gone');
     const entries = this.entries.map(({ name, etag }) =>
       EntryStatus.create({ entry: name, etag, state: 'STATE_APPLIED' }),

@@ -3,23 +3,23 @@ import { join } from 'node:path';
 import { AgentSettings } from '../../proto/gen/logfleet/v1/agent_settings.ts';
 import { errorCode, errorText } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import { writeDurably } from './durable-file.ts';
+import { writeDurably } from './write-durably.ts';
 
 const VERSION = 1;
 
 /** What follows an agent's settings. */
-export interface Follower {
+export interface SettingsTarget {
   readonly settings: AgentSettings;
   set(settings: AgentSettings): void;
 }
 
 /** What an operator has set for this agent: in force, and on disk, so that it stays in force when the agent starts without a controller. */
-export class KeptSettings {
+export class StoredSettings {
   readonly #file: string;
-  readonly #follower: Follower;
+  readonly #follower: SettingsTarget;
   readonly #logger: Logger;
 
-  constructor(stateDir: string, follower: Follower, logger: Logger) {
+  constructor(stateDir: string, follower: SettingsTarget, logger: Logger) {
     this.#file = join(stateDir, 'settings.json');
     this.#follower = follower;
     this.#logger = logger;
@@ -43,7 +43,7 @@ export class KeptSettings {
   }
 
   /** Keeps settings and puts them in force. */
-  async take(settings: AgentSettings): Promise<void> {
+  async apply(settings: AgentSettings): Promise<void> {
     try {
       const kept = { version: VERSION, settings: AgentSettings.toJSON(settings) };
       if (settings.etag === '') await rm(this.#file, { force: true });

@@ -9,7 +9,7 @@ import type { Usage } from './process-usage.ts';
 import type { Source } from './sources/source.ts';
 
 /** What was acknowledged since the process started. */
-export class Totals {
+export class DeliveryTotals {
   readonly #clock: Clock;
   readonly #byteRate = new RateMeter();
   readonly #lineRate = new RateMeter();
@@ -47,13 +47,13 @@ export class Totals {
   }
 }
 
-export function observeEntry(
+export function entryStatus(
   collector: EntryCollector,
   { losses, lostBytes, sealedFiles }: FactTotals,
-  totals: Totals,
+  totals: DeliveryTotals,
   ownFiles: readonly FileStatus[],
 ): EntryStatus {
-  const { entry, error, applied, paused, fileErrors } = collector;
+  const { entry, error, isApplied: applied, isPaused: paused, fileErrors } = collector;
   const sources = [...collector.sources];
   return EntryStatus.create({
     entry: entry.name,
@@ -75,10 +75,10 @@ export function observeEntry(
 }
 
 /** Every file of an entry, those that can't be opened too. `nowMs` is monotonic. */
-export function observeFiles(collector: EntryCollector, nowMs: number): FileStatus[] {
+export function fileStatuses(collector: EntryCollector, nowMs: number): FileStatus[] {
   const { name: entry, uid } = collector.entry;
   const files = [...collector.sources].map((source) =>
-    observeFile(source, entry, nowMs, collector.sources.lossForecast(source)),
+    fileStatus(source, entry, nowMs, collector.sources.lossForecast(source)),
   );
   for (const [path, error] of collector.fileErrors) {
     files.push(FileStatus.create({ id: `${uid}/${path}`, entry, path, state: 'STATE_FAILED', lastError: error }));
@@ -86,9 +86,9 @@ export function observeFiles(collector: EntryCollector, nowMs: number): FileStat
   return files;
 }
 
-export function observeHealth(
+export function agentHealth(
   files: readonly FileStatus[],
-  totals: Totals,
+  totals: DeliveryTotals,
   controls: Controls,
   { error, lostBytes, pinnedBytes, usage }: { error: string; lostBytes: number; pinnedBytes: number; usage: Usage },
 ): AgentHealth {
@@ -129,7 +129,7 @@ function stateOf(applied: boolean, paused: boolean): EntryStatus['state'] {
   return paused ? 'STATE_PAUSED' : 'STATE_APPLIED';
 }
 
-function observeFile(source: Source, entry: string, nowMs: number, lossForecastSeconds: number): FileStatus {
+function fileStatus(source: Source, entry: string, nowMs: number, lossForecastSeconds: number): FileStatus {
   const lag = Math.max(0, source.size - source.position);
   const replay = source.replays?.current;
   return FileStatus.create({

@@ -110,8 +110,8 @@ export class Agent {
     const tls = loadTls(controller.tls, 'controller.tls');
     const options = { addresses: controller.addresses, tls, identity, reportIntervalMs };
     const tools = { clock: this.#clock, logger: this.#logger, collector };
-    const answerers = answerersOf(this.#config, { ...tools, store });
-    const link = new ControllerLink(options, { ...tools, desired, cache, answerers, settings });
+    const handlers = answerersOf(this.#config, { ...tools, store });
+    const link = new ControllerLink(options, { ...tools, desired, cache, handlers, settings });
     const linked = link.run();
     await new Promise<void>((resolve) => {
       if (signal.aborted) resolve();

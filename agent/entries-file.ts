@@ -62,7 +62,7 @@ function parseEntries(text: string, file: string): Entry[] {
   return documents.map(({ entry }) => ({ ...entry, uid: `file:${entry.name}`, etag: contentHash(entry) }));
 }
 
-/** There is no server to count revisions: an entry's content is its revision. */
+/** No server counts revisions here, so a hash of an entry's content is its revision. */
 function contentHash(entry: Entry): string {
   return createHash('sha256').update(Entry.encode(entry).finish()).digest('hex').slice(0, 16);
 }

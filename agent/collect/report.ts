@@ -16,7 +16,7 @@ export class DeliveryTotals {
   readonly startTime: Date;
   bytes = 0;
   lines = 0;
-  /** Records that filters did not keep, by entry. */
+  /** The number of records that filters excluded, by entry. */
   readonly #filtered = new Map<string, number>();
 
   constructor(clock: Clock) {
@@ -74,7 +74,7 @@ export function entryStatus(
   });
 }
 
-/** Every file of an entry, those that can't be opened too. `nowMs` is monotonic. */
+/** The status of every file of an entry, including those that can't be opened. `nowMs`: monotonic. */
 export function fileStatuses(collector: EntryCollector, nowMs: number): FileStatus[] {
   const { name: entry, uid } = collector.entry;
   const files = [...collector.sources].map((source) =>
@@ -115,7 +115,7 @@ function longest(files: readonly FileStatus[]): number {
   return files.reduce((most, { lagSeconds }) => Math.max(most, lagSeconds), 0);
 }
 
-/** The soonest loss that is forecast, and of how many files one is. */
+/** The earliest forecast loss, and how many files have a forecast. */
 function forecastOf(files: readonly FileStatus[]): Pick<EntryStatus, 'lossForecastSeconds' | 'lossForecastFiles'> {
   const forecasts = files.map(({ lossForecastSeconds }) => lossForecastSeconds).filter((seconds) => seconds > 0);
   return {

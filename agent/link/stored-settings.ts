@@ -7,49 +7,53 @@ import { writeDurably } from './write-durably.ts';
 
 const VERSION = 1;
 
-/** What follows an agent's settings. */
+/** What applies an agent's settings. */
 export interface SettingsTarget {
   readonly settings: AgentSettings;
   set(settings: AgentSettings): void;
 }
 
-/** What an operator has set for this agent: in force, and on disk, so that it stays in force when the agent starts without a controller. */
+/** An operator's settings for this agent, applied and stored, so that they hold when the agent starts without a controller. */
 export class StoredSettings {
   readonly #file: string;
-  readonly #follower: SettingsTarget;
+  readonly #target: SettingsTarget;
   readonly #logger: Logger;
 
-  constructor(stateDir: string, follower: SettingsTarget, logger: Logger) {
+  constructor(stateDir: string, target: SettingsTarget, logger: Logger) {
     this.#file = join(stateDir, 'settings.json');
-    this.#follower = follower;
+    this.#target = target;
     this.#logger = logger;
   }
 
-  /** Of the settings in force; empty when there are none. */
+  /** The etag of the settings in force; empty if there are none. */
   get etag(): string {
-    return this.#follower.settings.etag;
+    return this.#target.settings.etag;
   }
 
-  /** Puts in force what was kept. A file that makes no sense is told and ignored: the controller tells the settings again. */
+  /** Applies the stored settings. An invalid file is logged and ignored: the controller sends them again. */
   async restore(): Promise<void> {
     try {
-      const kept = JSON.parse(await readFile(this.#file, 'utf8')) as { version: number; settings: unknown };
-      if (kept.version !== VERSION) throw new Error(`format ${kept.version} is not known`);
-      this.#put(AgentSettings.fromJSON(kept.settings));
+      const stored = JSON.parse(await readFile(this.#file, 'utf8')) as { version: number; settings: unknown };
+      if (stored.version !== VERSION) throw new Error(`version ${stored.version} is unknown: expected ${VERSION}`);
+      this.#put(AgentSettings.fromJSON(stored.settings));
     } catch (error) {
       if (errorCode(error) === 'ENOENT') return;
-      this.#logger.error(`${this.#file} can't be used and is ignored`, { error: errorText(error) });
+      const remedy = 'the controller sends the settings again when the agent connects';
+      this.#logger.error('the stored settings are ignored', { file: this.#file, error: errorText(error), remedy });
     }
   }
 
-  /** Keeps settings and puts them in force. */
+  /** Stores settings and applies them. */
   async apply(settings: AgentSettings): Promise<void> {
     try {
-      const kept = { version: VERSION, settings: AgentSettings.toJSON(settings) };
+      const stored = { version: VERSION, settings: AgentSettings.toJSON(settings) };
       if (settings.etag === '') await rm(this.#file, { force: true });
-      else await writeDurably(this.#file, `${JSON.stringify(kept, undefined, 1)}\n`);
+      else await writeDurably(this.#file, `${JSON.stringify(stored, undefined, 1)}\n`);
     } catch (error) {
-      this.#logger.error('the settings could not be kept for the next start', { error: errorText(error) });
+      this.#logger.error('cannot store the settings for the next start', {
+        file: this.#file,
+        error: errorText(error),
+      });
     }
     this.#put(settings);
   }
@@ -57,7 +61,7 @@ export class StoredSettings {
   #put(settings: AgentSettings): void {
     const { etag, paused, pausedEntries, maxBytesPerSecond, draining, reason, author } = settings;
     const set = { paused, pausedEntries, maxBytesPerSecond, draining };
-    this.#logger.info('settings of an operator are in force', { etag, ...set, reason, author });
-    this.#follower.set(settings);
+    this.#logger.info('settings applied', { etag, ...set, reason, author });
+    this.#target.set(settings);
   }
 }

@@ -48,11 +48,7 @@ test('a preview tells the files, the positions and the records that are then col
     answers.push(...(await previewOf(on, { entry: { ...rules, start }, lines: 2 })));
   await writer.stop();
   const [, { preview: fewer }] = await previewOf(on, { entry: rules, files_max: 3 });
-  assert.match(
-    fewer.truncated,
-    /^only 3 files are listed/,
-    'secret.log is not told, and no file that is read',
-  );
+  assert.match(fewer.truncated, /^only 3 files are listed/, 'secret.log is not told, and no file that is read');
   const [asked, { preview }, , { preview: fromEnd }] = answers;
   assert.deepEqual([asked.asked.matching, asked.asked.asked, asked.asked.away], [1, 1, 0]);
   const filesOf = ({ files }: Asking) => new Map<string, Asking>(files.map((file: Asking) => [file.path, file]));

@@ -142,5 +142,5 @@ test('the broken desired state of a former process is told and ignored, and the 
   await writeFile(dir.at('y.log'), 'two\n');
   await using agent = startAgent(agentOptions);
   await eventually(async () => assert.equal(await countRecords(kafka, topic), 2));
-  assert.match(agent.stderr(), /desired\.json can't be used and is ignored/);
+  assert.match(agent.stderr(), /stored desired state .*desired\.json is ignored/);
 });

@@ -43,7 +43,7 @@ export class SimulatedAgent implements AsyncDisposable {
     const tools = { clock, logger: this.#logger(), collector: this.collector, desired };
     const cache = { save: async () => {} };
     const options = { addresses, tls: undefined, identity, reportIntervalMs: 1_000 };
-    this.#link = new ControllerLink(options, { ...tools, cache, answerers: {} });
+    this.#link = new ControllerLink(options, { ...tools, cache, handlers: {} });
     this.#running = this.#link.run();
   }
 

@@ -1,6 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type EntryDocument, entryDocuments, withoutTwins } from '../proto/rules/entry-document.ts';
+import { type EntryDocument, entryDocuments, markDuplicateNames } from '../proto/rules/entry-document.ts';
 import { ENTRY_BYTES_MAX, entryBytes } from '../proto/rules/entry-rules.ts';
 import type { FieldViolation } from '../proto/rules/field-violation.ts';
 import { errorText } from '../runtime/errors.ts';
@@ -12,7 +12,7 @@ export async function readEntries(files: readonly string[]): Promise<EntryDocume
   const documents: EntryDocument[] = [];
   for (const file of await expand(files)) documents.push(...parse(await readInput(file), inputName(file)));
   if (documents.length === 0) throw new CliError(exitCodes.usage, `no entries in ${files.join(', ')}`);
-  return withoutTwins(documents);
+  return markDuplicateNames(documents);
 }
 
 /** Everything that is wrong with them, each with the file and line. */

@@ -45,8 +45,8 @@ interface DrainGoals {
 
 /**
  * Delivers all that the files have when the drain begins, then stops reading. An entry's files are
- * those found by a scan that begins after the drain. What is written later is delivered, too, but not
- * waited for, so a drain ends however much is written.
+ * those found by a scan that begins after the drain. What is written later is delivered, too, but
+ * not waited for, so a drain ends however much is written.
  */
 export class Drain {
   readonly #agent: DrainTarget;

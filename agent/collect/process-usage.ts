@@ -2,7 +2,9 @@ import { readdirSync, statSync } from 'node:fs';
 import type { Clock } from '../../runtime/clock.ts';
 import { descriptorLimit } from './files/file-budget.ts';
 
-/** A sample this soon after the last one returns the last one: a share of a short time says little. */
+/**
+ * A sample this soon after the last one returns the last one: a share of a short time says little.
+ */
 const SAMPLE_MIN_MS = 1_000;
 const DESCRIPTORS = '/proc/self/fd';
 
@@ -48,7 +50,8 @@ export class ProcessUsage {
 
 function openDescriptors(): number {
   try {
-    // Since Linux 6.2 the folder's size is their count (proc(5)), which is faster than listing them.
+    // Since Linux 6.2 the folder's size is their count (proc(5)), which is faster than listing
+    // them.
     return statSync(DESCRIPTORS).size || readdirSync(DESCRIPTORS).length;
   } catch {
     // Not Linux.

@@ -74,7 +74,9 @@ export function entryStatus(
   });
 }
 
-/** The status of every file of an entry, including those that can't be opened. `nowMs`: monotonic. */
+/**
+ * The status of every file of an entry, including those that can't be opened. `nowMs`: monotonic.
+ */
 export function fileStatuses(collector: EntryCollector, nowMs: number): FileStatus[] {
   const { name: entry, uid } = collector.entry;
   const files = [...collector.sources].map((source) =>

@@ -45,8 +45,8 @@ interface PlannedReplay {
 }
 
 /**
- * Sends lines of one entry to Kafka again. `plan` finds where each generation starts; `begin` stores
- * all replays in one transaction.
+ * Sends lines of one entry to Kafka again. `plan` finds where each generation starts; `begin`
+ * stores all replays in one transaction.
  */
 export class Rewind {
   readonly #collector: Pick<EntryCollector, 'entry' | 'sources'>;

@@ -68,7 +68,9 @@ export class TopicPartitions {
     this.#onKnown();
   }
 
-  /** Checks whether the count changed. If that fails, the count stays; the routes report the error. */
+  /**
+   * Checks whether the count changed. If that fails, the count stays; the routes report the error.
+   */
   async refresh(topic: string): Promise<void> {
     const previous = this.countFor(topic);
     if (previous === undefined) return;

@@ -22,7 +22,10 @@ const schema = z
         tls: tlsSettings.prefault({}),
       })
       .prefault({}),
-    entries: z.string().optional().describe('run alone, without a controller: YAML file with the entries'),
+    entries: z
+      .string()
+      .optional()
+      .describe('run alone, without a controller: YAML or JSON file with the entries, or a folder of such files'),
     once: z.boolean().default(false).describe('with entries: stop when all is read and acknowledged'),
     kafka: z
       .strictObject({

@@ -23,7 +23,9 @@ const RETURN_SPREAD_MS = 5_000;
 /** State changes are collected for this long before they are reported. */
 const CHANGE_SETTLE_MS = 50;
 const GOODBYE_TIMEOUT_MS = 2_000;
-/** HTTP/2 pings detect within 15 s that a controller vanished. A busy controller has 9 s to answer. */
+/**
+ * HTTP/2 pings detect within 15 s that a controller vanished. A busy controller has 9 s to answer.
+ */
 const CHANNEL_OPTIONS = {
   'grpc.keepalive_time_ms': 6_000,
   'grpc.keepalive_timeout_ms': 9_000,
@@ -41,7 +43,8 @@ const StreamDefinition = wholeMessages(AgentServiceDefinition);
 
 export interface LinkOptions {
   addresses: readonly string[];
-  tls: TlsMaterial | undefined;
+  /** Read for each new connection; without it there is no TLS. */
+  tls?: { readonly current: TlsMaterial | undefined };
   identity: AgentIdentity;
   reportIntervalMs: number;
 }
@@ -123,7 +126,9 @@ export class ControllerLink {
     this.#leaving.abort();
   }
 
-  /** Runs one stream until it ends. Returns true if the controller sent the agent to another one. */
+  /**
+   * Runs one stream until it ends. Returns true if the controller sent the agent to another one.
+   */
   async #runStream(address: string, onConnected: () => void): Promise<boolean> {
     const { clock, logger, desired, handlers, settings } = this.#dependencies;
     const channel = this.#connect(address);
@@ -225,7 +230,10 @@ export class ControllerLink {
     if (!this.#leaving.signal.aborted && this.#changed) await clock.sleep(CHANGE_SETTLE_MS);
   }
 
-  /** Waits at most `ms` for a response, a change or the end. A timer costs less than an aborted sleep. */
+  /**
+   * Waits at most `ms` for a response, a change or the end. A timer costs less than an aborted
+   * sleep.
+   */
   async #waitForMessage(ms: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const cancel = this.#dependencies.clock.after(ms, resolve);
@@ -235,8 +243,9 @@ export class ControllerLink {
   }
 
   #connect(address: string): Channel {
-    if (!this.#options.tls) return createChannel(address, ChannelCredentials.createInsecure(), CHANNEL_OPTIONS);
-    const { credentials, channel } = grpcTls(this.#options.tls);
+    const tls = this.#options.tls?.current;
+    if (!tls) return createChannel(address, ChannelCredentials.createInsecure(), CHANNEL_OPTIONS);
+    const { credentials, channel } = grpcTls(tls);
     return createChannel(address, ChannelCredentials.createSsl(...credentials), { ...CHANNEL_OPTIONS, ...channel });
   }
 }

@@ -24,7 +24,10 @@ export class ControllerList {
     return this.#last;
   }
 
-  /** Takes a controller's announcement, which replaces the previous one. `preferred`, if not empty, is next. */
+  /**
+   * Takes a controller's announcement, which replaces the previous one. `preferred`, if not empty,
+   * is next.
+   */
   learn(addresses: readonly string[], preferred: string): void {
     this.#unreachable.clear();
     this.#learned = [...addresses];

@@ -32,8 +32,8 @@ export class DesiredState {
 
   /**
    * Applies a message of the controller. Returns whether the entries may have changed. Throws
-   * DesiredStateError if the result is not what the controller meant; the next Hello then requests a
-   * snapshot.
+   * DesiredStateError if the result is not what the controller meant; the next Hello then requests
+   * a snapshot.
    */
   accept(message: Desired): boolean {
     switch (message.kind) {

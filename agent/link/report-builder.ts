@@ -15,8 +15,8 @@ export class ReportBuilder {
 
   /**
    * The messages that bring the controller up to date. There is at least one, which has the health.
-   * If no full report `isDue`, changes of positions only are left out, so that the acknowledgement of
-   * an entry is small.
+   * If no full report `isDue`, changes of positions only are left out, so that the acknowledgement
+   * of an entry is small.
    */
   build({ entries, files, health, facts }: AgentReport, now: Date, isDue: boolean): Report[] {
     const changedEntries = entries.filter((entry) => hasChanged(this.#entries.get(entry.entry), entry));
@@ -73,7 +73,10 @@ function hasChangedState(previous: FileStatus | undefined, next: FileStatus): bo
   return !same || previous.replayId !== replayId;
 }
 
-/** Whether a status changed. Statuses are flat: scalars, and dates, which are compared by their time. */
+/**
+ * Whether a status changed. Statuses are flat: scalars, and dates, which are compared by their
+ * time.
+ */
 function hasChanged<Status extends object>(previous: Status | undefined, next: Status): boolean {
   if (!previous) return true;
   for (const key of Object.keys(next) as (keyof Status)[]) {

@@ -8,7 +8,10 @@ const VERSION = 1;
 
 export class SnapshotCacheError extends CodedError<'UNREADABLE'> {}
 
-/** The last desired state on disk, so that an agent that starts without a controller collects at once. */
+/**
+ * The last desired state on disk, so that an agent that starts without a controller collects at
+ * once.
+ */
 export class SnapshotCache {
   readonly #file: string;
 
@@ -16,7 +19,10 @@ export class SnapshotCache {
     this.#file = join(stateDir, 'desired.json');
   }
 
-  /** The stored entries; undefined if there are none yet. Rejects with SnapshotCacheError if the file is invalid. */
+  /**
+   * The stored entries; undefined if there are none yet. Rejects with SnapshotCacheError if the
+   * file is invalid.
+   */
   async load(): Promise<Entry[] | undefined> {
     try {
       const stored = JSON.parse(await readFile(this.#file, 'utf8')) as { version: number; entries: unknown[] };

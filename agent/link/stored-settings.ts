@@ -13,7 +13,10 @@ export interface SettingsTarget {
   set(settings: AgentSettings): void;
 }
 
-/** An operator's settings for this agent, applied and stored, so that they hold when the agent starts without a controller. */
+/**
+ * An operator's settings for this agent, applied and stored, so that they hold when the agent
+ * starts without a controller.
+ */
 export class StoredSettings {
   readonly #file: string;
   readonly #target: SettingsTarget;
@@ -30,7 +33,10 @@ export class StoredSettings {
     return this.#target.settings.etag;
   }
 
-  /** Applies the stored settings. An invalid file is logged and ignored: the controller sends them again. */
+  /**
+   * Applies the stored settings. An invalid file is logged and ignored: the controller sends them
+   * again.
+   */
   async restore(): Promise<void> {
     try {
       const stored = JSON.parse(await readFile(this.#file, 'utf8')) as { version: number; settings: unknown };

@@ -22,8 +22,10 @@ export interface ClusterOptions {
   clientId: string;
   /** Addresses to learn the cluster from, `host:port`. */
   brokers: readonly string[];
-  tls?: TlsMaterial | undefined;
-  sasl?: Login | undefined;
+  /** Read for each new connection. */
+  tls?: { readonly current: TlsMaterial | undefined };
+  /** Read for each new connection. */
+  sasl?: { readonly current: Login | undefined };
   /** Ask the brokers to make topics that are missing, which they do where `auto.create.topics.enable` is set. */
   createTopics: boolean;
   /** How old what is known of a topic's partitions may become; 5 minutes, as with Kafka's own clients, unless given. */
@@ -195,9 +197,10 @@ export class KafkaCluster {
 
   async #connect(broker: BrokerAddress): Promise<KafkaConnection> {
     if (this.#closed) throw new DeliveryError('NETWORK', 'retriable', 'the agent is stopping');
-    const { clientId, tls, sasl: login } = this.#options;
+    const { clientId, tls, sasl } = this.#options;
     try {
-      return await KafkaConnection.open(broker, { clientId, tls, login, needs: NEEDS });
+      const secrets = { tls: tls?.current, login: sasl?.current };
+      return await KafkaConnection.open(broker, { clientId, ...secrets, needs: NEEDS });
     } catch (error) {
       throw asDeliveryError(error);
     }

@@ -48,7 +48,7 @@ class Agents {
       times.push(monotonicMs());
       this.#applied.set(key, times);
     });
-    const options = { addresses, tls: undefined, identity, reportIntervalMs };
+    const options = { addresses, identity, reportIntervalMs };
     const cache = { save: async () => {} };
     return new ControllerLink(options, {
       ...{ clock: systemClock, logger: this.#logger(index), collector, desired: new DesiredState(), cache },
@@ -56,7 +56,7 @@ class Agents {
     });
   }
 
-  /** An agent is connected when it says so. */
+  /** An agent is connected when its log says so. */
   #logger(index: number): Logger {
     const logger: Logger = {
       debug: () => {},
@@ -66,7 +66,7 @@ class Agents {
       },
       warn: (_message, fields) => {
         this.#connections.delete(index);
-        // Addresses and ids apart, they are the same.
+        // Count reasons that differ only in addresses and ids as one.
         const reason = String(fields?.['error']).replace(/\d+/g, 'N');
         this.#failures.set(reason, (this.#failures.get(reason) ?? 0) + 1);
       },

@@ -164,7 +164,10 @@ test('wrong input exits with 2 and changes nothing, a refusal with 1, a controll
   assert.match(refused.stderr, /wrong\.yaml:10: name: "entries\/Bad" is not an entry's name/);
   const twins = await run(['apply', '-f', '-'], `${YAML}- {name: web, topic: t, paths: [/a]}\n`);
   assert.deepEqual([twins.code, twins.stdout], [2, '']);
-  assert.match(twins.stderr, /input:2: name: entries\/web is also at standard input:10\n/);
+  assert.match(
+    twins.stderr,
+    /input:2: name: entries\/web is also defined at standard input:10: remove or rename one\n/,
+  );
   const none = await run(['get', 'entries']);
   assert.deepEqual([none.code, none.stdout, none.stderr], [0, '', 'No entries found.\n']);
   const cases: [string[], number, RegExp][] = [
@@ -180,7 +183,7 @@ test('wrong input exits with 2 and changes nothing, a refusal with 1, a controll
     [['tap', 'agent', 'x'], 2, /name one entry: entry NAME/],
     [['tap', 'entry', 'none'], 1, /there is no entries\/none/],
     [['tap', 'entry', 'none', '--rate', '0'], 2, /give a number from 1 to 1000/],
-    [['tap', 'entry', 'none', '-l', 'env in (x'], 2, /--selector: selector .* is wrong at its end/],
+    [['tap', 'entry', 'none', '-l', 'env in (x'], 2, /--selector: selector .* is invalid at its end/],
     [['tap', 'entry', 'none'], 1, /^error: there is no entries\/none\n$/],
     [['preview', '-f', '-', '--lines', '21'], 2, /give a number from 0 to 20/],
     [['preview', '-f', '-', '--watch', '31s'], 2, /give at most 30s/],
@@ -199,7 +202,7 @@ test('wrong input exits with 2 and changes nothing, a refusal with 1, a controll
     [['delete', 'entry/a/b'], 2, /give names of one kind, such as entry\/a entry\/b/],
     [['--ca-file', '/none.pem', 'get', 'entries'], 2, /--ca-file: can't read \/none\.pem: ENOENT/],
     [['get', 'entry', 'none'], 1, /there is no entries\/none/],
-    [['get', 'agents', '-l', 'env in (x'], 2, /--selector: selector .* is wrong at its end/],
+    [['get', 'agents', '-l', 'env in (x'], 2, /--selector: selector .* is invalid at its end/],
     [['--controller', 'somewhere', 'get', 'entries'], 2, /--controller: "somewhere" is no address: give HOST:PORT/],
     [
       ['--controller', '127.0.0.1:1', 'get', 'entries'],

@@ -72,7 +72,7 @@ test('agent, controller, etcd and Kafka are each ended and started again while l
     assert.equal((await agent.exited).code, 0, agent.stderr());
     await controller.process.kill('SIGKILL');
     agent = startAgent(agentOptions);
-    await agent.logged('collecting by the last desired state, until a controller tells another');
+    await agent.logged('collecting by the stored desired state until a controller sends another');
     await flowing('with a new agent that knows no controller');
     controller = await newController();
     await update('after the agent');

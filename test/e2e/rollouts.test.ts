@@ -174,8 +174,8 @@ test('apply --wait tells who failed and why; a rollout is paused, resumed and fo
 
   const cases: [string[], number, RegExp][] = [
     [['apply', '-f', bad, '--step-wait', '3s'], 2, /go with --rollout/],
-    [['apply', '-f', bad, '--rollout', '0'], 2, /--rollout 0: 0 agents are too few/],
-    [['apply', '-f', bad, '--rollout', 'all,1'], 2, /rollout.steps\[0\].canary: is "all", but not the last step/],
+    [['apply', '-f', bad, '--rollout', '0'], 2, /--rollout 0: 0 agents are out of range/],
+    [['apply', '-f', bad, '--rollout', 'all,1'], 2, /rollout.steps\[0\].canary: "all" is not the last step/],
     [['rollout', 'status', 'none'], 1, /there is no entries\/none/],
     [['rollout', 'pause', 'app'], 1, /the rollout of entries\/app is at step \d of 2, UNDONE: it must be PROGRESSING/],
     [['rollout', 'undo', 'agent/x'], 2, /name one entry/],

@@ -42,7 +42,7 @@ export class SimulatedAgent implements AsyncDisposable {
     const clock: Clock = { ...systemClock, sleep: (ms, signal) => systemClock.sleep(ms / haste, signal) };
     const tools = { clock, logger: this.#logger(), collector: this.collector, desired };
     const cache = { save: async () => {} };
-    const options = { addresses, tls: undefined, identity, reportIntervalMs: 1_000 };
+    const options = { addresses, identity, reportIntervalMs: 1_000 };
     this.#link = new ControllerLink(options, { ...tools, cache, handlers: {} });
     this.#running = this.#link.run();
   }

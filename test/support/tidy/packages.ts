@@ -16,6 +16,7 @@ const ADAPTERS: Readonly<Record<string, readonly string[]>> = {
   'nice-grpc-server-reflection': ['controller/rpc/'],
   '@node-rs/crc32': ['agent/encode/record-batch.ts'],
   '@platformatic/kafka': ['controller/topics/kafka-topics.ts', 'cli/verify/topic-reader.ts'],
+  chokidar: ['runtime/file-changes.ts'],
   cockatiel: ['controller/etcd/etcd-members.ts'],
   commander: ['cli/main.ts', 'cli/program.ts', 'cli/add-'],
   etcd3: [

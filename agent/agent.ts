@@ -56,7 +56,7 @@ export class Agent {
     const state = await this.#openState(signal);
     if (!state) return;
     const collector = this.#createCollector(state);
-    lifecycle.to('RUNNING');
+    lifecycle.enter('RUNNING');
     this.#logger.info('agent started', { agent: this.#config.id, kafka: this.#config.kafka.brokers });
     collector.start();
     try {
@@ -67,10 +67,10 @@ export class Agent {
         await this.#inFleet(collector, state.store, signal);
       }
     } finally {
-      lifecycle.to('DRAINING');
+      lifecycle.enter('DRAINING');
       await collector.settle();
       await collector.close();
-      lifecycle.to('STOPPED');
+      lifecycle.enter('STOPPED');
       this.#logger.info('agent stopped');
     }
   }
@@ -194,7 +194,7 @@ export class Agent {
     const audit = auditTopic === '' ? undefined : new AuditLog(router, stored.facts, target, auditTools);
     const options = { scanIntervalMs: this.#config.scan_interval, drainTimeoutMs: this.#config.drain_timeout };
     const budget = new FileBudget(openFilesMax(), this.#config.pinned_bytes_max);
-    const recovery = new CrashRecovery(intents.open(), { ...stored, pool, budget, logger });
+    const recovery = new CrashRecovery(intents.openIntents(), { ...stored, pool, budget, logger });
     const collector: FileCollector = new FileCollector(options, {
       clock,
       logger,

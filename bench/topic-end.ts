@@ -10,7 +10,7 @@ export function connect(kafka: string): Promise<KafkaConnection> {
   const [host = '', port] = kafka.split(':');
   return KafkaConnection.open(
     { host, port: Number(port) },
-    { clientId: 'bench', needs: [apis.listOffsets, apis.fetch] },
+    { clientId: 'bench', requiredApis: [apis.listOffsets, apis.fetch] },
   );
 }
 

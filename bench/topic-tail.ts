@@ -2,7 +2,7 @@ import { zstdDecompressSync } from 'node:zlib';
 import { decompressFrameSync } from 'lz4-napi';
 import { BATCH_HEADER_BYTES } from '../agent/encode/record-batch.ts';
 import type { KafkaConnection } from '../agent/kafka/kafka-connection.ts';
-import { type Fetched, fetch } from '../agent/kafka/kafka-fetch.ts';
+import { type FetchResult, fetch } from '../agent/kafka/kafka-fetch.ts';
 import type { KafkaRequest } from '../agent/kafka/kafka-request.ts';
 import { connect, PARTITIONS } from './topic-end.ts';
 
@@ -74,7 +74,7 @@ export class TopicTail implements AsyncDisposable {
  * The agent's fetch does not wait for records; this one does. FetchRequest => replica_id:INT32
  * max_wait_ms:INT32 min_bytes:INT32 …
  */
-function waiting(request: KafkaRequest<Fetched>): KafkaRequest<Fetched> {
+function waiting(request: KafkaRequest<FetchResult>): KafkaRequest<FetchResult> {
   const [body] = request.body as [Buffer];
   body.writeInt32BE(WAIT_MS, 4);
   body.writeInt32BE(1, 8);

@@ -94,7 +94,7 @@ function encodeStored(rewound: Rewound): string {
 
 /** The response to the same request, if it was handled before. */
 function previousResponse(store: CheckpointStore, entryUid: string, id: string): ResponsePart | undefined {
-  const answer = store.replays.answerOf(entryUid, id);
+  const answer = store.replays.rewindResponse(entryUid, id);
   if (answer === undefined) return undefined;
   return { $case: 'rewind', value: { ...Rewound.decode(Buffer.from(answer, 'base64')), known: true } };
 }

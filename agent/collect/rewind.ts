@@ -107,7 +107,7 @@ export class Rewind {
     const asked = begun.map(({ source, start }): ReplayRange => {
       const { position, lineState } = source.checkpoint;
       const { generation } = source;
-      return { id, entryUid, generation, start, end: position, endState: lineState, marked: this.#marked };
+      return { id, entryUid, generation, start, end: position, endState: lineState, isMarked: this.#marked };
     });
     replays.begin({ entryUid, id, answer: responseFor(all) }, asked, nowMs);
     for (const { source } of begun) {
@@ -158,7 +158,7 @@ export class Rewind {
     const { start } = this.#request;
     if (start.kind === 'beginning') return 0;
     if (start.kind === 'position') return start.position;
-    const milestone = this.#store.milestones.before(known, start.timeMs);
+    const milestone = this.#store.milestones.lastBefore(known, start.timeMs);
     if (milestone) return Math.min(milestone.position, known.position);
     // The file was unknown at that time. If it has not changed since, all of it is older.
     const { mtimeMs } = await this.#statOf(known);

@@ -149,7 +149,7 @@ test('apply --wait tells who failed and why; a rollout is paused, resumed and fo
   );
   assert.equal(fast.stdout, 'entry/app configured\n');
   assert.equal((await follower.exited).code, 1);
-  assert.match(follower.stderr(), /error: entry\/app: it was written again\n$/);
+  assert.match(follower.stderr(), /error: entry\/app: the entry was changed again\n$/);
   const done = await logfleet(on, 'rollout', 'status', 'app', '--timeout', '60s');
   assert.deepEqual([done.code, done.stderr], [0, '']);
   assert.match(done.stdout, /entry\/app successfully rolled out to 2 agents\n$/);
@@ -186,5 +186,5 @@ test('apply --wait tells who failed and why; a rollout is paused, resumed and fo
     assert.match(outcome.stderr, expected);
   }
   for (const command of [['apply'], ['rollout'], ['rollout', 'status'], ['rollout', 'undo']])
-    assert.match((await logfleet(on, ...command, '--help')).stdout, /Examples:\n {2}logfleet /);
+    assert.match((await logfleet(on, ...command, '--help')).stdout, /Examples:\n {2}# .*\n {2}logfleet /);
 });

@@ -1,6 +1,7 @@
 /**
  * Durations, byte sizes and byte rates as users write and read them: `30s`, `64MiB`, `5MiB/s`.
- * Every flag, setting and table uses these units.
+ * Every flag, setting and table uses these units. proto/ needs none of them: the fields of messages
+ * are numbers whose unit is in their name, such as `wait_ms`.
  */
 
 const DURATION_UNITS_MS = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 } as const;

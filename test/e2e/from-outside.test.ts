@@ -12,14 +12,14 @@ import { SimulatedAgent } from '../support/simulated-agent.ts';
 const run = promisify(execFile);
 const proto = join(import.meta.dirname, '..', '..', 'proto');
 
-/** The path of a tool. Skips the test and returns undefined if the tool is not installed. */
+/** The tool's path; undefined if it is not installed, which skips the test. */
 async function toolFor(t: TestContext, tool: OutsideTool): Promise<string | undefined> {
   const path = await findOutside(tool);
-  if (!path) t.skip(`${tool.name} is not installed: run npm run bench -- build-peers`);
+  if (!path) t.skip(`${tool.name} is not on this machine: npm run bench -- build-peers`);
   return path;
 }
 
-test('grpcurl lists services, creates entries, gets errors and reads agents through reflection alone', async (t) => {
+test('grpcurl, which knows nothing but the address, lists, creates, refuses and reads entries and agents', async (t) => {
   const grpcurl = await toolFor(t, GRPCURL);
   if (!grpcurl) return;
   await using controller = await startController(await sharedEtcd(), newPrefix());
@@ -51,7 +51,7 @@ test('grpcurl lists services, creates entries, gets errors and reads agents thro
   });
 });
 
-test('a thousand reads by ghz all succeed', async (t) => {
+test('ghz makes a thousand reads, and none fails', async (t) => {
   const ghz = await toolFor(t, GHZ);
   if (!ghz) return;
   await using controller = await startController(await sharedEtcd(), newPrefix());
@@ -62,7 +62,7 @@ test('a thousand reads by ghz all succeed', async (t) => {
   assert.deepEqual([count, statusCodeDistribution], [1000, { OK: 1000 }]);
 });
 
-test('etcdctl prints an entry as JSON that a person can read', async (t) => {
+test('etcdctl reads an entry as a person would', async (t) => {
   const etcdctl = await toolFor(t, ETCDCTL);
   if (!etcdctl) return;
   const [etcd, prefix] = [await sharedEtcd(), newPrefix()];

@@ -52,7 +52,7 @@ class Agents {
     const cache = { save: async () => {} };
     return new ControllerLink(options, {
       ...{ clock: systemClock, logger: this.#logger(index), collector, desired: new DesiredState(), cache },
-      answerers: {},
+      handlers: {},
     });
   }
 

@@ -8,7 +8,12 @@ import { isCode, isGenerated, type SourceFile, type Violation } from './source-f
  */
 const ADAPTERS: Readonly<Record<string, readonly string[]>> = {
   '@bufbuild/protobuf': ['proto/gen/', 'proto/reference/reference.ts'],
-  '@grpc/grpc-js': ['proto/gen/', 'controller/rpc/', 'controller/etcd/etcd-members.ts'],
+  '@grpc/grpc-js': [
+    'proto/gen/',
+    'controller/rpc/',
+    'controller/etcd/etcd-credentials.ts',
+    'controller/etcd/etcd-members.ts',
+  ],
   'nice-grpc': ['controller/rpc/', 'controller/fleet/peers.ts', 'agent/link/', 'cli/rpc/'],
   'nice-grpc-common': ['proto/gen/'],
   'nice-grpc-error-details': ['controller/rpc/', 'cli/rpc/'],
@@ -21,6 +26,7 @@ const ADAPTERS: Readonly<Record<string, readonly string[]>> = {
   commander: ['cli/main.ts', 'cli/program.ts', 'cli/add-'],
   etcd3: [
     'controller/etcd/etcd-client.ts',
+    'controller/etcd/etcd-credentials.ts',
     'controller/etcd/etcd-errors.ts',
     'controller/etcd/etcd-members.ts',
     'controller/etcd/etcd-options.ts',

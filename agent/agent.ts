@@ -184,7 +184,7 @@ export class Agent {
     const audit = auditTopic === '' ? undefined : new AuditLog(router, stored.facts, to, auditTools);
     const options = { scanIntervalMs: this.#config.scan_interval, drainTimeoutMs: this.#config.drain_timeout };
     const budget = new FileBudget(openFilesMax(), this.#config.pinned_bytes_max);
-    const former = new CrashRecovery(intents.open(), { ...stored, pool, budget, logger });
+    const former = new CrashRecovery(intents.openIntents(), { ...stored, pool, budget, logger });
     const collector: FileCollector = new FileCollector(options, {
       clock,
       logger,

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Entry } from '../proto/gen/logfleet/v1/entry.ts';
-import { entryDocuments, withoutTwins } from '../proto/rules/entry-document.ts';
+import { entryDocuments, markDuplicateNames } from '../proto/rules/entry-document.ts';
 import { CodedError, errorText } from '../runtime/errors.ts';
 import type { ConfigurationFiles } from '../runtime/file-changes.ts';
 import type { Logger } from '../runtime/logger.ts';
@@ -112,7 +112,7 @@ function isSame(one: readonly FileText[], other: readonly FileText[]): boolean {
 }
 
 function parseEntries(path: string, texts: readonly FileText[]): Entry[] {
-  const documents = withoutTwins(texts.flatMap(parseFile));
+  const documents = markDuplicateNames(texts.flatMap(parseFile));
   const problems = documents.flatMap(({ where, violations }) =>
     violations.map(({ field, description }) => `${where}: ${field}: ${description}`),
   );

@@ -8,30 +8,30 @@ import type { LineKind } from './inputs/line-kinds.ts';
 import { type Input, writeInput } from './inputs/write-input.ts';
 import { PARTITIONS, TopicEnd } from './topic-end.ts';
 
-/** What a run of the bench stands on: a broker, and a folder for the files. */
+/** What a run of the bench needs: a broker, and a folder for files. */
 export interface Ground extends AsyncDisposable {
-  /** HOST:PORT. */
+  /** HOST:PORT of the broker. */
   readonly kafka: string;
   readonly broker: KafkaBroker;
-  /** A new, empty folder. */
+  /** Makes a new, empty folder. */
   folder(name: string): Promise<string>;
-  /** Gives `use` a new topic, whose leaders answer, and deletes it afterwards. */
+  /** Calls `use` with a new topic whose leaders respond, and deletes the topic afterwards. */
   withTopic<T>(use: (topic: string, end: TopicEnd) => Promise<T>): Promise<T>;
-  /** Files of this kind; those that were written once are used again. */
+  /** Returns files of this kind. Files that exist are used again. */
   input(name: string, kind: LineKind, files: number, bytes: number): Promise<Input>;
   /** Deletes the files of all inputs. */
   forgetInputs(): void;
 }
 
-/** What the agent writes its facts to. */
+/** The topic of the agent's facts. */
 const AUDIT_TOPIC = 'logfleet.audit';
 
 export async function startGround(): Promise<Ground> {
   const root = mkdtempSync(join(tmpdir(), 'logfleet-bench-'));
   const leave = () => rmSync(root, { recursive: true, force: true, maxRetries: 5 });
-  // Ctrl-C too: the servers end with us by themselves.
+  // After Ctrl-C, too. The servers end with this process.
   process.once('exit', leave);
-  // Deleted topics give their disk space back soon.
+  // Free the disk space of deleted topics soon.
   const config = { 'log.segment.delete.delay.ms': '1000' };
   const kafka = await startKafka({ dataDir: join(root, 'kafka'), config }, console.error);
   await createTopic(kafka.bootstrap, 1, { name: AUDIT_TOPIC });

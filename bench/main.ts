@@ -23,7 +23,7 @@ async function main(): Promise<void> {
   for (const name of found.missing) say(`not on this machine: ${name}`);
   const withoutBroker = line.workloads.flatMap((workload) => ('runAlone' in workload ? workload : []));
   const options = { ...line, ...found, out: line.out ?? import.meta.dirname, say };
-  if (quickOnly && !found.tools.some(({ name }) => name === 'kcat')) return say('nothing is compared without kcat');
+  if (quickOnly && !found.tools.some(({ name }) => name === 'kcat')) return say('quick needs kcat to compare with');
   if (!quickOnly) {
     for (const workload of withoutBroker) await workload.runAlone(options);
     if (withoutBroker.length === line.workloads.length) return finish(options);

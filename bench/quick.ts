@@ -13,21 +13,21 @@ import { median } from './statistics.ts';
 const MIB = 96;
 const ROUNDS = 3;
 const NAME = 'quick';
-/** Below this part of the recorded ratio somebody should look. */
+/** A ratio below this share of the recorded one deserves a look. */
 const WARN_SHARE = 0.8;
-/** Below this one it is no noise. */
+/** Below this share it can't be noise. */
 const FAIL_SHARE = 0.5;
 
-/** logfleet's speed as part of kcat's, by the tool's name. */
+/** logfleet's speed as a share of kcat's, by the tool's name. */
 type Ratios = Record<string, number>;
 
 export interface Verdict {
   verdict: 'ok' | 'slower' | 'failed' | 'not recorded';
-  /** The measured ratio as part of the recorded one. */
+  /** The measured ratio as a share of the recorded one. */
   share: number | undefined;
 }
 
-/** The regression guard. Returns whether it passes: it does unless a ratio to kcat is far below the recorded one. */
+/** The regression guard. Returns false only if a ratio to kcat is far below the recorded one. */
 export async function quick(ground: Ground, options: BenchOptions, record: boolean): Promise<boolean> {
   const ratios = await measure(ground, options);
   const recorded = await readRecorded(options.out);
@@ -36,7 +36,7 @@ export async function quick(ground: Ground, options: BenchOptions, record: boole
     const { verdict, share } = verdictOf(ratio, recorded[name]);
     if (verdict === 'failed') passes = false;
     options.say(
-      `${name.padEnd(14)} ${decimals(ratio)} of kcat's speed; recorded ${decimals(recorded[name])}; ${decimals(share)} of that: ${verdict}`,
+      `${name.padEnd(14)} ${decimals(ratio)} of kcat's speed; recorded: ${decimals(recorded[name])}; share: ${decimals(share)}: ${verdict}`,
     );
     if (verdict === 'slower' || verdict === 'failed') options.say(advice(name, verdict));
   }
@@ -54,7 +54,7 @@ async function measure(ground: Ground, options: BenchOptions): Promise<Ratios> {
   );
   for (const { tool, failure } of runs) if (failure !== undefined) throw new Error(`${tool.name}: ${failure}`);
   const kcat = runs.find(({ tool }) => tool.name === 'kcat')?.runs ?? [];
-  // Round by round, for what else the machine does changes from one to the next.
+  // Compare round by round: other load on the machine changes between rounds.
   const ratio = (own: readonly { seconds: number }[]) =>
     median(own.map(({ seconds }, round) => (kcat[round]?.seconds ?? Number.NaN) / seconds));
   return Object.fromEntries(
@@ -81,8 +81,9 @@ async function readRecorded(out: string): Promise<Ratios> {
 
 function advice(name: string, verdict: string): string {
   return `
-!!! ${name} is ${verdict === 'failed' ? 'MUCH ' : ''}SLOWER beside kcat than recorded in bench/results/${NAME}.json.
-!!! On a machine that does nothing else: npm run bench -- quick --rounds 7. If it stays, find the commit (git bisect) and the reason
-!!! (perf record, node --cpu-prof); if it is meant, record the new ratios: npm run bench -- quick --record.
+!!! Compared with kcat, ${name} is ${verdict === 'failed' ? 'MUCH ' : ''}SLOWER than recorded in bench/results/${NAME}.json.
+!!! Repeat it on an idle machine: npm run bench -- quick --rounds 7. If it stays slow, find the
+!!! commit (git bisect) and the reason (perf record, node --cpu-prof). If it is intended, record
+!!! the new ratios: npm run bench -- quick --record.
 `;
 }

@@ -88,11 +88,11 @@ export class FilePreviews {
     records.reset();
     const { lineStart } = lineStates;
     const at = { position: from, rangeStart: from, startState: lineStart, endState: lineStart };
-    const chunk = { bytes: this.#chunk, length: bytesRead, ...at, last: false, flushed: true };
+    const chunk = { bytes: this.#chunk, length: bytesRead, ...at, isLast: false, isFlushed: true };
     const encoded = this.#encoder.encode(chunk, format, records);
-    this.sampledRecords += encoded.records + encoded.filtered;
-    this.keptRecords += encoded.records;
-    const count = encoded.records;
+    this.sampledRecords += encoded.recordCount + encoded.filteredCount;
+    this.keptRecords += encoded.recordCount;
+    const count = encoded.recordCount;
     return sampleRecords(records.bytes, 0, { count, wanted: count, valueBytesMax: LINE_BYTES_MAX }).map(
       ({ value }) => value,
     );

@@ -90,7 +90,7 @@ function kept(rewound: Rewound): string {
 }
 
 function formerAnswer(store: CheckpointStore, entryUid: string, id: string): Part | undefined {
-  const answer = store.replays.answerOf(entryUid, id);
+  const answer = store.replays.rewindResponse(entryUid, id);
   if (answer === undefined) return undefined;
   return { $case: 'rewind', value: { ...Rewound.decode(Buffer.from(answer, 'base64')), known: true } };
 }

@@ -1,7 +1,7 @@
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import { entryViolations, withEntryDefaults } from '../../proto/rules/entry-rules.ts';
 import type { Compression } from '../../proto/rules/line-words.ts';
-import { charsetOf } from '../encode/charset.ts';
+import { charsetFor } from '../encode/charset.ts';
 import type { FoundFile } from '../model/found-file.ts';
 import type { DeliveryRouter } from '../produce/delivery-router.ts';
 import type { Controls } from './controls.ts';
@@ -65,7 +65,7 @@ export class EntryCollector {
     this.#lost = tools.lost;
     this.#formats = new LineFormats(formatFacts(entry, tools.host));
     this.#partitions = new TopicPartitions(tools, () => this.directAll());
-    const charset = () => charsetOf(formatFacts(this.#entry, tools.host));
+    const charset = () => charsetFor(formatFacts(this.#entry, tools.host));
     this.#limits = new RateLimits(new RateLimit(tools.clock), tools.controls?.limit);
     const own = { ...tools, charset, taps: this.taps, limits: this.#limits };
     this.#sources = new SourceSet(entry.uid, own, (source) => this.#direct(source));

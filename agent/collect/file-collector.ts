@@ -82,7 +82,7 @@ export class FileCollector implements Collector {
     this.#totals.add(segment, source.entryUid);
     // What is lost of lines that are sent once more was told when they were sent first.
     if (segment.replay === undefined) recordLosses(this.#tools.facts, source, segment);
-    else if (segment.refused) logRefused(this.#tools.logger, source, segment);
+    else if (segment.isRefused) logRefused(this.#tools.logger, source, segment);
   }
 
   start(): void {
@@ -99,7 +99,7 @@ export class FileCollector implements Collector {
     const scans: Promise<void>[] = [];
     for (const [uid, collector] of this.#entries) if (!wanted.has(uid)) this.#remove(uid, collector);
     for (const entry of entries) {
-      this.#facts.named(entry.uid, entry.name);
+      this.#facts.setEntryName(entry.uid, entry.name);
       const present = this.#entries.get(entry.uid);
       if (present?.entry.etag === entry.etag) continue;
       // One that has just been stopped and comes back goes on where it is: its last batches are not on the disk yet.
@@ -110,7 +110,8 @@ export class FileCollector implements Collector {
       scans.push(collector.scan());
     }
     // Entries that come later were not collected when positions were lost.
-    if (this.#tools.lost) void Promise.all(scans).then(() => this.#stop.signal.aborted || this.#tools.store.regained());
+    if (this.#tools.lost)
+      void Promise.all(scans).then(() => this.#stop.signal.aborted || this.#tools.store.clearLost());
     this.#tools.lost = false;
     this.changed();
   }

@@ -24,12 +24,13 @@ export class Totals {
     this.startTime = new Date(clock.nowMs());
   }
 
-  add({ start, end, lines, cut, filtered = 0, refused, replay }: IntentSegment, entryUid: string): void {
+  add({ start, end, lines, cut, filteredCount = 0, isRefused, replay }: IntentSegment, entryUid: string): void {
     const nowMs = this.#clock.monotonicMs();
-    const bytes = refused ? 0 : end - start - (cut?.bytes ?? 0);
+    const bytes = isRefused ? 0 : end - start - (cut?.bytes ?? 0);
     this.bytes += bytes;
     this.lines += lines;
-    if (filtered > 0 && replay === undefined) this.#filtered.set(entryUid, this.filteredOf(entryUid) + filtered);
+    if (filteredCount > 0 && replay === undefined)
+      this.#filtered.set(entryUid, this.filteredOf(entryUid) + filteredCount);
     this.#byteRate.add(bytes, nowMs);
     this.#lineRate.add(lines, nowMs);
   }

@@ -97,7 +97,7 @@ export class Rewind {
     const asked = begun.map(({ source, start }): ReplayRange => {
       const { position, lineState } = source.checkpoint;
       const { generation } = source;
-      return { id, entryUid, generation, start, end: position, endState: lineState, marked: this.#marked };
+      return { id, entryUid, generation, start, end: position, endState: lineState, isMarked: this.#marked };
     });
     replays.begin({ entryUid, id, answer: answerOf(all) }, asked, nowMs);
     for (const { source } of begun) {
@@ -149,7 +149,7 @@ export class Rewind {
     const { to } = this.#wish;
     if (to.kind === 'beginning') return 0;
     if (to.kind === 'position') return to.position;
-    const milestone = this.#store.milestones.before(known, to.timeMs);
+    const milestone = this.#store.milestones.lastBefore(known, to.timeMs);
     if (milestone) return Math.min(milestone.position, known.position);
     // It was not known then: if it has not changed since, all of it is older.
     const { mtimeMs } = await this.#statOf(known);

@@ -16,7 +16,7 @@ export interface Charset {
   /** What is not content at the beginning of a file; empty: nothing. */
   mark: Buffer;
   /** Its byte order is to be learned from the file. */
-  byMark: boolean;
+  isFromMark: boolean;
 }
 
 /** What an entry says of it. */
@@ -28,7 +28,7 @@ interface Words {
 const made = new Map<string, Charset>();
 
 /** There is one of each: a decoder keeps nothing from one call to the next. */
-export function charsetOf({ encoding = 'utf-8', terminator = 'lf' }: Words): Charset {
+export function charsetFor({ encoding = 'utf-8', terminator = 'lf' }: Words): Charset {
   const key = `${encoding} ${terminator}`;
   const charset = made.get(key) ?? makeCharset(encoding, terminator);
   made.set(key, charset);
@@ -36,9 +36,9 @@ export function charsetOf({ encoding = 'utf-8', terminator = 'lf' }: Words): Cha
 }
 
 /** UTF-16 in the byte order that a file's first two bytes tell: without a mark it is little-endian (Encoding Standard, 4.2). */
-export function charsetByMark({ half }: Charset, head: Buffer): Charset {
+export function charsetFromMark({ half }: Charset, head: Buffer): Charset {
   const encoding = head[0] === 0xfe && head[1] === 0xff ? 'utf-16be' : 'utf-16le';
-  return charsetOf({ encoding, terminator: half ? 'crlf' : 'lf' });
+  return charsetFor({ encoding, terminator: half ? 'crlf' : 'lf' });
 }
 
 function makeCharset(encoding: Encoding, terminator: Terminator): Charset {
@@ -50,7 +50,7 @@ function makeCharset(encoding: Encoding, terminator: Terminator): Charset {
     // A mark further on is a character as others are.
     decoder: encoding === 'utf-8' ? undefined : new TextDecoder(encoding, { ignoreBOM: true }),
     mark: encoding.startsWith('utf-16') ? bytes('\uFEFF') : Buffer.alloc(0),
-    byMark: encoding === 'utf-16',
+    isFromMark: encoding === 'utf-16',
   };
 }
 
@@ -63,7 +63,7 @@ export function findLineEnd({ terminator, unit }: Charset, bytes: Buffer, at: nu
 }
 
 /** How many of `bytes` are there for certain: a half unit, and what may be half a terminator, wait for what follows. */
-export function wholeBytes({ unit, half }: Charset, bytes: Buffer, position: number): number {
+export function completeBytes({ unit, half }: Charset, bytes: Buffer, position: number): number {
   const length = unit === 2 ? bytes.length - ((position + bytes.length) % 2) : bytes.length;
   if (!half || length < half.length) return Math.max(0, length);
   return bytes.subarray(length - half.length, length).equals(half) ? length - half.length : length;

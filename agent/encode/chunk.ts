@@ -11,9 +11,9 @@ export interface Chunk {
   /** Never `skipped` or `filtered`: the rest of such a line is passed over before. */
   startState: LineState;
   /** Nothing follows: the generation ends with this chunk, or it is read again up to where a batch ended. */
-  last: boolean;
+  isLast: boolean;
   /** When it is read again: what its last record's end was in the middle of then. */
   endState: LineState;
   /** What there is of a multiline record is all of it: nothing came for a while. */
-  flushed: boolean;
+  isFlushed: boolean;
 }

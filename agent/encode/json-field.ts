@@ -48,7 +48,7 @@ export class JsonField {
   }
 
   /** A string's text, or the JSON of another value as it stands there. undefined: it is no object, or has no such field. */
-  textIn(bytes: Buffer, from: number, to: number): string | undefined {
+  findText(bytes: Buffer, from: number, to: number): string | undefined {
     this.#bytes = bytes;
     this.#to = to;
     this.#depth = this.#onPath = 0;

@@ -8,25 +8,25 @@ import type { RecordBuffer } from './record-buffer.ts';
 import type { RecordKernel } from './record-kernel.ts';
 import { RecordWriter } from './record-writer.ts';
 
-export interface Encoded {
+export interface EncodeResult {
   /** Bytes of the chunk that are done with. */
   consumed: number;
   /** Where the bytes of the last record begin, when there is a filter: what it does not keep may lie before them in the record's range. */
-  lastAt: number | undefined;
+  lastRecordStart: number | undefined;
   /** The end of the last record's range. */
   rangeEnd: number;
   /** Records written. */
-  records: number;
+  recordCount: number;
   /** Records that the filter did not keep. */
-  filtered: number;
+  filteredCount: number;
   /** What the last record's end is in the middle of, whether the filter kept it or not. */
   endState: LineState;
   /** What `consumed` is in the middle of: where to go on. */
   lineState: LineState;
   /** The record buffer has no room for the next line. */
-  full: boolean;
+  isFull: boolean;
   /** Whole lines wait for what follows them. */
-  open: boolean;
+  isIncomplete: boolean;
   cut: Cut | undefined;
 }
 
@@ -59,10 +59,10 @@ export class LineEncoder {
   #full = false;
 
   /** `kernel`: in whose memory chunk and target are. */
-  encode(chunk: Chunk, format: LineFormat, target: RecordBuffer, kernel?: RecordKernel): Encoded {
+  encode(chunk: Chunk, format: LineFormat, target: RecordBuffer, kernel?: RecordKernel): EncodeResult {
     this.#begin(chunk, format, target);
     const first = this.#at;
-    const forPlain = kernel?.takes(this.#bytes, format.headers?.of(0)) && isPlain(format) ? kernel : undefined;
+    const forPlain = kernel?.takes(this.#bytes, format.headers?.forFlags(0)) && isPlain(format) ? kernel : undefined;
     do {
       if (forPlain && this.#lineState === lineStates.lineStart) this.#plainLines(forPlain);
     } while (!this.#full && this.#at < chunk.length && this.#step());
@@ -70,7 +70,7 @@ export class LineEncoder {
       const taken = this.#records + this.#filtered > 0;
       this.#at = taken ? this.#counted : 0;
       this.#lineState = taken ? this.#countedPlace : chunk.startState;
-    } else if (this.#at === first && !chunk.last && !isPassedOver(this.#lineState)) {
+    } else if (this.#at === first && !chunk.isLast && !isPassedOver(this.#lineState)) {
       // A mark alone is not worth a word.
       this.#at = 0;
     } else {
@@ -78,14 +78,14 @@ export class LineEncoder {
     }
     return {
       consumed: this.#at,
-      lastAt: this.#lastAt,
+      lastRecordStart: this.#lastAt,
       rangeEnd: this.#records > 0 ? this.#position + this.#end : chunk.rangeStart,
-      records: this.#records,
-      filtered: this.#filtered,
+      recordCount: this.#records,
+      filteredCount: this.#filtered,
       endState: this.#at > this.#counted ? lineStates.lineStart : this.#endState,
       lineState: this.#lineState,
-      full: this.#full,
-      open: this.#finder.open,
+      isFull: this.#full,
+      isIncomplete: this.#finder.open,
       cut: this.#cut,
     };
   }
@@ -115,7 +115,7 @@ export class LineEncoder {
     const end = this.#end;
     const rangeStart = this.#records > 0 ? this.#position + end : this.#rangeStart;
     const run = { chunk, at, end, position: this.#position, rangeStart, lineBytesMax: this.#format.maxLineBytes };
-    const written = kernel.writeLines(run, this.#format.headers?.of(0), this.#target);
+    const written = kernel.writeLines(run, this.#format.headers?.forFlags(0), this.#target);
     if (written === 0) return;
     this.#countCut();
     this.#records += written;
@@ -195,7 +195,7 @@ export class LineEncoder {
 
   #write(text: Buffer | undefined): boolean {
     const { valueEnd, next, flags } = this.#finder;
-    const template = this.#format.headers?.of(flags);
+    const template = this.#format.headers?.forFlags(flags);
     const advance = next - this.#end;
     if (!text) return this.#writer.write(this.#bytes, this.#at, valueEnd, advance, template);
     return this.#writer.write(text, 0, text.length, advance, template);

@@ -51,7 +51,7 @@ export class LineFilter {
     const included = include instanceof RegExp ? include : undefined;
     const excluded = exclude instanceof RegExp ? exclude : undefined;
     if (!included && !excluded) return true;
-    const text = this.#field ? this.#field.textIn(this.#bytes, from, to) : this.#textIn(from, to);
+    const text = this.#field ? this.#field.findText(this.#bytes, from, to) : this.#textIn(from, to);
     return (
       text === undefined ||
       ((!included || matches(included, text, true)) && !(excluded && matches(excluded, text, false)))

@@ -1,5 +1,5 @@
 import { isPassedOver, type LineState, lineStates } from '../model/line-state.ts';
-import { characterEnd, findLineEnd, wholeBytes } from './charset.ts';
+import { characterEnd, completeBytes, findLineEnd } from './charset.ts';
 import type { Chunk } from './chunk.ts';
 import type { Grouping, LineFormat } from './line-format.ts';
 import { recordFlags } from './record-headers.ts';
@@ -32,7 +32,7 @@ export class LineFinder {
     this.#chunk = chunk;
     this.#format = format;
     this.#lineFeed = charset.unit === 1 && !charset.half;
-    this.#whole = chunk.last || this.#lineFeed ? bytes.length : wholeBytes(charset, bytes, chunk.position);
+    this.#whole = chunk.isLast || this.#lineFeed ? bytes.length : completeBytes(charset, bytes, chunk.position);
     this.open = false;
   }
 
@@ -57,7 +57,7 @@ export class LineFinder {
   }
 
   #line(at: number, lineState: LineState): 'found' | 'wait' | 'drop' {
-    const { last } = this.#chunk;
+    const { isLast: last } = this.#chunk;
     const found = this.#lineEnd(at);
     const end = found === -1 ? this.#whole : found;
     if (end - at > this.#format.maxLineBytes) return this.#overLong(at);
@@ -85,7 +85,7 @@ export class LineFinder {
   }
 
   get #endsInPiece(): boolean {
-    const { last, endState } = this.#chunk;
+    const { isLast: last, endState } = this.#chunk;
     return last && (endState === lineStates.line || isPassedOver(endState));
   }
 
@@ -101,7 +101,7 @@ export class LineFinder {
 
   /** The line found is the first of a record: takes in those that go on with it. A line that is too long is never one of them. */
   #group(at: number, lineState: LineState, grouping: Grouping): 'found' | 'wait' {
-    const { last, endState, flushed } = this.#chunk;
+    const { isLast: last, endState, isFlushed: flushed } = this.#chunk;
     if (lineState === lineStates.group) this.flags |= recordFlags.split;
     for (let lines = 1; ; lines++) {
       const from = this.next;

@@ -1,5 +1,5 @@
 import { type Encoding, linePattern, type OverLong, type Terminator } from '../../proto/rules/line-words.ts';
-import { type Charset, charsetOf } from './charset.ts';
+import { type Charset, charsetFor } from './charset.ts';
 import { type FilterFacts, LineFilter } from './line-filter.ts';
 import { StandardHeaders } from './record-headers.ts';
 
@@ -53,7 +53,7 @@ export interface Grouping {
 
 /** How the lines of one source are written. */
 export interface LineFormat extends SharedFormat {
-  at: FormatTarget;
+  target: FormatTarget;
   /** undefined: records without headers. */
   headers: StandardHeaders | undefined;
 }
@@ -82,7 +82,7 @@ export interface SharedFormat {
 /** Of its parts some are large, or slow to make: it is made once for all sources of an entry. */
 export function sharedFormat(facts: FormatFacts): SharedFormat {
   const { overLong = 'split', topicBytesMax } = facts;
-  const charset = charsetOf(facts);
+  const charset = charsetFor(facts);
   const maxLineBytes = facts.maxLineBytes - (facts.maxLineBytes % charset.unit);
   const format = {
     facts,
@@ -93,7 +93,7 @@ export function sharedFormat(facts: FormatFacts): SharedFormat {
     grouping: facts.multiline && groupingOf(facts.multiline, maxLineBytes),
     filter: facts.filter && new LineFilter(facts.filter),
   };
-  return topicBytesMax === undefined ? format : fitted(format, topicBytesMax);
+  return topicBytesMax === undefined ? format : fitToTopic(format, topicBytesMax);
 }
 
 /** The format for the lines of one generation of a file at `path`. */
@@ -102,19 +102,19 @@ export function lineFormat(shared: SharedFormat, at: FormatTarget): LineFormat {
   const { path, generation } = at;
   return {
     ...shared,
-    at,
+    target: at,
     headers: headers === 'none' ? undefined : new StandardHeaders({ host, path, entry, generation, replay }),
   };
 }
 
 /** The same format for lines that a replay sends once more. `marked`: they say so, though the entry's other lines say nothing. */
-export function replayFormat({ at, ...shared }: LineFormat, replay: string, marked: boolean): LineFormat {
+export function replayFormat({ target: at, ...shared }: LineFormat, replay: string, marked: boolean): LineFormat {
   const facts: FormatFacts = { ...shared.facts, ...(marked && { headers: 'standard' }), replay };
   return lineFormat({ ...shared, facts, document: JSON.stringify(facts) }, at);
 }
 
 /** The same format for a topic that takes lines of `topicBytesMax` at most. Nothing of a line is lost for that. */
-export function fitted<Format extends SharedFormat>(format: Format, topicBytesMax: number): Format {
+export function fitToTopic<Format extends SharedFormat>(format: Format, topicBytesMax: number): Format {
   const { charset, grouping } = format;
   if (topicBytesMax >= format.maxLineBytes) return format;
   const maxLineBytes = topicBytesMax - (topicBytesMax % charset.unit);

@@ -24,7 +24,7 @@ export class RecordBuffer {
   }
 
   /** Records written so far. */
-  get records(): number {
+  get recordCount(): number {
     return this.#records;
   }
 
@@ -49,7 +49,7 @@ export class RecordBuffer {
   }
 
   /** Tells that `records` were written, up to `end`. */
-  wrote(end: number, records = 1): void {
+  append(end: number, records = 1): void {
     this.#length = end;
     this.#records += records;
   }

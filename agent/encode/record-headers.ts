@@ -35,7 +35,7 @@ export class StandardHeaders {
   }
 
   /** For records with these flags. */
-  of(flags: number): HeaderTemplate {
+  forFlags(flags: number): HeaderTemplate {
     this.#made[flags] ??= templateOf(this.#facts, flags);
     return this.#made[flags];
   }

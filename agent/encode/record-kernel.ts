@@ -117,11 +117,11 @@ export class RecordKernel {
       into.length,
       into.bytesMax,
       into.bytes.length,
-      into.records,
+      into.recordCount,
       this.#headers.byteOffset,
       headersLength,
     );
-    if (written > 0) into.wrote(this.#reached[1] as number, written);
+    if (written > 0) into.append(this.#reached[1] as number, written);
     return written;
   }
 

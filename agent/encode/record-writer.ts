@@ -45,7 +45,7 @@ export class RecordWriter {
       ? headers.before.length + varintBytes(rangeBytes) + rangeBytes + headers.after.length
       : 1;
     const target = this.#target;
-    const offsetDelta = target.records;
+    const offsetDelta = target.recordCount;
     const size = FIXED_BYTES + varintBytes(offsetDelta) + varintBytes(valueBytes) + valueBytes + headerBytes;
     const into = target.bytes;
     if (!target.hasRoom(size + varintBytes(size))) return false;
@@ -58,7 +58,7 @@ export class RecordWriter {
     bytes.copy(into, at, from, to);
     at += valueBytes;
     at = headers ? this.#writeHeaders(into, at, headers, rangeBytes) : writeNoHeaders(into, at);
-    target.wrote(at);
+    target.append(at);
     this.#advance(advance);
     return true;
   }

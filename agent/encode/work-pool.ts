@@ -22,7 +22,7 @@ export function createWorkbenches(count: number): Workbench[] {
 }
 
 /** Something that there is a fixed amount of; who comes first is served first. */
-class Permits {
+class Semaphore {
   #free: number;
   readonly #waiting: { amount: number; grant: () => void }[] = [];
 
@@ -30,7 +30,7 @@ class Permits {
     this.#free = total;
   }
 
-  async take(amount: number): Promise<void> {
+  async acquire(amount: number): Promise<void> {
     if (this.#waiting.length === 0 && this.#free >= amount) {
       this.#free -= amount;
       return;
@@ -38,7 +38,7 @@ class Permits {
     await new Promise<void>((grant) => this.#waiting.push({ amount, grant }));
   }
 
-  give(amount: number): void {
+  release(amount: number): void {
     this.#free += amount;
     for (let next = this.#waiting[0]; next && this.#free >= next.amount; next = this.#waiting[0]) {
       this.#waiting.shift();
@@ -53,47 +53,47 @@ class Permits {
  * Kafka's answer. Whoever wants more waits, and the files are the buffer.
  */
 export class WorkPool {
-  readonly #benches: Permits;
-  readonly #budget: Permits;
-  readonly #troubled: Permits;
+  readonly #benches: Semaphore;
+  readonly #budget: Semaphore;
+  readonly #troubled: Semaphore;
   readonly #idle: Workbench[];
 
   /** `bufferBytes`: what all batches without an answer may hold together. */
   constructor(bufferBytes: number, benchesMax = 4) {
-    this.#budget = new Permits(bufferBytes);
-    this.#troubled = new Permits(bufferBytes / 2);
-    this.#benches = new Permits(benchesMax);
+    this.#budget = new Semaphore(bufferBytes);
+    this.#troubled = new Semaphore(bufferBytes / 2);
+    this.#benches = new Semaphore(benchesMax);
     this.#idle = createWorkbenches(benchesMax);
   }
 
   /** Takes a workbench; give it back. */
-  async takeBench(): Promise<Workbench> {
-    await this.#benches.take(1);
+  async acquireBench(): Promise<Workbench> {
+    await this.#benches.acquire(1);
     return this.#idle.pop() as Workbench;
   }
 
-  giveBench(bench: Workbench): void {
+  releaseBench(bench: Workbench): void {
     this.#idle.push(bench);
-    this.#benches.give(1);
+    this.#benches.release(1);
   }
 
   /** Waits for `bytes` of the budget. */
-  takeBytes(bytes: number): Promise<void> {
-    return this.#budget.take(bytes);
+  reserveBytes(bytes: number): Promise<void> {
+    return this.#budget.acquire(bytes);
   }
 
-  giveBytes(bytes: number): void {
-    this.#budget.give(bytes);
+  releaseBytes(bytes: number): void {
+    this.#budget.release(bytes);
   }
 
   /** The same for batches of partitions in trouble, which together get half of the budget: the others go on. */
-  async takeTroubled(bytes: number): Promise<void> {
-    await this.#troubled.take(bytes);
-    await this.#budget.take(bytes);
+  async reserveForBlocked(bytes: number): Promise<void> {
+    await this.#troubled.acquire(bytes);
+    await this.#budget.acquire(bytes);
   }
 
-  giveTroubled(bytes: number): void {
-    this.#budget.give(bytes);
-    this.#troubled.give(bytes);
+  releaseFromBlocked(bytes: number): void {
+    this.#budget.release(bytes);
+    this.#troubled.release(bytes);
   }
 }

@@ -1,7 +1,7 @@
 import { createHash, createHmac, pbkdf2, randomBytes, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
 import type { Login } from '../../runtime/security.ts';
-import { ConnectionError, kafkaErrorName } from './kafka-error.ts';
+import { KafkaConnectionError, kafkaErrorName } from './kafka-error.ts';
 import { apis } from './kafka-messages.ts';
 import type { KafkaRequest } from './kafka-request.ts';
 import type { WireReader } from './wire-reader.ts';
@@ -78,8 +78,8 @@ function attributes(text: string): Record<string, string> {
   return Object.fromEntries(text.split(',').map((pair) => [pair.slice(0, 1), pair.slice(2)]));
 }
 
-function refused(reason: string): ConnectionError {
-  return new ConnectionError('AUTHENTICATION', `Kafka refused the login: ${reason}`);
+function refused(reason: string): KafkaConnectionError {
+  return new KafkaConnectionError('AUTHENTICATION', `Kafka refused the login: ${reason}`);
 }
 
 /*
@@ -91,7 +91,7 @@ function saslHandshake(mechanism: string): KafkaRequest<{ errorCode: number; mec
     errorCode: reader.int16(),
     mechanisms: reader.array(() => reader.string()),
   });
-  return { api: apis.saslHandshake, flexible: false, body: [new WireWriter().string(mechanism).done()], parse };
+  return { api: apis.saslHandshake, isFlexible: false, body: [new WireWriter().string(mechanism).done()], parse };
 }
 
 /*
@@ -108,8 +108,8 @@ function saslAuthenticate(bytes: Buffer): KafkaRequest<Exchanged & { errorCode: 
   });
   return {
     api: apis.saslAuthenticate,
-    flexible: true,
-    body: [new WireWriter().compactBytes(bytes).tags().done()],
+    isFlexible: true,
+    body: [new WireWriter().compactBytes(bytes).noTags().done()],
     parse,
   };
 }

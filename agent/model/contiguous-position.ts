@@ -13,7 +13,7 @@ export class ContiguousPosition {
 
   constructor({ position, rangeEnd, lineState, ahead }: AcknowledgedProgress) {
     this.#at = { position, rangeEnd, lineState };
-    for (const range of ahead) this.cover(range);
+    for (const range of ahead) this.add(range);
   }
 
   get value(): number {
@@ -25,7 +25,7 @@ export class ContiguousPosition {
   }
 
   /** Adds an acknowledged range. */
-  cover(range: CoveredRange): void {
+  add(range: CoveredRange): void {
     if (range[0] > this.value) {
       this.#ahead = merged([...this.#ahead, range]);
       return;

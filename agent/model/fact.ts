@@ -71,7 +71,7 @@ export interface FactQueue {
   /** The oldest durable ones, at most `count`. */
   unaudited(count: number): Fact[];
   /** Marks facts as acknowledged by the audit topic. */
-  audited(ids: Iterable<string>): void;
+  markAudited(ids: Iterable<string>): void;
   /** Calls `listener` whenever there may be more. */
-  onMore(listener: () => void): void;
+  onAdded(listener: () => void): void;
 }

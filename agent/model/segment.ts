@@ -53,11 +53,11 @@ export interface IntentSegment {
    */
   replay?: string | undefined;
   /** Where the last record's bytes begin, if the entry has a filter. Not stored. */
-  lastAt?: number | undefined;
+  lastRecordStart?: number | undefined;
   /** The number of records that the entry's filter excluded. Not stored. */
-  filtered?: number;
+  filteredCount?: number;
   /** Kafka refuses a record of this size, so the segment is given up. Not stored. */
-  refused?: true;
+  isRefused?: true;
 }
 
 /** What a batch contains. The segments are in the order of the records. */

@@ -44,7 +44,7 @@ export class AuditLog {
     this.#tools = tools;
     const { clock, logger, onFailureChange: onChange } = tools;
     this.#trouble = new DeliveryProblem({ clock, logger: logger.child({ topic: to.topic }), onChange });
-    facts.onMore(() => this.#wake?.());
+    facts.onAdded(() => this.#wake?.());
   }
 
   start(): void {
@@ -102,10 +102,10 @@ export class AuditLog {
     for (const startMs = clock.monotonicMs(); !this.#stop.signal.aborted; ) {
       try {
         const count = await this.#router.partitionCount(this.#to.topic);
-        this.#trouble.end();
+        this.#trouble.clear();
         return count;
       } catch (error) {
-        if (clock.monotonicMs() - startMs > QUIET_MS) this.#trouble.begin(error as DeliveryError);
+        if (clock.monotonicMs() - startMs > QUIET_MS) this.#trouble.report(error as DeliveryError);
         await this.#pause();
       }
     }
@@ -131,12 +131,12 @@ export class AuditLog {
     if (refused === 'again') return;
     if (refused) {
       this.#factsAtOnce = Math.max(1, Math.floor(this.#factsAtOnce / 2));
-      if (facts.length === 1) this.#trouble.begin(refused);
+      if (facts.length === 1) this.#trouble.report(refused);
       await this.#pause();
       return;
     }
     this.#backoff.reset();
-    this.#facts.audited(facts.map(({ id }) => id));
+    this.#facts.markAudited(facts.map(({ id }) => id));
   }
 
   #pause(): Promise<void> {

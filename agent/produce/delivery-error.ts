@@ -31,7 +31,7 @@ export class DeliveryError extends CodedError<DeliveryErrorCode> {
    * Whether the batch may be in Kafka, and the answer to a repetition would not tell: the broker's producer ids expire while it can't be
    * reached, and then a repetition is appended; a limit on sizes counts before repetitions are recognised.
    */
-  get needsAsking(): boolean {
+  get isOutcomeUnknown(): boolean {
     return (
       this.kind === 'sequence' || this.kind === 'too-large' || this.code === 'NETWORK' || unsure.has(this.kafkaCode)
     );
@@ -77,7 +77,7 @@ const remedies: Readonly<Record<number, string>> = {
 };
 
 /** The error for Kafka's answer `code` (not 0), `name` as Kafka calls it. */
-export function kafkaAnswerError(code: number, name: string, detail: string | null | undefined): DeliveryError {
+export function kafkaResponseError(code: number, name: string, detail: string | null | undefined): DeliveryError {
   const text = [`Kafka answered ${name} (${code})`, detail, remedies[code]].filter(Boolean).join(': ');
   return new DeliveryError('KAFKA', kinds[code] ?? 'retriable', text, { kafkaCode: code });
 }

@@ -23,7 +23,7 @@ export class DeliveryProblem {
     this.#onChange = tools.onChange;
   }
 
-  get there(): boolean {
+  get isActive(): boolean {
     return this.#error !== undefined;
   }
 
@@ -34,18 +34,18 @@ export class DeliveryProblem {
   }
 
   /** Whether the partition is no more, or no broker has known the topic for so long that it is no more. */
-  get partitionGone(): boolean {
+  get isPartitionGone(): boolean {
     const lastedMs = this.#clock.monotonicMs() - this.#sameSinceMs;
     const unknown = this.#error?.kafkaCode === UNKNOWN_TOPIC_OR_PARTITION && lastedMs > TOPIC_GONE_MS;
     return unknown || this.#error?.code === 'NO_PARTITION';
   }
 
   /** What lasted so long begins to last anew. */
-  counted(): void {
+  restartTimer(): void {
     this.#sameSinceMs = this.#clock.monotonicMs();
   }
 
-  begin(error: DeliveryError): void {
+  report(error: DeliveryError): void {
     const first = !this.#error;
     if (error.kafkaCode !== this.#error?.kafkaCode) this.#sameSinceMs = this.#clock.monotonicMs();
     if (first) {
@@ -63,7 +63,7 @@ export class DeliveryProblem {
     this.#onChange();
   }
 
-  end(): void {
+  clear(): void {
     if (!this.#error) return;
     this.#logger.info('delivery goes on', { after: this.#error.message });
     this.#error = undefined;

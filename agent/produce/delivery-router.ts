@@ -73,7 +73,7 @@ export class DeliveryRouter {
   /** What holds up delivery to `topic`, or to any topic. */
   failure(topic?: string): DeliveryError | undefined {
     for (const producer of this.#producers.values()) {
-      if ((topic === undefined || producer.at.topic === topic) && producer.failure) return producer.failure;
+      if ((topic === undefined || producer.partition.topic === topic) && producer.failure) return producer.failure;
     }
     return undefined;
   }

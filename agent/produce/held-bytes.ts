@@ -2,7 +2,7 @@ import { RECORD_BYTES_MAX } from '../encode/record-buffer.ts';
 import type { WorkPool } from '../encode/work-pool.ts';
 
 /** What one batch holds of the pool's budget, from before it is made until it has its answer. */
-export class HeldBytes {
+export class MemoryReservation {
   readonly #pool: WorkPool;
   #bytes = RECORD_BYTES_MAX;
   #troubled = false;
@@ -26,14 +26,14 @@ export class HeldBytes {
   }
 
   /** Waits for the memory to make a batch of a partition in trouble again. */
-  async takeAgain(): Promise<void> {
-    await this.#pool.takeTroubled(RECORD_BYTES_MAX);
+  async reacquire(): Promise<void> {
+    await this.#pool.reserveForBlocked(RECORD_BYTES_MAX);
     this.#bytes = RECORD_BYTES_MAX;
     this.#troubled = true;
   }
 
   #give(bytes: number): void {
-    if (this.#troubled) this.#pool.giveTroubled(bytes);
-    else this.#pool.giveBytes(bytes);
+    if (this.#troubled) this.#pool.releaseFromBlocked(bytes);
+    else this.#pool.releaseBytes(bytes);
   }
 }

@@ -3,8 +3,8 @@ import { errorText } from '../../runtime/errors.ts';
 import type { Login, TlsMaterial } from '../../runtime/security.ts';
 import type { RecordBatch } from '../encode/record-batch.ts';
 import { type BrokerAddress, KafkaConnection } from '../kafka/kafka-connection.ts';
-import { type ConnectionError, kafkaErrorName } from '../kafka/kafka-error.ts';
-import { EARLIEST, type Fetched, fetch, LATEST, listOffsets, type Partition } from '../kafka/kafka-fetch.ts';
+import { type KafkaConnectionError, kafkaErrorName } from '../kafka/kafka-error.ts';
+import { EARLIEST, type FetchResult, fetch, LATEST, listOffsets, type Partition } from '../kafka/kafka-fetch.ts';
 import {
   apis,
   type ClusterMetadata,
@@ -14,9 +14,9 @@ import {
   type ProducerIdentity,
   type TopicMetadata,
 } from '../kafka/kafka-messages.ts';
-import { type ProduceAnswer, produce } from '../kafka/kafka-produce.ts';
+import { type ProduceResult, produce } from '../kafka/kafka-produce.ts';
 import type { KafkaRequest } from '../kafka/kafka-request.ts';
-import { DeliveryError, kafkaAnswerError, UNKNOWN_TOPIC_OR_PARTITION } from './delivery-error.ts';
+import { DeliveryError, kafkaResponseError, UNKNOWN_TOPIC_OR_PARTITION } from './delivery-error.ts';
 
 export interface ClusterOptions {
   clientId: string;
@@ -96,7 +96,7 @@ export class KafkaCluster {
   }
 
   /** Appends one encoded batch; the answer may be an error of Kafka's. Rejects when it is not known whether it was appended. */
-  async produce(topic: string, partition: number, batch: RecordBatch): Promise<ProduceAnswer> {
+  async produce(topic: string, partition: number, batch: RecordBatch): Promise<ProduceResult> {
     const target = { topic, partition, timeoutMs: PRODUCE_TIMEOUT_MS };
     const leader = await this.#leader(topic, partition);
     return call(leader, produce(target, [batch.header, ...batch.records]));
@@ -111,7 +111,7 @@ export class KafkaCluster {
   }
 
   /** Which cluster it is and which life of the topic, as last learnt. Rejects while the topic is not there. */
-  async topicLife(topic: string): Promise<{ clusterId: string; topicId: string }> {
+  async topicIncarnation(topic: string): Promise<{ clusterId: string; topicId: string }> {
     if (!this.#topics.has(topic)) await this.refresh(topic);
     const view = this.#topics.get(topic);
     // An error comes with another topic id, or none: that tells nothing about the topic's life.
@@ -132,7 +132,7 @@ export class KafkaCluster {
   }
 
   /** Record batches from `offset` on, as they are in the log. */
-  async fetch(at: Partition, offset: bigint): Promise<Fetched> {
+  async fetch(at: Partition, offset: bigint): Promise<FetchResult> {
     const answer = await call(await this.#leader(at.topic, at.partition), fetch(at, offset, FETCH_BYTES_MAX));
     if (answer.errorCode !== 0) throw answerError(answer.errorCode, null);
     return answer;
@@ -181,7 +181,7 @@ export class KafkaCluster {
   #link(broker: BrokerAddress): Promise<KafkaConnection> {
     const key = `${broker.host}:${broker.port}`;
     const present = this.#links.get(key);
-    if (present && present.connection?.usable !== false) return present.opened;
+    if (present && present.connection?.isUsable !== false) return present.opened;
     const link: Link = { opened: this.#connect(broker), connection: undefined };
     this.#links.set(key, link);
     present?.connection?.retire();
@@ -200,7 +200,7 @@ export class KafkaCluster {
     const { clientId, tls, sasl } = this.#options;
     try {
       const secrets = { tls: tls?.current, login: sasl?.current };
-      return await KafkaConnection.open(broker, { clientId, ...secrets, needs: NEEDS });
+      return await KafkaConnection.open(broker, { clientId, ...secrets, requiredApis: NEEDS });
     } catch (error) {
       throw asDeliveryError(error);
     }
@@ -216,12 +216,12 @@ async function call<Answer>(connection: KafkaConnection, request: KafkaRequest<A
 }
 
 function answerError(code: number, detail: string | null): DeliveryError {
-  return kafkaAnswerError(code, kafkaErrorName(code), detail);
+  return kafkaResponseError(code, kafkaErrorName(code), detail);
 }
 
 function asDeliveryError(error: unknown): DeliveryError {
   if (error instanceof DeliveryError) return error;
-  const { code, retryable } = error as ConnectionError;
+  const { code, retryable } = error as KafkaConnectionError;
   const hint = code === 'AUTHENTICATION' ? ': check kafka.sasl' : '';
   return new DeliveryError(code, retryable ? 'retriable' : 'pausing', `${errorText(error)}${hint}`, { cause: error });
 }

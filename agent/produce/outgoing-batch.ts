@@ -31,7 +31,7 @@ export interface RecoveredBatch extends BatchEvents {
 }
 
 /** A batch that has, or will have, its place in the partition's sequence. */
-export interface Sequenced extends BatchEvents {
+export interface QueuedBatch extends BatchEvents {
   /** undefined: parked, or of a former process, and to be built before it is sent. */
   encoded: RecordBatch | undefined;
   park: (() => void) | undefined;
@@ -46,12 +46,12 @@ export interface Sequenced extends BatchEvents {
   failure: DeliveryError | undefined;
 }
 
-export function outgoing(batch: OutgoingBatch): Sequenced {
+export function outgoing(batch: OutgoingBatch): QueuedBatch {
   const { park, build } = batch;
   return { ...batch, park, build, baseSequence: undefined, intent: undefined, attempts: 0, failure: undefined };
 }
 
-export function recovered({ intent, build, onAcknowledged, onReturned }: RecoveredBatch): Sequenced {
+export function recovered({ intent, build, onAcknowledged, onReturned }: RecoveredBatch): QueuedBatch {
   const { id, baseSequence, recordCount } = intent;
   const lineState = { baseSequence, intent: id, recordCount, facts: intent };
   return {
@@ -67,17 +67,17 @@ export function recovered({ intent, build, onAcknowledged, onReturned }: Recover
 }
 
 /** The sequence of its last record, once it has a first one. */
-export function lastOf(batch: Sequenced): number {
+export function lastSequence(batch: QueuedBatch): number {
   return sequenceAfter(batch.baseSequence as number, batch.recordCount - 1);
 }
 
 /** For sorting batches that have their places. */
-export function bySequence(a: Sequenced, b: Sequenced): number {
+export function compareSequences(a: QueuedBatch, b: QueuedBatch): number {
   return sequenceDistance(b.baseSequence as number, a.baseSequence as number);
 }
 
 /** Lets a batch that waits give up its memory, if it can be built again. */
-export function park(batch: Sequenced): void {
+export function parkBatch(batch: QueuedBatch): void {
   if (!batch.encoded || !batch.park) return;
   batch.encoded = undefined;
   batch.park();

@@ -3,7 +3,7 @@ import type { Partition } from '../kafka/kafka-fetch.ts';
 import type { ProducerIdentity } from '../kafka/kafka-messages.ts';
 import type { ProducerRecord } from '../model/segment.ts';
 import type { IntentStore } from '../state/intent-store.ts';
-import { lastOf, type Sequenced } from './outgoing-batch.ts';
+import { lastSequence, type QueuedBatch } from './outgoing-batch.ts';
 import { sequenceAfter } from './sequence.ts';
 
 /** Which cluster and which life of a topic. */
@@ -21,7 +21,7 @@ export class PartitionLedger implements Partition {
   #record: ProducerRecord | undefined;
   #nextSequence: number;
   /** Those that have a place and no answer, in their order. */
-  #open: Sequenced[] = [];
+  #open: QueuedBatch[] = [];
 
   constructor(store: IntentStore, { topic, partition }: Partition) {
     this.#store = store;
@@ -37,7 +37,7 @@ export class PartitionLedger implements Partition {
   }
 
   /** Whether the id may be used to send; without that, only to ask. */
-  get usable(): boolean {
+  get isUsable(): boolean {
     return this.#record?.usable === true;
   }
 
@@ -55,30 +55,30 @@ export class PartitionLedger implements Partition {
   }
 
   /** Sends by `producer` from now on, beginning with sequence 0, after `lastOffset`. */
-  begin(life: TopicIncarnation, producer: ProducerIdentity, lastOffset: bigint): void {
+  startProducer(life: TopicIncarnation, producer: ProducerIdentity, lastOffset: bigint): void {
     const { topic, partition } = this;
     this.#record = { topic, partition, ...life, producer, nextSequence: 0, lastOffset, usable: true };
     this.#nextSequence = 0;
-    this.#store.begin(this.#record);
+    this.#store.startProducer(this.#record);
   }
 
   /** The id will not be used any more. */
-  forget(): void {
+  dropProducer(): void {
     this.#record = undefined;
   }
 
   /** Takes over what a former process left open: new batches come after it. */
-  restore(batches: readonly Sequenced[]): void {
+  restore(batches: readonly QueuedBatch[]): void {
     this.#open = [...batches];
     const last = batches.at(-1);
-    if (last) this.#nextSequence = sequenceAfter(lastOf(last), 1);
+    if (last) this.#nextSequence = sequenceAfter(lastSequence(last), 1);
   }
 
   /**
    * Gives a batch its place in the sequence, and writes that down, unless it has one, and stamps it with it. Throws StateError when it can't
    * be written down: the batch must wait.
    */
-  assignSequence(batch: Sequenced): void {
+  assignSequence(batch: QueuedBatch): void {
     const producer = this.producer as ProducerIdentity;
     if (batch.baseSequence === undefined) {
       const { topic, partition } = this;
@@ -92,7 +92,7 @@ export class PartitionLedger implements Partition {
   }
 
   /** Kafka has the batch, its first record at `offset` (-1: not told): notes that, together with what the batch's lines lead to. */
-  acknowledged(batch: Sequenced, offset: bigint): void {
+  acknowledged(batch: QueuedBatch, offset: bigint): void {
     batch.onAcknowledged();
     if (batch.intent !== undefined) this.#store.acknowledged(batch.intent);
     batch.intent = undefined;
@@ -103,16 +103,16 @@ export class PartitionLedger implements Partition {
     const end = offset + BigInt(batch.recordCount - 1);
     // Only a repetition is answered with the offset of another time.
     const lastOffset = offset >= 0n && (end > this.lastOffset || batch.attempts === 1) ? end : this.lastOffset;
-    this.#record = { ...this.#record, nextSequence: sequenceAfter(lastOf(batch), 1), lastOffset };
-    this.#store.progress(this.#record);
+    this.#record = { ...this.#record, nextSequence: sequenceAfter(lastSequence(batch), 1), lastOffset };
+    this.#store.updateProducer(this.#record);
   }
 
   /** Kafka does not have these and will not get them by their present place. The next batch takes the place of the first. */
-  void(batches: readonly Sequenced[]): void {
+  withdraw(batches: readonly QueuedBatch[]): void {
     const first = batches.find(({ baseSequence }) => baseSequence !== undefined);
     if (first?.baseSequence !== undefined) this.#nextSequence = first.baseSequence;
     for (const batch of batches) {
-      if (batch.intent !== undefined) this.#store.void(batch.intent);
+      if (batch.intent !== undefined) this.#store.withdraw(batch.intent);
       batch.intent = undefined;
       batch.baseSequence = undefined;
     }

@@ -6,11 +6,11 @@ import type { Partition } from '../kafka/kafka-fetch.ts';
 import { DeliveryError } from './delivery-error.ts';
 import { DeliveryProblem } from './delivery-problem.ts';
 import type { KafkaCluster } from './kafka-cluster.ts';
-import type { OutgoingBatch, RecoveredBatch, Sequenced } from './outgoing-batch.ts';
-import { bySequence, outgoing, park, recovered } from './outgoing-batch.ts';
+import type { OutgoingBatch, QueuedBatch, RecoveredBatch } from './outgoing-batch.ts';
+import { compareSequences, outgoing, parkBatch, recovered } from './outgoing-batch.ts';
 import type { PartitionLedger } from './partition-ledger.ts';
-import { asDeliveryError, produceBatch } from './produce-batch.ts';
-import { askKafka, takeId, topicIsAnew } from './reconcile.ts';
+import { produceBatch, toDeliveryError } from './produce-batch.ts';
+import { acquireProducerId, reconcile, wasTopicRecreated } from './reconcile.ts';
 import { SendWindow } from './send-window.ts';
 
 /** A request of a process that is gone is answered, or gone too, after so long. */
@@ -24,7 +24,7 @@ const RETRY = { initialMs: 100, maxMs: 5_000 };
  * OPEN → SETTLING (waits for what is in flight) → RECOVERING (asks, builds again, or takes a new id) → OPEN; CLOSED at the end. */
 export class PartitionProducer {
   readonly #cluster: KafkaCluster;
-  readonly at: Partition;
+  readonly partition: Partition;
   readonly #ledger: PartitionLedger;
   readonly #clock: Clock;
   readonly #logger: Logger;
@@ -33,12 +33,12 @@ export class PartitionProducer {
   readonly #backoff = createBackoff(RETRY);
   #state: 'OPEN' | 'SETTLING' | 'RECOVERING' | 'CLOSED' = 'OPEN';
   #reconciled: boolean;
-  #queue: Sequenced[] = [];
-  readonly #inFlight: Sequenced[] = [];
-  readonly #failed: Sequenced[] = [];
+  #queue: QueuedBatch[] = [];
+  readonly #inFlight: QueuedBatch[] = [];
+  readonly #failed: QueuedBatch[] = [];
   readonly #window: SendWindow;
   /** How often batches were given back: what was begun before must not overtake them. */
-  returns = 0;
+  returnCount = 0;
   /** Kafka may not tell: it is tried once by sending again. */
   #untold = false;
   #order: Promise<void> = Promise.resolve();
@@ -49,7 +49,7 @@ export class PartitionProducer {
     tools: { clock: Clock; logger: Logger; onFailureChange: () => void },
   ) {
     this.#cluster = cluster;
-    this.at = ledger;
+    this.partition = ledger;
     this.#ledger = ledger;
     this.#reconciled = ledger.producer === undefined;
     this.#clock = tools.clock;
@@ -64,7 +64,7 @@ export class PartitionProducer {
   }
 
   /** Runs `task`, which makes a batch ready, after those before it: batches of all routes go in the order in which they were begun. */
-  inOrder(task: () => Promise<void>): void {
+  runInOrder(task: () => Promise<void>): void {
     this.#order = this.#order.then(task);
   }
 
@@ -79,7 +79,7 @@ export class PartitionProducer {
   enqueue(batch: OutgoingBatch): void {
     const sequenced = outgoing(batch);
     this.#queue.push(sequenced);
-    if (this.#trouble.reportable) park(sequenced);
+    if (this.#trouble.reportable) parkBatch(sequenced);
     this.#drive();
   }
 
@@ -106,25 +106,25 @@ export class PartitionProducer {
   }
 
   /** Without its intent on the disk a batch is not sent: it waits until the state can be written again. */
-  #lineState(batch: Sequenced): boolean {
+  #lineState(batch: QueuedBatch): boolean {
     try {
       this.#ledger.assignSequence(batch);
       return true;
     } catch (error) {
-      this.#trouble.begin(new DeliveryError('STATE', 'pausing', errorText(error), { cause: error }));
+      this.#trouble.report(new DeliveryError('STATE', 'pausing', errorText(error), { cause: error }));
       if (this.#inFlight.length > 0) this.#state = 'SETTLING';
       else void this.#recover();
       return false;
     }
   }
 
-  async #send(batch: Sequenced): Promise<void> {
+  async #send(batch: QueuedBatch): Promise<void> {
     this.#inFlight.push(batch);
     try {
       const tools = { clock: this.#clock, signal: this.#stop.signal };
       this.#succeeded(batch, await produceBatch(this.#cluster, this.#ledger, batch, tools));
     } catch (error) {
-      batch.failure = asDeliveryError(error);
+      batch.failure = toDeliveryError(error);
       this.#failed.push(batch);
       if (this.#state === 'OPEN') this.#state = 'SETTLING';
     }
@@ -133,7 +133,7 @@ export class PartitionProducer {
     else this.#drive();
   }
 
-  #succeeded(batch: Sequenced, offset: bigint): void {
+  #succeeded(batch: QueuedBatch, offset: bigint): void {
     const { lastOffset: former } = this.#ledger;
     // A repetition may be answered with the offset of the first time, before those of batches sent since; others come in their order.
     if (batch.attempts === 1 && offset >= 0n && offset <= former) {
@@ -144,13 +144,13 @@ export class PartitionProducer {
     this.#window.succeeded();
     this.#untold = false;
     this.#backoff.reset();
-    if (this.#state === 'OPEN') this.#trouble.end();
+    if (this.#state === 'OPEN') this.#trouble.clear();
     this.#ledger.acknowledged(batch, offset);
   }
 
   /** All in flight have an answer: puts the failed ones back, in their order, and recovers from what the first one met. */
   #settle(): void {
-    const failed = this.#failed.splice(0).sort(bySequence);
+    const failed = this.#failed.splice(0).sort(compareSequences);
     this.#queue = [...failed, ...this.#queue];
     this.#window.failed();
     const error = failed[0]?.failure;
@@ -160,7 +160,7 @@ export class PartitionProducer {
       this.#handBack(error);
       this.#state = 'OPEN';
     } else {
-      if (failed.some(({ failure }) => failure?.needsAsking)) this.#reconciled = false;
+      if (failed.some(({ failure }) => failure?.isOutcomeUnknown)) this.#reconciled = false;
       void this.#recover();
     }
   }
@@ -168,32 +168,32 @@ export class PartitionProducer {
   /** All lines come again; the first batch was too large, perhaps. */
   #handBack(tooLarge?: DeliveryError): void {
     const batches = this.#queue.splice(0);
-    this.#ledger.void(batches);
-    this.returns++;
+    this.#ledger.withdraw(batches);
+    this.returnCount++;
     for (const [index, batch] of batches.entries()) batch.onReturned(index === 0 ? tooLarge : undefined);
   }
 
   async #recover(): Promise<void> {
     this.#state = 'RECOVERING';
-    let wait = this.#trouble.there;
+    let wait = this.#trouble.isActive;
     while (!this.#stop.signal.aborted) {
       try {
         if (wait) await this.#clock.sleep(this.#backoff.next(), this.#stop.signal);
-        if (await topicIsAnew(this.#cluster, this.#ledger)) this.#reconciled = false;
+        if (await wasTopicRecreated(this.#cluster, this.#ledger)) this.#reconciled = false;
         if (!this.#reconciled) await this.#reconcile();
-        if (!this.#ledger.producer) await takeId(this.#cluster, this.#ledger);
+        if (!this.#ledger.producer) await acquireProducerId(this.#cluster, this.#ledger);
         await this.#build();
         break;
       } catch (error) {
         if (this.#stop.signal.aborted) return;
-        this.#begin(asDeliveryError(error));
-        if (this.#trouble.partitionGone) return this.#leave();
+        this.#begin(toDeliveryError(error));
+        if (this.#trouble.isPartitionGone) return this.#leave();
         wait = true;
       }
     }
     if (this.#state !== 'RECOVERING') return;
     this.#state = 'OPEN';
-    if (this.#queue.length === 0) this.#trouble.end();
+    if (this.#queue.length === 0) this.#trouble.clear();
     this.#drive();
   }
 
@@ -203,7 +203,11 @@ export class PartitionProducer {
    */
   async #reconcile(): Promise<void> {
     const open = this.#queue.filter(({ baseSequence }) => baseSequence !== undefined);
-    const { acknowledged, continues, certain } = await askKafka(this.#cluster, this.#ledger, open, this.#logger);
+    const {
+      acknowledged,
+      keepsProducerId: continues,
+      isCertain: certain,
+    } = await reconcile(this.#cluster, this.#ledger, open, this.#logger);
     this.#queue = this.#queue.filter((batch) => !acknowledged.has(batch));
     for (const batch of acknowledged) this.#ledger.acknowledged(batch, -1n);
     if (certain) for (const batch of this.#queue) batch.attempts = 0;
@@ -214,14 +218,14 @@ export class PartitionProducer {
 
   /** While trouble lasts, the batches that wait give up their memory: the files are the buffer. */
   #begin(error: DeliveryError): void {
-    this.#trouble.begin(error);
-    if (this.#trouble.reportable) for (const batch of this.#queue) park(batch);
+    this.#trouble.report(error);
+    if (this.#trouble.reportable) for (const batch of this.#queue) parkBatch(batch);
   }
 
   /** Nothing of what is open can be in Kafka any more: its lines go wherever their sources go now. */
   #leave(): void {
-    this.#trouble.counted();
-    this.#ledger.forget();
+    this.#trouble.restartTimer();
+    this.#ledger.dropProducer();
     this.#reconciled = true;
     this.#state = 'OPEN';
     this.#handBack();
@@ -243,8 +247,8 @@ export class PartitionProducer {
 
   /** Another id: what a former process left is read again, the rest is sent with new places. */
   #startAnew(): void {
-    this.#ledger.forget();
+    this.#ledger.dropProducer();
     if (this.#queue.some(({ encoded, park }) => !encoded && !park)) this.#handBack();
-    else this.#ledger.void(this.#queue);
+    else this.#ledger.withdraw(this.#queue);
   }
 }

@@ -2,9 +2,9 @@ import type { Clock } from '../../runtime/clock.ts';
 import { errorText } from '../../runtime/errors.ts';
 import { kafkaErrorName } from '../kafka/kafka-error.ts';
 import type { Partition } from '../kafka/kafka-fetch.ts';
-import { DeliveryError, DUPLICATE_SEQUENCE_NUMBER, kafkaAnswerError } from './delivery-error.ts';
+import { DeliveryError, DUPLICATE_SEQUENCE_NUMBER, kafkaResponseError } from './delivery-error.ts';
 import type { KafkaCluster } from './kafka-cluster.ts';
-import type { Sequenced } from './outgoing-batch.ts';
+import type { QueuedBatch } from './outgoing-batch.ts';
 
 /**
  * Sends one batch and returns the offset of its first record, -1 when Kafka had it already and does not tell. Waits as long as a quota
@@ -13,7 +13,7 @@ import type { Sequenced } from './outgoing-batch.ts';
 export async function produceBatch(
   cluster: KafkaCluster,
   { topic, partition }: Partition,
-  batch: Sequenced,
+  batch: QueuedBatch,
   { clock, signal }: { clock: Clock; signal: AbortSignal },
 ): Promise<bigint> {
   batch.attempts++;
@@ -22,12 +22,12 @@ export async function produceBatch(
   if (answer.throttleMs > 0) await clock.sleep(answer.throttleMs, signal).catch(() => {});
   if (answer.errorCode === DUPLICATE_SEQUENCE_NUMBER) return -1n;
   if (answer.errorCode !== 0) {
-    throw kafkaAnswerError(answer.errorCode, kafkaErrorName(answer.errorCode), answer.errorMessage);
+    throw kafkaResponseError(answer.errorCode, kafkaErrorName(answer.errorCode), answer.errorMessage);
   }
   return answer.baseOffset;
 }
 
-export function asDeliveryError(error: unknown): DeliveryError {
+export function toDeliveryError(error: unknown): DeliveryError {
   if (error instanceof DeliveryError) return error;
   return new DeliveryError('NETWORK', 'retriable', errorText(error), { cause: error });
 }

@@ -12,13 +12,13 @@ export async function rebuildBatch(
   pool: WorkPool,
   encode: (index: number, segment: IntentSegment, bench: Workbench) => Promise<void>,
 ): Promise<RecordBatch> {
-  const bench = await pool.takeBench();
+  const bench = await pool.acquireBench();
   try {
     bench.records.reset();
     for (const [index, segment] of facts.segments.entries()) await encode(index, segment, bench);
-    if (bench.records.records !== facts.recordCount) throw new Error('the lines are not the same any more');
+    if (bench.records.recordCount !== facts.recordCount) throw new Error('the lines are not the same any more');
     return encodeRecordBatch(facts, await compress(bench, facts.compression));
   } finally {
-    pool.giveBench(bench);
+    pool.releaseBench(bench);
   }
 }

@@ -8,7 +8,7 @@ import { RECORD_BYTES_MAX } from '../encode/record-buffer.ts';
 import type { Workbench, WorkPool } from '../encode/work-pool.ts';
 import type { BatchFacts, IntentSegment } from '../model/segment.ts';
 import type { DeliveryError } from './delivery-error.ts';
-import { HeldBytes } from './held-bytes.ts';
+import { MemoryReservation } from './held-bytes.ts';
 import type { PartitionProducer } from './partition-producer.ts';
 import { rebuildBatch } from './rebuild-batch.ts';
 import { IN_FLIGHT_MAX } from './send-window.ts';
@@ -19,20 +19,20 @@ export interface Segment extends IntentSegment {
 }
 
 /** What one turn of a source gave. */
-export interface Filled {
+export interface SourceTurn {
   segment: Segment | undefined;
   /** There is likely more to read at once. */
-  more: boolean;
+  hasMore: boolean;
   /** The batch has no room for the source's next line. */
-  full: boolean;
+  isFull: boolean;
 }
 
 /** What a route reads from. A source belongs to one route at a time. */
 export interface RouteSource {
   /** Whether the source still delivers by this route. */
-  isOn(route: Route): boolean;
+  usesRoute(route: Route): boolean;
   /** Reads on and encodes lines into the bench's records. Never rejects. */
-  fill(bench: Workbench): Promise<Filled>;
+  fill(bench: Workbench): Promise<SourceTurn>;
   /** Encodes a segment's lines as before, of the same bytes. Rejects when they are not there any more. */
   encodeAgain(segment: IntentSegment, bench: Workbench): Promise<void>;
   /** Kafka has the segment, or it is given up as `refused`. Segments may be told in any order. */
@@ -58,7 +58,9 @@ export interface RouteTools {
  * keeps at most five without an answer. A batch holds a chunk of as many sources as fit.
  */
 export class Route {
-  readonly producer: PartitionProducer;
+  readonly topic: string;
+  readonly partition: number;
+  readonly #producer: PartitionProducer;
   readonly compression: Compression;
   readonly #tools: RouteTools;
   readonly #ready = new Set<RouteSource>();
@@ -71,7 +73,8 @@ export class Route {
   readonly #waiters: (() => void)[] = [];
 
   constructor(producer: PartitionProducer, compression: Compression, tools: RouteTools) {
-    this.producer = producer;
+    ({ topic: this.topic, partition: this.partition } = producer.partition);
+    this.#producer = producer;
     this.compression = compression;
     this.#tools = tools;
   }
@@ -93,7 +96,7 @@ export class Route {
   close(): void {
     this.#closed = true;
     this.#ready.clear();
-    this.producer.close();
+    this.#producer.close();
     this.#notify();
   }
 
@@ -102,16 +105,16 @@ export class Route {
     while (this.#ready.size > 0 && !this.#closed) {
       if (this.#open > 0 && !this.#lastFull) await clock.sleep(LINGER_MS);
       while (this.#open >= IN_FLIGHT_MAX && !this.#closed) await new Promise<void>((wake) => this.#waiters.push(wake));
-      await pool.takeBytes(RECORD_BYTES_MAX);
-      const bench = await pool.takeBench();
+      await pool.reserveBytes(RECORD_BYTES_MAX);
+      const bench = await pool.acquireBench();
       bench.records.reset(this.#batchBytesMax, this.#lineBytesMax);
-      const { returns } = this.producer;
+      const { returnCount: returns } = this.#producer;
       const segments = this.#closed ? [] : await this.#fill(bench);
       this.#lastFull = bench.records.remaining < RECORD_BYTES_MAX / 4;
       if (segments.length > 0) this.#dispatch(bench, segments, returns);
       else {
-        pool.giveBench(bench);
-        pool.giveBytes(RECORD_BYTES_MAX);
+        pool.releaseBench(bench);
+        pool.releaseBytes(RECORD_BYTES_MAX);
       }
     }
     this.#pumping = false;
@@ -124,10 +127,10 @@ export class Route {
     for (const source of [...this.#ready]) {
       if (slices.over) await slices.next();
       this.#ready.delete(source);
-      if (!source.isOn(this)) continue;
-      const { segment, more, full } = await source.fill(bench);
+      if (!source.usesRoute(this)) continue;
+      const { segment, hasMore: more, isFull: full } = await source.fill(bench);
       if (segment) segments.push(segment);
-      if (more && source.isOn(this)) this.#ready.add(source);
+      if (more && source.usesRoute(this)) this.#ready.add(source);
       if (full || bench.records.remaining < BATCH_BYTES_MIN) break;
     }
     return segments;
@@ -136,15 +139,15 @@ export class Route {
   #dispatch(bench: Workbench, segments: Segment[], returns: number): void {
     const { clock, pool } = this.#tools;
     const { compression } = this;
-    const recordCount = bench.records.records;
+    const recordCount = bench.records.recordCount;
     const facts: BatchFacts = { compression, recordCount, timestampMs: clock.nowMs(), segments };
     const { length: rawBytes, lineBytesMax } = bench.records;
     const compressed = compress(bench, this.compression);
     // The rejection is met below, in its turn.
     compressed.catch(() => {});
     this.#open++;
-    this.producer.inOrder(async () => {
-      const held = new HeldBytes(pool);
+    this.#producer.runInOrder(async () => {
+      const held = new MemoryReservation(pool);
       const finish = (tell: (source: RouteSource, segment: Segment) => void) => {
         for (const segment of segments) tell(segment.source, segment);
         this.#open--;
@@ -155,8 +158,8 @@ export class Route {
         const encoded = encodeRecordBatch(facts, await compressed);
         held.shrink(encoded.byteLength);
         // Batches before it were given back since it was begun: its lines must not overtake theirs.
-        if (returns !== this.producer.returns) return finish((source, segment) => source.returned(segment));
-        this.producer.enqueue({
+        if (returns !== this.#producer.returnCount) return finish((source, segment) => source.returned(segment));
+        this.#producer.enqueue({
           encoded,
           recordCount,
           facts,
@@ -167,7 +170,7 @@ export class Route {
             if (tooLarge) this.#shrink(rawBytes, tooLarge);
             const givenUp = tooLarge && recordCount === 1 && !this.#shrinkLines(rawBytes, lineBytesMax);
             finish((source, segment) => {
-              if (givenUp) source.acknowledged({ ...segment, lines: 0, refused: true });
+              if (givenUp) source.acknowledged({ ...segment, lines: 0, isRefused: true });
               else source.returned(segment);
             });
           },
@@ -176,14 +179,18 @@ export class Route {
         this.#tools.logger.error('a batch could not be compressed; its lines are read again', { error });
         finish((source, segment) => source.returned(segment));
       } finally {
-        pool.giveBench(bench);
+        pool.releaseBench(bench);
       }
     });
   }
 
   /** Makes a parked batch again; undefined when the files have changed under it. */
-  async #build(facts: BatchFacts, segments: readonly Segment[], held: HeldBytes): Promise<RecordBatch | undefined> {
-    await held.takeAgain();
+  async #build(
+    facts: BatchFacts,
+    segments: readonly Segment[],
+    held: MemoryReservation,
+  ): Promise<RecordBatch | undefined> {
+    await held.reacquire();
     try {
       const encode = (index: number, segment: IntentSegment, bench: Workbench) =>
         (segments[index] as Segment).source.encodeAgain(segment, bench);
@@ -202,7 +209,7 @@ export class Route {
     const smaller = Math.max(BATCH_BYTES_MIN, Math.floor(rawBytes / 2));
     if (smaller >= this.#batchBytesMax) return;
     this.#batchBytesMax = smaller;
-    const { topic, partition } = this.producer.at;
+    const { topic, partition } = this;
     this.#tools.logger.warn('making smaller batches', { topic, partition, bytes: smaller, error: error.message });
   }
 
@@ -212,7 +219,7 @@ export class Route {
     const smaller = Math.max(LINE_BYTES_MIN, Math.floor(Math.min(rawBytes, lineBytes) / 2));
     if (smaller >= this.#lineBytesMax) return true;
     this.#lineBytesMax = smaller;
-    const { topic, partition } = this.producer.at;
+    const { topic, partition } = this;
     this.#tools.logger.warn('splitting lines that the topic does not take', { topic, partition, bytes: smaller });
     return true;
   }

@@ -74,9 +74,9 @@ export class CheckpointStore implements StatePart {
   }
 
   /** Notes a new generation: its id is on the disk before any of its lines is sent. */
-  mint(checkpoint: Checkpoint): void {
+  putNew(checkpoint: Checkpoint): void {
     this.put(checkpoint);
-    this.#state.hurry();
+    this.#state.markUrgent();
   }
 
   /** Notes a checkpoint for the next flush. */
@@ -104,11 +104,11 @@ export class CheckpointStore implements StatePart {
   }
 
   /** Notes that what was lost with a damaged state is found: written together with the positions of it. */
-  regained(): void {
+  clearLost(): void {
     this.#regained = true;
   }
 
-  get dirty(): boolean {
+  get isDirty(): boolean {
     return this.#dirty.size > 0 || this.#scanned.size > 0 || this.#regained;
   }
 
@@ -126,7 +126,7 @@ export class CheckpointStore implements StatePart {
     if (this.#regained) this.#state.db.prepare('DELETE FROM meta WHERE key = ?').run(LOST_KEY);
   }
 
-  written(): void {
+  onWritten(): void {
     this.milestones.written();
     this.#dirty.clear();
     this.#scanned.clear();
@@ -138,7 +138,7 @@ export class CheckpointStore implements StatePart {
   }
 
   #write(at: Checkpoint, nowMs: number): void {
-    if (at.position > at.first) this.milestones.moves(at, nowMs);
+    if (at.position > at.first) this.milestones.record(at, nowMs);
     // SQLite's integers are signed: a device or inode above 2^63 is kept as its two's complement.
     const device = BigInt.asIntN(64, at.device);
     const inode = BigInt.asIntN(64, at.inode);

@@ -36,7 +36,7 @@ export class IntentStore implements StatePart {
   }
 
   /** Those that a former process left open, in the order in which they were written. */
-  open(): OpenIntent[] {
+  openIntents(): OpenIntent[] {
     const select = this.#state.db.prepare('SELECT * FROM intent ORDER BY id');
     select.setReadBigInts(true);
     const documents = new Map([...this.#formats].map(([document, id]) => [id, document]));
@@ -90,22 +90,22 @@ export class IntentStore implements StatePart {
   }
 
   /** Notes that the batch is not in Kafka and will not be sent: another intent may take its sequence. */
-  void(id: number): void {
+  withdraw(id: number): void {
     this.#void.push(id);
   }
 
   /** Notes a new producer: before anything is sent by it, it is on the disk, and all that was sent by the former one is closed there. */
-  begin(record: ProducerRecord): void {
-    this.progress(record);
-    this.#state.hurry();
+  startProducer(record: ProducerRecord): void {
+    this.updateProducer(record);
+    this.#state.markUrgent();
   }
 
   /** Notes how far a producer has come: on the disk that is never ahead of the intents that are open there. */
-  progress(record: ProducerRecord): void {
+  updateProducer(record: ProducerRecord): void {
     this.#progress.set(`${record.topic}/${record.partition}`, record);
   }
 
-  get dirty(): boolean {
+  get isDirty(): boolean {
     return this.#acknowledged.length + this.#void.length + this.#progress.size > 0;
   }
 
@@ -115,7 +115,7 @@ export class IntentStore implements StatePart {
     for (const record of this.#progress.values()) this.#writeProducer(record);
   }
 
-  written(): void {
+  onWritten(): void {
     [this.#acknowledged, this.#void] = [[], []];
     this.#progress.clear();
   }

@@ -22,7 +22,7 @@ export interface ReplayRange {
   /** What `end` is in the middle of, as far as is known. */
   endState: LineState | undefined;
   /** The records say which replay they are of. */
-  marked: boolean;
+  isMarked: boolean;
 }
 
 /** A replay, as long as not all of it is in Kafka once more. */
@@ -60,7 +60,7 @@ export class ReplayStore implements StatePart {
   }
 
   /** What was answered when a rewind of an entry was asked for; undefined when it never was. */
-  answerOf(entryUid: string, id: string): string | undefined {
+  rewindResponse(entryUid: string, id: string): string | undefined {
     const row = this.#state.db.prepare('SELECT document FROM rewind WHERE entry_uid = ? AND id = ?').get(entryUid, id);
     return row && String(row['document']);
   }
@@ -80,7 +80,7 @@ export class ReplayStore implements StatePart {
     });
     this.#state.transaction(() => {
       const insert = db.prepare('INSERT INTO replay VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
-      for (const { seq, id, entryUid, generation, start, end, endState, marked } of begun) {
+      for (const { seq, id, entryUid, generation, start, end, endState, isMarked: marked } of begun) {
         const range = [start, end, endState ?? NOT_KNOWN, Number(marked)] as const;
         insert.run(seq, id, entryUid, generation, ...range, start, start, NOT_KNOWN, '[]');
       }
@@ -96,7 +96,7 @@ export class ReplayStore implements StatePart {
   acknowledged(segment: IntentSegment): void {
     const replay = this.#byGeneration.get(segment.generation)?.find(({ id }) => id === segment.replay);
     if (!replay) return;
-    replay.acknowledged.cover(coveredRange(segment));
+    replay.acknowledged.add(coveredRange(segment));
     if (replay.acknowledged.value < replay.end) this.#changed.add(replay);
     else this.#drop(replay);
   }
@@ -106,7 +106,7 @@ export class ReplayStore implements StatePart {
     for (const replay of [...(this.#byGeneration.get(generation) ?? [])]) this.#drop(replay);
   }
 
-  get dirty(): boolean {
+  get isDirty(): boolean {
     return this.#changed.size + this.#gone.size > 0;
   }
 
@@ -118,7 +118,7 @@ export class ReplayStore implements StatePart {
     for (const seq of this.#gone) this.#delete.run(seq);
   }
 
-  written(): void {
+  onWritten(): void {
     this.#changed.clear();
     this.#gone.clear();
   }
@@ -152,7 +152,7 @@ function fromRow(row: Record<string, SQLOutputValue>): Stored {
     start: number('start'),
     end: number('end_position'),
     endState: lineState('end_place'),
-    marked: number('marked') === 1,
+    isMarked: number('marked') === 1,
     acknowledged: new ContiguousPosition(reached),
   };
 }

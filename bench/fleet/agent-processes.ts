@@ -9,7 +9,10 @@ const LOOK_INTERVAL_MS = 50;
 
 type Asked = Question extends infer One ? (One extends Question ? Omit<One, 'id'> : never) : never;
 
-/** Simulated agents in a few processes, with the link that real agents have; killed with their scope. */
+/**
+ * Simulated agents in a few processes, with the link of real agents. They are killed with their
+ * scope.
+ */
 export class AgentProcesses implements AsyncDisposable {
   readonly #children: ChildProcess[];
   readonly #waiting = new Map<number, (answer: Answer) => void>();
@@ -34,7 +37,10 @@ export class AgentProcesses implements AsyncDisposable {
     });
   }
 
-  /** Waits until so many are connected (to this address); returns when the last one was, by CLOCK_MONOTONIC. */
+  /**
+   * Waits until this many are connected (to this address). Returns when the last one connected, by
+   * CLOCK_MONOTONIC.
+   */
   connected(count: number, timeoutMs: number, address?: string): Promise<number> {
     const asked: Asked = { ask: 'connected', ...(address !== undefined && { address }) };
     return this.#until(asked, count, timeoutMs, 'connected').then((answers) => latest(answers));
@@ -45,7 +51,7 @@ export class AgentProcesses implements AsyncDisposable {
     return answers.reduce((sum, { count }) => sum + count, 0);
   }
 
-  /** Waits until all have applied this revision; returns when each had. */
+  /** Waits until all have applied this revision. Returns when each did. */
   async applied(entry: string, etag: string, timeoutMs: number): Promise<number[]> {
     const answers = await this.#until({ ask: 'applied', entry, etag }, this.count, timeoutMs, 'applied it');
     return answers.flatMap(({ timesMs = [] }) => timesMs);
@@ -55,7 +61,7 @@ export class AgentProcesses implements AsyncDisposable {
     return this.#children.reduce((sum, { pid }) => sum + (readUsage(pid ?? 0)?.cpuSeconds ?? 0), 0);
   }
 
-  /** All at once, without a goodbye. */
+  /** Kills all at once, without a goodbye. */
   async kill(): Promise<void> {
     const ended = this.#children.map((child) =>
       child.exitCode !== null || child.signalCode !== null

@@ -56,7 +56,7 @@ class Agents {
     });
   }
 
-  /** An agent is connected when it says so. */
+  /** An agent is connected when its log says so. */
   #logger(index: number): Logger {
     const logger: Logger = {
       debug: () => {},
@@ -66,7 +66,7 @@ class Agents {
       },
       warn: (_message, fields) => {
         this.#connections.delete(index);
-        // Addresses and ids apart, they are the same.
+        // Count reasons that differ only in addresses and ids as one.
         const reason = String(fields?.['error']).replace(/\d+/g, 'N');
         this.#failures.set(reason, (this.#failures.get(reason) ?? 0) + 1);
       },

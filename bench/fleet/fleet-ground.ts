@@ -24,7 +24,7 @@ export interface BenchController {
   kill(): Promise<void>;
 }
 
-/** A real etcd, and as many real controllers on it as are asked for; ended with its scope. */
+/** A real etcd and real controllers on it. They end with its scope. */
 export class FleetGround implements AsyncDisposable {
   readonly #root: string;
   readonly #etcd: Etcd;
@@ -41,7 +41,7 @@ export class FleetGround implements AsyncDisposable {
     return new FleetGround(root, await startEtcd({ dataDir: join(root, 'etcd') }));
   }
 
-  /** `nodeOptions`: for a profile of it. */
+  /** `nodeOptions` allows to profile it. */
   async controller(
     id: string,
     nodeOptions = process.env['FLEET_CONTROLLER_NODE_OPTIONS'] ?? '',

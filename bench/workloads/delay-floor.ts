@@ -7,11 +7,11 @@ import { TopicTail } from '../topic-tail.ts';
 import { type Delays, delaysOf } from './delay.ts';
 
 const SEND_INTERVAL_MS = 10;
-/** Of which nothing counts. */
+/** At the start, and not measured. */
 const SETTLE_SECONDS = 3;
 const FILLER = 'x'.repeat(168);
 
-/** What broker, consumer and clock cost by themselves: lines that go to the topic without a file or a collector. */
+/** The delay of broker, consumer and clock alone: lines sent without a file or a collector. */
 export function delayFloor(ground: Ground, linesPerSecond: number, seconds: number): Promise<Delays> {
   return ground.withTopic(async (topic) => {
     const sinceNs = Number(process.hrtime.bigint());

@@ -21,9 +21,9 @@ const START_SECONDS = 90;
 const SETTLE_MS = 5_000;
 
 interface Measured {
-  /** From the first start until the topic has the one line of each idle file. */
+  /** From the first start until the topic has the only line of each idle file. */
   firstStartSeconds: number;
-  /** From the second start, which knows the files, until a line is readable that was appended after it. */
+  /** From the second start, which knows the files, until a line appended after it is readable. */
   secondStartSeconds: number;
   load: Load;
 }
@@ -52,8 +52,7 @@ export const idle: Workload = {
     );
     const report = {
       workload: 'idle',
-      text: `${whole(FILES)} files of one line in ${FOLDERS} folders, and ${HOT_FILES} that are appended to at ${HOT_LINES_PER_SECOND / HOT_FILES} lines/s each. First start: from the start of the process, which knows nothing, until the topic has the line of each file. Second start:
-from the start of the process, which knows them all, until a line is readable that was appended after it. Then, after ${SETTLE_MS / 1000} s, what the process takes of a core over ${seconds} s. Each process may have 65,536 files open, where this user may allow that.`,
+      text: `${whole(FILES)} files of one line in ${FOLDERS} folders, and ${HOT_FILES} that grow by ${HOT_LINES_PER_SECOND / HOT_FILES} lines/s each. First start: from the start of a process that knows nothing until the topic has the line of each file. Second start: from the start of a process that knows all files until a line appended after it is readable. CPU is measured over ${seconds} s, beginning ${SETTLE_MS / 1000} s later. Each process may open 65,536 files, if the user's limit allows it.`,
       head: ['tool', 'first start, s', 'second start, s', 'CPU, % of a core', 'peak RSS, MiB', 'remark'],
       rows,
       plots: [],
@@ -115,7 +114,7 @@ async function measure(
   }
 }
 
-/** Starts it, waits until the topic has the line of each file, and stops it again. */
+/** Starts the tool, waits until the topic has the line of each file, and stops the tool. */
 async function firstStart(ground: Ground, tool: Tool, job: Job, state: string, end: TopicEnd): Promise<number> {
   await using running = await startTool(ground, tool, job, state);
   await until(running, 'files', FILES, START_SECONDS, () => end.records());

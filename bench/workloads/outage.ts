@@ -19,7 +19,7 @@ const START_SECONDS = 60;
 const CATCH_UP_SECONDS = 120;
 
 interface Measured {
-  /** From when the broker is back until the topic has all that was written until then. */
+  /** From the broker's return until the topic has all lines that were written before it. */
   catchUpSeconds: number;
   cpuSeconds: number;
   peakRssMib: number;
@@ -36,8 +36,8 @@ export const outage: Workload = {
     const results: { tool: Tool; result: Measured | { failure: string } }[] = [];
     for (const tool of tools) {
       const result = await orFailure(() => ground.withTopic((topic) => measure(ground, tool, topic, seconds)));
-      const told = 'failure' in result ? result.failure : `caught up in ${decimals(result.catchUpSeconds, 1)} s`;
-      options.say(`outage: ${tool.name.padEnd(14)} ${told}`);
+      const summary = 'failure' in result ? result.failure : `caught up in ${decimals(result.catchUpSeconds, 1)} s`;
+      options.say(`outage: ${tool.name.padEnd(14)} ${summary}`);
       results.push({ tool, result });
     }
     const rows = results.map(({ tool, result }) =>
@@ -47,7 +47,7 @@ export const outage: Workload = {
     );
     const report = {
       workload: 'outage',
-      text: `${whole(FILES)} files, appended to at ${LINES_PER_SECOND / FILES} lines of 190 bytes a second each. The broker is stopped, for ${seconds} s, and started again. Catch-up: from when it listens again until the topic has all lines that were written until then, while the writing goes on.`,
+      text: `${whole(FILES)} files; ${LINES_PER_SECOND / FILES} lines of 190 bytes a second are appended to each. The broker is stopped for ${seconds} s and started again. Catch-up is the time from its restart until the topic has all lines written before it, while writing continues.`,
       head: ['tool', 'catch-up, s', 'CPU seconds', 'peak RSS, MiB', 'lines written', 'what arrived'],
       rows,
       plots: [],
@@ -85,14 +85,14 @@ async function measure(ground: Ground, tool: Tool, topic: string, downSeconds: n
     await until(running, 'lines', then, CATCH_UP_SECONDS, () => end.records());
     const catchUpSeconds = (systemClock.monotonicMs() - backMs) / 1000;
     const written = await writer.stop();
-    // What is under way gets its time; it is counted, come or not.
+    // Wait for lines in flight. Those that don't arrive count as missing.
     await orFailure(() => until(running, 'lines', written, START_SECONDS, () => end.records()));
     await systemClock.sleep(FLOW_MS);
     const { cpuSeconds, peakRssMib } = running.usage();
     return { catchUpSeconds, cpuSeconds, peakRssMib, written, records: await end.records() };
   } finally {
     await writer.stop();
-    // Also when something broke off while it was down: others are measured after this.
+    // Also after a failure while it was down: other tools are measured after this one.
     if (!(await isUp(kafka, topic))) await broker.start();
   }
 }

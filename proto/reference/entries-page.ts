@@ -11,7 +11,10 @@ proto/reference/entries-page.template.md. -->
 
 `;
 
-/** The text of docs/entries.md: the template, with the fields of Entry as entry.proto documents them. */
+/**
+ * The text of docs/entries.md: the template, with the fields of Entry as entry.proto documents
+ * them.
+ */
 export function entriesPage(): string {
   const reference = loadReference();
   const fields = reference.get('logfleet.v1.Entry')?.fields ?? [];

@@ -15,7 +15,10 @@ import { type FieldComment, parseFieldComment } from './field-comment.ts';
 /** A field as its .proto file documents it. */
 export interface FieldReference extends FieldComment {
   readonly name: string;
-  /** `string`, `integer`, `number`, `boolean`, `bytes`, `timestamp`, `object`, `enum`, or one of them after `[]`. */
+  /**
+   * `string`, `integer`, `number`, `boolean`, `bytes`, `timestamp`, `object`, `enum`, or one of
+   * them after `[]`.
+   */
   readonly type: string;
   /** The message of an `object`: a key of the Reference. */
   readonly message?: string;

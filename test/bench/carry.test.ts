@@ -34,7 +34,7 @@ test('a tiny backlog is carried, read back, measured and written down', async ()
   const text = await readFile(folder.at('RESULTS.md'), 'utf8');
   assert.match(text, /^## backlog$/m);
   assert.match(text, /\| logfleet, headers standard \| .* \| each line once, unaltered \|/);
-  assert.match(text, /Not on this machine: kcat \(nobody looked\)/);
+  assert.match(text, /Not\son\sthis\smachine:\skcat\s\(nobody\slooked\)/);
   assert.match(await readFile(folder.at('results', 'backlog.svg'), 'utf8'), /^<svg /);
   const { input, rounds, speeds } = JSON.parse(await readFile(folder.at('results', 'backlog.json'), 'utf8'));
   const [pass] = rounds['logfleet-lean'].runs;

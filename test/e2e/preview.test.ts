@@ -134,7 +134,7 @@ test('a preview names what is wrong as a write does, says when files are left ou
     runProcess('cli/main.ts', ['--controller', controller.address, 'preview', '-f', dir.at('entry.yaml'), ...args]);
   const shown = await run('--watch', '100ms', '--lines', '1');
   assert.equal(shown.code, 0, shown.stderr);
-  assert.match(shown.stdout, /^web-1: 30 files, 60 B; 0 B to read at once, then 0 B\/s\n/);
+  assert.match(shown.stdout, /^web-1: 30 files, 60 B; 0 B to read at first, then 0 B\/s\n/);
   assert.match(shown.stdout, new RegExp(`  PATH +SIZE +RATE +FROM +ERROR\n  ${dir.at('0.log')} +2 B +0 B/s +2 +-\n`));
   assert.match(shown.stdout, new RegExp(`  ${dir.at('0.log')}\n    \\| x\n`));
   const { previews } = JSON.parse((await run('--watch', '100ms', '-o', 'json')).stdout);
@@ -173,7 +173,7 @@ test('a selector of an entry that nobody has yet matches agents of every control
   const run = (...args: string[]) => runProcess('cli/main.ts', ['--controller', a.address, ...args]);
   await eventually(async () => {
     const { code, stderr } = await run('preview', '-f', on.dir.at('entry.yaml'), '--watch', '1ms');
-    assert.deepEqual([code, stderr], [0, 'warning: 1 agent is not connected, and not asked\n']);
+    assert.deepEqual([code, stderr], [0, 'warning: 1 agent is not connected and was skipped\n']);
   });
   const { code, stderr } = await run('loglevel', 'agent/two', 'debug');
   assert.deepEqual([code, stderr], [3, 'error: agent/two is not connected\n']);

@@ -22,7 +22,7 @@ test('a file that grows and is read while it is looked at is not taken for a tru
   const checkpoint = newCheckpoint('e', 'g', { device, inode, path: file, birthMs: 0 });
   const events = { onAcknowledged: () => {}, onStateChange: () => {} };
   const source = new Source(fd, checkpoint, { open: [], acknowledged: [], returned: [] }, 0, events, systemClock);
-  const nowhere = { producer: { at: { topic: 't', partition: 0 } }, wake: () => {} } as unknown as Route;
+  const nowhere = { topic: 't', partition: 0, wake: () => {} } as unknown as Route;
   source.assign(nowhere, () => testFormat());
   const bench = testBench();
   for (let look = 0; look < LOOKS; look++) {

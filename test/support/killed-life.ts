@@ -16,7 +16,7 @@ import type { Expected } from './line-oracle.ts';
 import type { TempDir } from './temp-dir.ts';
 import { testBench } from './test-bench.ts';
 
-const nowhere = { producer: { at: { topic: 't', partition: 0 } }, wake: () => {} } as unknown as Route;
+const nowhere = { topic: 't', partition: 0, wake: () => {} } as unknown as Route;
 const bench = testBench();
 
 export interface Seen extends Expected {
@@ -113,7 +113,7 @@ export class Life {
   /** One turn, into a batch of its own; whether there may be more. */
   async read(batchBytes: number): Promise<boolean> {
     bench.records.reset(batchBytes);
-    const { segment, more } = await this.source.fill(bench);
+    const { segment, hasMore: more } = await this.source.fill(bench);
     assert.equal(this.source.errors.last, '');
     if (!segment) return more;
     // The intent is written together with those that are void by then.
@@ -153,7 +153,7 @@ export class Life {
     if (start === undefined || start >= end) return;
     const id = `r${this.replays.length}`;
     this.replays.push({ id, start, end });
-    const range = { id, entryUid: 'e', generation: '00ff', start, end, endState, marked: true };
+    const range = { id, entryUid: 'e', generation: '00ff', start, end, endState, isMarked: true };
     this.write();
     this.#store.replays.begin({ entryUid: 'e', id, answer: '' }, [range], 1);
     const replay = this.#store.replays.forGeneration('00ff').at(-1);

@@ -34,7 +34,7 @@ export class PartitionProcess implements AsyncDisposable {
     this.state = StateDatabase.open(stateDir);
     this.own = bindToMachine(this.state);
     this.intents = new IntentStore(this.state);
-    this.open = this.intents.open();
+    this.open = this.intents.openIntents();
     this.cluster = new KafkaCluster({ clientId: 'test', brokers, createTopics: false });
     this.ledger = new PartitionLedger(this.intents, { topic, partition: 0 });
     const logger = createLogger({ level: 'info', format: 'json', write: (line) => this.logged.push(line) });
@@ -92,7 +92,7 @@ function batchOf(number: number): { segment: IntentSegment; encoded: RecordBatch
   const records = new RecordBuffer();
   const format = testFormat();
   const lineState = { rangeStart: number, startState: lineStates.lineStart, endState: lineStates.lineStart };
-  const chunk = { bytes, length: bytes.length, position: number, last: false, flushed: false, ...lineState };
+  const chunk = { bytes, length: bytes.length, position: number, isLast: false, isFlushed: false, ...lineState };
   new LineEncoder().encode(chunk, format, records);
   const encoded = encodeRecordBatch({ recordCount: 1, timestampMs: Date.now(), compression: 'none' }, [
     Buffer.from(records.view()),

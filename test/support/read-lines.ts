@@ -81,8 +81,8 @@ export function rebuilt(fd: number, { segment }: ReadSegment, format: LineFormat
   const bytes = Buffer.alloc(end - start);
   readSync(fd, bytes, 0, bytes.length, start);
   const target = new RecordBuffer();
-  const chunk = { ...segment, bytes, length: bytes.length, position: start, last: true, flushed: false };
-  const { consumed, records } = new LineEncoder().encode(chunk, format, target);
+  const chunk = { ...segment, bytes, length: bytes.length, position: start, isLast: true, isFlushed: false };
+  const { consumed, recordCount: records } = new LineEncoder().encode(chunk, format, target);
   if (consumed !== bytes.length || records !== segment.lines)
     throw new Error(`${start}-${end} had ${segment.lines} records, and has ${records}, up to ${start + consumed}`);
   return Buffer.from(target.view());

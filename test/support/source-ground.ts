@@ -20,7 +20,7 @@ import { testBench } from './test-bench.ts';
 
 export const HOUR_MS = 3_600_000;
 const signal = new AbortController().signal;
-const nowhere = { producer: { at: { topic: 't', partition: 0 } }, wake: () => {} } as unknown as Route;
+const nowhere = { topic: 't', partition: 0, wake: () => {} } as unknown as Route;
 
 export interface GroundOptions {
   filesMax?: number;
@@ -141,7 +141,7 @@ export class Ground {
     if (!segment) return undefined;
     const lines = this.lines.get(source.generation) ?? [];
     const { records } = this.#bench;
-    for (const { value } of decodeRecords(records.view(), records.records)) lines.push(value.toString());
+    for (const { value } of decodeRecords(records.view(), records.recordCount)) lines.push(value.toString());
     this.lines.set(source.generation, lines);
     return segment;
   }

@@ -25,7 +25,7 @@ export async function encodeSegment(
   }
   const format = await previousFormat(fd, segment.format, { path, generation });
   encoder.encode(
-    { ...segment, bytes, length: bytesRead, position: start, last: true, flushed: false },
+    { ...segment, bytes, length: bytesRead, position: start, isLast: true, isFlushed: false },
     format,
     records,
     kernel,

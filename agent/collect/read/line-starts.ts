@@ -1,4 +1,11 @@
-import { type Charset, characterEnd, charsetByMark, charsetOf, findLineEnd, markBytes } from '../../encode/charset.ts';
+import {
+  type Charset,
+  characterEnd,
+  charsetFor,
+  charsetFromMark,
+  findLineEnd,
+  markBytes,
+} from '../../encode/charset.ts';
 import type { LineFilter } from '../../encode/line-filter.ts';
 import type { LineFormat, SharedFormat } from '../../encode/line-format.ts';
 import { type LineState, lineStates } from '../../model/line-state.ts';
@@ -14,9 +21,9 @@ const CUT_BACK_BYTES = 3;
  * shorter than a mark.
  */
 export async function charsetOfFile(fd: number, given: Charset): Promise<{ charset: Charset; certain: boolean }> {
-  if (!given.byMark) return { charset: given, certain: true };
+  if (!given.isFromMark) return { charset: given, certain: true };
   const { bytesRead, buffer } = await readAt(fd, Buffer.alloc(MARK_BYTES), 0, MARK_BYTES, 0);
-  return { charset: charsetByMark(given, buffer), certain: bytesRead === MARK_BYTES };
+  return { charset: charsetFromMark(given, buffer), certain: bytesRead === MARK_BYTES };
 }
 
 /**
@@ -66,7 +73,7 @@ async function isLineStartKept(
  * The last line start at or before `position`, within 64 KiB; if there is none, `position` rounded
  * down to a whole code unit.
  */
-export async function lineStartBefore(fd: number, position: number, given = charsetOf({})): Promise<number> {
+export async function lineStartBefore(fd: number, position: number, given = charsetFor({})): Promise<number> {
   const { charset } = await charsetOfFile(fd, given);
   const start = await lineStartWithin(fd, position, LOOK_BACK_BYTES, charset);
   return start ?? position - (position % charset.unit);

@@ -1,4 +1,4 @@
-import type { Encoded } from '../../encode/line-encoder.ts';
+import type { EncodeResult } from '../../encode/line-encoder.ts';
 import { type FormatTarget, type LineFormat, lineFormat, sharedFormat } from '../../encode/line-format.ts';
 import type { LineState } from '../../model/line-state.ts';
 import type { IntentSegment, ReturnedRange } from '../../model/segment.ts';
@@ -12,7 +12,7 @@ export type Range = Omit<ReturnedRange, 'format'> & { startState: LineState; end
 
 export function createSegment(
   from: Range,
-  { consumed, records, filtered, endState, rangeEnd, lineState, lastAt, cut }: Encoded,
+  { consumed, recordCount, filteredCount, endState, rangeEnd, lineState, lastRecordStart, cut }: EncodeResult,
   kept: { checksum: number; format: string },
 ): ReadSegment | undefined {
   if (consumed === 0) return undefined;
@@ -20,15 +20,15 @@ export function createSegment(
   return {
     start,
     end: start + consumed,
-    lines: records,
+    lines: recordCount,
     rangeStart,
     startState,
     endState,
     rangeEnd,
     lineState,
-    lastAt,
+    lastRecordStart,
     cut,
-    filtered,
+    filteredCount,
     ...kept,
   };
 }

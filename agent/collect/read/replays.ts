@@ -4,7 +4,7 @@ import { gapsIn } from '../../model/contiguous-position.ts';
 import { lineStates } from '../../model/line-state.ts';
 import { type CoveredRange, coveredRange } from '../../model/position.ts';
 import type { InheritedRanges, IntentSegment } from '../../model/segment.ts';
-import type { Filled, RouteSource } from '../../produce/route.ts';
+import type { RouteSource, SourceTurn } from '../../produce/route.ts';
 import type { Replay, ReplayStore } from '../../state/replay-store.ts';
 import { type ReadableFile, SegmentReader } from './segment-reader.ts';
 
@@ -33,7 +33,7 @@ class ReplayRun {
   /** The source's present format, with the mark of the replay. */
   formatOf(given: LineFormat): LineFormat {
     if (!this.#format || this.#given !== given)
-      [this.#given, this.#format] = [given, replayFormat(given, this.replay.id, this.replay.marked)];
+      [this.#given, this.#format] = [given, replayFormat(given, this.replay.id, this.replay.isMarked)];
     return this.#format;
   }
 
@@ -91,16 +91,16 @@ export class Replays {
     source: ReplayedSource,
     nowMs: number,
     allowed?: number,
-  ): Promise<Filled | undefined> {
+  ): Promise<SourceTurn | undefined> {
     const run = this.#next ? this.#unread : undefined;
     this.#next = !this.#next || run === undefined;
     if (!run) return undefined;
     const reading = await run.reader.read(bench, run.formatOf(given), source, nowMs, allowed);
     if (!reading) return undefined;
     const { segment: read, full } = reading;
-    if (!read) return reading.more || full ? { segment: undefined, more: true, full } : undefined;
+    if (!read) return reading.more || full ? { segment: undefined, hasMore: true, isFull: full } : undefined;
     const segment = { ...read, source, generation: source.generation, replay: run.replay.id };
-    return { segment, more: true, full };
+    return { segment, hasMore: true, isFull: full };
   }
 
   acknowledged(segment: IntentSegment): void {

@@ -27,12 +27,12 @@ export function logRefused(logger: Logger, { path }: FactSubject, segment: Inten
   logger.warn('a record of a replay is too large for the topic now', { replay, path, generation, start, end });
 }
 
-function lossesIn({ rangeStart, start, rangeEnd, lastAt, cut, refused }: IntentSegment): SegmentLoss[] {
+function lossesIn({ rangeStart, start, rangeEnd, lastRecordStart, cut, isRefused }: IntentSegment): SegmentLoss[] {
   const losses: SegmentLoss[] = [];
   if (cut) losses.push({ ...cut, reason: 'too-long' });
   // The next record's range begins where the refused record's range ended.
-  if (refused) {
-    const bytes = rangeEnd - (lastAt ?? Math.max(start, rangeStart) + (cut?.bytes ?? 0));
+  if (isRefused) {
+    const bytes = rangeEnd - (lastRecordStart ?? Math.max(start, rangeStart) + (cut?.bytes ?? 0));
     losses.push({ start: rangeStart, end: rangeEnd, bytes, reason: 'too-large' });
   }
   return losses;

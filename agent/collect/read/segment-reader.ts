@@ -1,5 +1,5 @@
-import { type Encoded, LineEncoder } from '../../encode/line-encoder.ts';
-import { fitted, type LineFormat } from '../../encode/line-format.ts';
+import { type EncodeResult, LineEncoder } from '../../encode/line-encoder.ts';
+import { fitToTopic, type LineFormat } from '../../encode/line-format.ts';
 import { checksumOf } from '../../encode/record-batch.ts';
 import { CHUNK_BYTES_MAX, type Workbench } from '../../encode/work-pool.ts';
 import { gapsIn } from '../../model/contiguous-position.ts';
@@ -156,7 +156,7 @@ export class SegmentReader {
       again || !atEnd || !format.grouping ? undefined : this.#quietFor(seen, nowMs, format.grouping.timeoutMs);
     const before = records.length;
     const encoded = encoder.encode(
-      { ...from, bytes: chunk, length: bytesRead, position: start, last, flushed: waitMs === 0 },
+      { ...from, bytes: chunk, length: bytesRead, position: start, isLast: last, isFlushed: waitMs === 0 },
       format,
       records,
       kernel,
@@ -170,12 +170,12 @@ export class SegmentReader {
     }
     if (file.events?.taps?.hasTaps && segment && !again)
       file.events.taps.notify(file as TappedSource, segment, records, before);
-    if (encoded.records > 0) this.#rawPerEncoded = encoded.consumed / (records.length - before);
-    const againInMs = encoded.open && waitMs ? waitMs : undefined;
+    if (encoded.recordCount > 0) this.#rawPerEncoded = encoded.consumed / (records.length - before);
+    const againInMs = encoded.isIncomplete && waitMs ? waitMs : undefined;
     return {
       segment,
       more: this.#more(encoded, atEnd ? 0 : bytesRead, again),
-      full: encoded.full,
+      full: encoded.isFull,
       seen,
       againInMs,
     };
@@ -202,8 +202,8 @@ export class SegmentReader {
   async #previousFormat(fd: number, now: LineFormat, document: string, bytes: number): Promise<LineFormat> {
     if (document === now.document) return now;
     if (this.#previous?.document !== document || this.#previous.bytes !== bytes) {
-      const before = await previousFormat(fd, document, now.at);
-      this.#previous = { document, bytes, format: fitted(before, bytes) };
+      const before = await previousFormat(fd, document, now.target);
+      this.#previous = { document, bytes, format: fitToTopic(before, bytes) };
     }
     return this.#previous.format;
   }
@@ -211,7 +211,7 @@ export class SegmentReader {
   #fit(from: LineFormat, bytes: number): LineFormat {
     if (bytes >= from.maxLineBytes) return from;
     if (this.#fitted?.from !== from || this.#fitted.bytes !== bytes)
-      this.#fitted = { from, bytes, format: fitted(from, bytes) };
+      this.#fitted = { from, bytes, format: fitToTopic(from, bytes) };
     return this.#fitted.format;
   }
 
@@ -257,12 +257,16 @@ export class SegmentReader {
    * Whether there is more to read now, after a read of `bytesRead` bytes (0 at the end). If no line
    * fitted, the next read is longer, or goes into the next batch.
    */
-  #more({ full, records, consumed, lineState }: Encoded, bytesRead: number, again: ReturnedRange | undefined): boolean {
-    if (records > 0) this.#wantBytes = READ_BYTES_MIN;
+  #more(
+    { isFull, recordCount, consumed, lineState }: EncodeResult,
+    bytesRead: number,
+    again: ReturnedRange | undefined,
+  ): boolean {
+    if (recordCount > 0) this.#wantBytes = READ_BYTES_MIN;
     if (consumed > 0) this.#limitedBytes = LIMITED_BYTES_MIN;
-    if (full || isPassedOver(lineState)) return true;
-    if (bytesRead === 0) return records > 0 && again !== undefined;
-    if (records === 0) this.#wantBytes = CHUNK_BYTES_MAX;
+    if (isFull || isPassedOver(lineState)) return true;
+    if (bytesRead === 0) return recordCount > 0 && again !== undefined;
+    if (recordCount === 0) this.#wantBytes = CHUNK_BYTES_MAX;
     if (consumed === 0) this.#limitedBytes = Math.min(2 * bytesRead, CHUNK_BYTES_MAX);
     return true;
   }

@@ -1,4 +1,4 @@
-import { type Charset, findLineEnd, wholeBytes } from '../../encode/charset.ts';
+import { type Charset, completeBytes, findLineEnd } from '../../encode/charset.ts';
 import { CHUNK_BYTES_MAX } from '../../encode/work-pool.ts';
 import { isPassedOver, type LineState, lineStates } from '../../model/line-state.ts';
 import { readAt } from '../files/file-io.ts';
@@ -41,7 +41,7 @@ export async function skipLine(
     const found = findLineEnd(charset, bytes, 0, end);
     if (found !== -1) [end, lineState] = [end + found + charset.terminator.length, lineStates.lineStart];
     else if (seen === from.end || (sealed && atEnd && seen >= size)) end = seen;
-    else end += wholeBytes(charset, bytes, end);
+    else end += completeBytes(charset, bytes, end);
   }
   return { end, lineState, atEnd, seen };
 }

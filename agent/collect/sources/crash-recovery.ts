@@ -110,7 +110,7 @@ export class CrashRecovery {
       return;
     }
     const delivered = new ContiguousPosition(checkpoint);
-    delivered.cover(coveredRange(segment));
+    delivered.add(coveredRange(segment));
     Object.assign(checkpoint, delivered.progress);
     this.#tools.store.put({ ...checkpoint });
     recordLosses(this.#tools.facts, checkpoint, segment);

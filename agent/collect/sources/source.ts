@@ -4,7 +4,7 @@ import type { Workbench } from '../../encode/work-pool.ts';
 import type { Checkpoint } from '../../model/checkpoint.ts';
 import type { FoundFile } from '../../model/found-file.ts';
 import type { InheritedRanges, IntentSegment } from '../../model/segment.ts';
-import type { Filled, Route, RouteSource } from '../../produce/route.ts';
+import type { Route, RouteSource, SourceTurn } from '../../produce/route.ts';
 import { NOT_OPEN } from '../files/file-io.ts';
 import { observeFile } from '../files/observe-file.ts';
 import { paceWithBacklog } from '../lag/pace.ts';
@@ -16,7 +16,7 @@ import { SourceErrors } from './source-errors.ts';
 import type { Seen, SourceEvents } from './source-events.ts';
 import { TrackedFile } from './tracked-file.ts';
 
-const NOTHING: Filled = { segment: undefined, more: false, full: false };
+const NOTHING: SourceTurn = { segment: undefined, hasMore: false, isFull: false };
 
 /**
  * One generation of one file, read for one entry. READING ⇄ PAUSED; DRAINING once the file has left its path; CLOSED at the end.
@@ -87,7 +87,7 @@ export class Source extends TrackedFile implements RouteSource {
     return this.#reader.position;
   }
 
-  isOn(route: Route): boolean {
+  usesRoute(route: Route): boolean {
     return route === this.#route && (this.state === 'READING' || this.state === 'DRAINING');
   }
 
@@ -95,7 +95,7 @@ export class Source extends TrackedFile implements RouteSource {
   assign(route: Route, formatOf: FormatOf): void {
     this.#route = route;
     [this.#formatOf, this.#format, this.#assignedPath] = [formatOf, undefined, this.path];
-    ({ topic: this.topic, partition: this.partition } = route.producer.at);
+    ({ topic: this.topic, partition: this.partition } = route);
     this.#wakeToRead();
   }
 
@@ -118,14 +118,14 @@ export class Source extends TrackedFile implements RouteSource {
   /** Returns whether it gets a turn. */
   wake(): boolean {
     this.#wokenMeanwhile = true;
-    if (!this.#route || !this.isOn(this.#route)) return false;
+    if (!this.#route || !this.usesRoute(this.#route)) return false;
     this.#route.wake(this);
     return true;
   }
 
   /** Goes on reading, when the read itself sees what a look would; else false. */
   readOn(): boolean {
-    if (this.replaced || !this.#format || !this.#route || !this.isOn(this.#route)) return false;
+    if (this.replaced || !this.#format || !this.#route || !this.usesRoute(this.#route)) return false;
     return this.#reader.detectsReplacement(this.fd) && this.wake();
   }
 
@@ -163,7 +163,7 @@ export class Source extends TrackedFile implements RouteSource {
     this.replays?.releaseCaches();
   }
 
-  async fill(bench: Workbench): Promise<Filled> {
+  async fill(bench: Workbench): Promise<SourceTurn> {
     if (this.fd === NOT_OPEN) this.events.onUnopened?.(this);
     if (this.fd === NOT_OPEN || this.#busy || !this.#formatOf) return NOTHING;
     // What was read before and came back was counted then.
@@ -175,7 +175,7 @@ export class Source extends TrackedFile implements RouteSource {
       this.#format ??= this.#formatOf(this, this.#assignedPath);
       const filled = await this.#read(bench, this.#format, room);
       this.errors.wasRead('');
-      return { ...filled, more: filled.more || this.#wokenMeanwhile || this.replays?.isNext === true };
+      return { ...filled, hasMore: filled.hasMore || this.#wokenMeanwhile || this.replays?.isNext === true };
     } catch (error) {
       this.errors.wasRead((error as Error).message);
       return NOTHING;
@@ -209,7 +209,7 @@ export class Source extends TrackedFile implements RouteSource {
     if (this.size > this.#reader.position || this.#reader.returned.first || this.replays?.hasUnread) this.wake();
   }
 
-  async #read(bench: Workbench, format: LineFormat, room: number | undefined): Promise<Filled> {
+  async #read(bench: Workbench, format: LineFormat, room: number | undefined): Promise<SourceTurn> {
     const nowMs = this.#clock.monotonicMs();
     const replayed = this.replays && (await this.replays.turn(bench, format, this, nowMs, room));
     if (replayed) {
@@ -231,14 +231,15 @@ export class Source extends TrackedFile implements RouteSource {
       this.#timer.start(reading.againInMs);
     } else if (!more) this.#readTo = reading.seen;
     const segment = read && { ...read, source: this, generation: this.generation };
-    return this.#filled({ segment, more, full });
+    return this.#filled({ segment, hasMore: more, isFull: full });
   }
 
   /** Of a segment without lines nothing is to be sent. */
-  #filled({ segment, more, full }: Filled): Filled {
+  #filled(turn: SourceTurn): SourceTurn {
+    const { segment } = turn;
     if (segment) this.outstanding++;
-    if (!segment || segment.lines > 0) return { segment, more, full };
+    if (!segment || segment.lines > 0) return turn;
     this.acknowledged(segment);
-    return { segment: undefined, more, full };
+    return { ...turn, segment: undefined };
   }
 }

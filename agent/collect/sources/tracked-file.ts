@@ -108,7 +108,7 @@ export class TrackedFile {
 
   /** Kafka has it. */
   protected advance(segment: IntentSegment, nowMs: number): void {
-    this.#acknowledged.cover(coveredRange(segment));
+    this.#acknowledged.add(coveredRange(segment));
     this.pace ??= new Pace(nowMs);
     this.pace.acknowledged(segment.end - segment.start, nowMs, this.position >= this.size);
   }

@@ -112,7 +112,7 @@ export class TrackedSources {
 
   /** `source` is read from now on. */
   add(source: Source): void {
-    this.#tools.store.mint(source.checkpoint);
+    this.#tools.store.putNew(source.checkpoint);
     this.#read(source);
   }
 

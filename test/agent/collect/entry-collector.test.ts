@@ -80,7 +80,7 @@ test('a file that its entry means no more is not read on when other settings com
   const [store, budget] = [new CheckpointStore(state), new FileBudget(10)];
   const facts = new FactStore(state, { clock: systemClock, logger });
   const recovery = new CrashRecovery([], { store, facts, pool: new WorkPool(1), budget, logger });
-  const route = { producer: { at: { topic: 't', partition: 0 } }, wake: () => {} };
+  const route = { topic: 't', partition: 0, wake: () => {} };
   const router = {
     partitionCount: async () => 1,
     failure: () => undefined,

@@ -75,7 +75,13 @@ test('a state that another machine has written keeps its positions, and its prod
   const topic = { topic: 't', partition: 0, clusterId: 'c', topicId: 'i' };
   const first = opened(dir.path);
   first.reach(10);
-  first.intents.begin({ ...topic, producer: { id: 7n, epoch: 0 }, nextSequence: 3, lastOffset: 2n, usable: true });
+  first.intents.startProducer({
+    ...topic,
+    producer: { id: 7n, epoch: 0 },
+    nextSequence: 3,
+    lastOffset: 2n,
+    usable: true,
+  });
   first.state.flush(1);
   first.state.db.exec("UPDATE meta SET value = 'another' WHERE key = 'machine'");
   first.state.close();

@@ -65,7 +65,7 @@ function isJson(text: string): boolean {
 
 function assertAgrees(bytes: Buffer, path: readonly string[]): void {
   const around = Buffer.concat([Buffer.from('{"a":"before"'), bytes, Buffer.from('"a":1}')]);
-  const found = new JsonField(path).textIn(around, 13, 13 + bytes.length);
+  const found = new JsonField(path).findText(around, 13, 13 + bytes.length);
   const text = bytes.toString();
   let expected = parsed(text);
   assert.equal(expected !== undefined, isJson(text), text);
@@ -168,15 +168,15 @@ test('an object with one byte changed, cut or added is read by what it is then',
 
 test('how deep an object is makes no difference', () => {
   const deep = `{"a":${'['.repeat(100_000)}${']'.repeat(100_000)},"b":7}`;
-  assert.equal(new JsonField(['b']).textIn(Buffer.from(deep), 0, deep.length), '7');
-  assert.equal(new JsonField(['b']).textIn(Buffer.from(deep), 0, deep.length - 1), undefined);
+  assert.equal(new JsonField(['b']).findText(Buffer.from(deep), 0, deep.length), '7');
+  assert.equal(new JsonField(['b']).findText(Buffer.from(deep), 0, deep.length - 1), undefined);
 });
 
 test('text is what it says, all else is as it stands there', () => {
   const line = Buffer.from(
     '{"s":"a\\u0041\\n","n":1.50,"big":12345678901234567890,"o":{ "x" : [1, 2] },"z":null,"é":true}',
   );
-  const of = (...path: string[]) => new JsonField(path).textIn(line, 0, line.length);
+  const of = (...path: string[]) => new JsonField(path).findText(line, 0, line.length);
   assert.deepEqual(
     [of('s'), of('n'), of('big'), of('o'), of('o', 'x'), of('z'), of('é'), of('s', 'length'), of('o', 'y')],
     ['aA\n', '1.50', '12345678901234567890', '{ "x" : [1, 2] }', '[1, 2]', 'null', 'true', undefined, undefined],

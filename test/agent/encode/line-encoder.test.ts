@@ -20,20 +20,20 @@ function encodeAll(bytes: Buffer, options: { chunkBytes: number; maxLineBytes: n
     const part = bytes.subarray(at, at + want);
     const last = at + part.length === bytes.length;
     const result = encoder.encode(
-      chunkOf(part, options.position + at, { last, startState: lineState }),
+      chunkOf(part, options.position + at, { isLast: last, startState: lineState }),
       format,
       target,
     );
-    assert.equal(result.full, false);
-    want = result.records === 0 ? want * 2 : options.chunkBytes;
+    assert.equal(result.isFull, false);
+    want = result.recordCount === 0 ? want * 2 : options.chunkBytes;
     lineState = result.lineState;
     at += result.consumed;
   }
-  return decodeRecords(target.view(), target.records);
+  return decodeRecords(target.view(), target.recordCount);
 }
 
 function chunkOf(bytes: Buffer, position: number, more: Partial<Chunk> = {}): Chunk {
-  const plain = { startState: lineStates.lineStart, endState: lineStates.lineStart, last: false, flushed: false };
+  const plain = { startState: lineStates.lineStart, endState: lineStates.lineStart, isLast: false, isFlushed: false };
   return { bytes, length: bytes.length, position, rangeStart: position, ...plain, ...more };
 }
 
@@ -98,11 +98,12 @@ test('the headers are those of the record contract, and an unterminated last lin
 
 test('a half line stays in the file until it is the last', () => {
   const target = new RecordBuffer();
-  const { consumed, records, lineState, full } = new LineEncoder().encode(
-    chunkOf(Buffer.from('one\ntwo'), 0),
-    testFormat(),
-    target,
-  );
+  const {
+    consumed,
+    recordCount: records,
+    lineState,
+    isFull: full,
+  } = new LineEncoder().encode(chunkOf(Buffer.from('one\ntwo'), 0), testFormat(), target);
   assert.deepEqual(
     { consumed, records, lineState, full },
     { consumed: 4, records: 1, lineState: lineStates.lineStart, full: false },
@@ -113,14 +114,22 @@ test('a batch takes no line beyond its size, but always one', () => {
   const target = new RecordBuffer();
   target.reset(100);
   const bytes = Buffer.from(`${'x'.repeat(200)}\n${'y'.repeat(20)}\n`);
-  const { consumed, records, full } = new LineEncoder().encode(chunkOf(bytes, 0), testFormat(), target);
+  const {
+    consumed,
+    recordCount: records,
+    isFull: full,
+  } = new LineEncoder().encode(chunkOf(bytes, 0), testFormat(), target);
   assert.deepEqual({ consumed, records, full }, { consumed: 201, records: 1, full: true });
 });
 
 test('a piece of a split line that is read again is flagged as it was', () => {
   const target = new RecordBuffer();
-  const chunk = chunkOf(Buffer.from('x'.repeat(100)), 0, { last: true, endState: lineStates.line });
-  const { consumed, records, endState } = new LineEncoder().encode(chunk, testFormat({ maxLineBytes: 100 }), target);
+  const chunk = chunkOf(Buffer.from('x'.repeat(100)), 0, { isLast: true, endState: lineStates.line });
+  const {
+    consumed,
+    recordCount: records,
+    endState,
+  } = new LineEncoder().encode(chunk, testFormat({ maxLineBytes: 100 }), target);
   assert.deepEqual({ consumed, records, endState }, { consumed: 100, records: 1, endState: lineStates.line });
   const [record] = decodeRecords(target.view(), 1);
   assert.equal(record?.headers['logfleet.flags'], 'split');

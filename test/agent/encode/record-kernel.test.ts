@@ -57,16 +57,16 @@ test("the kernel's records are, byte for byte, those that are written one by one
       const plain = { length: lines.length, position, rangeStart, startState, endState: lineStates.lineStart };
       const oneByOne = new RecordBuffer();
       oneByOne.reset(batchBytes);
-      const expected = encoder.encode({ ...plain, bytes: lines, last, flushed: false }, format, oneByOne);
+      const expected = encoder.encode({ ...plain, bytes: lines, isLast: last, isFlushed: false }, format, oneByOne);
       // What is behind the chunk, and was in the records before, must not matter.
       bench.chunk.fill('\n');
       bench.records.bytes.fill(0xff, 0, 30_000);
       lines.copy(bench.chunk);
       bench.records.reset(batchBytes);
-      const chunk = { ...plain, bytes: bench.chunk, last, flushed: false };
+      const chunk = { ...plain, bytes: bench.chunk, isLast: last, isFlushed: false };
       const encoded = encoder.encode(chunk, format, bench.records, bench.kernel);
       assert.deepEqual(encoded, expected);
-      assert.equal(bench.records.records, oneByOne.records);
+      assert.equal(bench.records.recordCount, oneByOne.recordCount);
       assert.deepEqual(bench.records.view(), oneByOne.view());
     }),
     { numRuns: 2_000 },
@@ -78,9 +78,16 @@ test("records of a replay are the kernel's, and say which replay they are of", (
   bytes.copy(bench.chunk);
   bench.records.reset();
   const format = replayFormat(testFormat({ headers: 'none' }), 'r1', true);
-  const chunk = { bytes: bench.chunk, length: bytes.length, position: 0, rangeStart: 0, last: false, flushed: false };
+  const chunk = {
+    bytes: bench.chunk,
+    length: bytes.length,
+    position: 0,
+    rangeStart: 0,
+    isLast: false,
+    isFlushed: false,
+  };
   const lineState = { startState: lineStates.lineStart, endState: lineStates.lineStart };
-  assert.ok(bench.kernel.takes(bench.chunk, format.headers?.of(0)));
+  assert.ok(bench.kernel.takes(bench.chunk, format.headers?.forFlags(0)));
   encoder.encode({ ...chunk, ...lineState }, format, bench.records, bench.kernel);
   const headers = decodeRecords(bench.records.view(), 2).map((record) => record.headers);
   const own = { 'logfleet.replay': 'r1', 'logfleet.flags': 'replay', 'logfleet.generation': '00ff' };
@@ -103,12 +110,12 @@ test('a batch of several sources goes on behind what is there, each with its own
   bench.records.reset();
   for (const format of formats) {
     const lineState = { position: 5, rangeStart: 5, startState: lineStates.lineStart, endState: lineStates.lineStart };
-    const chunk = { length: bytes.length, ...lineState, last: false, flushed: false };
+    const chunk = { length: bytes.length, ...lineState, isLast: false, isFlushed: false };
     encoder.encode({ ...chunk, bytes }, format, expected);
     bytes.copy(bench.chunk);
     encoder.encode({ ...chunk, bytes: bench.chunk }, format, bench.records, bench.kernel);
   }
-  assert.equal(bench.records.records, 6);
+  assert.equal(bench.records.recordCount, 6);
   assert.deepEqual(bench.records.view(), expected.view());
 });
 
@@ -119,8 +126,8 @@ test('the longest line alone fills the buffer, and workbenches of one memory do 
     chunk.fill(byte, 0, 1_000_001).fill('\n', 1_000_000);
     records.reset(100);
     const lineState = { position: 0, rangeStart: 0, startState: lineStates.lineStart, endState: lineStates.lineStart };
-    const line = { bytes: chunk, length: 1_000_001, ...lineState, last: false, flushed: false };
-    assert.equal(encoder.encode(line, testFormat({ maxLineBytes: 1_000_000 }), records, kernel).records, 1);
+    const line = { bytes: chunk, length: 1_000_001, ...lineState, isLast: false, isFlushed: false };
+    assert.equal(encoder.encode(line, testFormat({ maxLineBytes: 1_000_000 }), records, kernel).recordCount, 1);
   };
   for (const [at, byte] of ['a', 'b', 'c'].entries()) fill(at, byte);
   for (const [at, byte] of ['a', 'b', 'c'].entries()) {

@@ -14,14 +14,14 @@ function encoded(lines: readonly string[], headers: 'standard' | 'none') {
   const encode = (texts: readonly string[]) => {
     const bytes = Buffer.from(texts.map((text) => `${text}\n`).join(''));
     const at = { position: 0, rangeStart: 0, startState: lineStates.lineStart, endState: lineStates.lineStart };
-    const chunk = { bytes, length: bytes.length, ...at, last: false, flushed: false };
+    const chunk = { bytes, length: bytes.length, ...at, isLast: false, isFlushed: false };
     new LineEncoder().encode(chunk, testFormat({ headers }), target);
   };
   encode(['another', "source's"]);
   const from = target.length;
-  const before = target.records;
+  const before = target.recordCount;
   encode(lines);
-  return { bytes: target.bytes, from, records: decodeRecords(target.view(), target.records).slice(before) };
+  return { bytes: target.bytes, from, records: decodeRecords(target.view(), target.recordCount).slice(before) };
 }
 
 test('samples are so many of the records as were wanted, in their order, spread over all of them', () => {

@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { type RecordBatch, stampProducer } from '../../../agent/encode/record-batch.ts';
 import type { ProducerIdentity } from '../../../agent/kafka/kafka-messages.ts';
 import { outgoing } from '../../../agent/produce/outgoing-batch.ts';
-import { takeId } from '../../../agent/produce/reconcile.ts';
+import { acquireProducerId } from '../../../agent/produce/reconcile.ts';
 import { eventually } from '../../support/eventually.ts';
 import { killedAfterThree, killedBeforeSending, partitionGround } from '../../support/killed-processes.ts';
 import { PartitionProcess } from '../../support/partition.ts';
@@ -190,7 +190,7 @@ test('intents leave the disk together with the positions that they led to', asyn
 test('a request of the killed process that is still on its way is not appended besides when it is the first by its id', async () => {
   const on = await partitionGround();
   const former = new PartitionProcess(on.brokers, on.topic, on.dir.at('state'));
-  await takeId(former.cluster, former.ledger);
+  await acquireProducerId(former.cluster, former.ledger);
   const producer = former.ledger.producer as ProducerIdentity;
   former.ledger.assignSequence(outgoing(former.batch(1)));
   await former[Symbol.asyncDispose]();

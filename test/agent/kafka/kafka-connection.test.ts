@@ -125,7 +125,7 @@ test('a port that is not Kafka, is closed, or wants TLS is told as that', async 
   const shut = createServer((socket) => socket.destroy());
   try {
     const open = (address: { host: string; port: number }) =>
-      KafkaConnection.open(address, { clientId: 'test', needs: [] });
+      KafkaConnection.open(address, { clientId: 'test', requiredApis: [] });
     await assert.rejects(open(await listening(web)), { code: 'UNSUPPORTED', message: /is not Kafka/ });
     await assert.rejects(open(await listening(shut)), { code: 'NETWORK', message: /does that port want TLS/ });
     const closed = createServer();
@@ -145,7 +145,7 @@ test('a broker that does not speak what is needed is refused with the release th
   const [address] = await sharedKafka();
   const [host, port] = (address as string).split(':') as [string, string];
   const needs = [apis.metadata, { name: 'Produce', key: 0, version: 999, since: '99.0' }];
-  await assert.rejects(KafkaConnection.open({ host, port: Number(port) }, { clientId: 'test', needs }), {
+  await assert.rejects(KafkaConnection.open({ host, port: Number(port) }, { clientId: 'test', requiredApis: needs }), {
     code: 'UNSUPPORTED',
     message: /does not speak Produce version 999: it must be Kafka 99\.0 or newer/,
   });

@@ -47,7 +47,7 @@ function cutOf(segments: readonly ReadSegment[]): number {
 }
 
 function filteredOf(segments: readonly ReadSegment[]): number {
-  return segments.reduce((sum, { segment }) => sum + (segment.filtered ?? 0), 0);
+  return segments.reduce((sum, { segment }) => sum + (segment.filteredCount ?? 0), 0);
 }
 
 function bytesOf(segments: readonly ReadSegment[]): number {
@@ -187,7 +187,7 @@ test('an agent that is killed at any moment goes on with the same records, whate
         const whole = known.map(({ segment }) => ({ ...segment, generation: 'g' }));
         const position = new ContiguousPosition({ position: 0, rangeEnd: 0, lineState: undefined, ahead: [] });
         for (const [at, segment] of whole.entries())
-          if (isThere(known[at] as ReadSegment, at)) position.cover(coveredRange(segment));
+          if (isThere(known[at] as ReadSegment, at)) position.add(coveredRange(segment));
         const returned = whole.filter((_, at) => !isThere(known[at] as ReadSegment, at));
         // As it comes from the disk.
         const reached = JSON.parse(JSON.stringify(position.progress));

@@ -59,7 +59,12 @@ test('what the topic does not take is a loss of the bytes of its line, without t
   const [read] = await reader.read();
   const losses: Loss[] = [];
   const facts = { loss: (loss: Loss) => losses.push(loss), sealed: () => {} };
-  const segment = { ...(read as NonNullable<typeof read>).segment, generation: 'g', lines: 0, refused: true } as const;
+  const segment = {
+    ...(read as NonNullable<typeof read>).segment,
+    generation: 'g',
+    lines: 0,
+    isRefused: true,
+  } as const;
   recordLosses(facts, { entryUid: 'e', generation: 'g', path: '/a.log' }, segment);
   assert.deepEqual(
     losses.map(({ start, end, bytes, reason }) => [start, end, bytes, reason]),

@@ -89,7 +89,7 @@ test('a source looks again by itself when the timeout of an open record is over'
     clock,
   );
   let woken = 0;
-  const route = { producer: { at: { topic: 't', partition: 0 } }, wake: () => woken++ } as unknown as Route;
+  const route = { topic: 't', partition: 0, wake: () => woken++ } as unknown as Route;
   source.assign(route, () => testFormat({ multiline: continuation }));
   const bench = testBench();
   assert.equal((await source.fill(bench)).segment, undefined);

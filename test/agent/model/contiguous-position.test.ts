@@ -39,7 +39,7 @@ test('in whatever order ranges are told, the position is the end of the prefix w
       const position = new ContiguousPosition({ position: 100, rangeEnd: 100, lineState: lineStates.line, ahead: [] });
       const covered = new Set<number>();
       for (const { start, length, rangeEnd } of told) {
-        position.cover([start, start + length, rangeEnd, placeOf(start + length), placeOf(start)]);
+        position.add([start, start + length, rangeEnd, placeOf(start + length), placeOf(start)]);
         for (let byte = start; byte < start + length; byte++) covered.add(byte);
         let expected = 100;
         while (covered.has(expected)) expected++;
@@ -56,7 +56,7 @@ test('in whatever order ranges are told, the position is the end of the prefix w
 
 test('behind a range without records the last record is that before it, though that is another than when the range was read', () => {
   const position = new ContiguousPosition({ position: 0, rangeEnd: 0, lineState: lineStates.lineStart, ahead: [] });
-  position.cover([20, 30, 5]);
-  position.cover([0, 20, 15]);
+  position.add([20, 30, 5]);
+  position.add([0, 20, 15]);
   assert.deepEqual([position.value, position.progress.rangeEnd], [30, 15]);
 });

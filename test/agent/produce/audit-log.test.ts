@@ -45,7 +45,7 @@ test('each fact is one JSON record with the generation as its key; those of a ge
   await using dir = await tempDir();
   const topic = await createTopic(await sharedKafka(), 3);
   await using on = await audited(dir.path, topic);
-  on.facts.named('u', 'entries/app');
+  on.facts.setEntryName('u', 'entries/app');
   const subject = { entryUid: 'u', path: '/ä/b.log' };
   for (let at = 0; at < 150; at++)
     on.facts.loss({

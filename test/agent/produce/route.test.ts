@@ -75,11 +75,11 @@ test('sources that give no records, however many, let others go on between them'
   const fill = async () => {
     for (const sinceMs = performance.now(); performance.now() - sinceMs < 1; );
     filled++;
-    return { segment: undefined, more: false, full: false };
+    return { segment: undefined, hasMore: false, isFull: false };
   };
   const never = async () => {};
   for (let source = 0; source < SOURCES; source++)
-    route.wake({ isOn: () => true, fill, encodeAgain: never, acknowledged: never, returned: never });
+    route.wake({ usesRoute: () => true, fill, encodeAgain: never, acknowledged: never, returned: never });
   const turn = () => {
     turns++;
     if (filled < SOURCES) setImmediate(turn);

@@ -114,7 +114,7 @@ test('positions are lost until what is on the disk is found: a process that is k
   ]) {
     const next = opened(dir);
     assert.equal(next.lost, lost);
-    if (found) next.store.regained();
+    if (found) next.store.clearLost();
     next.state.flush(1);
     next.state.close();
   }

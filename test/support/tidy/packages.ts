@@ -23,7 +23,7 @@ const ADAPTERS: Readonly<Record<string, readonly string[]>> = {
   '@platformatic/kafka': ['controller/topics/kafka-topics.ts', 'cli/verify/topic-reader.ts'],
   chokidar: ['runtime/file-changes.ts'],
   cockatiel: ['controller/etcd/etcd-members.ts'],
-  commander: ['cli/main.ts', 'cli/program.ts', 'cli/add-'],
+  commander: ['cli/main.ts', 'cli/program.ts', 'cli/commands/'],
   etcd3: [
     'controller/etcd/etcd-client.ts',
     'controller/etcd/etcd-credentials.ts',
@@ -36,7 +36,7 @@ const ADAPTERS: Readonly<Record<string, readonly string[]>> = {
   'node:sqlite': ['agent/state/'],
   picomatch: ['proto/rules/glob.ts'],
   snappy: ['agent/encode/compress.ts'],
-  yaml: ['proto/rules/entry-document.ts', 'runtime/config.ts', 'cli/output.ts'],
+  yaml: ['proto/rules/entry-document.ts', 'runtime/config.ts', 'cli/output/document.ts'],
   zod: [
     'runtime/config.ts',
     'runtime/config-help.ts',

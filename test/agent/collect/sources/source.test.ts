@@ -27,7 +27,7 @@ function sourceOf(file: string) {
     events,
     systemClock,
   );
-  const nowhere = { producer: { at: { topic: 't', partition: 0 } }, wake: () => {} } as unknown as Route;
+  const nowhere = { topic: 't', partition: 0, wake: () => {} } as unknown as Route;
   source.assign(nowhere, () => testFormat());
   const bench = testBench();
   const turn = async (): Promise<Segment | undefined> => {

@@ -52,7 +52,7 @@ export class Agent {
     const state = await this.#openState(signal);
     if (!state) return;
     const collector = this.#createCollector(state);
-    lifecycle.to('RUNNING');
+    lifecycle.enter('RUNNING');
     this.#logger.info('agent started', { id: this.#config.id, kafka: this.#config.kafka.brokers });
     collector.start();
     try {
@@ -63,10 +63,10 @@ export class Agent {
         await this.#inFleet(collector, state.store, signal);
       }
     } finally {
-      lifecycle.to('DRAINING');
+      lifecycle.enter('DRAINING');
       await collector.settle();
       await collector.close();
-      lifecycle.to('STOPPED');
+      lifecycle.enter('STOPPED');
       this.#logger.info('agent stopped');
     }
   }

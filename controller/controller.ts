@@ -90,7 +90,7 @@ export class Controller {
     const address = await this.#listen(server);
     const joined = () => membership.joined;
     const metrics = await this.#serveMetrics({ fleet, sums, book, alerter: alerter.counts, joined });
-    lifecycle.to('RUNNING');
+    lifecycle.enter('RUNNING');
     const background = new AbortController();
     const running = [
       this.#fileChanges.run(background.signal),
@@ -106,14 +106,14 @@ export class Controller {
     store.onChange(() => topics.check());
     this.#logger.info('listening', { address, id: controllerId, etcd: etcd.endpoints });
     if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
-    lifecycle.to('DRAINING');
+    lifecycle.enter('DRAINING');
     await server.drain();
     background.abort();
     await Promise.all(running);
     await metrics?.close();
     peers.close();
     client.close();
-    lifecycle.to('STOPPED');
+    lifecycle.enter('STOPPED');
     this.#logger.info('controller stopped');
   }
 

@@ -72,7 +72,6 @@ export class Controller {
     const peers = new Peers(membership, this.#secrets.tls(this.#config.peer_tls, 'peer_tls'));
     const book = new AlertBook(client, mirror, etcd.prefix, this.#logger);
     const alerter = createAlerter(this.#config, { book, fleet, peers, secrets: this.#secrets }, tools);
-    const election = this.#election(client, mirror, 'alerts');
     const history = this.#history(client, store, rollouts);
     const rolloutParts = { client, ...history, store, rollouts, assignments, fleet, peers };
     const { mover, service } = createRollouts(rolloutParts, tools);
@@ -99,7 +98,7 @@ export class Controller {
       fleet.run(background.signal),
       forgetAgents(membership, client, this.#config.forget_agents_after, tools, background.signal),
       topics.run(() => wantedTopics(store, this.#config.topics.audit), background.signal),
-      alerter.run(election, background.signal),
+      alerter.run(this.#election(client, mirror, 'alerts'), background.signal),
       mover.run(this.#election(client, mirror, 'rollouts'), background.signal),
       this.#watchHealth(server, () => mirror.revision > 0n && membership.joined, signal),
     ];

@@ -15,11 +15,11 @@ interface PeerChannel {
 
 /** Clients of the other controllers, kept as long as those are alive. */
 export class Peers {
-  readonly #membership: Membership;
+  readonly #membership: Pick<Membership, 'peers'>;
   readonly #tls: { readonly current: TlsMaterial | undefined };
   readonly #channels = new Map<string, PeerChannel>();
 
-  constructor(membership: Membership, tls: { readonly current: TlsMaterial | undefined }) {
+  constructor(membership: Pick<Membership, 'peers'>, tls: { readonly current: TlsMaterial | undefined }) {
     this.#membership = membership;
     this.#tls = tls;
   }

@@ -5,7 +5,7 @@ import { errorText } from '../runtime/errors.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Collector } from './collect/collector.ts';
 import type { EntriesFile } from './entries-file.ts';
-import { writeDurably } from './link/durable-file.ts';
+import { writeDurably } from './link/write-durably.ts';
 
 /**
  * `health.json` in the state folder: the health of an agent that runs alone, for people and probes.
@@ -59,7 +59,7 @@ export class HealthFile {
   }
 
   async #write(): Promise<void> {
-    const { health, entries } = this.#collector.observe();
+    const { health, entries } = this.#collector.report();
     const shown = {
       error: this.#entries.error || health.error,
       entries: entries.map(({ entry, state, error, files, failedFiles }) => ({

@@ -185,7 +185,7 @@ test('the log level of an agent is set for some time, and the bundle tells how i
   const set = await cli(on, 'loglevel', 'agent', 'web-1', 'debug', '--for', '500ms');
   assert.deepEqual(set.stdout, 'agent/web-1 logs debug (was info), info again in 0.5 s\n', set.stderr);
   await agent.logged('the log level was set');
-  await agent.logged('the log level is as configured again');
+  await agent.logged('the log level was reset to the configured one');
   const wrong = await cli(on, 'loglevel', 'agent/web-1', 'loud');
   assert.match(wrong.stderr, /level: "loud" is not a level: give debug, info, warn, error/);
   assert.equal(wrong.code, 1);
@@ -203,7 +203,10 @@ test('the log level of an agent is set for some time, and the bundle tells how i
   for (const text of texts) assert.doesNotMatch(text, /geheim|nobody may see/);
   const about = JSON.parse(await read('about.json'));
   assert.equal(about.versions.node, process.versions.node);
-  assert.match(await read('log.txt'), /"message":"the log level was set","program":"logfleet-agent","now":"debug"/);
+  assert.match(
+    await read('log.txt'),
+    /"message":"the log level was set","program":"logfleet-agent","logLevel":"debug"/,
+  );
   const { sources } = JSON.parse(await read('sources.json'));
   assert.deepEqual(
     sources.map(({ path, size, position }: Asking) => [path, size, position]),

@@ -48,11 +48,7 @@ test('a preview tells the files, the positions and the records that are then col
     answers.push(...(await previewOf(on, { entry: { ...rules, start }, lines: 2 })));
   await writer.stop();
   const [, { preview: fewer }] = await previewOf(on, { entry: rules, files_max: 3 });
-  assert.match(
-    fewer.truncated,
-    /^only 3 files are told one by one/,
-    'secret.log is not told, and no file that is read',
-  );
+  assert.match(fewer.truncated, /^only 3 files are listed/, 'secret.log is not told, and no file that is read');
   const [asked, { preview }, , { preview: fromEnd }] = answers;
   assert.deepEqual([asked.asked.matching, asked.asked.asked, asked.asked.away], [1, 1, 0]);
   const filesOf = ({ files }: Asking) => new Map<string, Asking>(files.map((file: Asking) => [file.path, file]));
@@ -123,7 +119,7 @@ test('a preview names what is wrong as a write does, says when files are left ou
   const entry = { paths: [dir.at('*.log')], topic: 't', selector: 'env=prod' };
   const [, { preview }] = await previewOf(on, { entry, files_max: 10 });
   assert.deepEqual([preview.file_count, preview.files.length], [30, 10]);
-  assert.match(preview.truncated, /only 10 files are told one by one/);
+  assert.match(preview.truncated, /only 10 files are listed/);
   const nobody = await previewOf(on, { entry, label_selector: 'env=stage' });
   assert.deepEqual(
     nobody.map(({ asked }) => asked),

@@ -72,7 +72,7 @@ test('agent, controller, etcd and Kafka are each ended and started again while l
     assert.equal((await agent.exited).code, 0, agent.stderr());
     await controller.process.kill('SIGKILL');
     agent = startAgent(agentOptions);
-    await agent.logged('collecting by the last desired state, until a controller tells another');
+    await agent.logged('collecting by the stored desired state until a controller sends another');
     await flowing('with a new agent that knows no controller');
     controller = await newController();
     await update('after the agent');
@@ -142,5 +142,5 @@ test('the broken desired state of a former process is told and ignored, and the 
   await writeFile(dir.at('y.log'), 'two\n');
   await using agent = startAgent(agentOptions);
   await eventually(async () => assert.equal(await countRecords(kafka, topic), 2));
-  assert.match(agent.stderr(), /desired\.json can't be used and is ignored/);
+  assert.match(agent.stderr(), /stored desired state .*desired\.json is ignored/);
 });

@@ -174,7 +174,7 @@ test('--once tells what it could not read, and what it did not find, and fails f
   await using agent = startProcess('agent/main.ts', args, {}, NOBODY);
   assert.equal((await agent.exited).code, 1);
   assert.equal((await agent.logged('no file matches'))['entry'], 'entries/nowhere');
-  assert.match(String((await agent.logged('not read'))['error']), /EACCES|permission denied/i);
+  assert.match(String((await agent.logged('a file could not be read'))['error']), /EACCES|permission denied/i);
   assert.match(agent.stderr(), /1 of 2 files could not be read/);
   assert.equal(await countRecords(kafka, topic), 1);
 });

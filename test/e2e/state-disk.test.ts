@@ -73,9 +73,7 @@ test('an agent that starts while the disk of its state is full says so, and coll
   if (!on) return t.skip('needs the right to mount a tmpfs');
   await on.disk.fill();
   await using agent = on.start();
-  const { error, remedy } = await agent.logged(
-    "the agent's state can't be opened, and nothing is collected until it can",
-  );
+  const { error, remedy } = await agent.logged("cannot open the agent's state; nothing is collected until it opens");
   assert.match(String(error), /checkpoints\.db can't be used: database or disk is full/);
   assert.match(String(remedy), /make room/);
   await on.disk.free();

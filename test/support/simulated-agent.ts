@@ -43,7 +43,7 @@ export class SimulatedAgent implements AsyncDisposable {
     const tools = { clock, logger: this.#logger(), collector: this.collector, desired };
     const cache = { save: async () => {} };
     const options = { addresses, identity, reportIntervalMs: 1_000 };
-    this.#link = new ControllerLink(options, { ...tools, cache, answerers: {} });
+    this.#link = new ControllerLink(options, { ...tools, cache, handlers: {} });
     this.#running = this.#link.run();
   }
 
@@ -124,7 +124,7 @@ class RememberingCollector implements Collector {
     this.#onChange();
   }
 
-  observe(): AgentReport {
+  report(): AgentReport {
     if (this.dead) throw new Error('the process is gone');
     const entries = this.entries.map(({ name, etag }) =>
       EntryStatus.create({ entry: name, etag, state: 'STATE_APPLIED' }),

@@ -98,7 +98,7 @@ test('a file that its entry means no more is not read on when other settings com
   const statesWith = async (entry: Entry) => {
     collector.apply(entry);
     await collector.scan();
-    collector.directAll();
+    collector.assignRoutes();
     return [...collector.sources].map((source) => source.state);
   };
   assert.deepEqual(await statesWith(both), ['READING', 'READING']);

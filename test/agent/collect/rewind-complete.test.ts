@@ -109,7 +109,7 @@ test('of complete files those that are gone, or another one by now, are told, an
   await rename(dir.at('other'), dir.at('a.log.1'));
   assert.deepEqual(await rewound(on, beginning, 'r1'), ['another file is at its path', [0, 5]]);
   unlinkSync(dir.at('a.log.1'));
-  assert.deepEqual(await rewound(on, beginning, 'r2'), ['its file is no longer there', [0, 5]]);
+  assert.deepEqual(await rewound(on, beginning, 'r2'), ['its file was deleted or moved', [0, 5]]);
   // Nothing of it would be sent.
   on.state.flush(on.wallMs);
   assert.deepEqual(await rewound(on, { kind: 'time', timeMs: HOUR_MS }, 'r3'), []);
@@ -126,7 +126,7 @@ test('a complete file that has left the paths of its entry is told', async () =>
     on.nowMs += HOUR_MS;
   }
   assert.deepEqual([on.sources.length, on.sealed.length], [0, 1]);
-  assert.deepEqual(await rewound(on, beginning), ["it has left the entry's paths"]);
+  assert.deepEqual(await rewound(on, beginning), ["it is no longer at one of the entry's paths"]);
   on.close();
 });
 

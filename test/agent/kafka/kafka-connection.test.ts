@@ -67,7 +67,7 @@ test('an agent gets in by TLS with plain and with scram, stays when sessions end
         ...(await entries('alice')),
         ...(await login(mechanism, user, password)),
       ]);
-      assert.match(String((await agent.logged("lines can't be delivered yet; it is tried again"))['error']), expected);
+      assert.match(String((await agent.logged('cannot deliver lines yet; retrying'))['error']), expected);
       await agent.kill('SIGTERM');
     }
 

@@ -31,9 +31,9 @@ test('what was told and can not be reached is left out until it is told again; w
   list.next();
   list.learn(['b:1'], 'b:1');
   list.next();
-  list.failed();
+  list.markUnreachable();
   assert.deepEqual(tried(list, 4), new Set(['a:1']));
-  list.failed();
+  list.markUnreachable();
   assert.equal(list.next(), 'a:1');
   list.learn(['b:1'], '');
   assert.deepEqual(tried(list, 2), new Set(['a:1', 'b:1']));
@@ -42,10 +42,10 @@ test('what was told and can not be reached is left out until it is told again; w
 test('after a stream that worked the agent goes to another controller, where there is one', () => {
   const list = new ControllerList(['a:1', 'b:1']);
   const gone = list.next();
-  list.shuffle();
+  list.preferAnother();
   assert.notEqual(list.next(), gone);
   const single = new ControllerList(['a:1']);
   single.next();
-  single.shuffle();
+  single.preferAnother();
   assert.equal(single.next(), 'a:1');
 });

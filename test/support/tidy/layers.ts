@@ -20,7 +20,34 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
  */
 export type LayerTable = Readonly<Record<string, readonly (readonly string[])[]>>;
 
-export const LAYERS: LayerTable = {};
+export const LAYERS: LayerTable = {
+  agent: [
+    ['main'],
+    ['agent'],
+    ['health-file'],
+    ['link'],
+    ['ask'],
+    ['collect'],
+    ['collect/sources'],
+    ['collect/read'],
+    ['collect/find', 'produce'],
+    ['collect/files', 'collect/lag', 'encode', 'state'],
+    ['model'],
+    ['config', 'entries-file', 'kafka'],
+  ],
+  controller: [
+    ['main'],
+    ['controller'],
+    ['create-alerter', 'create-fleet-service', 'create-rollouts'],
+    ['rpc', 'metrics'],
+    ['alerts', 'rollouts'],
+    ['fleet'],
+    ['desired'],
+    ['entries', 'settings', 'topics'],
+    ['etcd'],
+    ['config', 'errors'],
+  ],
+};
 
 export function layerViolations(file: SourceFile, layers: LayerTable = LAYERS): Violation[] {
   if (!isCode(file.path) || isGenerated(file.path)) return [];

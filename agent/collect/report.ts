@@ -9,14 +9,14 @@ import type { Usage } from './process-usage.ts';
 import type { Source } from './sources/source.ts';
 
 /** What was acknowledged since the process started. */
-export class Totals {
+export class DeliveryTotals {
   readonly #clock: Clock;
   readonly #byteRate = new RateMeter();
   readonly #lineRate = new RateMeter();
   readonly startTime: Date;
   bytes = 0;
   lines = 0;
-  /** Records that filters did not keep, by entry. */
+  /** The number of records that filters excluded, by entry. */
   readonly #filtered = new Map<string, number>();
 
   constructor(clock: Clock) {
@@ -48,13 +48,13 @@ export class Totals {
   }
 }
 
-export function observeEntry(
+export function entryStatus(
   collector: EntryCollector,
   { losses, lostBytes, sealedFiles }: FactTotals,
-  totals: Totals,
+  totals: DeliveryTotals,
   ownFiles: readonly FileStatus[],
 ): EntryStatus {
-  const { entry, error, applied, paused, fileErrors } = collector;
+  const { entry, error, isApplied: applied, isPaused: paused, fileErrors } = collector;
   const sources = [...collector.sources];
   return EntryStatus.create({
     entry: entry.name,
@@ -75,11 +75,13 @@ export function observeEntry(
   });
 }
 
-/** Every file of an entry, those that can't be opened too. `nowMs` is monotonic. */
-export function observeFiles(collector: EntryCollector, nowMs: number): FileStatus[] {
+/**
+ * The status of every file of an entry, including those that can't be opened. `nowMs`: monotonic.
+ */
+export function fileStatuses(collector: EntryCollector, nowMs: number): FileStatus[] {
   const { name: entry, uid } = collector.entry;
   const files = [...collector.sources].map((source) =>
-    observeFile(source, entry, nowMs, collector.sources.lossForecast(source)),
+    fileStatus(source, entry, nowMs, collector.sources.lossForecast(source)),
   );
   for (const [path, error] of collector.fileErrors) {
     files.push(FileStatus.create({ id: `${uid}/${path}`, entry, path, state: 'STATE_FAILED', lastError: error }));
@@ -87,9 +89,9 @@ export function observeFiles(collector: EntryCollector, nowMs: number): FileStat
   return files;
 }
 
-export function observeHealth(
+export function agentHealth(
   files: readonly FileStatus[],
-  totals: Totals,
+  totals: DeliveryTotals,
   controls: Controls,
   { error, lostBytes, pinnedBytes, usage }: { error: string; lostBytes: number; pinnedBytes: number; usage: Usage },
 ): AgentHealth {
@@ -116,7 +118,7 @@ function longest(files: readonly FileStatus[]): number {
   return files.reduce((most, { lagSeconds }) => Math.max(most, lagSeconds), 0);
 }
 
-/** The soonest loss that is forecast, and of how many files one is. */
+/** The earliest forecast loss, and how many files have a forecast. */
 function forecastOf(files: readonly FileStatus[]): Pick<EntryStatus, 'lossForecastSeconds' | 'lossForecastFiles'> {
   const forecasts = files.map(({ lossForecastSeconds }) => lossForecastSeconds).filter((seconds) => seconds > 0);
   return {
@@ -130,7 +132,7 @@ function stateOf(applied: boolean, paused: boolean): EntryStatus['state'] {
   return paused ? 'STATE_PAUSED' : 'STATE_APPLIED';
 }
 
-function observeFile(source: Source, entry: string, nowMs: number, lossForecastSeconds: number): FileStatus {
+function fileStatus(source: Source, entry: string, nowMs: number, lossForecastSeconds: number): FileStatus {
   const lag = Math.max(0, source.size - source.position);
   const replay = source.replays?.current;
   return FileStatus.create({

@@ -1,24 +1,29 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Answers } from '../../../agent/ask/answers.ts';
-import { type Answerers, capabilitiesOf, type Part, QuestionError } from '../../../agent/ask/questions.ts';
+import { ControllerRequests } from '../../../agent/ask/controller-requests.ts';
+import {
+  capabilitiesFor,
+  RequestError,
+  type RequestHandlers,
+  type ResponsePart,
+} from '../../../agent/ask/request-handler.ts';
 import { Answer, Ask } from '../../../proto/gen/logfleet/v1/ask.ts';
 import { systemClock } from '../../../runtime/clock.ts';
 import { createLogger } from '../../../runtime/logger.ts';
 import { eventually } from '../../support/eventually.ts';
 
 const restart = { $case: 'restart', value: { entry: 'entries/app' } } as const;
-const part = (files: number): Part => ({ $case: 'restart', value: { files } });
+const part = (files: number): ResponsePart => ({ $case: 'restart', value: { files } });
 
-function answersOf(answerers: Answerers) {
+function answersOf(answerers: RequestHandlers) {
   const logged: string[] = [];
   const logger = createLogger({ level: 'info', format: 'json', write: (line) => logged.push(line) });
-  const answers = new Answers(answerers, { clock: systemClock, logger, onReady: () => {} });
+  const answers = new ControllerRequests(answerers, { clock: systemClock, logger, onReady: () => {} });
   const ask = (id: bigint, question: Ask['question'] = restart, timeoutMs = 60_000) =>
-    answers.ask(Ask.create({ id, timeoutMs, ...(question && { question }) }));
+    answers.accept(Ask.create({ id, timeoutMs, ...(question && { question }) }));
   const next = () =>
     eventually(() => {
-      const answer = answers.take();
+      const answer = answers.nextResponse();
       assert.ok(answer);
       return answer;
     });
@@ -43,13 +48,13 @@ test('parts come one by one, the next one is made when the one before it is take
       .map((files) => Answer.create({ id: 7n, part: part(files) }))
       .concat(Answer.create({ id: 7n, done: true })),
   );
-  assert.equal(answers.take(), undefined);
+  assert.equal(answers.nextResponse(), undefined);
 });
 
 test('what an agent does not know, or fails at, is told in words; what nobody expects is logged, too', async () => {
   const { answers, ask, next, logged } = answersOf({
     restart: () => {
-      throw new QuestionError('CODE_NOT_FOUND', 'entries/app is not on this agent');
+      throw new RequestError('CODE_NOT_FOUND', 'entries/app is not on this agent');
     },
     logLevel: () => {
       throw new Error('broken');
@@ -64,13 +69,13 @@ test('what an agent does not know, or fails at, is told in words; what nobody ex
   assert.deepEqual(logged, []);
   ask(2n, { $case: 'logLevel', value: { level: 'debug', forMs: 0n } });
   assert.deepEqual(await outcome(), [2n, true, 'CODE_INTERNAL', 'broken']);
-  assert.match(logged.join(), /a question could not be answered/);
-  const upgrade = "this agent's version does not know the question: upgrade it";
+  assert.match(logged.join(), /a request failed/);
+  const upgrade = "this agent's version does not support the request: upgrade the agent";
   // One of a later version is none after decoding.
   const later = Ask.decode(
     Buffer.concat([Ask.encode(Ask.create({ id: 3n, timeoutMs: 1_000 })).finish(), Buffer.from([0x9a, 0x06, 0])]),
   );
-  answers.ask(later);
+  answers.accept(later);
   ask(4n, { $case: 'tap', value: { entry: 'entries/app', linesPerSecond: 1 } });
   for (const id of [3n, 4n]) assert.deepEqual(await outcome(), [id, true, 'CODE_UNIMPLEMENTED', upgrade]);
 });
@@ -96,7 +101,7 @@ test('a question ends when its time is up, though nothing comes of it, and is an
   ask(3n, { $case: 'diagnostics', value: {} });
   assert.equal((await next()).id, 3n);
   answers.close();
-  assert.equal(answers.take(), undefined);
+  assert.equal(answers.nextResponse(), undefined);
   assert.deepEqual(
     signals.map(({ aborted }) => aborted),
     [true, true, true],
@@ -145,5 +150,5 @@ test('more than eight questions at once are refused, those that hang count, and 
 
 test('capabilities are the names of the questions in the contract', () => {
   const none = async function* () {};
-  assert.deepEqual(capabilitiesOf({ tap: none, logLevel: none }), ['tap', 'log_level']);
+  assert.deepEqual(capabilitiesFor({ tap: none, logLevel: none }), ['tap', 'log_level']);
 });

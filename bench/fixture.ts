@@ -9,7 +9,7 @@ import { type Input, writeInput } from './inputs/write-input.ts';
 import { PARTITIONS, TopicEnd } from './topic-end.ts';
 
 /** What a run of the bench needs: a broker, and a folder for files. */
-export interface Ground extends AsyncDisposable {
+export interface Fixture extends AsyncDisposable {
   /** HOST:PORT of the broker. */
   readonly kafka: string;
   readonly broker: KafkaBroker;
@@ -26,7 +26,7 @@ export interface Ground extends AsyncDisposable {
 /** The topic of the agent's facts. */
 const AUDIT_TOPIC = 'logfleet.audit';
 
-export async function startGround(): Promise<Ground> {
+export async function startFixture(): Promise<Fixture> {
   const root = mkdtempSync(join(tmpdir(), 'logfleet-bench-'));
   const leave = () => rmSync(root, { recursive: true, force: true, maxRetries: 5 });
   // After Ctrl-C, too. The servers end with this process.

@@ -25,7 +25,7 @@ export interface BenchController {
 }
 
 /** A real etcd and real controllers on it. They end with its scope. */
-export class FleetGround implements AsyncDisposable {
+export class FleetFixture implements AsyncDisposable {
   readonly #root: string;
   readonly #etcd: Etcd;
   readonly #controllers: LocalProcess[] = [];
@@ -36,9 +36,9 @@ export class FleetGround implements AsyncDisposable {
     this.#etcd = etcd;
   }
 
-  static async start(): Promise<FleetGround> {
+  static async start(): Promise<FleetFixture> {
     const root = mkdtempSync(join(tmpdir(), 'logfleet-bench-fleet-'));
-    return new FleetGround(root, await startEtcd({ dataDir: join(root, 'etcd') }));
+    return new FleetFixture(root, await startEtcd({ dataDir: join(root, 'etcd') }));
   }
 
   /** `nodeOptions` allows to profile it. */

@@ -1,6 +1,6 @@
 import { open, rename } from 'node:fs/promises';
 
-/** Writes atomically: a crash leaves the former file or the new one, whole. */
+/** Writes a file atomically: after a crash the file has the previous text or the new one. */
 export async function writeDurably(path: string, text: string): Promise<void> {
   const temporary = `${path}.new`;
   await using file = await open(temporary, 'w', 0o600);

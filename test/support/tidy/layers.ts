@@ -2,7 +2,7 @@ import { importedPath, importsOf, isRelative } from './imports.ts';
 import { isCode, isGenerated, type SourceFile, type Violation } from './source-file.ts';
 
 /** Which top-level folders a folder may import. CONTRIBUTING.md has the same table. */
-const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   proto: [],
   runtime: [],
   agent: ['proto', 'runtime'],

@@ -39,11 +39,14 @@ test("Kafka's authority and password are corrected in their files: agent and con
     const status = async () =>
       (await controller.api.call('EntryService', 'GetEntry', { name: 'entries/a' })).topic_status;
     await eventually(async () => assert.match(String((await status())?.message), /can't be reached/), PATIENCE);
-    const failure = "cannot deliver lines yet; retrying";
+    const failure = 'cannot deliver lines yet; retrying';
     assert.match(String((await agent.logged(failure, PATIENCE))['error']), /certificate/);
 
     await copyFile(certificates.ca, ca);
-    await eventually(() => assert.match(agent.stderr(), /refused the login/), PATIENCE);
+    await eventually(async () => {
+      const { entries } = await controller.api.call('FleetService', 'GetAgent', { name: 'agents/a' });
+      assert.match(JSON.stringify(entries), /refused the login/, agent.stderr());
+    }, PATIENCE);
     assert.equal((await status())?.state, 'STATE_PENDING');
 
     await writeFile(password, 'plain\n');

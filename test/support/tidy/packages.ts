@@ -4,7 +4,7 @@ import { isCode, isGenerated, type SourceFile, type Violation } from './source-f
 
 /**
  * Each package of another vendor and the files that may import it: files, or folders that end in a slash.
- * So a package is replaced, and its faults are worked around, in one place. bench/, test/ and bin/ may import all.
+ * So a package is replaced, and its faults are worked around, in one place. bench/, bin/, examples/ and test/ may import all.
  */
 const ADAPTERS: Readonly<Record<string, readonly string[]>> = {
   '@bufbuild/protobuf': ['proto/gen/', 'proto/reference/reference.ts'],
@@ -48,7 +48,7 @@ const ADAPTERS: Readonly<Record<string, readonly string[]>> = {
   ],
 };
 
-const UNRESTRICTED = ['bench/', 'bin/', 'test/'];
+const UNRESTRICTED = ['bench/', 'bin/', 'examples/', 'test/'];
 
 export function packageViolations(file: SourceFile): Violation[] {
   if (!isCode(file.path) || isGenerated(file.path)) return [];

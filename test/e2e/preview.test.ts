@@ -18,7 +18,7 @@ async function previewOf({ controller }: Pick<Ground, 'controller'>, request: ob
   return allOf(controller.api.stream('FleetService', 'PreviewEntry', { watch_ms: 300, ...request }));
 }
 
-test('a preview tells the files, the positions and the records that are then collected, and writes nothing', async () => {
+test('a preview shows the files, positions and records that are then collected, and writes nothing', async () => {
   await using on = await ground();
   const { dir, kafka, controller } = on;
   await mkdir(dir.at('logs', 'below'), { recursive: true });
@@ -106,7 +106,7 @@ test('a preview tells the files, the positions and the records that are then col
   assert.equal(filesOf(again).get(dir.at('logs', 'below', 'b.log')).start, '19');
 });
 
-test('a preview names what is wrong as a write does, says when files are left out, and that nobody is asked', async () => {
+test('a preview names invalid fields as a write does, and says when files are left out or no agent matches', async () => {
   await using on = await ground();
   const { dir, controller } = on;
   await using agent = agentOf(on, 'web-1', { labels: { env: 'prod' } });
@@ -141,7 +141,7 @@ test('a preview names what is wrong as a write does, says when files are left ou
   assert.match(warned.stderr, /^warning: no agent matches env=prod and env=stage\n$/);
 });
 
-test('a selector of an entry that nobody has yet matches agents of every controller', async () => {
+test('the selector of a new entry matches agents of every controller', async () => {
   const [etcd, prefix] = [await sharedEtcd(), newPrefix()];
   await using a = await startController(etcd, prefix);
   await using b = await startController(etcd, prefix);

@@ -15,7 +15,7 @@ import { countRecords, createTopic, readTopic } from '../support/topics.ts';
 
 const PATIENCE = { timeoutMs: 60_000 };
 
-test('agent, controller, etcd and Kafka are each ended and started again while lines are written: every line is there once', async () => {
+test('every line arrives once while agent, controller, etcd and Kafka are each stopped and restarted', async () => {
   await using dir = await tempDir('restarts');
   const etcd = await startEtcd({ dataDir: dir.at('etcd') });
   const kafka = await startKafka({ dataDir: dir.at('kafka') });
@@ -98,7 +98,7 @@ test('agent, controller, etcd and Kafka are each ended and started again while l
   }
 });
 
-test('an agent killed by kill -9 goes on without any controller, and nothing is lost', async (t) => {
+test('an agent killed by kill -9 continues without any controller, and nothing is lost', async (t) => {
   const kafka = await sharedKafka();
   const topic = await createTopic(kafka);
   await using dir = await tempDir('killed');
@@ -124,7 +124,7 @@ test('an agent killed by kill -9 goes on without any controller, and nothing is 
   await agent.kill('SIGTERM');
 });
 
-test('the broken desired state of a former process is told and ignored, and the controller sends it anew', async () => {
+test('an invalid stored desired state is reported and ignored, and the controller sends it again', async () => {
   const kafka = await sharedKafka();
   const topic = await createTopic(kafka);
   await using dir = await tempDir('cache');

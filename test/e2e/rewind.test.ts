@@ -41,7 +41,7 @@ function assertBytes(records: readonly ReadRecord[], content: string, start: num
   assert.equal(at, end);
 }
 
-test('lines come once more from the beginning, marked and in order, those that come meanwhile once and unmarked, and verify takes them for no doubles', async () => {
+test('a rewind to the beginning sends lines again, marked and in order; new lines arrive once and unmarked, and verify counts no duplicates', async () => {
   await using on = await ground();
   const { dir, kafka } = on;
   await using agent = agentOf(on, 'web-1');
@@ -84,7 +84,7 @@ test('lines come once more from the beginning, marked and in order, those that c
   await eventually(async () => assert.equal((await agentNow(on, 'web-1')).files[0]?.replay_id, ''));
 });
 
-test('whenever the agent is killed, each replay is there exactly once, and so is what is read for the first time', async () => {
+test('whenever the agent is killed, each replay and each first-time line arrives exactly once', async () => {
   await using on = await ground();
   const { dir, kafka } = on;
   const topic = await createTopic(kafka);
@@ -155,7 +155,7 @@ function assertInOrder(records: readonly ReadRecord[]): void {
   }
 }
 
-test('a position in the middle of a line and a time are found; a position beyond what Kafka has, and what can not be marked, are refused', async () => {
+test('a rewind accepts a time and a position within a line; it refuses an unacknowledged position and unmarkable records', async () => {
   await using on = await ground();
   const { dir, kafka } = on;
   const topic = newTopic();

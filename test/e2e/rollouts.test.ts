@@ -22,7 +22,7 @@ async function entryFile({ dir }: Ground, topic: string, more = ''): Promise<str
 const lines = (from: number, count: number) =>
   Array.from({ length: count }, (_, index) => `line ${from + index}\n`).join('');
 
-test('apply in steps: it stops at the first agent where Kafka refuses the topic, the others deliver on; undone, not a line is missing or there twice', async () => {
+test('a rollout halts at the first agent whose topic Kafka refuses, and other agents deliver; after the undo no line is lost or doubled', async () => {
   await using on = await ground();
   const { dir, kafka } = on;
   await using first = agentOf(on, 'web-1');
@@ -84,7 +84,7 @@ test('apply in steps: it stops at the first agent where Kafka refuses the topic,
   );
 });
 
-test('apply --wait tells who failed and why; a rollout is paused, resumed and followed to its end; one that undoes itself says so', async () => {
+test('apply --wait reports which agents failed and why; a rollout is paused, resumed and followed to its end, or its undo is reported', async () => {
   await using on = await ground();
   const { dir, kafka } = on;
   await using first = agentOf(on, 'web-1', { labels: { env: 'canary', zone: 'a' } });

@@ -74,7 +74,7 @@ for (const compression of ['none', 'gzip', 'snappy', 'lz4', 'zstd']) {
   });
 }
 
-test('a file is followed through growth, rename and truncation, and a second start goes on where the first stopped', async () => {
+test('a file is followed through growth, rename and truncation, and a second start continues where the first stopped', async () => {
   const kafka = await sharedKafka();
   const topic = await createTopic(kafka, 2);
   await using dir = await tempDir();
@@ -157,7 +157,7 @@ test('kill -9 at any time loses nothing and doubles nothing', async () => {
   assert.ok(file?.bytes.equals(Buffer.from(lines.join(''))));
 });
 
-test('--once tells what it could not read, and what it did not find, and fails for the former', async (t) => {
+test('--once reports unreadable files, for which it fails, and globs without files', async (t) => {
   if (process.getuid?.() !== 0) return t.skip('needs root, to run the agent as somebody else');
   const kafka = await sharedKafka();
   const topic = await createTopic(kafka);
@@ -179,7 +179,7 @@ test('--once tells what it could not read, and what it did not find, and fails f
   assert.equal(await countRecords(kafka, topic), 1);
 });
 
-test('SIGTERM while many files are looked at for the first time ends in good order', async () => {
+test('SIGTERM during the first scan of many files stops the agent cleanly', async () => {
   const kafka = await sharedKafka();
   const topic = await createTopic(kafka);
   await using dir = await tempDir();

@@ -13,7 +13,7 @@ const LOOKS = 300;
 
 // Seen in CI: a look took the file's size, the file grew, the reader went past that size, and then the look held the file for truncated;
 // all of it was sent once more.
-test('a file that grows and is read while it is looked at is not taken for a truncated one', async () => {
+test('a file that grows and is read while it is observed is not taken for truncated', async () => {
   await using dir = await tempDir();
   const file = dir.at('a.log');
   appendFileSync(file, '');

@@ -30,7 +30,7 @@ function answersOf(answerers: RequestHandlers) {
   return { answers, ask, next, logged };
 }
 
-test('parts come one by one, the next one is made when the one before it is taken, and the last one says so', async () => {
+test('response parts are made one by one, each when the previous one was taken, and the last one is marked', async () => {
   let made = 0;
   const { ask, next, answers } = answersOf({
     restart: async function* () {
@@ -51,7 +51,7 @@ test('parts come one by one, the next one is made when the one before it is take
   assert.equal(answers.nextResponse(), undefined);
 });
 
-test('what an agent does not know, or fails at, is told in words; what nobody expects is logged, too', async () => {
+test('unknown requests and failures are reported in words, and unexpected failures are logged as well', async () => {
   const { answers, ask, next, logged } = answersOf({
     restart: () => {
       throw new RequestError('CODE_NOT_FOUND', 'entries/app is not on this agent');
@@ -80,7 +80,7 @@ test('what an agent does not know, or fails at, is told in words; what nobody ex
   for (const id of [3n, 4n]) assert.deepEqual(await outcome(), [id, true, 'CODE_UNIMPLEMENTED', upgrade]);
 });
 
-test('a question ends when its time is up, though nothing comes of it, and is answered no more when it is cancelled', async () => {
+test('a request ends at its deadline even if its handler hangs, and a cancelled request gets no response', async () => {
   const signals: AbortSignal[] = [];
   const { ask, next, answers } = answersOf({
     restart: async function* (_question, { signal }) {
@@ -108,7 +108,7 @@ test('a question ends when its time is up, though nothing comes of it, and is an
   );
 });
 
-test('a stream that ends lets go what its questions hold, also those whose time was up while a part waited', async () => {
+test('the end of a stream releases its requests, also those whose deadline passed while a part waited', async () => {
   const stop = new AbortController();
   let holds = 0;
   const { ask, answers } = answersOf({
@@ -129,7 +129,7 @@ test('a stream that ends lets go what its questions hold, also those whose time 
   await eventually(() => assert.equal(holds, 0));
 });
 
-test('more than eight questions at once are refused, those that hang count, and the next is taken when one is done', async () => {
+test('more than eight requests at once are refused, hanging ones count, and the next is accepted when one ends', async () => {
   const ends: (() => void)[] = [];
   const { answers, ask, next } = answersOf({
     restart: async function* () {
@@ -148,7 +148,7 @@ test('more than eight questions at once are refused, those that hang count, and 
   answers.close();
 });
 
-test('capabilities are the names of the questions in the contract', () => {
+test("capabilities are the names of the contract's requests", () => {
   const none = async function* () {};
   assert.deepEqual(capabilitiesFor({ tap: none, logLevel: none }), ['tap', 'log_level']);
 });

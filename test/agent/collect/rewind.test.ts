@@ -62,7 +62,7 @@ test('a deleted file that is complete but for a replay is no loss when it is giv
   on.close();
 });
 
-test('a position means the beginning of its line; one beyond what Kafka has, or too far from the beginning of its line, is refused', async () => {
+test('a position means the beginning of its line; an unacknowledged one, or one too far into a line, is refused', async () => {
   await using dir = await tempDir();
   const { on, source } = await begun(dir, `one\ntwo\n${'x'.repeat(3_000_000)}\n`);
   const to = (position: number): RewindStart => ({ kind: 'position', generation: source.generation, position });
@@ -78,7 +78,7 @@ test('a position means the beginning of its line; one beyond what Kafka has, or 
   on.close();
 });
 
-test('a time means the position that the generation had then; a file met later is sent whole, unless it was not changed since', async () => {
+test("a time means the generation's position at that time; a file found later is sent whole if it changed since", async () => {
   await using dir = await tempDir();
   const on = new Ground(dir);
   const [file, late] = [dir.at('a.log'), dir.at('late.log')];

@@ -10,7 +10,7 @@ const step = fc.record({
   read: fc.double({ min: 0, max: 1, noNaN: true }),
 });
 
-test('a byte is never taken to be younger than it is, whatever was merged, and what is read is no lag', () => {
+test("a byte's age is never understated, whatever was merged, and what was read is no lag", () => {
   fc.assert(
     fc.property(fc.array(step, { minLength: 1, maxLength: 200 }), (steps) => {
       const backlog = new Backlog();
@@ -32,13 +32,13 @@ test('a byte is never taken to be younger than it is, whatever was merged, and w
   );
 });
 
-test('as long as it grew in fewer steps than are kept the time is exact', () => {
+test('the time is exact while there were fewer steps of growth than marks', () => {
   const backlog = new Backlog();
   for (let at = 1; at <= 16; at++) backlog.fileGrew(at * 10, at * 1_000);
   for (let at = 1; at <= 16; at++) assert.equal(backlog.sinceMs(at * 10 - 1), at * 1_000);
 });
 
-test('of a file that grows for hours and is never read the oldest byte is as old as it is', () => {
+test('the oldest byte of a file that grows for hours unread has its exact age', () => {
   const backlog = new Backlog();
   for (let second = 0; second < 10_000; second++) backlog.fileGrew(second + 1, second * 1_000);
   assert.equal(backlog.sinceMs(0), 0);

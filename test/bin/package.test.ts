@@ -20,7 +20,7 @@ test('the executables run from a checkout, by a link from elsewhere, and from th
   const [{ filename }] = JSON.parse(stdout.slice(stdout.indexOf('['))) as [{ filename: string }];
   await mkdir(dir.at('node_modules'));
   await run('tar', ['-xzf', dir.at(filename)], { cwd: dir.at('node_modules') });
-  // Installed it has its packages beside it, as npm puts them there.
+  // When installed, its packages are beside it, as npm puts them there.
   for (const name of await packagesOf(repository)) await link(dir.at('node_modules'), name);
   await mkdir(dir.at('bin'));
   for (const program of programs) await symlink(join(repository, 'bin', program), dir.at('bin', program));

@@ -11,7 +11,7 @@ import { createTopic, newTopic } from '../support/topics.ts';
 
 type Json = Record<string, never>;
 
-/** Two controllers, and an agent at each: `stuck` has lines that go nowhere, of `fine` all arrive. */
+/** Two controllers with an agent each. No line of `stuck` is delivered, all lines of `fine` are. */
 async function fleet(...args: string[]) {
   const [etcd, kafka, prefix, dir] = [await sharedEtcd(), await sharedKafka(), newPrefix(), await tempDir('state')];
   const controllers = [await startController(etcd, prefix, ...args), await startController(etcd, prefix, ...args)];
@@ -176,14 +176,15 @@ test('the loss of an unread file that is truncated repeatedly is forecast, and a
   );
   const file = on.dir.at('stuck.log');
   const agent = () => on.home.api.call('FleetService', 'GetAgent', { name: 'agents/stuck' });
-  /** Waits until the file's present life is the one that has so many bytes. */
+  /** Waits until the file's present generation has this many bytes. */
   const seen = (size: string) => eventually(async () => assert.equal((await agent()).files[0]?.size, size));
   await seen('23');
   await truncate(file);
   await seen('0');
   await appendFile(file, 'a second life\n');
   await seen('14');
-  // As long as the third one has, before it is too late to say when it ends: more than the trend's ten seconds.
+  // As long as the third generation lasts, while its forecast still holds: more than the trend's
+  // ten seconds.
   await eventually(async () => assert.ok((await agent()).files[0].lag_seconds > 12), { timeoutMs: 20_000 });
   await truncate(file);
   await seen('0');

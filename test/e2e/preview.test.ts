@@ -61,7 +61,7 @@ test('a preview shows the files, positions and records that are then collected, 
   assert.match(files.get(dir.at('logs', 'secret.log')).error, /EACCES/);
   assert.match(preview.troubles[0].error, /EACCES/);
   assert.deepEqual(preview.conflicts, []);
-  // Only grows.log has lines that are no records of the filter; of the others half are.
+  // Only grows.log has lines that the filter excludes; of the other files it excludes half.
   assert.ok(Number(preview.kept_records) > 0 && Number(preview.kept_records) < Number(preview.sampled_records));
   const { entries } = await controller.api.call('EntryService', 'ListEntries', {});
   assert.deepEqual([entries, (await agentNow(on, 'web-1')).files], [[], []]);
@@ -98,7 +98,7 @@ test('a preview shows the files, positions and records that are then collected, 
   );
   const [, { preview: elsewhere }] = await twice({ topic: await createTopic(kafka), paths: [path] });
   assert.deepEqual(elsewhere.conflicts, [{ entry: 'entries/app', topic, same_topic: false, files: 1, path }]);
-  // The same entry goes on where it is.
+  // The same entry continues at its position.
   await appendFile(dir.at('logs', 'a.log'), '2001 keep\n');
   const [, { preview: again }] = await twice({ name: 'entries/app', start: 'end' });
   assert.equal(again.present_etag, created.etag);

@@ -56,7 +56,8 @@ for (const compression of ['none', 'gzip', 'snappy', 'lz4', 'zstd']) {
     const kafka = await sharedKafka();
     const topic = await createTopic(kafka);
     await using dir = await tempDir();
-    // Lines that compress, lines that don't, empty ones, CRs, NULs and what is no UTF-8.
+    // Lines that compress and lines that don't, empty lines, CRs, NULs and bytes that are not
+    // UTF-8.
     const lines = Array.from({ length: 3_000 }, (_, index) =>
       index % 3 === 0 ? Buffer.from(`GET /page/${index} HTTP/1.1\r`) : randomBytes((index * 7) % 900),
     ).map((line) => line.map((byte) => (byte === 0x0a ? 0 : byte)));

@@ -8,7 +8,8 @@ import { createTopic, readTopic } from '../support/topics.ts';
 
 const TURNS = 12;
 
-// An entry taken from an agent and given back before its last batches were answered was read from the position on the disk: lines came twice.
+// An entry that was unassigned and reassigned before its last batches were acknowledged was read
+// from the stored position: lines arrived twice.
 test('an entry that is unassigned and reassigned at once continues at its position', async () => {
   await using on = await ground();
   const { controller, dir, kafka } = on;

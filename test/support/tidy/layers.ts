@@ -15,8 +15,9 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 };
 
 /**
- * The layers inside a folder, from the top down. A layer imports only layers below it. A layer may hold several modules,
- * which don't import each other. A module is a folder with all below it that has no row, or a file without its ending.
+ * The layers inside a folder, from the top down. A layer imports only layers below it. A layer may
+ * hold several modules, which don't import each other. A module is a folder with all below it that
+ * has no row, or a file without its ending.
  */
 export type LayerTable = Readonly<Record<string, readonly (readonly string[])[]>>;
 

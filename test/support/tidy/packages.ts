@@ -3,8 +3,9 @@ import { importsOf, isRelative } from './imports.ts';
 import { isCode, isGenerated, type SourceFile, type Violation } from './source-file.ts';
 
 /**
- * Each package of another vendor and the files that may import it: files, or folders that end in a slash.
- * So a package is replaced, and its faults are worked around, in one place. bench/, bin/, examples/ and test/ may import all.
+ * Each package of another vendor and the files that may import it: files, or folders that end in a
+ * slash. So a package is replaced, and its faults are worked around, in one place. bench/, bin/,
+ * examples/ and test/ may import all.
  */
 const ADAPTERS: Readonly<Record<string, readonly string[]>> = {
   '@bufbuild/protobuf': ['proto/gen/', 'proto/reference/reference.ts'],

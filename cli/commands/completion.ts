@@ -1,5 +1,6 @@
 import { Argument, Command } from 'commander';
-import { type CommandSpec, complete } from '../completion/candidates.ts';
+import { complete } from '../completion/candidates.ts';
+import type { CommandSpec } from '../completion/command-spec.ts';
 import { controllerNames } from '../completion/controller-names.ts';
 import { completionScripts } from '../completion/scripts.ts';
 import { KindArgument } from './arguments.ts';

@@ -1,29 +1,5 @@
 import { type CommandLine, parseLine } from './command-line.ts';
-
-/** A command as completion needs it. */
-export interface CommandSpec {
-  name: string;
-  description: string;
-  options: readonly OptionSpec[];
-  arguments: readonly ArgumentSpec[];
-  commands: readonly CommandSpec[];
-}
-
-export interface OptionSpec {
-  /** `-o`, `--output` */
-  flags: readonly string[];
-  description: string;
-  /** The placeholder of its value, such as `file`; undefined for a flag without a value. */
-  value: string | undefined;
-  isVariadic: boolean;
-  choices: readonly string[];
-}
-
-export interface ArgumentSpec {
-  name: string;
-  isVariadic: boolean;
-  choices: readonly string[];
-}
+import type { CommandSpec, OptionSpec } from './command-spec.ts';
 
 export interface Candidate {
   text: string;
@@ -37,7 +13,10 @@ export interface Completion {
   files: boolean;
 }
 
-/** Fetches the names of one kind. `given` has the options of the line by flag, which select the controller. */
+/**
+ * Fetches the names of one kind. `given` has the options of the line by flag, which select the
+ * controller.
+ */
 export type NameSource = (kind: 'entry' | 'agent', given: ReadonlyMap<string, string>) => Promise<readonly string[]>;
 
 /** Completes the last of the words after the program's name. The last word may be empty. */

@@ -10,7 +10,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   cli: ['proto', 'runtime'],
   stack: ['runtime'],
   bench: ['agent', 'bin', 'controller', 'cli', 'proto', 'runtime', 'stack', 'test'],
-  bin: ['proto'],
+  bin: ['cli', 'proto'],
   test: ['agent', 'bin', 'controller', 'cli', 'proto', 'runtime', 'stack', 'bench'],
 };
 

@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { z } from 'zod';
 import { topicViolations } from '../proto/rules/entry-rules.ts';
 import { isAgentId } from '../proto/rules/names.ts';
-import type { ConfigSpec } from '../runtime/config.ts';
+import type { ConfigSpec } from '../runtime/config-spec.ts';
 import { byteSize, duration, hostPort } from '../runtime/config-leaves.ts';
 import { httpUrl } from '../runtime/host-port.ts';
 import { logLevels } from '../runtime/logger.ts';

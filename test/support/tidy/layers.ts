@@ -49,6 +49,15 @@ export const LAYERS: LayerTable = {
     ['etcd'],
     ['config', 'errors'],
   ],
+  cli: [
+    ['main'],
+    ['program'],
+    ['commands'],
+    ['completion', 'import', 'rollouts', 'top', 'verify'],
+    ['entries', 'kinds'],
+    ['rpc'],
+    ['output'],
+  ],
 };
 
 export function layerViolations(file: SourceFile, layers: LayerTable = LAYERS): Violation[] {

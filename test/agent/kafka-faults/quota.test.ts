@@ -36,5 +36,5 @@ test('a quota slows an agent down, which takes that for no failure, and each lin
   });
   const [only] = [...assemble(await readTopic(kafka, topic)).values()];
   assert.equal(only?.bytes.toString(), content);
-  assert.doesNotMatch(agent.stderr(), /"message":"delivery is held up"|does not answer/);
+  assert.doesNotMatch(agent.stderr(), /"message":"delivery is held up"|does not respond/);
 });

@@ -19,6 +19,7 @@ export class HealthFile {
   readonly #clock: Clock;
   readonly #logger: Logger;
   #written = '';
+  #lastFailure = '';
   #writing: Promise<void> = Promise.resolve();
   #cancelTimer: (() => void) | undefined;
 
@@ -72,8 +73,16 @@ export class HealthFile {
       const written = { time: new Date(this.#clock.nowMs()), pid: process.pid, ...shown };
       await writeDurably(this.#file, `${JSON.stringify(written, undefined, 2)}\n`);
       this.#written = text;
+      this.#lastFailure = '';
     } catch (error) {
-      this.#logger.warn('the health file can not be written', { file: this.#file, error: errorText(error) });
+      this.#logFailure(errorText(error));
     }
+  }
+
+  #logFailure(error: string): void {
+    if (error === this.#lastFailure) return;
+    this.#lastFailure = error;
+    const remedy = 'make state_dir writable; it is written again with the next change';
+    this.#logger.warn('the health file can not be written', { file: this.#file, error, remedy });
   }
 }

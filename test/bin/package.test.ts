@@ -35,6 +35,7 @@ test('the executables run from a checkout, by a link from elsewhere, and from th
       const { stdout: version } = await run(join(folder, program), ['--version']);
       assert.match(version, /\d+\.\d+\.\d+\n$/, join(folder, program));
     }
+    assert.match((await run(join(folder, 'logfleet'), ['explain', 'entry.topic'])).stdout, /^KIND: {3}entry\n/);
     const topic = await createTopic(kafka);
     await writeFile(dir.at('a.log'), 'one\ntwo\n');
     await writeFile(dir.at('e.yaml'), JSON.stringify({ name: 'a', paths: [dir.at('a.log')], topic }));

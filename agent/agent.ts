@@ -6,7 +6,7 @@ import { createLifecycle } from '../runtime/lifecycle.ts';
 import { LiveSecrets } from '../runtime/live-secrets.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { AgentReport } from './collect/collector.ts';
-import { untilComplete } from './collect/completion.ts';
+import { waitUntilComplete } from './collect/completion.ts';
 import { FileCollector } from './collect/file-collector.ts';
 import { FileBudget, openFilesMax } from './collect/files/file-budget.ts';
 import { CrashRecovery } from './collect/sources/crash-recovery.ts';
@@ -16,8 +16,8 @@ import { WorkPool } from './encode/work-pool.ts';
 import { EntriesFile } from './entries-file.ts';
 import { HealthFile } from './health-file.ts';
 import { DesiredState } from './link/desired-state.ts';
-import { KeptSettings } from './link/kept-settings.ts';
 import { SnapshotCache } from './link/snapshot-cache.ts';
+import { StoredSettings } from './link/stored-settings.ts';
 import { AuditLog } from './produce/audit-log.ts';
 import { DeliveryRouter } from './produce/delivery-router.ts';
 import { KafkaCluster } from './produce/kafka-cluster.ts';
@@ -25,10 +25,11 @@ import { type AgentState, openAgentState } from './state/agent-state.ts';
 import type { CheckpointStore } from './state/checkpoint-store.ts';
 import { StateError } from './state/state-database.ts';
 
-const UNREAD_TOLD = 5;
+/** The most unreadable files that `--once` logs one by one. */
+const UNREAD_LOGGED_MAX = 5;
 const STATE_RETRY_MS = 1_000;
 
-/** One agent: the collector, and what tells it the desired state. */
+/** One agent: the collector, and where its desired state comes from. */
 export class Agent {
   readonly #config: AgentConfig;
   readonly #clock: Clock;
@@ -44,7 +45,10 @@ export class Agent {
     this.#secrets = new LiveSecrets(this.#fileChanges, tools);
   }
 
-  /** Collects until `signal` is aborted or, with `once`, until all is read and acknowledged; then drains. */
+  /**
+   * Collects until `signal` is aborted or, with `once`, until all lines are acknowledged. Then
+   * drains.
+   */
   async run(signal: AbortSignal): Promise<void> {
     const lifecycle = createLifecycle((state) => this.#logger.debug('agent', { state }));
     const { entries: path } = this.#config;
@@ -52,8 +56,8 @@ export class Agent {
     const state = await this.#openState(signal);
     if (!state) return;
     const collector = this.#createCollector(state);
-    lifecycle.to('RUNNING');
-    this.#logger.info('agent started', { id: this.#config.id, kafka: this.#config.kafka.brokers });
+    lifecycle.enter('RUNNING');
+    this.#logger.info('agent started', { agent: this.#config.id, kafka: this.#config.kafka.brokers });
     collector.start();
     try {
       if (entries) {
@@ -63,10 +67,10 @@ export class Agent {
         await this.#inFleet(collector, state.store, signal);
       }
     } finally {
-      lifecycle.to('DRAINING');
+      lifecycle.enter('DRAINING');
       await collector.settle();
       await collector.close();
-      lifecycle.to('STOPPED');
+      lifecycle.enter('STOPPED');
       this.#logger.info('agent stopped');
     }
   }
@@ -86,48 +90,51 @@ export class Agent {
   }
 
   async #once(collector: FileCollector, signal: AbortSignal): Promise<void> {
-    await untilComplete(collector, { clock: this.#clock, logger: this.#logger }, signal).catch((error: unknown) => {
-      throw signal.aborted ? new Error('stopped before all was read and acknowledged; the next start goes on') : error;
+    await waitUntilComplete(collector, { clock: this.#clock, logger: this.#logger }, signal).catch((error: unknown) => {
+      throw signal.aborted
+        ? new Error('stopped before all lines were acknowledged; the next start continues from here')
+        : error;
     });
-    this.#tellOutcome(collector.observe());
+    this.#logOutcome(collector.report());
   }
 
-  /** What `--once` ends with. Throws when there is something that could not be read. */
-  #tellOutcome({ entries, files, health }: AgentReport): void {
+  /** Logs what `--once` did. Throws if a file could not be read. */
+  #logOutcome({ entries, files, health }: AgentReport): void {
     for (const { entry, files: matched, state } of entries) {
       if (matched === 0) this.#logger.warn('no file matches', { entry });
-      if (state === 'STATE_PAUSED') this.#logger.warn('not read, for the entry is paused', { entry });
+      if (state === 'STATE_PAUSED') this.#logger.warn('the entry was not read because it is paused', { entry });
     }
     const unread = files.filter(({ lastError }) => lastError !== '');
-    for (const { path, lastError } of unread.slice(0, UNREAD_TOLD))
-      this.#logger.error('not read', { path, error: lastError });
+    for (const { path, lastError } of unread.slice(0, UNREAD_LOGGED_MAX))
+      this.#logger.error('a file could not be read', { path, error: lastError });
     if (unread.length > 0) throw new Error(`${unread.length} of ${files.length} files could not be read`);
-    this.#logger.info('all is read and acknowledged', { lines: health.deliveredLines, bytes: health.deliveredBytes });
+    const { deliveredLines: lines, deliveredBytes: bytes } = health;
+    this.#logger.info('all lines are acknowledged', { lines, bytes });
   }
 
   async #inFleet(collector: FileCollector, store: CheckpointStore, signal: AbortSignal): Promise<void> {
     const { controller, report_interval: reportIntervalMs, state_dir: stateDir } = this.#config;
     const desired = new DesiredState();
     const cache = new SnapshotCache(stateDir);
-    const settings = new KeptSettings(stateDir, collector.controls, this.#logger);
+    const settings = new StoredSettings(stateDir, collector.controls, this.#logger);
     await settings.restore();
-    const kept = await cache.load().catch((error: unknown) => this.#logger.error(errorText(error)));
-    if (kept) {
-      desired.restore(kept);
-      collector.apply(kept);
-      this.#logger.info('collecting by the last desired state, until a controller tells another', {
-        entries: kept.length,
+    const cached = await cache.load().catch((error: unknown) => this.#logger.error(errorText(error)));
+    if (cached) {
+      desired.restore(cached);
+      collector.apply(cached);
+      this.#logger.info('collecting by the stored desired state until a controller sends another', {
+        count: cached.length,
       });
     }
-    // gRPC is loaded only where there is a controller.
+    // gRPC costs memory, so only agents of a fleet load it.
     const { ControllerLink } = await import('./link/controller-link.ts');
-    const { answerersOf } = await import('./ask/answerers.ts');
+    const { createRequestHandlers } = await import('./ask/request-handlers.ts');
     const identity = agentIdentity(this.#config);
     const tls = this.#secrets.tls(controller.tls, 'controller.tls');
     const options = { addresses: controller.addresses, tls, identity, reportIntervalMs };
     const tools = { clock: this.#clock, logger: this.#logger, collector };
-    const answerers = answerersOf(this.#config, { ...tools, store });
-    const link = new ControllerLink(options, { ...tools, desired, cache, answerers, settings });
+    const handlers = createRequestHandlers(this.#config, { ...tools, store });
+    const link = new ControllerLink(options, { ...tools, desired, cache, handlers, settings });
     const linked = link.run();
     const watching = this.#fileChanges.run(signal);
     await new Promise<void>((resolve) => {
@@ -140,7 +147,10 @@ export class Agent {
     await linked;
   }
 
-  /** A full disk is waited for, as it is later on; undefined when `signal` is aborted meanwhile. Throws StateError. */
+  /**
+   * Opens the state. If the disk is full, it waits for space; undefined if `signal` is aborted
+   * meanwhile. Throws StateError.
+   */
   async #openState(signal: AbortSignal): Promise<AgentState | undefined> {
     const {
       state_dir: stateDir,
@@ -150,14 +160,14 @@ export class Agent {
       once,
     } = this.#config;
     const options = { stateDir, durability, stateFailure, audit: auditTopic !== '' };
-    for (let told = false; !signal.aborted; told = true) {
+    for (let wasLogged = false; !signal.aborted; wasLogged = true) {
       try {
         return openAgentState(options, { clock: this.#clock, logger: this.#logger });
       } catch (error) {
         if (!(error instanceof StateError) || error.code !== 'FULL' || once) throw error;
-        const fields = { error: errorText(error), remedy: 'make room on the disk of state_dir', stateDir };
-        if (!told)
-          this.#logger.error("the agent's state can't be opened, and nothing is collected until it can", fields);
+        const fields = { file: stateDir, error: errorText(error), remedy: 'free space on the disk of state_dir' };
+        if (!wasLogged)
+          this.#logger.error("cannot open the agent's state; nothing is collected until it opens", fields);
         await this.#clock.sleep(STATE_RETRY_MS, signal).catch(() => {});
       }
     }
@@ -173,30 +183,30 @@ export class Agent {
       brokers: kafka.brokers,
       tls: this.#secrets.tls(kafka.tls, 'kafka.tls'),
       sasl: this.#secrets.sasl(kafka.sasl, 'kafka.sasl'),
-      // In a fleet the controller makes them, with the partitions that it is told.
+      // In a fleet the controller creates topics, with its configured number of partitions.
       createTopics: this.#config.entries !== undefined,
     });
-    const onFailureChange = () => collector.changed();
+    const onFailureChange = () => collector.notifyChange();
     const pool = new WorkPool(this.#config.buffer_memory);
     const router: DeliveryRouter = new DeliveryRouter(cluster, intents, { clock, logger, pool }, onFailureChange);
-    const to = { topic: auditTopic, agent: id, host: hostname() };
+    const target = { topic: auditTopic, agent: id, host: hostname() };
     const auditTools = { clock, logger, onFailureChange };
-    const audit = auditTopic === '' ? undefined : new AuditLog(router, stored.facts, to, auditTools);
+    const audit = auditTopic === '' ? undefined : new AuditLog(router, stored.facts, target, auditTools);
     const options = { scanIntervalMs: this.#config.scan_interval, drainTimeoutMs: this.#config.drain_timeout };
     const budget = new FileBudget(openFilesMax(), this.#config.pinned_bytes_max);
-    const former = new CrashRecovery(intents.openIntents(), { ...stored, pool, budget, logger });
+    const recovery = new CrashRecovery(intents.openIntents(), { ...stored, pool, budget, logger });
     const collector: FileCollector = new FileCollector(options, {
       clock,
       logger,
       ...stored,
-      recovery: former,
+      recovery,
       audit,
       budget,
       router,
       host: hostname(),
       once,
     });
-    router.restore(former.batches);
+    router.restore(recovery.batches);
     return collector;
   }
 }

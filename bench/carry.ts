@@ -1,6 +1,6 @@
 import { systemClock } from '../runtime/clock.ts';
 import { errorText } from '../runtime/errors.ts';
-import type { Ground } from './ground.ts';
+import type { Fixture } from './fixture.ts';
 import { addTo, type Input } from './inputs/write-input.ts';
 import { type RunningTool, startTool } from './running-tool.ts';
 import type { Job, Tool } from './tools/tool.ts';
@@ -38,10 +38,10 @@ export type Carried = Pick<Job, 'task' | 'compression'>;
  * Runs a tool on an input; with `verify` it also reads the topic back. A tool's failure is in the
  * pass; other failures reject.
  */
-export function carry(ground: Ground, tool: Tool, input: Input, what: Carried, verify = false): Promise<Pass> {
-  return ground.withTopic(async (topic, end) => {
-    const job: Job = { ...what, paths: [input.path], topic, kafka: ground.kafka, complete: true };
-    await using running = await startTool(ground, tool, job);
+export function carry(fixture: Fixture, tool: Tool, input: Input, what: Carried, verify = false): Promise<Pass> {
+  return fixture.withTopic(async (topic, end) => {
+    const job: Job = { ...what, paths: [input.path], topic, kafka: fixture.kafka, complete: true };
+    await using running = await startTool(fixture, tool, job);
     const pass = await measure(running, end, input, what);
     if (pass.failure !== undefined) return pass;
     if (tool.ends) {

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode } from '../runtime/errors.ts';
 import { carry } from './carry.ts';
-import type { Ground } from './ground.ts';
+import type { Fixture } from './fixture.ts';
 import { accessLog } from './inputs/line-kinds.ts';
 import type { BenchOptions } from './options.ts';
 import { decimals } from './report.ts';
@@ -28,8 +28,8 @@ export interface Verdict {
 }
 
 /** The regression guard. Returns false only if a ratio to kcat is far below the recorded one. */
-export async function quick(ground: Ground, options: BenchOptions, record: boolean): Promise<boolean> {
-  const ratios = await measure(ground, options);
+export async function quick(fixture: Fixture, options: BenchOptions, record: boolean): Promise<boolean> {
+  const ratios = await measure(fixture, options);
   const recorded = await readRecorded(options.out);
   let passes = true;
   for (const [name, ratio] of Object.entries(ratios)) {
@@ -46,11 +46,11 @@ export async function quick(ground: Ground, options: BenchOptions, record: boole
   return true;
 }
 
-async function measure(ground: Ground, options: BenchOptions): Promise<Ratios> {
-  const input = await ground.input('access', accessLog, 1, (options.mib ?? MIB) * 2 ** 20);
+async function measure(fixture: Fixture, options: BenchOptions): Promise<Ratios> {
+  const input = await fixture.input('access', accessLog, 1, (options.mib ?? MIB) * 2 ** 20);
   const tools = options.tools.filter(({ name }) => name === 'kcat' || name.startsWith('logfleet'));
   const runs = await alternate(tools, options.rounds ?? ROUNDS, (tool) =>
-    carry(ground, tool, input, { task: 'lines', compression: 'lz4' }),
+    carry(fixture, tool, input, { task: 'lines', compression: 'lz4' }),
   );
   for (const { tool, failure } of runs) if (failure !== undefined) throw new Error(`${tool.name}: ${failure}`);
   const kcat = runs.find(({ tool }) => tool.name === 'kcat')?.runs ?? [];

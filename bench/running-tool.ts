@@ -1,7 +1,7 @@
 import { dirname, join } from 'node:path';
 import { systemClock } from '../runtime/clock.ts';
 import { startLocalProcess } from '../stack/local-process.ts';
-import type { Ground } from './ground.ts';
+import type { Fixture } from './fixture.ts';
 import type { Job, Tool } from './tools/tool.ts';
 import { readUsage, type Usage } from './usage.ts';
 
@@ -27,8 +27,8 @@ export interface RunningTool extends AsyncDisposable {
 }
 
 /** Starts a tool. Give `folder` to continue from its previous run. */
-export async function startTool(ground: Ground, tool: Tool, job: Job, folder?: string): Promise<RunningTool> {
-  const own = folder ?? (await ground.folder(tool.name));
+export async function startTool(fixture: Fixture, tool: Tool, job: Job, folder?: string): Promise<RunningTool> {
+  const own = folder ?? (await fixture.folder(tool.name));
   const command = await tool.command(job, own);
   const startMs = systemClock.monotonicMs();
   const seconds = () => (systemClock.monotonicMs() - startMs) / 1000;

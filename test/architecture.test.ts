@@ -30,8 +30,8 @@ const LONG_LINK = `<https://example.com/${'x'.repeat(100)}>`;
 const examples: Example[] = [
   {
     name: 'an import of another process',
-    files: { 'agent/a.ts': `\n${IMPORT_X('../controller/x.ts')}` },
-    reports: [/^agent\/a\.ts:2: agent may not import controller \(controller\/x\.ts\): move/],
+    files: { 'agent/model/a.ts': `\n${IMPORT_X('../../controller/x.ts')}` },
+    reports: [/^agent\/model\/a\.ts:2: agent may not import controller \(controller\/x\.ts\): move/],
   },
   {
     name: 'an import of a helper by the contract',
@@ -40,7 +40,7 @@ const examples: Example[] = [
   },
   {
     name: 'a dynamic import of another process',
-    files: { 'agent/a.ts': "const x = await import('../cli/x.ts');\n" },
+    files: { 'agent/model/a.ts': `const x = await ${'import'}('../../cli/x.ts');\n` },
     reports: [/agent may not import cli/],
   },
   {
@@ -55,17 +55,17 @@ const examples: Example[] = [
   },
   {
     name: 'a package without a decision',
-    files: { 'agent/a.ts': "import x from 'left-pad';\nimport y from '@left/pad/deep';\n" },
+    files: { 'agent/model/a.ts': "import x from 'left-pad';\nimport y from '@left/pad/deep';\n" },
     reports: [/:1: the package left-pad is in no table/, /:2: the package @left\/pad is in no table/],
   },
   {
     name: 'a built-in module without node:',
-    files: { 'agent/a.ts': "import { join } from 'path';\n" },
+    files: { 'agent/model/a.ts': "import { join } from 'path';\n" },
     reports: [/path lacks node:/],
   },
   {
     name: 'a file name without its ending',
-    files: { 'agent/a.ts': "import { x } from './x';\n" },
+    files: { 'agent/model/a.ts': "import { x } from './x';\n" },
     reports: [/\.\/x lacks \.ts/],
   },
   {
@@ -96,14 +96,14 @@ const examples: Example[] = [
     },
     reports: [/a cycle of folders: runtime → runtime\/a → runtime/],
   },
-  { name: 'a default export', files: { 'agent/a.ts': 'export default 1;\n' }, reports: [/a default export/] },
-  { name: 'a barrel', files: { 'agent/a.ts': "export * from './x.ts';\n" }, reports: [/a barrel/] },
+  { name: 'a default export', files: { 'agent/model/a.ts': 'export default 1;\n' }, reports: [/a default export/] },
+  { name: 'a barrel', files: { 'agent/model/a.ts': "export * from './x.ts';\n" }, reports: [/a barrel/] },
   {
     name: 'an enum and a namespace',
-    files: { 'agent/a.ts': '// enum A\nenum A {}\nnamespace B {}\n' },
+    files: { 'agent/model/a.ts': '// enum A\nenum A {}\nnamespace B {}\n' },
     reports: [/:2: an enum/, /:3: an enum/],
   },
-  { name: 'a name in camel case', files: { 'agent/someThing.ts': '' }, reports: [/kebab-case/] },
+  { name: 'a name in camel case', files: { 'agent/model/someThing.ts': '' }, reports: [/kebab-case/] },
   {
     name: 'a bare sleep in a test',
     files: {
@@ -116,39 +116,39 @@ const examples: Example[] = [
   },
   {
     name: 'a file of 301 lines, but none of 300',
-    files: { 'agent/a.ts': 'x();\n'.repeat(301), 'agent/b.ts': 'x();\n'.repeat(300) },
-    reports: [/^agent\/a\.ts:301: a file of 301 lines/],
+    files: { 'agent/model/a.ts': 'x();\n'.repeat(301), 'agent/model/b.ts': 'x();\n'.repeat(300) },
+    reports: [/^agent\/model\/a\.ts:301: a file of 301 lines/],
   },
   {
     name: 'a function of 61 lines, but none of 60',
     files: {
-      'agent/a.ts': `\nfunction long() {\n${'  x();\n'.repeat(59)}}\n`,
-      'agent/b.ts': `function long() {\n${'  x();\n'.repeat(58)}}\n`,
+      'agent/model/a.ts': `\nfunction long() {\n${'  x();\n'.repeat(59)}}\n`,
+      'agent/model/b.ts': `function long() {\n${'  x();\n'.repeat(58)}}\n`,
     },
-    reports: [/^agent\/a\.ts:2: a function of 61 lines/],
+    reports: [/^agent\/model\/a\.ts:2: a function of 61 lines/],
   },
   {
     name: 'a long method, whatever its parameters, and a long function in a constant',
     files: {
-      'agent/a.ts': `class A {\n  private async long<T>(\n    x: T,\n  ): Promise<T> {\n${'    x();\n'.repeat(60)}  }\n}\n`,
-      'agent/b.ts': `export const long = async () => {\n${'  x();\n'.repeat(60)}};\n`,
+      'agent/model/a.ts': `class A {\n  private async long<T>(\n    x: T,\n  ): Promise<T> {\n${'    x();\n'.repeat(60)}  }\n}\n`,
+      'agent/model/b.ts': `export const long = async () => {\n${'  x();\n'.repeat(60)}};\n`,
     },
-    reports: [/^agent\/a\.ts:2: a function of 64 lines/, /^agent\/b\.ts:1: a function of 62 lines/],
+    reports: [/^agent\/model\/a\.ts:2: a function of 64 lines/, /^agent\/model\/b\.ts:1: a function of 62 lines/],
   },
   {
     name: 'a wide comment, in each language',
     files: {
-      'agent/a.ts': `x(); // ${LONG}\n/*\n * ${LONG}\n */\nconst x = '// ${LONG}';\n`,
-      'agent/a.as': `// ${LONG}\n`,
+      'agent/model/a.ts': `x(); // ${LONG}\n/*\n * ${LONG}\n */\nconst x = '// ${LONG}';\n`,
+      'agent/model/a.as': `// ${LONG}\n`,
       'bin/a.mjs': `// ${LONG}\n`,
       'bin/a.sh': `# ${LONG}\n`,
       'deploy/a.yaml': `a: b # ${LONG}\nlong: ${LONG}\n`,
       'proto/a.proto': `// ${LONG}\n`,
     },
     reports: [
-      /^agent\/a\.as:1: prose of 108 columns: wrap it at 100$/,
-      /^agent\/a\.ts:1: prose/,
-      /^agent\/a\.ts:3: prose/,
+      /^agent\/model\/a\.as:1: prose of 108 columns: wrap it at 100$/,
+      /^agent\/model\/a\.ts:1: prose/,
+      /^agent\/model\/a\.ts:3: prose/,
       /^bin\/a\.mjs:1: prose/,
       /^bin\/a\.sh:1: prose/,
       /^deploy\/a\.yaml:1: prose/,
@@ -165,12 +165,12 @@ const examples: Example[] = [
   {
     name: 'dialect in a comment, a string and a document, but not in a name',
     files: {
-      'agent/a.ts': "const anew = told; // by now\nconst x = 'lest';\n",
+      'agent/model/a.ts': "const anew = told; // by now\nconst x = 'lest';\n",
       'docs/a.md': 'It is told of.\n',
     },
     reports: [
-      /^agent\/a\.ts:1: "by now" is dialect: write "now"/,
-      /^agent\/a\.ts:2: "lest"/,
+      /^agent\/model\/a\.ts:1: "by now" is dialect: write "now"/,
+      /^agent\/model\/a\.ts:2: "lest"/,
       /^docs\/a\.md:1: "is told"/,
     ],
   },

@@ -2,7 +2,7 @@ import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import type { AgentHealth, EntryStatus, FileStatus } from '../../proto/gen/logfleet/v1/fleet.ts';
 import type { Fact } from '../model/fact.ts';
 
-/** What the agent observes of its own work; positions as of now. */
+/** The agent's state at one moment. */
 export interface AgentReport {
   entries: EntryStatus[];
   files: FileStatus[];
@@ -12,17 +12,21 @@ export interface AgentReport {
 }
 
 /**
- * Collects what is desired: finds files, reads them, delivers their lines, keeps positions. It neither knows nor cares
- * whether the desired state came from a controller, from its cache on disk, or from a local file.
+ * Collects the desired entries: finds files, reads them, delivers their lines, stores positions.
+ * The desired state may come from a controller, from its cache on disk, or from a local file.
  */
 export interface Collector {
   /**
-   * Makes `entries` the whole desired state; entries that are not in it are stopped. Latest wins: may be called again
-   * at any time, returns at once, and never throws for an entry that can't be applied (its EntryStatus says why).
+   * Makes `entries` the whole desired state. Other entries are stopped. It may be called at any
+   * time, and the latest call wins. It returns at once and never throws for an entry that can't be
+   * applied: the entry's EntryStatus says why.
    */
   apply(entries: readonly Entry[]): void;
-  /** What is so now. Cheap enough to be called every second with thousands of files. */
-  observe(): AgentReport;
-  /** Calls `listener` soon after the state, the etag or the error of any entry or file changed (not a mere position). */
+  /** The state now. Cheap enough to be called every second with thousands of files. */
+  report(): AgentReport;
+  /**
+   * Calls `listener` soon after the state, etag or error of an entry or file changed, but not a
+   * position.
+   */
   onChange(listener: () => void): void;
 }

@@ -28,7 +28,7 @@ export interface CollectTools extends SourceSetTools {
   /** Positions were lost: files that are there are read from their beginning. */
   lost: boolean;
   /** What an operator has set; without them nothing is. */
-  controls?: Pick<Controls, 'pauses' | 'limit'>;
+  controls?: Pick<Controls, 'isPaused' | 'limit'>;
   /** Without it there are no hints. */
   watcher?(events: WatchListener): FileWatcher;
 }
@@ -64,11 +64,11 @@ export class EntryCollector {
     this.#tools = tools;
     this.#lost = tools.lost;
     this.#formats = new LineFormats(formatFacts(entry, tools.host));
-    this.#partitions = new TopicPartitions(tools, () => this.directAll());
+    this.#partitions = new TopicPartitions(tools, () => this.assignRoutes());
     const charset = () => charsetFor(formatFacts(this.#entry, tools.host));
     this.#limits = new RateLimits(new RateLimit(tools.clock), tools.controls?.limit);
     const own = { ...tools, charset, taps: this.taps, limits: this.#limits };
-    this.#sources = new SourceSet(entry.uid, own, (source) => this.#direct(source));
+    this.#sources = new SourceSet(entry.uid, own, (source) => this.#assignRoute(source));
     const globs = tools.store.scannedGlobs(entry.uid);
     this.#scanned = globs && new Discovery(globs);
     const { watcher } = tools;
@@ -76,7 +76,7 @@ export class EntryCollector {
       discovery: () => (this.#stop.signal.aborted ? undefined : this.#discovery),
       scanned: () => this.#scannedNow,
       continueReading: (path) => this.#sources.readOn(path),
-      handleEvent: (path, look) => this.#meet(path, look),
+      handleEvent: (path, look) => this.#handleEvent(path, look),
       scan: () => this.scan(),
     };
     this.#between = watcher && new FileEventHandler(hinted, tools.clock, watcher);
@@ -99,31 +99,31 @@ export class EntryCollector {
   /** What keeps the entry, or its lines, from having effect; empty when nothing does. */
   get error(): string {
     const { topic } = this.#entry;
-    return this.#invalid || this.#partitions.errorOf(topic) || (this.#tools.router.failure(topic)?.message ?? '');
+    return this.#invalid || this.#partitions.errorFor(topic) || (this.#tools.router.failure(topic)?.message ?? '');
   }
 
   /** Whether the revision is in force: its files are known and their lines have somewhere to go. */
-  get applied(): boolean {
+  get isApplied(): boolean {
     return this.#routed && this.#scannedNow;
   }
 
   /** Whether nothing is on its way, and no file is being looked at. */
-  get settled(): boolean {
+  get isSettled(): boolean {
     return !this.#scanning && this.#hints === 0 && this.#sources.settled;
   }
 
-  get complete(): boolean {
-    if (!this.applied || this.paused) return this.applied;
+  get isComplete(): boolean {
+    if (!this.isApplied || this.isPaused) return this.isApplied;
     return !this.#sources.waiting && [...this.#sources].every((source) => source.complete);
   }
 
   /** By itself, or on this agent. */
-  get paused(): boolean {
-    return this.#entry.paused || this.#tools.controls?.pauses(this.#entry.name) === true;
+  get isPaused(): boolean {
+    return this.#entry.paused || this.#tools.controls?.isPaused(this.#entry.name) === true;
   }
 
   get #routed(): boolean {
-    return this.#partitions.of(this.#entry.topic) !== undefined;
+    return this.#partitions.countFor(this.#entry.topic) !== undefined;
   }
 
   /** Puts a revision in force: from now on for what is read, not for what is on its way. Ends a `halt`. */
@@ -141,11 +141,11 @@ export class EntryCollector {
     this.#limits.entry.set(Number(this.#entry.maxBytesPerSecond));
     this.#sinceMs = this.#tools.clock.nowMs();
     this.#scannedNow = false;
-    this.directAll();
-    if (!this.#routed) void this.#partitions.seek(() => ({ entry: this.#entry, signal: this.#stop.signal }));
+    this.assignRoutes();
+    if (!this.#routed) void this.#partitions.discover(() => ({ entry: this.#entry, signal: this.#stop.signal }));
   }
 
-  get scanning(): boolean {
+  get isScanning(): boolean {
     return this.#scanning !== undefined;
   }
 
@@ -172,7 +172,7 @@ export class EntryCollector {
   }
 
   /** Looks at one path, for a hint. What that misses the next scan finds. */
-  async #meet(path: string, look: Parameters<FileEventTarget['handleEvent']>[1]): Promise<void> {
+  async #handleEvent(path: string, look: Parameters<FileEventTarget['handleEvent']>[1]): Promise<void> {
     const discovery = this.#discovery;
     this.#hints++;
     try {
@@ -186,17 +186,17 @@ export class EntryCollector {
   }
 
   /** Sets its files going as they may by now. */
-  directAll(): void {
-    for (const source of this.#sources) this.#direct(source);
+  assignRoutes(): void {
+    for (const source of this.#sources) this.#assignRoute(source);
   }
 
   /** Sets a source going as the entry says. */
-  #direct(source: Source): void {
+  #assignRoute(source: Source): void {
     if (this.#stop.signal.aborted) return;
-    if (this.paused || this.#invalid || this.#sources.isUnwanted(source)) source.pause();
+    if (this.isPaused || this.#invalid || this.#sources.isUnwanted(source)) source.pause();
     else source.resume();
     const { topic } = this.#entry;
-    const count = this.#partitions.of(topic);
+    const count = this.#partitions.countFor(topic);
     if (count === undefined) {
       source.unassign();
       return;
@@ -217,7 +217,7 @@ export class EntryCollector {
     const discovery = this.#discovery;
     const { signal } = this.#stop;
     if (!discovery || this.#invalid || signal.aborted) return;
-    void this.#partitions.look(this.#entry.topic);
+    void this.#partitions.refresh(this.#entry.topic);
     const since = this.#sources.added;
     const found = await discovery.scan(signal).catch(() => undefined);
     if (!found || signal.aborted || discovery !== this.#discovery) return;

@@ -9,9 +9,9 @@ import type { AgentReport, Collector } from './collector.ts';
 import { Controls } from './controls.ts';
 import { type CollectTools, EntryCollector } from './entry-collector.ts';
 import { FileWatchers } from './find/file-watcher.ts';
-import { observeEntry, observeFiles, observeHealth, Totals } from './observe.ts';
 import { ProcessUsage } from './process-usage.ts';
 import { logRefused, recordLosses } from './read/segment-losses.ts';
+import { agentHealth, DeliveryTotals, entryStatus, fileStatuses } from './report.ts';
 import type { Source } from './sources/source.ts';
 
 /** How long what was acknowledged may have no marker. */
@@ -42,38 +42,38 @@ export class FileCollector implements Collector {
   readonly #tools: CollectTools;
   /** What an operator has set for this agent. */
   readonly controls: Controls;
-  readonly #totals: Totals;
+  readonly #totals: DeliveryTotals;
   readonly #usage: ProcessUsage;
   readonly #entries = new Map<string, EntryCollector>();
   /** Stopped entries whose last batches have no answer yet. */
   readonly #leaving = new Map<string, EntryCollector>();
   readonly #listeners: (() => void)[] = [];
   /** It is known what is desired. */
-  #told = false;
+  #desiredKnown = false;
   readonly #stop = new AbortController();
   #changeTimer: Promise<void> | undefined;
   #settling: Promise<void> | undefined;
 
   constructor(options: FileCollectorOptions, tools: CollectorTools) {
     this.#options = options;
-    this.#state = new StateKeeper(tools.state, { ...tools, onChange: () => this.changed() });
+    this.#state = new StateKeeper(tools.state, { ...tools, onChange: () => this.notifyChange() });
     this.#facts = tools.facts;
     this.#audit = tools.audit;
-    this.#totals = new Totals(tools.clock);
+    this.#totals = new DeliveryTotals(tools.clock);
     this.#usage = new ProcessUsage(tools.clock);
     const watchers = new FileWatchers(tools.logger);
     this.controls = new Controls(tools.clock, {
-      entries: () => (this.#told ? this.entries : undefined),
-      settled: () => this.#all.every(({ sources }) => sources.settled),
-      direct: () => this.#direct(),
+      entries: () => (this.#desiredKnown ? this.entries : undefined),
+      isSettled: () => this.#all.every(({ sources }) => sources.settled),
+      assignRoutes: () => this.#assignRoutes(),
       finish: () => this.#unfinished(),
-      onChange: () => this.changed(),
+      onChange: () => this.notifyChange(),
     });
     this.#tools = {
       ...tools,
       controls: this.controls,
       onAcknowledged: (segment, source) => this.#acknowledged(segment, source),
-      onStateChange: () => this.changed(),
+      onStateChange: () => this.notifyChange(),
       watcher: (events) => watchers.create(events),
     };
   }
@@ -94,7 +94,7 @@ export class FileCollector implements Collector {
 
   apply(entries: readonly Entry[]): void {
     if (this.#stop.signal.aborted) return;
-    this.#told = true;
+    this.#desiredKnown = true;
     const wanted = new Map(entries.map((entry) => [entry.uid, entry]));
     const scans: Promise<void>[] = [];
     for (const [uid, collector] of this.#entries) if (!wanted.has(uid)) this.#remove(uid, collector);
@@ -113,21 +113,21 @@ export class FileCollector implements Collector {
     if (this.#tools.lost)
       void Promise.all(scans).then(() => this.#stop.signal.aborted || this.#tools.store.clearLost());
     this.#tools.lost = false;
-    this.changed();
+    this.notifyChange();
   }
 
-  observe(): AgentReport {
+  report(): AgentReport {
     const entries = [...this.#entries.values()];
     const nowMs = this.#tools.clock.monotonicMs();
-    const filesOf = new Map(entries.map((entry) => [entry, observeFiles(entry, nowMs)]));
+    const filesOf = new Map(entries.map((entry) => [entry, fileStatuses(entry, nowMs)]));
     const files = [...filesOf.values()].flat();
     const error = this.#state.error || this.#tools.router.failure()?.message || (this.#audit?.failure ?? '');
     return {
       entries: [...filesOf].map(([entry, own]) =>
-        observeEntry(entry, this.#facts.totals(entry.entry.uid), this.#totals, own),
+        entryStatus(entry, this.#facts.totals(entry.entry.uid), this.#totals, own),
       ),
       files,
-      health: observeHealth(files, this.#totals, this.controls, {
+      health: agentHealth(files, this.#totals, this.controls, {
         ...{ error, lostBytes: this.#facts.lostBytes, usage: this.#usage.sample() },
         pinnedBytes: this.#tools.budget.pinnedBytes,
       }),
@@ -140,7 +140,7 @@ export class FileCollector implements Collector {
   }
 
   /** Tells the listeners, once for many changes in a row. */
-  changed(): void {
+  notifyChange(): void {
     this.#changeTimer ??= this.#tools.clock.sleep(CHANGE_SETTLE_MS).then(() => {
       this.#changeTimer = undefined;
       for (const listener of this.#listeners) listener();
@@ -153,7 +153,7 @@ export class FileCollector implements Collector {
   }
 
   /** An entry in force, by its name. */
-  find(name: string): EntryCollector | undefined {
+  findEntry(name: string): EntryCollector | undefined {
     return this.#stop.signal.aborted ? undefined : [...this.entries].find(({ entry }) => entry.name === name);
   }
 
@@ -174,10 +174,10 @@ export class FileCollector implements Collector {
   }
 
   /** Other settings may be in force. */
-  #direct(): void {
+  #assignRoutes(): void {
     if (this.#stop.signal.aborted) return;
-    for (const entry of this.#entries.values()) entry.directAll();
-    this.changed();
+    for (const entry of this.#entries.values()) entry.assignRoutes();
+    this.notifyChange();
   }
 
   /** Writes positions and facts; what keeps them from being written, for a person. */
@@ -213,8 +213,8 @@ export class FileCollector implements Collector {
     this.controls.stop();
     const all = this.#all;
     for (const entry of all) entry.halt();
-    while (!all.every((entry) => entry.settled) && clock.monotonicMs() < deadline) await clock.sleep(DRAIN_POLL_MS);
-    if (!all.every((entry) => entry.settled)) {
+    while (!all.every((entry) => entry.isSettled) && clock.monotonicMs() < deadline) await clock.sleep(DRAIN_POLL_MS);
+    if (!all.every((entry) => entry.isSettled)) {
       logger.warn('stopping with batches that Kafka has not answered; their lines are read again at the next start');
     }
   }
@@ -229,9 +229,9 @@ export class FileCollector implements Collector {
     const { clock } = this.#tools;
     while (!this.#stop.signal.aborted) {
       // Not waited for: one file system that hangs holds up no other.
-      for (const entry of this.#entries.values()) if (!entry.scanning) void entry.scan();
+      for (const entry of this.#entries.values()) if (!entry.isScanning) void entry.scan();
       for (const [uid, entry] of this.#leaving) {
-        if (!entry.settled) continue;
+        if (!entry.isSettled) continue;
         entry.close();
         this.#leaving.delete(uid);
       }

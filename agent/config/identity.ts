@@ -3,7 +3,7 @@ import { AgentIdentity } from '../../proto/gen/logfleet/v1/fleet.ts';
 import { version } from '../../runtime/version.ts';
 import type { AgentConfig } from './agent-config.ts';
 
-/** Who this agent is, from its configuration and its host. */
+/** The agent's identity, from its configuration and its host. */
 export function agentIdentity(config: AgentConfig): AgentIdentity {
   return AgentIdentity.create({
     agentId: config.id,

@@ -9,15 +9,15 @@ export interface AgentsSpec {
 }
 
 /** The parent's request. */
-export type Question =
-  | { id: number; ask: 'connected'; address?: string }
-  | { id: number; ask: 'applied'; entry: string; etag: string };
+export type AgentsRequest =
+  | { id: number; kind: 'connected'; address?: string }
+  | { id: number; kind: 'applied'; entry: string; etag: string };
 
 /**
  * `connected`: how many are, and when the last one connected. `applied`: when each had applied it.
  * Times are of CLOCK_MONOTONIC.
  */
-export interface Answer {
+export interface AgentsResponse {
   id: number;
   count: number;
   lastMs: number;

@@ -4,7 +4,7 @@ import { quantile } from '../statistics.ts';
 import { AgentProcesses } from './agent-processes.ts';
 import { monotonicMs } from './agents-protocol.ts';
 import { createEntries, roleOf, writesPerSecond } from './entries.ts';
-import { type BenchController, FleetGround } from './fleet-ground.ts';
+import { type BenchController, FleetFixture } from './fleet-fixture.ts';
 
 const REPORT_INTERVAL_MS = 10_000;
 /** The same as the link's, for agents that reconnect. */
@@ -59,8 +59,8 @@ export async function measureFleet(
   options: FleetOptions,
   then?: (on: RunningFleet) => Promise<void>,
 ): Promise<FleetFigures> {
-  await using ground = await FleetGround.start();
-  const controller = await ground.controller('one');
+  await using fixture = await FleetFixture.start();
+  const controller = await fixture.controller('one');
   await createEntries(controller.entries);
   const startMs = monotonicMs();
   await using agents = startAgents([controller.address], options.agents);
@@ -68,7 +68,7 @@ export async function measureFleet(
   options.say(`fleet: ${options.agents} agents connected in ${((connectedMs - startMs) / 1000).toFixed(1)} s`);
   // Wait for the first periodic reports.
   await systemClock.sleep(REPORT_INTERVAL_MS);
-  const steady = await steadyOver(ground, controller, agents, options.seconds);
+  const steady = await steadyOver(fixture, controller, agents, options.seconds);
   options.say(`fleet: steady ${JSON.stringify(steady)}`);
   const { update, cpu } = await updates(controller, agents, options.updates);
   options.say(`fleet: update ${JSON.stringify(update)}`);
@@ -78,12 +78,12 @@ export async function measureFleet(
     connectSeconds: (connectedMs - startMs) / 1000,
     ...{ steady, update, list, updateCpuSeconds: cpu, peakRssMib: controller.usage().peakRssMib },
   };
-  await then?.({ ground, controller, agents });
+  await then?.({ fixture, controller, agents });
   return figures;
 }
 
 export interface RunningFleet {
-  ground: FleetGround;
+  fixture: FleetFixture;
   controller: BenchController;
   agents: AgentProcesses;
 }
@@ -96,12 +96,12 @@ function startAgents(addresses: string[], count: number): AgentProcesses {
 }
 
 async function steadyOver(
-  ground: FleetGround,
+  fixture: FleetFixture,
   controller: BenchController,
   agents: AgentProcesses,
   seconds: number,
 ): Promise<Steady> {
-  const cpu = () => [controller.usage().cpuSeconds, ground.etcdUsage().cpuSeconds, agents.cpuSeconds()];
+  const cpu = () => [controller.usage().cpuSeconds, fixture.etcdUsage().cpuSeconds, agents.cpuSeconds()];
   const before = cpu();
   const startMs = monotonicMs();
   await systemClock.sleep(seconds * 1000);
@@ -110,7 +110,7 @@ async function steadyOver(
     (value, index) => (value - (before[index] as number)) / passedSeconds,
   );
   const controllerRssMib = controller.usage().rssMib;
-  return { seconds, controllerCores, controllerRssMib, etcdCores, etcdRssMib: ground.etcdUsage().rssMib, loadCores };
+  return { seconds, controllerCores, controllerRssMib, etcdCores, etcdRssMib: fixture.etcdUsage().rssMib, loadCores };
 }
 
 /** Changes an entry that all agents have, repeatedly. */
@@ -201,10 +201,10 @@ export interface Failover {
 }
 
 /** Kills one of two controllers. */
-export async function measureFailover({ ground, controller, agents }: RunningFleet): Promise<Failover> {
+export async function measureFailover({ fixture, controller, agents }: RunningFleet): Promise<Failover> {
   await agents.kill();
   await liveAre(controller, 0);
-  const other = await ground.controller('two');
+  const other = await fixture.controller('two');
   await using spread = startAgents([controller.address, other.address], agents.count);
   await spread.connected(agents.count, TIMEOUT_MS);
   await liveAre(other, agents.count);

@@ -43,7 +43,7 @@ export class SimulatedCollector implements Collector {
     this.#onChange();
   }
 
-  observe(): AgentReport {
+  report(): AgentReport {
     const now = new Date();
     for (const [name, file] of this.#files) {
       const size = file.size + BYTES_PER_OBSERVATION;

@@ -1,7 +1,7 @@
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../../runtime/clock.ts';
-import type { Ground } from '../ground.ts';
+import type { Fixture } from '../fixture.ts';
 import { fileOf, startLineWriter, writtenAtNs } from '../inputs/line-writer.ts';
 import { barPlot } from '../plot.ts';
 import { decimals, whole, writeReport } from '../report.ts';
@@ -41,13 +41,13 @@ interface Measured {
 export const delay: Workload = {
   name: 'delay',
   about: `${FILES} files growing by ${LINES_PER_SECOND / FILES} lines/s each: from the append until a consumer has the line`,
-  run: async (ground, options) => {
+  run: async (fixture, options) => {
     const seconds = options.seconds ?? SECONDS;
     const tools = options.tools.filter((tool) => tool.does({ task: 'lines', complete: false }, FILES));
-    const floor = await delayFloor(ground, LINES_PER_SECOND, seconds);
+    const floor = await delayFloor(fixture, LINES_PER_SECOND, seconds);
     const results: { tool: Tool; result: Measured | { failure: string } }[] = [];
     for (const tool of tools) {
-      const result = await orFailure(() => measure(ground, tool, seconds));
+      const result = await orFailure(() => measure(fixture, tool, seconds));
       const summary = 'failure' in result ? result.failure : `p99 ${decimals(result.delays.p99, 1)} ms`;
       options.say(`delay: ${tool.name.padEnd(14)} ${summary}`);
       results.push({ tool, result });
@@ -82,15 +82,15 @@ The floor is the same time for lines that the bench itself produces with kafkajs
   },
 };
 
-function measure(ground: Ground, tool: Tool, seconds: number): Promise<Measured> {
-  return ground.withTopic(async (topic) => {
-    const folder = await ground.folder('delay');
+function measure(fixture: Fixture, tool: Tool, seconds: number): Promise<Measured> {
+  return fixture.withTopic(async (topic) => {
+    const folder = await fixture.folder('delay');
     const files = Array.from({ length: FILES }, (_, index) => join(folder, `${index}.log`));
     for (const file of files) closeSync(openSync(file, 'w'));
     const sinceNs = Number(process.hrtime.bigint());
     const seen = { lines: 0, files: new Set<number>(), from: Number.POSITIVE_INFINITY, to: 0 };
     const delaysMs: number[] = [];
-    await using tail = await TopicTail.open(ground.kafka, topic, (bytes, start) => {
+    await using tail = await TopicTail.open(fixture.kafka, topic, (bytes, start) => {
       seen.lines++;
       seen.files.add(fileOf(bytes, start));
       const atNs = writtenAtNs(bytes, start, sinceNs);
@@ -99,11 +99,11 @@ function measure(ground: Ground, tool: Tool, seconds: number): Promise<Measured>
     const job = {
       paths: [join(folder, '*.log')],
       topic,
-      kafka: ground.kafka,
+      kafka: fixture.kafka,
       compression: 'lz4',
       task: 'lines',
     } as const;
-    await using running = await startTool(ground, tool, { ...job, complete: false });
+    await using running = await startTool(fixture, tool, { ...job, complete: false });
     const writer = startLineWriter(files, LINES_PER_SECOND);
     try {
       await until(running, 'files', FILES, START_SECONDS, () => seen.files.size);

@@ -1,7 +1,7 @@
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../../runtime/clock.ts';
-import type { Ground } from '../ground.ts';
+import type { Fixture } from '../fixture.ts';
 import { startLineWriter } from '../inputs/line-writer.ts';
 import { decimals, whole, writeReport } from '../report.ts';
 import { orFailure } from '../rounds.ts';
@@ -30,12 +30,12 @@ interface Measured {
 export const outage: Workload = {
   name: 'outage',
   about: `the broker down for a minute, ${FILES.toLocaleString('en-US')} busy files, then catch-up`,
-  run: async (ground, options) => {
+  run: async (fixture, options) => {
     const seconds = options.seconds ?? DOWN_SECONDS;
     const tools = options.tools.filter((tool) => tool.does({ task: 'lines', complete: false }, FILES));
     const results: { tool: Tool; result: Measured | { failure: string } }[] = [];
     for (const tool of tools) {
-      const result = await orFailure(() => ground.withTopic((topic) => measure(ground, tool, topic, seconds)));
+      const result = await orFailure(() => fixture.withTopic((topic) => measure(fixture, tool, topic, seconds)));
       const summary = 'failure' in result ? result.failure : `caught up in ${decimals(result.catchUpSeconds, 1)} s`;
       options.say(`outage: ${tool.name.padEnd(14)} ${summary}`);
       results.push({ tool, result });
@@ -61,13 +61,13 @@ export const outage: Workload = {
   },
 };
 
-async function measure(ground: Ground, tool: Tool, topic: string, downSeconds: number): Promise<Measured> {
-  const { kafka, broker } = ground;
-  const folder = await ground.folder('outage');
+async function measure(fixture: Fixture, tool: Tool, topic: string, downSeconds: number): Promise<Measured> {
+  const { kafka, broker } = fixture;
+  const folder = await fixture.folder('outage');
   const files = Array.from({ length: FILES }, (_, index) => join(folder, `${index}.log`));
   for (const file of files) closeSync(openSync(file, 'w'));
   const job: Job = { paths: [join(folder, '*.log')], topic, kafka, compression: 'lz4', task: 'lines', complete: false };
-  await using running = await startTool(ground, tool, job);
+  await using running = await startTool(fixture, tool, job);
   const writer = startLineWriter(files, LINES_PER_SECOND);
   const startMs = systemClock.monotonicMs();
   try {

@@ -1,5 +1,5 @@
 import { carry, type Pass } from '../carry.ts';
-import type { Ground } from '../ground.ts';
+import type { Fixture } from '../fixture.ts';
 import { accessLog } from '../inputs/line-kinds.ts';
 import type { BenchOptions } from '../options.ts';
 import { linePlot, tidy } from '../plot.ts';
@@ -30,20 +30,20 @@ interface Series {
 export const scaling: Workload = {
   name: 'scaling',
   about: `how cost grows: one file of ${MIB[0]} to ${MIB.at(-1)} MiB, and ${FILES[0]} to ${whole(FILES.at(-1) as number)} files of 4 KiB`,
-  run: async (ground, options) => {
+  run: async (fixture, options) => {
     const tool = options.tools.find(({ name }) => name.startsWith('logfleet'));
     if (!tool) return options.say('scaling: left out: it measures logfleet only');
     const most = options.mib ?? Number.POSITIVE_INFINITY;
     const mib = MIB.filter((size) => size <= most);
     const files = FILES.filter((count) => (count * FILE_BYTES) / 2 ** 20 <= most);
     const series = [
-      await measure(ground, options, tool, {
+      await measure(fixture, options, tool, {
         unit: 'MiB',
         sizes: mib,
         files: () => 1,
         bytes: (size) => size * 2 ** 20,
       }),
-      await measure(ground, options, tool, {
+      await measure(fixture, options, tool, {
         unit: 'files',
         sizes: files,
         files: (size) => size,
@@ -82,13 +82,13 @@ interface Growing {
   bytes(size: number): number;
 }
 
-async function measure(ground: Ground, options: BenchOptions, tool: Tool, growing: Growing): Promise<Series> {
+async function measure(fixture: Fixture, options: BenchOptions, tool: Tool, growing: Growing): Promise<Series> {
   const steps: Step[] = [];
   for (const size of growing.sizes) {
-    const input = await ground.input('growing', accessLog, growing.files(size), growing.bytes(size));
+    const input = await fixture.input('growing', accessLog, growing.files(size), growing.bytes(size));
     const passes: Pass[] = [];
     for (let round = 0; round < (options.rounds ?? ROUNDS); round++) {
-      const pass = await carry(ground, tool, input, { task: 'lines', compression: 'lz4' });
+      const pass = await carry(fixture, tool, input, { task: 'lines', compression: 'lz4' });
       if (pass.failure !== undefined) throw new Error(`scaling, ${size} ${growing.unit}: ${pass.failure}`);
       passes.push(pass);
     }
@@ -102,7 +102,7 @@ async function measure(ground: Ground, options: BenchOptions, tool: Tool, growin
       peakRssMib: of((pass) => pass.peakRssMib),
       passes,
     });
-    ground.forgetInputs();
+    fixture.forgetInputs();
   }
   return { unit: growing.unit, steps };
 }

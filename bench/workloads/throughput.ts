@@ -77,16 +77,16 @@ const PLANS: readonly Plan[] = [
 export const throughputWorkloads: Workload[] = PLANS.map((plan) => ({
   name: plan.name,
   about: plan.about,
-  run: async (ground, options) => {
+  run: async (fixture, options) => {
     if (!plan.kind) {
       options.say(`${plan.name}: left out: its data set is not beside this checkout`);
       return;
     }
     const mib = options.mib ?? plan.mib;
-    const input = await ground.input(plan.input, plan.kind, plan.files, mib * 2 ** 20);
+    const input = await fixture.input(plan.input, plan.kind, plan.files, mib * 2 ** 20);
     const tools = options.tools.filter((tool) => tool.does({ ...plan, complete: true }, plan.files));
     const runs = await alternate(tools, options.rounds ?? plan.rounds, async (tool, round) => {
-      const pass = await carry(ground, tool, input, plan, round === 0);
+      const pass = await carry(fixture, tool, input, plan, round === 0);
       options.say(`${plan.name}, round ${round}: ${tool.name.padEnd(14)} ${summaryOf(pass, input)}`);
       return pass;
     });

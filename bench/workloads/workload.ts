@@ -1,4 +1,4 @@
-import type { Ground } from '../ground.ts';
+import type { Fixture } from '../fixture.ts';
 import type { BenchOptions } from '../options.ts';
 
 /** A workload that needs a broker. */
@@ -7,7 +7,7 @@ export interface BrokerWorkload {
   /** Shown by --list. */
   readonly about: string;
   /** Measures, and writes its section of RESULTS.md. */
-  run(ground: Ground, options: BenchOptions): Promise<void>;
+  run(fixture: Fixture, options: BenchOptions): Promise<void>;
 }
 
 /** A workload that starts its own servers. */

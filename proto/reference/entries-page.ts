@@ -1,11 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type FieldReference, loadReference, type Reference } from './reference.ts';
-import { wrapText } from './wrap-text.ts';
 
 const TEMPLATE = join(import.meta.dirname, 'entries-page.template.md');
 const FIELDS_MARK = '<!-- fields -->';
-const WIDTH = 100;
 const NOTE = `<!-- Do not edit. "npm run generate" makes this page from proto/logfleet/v1/entry.proto and
 proto/reference/entries-page.template.md. -->
 
@@ -23,10 +21,12 @@ export function entriesPage(): string {
     overview(given, reference),
     ...given.flatMap((field) => section(field, reference)),
     '### Set by the server',
-    wrapText('Output contains these fields. In a file that is applied they are ignored, except `etag`.', WIDTH),
+    'Output contains these fields. In a file that is applied they are ignored, except `etag`.',
     table(
       ['field', 'type', 'meaning'],
-      fields.filter(({ outputOnly }) => outputOnly).map((field) => [code(field.name), field.type, plain(field)]),
+      fields
+        .filter(({ outputOnly }) => outputOnly)
+        .map((field) => [code(field.name), field.type, field.description.join(' ')]),
     ),
   ];
   return NOTE + readFileSync(TEMPLATE, 'utf8').replace(FIELDS_MARK, () => parts.join('\n\n'));
@@ -56,8 +56,9 @@ function section(field: FieldReference, reference: Reference, parent = ''): stri
   ];
   return [
     `${parent === '' ? '###' : '####'} ${code(path)}`,
-    ...[...field.description, ...details].map((text) => wrapText(text, WIDTH)),
-    facts.map((fact) => wrapText(`- ${fact}`, WIDTH)).join('\n'),
+    ...field.description,
+    ...details,
+    facts.map((fact) => `- ${fact.replaceAll('\n', '\n  ')}`).join('\n'),
     ...(field.example === undefined ? [] : [`\`\`\`yaml\n${field.example}\n\`\`\``]),
     ...fieldsOf(field, reference).flatMap((child) => section(child, reference, `${path}.`)),
   ];
@@ -72,18 +73,19 @@ function defaultOf(field: FieldReference): string {
   return field.default ?? 'none';
 }
 
-function plain(field: FieldReference): string {
-  return field.description.join(' ').replaceAll('\n', ' ');
+function oneLine(text: string): string {
+  return text.replaceAll('\n', ' ');
 }
 
 /** A table's cell is one line: of a long list its beginning. */
 function shortened(text: string): string {
-  const [first = '', second, third, ...rest] = text.split(', ');
+  const [first = '', second, third, ...rest] = oneLine(text).split(', ');
   return rest.length > 3 ? `${first}, ${second}, ${third}, …` : text;
 }
 
 function table(heads: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) => `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell) => oneLine(cell).replaceAll('|', '\\|')).join(' | ')} |`;
   return [line(heads), line(heads.map(() => '---')), ...rows.map(line)].join('\n');
 }
 

@@ -1,6 +1,6 @@
-/** The parts of a field's comment in a .proto file. */
+/** The parts of a field's comment in a .proto file. Texts keep the line breaks of the comment. */
 export interface FieldComment {
-  /** What the field means: paragraphs, each on one line. */
+  /** What the field means, one text for each paragraph. */
   readonly description: readonly string[];
   readonly required: boolean;
   readonly outputOnly: boolean;
@@ -11,8 +11,7 @@ export interface FieldComment {
   readonly example?: string;
 }
 
-const LIST_ITEM = /^- /;
-const TAG = /^(Required|Output only)\.$|^(Default|Bounds|Values|Example): (.*)$/;
+const TAG = /^(Required|Output only)\.$|^(Default|Bounds|Values|Example): (.*)$/s;
 
 /**
  * Parses a comment. Its last paragraph can be a list of tags:
@@ -22,41 +21,31 @@ const TAG = /^(Required|Output only)\.$|^(Default|Bounds|Values|Example): (.*)$/
  * Each tag begins a line and may continue on the next ones.
  */
 export function parseFieldComment(comment: string): FieldComment {
-  const paragraphs = paragraphsOf(comment);
-  const last = paragraphs.at(-1) ?? [];
-  const tags = last.every((line) => TAG.test(line)) ? last : [];
-  const values = new Map(
-    tags.map((line) => {
-      const [, flag, key, value = ''] = TAG.exec(line) as RegExpExecArray;
-      return [(flag ?? key) as string, value.replace(/\.$/, '')] as const;
-    }),
-  );
-  const optional = (key: string, text = values.get(key)) => (text === undefined ? {} : { [key.toLowerCase()]: text });
+  const paragraphs = comment
+    .split(/\n\s*\n/)
+    .map((paragraph) => paragraph.replace(/^ /gm, '').trim())
+    .filter((paragraph) => paragraph !== '');
+  const tags = tagsOf(paragraphs.at(-1) ?? '');
+  const optional = (key: string, text = tags?.get(key)) => (text === undefined ? {} : { [key.toLowerCase()]: text });
   return {
-    description: (tags.length === 0 ? paragraphs : paragraphs.slice(0, -1)).map((lines) => lines.join('\n')),
-    required: values.has('Required'),
-    outputOnly: values.has('Output only'),
+    description: tags ? paragraphs.slice(0, -1) : paragraphs,
+    required: tags?.has('Required') ?? false,
+    outputOnly: tags?.has('Output only') ?? false,
     ...optional('Default'),
     ...optional('Bounds'),
     ...optional('Values'),
-    ...optional('Example', values.get('Example')?.replace(/^`|`$/g, '')),
+    ...optional('Example', tags?.get('Example')?.replace(/^`|`$/g, '')),
   };
 }
 
-/** Unwraps the lines of a comment: list items and tags begin a line of their own. */
-function paragraphsOf(comment: string): string[][] {
-  const paragraphs: string[][] = [];
-  let isNew = true;
-  for (const line of comment.split('\n').map((text) => text.trim())) {
-    if (line === '') isNew = true;
-    else if (isNew) {
-      paragraphs.push([line]);
-      isNew = false;
-    } else {
-      const paragraph = paragraphs.at(-1) as string[];
-      if (LIST_ITEM.test(line) || TAG.test(line)) paragraph.push(line);
-      else paragraph.push(`${paragraph.pop()} ${line}`);
-    }
+/** The tags of a paragraph by their names; undefined if it is ordinary text. */
+function tagsOf(paragraph: string): Map<string, string> | undefined {
+  const tags: string[] = [];
+  for (const line of paragraph.split('\n')) {
+    if (TAG.test(line)) tags.push(line);
+    else if (tags.length > 0) tags.push(`${tags.pop()}\n${line}`);
+    else return undefined;
   }
-  return paragraphs;
+  const parsed = tags.map((tag) => TAG.exec(tag) as RegExpExecArray);
+  return new Map(parsed.map(([, flag, key, value = '']) => [(flag ?? key) as string, value.replace(/\.$/, '')]));
 }

@@ -14,7 +14,7 @@ import { startWriter } from '../support/line-writer.ts';
 import { runProcess } from '../support/process.ts';
 import { createTopic, newTopic, readTopic } from '../support/topics.ts';
 
-/** What becomes of a question, by agent. */
+/** The outcome of a request, by agent. */
 async function outcomes(stream: Stream): Promise<Record<string, string>> {
   const answers = (await allOf(stream)).filter(({ agent }) => agent !== '');
   return Object.fromEntries(answers.map(({ agent, error }) => [agent, error?.code ?? 'answered']));
@@ -23,7 +23,7 @@ async function outcomes(stream: Stream): Promise<Record<string, string>> {
 const cli = ({ controller }: Pick<Ground, 'controller'>, ...args: string[]) =>
   runProcess('cli/main.ts', ['--controller', controller.address, ...args]);
 
-test('an agent that hangs is told to have no answer in time, and the others answer as if it were not there', async () => {
+test('an agent that hangs is reported as timed out, and does not delay the responses of others', async () => {
   await using on = await ground();
   const { dir, controller } = on;
   await using other = await startController(on.etcd, on.prefix);
@@ -38,7 +38,7 @@ test('an agent that hangs is told to have no answer in time, and the others answ
     from.api.stream('FleetService', method, { timeout_ms: 1_500, ...request });
   const expected = { 'agents/hung': 'CODE_DEADLINE_EXCEEDED', 'agents/well': 'answered', 'agents/third': 'answered' };
   const preview = { entry: rules, watch_ms: 100 };
-  // Wherever it is asked, and though the first question still waits for it.
+  // At any controller, and while the first request still waits for the agent.
   const asked = [controller, other].flatMap((from) => [
     outcomes(ask(from, 'PreviewEntry', preview)),
     outcomes(ask(from, 'RestartEntry', { name: 'entries/app' })),
@@ -65,14 +65,14 @@ test('an agent that hangs is told to have no answer in time, and the others answ
   });
   tap.cancel();
   process.kill(hung.pid, 'SIGCONT');
-  // What it finds in its mail by then is cancelled: it is as able as the others.
+  // The requests it finds then were cancelled, so it works as well as the others.
   await eventually(async () => {
     const now = await outcomes(ask(other, 'PreviewEntry', preview));
     assert.deepEqual(now, { ...expected, 'agents/hung': 'answered' });
   });
 });
 
-test('agents of a controller that hangs are told to be out of reach, and those of the others answer', async () => {
+test('agents of a controller that hangs are reported as unreachable, and agents of other controllers respond', async () => {
   await using on = await ground();
   const { dir, controller } = on;
   await using other = await startController(on.etcd, on.prefix);
@@ -88,7 +88,7 @@ test('agents of a controller that hangs are told to be out of reach, and those o
   assert.deepEqual(await preview(), { ...answered, 'agents/far': 'CODE_UNAVAILABLE' });
 });
 
-test('agents that can not answer, answer too much, or answer what nobody asks hurt themselves only', async () => {
+test("agents that can't respond, respond too much, or respond to no request harm only themselves", async () => {
   await using on = await ground();
   const { controller } = on;
   const { api } = controller;
@@ -133,7 +133,7 @@ test('agents that can not answer, answer too much, or answer what nobody asks hu
   loud.cancel();
 });
 
-test('an entry that is restarted again and again has each line once, of a file too that was deleted meanwhile', async () => {
+test('an entry that is restarted repeatedly delivers each line once, also of a file deleted meanwhile', async () => {
   await using on = await ground();
   const { dir, kafka, controller } = on;
   await using agent = agentOf(on, 'web-1');
@@ -167,7 +167,7 @@ test('an entry that is restarted again and again has each line once, of a file t
   assert.deepEqual([nobody.code, nobody.stderr], [0, 'warning: no agent matches entry app and agent=nobody\n']);
 });
 
-test('the log level of an agent is set for some time, and the bundle tells how it is doing, without secrets', async () => {
+test("an agent's log level is set for some time, and its diagnostics have no secrets", async () => {
   await using on = await ground();
   const { dir, controller } = on;
   const login = ['--kafka.sasl.mechanism', 'plain', '--kafka.sasl.username', 'me', '--kafka.sasl.password', 'geheim'];
@@ -185,12 +185,12 @@ test('the log level of an agent is set for some time, and the bundle tells how i
   const set = await cli(on, 'loglevel', 'agent', 'web-1', 'debug', '--for', '500ms');
   assert.deepEqual(set.stdout, 'agent/web-1 logs debug (was info), info again in 0.5 s\n', set.stderr);
   await agent.logged('the log level was set');
-  await agent.logged('the log level is as configured again');
+  await agent.logged('the log level was reset to the configured one');
   const wrong = await cli(on, 'loglevel', 'agent/web-1', 'loud');
   assert.match(wrong.stderr, /level: "loud" is not a level: give debug, info, warn, error/);
   assert.equal(wrong.code, 1);
   await eventually(async () => assert.equal((await agentNow(on, 'web-1')).files.length, 1));
-  // Bytes, so not by `runProcess`.
+  // The output is binary, so `runProcess` can't be used.
   const bundle = await allOf(controller.api.stream('FleetService', 'GetDiagnostics', { name: 'agents/web-1' }));
   await writeFile(dir.at('bundle.tar.gz'), Buffer.concat(bundle.map(({ data }) => data)));
   await mkdir(dir.at('bundle'));
@@ -203,7 +203,10 @@ test('the log level of an agent is set for some time, and the bundle tells how i
   for (const text of texts) assert.doesNotMatch(text, /geheim|nobody may see/);
   const about = JSON.parse(await read('about.json'));
   assert.equal(about.versions.node, process.versions.node);
-  assert.match(await read('log.txt'), /"message":"the log level was set","program":"logfleet-agent","now":"debug"/);
+  assert.match(
+    await read('log.txt'),
+    /"message":"the log level was set","program":"logfleet-agent","logLevel":"debug"/,
+  );
   const { sources } = JSON.parse(await read('sources.json'));
   assert.deepEqual(
     sources.map(({ path, size, position }: Asking) => [path, size, position]),

@@ -10,13 +10,13 @@ import { sharedEtcd, sharedKafka } from '../support/servers.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { countRecords, newTopic, readTopic } from '../support/topics.ts';
 
-/** What the audit topic has of one agent. */
+/** The audit topic's facts of one agent. */
 async function auditOf(kafka: string[], topic: string, agent: string) {
   const records = await readTopic(kafka, topic);
   return records.map(({ value }) => JSON.parse(String(value))).filter((fact) => fact.agent === agent);
 }
 
-test('what a truncation has destroyed is told by every controller, the command and the audit topic, also after kill -9', async () => {
+test('every controller, the command and the audit topic report what a truncation destroyed, also after kill -9', async () => {
   const kafka = await sharedKafka();
   const etcd = await sharedEtcd();
   const prefix = newPrefix();

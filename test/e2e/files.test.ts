@@ -31,7 +31,7 @@ test(
       const folder = /^[A-H]/.test(name) ? dir.path : dir.at('sub', 'deep');
       const bytes = await readFile(join(LOGHUB, name));
       contents.set(join(folder, name), bytes);
-      // As a service does: the file appears, then grows.
+      // As services do: the file is created, then grows.
       await writeFile(join(folder, name), bytes.subarray(0, 1_000));
       await appendFile(join(folder, name), bytes.subarray(1_000));
     }
@@ -54,7 +54,7 @@ test(
   },
 );
 
-test('an unreadable file and a vanished one are shown in the fleet, and the others flow', async (t) => {
+test('the fleet shows an unreadable file and a vanished one, and other files are delivered', async (t) => {
   if (process.getuid?.() !== 0) return t.skip('needs root, to run the agent as somebody else');
   await using on = await ground();
   const { controller, dir, kafka } = on;

@@ -18,7 +18,7 @@ async function previewOf({ controller }: Pick<Ground, 'controller'>, request: ob
   return allOf(controller.api.stream('FleetService', 'PreviewEntry', { watch_ms: 300, ...request }));
 }
 
-test('a preview tells the files, the positions and the records that are then collected, and writes nothing', async () => {
+test('a preview shows the files, positions and records that are then collected, and writes nothing', async () => {
   await using on = await ground();
   const { dir, kafka, controller } = on;
   await mkdir(dir.at('logs', 'below'), { recursive: true });
@@ -48,11 +48,7 @@ test('a preview tells the files, the positions and the records that are then col
     answers.push(...(await previewOf(on, { entry: { ...rules, start }, lines: 2 })));
   await writer.stop();
   const [, { preview: fewer }] = await previewOf(on, { entry: rules, files_max: 3 });
-  assert.match(
-    fewer.truncated,
-    /^only 3 files are told one by one/,
-    'secret.log is not told, and no file that is read',
-  );
+  assert.match(fewer.truncated, /^only 3 files are listed/, 'secret.log is not listed, nor any file that is read');
   const [asked, { preview }, , { preview: fromEnd }] = answers;
   assert.deepEqual([asked.asked.matching, asked.asked.asked, asked.asked.away], [1, 1, 0]);
   const filesOf = ({ files }: Asking) => new Map<string, Asking>(files.map((file: Asking) => [file.path, file]));
@@ -65,7 +61,7 @@ test('a preview tells the files, the positions and the records that are then col
   assert.match(files.get(dir.at('logs', 'secret.log')).error, /EACCES/);
   assert.match(preview.troubles[0].error, /EACCES/);
   assert.deepEqual(preview.conflicts, []);
-  // Only grows.log has lines that are no records of the filter; of the others half are.
+  // Only grows.log has lines that the filter excludes; of the other files it excludes half.
   assert.ok(Number(preview.kept_records) > 0 && Number(preview.kept_records) < Number(preview.sampled_records));
   const { entries } = await controller.api.call('EntryService', 'ListEntries', {});
   assert.deepEqual([entries, (await agentNow(on, 'web-1')).files], [[], []]);
@@ -102,7 +98,7 @@ test('a preview tells the files, the positions and the records that are then col
   );
   const [, { preview: elsewhere }] = await twice({ topic: await createTopic(kafka), paths: [path] });
   assert.deepEqual(elsewhere.conflicts, [{ entry: 'entries/app', topic, same_topic: false, files: 1, path }]);
-  // The same entry goes on where it is.
+  // The same entry continues at its position.
   await appendFile(dir.at('logs', 'a.log'), '2001 keep\n');
   const [, { preview: again }] = await twice({ name: 'entries/app', start: 'end' });
   assert.equal(again.present_etag, created.etag);
@@ -110,7 +106,7 @@ test('a preview tells the files, the positions and the records that are then col
   assert.equal(filesOf(again).get(dir.at('logs', 'below', 'b.log')).start, '19');
 });
 
-test('a preview names what is wrong as a write does, says when files are left out, and that nobody is asked', async () => {
+test('a preview names invalid fields as a write does, and says when files are left out or no agent matches', async () => {
   await using on = await ground();
   const { dir, controller } = on;
   await using agent = agentOf(on, 'web-1', { labels: { env: 'prod' } });
@@ -123,7 +119,7 @@ test('a preview names what is wrong as a write does, says when files are left ou
   const entry = { paths: [dir.at('*.log')], topic: 't', selector: 'env=prod' };
   const [, { preview }] = await previewOf(on, { entry, files_max: 10 });
   assert.deepEqual([preview.file_count, preview.files.length], [30, 10]);
-  assert.match(preview.truncated, /only 10 files are told one by one/);
+  assert.match(preview.truncated, /only 10 files are listed/);
   const nobody = await previewOf(on, { entry, label_selector: 'env=stage' });
   assert.deepEqual(
     nobody.map(({ asked }) => asked),
@@ -134,7 +130,7 @@ test('a preview names what is wrong as a write does, says when files are left ou
     runProcess('cli/main.ts', ['--controller', controller.address, 'preview', '-f', dir.at('entry.yaml'), ...args]);
   const shown = await run('--watch', '100ms', '--lines', '1');
   assert.equal(shown.code, 0, shown.stderr);
-  assert.match(shown.stdout, /^web-1: 30 files, 60 B; 0 B to read at once, then 0 B\/s\n/);
+  assert.match(shown.stdout, /^web-1: 30 files, 60 B; 0 B to read at first, then 0 B\/s\n/);
   assert.match(shown.stdout, new RegExp(`  PATH +SIZE +RATE +FROM +ERROR\n  ${dir.at('0.log')} +2 B +0 B/s +2 +-\n`));
   assert.match(shown.stdout, new RegExp(`  ${dir.at('0.log')}\n    \\| x\n`));
   const { previews } = JSON.parse((await run('--watch', '100ms', '-o', 'json')).stdout);
@@ -145,7 +141,7 @@ test('a preview names what is wrong as a write does, says when files are left ou
   assert.match(warned.stderr, /^warning: no agent matches env=prod and env=stage\n$/);
 });
 
-test('a selector of an entry that nobody has yet matches agents of every controller', async () => {
+test('the selector of a new entry matches agents of every controller', async () => {
   const [etcd, prefix] = [await sharedEtcd(), newPrefix()];
   await using a = await startController(etcd, prefix);
   await using b = await startController(etcd, prefix);
@@ -158,12 +154,12 @@ test('a selector of an entry that nobody has yet matches agents of every control
   const entry = { paths: [on.dir.at('x.log')], topic: 't', selector: 'agent in (one,two)' };
   for (const controller of [a, b]) {
     const answers = await eventually(async () => {
-      const told = await previewOf({ controller }, { entry });
-      assert.equal(told.length, 3, JSON.stringify(told));
-      return told;
+      const answered = await previewOf({ controller }, { entry });
+      assert.equal(answered.length, 3, JSON.stringify(answered));
+      return answered;
     });
-    const told = answers.slice(1).map(({ agent, preview }) => [agent, preview?.file_count]);
-    assert.deepEqual(told.sort(), [
+    const counts = answers.slice(1).map(({ agent, preview }) => [agent, preview?.file_count]);
+    assert.deepEqual(counts.sort(), [
       ['agents/one', 1],
       ['agents/two', 1],
     ]);
@@ -173,7 +169,7 @@ test('a selector of an entry that nobody has yet matches agents of every control
   const run = (...args: string[]) => runProcess('cli/main.ts', ['--controller', a.address, ...args]);
   await eventually(async () => {
     const { code, stderr } = await run('preview', '-f', on.dir.at('entry.yaml'), '--watch', '1ms');
-    assert.deepEqual([code, stderr], [0, 'warning: 1 agent is not connected, and not asked\n']);
+    assert.deepEqual([code, stderr], [0, 'warning: 1 agent is not connected and was skipped\n']);
   });
   const { code, stderr } = await run('loglevel', 'agent/two', 'debug');
   assert.deepEqual([code, stderr], [3, 'error: agent/two is not connected\n']);

@@ -21,7 +21,7 @@ async function entryOf(on: Ground, rules: object, id = 'app') {
 
 const replayOf = ({ headers }: ReadRecord) => headers['logfleet.replay'];
 
-/** The records of one replay, or those that are no replay, each in its offset's order. */
+/** The records of one replay, or those of no replay, in the order of their offsets. */
 function of(records: readonly ReadRecord[], replay: string | undefined): ReadRecord[] {
   return records.filter((record) => replayOf(record) === replay);
 }
@@ -29,7 +29,10 @@ function of(records: readonly ReadRecord[], replay: string | undefined): ReadRec
 const linesOf = (from: number, to: number) =>
   Array.from({ length: to - from }, (_, index) => `line ${from + index}\n`).join('');
 
-/** Bytes `[start, end)` are there, in the order of the file, each record behind the one before it. */
+/**
+ * Asserts that bytes `[start, end)` are there in the file's order, each record after the previous
+ * one.
+ */
 function assertBytes(records: readonly ReadRecord[], content: string, start: number, end: number): void {
   let at = start;
   for (const record of records) {
@@ -41,7 +44,7 @@ function assertBytes(records: readonly ReadRecord[], content: string, start: num
   assert.equal(at, end);
 }
 
-test('lines come once more from the beginning, marked and in order, those that come meanwhile once and unmarked, and verify takes them for no doubles', async () => {
+test('a rewind to the beginning sends lines again, marked and in order; new lines arrive once and unmarked, and verify counts no duplicates', async () => {
   await using on = await ground();
   const { dir, kafka } = on;
   await using agent = agentOf(on, 'web-1');
@@ -63,13 +66,13 @@ test('lines come once more from the beginning, marked and in order, those that c
   const { code, stdout, stderr } = await cli(on, ...ask);
   assert.deepEqual([code, stderr], [0, '']);
   assert.match(stdout, /as replay again-1\n/);
-  // Asked twice, it is done once.
+  // A repeated request is handled once.
   const repeated = await cli(on, ...ask);
   assert.match(repeated.stdout, /already as replay again-1\n/);
-  const logged = await agent.logged('lines are sent once more');
+  const logged = await agent.logged('a rewind began');
   assert.deepEqual([logged['replay'], logged['reason'], logged['generations']], ['again-1', 'a test', 1]);
-  const told = await on.controller.process.logged('lines of an entry are to be sent once more');
-  assert.match(JSON.stringify(told), /"dryRun":true,"author":\{"name":"[^"]+@[^"]+","authenticated":false\}/);
+  const written = await on.controller.process.logged('lines of an entry are to be sent once more');
+  assert.match(JSON.stringify(written), /"dryRun":true,"author":\{"name":"[^"]+@[^"]+","authenticated":false\}/);
   const until = Number(/ from 0 to (\d+)/.exec(stdout)?.[1]);
   const content = first + second;
   const lines = content.slice(0, until).split('\n').length - 1;
@@ -84,7 +87,7 @@ test('lines come once more from the beginning, marked and in order, those that c
   await eventually(async () => assert.equal((await agentNow(on, 'web-1')).files[0]?.replay_id, ''));
 });
 
-test('whenever the agent is killed, each replay is there exactly once, and so is what is read for the first time', async () => {
+test('whenever the agent is killed, each replay and each first-time line arrives exactly once', async () => {
   await using on = await ground();
   const { dir, kafka } = on;
   const topic = await createTopic(kafka);
@@ -98,7 +101,7 @@ test('whenever the agent is killed, each replay is there exactly once, and so is
     for (let kill = 0; kill < 6; kill++) {
       const before = await countRecords(kafka, topic);
       const asked = cli(on, 'rewind', 'entry', 'app', '--to-beginning', '--replay-id', `kill-${kill}`);
-      // Now and then in the middle of the question itself.
+      // Sometimes in the middle of the request itself.
       if (kill % 3 !== 2) assert.equal((await asked).code, 0);
       await eventually(async () => assert.ok((await countRecords(kafka, topic)) >= before + kill * 5_000));
       await agent.kill('SIGKILL');
@@ -155,7 +158,7 @@ function assertInOrder(records: readonly ReadRecord[]): void {
   }
 }
 
-test('a position in the middle of a line and a time are found; a position beyond what Kafka has, and what can not be marked, are refused', async () => {
+test('a rewind accepts a time and a position within a line; it refuses an unacknowledged position and unmarkable records', async () => {
   await using on = await ground();
   const { dir, kafka } = on;
   const topic = newTopic();
@@ -171,8 +174,8 @@ test('a position in the middle of a line and a time are found; a position beyond
   await delivered(on, topic, 17);
   const beyond = await cli(on, 'rewind', 'entry', 'app', '--to-position', '71', ...generation);
   assert.deepEqual([beyond.code, beyond.stdout.split('\n')[0]?.includes(': 0 generations')], [1, true]);
-  assert.match(beyond.stderr, /position 71 is beyond 70, to where Kafka has it/);
-  // Nothing had been read an hour ago, and nothing has been read within the last moment.
+  assert.match(beyond.stderr, /position 71 is beyond the acknowledged position 70/);
+  // Nothing had been read an hour ago, and nothing was read in the last moment.
   const hour = await cli(on, 'rewind', 'entry', 'app', '--since', '1h', '--replay-id', 'hour');
   assert.match(hour.stdout, /from 0 to 70\n/, hour.stderr);
   await delivered(on, topic, 27);

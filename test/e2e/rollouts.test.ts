@@ -12,7 +12,7 @@ function logfleet({ controller }: Ground, ...args: string[]) {
   return runProcess('cli/main.ts', ['--controller', controller.address, '--author', 'ann', ...args]);
 }
 
-/** A file for `apply`, with an entry `app` of all files of the ground's folder. */
+/** A file for `apply` with an entry `app` that matches all files of the fixture's folder. */
 async function entryFile({ dir }: Ground, topic: string, more = ''): Promise<string> {
   const file = dir.at('app.yaml');
   await writeFile(file, `{name: app, paths: ["${dir.at('*.log')}"], start: beginning, topic: ${topic}${more}}\n`);
@@ -22,7 +22,7 @@ async function entryFile({ dir }: Ground, topic: string, more = ''): Promise<str
 const lines = (from: number, count: number) =>
   Array.from({ length: count }, (_, index) => `line ${from + index}\n`).join('');
 
-test('apply in steps: it stops at the first agent where Kafka refuses the topic, the others deliver on; undone, not a line is missing or there twice', async () => {
+test('a rollout halts at the first agent whose topic Kafka refuses, and other agents deliver; after the undo no line is lost or doubled', async () => {
   await using on = await ground();
   const { dir, kafka } = on;
   await using first = agentOf(on, 'web-1');
@@ -41,7 +41,7 @@ test('apply in steps: it stops at the first agent where Kafka refuses the topic,
   // Each agent reads all files.
   await delivered(on, topic, 30);
 
-  // Kafka takes no two topics that differ in "." and "_" alone.
+  // Kafka refuses two topics whose names differ only in "." and "_".
   const refused = topic.replace('.x', '_x');
   const file = await entryFile(on, refused);
   const canary = await logfleet(on, 'apply', '-f', file, '--rollout', '1,50%', '--step-wait', '1s', '--wait');
@@ -84,7 +84,7 @@ test('apply in steps: it stops at the first agent where Kafka refuses the topic,
   );
 });
 
-test('apply --wait tells who failed and why; a rollout is paused, resumed and followed to its end; one that undoes itself says so', async () => {
+test('apply --wait reports which agents failed and why; a rollout is paused, resumed and followed to its end, or its undo is reported', async () => {
   await using on = await ground();
   const { dir, kafka } = on;
   await using first = agentOf(on, 'web-1', { labels: { env: 'canary', zone: 'a' } });
@@ -149,7 +149,7 @@ test('apply --wait tells who failed and why; a rollout is paused, resumed and fo
   );
   assert.equal(fast.stdout, 'entry/app configured\n');
   assert.equal((await follower.exited).code, 1);
-  assert.match(follower.stderr(), /error: entry\/app: it was written again\n$/);
+  assert.match(follower.stderr(), /error: entry\/app: the entry was changed again\n$/);
   const done = await logfleet(on, 'rollout', 'status', 'app', '--timeout', '60s');
   assert.deepEqual([done.code, done.stderr], [0, '']);
   assert.match(done.stdout, /entry\/app successfully rolled out to 2 agents\n$/);
@@ -186,5 +186,5 @@ test('apply --wait tells who failed and why; a rollout is paused, resumed and fo
     assert.match(outcome.stderr, expected);
   }
   for (const command of [['apply'], ['rollout'], ['rollout', 'status'], ['rollout', 'undo']])
-    assert.match((await logfleet(on, ...command, '--help')).stdout, /Examples:\n {2}logfleet /);
+    assert.match((await logfleet(on, ...command, '--help')).stdout, /Examples:\n {2}# .*\n {2}logfleet /);
 });

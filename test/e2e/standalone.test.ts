@@ -56,7 +56,8 @@ for (const compression of ['none', 'gzip', 'snappy', 'lz4', 'zstd']) {
     const kafka = await sharedKafka();
     const topic = await createTopic(kafka);
     await using dir = await tempDir();
-    // Lines that compress, lines that don't, empty ones, CRs, NULs and what is no UTF-8.
+    // Lines that compress and lines that don't, empty lines, CRs, NULs and bytes that are not
+    // UTF-8.
     const lines = Array.from({ length: 3_000 }, (_, index) =>
       index % 3 === 0 ? Buffer.from(`GET /page/${index} HTTP/1.1\r`) : randomBytes((index * 7) % 900),
     ).map((line) => line.map((byte) => (byte === 0x0a ? 0 : byte)));
@@ -74,7 +75,7 @@ for (const compression of ['none', 'gzip', 'snappy', 'lz4', 'zstd']) {
   });
 }
 
-test('a file is followed through growth, rename and truncation, and a second start goes on where the first stopped', async () => {
+test('a file is followed through growth, rename and truncation, and a second start continues where the first stopped', async () => {
   const kafka = await sharedKafka();
   const topic = await createTopic(kafka, 2);
   await using dir = await tempDir();
@@ -157,7 +158,7 @@ test('kill -9 at any time loses nothing and doubles nothing', async () => {
   assert.ok(file?.bytes.equals(Buffer.from(lines.join(''))));
 });
 
-test('--once tells what it could not read, and what it did not find, and fails for the former', async (t) => {
+test('--once reports unreadable files, for which it fails, and globs without files', async (t) => {
   if (process.getuid?.() !== 0) return t.skip('needs root, to run the agent as somebody else');
   const kafka = await sharedKafka();
   const topic = await createTopic(kafka);
@@ -174,12 +175,12 @@ test('--once tells what it could not read, and what it did not find, and fails f
   await using agent = startProcess('agent/main.ts', args, {}, NOBODY);
   assert.equal((await agent.exited).code, 1);
   assert.equal((await agent.logged('no file matches'))['entry'], 'entries/nowhere');
-  assert.match(String((await agent.logged('not read'))['error']), /EACCES|permission denied/i);
+  assert.match(String((await agent.logged('a file could not be read'))['error']), /EACCES|permission denied/i);
   assert.match(agent.stderr(), /1 of 2 files could not be read/);
   assert.equal(await countRecords(kafka, topic), 1);
 });
 
-test('SIGTERM while many files are looked at for the first time ends in good order', async () => {
+test('SIGTERM during the first scan of many files stops the agent cleanly', async () => {
   const kafka = await sharedKafka();
   const topic = await createTopic(kafka);
   await using dir = await tempDir();
@@ -214,20 +215,22 @@ test('a changed entries file is applied; one that is wrong changes nothing, and 
   const entry = { name: 'a', paths: [dir.at('*.log')], start: 'beginning' };
   await writeEntries(file, [{ ...entry, topic: first }]);
   await using agent = startProcess('agent/main.ts', [
-    ...['--entries', file, '--kafka', kafka.join(','), '--state', dir.at('state'), '--report_interval', '100ms'],
+    ...['--entries', file, '--kafka', kafka.join(','), '--state', dir.at('state'), '--report_interval', '1h'],
   ]);
   await eventually(async () => assert.equal(await countRecords(kafka, first), 1));
-  await eventually(async () => {
-    const { error, pid, entries } = await health();
-    const shown = { entry: 'entries/a', state: 'STATE_APPLIED', error: '', files: 1, failed_files: 0 };
-    assert.deepEqual([error, pid, entries], ['', agent.pid, [shown]]);
-  });
+  const { error, pid } = await health();
+  assert.deepEqual([error, pid], ['', agent.pid]);
 
   await writeEntries(file, [{ ...entry, topic: second, compression: 'zip' }]);
-  const rejected = await agent.logged('the changed entries can not be used; the previous entries stay in force');
+  const rejected = await agent.logged('the changed entries cannot be used; the previous entries stay in force');
   assert.match(String(rejected['error']), /entries\.yaml:1: compression: /);
   assert.match(String(rejected['remedy']), /correct the file/);
-  await eventually(async () => assert.match((await health()).error, /compression/));
+  await eventually(async () => {
+    const { error, entries } = await health();
+    assert.match(error, /compression/);
+    const shown = { entry: 'entries/a', state: 'STATE_APPLIED', error: '', files: 1, failed_files: 0 };
+    assert.deepEqual(entries, [shown]);
+  });
   await appendFile(dir.at('a.log'), 'two\n');
   await eventually(async () => assert.equal(await countRecords(kafka, first), 2));
 

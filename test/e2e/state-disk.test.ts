@@ -10,7 +10,10 @@ import { countRecords, createTopic, readTopic } from '../support/topics.ts';
 
 const MANY = 300;
 
-/** An agent whose state is on a small disk of its own, and a log with one line, which it has delivered; undefined where no disk can be mounted. */
+/**
+ * An agent whose state is on a small disk of its own, and a log with one line, which is delivered;
+ * undefined where no disk can be mounted.
+ */
 async function ground(t: TestContext, ...settings: string[]) {
   const kafka = await sharedKafka();
   const dir = await tempDir('state-disk');
@@ -33,8 +36,8 @@ async function ground(t: TestContext, ...settings: string[]) {
   return { disk, log, start, delivered, values };
 }
 
-// Catalogue 76 (beats #19408): a disk without room, however long.
-test('while the disk of the state is full lines wait; with room again each comes once, whether the agent lived on, was killed or was stopped', async (t) => {
+// Catalogue 76 (beats #19408): a full disk, for any time.
+test("while the state's disk is full lines wait; after that each arrives once, whether the agent ran on, was killed or was stopped", async (t) => {
   const on = await ground(t, '--drain-timeout', '1s');
   if (!on) return t.skip('needs the right to mount a tmpfs');
   {
@@ -68,14 +71,12 @@ test('while the disk of the state is full lines wait; with room again each comes
   await agent.kill('SIGTERM');
 });
 
-test('an agent that starts while the disk of its state is full says so, and collects when there is room', async (t) => {
+test("an agent that starts while its state's disk is full reports it, and collects once there is space", async (t) => {
   const on = await ground(t);
   if (!on) return t.skip('needs the right to mount a tmpfs');
   await on.disk.fill();
   await using agent = on.start();
-  const { error, remedy } = await agent.logged(
-    "the agent's state can't be opened, and nothing is collected until it can",
-  );
+  const { error, remedy } = await agent.logged("cannot open the agent's state; nothing is collected until it opens");
   assert.match(String(error), /checkpoints\.db can't be used: database or disk is full/);
   assert.match(String(remedy), /make room/);
   await on.disk.free();
@@ -84,7 +85,7 @@ test('an agent that starts while the disk of its state is full says so, and coll
   assert.equal((await agent.exited).code, 0, agent.stderr());
 });
 
-test('with state_failure: deliver lines flow on while the disk of the state is full', async (t) => {
+test("with state_failure: deliver, lines are delivered while the state's disk is full", async (t) => {
   const on = await ground(t, '--state-failure', 'deliver');
   if (!on) return t.skip('needs the right to mount a tmpfs');
   await using agent = on.start();

@@ -15,7 +15,7 @@ import { countRecords, newTopic, readTopic } from '../support/topics.ts';
 
 const main = join(import.meta.dirname, '..', '..', 'cli', 'main.ts');
 
-test('a tap at any controller shows records of the topic as they are collected, of the agents chosen, and ends at ctrl-C', async () => {
+test("a tap at any controller shows the selected agents' records as they are collected, and ends at ctrl-C", async () => {
   await using on = await ground();
   const { dir, kafka, controller } = on;
   await using other = await startController(on.etcd, on.prefix);
@@ -40,7 +40,7 @@ test('a tap at any controller shows records of the topic as they are collected, 
   await eventually(() =>
     assert.match(plain.stdout(), new RegExp(`^web-1 ${dir.at('a.log')} line \\d*[02468] x*$`, 'm')),
   );
-  // Whoever has seen enough ends the command, and that is no failure.
+  // Ending the command early is no failure.
   const piped = `"$0" "$@" --no-prefix | head -n 3; test "\${PIPESTATUS[0]}" = 0`;
   const { stdout } = await promisify(execFile)('bash', ['-c', piped, process.execPath, main, ...args]);
   assert.match(stdout, /^(line \d*[02468] x*\n){3}$/);
@@ -48,7 +48,7 @@ test('a tap at any controller shows records of the topic as they are collected, 
   for (const tap of [json, plain]) {
     await tap.kill('SIGINT');
     assert.equal((await tap.exited).code, 0, tap.stderr());
-    assert.match(tap.stderr(), /^[\d,]+ lines shown, [\d,]+ left out, 0 dropped\n$/);
+    assert.match(tap.stderr(), /^[\d,]+ lines shown, [\d,]+ skipped, 0 dropped\n$/);
   }
   const known = new Map<string, string>();
   await eventually(async () => {
@@ -63,7 +63,7 @@ test('a tap at any controller shows records of the topic as they are collected, 
   });
 });
 
-test('while nobody reads a tap delivery is exact, and each record was shown, left out or dropped, by the counts', async () => {
+test('a tap that is not read does not disturb delivery, and its counts cover each record: shown, left out or dropped', async () => {
   await using on = await ground();
   const { dir, kafka, controller } = on;
   await using other = await startController(on.etcd, on.prefix);
@@ -80,11 +80,11 @@ test('while nobody reads a tap delivery is exact, and each record was shown, lef
     return quick.messages;
   })) as [Asking];
   assert.deepEqual([first.asked?.matching, first.asked?.asked], [1, 1]);
-  // The stalled one has been heard of, too.
+  // The command has also noticed the agent that stalls.
   const reading = stalled[Symbol.asyncIterator]();
   for (let heard = 0; heard < 2; heard++) await reading.next();
   const written: string[] = [];
-  // Longer than what all buffers on the way hold.
+  // Longer than all buffers on the way can hold.
   while (written.length < 16_000) {
     const lines = Array.from({ length: 200 }, (_, index) => `${written.length + index} ${'y'.repeat(1_500)}`);
     written.push(...lines);

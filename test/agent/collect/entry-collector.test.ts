@@ -21,7 +21,7 @@ const NOT_ROUTED = {
   failure: () => undefined,
 } as unknown as DeliveryRouter;
 
-test('where a file is read from depends on the rule and on whether it was there when the entry came', async () => {
+test('where reading begins depends on the rule and on whether the file existed when the entry arrived', async () => {
   await using dir = await tempDir();
   const file = dir.at('a.log');
   await writeFile(file, 'one\ntwo\n');
@@ -71,7 +71,7 @@ test('where a file is read from depends on the rule and on whether it was there 
   state.close();
 });
 
-test('a file that its entry means no more is not read on when other settings come while its last lines are under way', async () => {
+test('a file that no longer matches is not read further when settings change before its last lines are acknowledged', async () => {
   await using dir = await tempDir();
   const files = [dir.at('a.log'), dir.at('b.log')] as const;
   for (const file of files) await writeFile(file, 'one\n');
@@ -98,7 +98,7 @@ test('a file that its entry means no more is not read on when other settings com
   const statesWith = async (entry: Entry) => {
     collector.apply(entry);
     await collector.scan();
-    collector.directAll();
+    collector.assignRoutes();
     return [...collector.sources].map((source) => source.state);
   };
   assert.deepEqual(await statesWith(both), ['READING', 'READING']);

@@ -70,7 +70,9 @@ test('every documented value is accepted, and every encoding is documented', () 
   for (const { parent, field } of listed)
     for (const word of words(field)) assert.deepEqual(violationsOf(documentWith(parent, field.name, word)), [], word);
   const encodings = fields.find(({ name }) => name === 'encoding') as FieldReference;
-  const ranges = [...(encodings.values ?? '').matchAll(/`([a-z]+-(?:\d+-)?)(\d+)` to `[a-z]+-(?:\d+-)?(\d+)`/g)];
+  const ranges = [
+    ...(encodings.values ?? '').replaceAll('\n', ' ').matchAll(/`([a-z]+-(?:\d+-)?)(\d+)` to `[a-z]+-(?:\d+-)?(\d+)`/g),
+  ];
   const between = ranges.flatMap(([, prefix, first, last]) =>
     Array.from({ length: Number(last) - Number(first) + 1 }, (_, index) => `${prefix}${Number(first) + index}`),
   );

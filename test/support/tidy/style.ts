@@ -31,8 +31,8 @@ const RULES: readonly StyleRule[] = [
     pattern: /\bsetTimeout\(|\.sleep\(/,
     problem: 'a bare sleep in a test',
     remedy: 'wait for the condition with eventually(…): a sleep is too short on a busy machine',
-    // The chaos harness injects faults at given times; its own tests don't.
-    applies: (path) => /^test\/(?!support|chaos\/(?!.*\.test\.ts))/.test(path),
+    // The harnesses of chaos and upgrade write and kill at given times; their tests don't.
+    applies: (path) => /^test\/(?!support|(chaos|upgrade)\/(?!.*\.test\.ts))/.test(path),
   },
 ];
 

@@ -43,7 +43,7 @@ test('a scan finds the regular files that the globs match, each once, and no fol
   assert.deepEqual(await found(dir, ['none.log', 'no/such/*.log']), []);
 });
 
-test('links are followed to files and folders, a ring of them ends, and a link to nowhere is no file', async () => {
+test('links to files and folders are followed, a ring of links ends, and a dangling link is no file', async () => {
   await using dir = await tempDir();
   await touch(dir, 'real/a.log');
   await symlink(dir.at('real'), dir.at('link'));
@@ -55,7 +55,7 @@ test('links are followed to files and folders, a ring of them ends, and a link t
   assert.deepEqual(await found(dir, ['**/*.log']), ['b.log', 'link/a.log', 'real/a.log']);
 });
 
-test('a link to a folder that leads to another one by now leads to its files, though both were last changed at the same moment', async () => {
+test("a link that was changed to another folder leads to that folder's files, even if both have the same ctime", async () => {
   await using dir = await tempDir();
   const changed = (name: string) => statSync(dir.at(name), { bigint: true }).ctimeNs;
   do {
@@ -63,7 +63,7 @@ test('a link to a folder that leads to another one by now leads to its files, th
     await Promise.all([touch(dir, 'v1/one.log'), touch(dir, 'v2/two.log')]);
   } while (changed('v1') !== changed('v2'));
   await symlink('v1', dir.at('current'));
-  // Longer after the change than a time that may still come again.
+  // Late enough after the change that its ctime can't occur again.
   const later = { nowMs: () => systemClock.nowMs() + 10_000 };
   const discovery = new Discovery({ paths: [dir.at('current', '*.log')], exclude: [] }, undefined, later);
   const names = async () => (await discovery.scan(signal)).files.map(({ path }) => path.slice(dir.path.length + 1));
@@ -74,7 +74,7 @@ test('a link to a folder that leads to another one by now leads to its files, th
   assert.deepEqual(await names(), ['current/two.log']);
 });
 
-test('in a folder whose files change without a hint each scan looks at all of them, once it has seen that', async () => {
+test("once a folder's files were seen to change without events, each scan observes all of them", async () => {
   await using dir = await tempDir();
   const all = Array.from({ length: 12 }, (_, file) => `${file}.log`);
   await touch(dir, ...all);
@@ -87,7 +87,7 @@ test('in a folder whose files change without a hint each scan looks at all of th
   await grown(0);
   await grown(0);
   for (const name of all) await appendFile(dir.at(name), 'x');
-  // One of six, and from then on all.
+  // One of six at first, and all from then on.
   assert.ok((await grown(1)) > 0);
   assert.equal(await grown(1), 12);
   for (const name of all) await appendFile(dir.at(name), 'x');

@@ -9,14 +9,14 @@ import { createLogger } from '../../../../runtime/logger.ts';
 import { eventually } from '../../../support/eventually.ts';
 import { type TempDir, tempDir } from '../../../support/temp-dir.ts';
 
-/** More than a folder may have in a second before it is called busy. */
+/** More events in a second than a folder may have before it counts as busy. */
 const MANY = 400;
 
-/** Follows the hints of one glob, and notes what it is told. */
+/** Follows the file events of one glob and notes the calls. */
 class Follower implements Disposable {
   readonly discovery: Discovery;
   readonly between: FileEventHandler;
-  /** The last size that was told of each path. */
+  /** The last size that was reported for each path. */
   readonly sizes = new Map<string, number>();
   scans = 0;
   readonly #stop = new AbortController();
@@ -50,12 +50,12 @@ class Follower implements Disposable {
   }
 }
 
-/** To two files in turn: of writes to one the system makes one hint. */
+/** Writes to two files in turn: the system merges events of writes to the same one. */
 function manyWrites(dir: TempDir): void {
   for (let write = 0; write < MANY; write++) appendFileSync(dir.at(write % 2 === 0 ? 'a.log' : 'b.log'), 'x\n');
 }
 
-test('what is written, comes and goes in a watched folder is told without a scan', async () => {
+test('writes, new names and deleted names in a watched folder are reported without a scan', async () => {
   await using dir = await tempDir();
   writeFileSync(dir.at('a.log'), 'one\n');
   using follower = new Follower(dir.at('*.log'));
@@ -70,7 +70,7 @@ test('what is written, comes and goes in a watched folder is told without a scan
   assert.equal(follower.scans, 1);
 });
 
-test('a folder that is written to all the time is not watched for some seconds, and each growth is told all the same', async () => {
+test('a busy folder is polled instead of watched for some seconds, and all growth is reported', async () => {
   await using dir = await tempDir();
   for (const name of ['a.log', 'b.log', 'c.txt']) writeFileSync(dir.at(name), '');
   using follower = new Follower(dir.at('*.log'));
@@ -90,7 +90,7 @@ test('a folder that is written to all the time is not watched for some seconds, 
   assert.equal(follower.sizes.has(dir.at('c.txt')), false);
 });
 
-test('a name that comes to a busy folder, or goes, is found by a scan that it asks for itself', async () => {
+test('a busy folder requests a scan when its names change', async () => {
   await using dir = await tempDir();
   for (const name of ['a.log', 'b.log']) writeFileSync(dir.at(name), '');
   using follower = new Follower(dir.at('*.log'));
@@ -104,7 +104,7 @@ test('a name that comes to a busy folder, or goes, is found by a scan that it as
   assert.ok(follower.scans > 1);
 });
 
-test('a folder that comes later is watched from then on, and one that is made again too', async () => {
+test('a folder that is created later, or recreated, is watched from then on', async () => {
   await using dir = await tempDir();
   using follower = new Follower(dir.at('logs', '*.log'));
   await follower.scan();
@@ -120,7 +120,7 @@ test('a folder that comes later is watched from then on, and one that is made ag
   }
 });
 
-test('a busy folder that can not be looked at any more is a matter for the scan, and nothing ends of it', async () => {
+test('a busy folder that becomes unreadable is left to the scan, without an error', async () => {
   await using dir = await tempDir();
   mkdirSync(dir.at('app', 'logs'), { recursive: true });
   const names = ['a.log', 'b.log'].map((name) => dir.at('app', 'logs', name)) as [string, string];

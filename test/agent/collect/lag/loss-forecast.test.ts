@@ -7,7 +7,7 @@ import type { Source } from '../../../../agent/collect/sources/source.ts';
 import { Ground } from '../../../support/source-ground.ts';
 import { tempDir } from '../../../support/temp-dir.ts';
 
-/** 60 s behind by 1,000 bytes, and ever further: by 10 bytes a second. */
+/** 60 s and 1,000 bytes behind, growing by 10 bytes per second. */
 const falling = { lagBytes: 1_000, lagMs: 60_000, lagPerSecond: 10 };
 const hourly = [0, 3_600_000, 7_200_000];
 const MINUTE_MS = 60_000;
@@ -16,13 +16,13 @@ test('a file that falls behind loses its lines at the next truncation', () => {
   assert.equal(secondsUntilTruncationLoss(falling, hourly, 7_200_000 + 10 * MINUTE_MS), 50 * 60);
 });
 
-test('one that will have caught up by then loses nothing, and one that will not does', () => {
+test('no loss is forecast for a file that catches up before its next truncation, and one for a file that does not', () => {
   const nowMs = 7_200_000 + 59 * MINUTE_MS;
   assert.equal(secondsUntilTruncationLoss({ ...falling, lagPerSecond: -20 }, hourly, nowMs), 0);
   assert.equal(secondsUntilTruncationLoss({ ...falling, lagPerSecond: -10 }, hourly, nowMs), 60);
 });
 
-test('nothing is forecast from one truncation, from what is on its way, or before the pace is known', () => {
+test('nothing is forecast from one truncation, from a small lag, or before the pace is known', () => {
   const nowMs = 7_200_000 + 10 * MINUTE_MS;
   assert.equal(secondsUntilTruncationLoss(falling, [7_200_000], nowMs), 0);
   assert.equal(secondsUntilTruncationLoss({ ...falling, lagMs: 4_000 }, hourly, nowMs), 0);
@@ -30,12 +30,12 @@ test('nothing is forecast from one truncation, from what is on its way, or befor
   assert.equal(secondsUntilTruncationLoss({ ...falling, lagBytes: 0 }, hourly, nowMs), 0);
 });
 
-test('a truncation that is late may come at any moment; when it is too late nobody can say', () => {
+test('an overdue truncation is expected at any moment, until it is overdue by a whole interval', () => {
   assert.equal(secondsUntilTruncationLoss(falling, hourly, 7_200_000 + 90 * MINUTE_MS), 1);
   assert.equal(secondsUntilTruncationLoss(falling, hourly, 7_200_000 + 121 * MINUTE_MS), 0);
 });
 
-test('a deleted file is given up when deleted files have no room, unless it is read before', () => {
+test('a deleted file is given up when the limit for deleted files is reached, unless it was read before', () => {
   const deletions = [0, 10, 20].map((minute) => ({ timeMs: minute * MINUTE_MS, bytes: 1_000 }));
   const nowMs = 21 * MINUTE_MS;
   assert.equal(secondsUntilBudgetLoss(falling, deletions, 3_000, nowMs), 30 * 60);
@@ -46,7 +46,9 @@ test('a deleted file is given up when deleted files have no room, unless it is r
   assert.equal(secondsUntilBudgetLoss(falling, deletions.slice(2), 3_000, nowMs), 0);
 });
 
-/** Truncates the file after `seconds`, in which it had a line each second that was read at once. */
+/**
+ * Truncates the file after `seconds`, during which it got a line each second that was read at once.
+ */
 async function rotate(on: Ground, file: string, seconds: number): Promise<void> {
   for (let second = 0; second < seconds; second++) {
     on.nowMs += 1_000;
@@ -58,7 +60,7 @@ async function rotate(on: Ground, file: string, seconds: number): Promise<void> 
   await on.scan([file]);
 }
 
-/** Lines that nobody reads. */
+/** Lines that are not read. */
 async function fallBehind(on: Ground, file: string, seconds: number): Promise<void> {
   for (let second = 0; second < seconds; second++) {
     on.nowMs += 1_000;
@@ -67,7 +69,7 @@ async function fallBehind(on: Ground, file: string, seconds: number): Promise<vo
   }
 }
 
-test('of a file that is truncated each minute, and is read no more, the loss is foretold, from the second truncation on', async () => {
+test('the loss of an unread file that is truncated each minute is forecast from the second truncation on', async () => {
   await using dir = await tempDir();
   const on = new Ground(dir);
   const file = dir.at('a.log');
@@ -85,7 +87,7 @@ test('of a file that is truncated each minute, and is read no more, the loss is 
   on.close();
 });
 
-test('where truncated lines go on in a copy that is read, nothing is foretold', async () => {
+test('nothing is forecast when truncated lines are read from a copy', async () => {
   await using dir = await tempDir();
   const on = new Ground(dir);
   const [file, copy] = [dir.at('a.log'), dir.at('a.log.1')];
@@ -97,7 +99,7 @@ test('where truncated lines go on in a copy that is read, nothing is foretold', 
     on.nowMs += MINUTE_MS;
     await on.scan(round > 0 ? [file, copy] : [file]);
     await on.deliver();
-    // As logrotate does it: the copy before, so that this one is another file.
+    // As logrotate does: the copy is made before, so it is another file.
     if (round > 0) await unlink(copy);
     await writeFile(copy, lines);
     await truncate(file);
@@ -108,7 +110,7 @@ test('where truncated lines go on in a copy that is read, nothing is foretold', 
   on.close();
 });
 
-test('of a deleted file that is not read before there is no room for more of them the loss is foretold', async () => {
+test('the loss of a deleted file that will not be read before the limit is reached is forecast', async () => {
   await using dir = await tempDir();
   const on = new Ground(dir, { pinnedBytesMax: 10_000 });
   const file = dir.at('a.log');
@@ -120,12 +122,12 @@ test('of a deleted file that is not read before there is no room for more of the
     await on.scan([]);
   }
   const forecasts = on.sources.map((source) => on.set.lossForecast(source));
-  // 8,000 bytes are left, and 1,000 come each minute.
+  // 8,000 bytes are left, and 1,000 more are needed each minute.
   assert.deepEqual(forecasts, [480, 480]);
   on.close();
 });
 
-test('a file that is renamed and read on through its descriptor loses nothing', async () => {
+test('nothing is forecast for a renamed file that is read through its descriptor', async () => {
   await using dir = await tempDir();
   const on = new Ground(dir);
   const [file, rotated] = [dir.at('a.log'), dir.at('a.log.1')];
@@ -140,10 +142,10 @@ test('a file that is renamed and read on through its descriptor loses nothing', 
   on.close();
 });
 
-test('what is unread when the process comes is as old as the file, or as the last change that a former process saw', async () => {
+test('bytes unread at the start are as old as the file, or as the last change that a previous process saw', async () => {
   await using dir = await tempDir();
   const file = dir.at('a.log');
-  // As long as it was changed only when it was made, its file system may not tell when that was.
+  // Until its first change, a file's birth time may be the ctime that is reported in its place.
   for (let stats = await written(file); Math.floor(stats.ctimeMs) === Math.floor(stats.birthtimeMs); )
     stats = await written(file);
   const { ctimeMs, birthtimeMs } = await stat(file);

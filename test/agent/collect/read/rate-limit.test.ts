@@ -30,7 +30,7 @@ class Reading implements Reader {
   }
 }
 
-test('what is read keeps to the limit over time, whatever the length of lines, and does not come in bursts', () => {
+test('reading keeps to the limit over time, whatever the length of lines, and is not bursty', () => {
   for (const [perSecond, line] of [
     [1_024, 100],
     [10_240, 190],
@@ -51,16 +51,16 @@ test('what is read keeps to the limit over time, whatever the length of lines, a
     }
     const wanted = perSecond * 600;
     assert.ok(reading.bytes > wanted / 1.5 && reading.bytes < wanted * 1.5 + line, `${reading.bytes} of ${wanted}`);
-    // It is woken when there is something to read, not again and again.
+    // It is woken when there is something to read, not repeatedly.
     assert.ok(reading.turns <= 600 * 11, `${reading.turns} turns`);
   }
 });
 
-test('readers take turns, also those that came last, and one that reads nothing holds up no other', () => {
+test('readers take turns, and one that reads nothing delays no other', () => {
   const clock = new HandClock();
   const limit = new RateLimit(clock);
   limit.set(100_000);
-  // Those of an entry that was paused since, and one whose Kafka is away.
+  // Readers of an entry that was paused since, and one whose Kafka is away.
   for (let paused = 0; paused < 10_000; paused++) limit.room({ wake: () => false });
   limit.room({ wake: () => true });
   const readers = Array.from({ length: 200 }, () => new Reading(limit, 1_000));
@@ -71,7 +71,7 @@ test('readers take turns, also those that came last, and one that reads nothing 
   assert.ok(Math.max(...shares) <= 3 * Math.min(...shares), `${Math.min(...shares)} to ${Math.max(...shares)}`);
 });
 
-test('a limit is changed and lifted while readers wait, and what was read too much before holds up nobody', () => {
+test('a limit is changed and lifted while readers wait, and earlier debt delays nobody', () => {
   const clock = new HandClock();
   const limit = new RateLimit(clock);
   limit.set(1_024);
@@ -91,7 +91,7 @@ test('a limit is changed and lifted while readers wait, and what was read too mu
   assert.equal(clock.timers, 0);
 });
 
-test('what was not read is not saved up', () => {
+test('unused allowance is not saved up', () => {
   const clock = new HandClock();
   const limit = new RateLimit(clock);
   limit.set(10_000);
@@ -113,7 +113,7 @@ test("an entry keeps to its own limit and to the agent's, which all entries shar
   assert.ok(slowly + quickly < 150_000 && slowly + quickly > 66_000, `${slowly} and ${quickly}`);
 });
 
-test('what is sent once more keeps to the limit, too, and what is new has as much of it', async () => {
+test('replays keep to the limit, too, and first-time reads get an equal share', async () => {
   await using dir = await tempDir();
   const [file, clock] = [dir.at('a.log'), new HandClock()];
   const bytes = 3_000_000;

@@ -5,7 +5,7 @@ import { eventually } from '../../../support/eventually.ts';
 import { begunLocally } from '../../../support/source-ground.ts';
 import { tempDir } from '../../../support/temp-dir.ts';
 
-test('a file that was truncated and has grown past what was read is another generation, though only the read could see it', async () => {
+test('a file that was truncated and has grown past the read position is another generation, even if only the read detects it', async () => {
   await using dir = await tempDir();
   const { on, file, source: former } = await begunLocally(dir, 'one\ntwo\n');
   assert.equal(on.set.readOn(file), true);
@@ -23,7 +23,7 @@ test('a file that was truncated and has grown past what was read is another gene
   on.close();
 });
 
-test('a file is read on by a hint for as long as what comes before is what was read, in pieces of any size', async () => {
+test('a file event continues reading as long as the bytes before the position are unchanged, in pieces of any size', async () => {
   await using dir = await tempDir();
   const { on, file, source } = await begunLocally(dir, 'x'.repeat(3_000));
   let expected = 'x'.repeat(3_000);
@@ -35,12 +35,12 @@ test('a file is read on by a hint for as long as what comes before is what was r
   }
   assert.equal(on.set.readOn(file), true);
   assert.equal(on.sources[0], source);
-  // Lines that are too long are split.
+  // Over-long lines are split.
   assert.ok(on.lines.get(source.generation)?.join('') === expected.replaceAll('\n', ''));
   on.close();
 });
 
-test('a truncation that a read has seen is read on without another hint', async () => {
+test('after a read detects a truncation, reading continues without another file event', async () => {
   await using dir = await tempDir();
   const { on, file, source } = await begunLocally(dir, 'one\ntwo\n');
   await writeFile(file, 'new\n');

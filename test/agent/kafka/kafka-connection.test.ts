@@ -16,7 +16,7 @@ import { countRecords, createTopic, type Entrance, readTopic } from '../../suppo
 
 const PASSWORD = 'a, "strange"=pässword';
 
-test('an agent gets in by TLS with plain and with scram, stays when sessions end, and says what is wrong with a login', async () => {
+test('an agent logs in over TLS with plain and scram, renews sessions, and explains a failed login', async () => {
   await using dir = await tempDir('sasl');
   const certificates = await testCertificates(dir);
   const kafka = await guardedKafka(dir, certificates);
@@ -97,7 +97,7 @@ async function listening(server: Server): Promise<{ host: string; port: number }
   return { host: '127.0.0.1', port: (server.address() as { port: number }).port };
 }
 
-test('a port that is not Kafka, is closed, or wants TLS is told as that', async () => {
+test('a port that is not Kafka, is closed, or requires TLS is reported as such', async () => {
   const web = createServer((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'));
   const shut = createServer((socket) => socket.destroy());
   try {
@@ -118,7 +118,7 @@ test('a port that is not Kafka, is closed, or wants TLS is told as that', async 
   }
 });
 
-test('a broker that does not speak what is needed is refused with the release that does', async () => {
+test('a broker that lacks a required API is refused with the release that has it', async () => {
   const [address] = await sharedKafka();
   const [host, port] = (address as string).split(':') as [string, string];
   const needs = [apis.metadata, { name: 'Produce', key: 0, version: 999, since: '99.0' }];

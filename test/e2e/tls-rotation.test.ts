@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { appendFile, mkdir, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { startEtcd } from '../../stack/etcd.ts';
-import { startTcpProxy } from '../chaos/tcp-proxy.ts';
+import { startTcpProxy } from '../support/tcp-proxy.ts';
 import { createAuthority, type TestAuthority } from '../support/certificates.ts';
 import { newPrefix } from '../support/controllers.ts';
 import { eventually } from '../support/eventually.ts';

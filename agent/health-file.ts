@@ -14,8 +14,8 @@ import { writeDurably } from './link/write-durably.ts';
  */
 export class HealthFile {
   readonly #file: string;
-  readonly #entries: EntriesFile;
-  readonly #collector: Collector;
+  readonly #entries: Pick<EntriesFile, 'error'>;
+  readonly #collector: Pick<Collector, 'report' | 'onChange'>;
   readonly #clock: Clock;
   readonly #logger: Logger;
   #written = '';
@@ -25,7 +25,7 @@ export class HealthFile {
 
   constructor(
     stateDir: string,
-    { entries, collector }: { entries: EntriesFile; collector: Collector },
+    { entries, collector }: { entries: Pick<EntriesFile, 'error'>; collector: Pick<Collector, 'report' | 'onChange'> },
     tools: { clock: Clock; logger: Logger },
   ) {
     this.#file = join(stateDir, 'health.json');
@@ -83,6 +83,6 @@ export class HealthFile {
     if (error === this.#lastFailure) return;
     this.#lastFailure = error;
     const remedy = 'make state_dir writable; it is written again with the next change';
-    this.#logger.warn('the health file can not be written', { file: this.#file, error, remedy });
+    this.#logger.warn('the health file cannot be written', { file: this.#file, error, remedy });
   }
 }

@@ -1,13 +1,13 @@
 import { Etcd3, type IOptions } from 'etcd3';
 import { systemClock } from '../../runtime/clock.ts';
 import { grpcTls, type TlsMaterial } from '../../runtime/security.ts';
-import { etcdCall } from './etcd-errors.ts';
+import { callEtcd } from './etcd-errors.ts';
 import { EtcdMembers, requireLeader } from './etcd-members.ts';
 import { StoreError } from './store-error.ts';
 
 const PROBE_TIMEOUT_MS = 1_000;
 
-/** etcd3's options, with its recovery replaced by ours. */
+/** The options of etcd3, with its recovery replaced by ours. */
 export function etcdOptions(
   hosts: string[],
   { tls, user }: EtcdSettings,
@@ -16,7 +16,7 @@ export function etcdOptions(
 ): IOptions {
   return {
     hosts,
-    ...(tls && { credentials: credentialsOf(tls) }),
+    ...(tls && { credentials: createCredentials(tls) }),
     ...(user && { auth: user }),
     faultHandling: members.faultHandling,
     grpcOptions: {
@@ -30,21 +30,21 @@ export function etcdOptions(
   };
 }
 
-/** Asks one member for what it can only know from the majority. */
+/** Resolves when a member can read with a quorum. Rejects when it does not respond. */
 export async function probe(host: string, settings: EtcdSettings): Promise<void> {
   const members = new EtcdMembers([host], async () => {}, systemClock);
   const client = new Etcd3(etcdOptions([host], settings, PROBE_TIMEOUT_MS, members));
   try {
-    await etcdCall(() => client.get('health').exec());
+    await callEtcd(() => client.get('health').exec());
   } catch (error) {
-    // To be refused is an answer.
+    // A refusal is a response: the member works.
     if (!(error instanceof StoreError) || error.retryable) throw error;
   } finally {
     client.close();
   }
 }
 
-function credentialsOf({ ca, cert, key }: TlsMaterial) {
+function createCredentials({ ca, cert, key }: TlsMaterial) {
   return {
     rootCertificate: ca as Buffer,
     ...(key && { privateKey: key }),

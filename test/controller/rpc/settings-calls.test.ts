@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { type ServiceError, status } from '@grpc/grpc-js';
 import { EtcdClient } from '../../../controller/etcd/etcd-client.ts';
-import { keysBelow } from '../../../controller/etcd/etcd-keys.ts';
+import { prefixRange } from '../../../controller/etcd/etcd-keys.ts';
 import { hello } from '../../support/agent-streams.ts';
 import { newPrefix, type RunningController, startController } from '../../support/controllers.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -42,7 +42,7 @@ async function refused(call: Promise<unknown>): Promise<string[]> {
 /** What is in etcd of settings. */
 async function stored(): Promise<string[]> {
   const client = new EtcdClient({ endpoints: [await sharedEtcd()], tls: undefined, user: undefined });
-  const { keys } = await client.list(keysBelow(`${prefix}settings/`));
+  const { keys } = await client.list(prefixRange(`${prefix}settings/`));
   client.close();
   return keys.map(({ key }) => key.slice(prefix.length));
 }

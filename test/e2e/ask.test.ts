@@ -45,7 +45,7 @@ test('an agent that hangs is told to have no answer in time, and the others answ
   ]);
   for (const outcome of await Promise.all(asked)) assert.deepEqual(outcome, expected);
   const bundle = allOf(ask(other, 'GetDiagnostics', { name: 'agents/hung' }));
-  await assert.rejects(bundle, /DEADLINE_EXCEEDED.*agents\/hung: the agent does not answer within/);
+  await assert.rejects(bundle, /DEADLINE_EXCEEDED.*agents\/hung: the agent did not respond within/);
   const tap = readStream(ask(other, 'TapEntry', { name: 'entries/app' }));
   const heard = (agent: string) => tap.messages.some((message) => message.agent === agent && message.part);
   await eventually(() => assert.ok(heard('agents/well') && heard('agents/third')));
@@ -110,7 +110,7 @@ test('agents that can not answer, answer too much, or answer what nobody asks hu
   const gone = ending(mad);
   for (let part = 0; part < 20; part++)
     mad.write({ answer: { id: 99, tap: { lines: [{ line: Buffer.alloc(500_000) }] } } });
-  assert.match((await gone).details, /answer: nobody asks this/);
+  assert.match((await gone).details, /answer: no request is open with this id/);
   const answers = await outcomes(api.stream('FleetService', 'RestartEntry', { name: 'entries/app' }));
   assert.deepEqual(answers, {
     'agents/old': 'CODE_UNIMPLEMENTED',
@@ -128,7 +128,7 @@ test('agents that can not answer, answer too much, or answer what nobody asks hu
   tap.cancel();
   const { code, stderr } = await cli(on, 'diagnostics', 'agent', 'old');
   assert.equal(code, 1);
-  assert.match(stderr, /agents\/old: the agent's version.* can't be asked this: upgrade it/);
+  assert.match(stderr, /agents\/old: version .* of the agent does not support this request: upgrade the agent/);
   old.cancel();
   loud.cancel();
 });

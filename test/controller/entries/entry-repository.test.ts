@@ -190,7 +190,7 @@ test('a rollback writes what was, with a stale etag it does not, and a deleted e
   assert.equal(missing.code, status.NOT_FOUND);
   assert.match(
     missing.details,
-    new RegExp(`no version of revision 7: the last ones are ${second.etag}, ${first.etag}`),
+    new RegExp(`no version of revision 7: its last revisions are ${second.etag}, ${first.etag}`),
   );
   const back = await roll({ revision: first.etag, etag: second.etag, change_reason: 'b was wrong' });
   assert.deepEqual([back.topic, back.owner, back.filter, back.uid], ['app', 'a', null, first.uid]);
@@ -260,7 +260,7 @@ test('a key that somebody has spoilt in etcd is named, with what to do, and hide
       if (kind === 'KIND_SYNCED') break;
     }
     assert.deepEqual(told, ['KIND_CHANGE entries/b', 'KIND_SYNCED']);
-    await running.process.logged('a version of an entry is not told');
+    await running.process.logged('version of an entry skipped: it is invalid');
     await client.delete().key(key);
     assert.equal((await api.call('EntryService', 'CreateEntry', { entry_id: 'c', entry: good })).name, 'entries/c');
   } finally {

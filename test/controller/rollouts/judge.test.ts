@@ -35,7 +35,7 @@ test('a step is settled when all of its connected agents have applied it, and fa
 
 test('what is lost, and a lag, fail a step when it is more than the plan allows, or than was accepted', () => {
   const all = { connected: 1, inStage: 1, updated: 1 };
-  assert.match(verdict({ ...all, lostBytes: 1n }), /^1 bytes are lost/);
+  assert.match(verdict({ ...all, lostBytes: 1n }), /^1 bytes were lost/);
   assert.equal(verdict({ ...all, lostBytes: 1n }, { plan: { maxLostBytes: 1n } }), 'settled');
   assert.equal(verdict({ ...all, lostBytes: 1n }, { accepted: { lostBytes: 1n } }), 'settled');
   const lag = { ...all, maxLagBytes: 9n, maxLagAgent: 'agents/a' };

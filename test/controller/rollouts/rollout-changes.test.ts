@@ -62,7 +62,7 @@ test('an entry that somebody writes past the controllers goes to all, and its ro
     const { rollout } = await on.call('GetRollout');
     assert.deepEqual(
       [rollout.state, rollout.reason],
-      ['STATE_UNDONE', 'the entry was written past the controllers, and goes to all'],
+      ['STATE_UNDONE', "the entry was written behind the controllers' back, and goes to all agents"],
     );
   });
   await on.write('four', steps(['1', HOUR_MS], ['all']));

@@ -253,7 +253,7 @@ test('of fifty processes with one id one has it, and the others are told who', a
     } catch (error) {
       const { code, details } = error as { code: number; details: string };
       assert.ok(code === status.ALREADY_EXISTS || code === status.UNAVAILABLE, details);
-      assert.match(details, /id same is connected already, on host|has just changed hands/);
+      assert.match(details, /id same is already connected, on host|has just claimed the id/);
       return 'told';
     }
   });

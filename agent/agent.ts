@@ -1,128 +1,156 @@
 import { hostname } from 'node:os';
 import type { Clock } from '../runtime/clock.ts';
 import { errorText } from '../runtime/errors.ts';
+import { FileChanges } from '../runtime/file-changes.ts';
 import { createLifecycle } from '../runtime/lifecycle.ts';
+import { LiveSecrets } from '../runtime/live-secrets.ts';
 import type { Logger } from '../runtime/logger.ts';
-import { loadSasl, loadTls } from '../runtime/security.ts';
-import { untilComplete } from './collect/completion.ts';
-import { FileBudget, openFilesMax } from './collect/file-budget.ts';
+import type { AgentReport } from './collect/collector.ts';
+import { waitUntilComplete } from './collect/completion.ts';
 import { FileCollector } from './collect/file-collector.ts';
-import { FormerBatches } from './collect/former-batches.ts';
-import type { Observation } from './collector.ts';
-import type { AgentConfig } from './config.ts';
-import { AuditLog } from './deliver/audit-log.ts';
-import { KafkaCluster } from './deliver/kafka-cluster.ts';
-import { Router } from './deliver/router.ts';
-import { WorkPool } from './deliver/work-pool.ts';
-import { followEntriesFile, readEntriesFile } from './entries-file.ts';
-import { agentIdentity } from './identity.ts';
+import { FileBudget, openFilesMax } from './collect/files/file-budget.ts';
+import { CrashRecovery } from './collect/sources/crash-recovery.ts';
+import type { AgentConfig } from './config/agent-config.ts';
+import { agentIdentity } from './config/identity.ts';
+import { WorkPool } from './encode/work-pool.ts';
+import { EntriesFile } from './entries-file.ts';
+import { HealthFile } from './health-file.ts';
 import { DesiredState } from './link/desired-state.ts';
-import { KeptSettings } from './link/kept-settings.ts';
 import { SnapshotCache } from './link/snapshot-cache.ts';
+import { StoredSettings } from './link/stored-settings.ts';
+import { AuditLog } from './produce/audit-log.ts';
+import { DeliveryRouter } from './produce/delivery-router.ts';
+import { KafkaCluster } from './produce/kafka-cluster.ts';
 import { type AgentState, openAgentState } from './state/agent-state.ts';
 import type { CheckpointStore } from './state/checkpoint-store.ts';
 import { StateError } from './state/state-database.ts';
 
-const UNREAD_TOLD = 5;
+/** The most unreadable files that `--once` logs one by one. */
+const UNREAD_LOGGED_MAX = 5;
 const STATE_RETRY_MS = 1_000;
 
-/** One agent: the collector, and what tells it the desired state. */
+/** One agent: the collector, and where its desired state comes from. */
 export class Agent {
   readonly #config: AgentConfig;
   readonly #clock: Clock;
   readonly #logger: Logger;
+  readonly #fileChanges: FileChanges;
+  readonly #secrets: LiveSecrets;
 
   constructor(config: AgentConfig, tools: { clock: Clock; logger: Logger }) {
     this.#config = config;
     this.#clock = tools.clock;
     this.#logger = tools.logger;
+    this.#fileChanges = new FileChanges(tools);
+    this.#secrets = new LiveSecrets(this.#fileChanges, tools);
   }
 
-  /** Collects until `signal` is aborted or, with `once`, until all is read and acknowledged; then drains. */
+  /**
+   * Collects until `signal` is aborted or, with `once`, until all lines are acknowledged. Then
+   * drains.
+   */
   async run(signal: AbortSignal): Promise<void> {
     const lifecycle = createLifecycle((state) => this.#logger.debug('agent', { state }));
-    const alone = this.#config.entries === undefined ? undefined : await readEntriesFile(this.#config.entries);
+    const { entries: path } = this.#config;
+    const entries = path === undefined ? undefined : await EntriesFile.open(path, this.#logger);
     const state = await this.#openState(signal);
     if (!state) return;
     const collector = this.#createCollector(state);
-    lifecycle.to('RUNNING');
-    this.#logger.info('agent started', { id: this.#config.id, kafka: this.#config.kafka.brokers });
+    lifecycle.enter('RUNNING');
+    this.#logger.info('agent started', { agent: this.#config.id, kafka: this.#config.kafka.brokers });
     collector.start();
     try {
-      if (alone) {
-        collector.apply(alone.entries);
-        await this.#alone(collector, alone.text, signal);
+      if (entries) {
+        collector.apply(entries.entries);
+        await (this.#config.once ? this.#once(collector, signal) : this.#alone(collector, entries, signal));
       } else {
         await this.#inFleet(collector, state.store, signal);
       }
     } finally {
-      lifecycle.to('DRAINING');
+      lifecycle.enter('DRAINING');
       await collector.settle();
       await collector.close();
-      lifecycle.to('STOPPED');
+      lifecycle.enter('STOPPED');
       this.#logger.info('agent stopped');
     }
   }
 
-  async #alone(collector: FileCollector, applied: string, signal: AbortSignal): Promise<void> {
-    const file = this.#config.entries as string;
-    if (!this.#config.once) {
-      await followEntriesFile(file, applied, collector, { clock: this.#clock, logger: this.#logger }, signal);
-      return;
-    }
-    await untilComplete(collector, { clock: this.#clock, logger: this.#logger }, signal).catch((error: unknown) => {
-      throw signal.aborted ? new Error('stopped before all was read and acknowledged; the next start goes on') : error;
+  async #alone(collector: FileCollector, entries: EntriesFile, signal: AbortSignal): Promise<void> {
+    const { state_dir: stateDir, report_interval: reportIntervalMs } = this.#config;
+    const tools = { clock: this.#clock, logger: this.#logger };
+    const health = new HealthFile(stateDir, { entries, collector }, tools);
+    entries.onChange(() => {
+      collector.apply(entries.entries);
+      void health.write();
     });
-    this.#tellOutcome(collector.observe());
+    this.#fileChanges.add(entries);
+    health.start(reportIntervalMs);
+    await this.#fileChanges.run(signal);
+    await health.close();
   }
 
-  /** What `--once` ends with. Throws when there is something that could not be read. */
-  #tellOutcome({ entries, files, health }: Observation): void {
+  async #once(collector: FileCollector, signal: AbortSignal): Promise<void> {
+    await waitUntilComplete(collector, { clock: this.#clock, logger: this.#logger }, signal).catch((error: unknown) => {
+      throw signal.aborted
+        ? new Error('stopped before all lines were acknowledged; the next start continues from here')
+        : error;
+    });
+    this.#logOutcome(collector.report());
+  }
+
+  /** Logs what `--once` did. Throws if a file could not be read. */
+  #logOutcome({ entries, files, health }: AgentReport): void {
     for (const { entry, files: matched, state } of entries) {
       if (matched === 0) this.#logger.warn('no file matches', { entry });
-      if (state === 'STATE_PAUSED') this.#logger.warn('not read, for the entry is paused', { entry });
+      if (state === 'STATE_PAUSED') this.#logger.warn('the entry was not read because it is paused', { entry });
     }
     const unread = files.filter(({ lastError }) => lastError !== '');
-    for (const { path, lastError } of unread.slice(0, UNREAD_TOLD))
-      this.#logger.error('not read', { path, error: lastError });
+    for (const { path, lastError } of unread.slice(0, UNREAD_LOGGED_MAX))
+      this.#logger.error('a file could not be read', { path, error: lastError });
     if (unread.length > 0) throw new Error(`${unread.length} of ${files.length} files could not be read`);
-    this.#logger.info('all is read and acknowledged', { lines: health.deliveredLines, bytes: health.deliveredBytes });
+    const { deliveredLines: lines, deliveredBytes: bytes } = health;
+    this.#logger.info('all lines are acknowledged', { lines, bytes });
   }
 
   async #inFleet(collector: FileCollector, store: CheckpointStore, signal: AbortSignal): Promise<void> {
     const { controller, report_interval: reportIntervalMs, state_dir: stateDir } = this.#config;
     const desired = new DesiredState();
     const cache = new SnapshotCache(stateDir);
-    const settings = new KeptSettings(stateDir, collector.controls, this.#logger);
+    const settings = new StoredSettings(stateDir, collector.controls, this.#logger);
     await settings.restore();
-    const kept = await cache.load().catch((error: unknown) => this.#logger.error(errorText(error)));
-    if (kept) {
-      desired.restore(kept);
-      collector.apply(kept);
-      this.#logger.info('collecting by the last desired state, until a controller tells another', {
-        entries: kept.length,
+    const cached = await cache.load().catch((error: unknown) => this.#logger.error(errorText(error)));
+    if (cached) {
+      desired.restore(cached);
+      collector.apply(cached);
+      this.#logger.info('collecting by the stored desired state until a controller sends another', {
+        count: cached.length,
       });
     }
-    // gRPC is loaded only where there is a controller.
+    // gRPC costs memory, so only agents of a fleet load it.
     const { ControllerLink } = await import('./link/controller-link.ts');
-    const { answerersOf } = await import('./ask/answerers.ts');
+    const { createRequestHandlers } = await import('./ask/request-handlers.ts');
     const identity = agentIdentity(this.#config);
-    const tls = loadTls(controller.tls, 'controller.tls');
+    const tls = this.#secrets.tls(controller.tls, 'controller.tls');
     const options = { addresses: controller.addresses, tls, identity, reportIntervalMs };
     const tools = { clock: this.#clock, logger: this.#logger, collector };
-    const answerers = answerersOf(this.#config, { ...tools, store });
-    const link = new ControllerLink(options, { ...tools, desired, cache, answerers, settings });
+    const handlers = createRequestHandlers(this.#config, { ...tools, store });
+    const link = new ControllerLink(options, { ...tools, desired, cache, handlers, settings });
     const linked = link.run();
+    const watching = this.#fileChanges.run(signal);
     await new Promise<void>((resolve) => {
       if (signal.aborted) resolve();
       signal.addEventListener('abort', () => resolve(), { once: true });
     });
+    await watching;
     await collector.settle();
     link.leave();
     await linked;
   }
 
-  /** A full disk is waited for, as it is later on; undefined when `signal` is aborted meanwhile. Throws StateError. */
+  /**
+   * Opens the state. If the disk is full, it waits for space; undefined if `signal` is aborted
+   * meanwhile. Throws StateError.
+   */
   async #openState(signal: AbortSignal): Promise<AgentState | undefined> {
     const {
       state_dir: stateDir,
@@ -132,14 +160,14 @@ export class Agent {
       once,
     } = this.#config;
     const options = { stateDir, durability, stateFailure, audit: auditTopic !== '' };
-    for (let told = false; !signal.aborted; told = true) {
+    for (let wasLogged = false; !signal.aborted; wasLogged = true) {
       try {
         return openAgentState(options, { clock: this.#clock, logger: this.#logger });
       } catch (error) {
         if (!(error instanceof StateError) || error.code !== 'FULL' || once) throw error;
-        const fields = { error: errorText(error), remedy: 'make room on the disk of state_dir', stateDir };
-        if (!told)
-          this.#logger.error("the agent's state can't be opened, and nothing is collected until it can", fields);
+        const fields = { file: stateDir, error: errorText(error), remedy: 'free space on the disk of state_dir' };
+        if (!wasLogged)
+          this.#logger.error("cannot open the agent's state; nothing is collected until it opens", fields);
         await this.#clock.sleep(STATE_RETRY_MS, signal).catch(() => {});
       }
     }
@@ -148,39 +176,37 @@ export class Agent {
 
   #createCollector({ intents, ...stored }: AgentState): FileCollector {
     const { kafka, id, once, audit_topic: auditTopic } = this.#config;
-    const tls = loadTls(kafka.tls, 'kafka.tls');
-    const sasl = loadSasl(kafka.sasl, 'kafka.sasl');
     const clock = this.#clock;
     const logger = this.#logger;
     const cluster = new KafkaCluster({
       clientId: `logfleet-agent-${id}`,
       brokers: kafka.brokers,
-      ...(tls && { tls }),
-      ...(sasl && { sasl }),
-      // In a fleet the controller makes them, with the partitions that it is told.
+      tls: this.#secrets.tls(kafka.tls, 'kafka.tls'),
+      sasl: this.#secrets.sasl(kafka.sasl, 'kafka.sasl'),
+      // In a fleet the controller creates topics, with its configured number of partitions.
       createTopics: this.#config.entries !== undefined,
     });
-    const onFailureChange = () => collector.changed();
+    const onFailureChange = () => collector.notifyChange();
     const pool = new WorkPool(this.#config.buffer_memory);
-    const router: Router = new Router(cluster, intents, { clock, logger, pool }, onFailureChange);
-    const to = { topic: auditTopic, agent: id, host: hostname() };
+    const router: DeliveryRouter = new DeliveryRouter(cluster, intents, { clock, logger, pool }, onFailureChange);
+    const target = { topic: auditTopic, agent: id, host: hostname() };
     const auditTools = { clock, logger, onFailureChange };
-    const audit = auditTopic === '' ? undefined : new AuditLog(router, stored.facts, to, auditTools);
+    const audit = auditTopic === '' ? undefined : new AuditLog(router, stored.facts, target, auditTools);
     const options = { scanIntervalMs: this.#config.scan_interval, drainTimeoutMs: this.#config.drain_timeout };
     const budget = new FileBudget(openFilesMax(), this.#config.pinned_bytes_max);
-    const former = new FormerBatches(intents.open(), { ...stored, pool, budget, logger });
+    const recovery = new CrashRecovery(intents.openIntents(), { ...stored, pool, budget, logger });
     const collector: FileCollector = new FileCollector(options, {
       clock,
       logger,
       ...stored,
-      former,
+      recovery,
       audit,
       budget,
       router,
       host: hostname(),
       once,
     });
-    router.restore(former.batches);
+    router.restore(recovery.batches);
     return collector;
   }
 }

@@ -8,12 +8,15 @@ import { OTELCOL } from './tools/otelcol.ts';
 const BUILDER = 'go.opentelemetry.io/collector/cmd/builder@v0.160.0';
 const manifest = join(import.meta.dirname, 'peers', 'otelcol.yaml');
 
-/** Builds the OpenTelemetry Collector, and the tools that drive logfleet from outside, into the cache, where they are not there yet: Go fetches their sources, and some minutes go by. */
+/**
+ * Builds the OpenTelemetry Collector and the tools that call logfleet's API into the cache, unless
+ * they are there. Go fetches their sources; it takes some minutes.
+ */
 export async function buildPeers(say: (line: string) => void): Promise<void> {
   await mkdir(join(cacheFolder(), dirname(OTELCOL)), { recursive: true });
   const folder = await cached(OTELCOL, async (building) => {
     await requireTool('go', 'the OpenTelemetry Collector');
-    say('building the OpenTelemetry Collector (once, some minutes) …');
+    say('building the OpenTelemetry Collector (once, takes minutes) …');
     await buildStep('go', ['run', BUILDER, '--config', manifest], building);
     await rename(join(building, 'src', 'otelcol'), join(building, 'otelcol'));
     await rm(join(building, 'src'), { recursive: true });
@@ -22,7 +25,7 @@ export async function buildPeers(say: (line: string) => void): Promise<void> {
   for (const tool of [GRPCURL, GHZ, ETCDCTL]) say(`${tool.name} is in ${await buildTool(tool, say)}`);
 }
 
-/** Each is a module of its own: together they would not agree on versions. */
+/** A module for each: in one module their dependencies' versions conflict. */
 function buildTool({ name, folder, source, version }: OutsideTool, say: (line: string) => void): Promise<string> {
   return cached(folder, async (building) => {
     await requireTool('go', name);

@@ -1,41 +1,47 @@
 import { systemClock } from '../runtime/clock.ts';
 import { errorText } from '../runtime/errors.ts';
-import type { Ground } from './ground.ts';
+import type { Fixture } from './fixture.ts';
 import { addTo, type Input } from './inputs/write-input.ts';
 import { type RunningTool, startTool } from './running-tool.ts';
 import type { Job, Tool } from './tools/tool.ts';
 import type { TopicEnd } from './topic-end.ts';
 import { TopicTail } from './topic-tail.ts';
 
-/** One tool, once, from its start until the topic has all records. */
+/** One run of one tool, from its start until the topic has all records. */
 export interface Pass {
   seconds: number;
   cpuSeconds: number;
   peakRssMib: number;
-  /** In the topic when it had all; more than there should be were doubled. */
+  /** Records in the topic at the end. More than expected means duplicates. */
   records: number;
-  /** Of a tool that ends by itself: until it had. */
+  /** For a tool that ends by itself: its run time. */
   endedAfterSeconds?: number;
-  /** Of the round that does not count: whether the topic's values are the lines, each once (in quotes, from who writes quotes). */
+  /**
+   * In the warm-up round: whether the topic's values are the lines, each once. Quotes are removed
+   * first if the tool writes quotes.
+   */
   faithful?: boolean;
-  /** Why it did not come to an end. */
+  /** Why it did not finish. */
   failure?: string;
 }
 
 const LOOK_INTERVAL_MS = { min: 5, max: 100 };
 const LOOKS_FOR_THE_REST = 4;
-/** A tool that has ended may have been answered for records that we have not seen yet. */
+/** A tool that has ended may have delivered records that we have not seen yet. */
 const LATE_SECONDS = 2;
 const END_WAIT_MS = 15_000;
 const REST_WAIT_SECONDS = 10;
 
 export type Carried = Pick<Job, 'task' | 'compression'>;
 
-/** `verify`: reads the topic back, too. A tool that fails says so in the pass; it rejects for what is not the tool's fault. */
-export function carry(ground: Ground, tool: Tool, input: Input, what: Carried, verify = false): Promise<Pass> {
-  return ground.withTopic(async (topic, end) => {
-    const job: Job = { ...what, paths: [input.path], topic, kafka: ground.kafka, complete: true };
-    await using running = await startTool(ground, tool, job);
+/**
+ * Runs a tool on an input; with `verify` it also reads the topic back. A tool's failure is in the
+ * pass; other failures reject.
+ */
+export function carry(fixture: Fixture, tool: Tool, input: Input, what: Carried, verify = false): Promise<Pass> {
+  return fixture.withTopic(async (topic, end) => {
+    const job: Job = { ...what, paths: [input.path], topic, kafka: fixture.kafka, complete: true };
+    await using running = await startTool(fixture, tool, job);
     const pass = await measure(running, end, input, what);
     if (pass.failure !== undefined) return pass;
     if (tool.ends) {
@@ -47,7 +53,8 @@ export function carry(ground: Ground, tool: Tool, input: Input, what: Carried, v
 }
 
 async function measure(running: RunningTool, end: TopicEnd, input: Input, { task }: Carried): Promise<Pass> {
-  // Who follows files can't know that the last record of several lines is complete, and waits by some setting: not speed.
+  // A tool that follows files can't know that the last multiline record is complete. It waits by
+  // some setting, which is not speed.
   const enough = task === 'multiline' ? input.records - 1 : input.records;
   const timeoutSeconds = 45 + input.bytes / 2 ** 22;
   for (;;) {
@@ -84,7 +91,7 @@ async function readBack(
   });
   const deadlineMs = systemClock.monotonicMs() + REST_WAIT_SECONDS * 1000;
   let lastRecords = -1;
-  // All that the topic has, and no less than there should be.
+  // Read everything the topic has, and at least as much as expected.
   for (let there = 0; records < input.records || records < there || lastRecords !== records; ) {
     lastRecords = records;
     tail.check();

@@ -3,13 +3,16 @@ import { TOOL_NAMES } from './tools/find-tools.ts';
 import { workloads } from './workloads/list.ts';
 import type { Workload } from './workloads/workload.ts';
 
-export const HELP = `Measures logfleet beside every peer on this machine, in alternating rounds, and writes bench/RESULTS.md and bench/results/.
+export const HELP = `Measures logfleet beside every other collector on this machine, in alternating rounds.
+Writes bench/RESULTS.md and bench/results/.
 
 Usage: npm run bench [-- WORKLOAD… | quick | build-peers] [options]
 
-  WORKLOAD…          what to measure; without one all, which takes about 25 minutes (--list names them)
-  quick              under a minute: compares the ratio to kcat with the recorded one; fails only far below it
-  build-peers        builds the OpenTelemetry Collector, grpcurl, ghz and etcdctl into .cache/ (once; needs Go)
+  WORKLOAD…          what to measure (--list names them); default: all, about 25 minutes
+  quick              under a minute: compares logfleet's share of kcat's speed with the recorded
+                     one, and fails only far below it
+  build-peers        builds the OpenTelemetry Collector, grpcurl, ghz and etcdctl into .cache/
+                     (once; needs Go)
 
 Options:
   --tools NAME,…     only these: ${TOOL_NAMES.join(', ')}
@@ -17,9 +20,10 @@ Options:
   --rounds N         rounds that count (default: each workload's own)
   --mib N            size of the input in MiB (default: each workload's own)
   --agents N         agents of the fleet (default: 10,000)
-  --seconds N        how long steady workloads are looked at, or the broker is away (default: each workload's own)
-  --out FOLDER       where RESULTS.md and results/ are (default: bench)
-  --record           with quick: make what it measures the recorded ratios
+  --seconds N        how long steady workloads are measured, or the broker is away
+                     (default: each workload's own)
+  --out FOLDER       the folder of RESULTS.md and results/ (default: bench)
+  --record           with quick: record the measured ratios
   --list             name the workloads
 
 Examples:
@@ -42,7 +46,7 @@ export interface CommandLine {
   record: boolean;
 }
 
-/** Throws an Error that names what is wrong, and what would be right. */
+/** Throws an Error that names what is wrong and what would be right. */
 export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv = process.env): CommandLine {
   const { values, positionals } = parseArgs({
     args: [...args],
@@ -65,7 +69,7 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv = pr
   const [first] = positionals;
   const alone = positionals.length === 1 && (first === 'quick' || first === 'build-peers') ? first : undefined;
   const names = workloads.map(({ name }) => name);
-  if (!alone) known('workload', positionals, [...names, 'quick and build-peers, alone']);
+  if (!alone) known('workload', positionals, [...names, 'or quick or build-peers alone']);
   return {
     action: values.help ? 'help' : values.list ? 'list' : (alone ?? 'run'),
     workloads: workloads.filter(({ name }) => positionals.length === 0 || positionals.includes(name)),
@@ -82,12 +86,12 @@ export function readOptions(args: readonly string[], env: NodeJS.ProcessEnv = pr
 
 function known(what: string, given: readonly string[], valid: readonly string[]): void {
   const wrong = given.filter((name) => !valid.includes(name));
-  if (wrong.length > 0) throw new Error(`${what}: unknown: ${wrong.join(', ')}; there are ${valid.join(', ')}`);
+  if (wrong.length > 0) throw new Error(`${what}: unknown: ${wrong.join(', ')}; valid are ${valid.join(', ')}`);
 }
 
 function positive(flag: string, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new Error(`${flag}: ${text} is no whole number above 0`);
+  if (!Number.isInteger(value) || value < 1) throw new Error(`${flag}: ${text} is not a whole number above 0`);
   return value;
 }

@@ -13,7 +13,7 @@ interface Load {
   peakRssMib: number;
 }
 
-/** What goals need of bench/results/*.json; without what failed or was not measured. */
+/** The part of bench/results/*.json that goals need. What failed or was not measured is missing. */
 export interface Figures {
   backlog?: { speeds: Speed[] };
   delay?: { results: Record<string, { delays?: Delays }> };
@@ -34,11 +34,13 @@ export interface Goal {
   atMost?: number;
 }
 
-/** Growth that is read off a few points is not exact; n log n from 5,000 to 20,000 has an exponent of 1.11. */
+/**
+ * Growth read off a few points is not exact. From 5,000 to 20,000, n log n has an exponent of 1.11.
+ */
 const LINEAR_MAX = 1.1;
 const N_LOG_N_MAX = 1.15;
 
-/** The issues' goals beside what was measured; NaN where it was not. */
+/** The goals of the issues beside what was measured; NaN where nothing was. */
 export function goalsOf(figures: Figures): Goal[] {
   return [
     ...speedGoals(figures.backlog?.speeds ?? []),
@@ -99,7 +101,7 @@ function steadyGoals({ delay, idle, outage }: Figures): Goal[] {
     { goal: "delay: p99, of the best peer's", measured: own / Math.min(...peers.map((peer) => peer.p99)), atMost: 1 },
     { goal: '20,000 idle files: CPU, % of a core', measured: idling?.load?.cpuPercent ?? Number.NaN, atMost: 3 },
     { goal: '20,000 idle files: peak RSS, MiB', measured: idling?.load?.peakRssMib ?? Number.NaN, atMost: 200 },
-    { goal: '20,000 idle files: start-up, s, the slower of first and second', measured: starts, atMost: 5 },
+    { goal: '20,000 idle files: start, s, the slower of first and second', measured: starts, atMost: 5 },
     {
       goal: 'outage with 1,000 busy files: peak RSS, MiB',
       measured: outage?.results['logfleet']?.peakRssMib ?? Number.NaN,
@@ -111,7 +113,7 @@ function steadyGoals({ delay, idle, outage }: Figures): Goal[] {
 function growthGoals({ scaling }: Figures): Goal[] {
   const worst = (unit: string) => {
     const exponents = scaling?.exponents[unit];
-    // In JSON what is no number is null.
+    // JSON writes NaN as null.
     return Math.max(exponents?.fitted ?? Number.NaN, exponents?.last ?? Number.NaN);
   };
   return [
@@ -120,7 +122,7 @@ function growthGoals({ scaling }: Figures): Goal[] {
   ];
 }
 
-/** Issue 6's, for ten thousand agents on one controller. */
+/** From issue 6: 10,000 agents on one controller. */
 function fleetGoals({ fleet }: Figures): Goal[] {
   const whole = fleet?.steps.find(({ agents }) => agents === 10_000);
   const none = Number.NaN;
@@ -132,7 +134,7 @@ function fleetGoals({ fleet }: Figures): Goal[] {
     { goal: '10,000 agents: update acknowledged by all, ms', measured: whole?.update.max ?? none, atMost: 2_000 },
     { goal: '10,000 agents: ListAgents p99, ms', measured: whole?.list.p99 ?? none, atMost: 100 },
     {
-      goal: '10,000 agents: all back after the death of a controller, s',
+      goal: '10,000 agents: all reconnected after the death of a controller, s',
       measured: backSeconds,
       atMost: 30,
     },
@@ -144,7 +146,7 @@ function fleetGoals({ fleet }: Figures): Goal[] {
   ];
 }
 
-/** Writes the section that puts the goals beside the latest figures. */
+/** Writes the section that compares the goals with the latest figures. */
 export async function writeGoals(out: string): Promise<void> {
   const names = ['backlog', 'delay', 'idle', 'outage', 'scaling', 'fleet'];
   const read = await Promise.all(
@@ -163,11 +165,11 @@ export async function writeGoals(out: string): Promise<void> {
       Number.isFinite(measured) ? (reached ? 'yes' : '**no**') : 'not measured',
     ];
   });
-  const text = `From the figures below${commits.size > 1 ? `, which are of different commits: ${[...commits].join(', ')}` : ''}.
+  const text = `From the figures below${commits.size > 1 ? `, which are of these commits: ${[...commits].join(', ')}` : ''}.
 
 ${table(['goal', 'wanted', 'measured', 'reached'], rows)}
 
-How far what is not reached is, why, and what was tried: [decision 10](../docs/decisions/0010-many-files.md) (delay, idle files), [decision 14](../docs/decisions/0014-ten-thousand-agents.md) (agents).`;
+Goals that are not reached, the reasons, and what was tried: [decision 10](../docs/decisions/0010-many-files.md) (delay, idle files), [decision 14](../docs/decisions/0014-ten-thousand-agents.md) (agents).`;
   await putSection('goals', text, out);
 }
 

@@ -2,8 +2,8 @@ import { join } from 'node:path';
 import { errorText } from '../runtime/errors.ts';
 import { buildPeers } from './build-peers.ts';
 import { HELP, readOptions } from './command-line.ts';
+import { startFixture } from './fixture.ts';
 import { writeGoals } from './goals.ts';
-import { startGround } from './ground.ts';
 import type { BenchOptions } from './options.ts';
 import { quick } from './quick.ts';
 import { writeTools } from './report.ts';
@@ -23,18 +23,18 @@ async function main(): Promise<void> {
   for (const name of found.missing) say(`not on this machine: ${name}`);
   const withoutBroker = line.workloads.flatMap((workload) => ('runAlone' in workload ? workload : []));
   const options = { ...line, ...found, out: line.out ?? import.meta.dirname, say };
-  if (quickOnly && !found.tools.some(({ name }) => name === 'kcat')) return say('nothing is compared without kcat');
+  if (quickOnly && !found.tools.some(({ name }) => name === 'kcat')) return say('quick needs kcat to compare with');
   if (!quickOnly) {
     for (const workload of withoutBroker) await workload.runAlone(options);
     if (withoutBroker.length === line.workloads.length) return finish(options);
   }
-  await using ground = await startGround();
+  await using fixture = await startFixture();
   if (quickOnly) {
-    if (!(await quick(ground, options, line.record))) process.exitCode = 1;
+    if (!(await quick(fixture, options, line.record))) process.exitCode = 1;
     return;
   }
   await writeTools(options);
-  for (const workload of line.workloads) if ('run' in workload) await workload.run(ground, options);
+  for (const workload of line.workloads) if ('run' in workload) await workload.run(fixture, options);
   await finish(options);
 }
 

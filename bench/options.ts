@@ -1,16 +1,16 @@
 import type { FoundTools } from './tools/find-tools.ts';
 
-/** What a workload is run with. */
+/** The options of a workload. */
 export interface BenchOptions extends FoundTools {
-  /** Rounds that count; undefined: each workload's own. */
+  /** Rounds that count; undefined: the workload's default. */
   rounds: number | undefined;
-  /** In the place of each workload's own size. */
+  /** Replaces the workload's size. */
   mib: number | undefined;
-  /** Simulated agents; undefined: the workload's own. */
+  /** Simulated agents; undefined: the workload's default. */
   agents: number | undefined;
-  /** How long steady workloads are looked at, s; undefined: each one's own. */
+  /** How long a steady workload is measured, in s; undefined: its default. */
   seconds: number | undefined;
-  /** Where RESULTS.md and results/ are. */
+  /** The folder of RESULTS.md and results/. */
   out: string;
   say(line: string): void;
 }

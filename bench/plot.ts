@@ -5,17 +5,19 @@ const FONT = 'font-family="Helvetica, Arial, sans-serif" font-size="13"';
 const INK = '#222222';
 const GRID = '#dddddd';
 const GUIDE = '#777777';
-/** Told apart by those who see red and green alike, too (Okabe and Ito). */
+/** Distinguishable with colour blindness, too (Okabe and Ito). */
 const COLOURS = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9'];
 
 export interface Bar {
   label: string;
   value: number;
-  /** Behind the value, such as why there is none. */
+  /** Replaces the value, for example by the reason why there is none. */
   note?: string;
 }
 
-/** Horizontal bars, as an SVG with a white background, so that it can be read on any page. */
+/**
+ * Horizontal bars as an SVG. Its background is white, so that it is readable on dark pages, too.
+ */
 export function barPlot(title: string, unit: string, bars: readonly Bar[]): string {
   const [left, rowHeight, top] = [210, 30, 50];
   const most = Math.max(...bars.map(({ value }) => value), 1e-9);
@@ -33,21 +35,24 @@ ${text(left + Number(width) + 6, y + 16, words)}`;
 
 export interface Axis {
   label: string;
-  /** What stands at a tick. */
+  /** The text at a tick. */
   tick(value: number): string;
 }
 
 export interface Line {
   label: string;
   points: readonly Point[];
-  /** Thin, grey and without dots: what the others are to be compared with. */
+  /** Drawn thin, grey and without dots: a reference for the other lines. */
   guide?: boolean;
 }
 
 const PLOT = { left: 80, right: 40, top: 50, height: 320 };
 const BELOW = 60;
 
-/** Lines over two logarithmic axes, where growth by a power is a straight line and its steepness the exponent. */
+/**
+ * Lines over two logarithmic axes. Growth by a power is a straight line whose slope is the
+ * exponent.
+ */
 export function linePlot(title: string, x: Axis, y: Axis, lines: readonly Line[]): string {
   const points = lines.flatMap((line) => line.points);
   const across = logScale(
@@ -88,7 +93,7 @@ export function linePlot(title: string, x: Axis, y: Axis, lines: readonly Line[]
   return svg(bottom + BELOW, [heading(title), ...grid, ...drawn, ...names]);
 }
 
-/** With ticks at 1, 2 and 5 times the powers of ten, around the values. */
+/** A scale with ticks at 1, 2 and 5 times the powers of ten, around the values. */
 function logScale(values: readonly number[], from: number, to: number) {
   const steps = Array.from({ length: 37 }, (_, index) => [1, 2, 5].map((digit) => digit * 10 ** (index - 12))).flat();
   const least = steps.findLast((step) => step <= Math.min(...values)) ?? Math.min(...values);
@@ -98,7 +103,7 @@ function logScale(values: readonly number[], from: number, to: number) {
   return { at, ticks: steps.filter((step) => step >= least && step <= most) };
 }
 
-/** Three digits, as a person writes them. */
+/** The value with three digits. */
 export function tidy(value: number): string {
   if (value >= 100) return Math.round(value).toLocaleString('en-US');
   return value.toFixed(value >= 10 ? 1 : 2);

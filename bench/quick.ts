@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode } from '../runtime/errors.ts';
 import { carry } from './carry.ts';
-import type { Ground } from './ground.ts';
+import type { Fixture } from './fixture.ts';
 import { accessLog } from './inputs/line-kinds.ts';
 import type { BenchOptions } from './options.ts';
 import { decimals } from './report.ts';
@@ -13,30 +13,30 @@ import { median } from './statistics.ts';
 const MIB = 96;
 const ROUNDS = 3;
 const NAME = 'quick';
-/** Below this part of the recorded ratio somebody should look. */
+/** A ratio below this share of the recorded one deserves a look. */
 const WARN_SHARE = 0.8;
-/** Below this one it is no noise. */
+/** Below this share it can't be noise. */
 const FAIL_SHARE = 0.5;
 
-/** logfleet's speed as part of kcat's, by the tool's name. */
+/** logfleet's speed as a share of kcat's, by the tool's name. */
 type Ratios = Record<string, number>;
 
 export interface Verdict {
   verdict: 'ok' | 'slower' | 'failed' | 'not recorded';
-  /** The measured ratio as part of the recorded one. */
+  /** The measured ratio as a share of the recorded one. */
   share: number | undefined;
 }
 
-/** The regression guard. Returns whether it passes: it does unless a ratio to kcat is far below the recorded one. */
-export async function quick(ground: Ground, options: BenchOptions, record: boolean): Promise<boolean> {
-  const ratios = await measure(ground, options);
+/** The regression guard. Returns false only if a ratio to kcat is far below the recorded one. */
+export async function quick(fixture: Fixture, options: BenchOptions, record: boolean): Promise<boolean> {
+  const ratios = await measure(fixture, options);
   const recorded = await readRecorded(options.out);
   let passes = true;
   for (const [name, ratio] of Object.entries(ratios)) {
     const { verdict, share } = verdictOf(ratio, recorded[name]);
     if (verdict === 'failed') passes = false;
     options.say(
-      `${name.padEnd(14)} ${decimals(ratio)} of kcat's speed; recorded ${decimals(recorded[name])}; ${decimals(share)} of that: ${verdict}`,
+      `${name.padEnd(14)} ${decimals(ratio)} of kcat's speed; recorded: ${decimals(recorded[name])}; share: ${decimals(share)}: ${verdict}`,
     );
     if (verdict === 'slower' || verdict === 'failed') options.say(advice(name, verdict));
   }
@@ -46,15 +46,15 @@ export async function quick(ground: Ground, options: BenchOptions, record: boole
   return true;
 }
 
-async function measure(ground: Ground, options: BenchOptions): Promise<Ratios> {
-  const input = await ground.input('access', accessLog, 1, (options.mib ?? MIB) * 2 ** 20);
+async function measure(fixture: Fixture, options: BenchOptions): Promise<Ratios> {
+  const input = await fixture.input('access', accessLog, 1, (options.mib ?? MIB) * 2 ** 20);
   const tools = options.tools.filter(({ name }) => name === 'kcat' || name.startsWith('logfleet'));
   const runs = await alternate(tools, options.rounds ?? ROUNDS, (tool) =>
-    carry(ground, tool, input, { task: 'lines', compression: 'lz4' }),
+    carry(fixture, tool, input, { task: 'lines', compression: 'lz4' }),
   );
   for (const { tool, failure } of runs) if (failure !== undefined) throw new Error(`${tool.name}: ${failure}`);
   const kcat = runs.find(({ tool }) => tool.name === 'kcat')?.runs ?? [];
-  // Round by round, for what else the machine does changes from one to the next.
+  // Compare round by round: other load on the machine changes between rounds.
   const ratio = (own: readonly { seconds: number }[]) =>
     median(own.map(({ seconds }, round) => (kcat[round]?.seconds ?? Number.NaN) / seconds));
   return Object.fromEntries(
@@ -81,8 +81,9 @@ async function readRecorded(out: string): Promise<Ratios> {
 
 function advice(name: string, verdict: string): string {
   return `
-!!! ${name} is ${verdict === 'failed' ? 'MUCH ' : ''}SLOWER beside kcat than recorded in bench/results/${NAME}.json.
-!!! On a machine that does nothing else: npm run bench -- quick --rounds 7. If it stays, find the commit (git bisect) and the reason
-!!! (perf record, node --cpu-prof); if it is meant, record the new ratios: npm run bench -- quick --record.
+!!! Compared with kcat, ${name} is ${verdict === 'failed' ? 'MUCH ' : ''}SLOWER than recorded in bench/results/${NAME}.json.
+!!! Repeat it on an idle machine: npm run bench -- quick --rounds 7. If it stays slow, find the
+!!! commit (git bisect) and the reason (perf record, node --cpu-prof). If it is intended, record
+!!! the new ratios: npm run bench -- quick --record.
 `;
 }

@@ -4,20 +4,23 @@ import type { Tool } from './tools/tool.ts';
 
 export interface Report {
   workload: string;
-  /** What else runs on the machine; the broker where this is left out. */
+  /** What else runs on the machine. Default: the broker. */
   besides?: string;
-  /** What was done, and how it was measured. */
+  /** What was done and how it was measured. */
   text: string;
   head: readonly string[];
   rows: readonly (readonly string[])[];
   plots: readonly { name: string; title: string; svg: string }[];
-  /** What can be read from the table, and what is to be known of it. */
+  /** Conclusions from the table, and notes on it. */
   remarks: readonly string[];
-  /** For results/<workload>.json. */
+  /** Written to results/<workload>.json. */
   figures: object;
 }
 
-/** Writes results/<workload>.json, its plots, and the workload's section of RESULTS.md, and prints the section. */
+/**
+ * Writes results/<workload>.json, its plots and the workload's section of RESULTS.md. Prints the
+ * section.
+ */
 export async function writeReport(report: Report, tools: readonly Tool[], options: BenchOptions): Promise<void> {
   const { workload, figures } = report;
   const versions = Object.fromEntries(tools.map(({ name, version }) => [name, version]));
@@ -26,7 +29,7 @@ export async function writeReport(report: Report, tools: readonly Tool[], option
   for (const { name, title, svg } of report.plots) images.push(await savePlot(name, title, svg, options.out));
   const missing = options.missing.length === 0 ? '' : ` Not on this machine: ${options.missing.join('; ')}.`;
   const text = [
-    `Made by \`npm run bench -- ${workload}\` on ${new Date().toISOString().slice(0, 10)}, commit ${commitNow()}, on ${describeMachine()}; ${report.besides ?? 'the broker runs on it, too'}.${missing}`,
+    `Made by \`npm run bench -- ${workload}\` on ${new Date().toISOString().slice(0, 10)}, commit ${commitNow()}, on ${describeMachine()}. ${report.besides ?? 'The broker'} runs on the same machine.${missing}`,
     report.text,
     table(report.head, report.rows),
     ...(report.remarks.length > 0 ? [report.remarks.map((remark) => `- ${remark}`).join('\n')] : []),
@@ -36,12 +39,12 @@ export async function writeReport(report: Report, tools: readonly Tool[], option
   options.say(`\n## ${workload}\n\n${text}\n`);
 }
 
-/** How the tools are set up, once for all workloads. */
+/** Writes the section on the tools' settings, which all workloads share. */
 export async function writeTools({ tools, missing, out }: BenchOptions): Promise<void> {
   const rows = tools.map(({ name, label, version, settings }) => [name, label, version, settings]);
   const text = `${table(['--tools', 'tool', 'version', 'settings'], rows)}
 
-acks=all for everybody. ${missing.length === 0 ? 'None is missing.' : `Not on this machine: ${missing.join('; ')}.`}`;
+All tools use acks=all. ${missing.length === 0 ? 'No tool is missing.' : `Not on this machine: ${missing.join('; ')}.`}`;
   await putSection('the tools', text, out);
 }
 

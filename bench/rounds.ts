@@ -1,22 +1,27 @@
 import { errorText } from '../runtime/errors.ts';
 import type { Tool } from './tools/tool.ts';
 
-/** What a round of one tool gave; without a failure it counts. */
+/** The result of one tool's round. It counts if it has no failure. */
 interface Outcome {
   failure?: string;
 }
 
 export interface ToolRuns<T extends Outcome> {
   tool: Tool;
-  /** The round that does not count: the broker's JIT, the page cache, the compile cache. */
+  /**
+   * The warm-up round, which does not count: the broker's JIT, the page cache, the compile cache.
+   */
   first: T;
-  /** Those that count. */
+  /** The rounds that count. */
   runs: T[];
-  /** Why there are fewer than there should be. */
+  /** Why there are fewer runs than rounds. */
   failure?: string;
 }
 
-/** Runs the tools in alternating rounds, one that does not count and `rounds` that do. One that fails is left out from then on. */
+/**
+ * Runs the tools in alternating rounds: a warm-up, then `rounds` that count. A tool that fails is
+ * left out of the rest.
+ */
 export async function alternate<T extends Outcome>(
   tools: readonly Tool[],
   rounds: number,
@@ -36,7 +41,7 @@ export async function alternate<T extends Outcome>(
   return all;
 }
 
-/** What `run` gives, or, when it rejects, why. */
+/** The result of `run`, or the reason why it rejected. */
 export async function orFailure<T>(run: () => Promise<T>): Promise<T | { failure: string }> {
   try {
     return await run();

@@ -1,34 +1,34 @@
 import { dirname, join } from 'node:path';
 import { systemClock } from '../runtime/clock.ts';
 import { startLocalProcess } from '../stack/local-process.ts';
-import type { Ground } from './ground.ts';
+import type { Fixture } from './fixture.ts';
 import type { Job, Tool } from './tools/tool.ts';
 import { readUsage, type Usage } from './usage.ts';
 
-/** As service managers give them: enough open files for 20,000 logs; where that is not allowed, as many as there may be. */
+/** Enough open files for 20,000 logs, as service managers allow; otherwise the hard limit. */
 export const WITH_OPEN_FILES = 'ulimit -n 65536 2>/dev/null || ulimit -n "$(ulimit -H -n)"; exec "$@"';
-/** Of what it printed, for a table. */
+/** How much of its output a table may show. */
 const LAST_WORDS = 300;
 
-/** A tool's process, ended with its scope. */
+/** A tool's process. It ends with its scope. */
 export interface RunningTool extends AsyncDisposable {
-  /** Since before its start. */
+  /** Seconds since just before its start. */
   seconds(): number;
-  /** Now, or when it was last seen. */
+  /** Its usage now, or when it was last seen. */
   usage(): Usage;
   /** Seconds from its start to its end; undefined while it runs. */
   endedAfter(): number | undefined;
-  /** Resolves when it has ended, or after so long. */
+  /** Resolves when it has ended, or after the timeout. */
   ended(waitMs: number): Promise<void>;
-  /** Throws an Error with its last lines when it has ended: for one that has to run on. */
+  /** Throws an Error with its last lines if it has ended. For tools that must keep running. */
   check(): Promise<void>;
-  /** SIGTERM; waits until it is gone. */
+  /** Sends SIGTERM and waits until it has ended. */
   stop(): Promise<void>;
 }
 
-/** Starts a tool; `folder` is where it was before, when it is to go on from there. */
-export async function startTool(ground: Ground, tool: Tool, job: Job, folder?: string): Promise<RunningTool> {
-  const own = folder ?? (await ground.folder(tool.name));
+/** Starts a tool. Give `folder` to continue from its previous run. */
+export async function startTool(fixture: Fixture, tool: Tool, job: Job, folder?: string): Promise<RunningTool> {
+  const own = folder ?? (await fixture.folder(tool.name));
   const command = await tool.command(job, own);
   const startMs = systemClock.monotonicMs();
   const seconds = () => (systemClock.monotonicMs() - startMs) / 1000;

@@ -2,7 +2,7 @@ export function median(values: readonly number[]): number {
   return quantile(values.toSorted(ascending), 0.5);
 }
 
-/** The value that `share` of them do not pass, between two of them by proportion; NaN of none. `sorted`: ascending. */
+/** The quantile, interpolated between two values; NaN without values. `sorted` is ascending. */
 export function quantile(sorted: ArrayLike<number>, share: number): number {
   const at = (sorted.length - 1) * share;
   const below = sorted[Math.floor(at)] ?? Number.NaN;
@@ -15,7 +15,7 @@ export interface Point {
   y: number;
 }
 
-/** The exponent k of y = c * x^k, by least squares over the logarithms: 1 is linear, 2 is quadratic. */
+/** The exponent k of y = c * x^k, by least squares over logarithms: 1 is linear, 2 quadratic. */
 export function growthExponent(points: readonly Point[]): number {
   const logs = points.map(({ x, y }) => ({ x: Math.log(x), y: Math.log(y) }));
   const mean = (pick: (point: Point) => number) => logs.reduce((sum, point) => sum + pick(point), 0) / logs.length;

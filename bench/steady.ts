@@ -1,14 +1,14 @@
 import { systemClock } from '../runtime/clock.ts';
 import type { RunningTool } from './running-tool.ts';
 
-/** What a tool takes of a core while it goes on steadily. */
+/** What a tool uses while it runs steadily. */
 export interface Load {
   cpuPercent: number;
   rssMib: number;
   peakRssMib: number;
 }
 
-/** Looks at a running tool for so long. Rejects when it ends. */
+/** Measures a running tool for this long. Rejects if it ends. */
 export async function loadOver(running: RunningTool, seconds: number): Promise<Load> {
   const before = running.usage();
   const startMs = systemClock.monotonicMs();
@@ -25,7 +25,7 @@ export async function loadOver(running: RunningTool, seconds: number): Promise<L
 
 const LOOK_INTERVAL_MS = 20;
 
-/** Waits until there are `enough` of `what`; rejects when that takes longer than `seconds`, or the tool ends before. */
+/** Waits until `enough` of `what` have arrived. Rejects after `seconds`, and if the tool ends. */
 export async function until(
   running: RunningTool,
   what: string,

@@ -5,16 +5,16 @@ import { eventually } from '../test/support/eventually.ts';
 
 export const PARTITIONS = 4;
 
-/** A connection of the bench's own to the broker at HOST:PORT. */
+/** Opens a connection to the broker at HOST:PORT. */
 export function connect(kafka: string): Promise<KafkaConnection> {
   const [host = '', port] = kafka.split(':');
   return KafkaConnection.open(
     { host, port: Number(port) },
-    { clientId: 'bench', needs: [apis.listOffsets, apis.fetch] },
+    { clientId: 'bench', requiredApis: [apis.listOffsets, apis.fetch] },
   );
 }
 
-/** How many records a topic has. */
+/** Counts the records of a topic. */
 export class TopicEnd implements Disposable {
   readonly #connection: KafkaConnection;
   readonly #topic: string;
@@ -26,12 +26,12 @@ export class TopicEnd implements Disposable {
 
   static async open(kafka: string, topic: string): Promise<TopicEnd> {
     const end = new TopicEnd(await connect(kafka), topic);
-    // A topic that was just made: its metadata are there before its leaders answer.
+    // A new topic has metadata before its leaders respond.
     await eventually(() => end.records());
     return end;
   }
 
-  /** Rejects with the connection's error while the broker can't be asked. */
+  /** Rejects with the connection's error while the broker does not respond. */
   async records(): Promise<number> {
     const answers = await Promise.all(
       Array.from({ length: PARTITIONS }, (_, partition) =>

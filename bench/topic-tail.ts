@@ -1,27 +1,28 @@
 import { zstdDecompressSync } from 'node:zlib';
 import { decompressFrameSync } from 'lz4-napi';
-import { BATCH_HEADER_BYTES } from '../agent/deliver/record-batch.ts';
+import { BATCH_HEADER_BYTES } from '../agent/encode/record-batch.ts';
 import type { KafkaConnection } from '../agent/kafka/kafka-connection.ts';
-import { type Fetched, fetch } from '../agent/kafka/kafka-fetch.ts';
+import { type FetchResult, fetch } from '../agent/kafka/kafka-fetch.ts';
 import type { KafkaRequest } from '../agent/kafka/kafka-request.ts';
 import { connect, PARTITIONS } from './topic-end.ts';
 
 const WAIT_MS = 500;
 const BYTES_MAX = 8 * 1024 * 1024;
 
-/** By the number that a batch has it by. */
+/** By its number in a batch's attributes. */
 const DECOMPRESS: Readonly<Record<number, (payload: Buffer) => Buffer>> = {
   0: (payload) => payload,
   3: decompressFrameSync,
   4: zstdDecompressSync,
 };
 
-/** Told each record's value, where it lies in `bytes`: no object per record. */
+/** Receives each record's value as a range of `bytes`, so that no object is made for a record. */
 export type OnRecord = (bytes: Buffer, start: number, end: number) => void;
 
 /**
- * Reads a topic (uncompressed, lz4 or zstd) from its beginning, as soon as records are readable: one connection for each partition, on which
- * a fetch always waits at the broker. Its own delay is what the floor of the workload `delay` shows.
+ * Reads a topic (uncompressed, lz4 or zstd) from its beginning, as soon as records are readable.
+ * Each partition has its own connection, on which a fetch always waits at the broker. The floor of
+ * the workload `delay` shows how much delay this adds.
  */
 export class TopicTail implements AsyncDisposable {
   readonly #connections: KafkaConnection[] = [];
@@ -47,7 +48,7 @@ export class TopicTail implements AsyncDisposable {
     return tail;
   }
 
-  /** Throws what ended the reading, if something did. */
+  /** Throws the error that ended the reading, if there was one. */
   check(): void {
     if (this.#failure !== undefined) throw this.#failure;
   }
@@ -69,15 +70,18 @@ export class TopicTail implements AsyncDisposable {
   }
 }
 
-/** The agent's fetch does not wait for records; ours does. FetchRequest => replica_id:INT32 max_wait_ms:INT32 min_bytes:INT32 … */
-function waiting(request: KafkaRequest<Fetched>): KafkaRequest<Fetched> {
+/**
+ * The agent's fetch does not wait for records; this one does. FetchRequest => replica_id:INT32
+ * max_wait_ms:INT32 min_bytes:INT32 …
+ */
+function waiting(request: KafkaRequest<FetchResult>): KafkaRequest<FetchResult> {
   const [body] = request.body as [Buffer];
   body.writeInt32BE(WAIT_MS, 4);
   body.writeInt32BE(1, 8);
   return request;
 }
 
-/** Tells the records of the whole batches at and after `offset`; returns the offset behind them. */
+/** Passes on the records of the whole batches from `offset`; returns the offset behind them. */
 export function readBatches(log: Buffer, offset: bigint, onRecord: OnRecord): bigint {
   let next = offset;
   for (let at = 0; at + BATCH_HEADER_BYTES <= log.length; ) {
@@ -96,7 +100,8 @@ export function readBatches(log: Buffer, offset: bigint, onRecord: OnRecord): bi
 }
 
 /*
- * Record => length:VARINT attributes:INT8 timestamp_delta:VARLONG offset_delta:VARINT key:VARINT_BYTES value:VARINT_BYTES [headers]
+ * Record => length:VARINT attributes:INT8 timestamp_delta:VARLONG offset_delta:VARINT
+ *           key:VARINT_BYTES value:VARINT_BYTES [headers]
  */
 function readRecords(bytes: Buffer, count: number, skip: number, onRecord: OnRecord): void {
   let at = 0;

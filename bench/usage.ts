@@ -3,19 +3,20 @@ import { errorCode } from '../runtime/errors.ts';
 
 /** What a process has used since its start. */
 export interface Usage {
-  /** User and system time, of its ended children too. */
+  /** User and system time, including its ended children. */
   cpuSeconds: number;
   rssMib: number;
   peakRssMib: number;
 }
 
-/** USER_HZ of Linux; getconf CLK_TCK says 100 wherever we run. */
+/** Linux' USER_HZ: `getconf CLK_TCK` prints 100 on every machine used so far. */
 const TICKS_PER_SECOND = 100;
 
-/** From /proc; undefined when there is no such process any more. */
+/** Reads /proc; undefined if the process does not exist. */
 export function readUsage(pid: number): Usage | undefined {
   try {
-    // proc(5): utime, stime, cutime and cstime are the fields 14 to 17; the second one, the name, may have blanks.
+    // proc(5): utime, stime, cutime and cstime are fields 14 to 17. Field 2, the name, may have
+    // blanks.
     const fields = readFileSync(`/proc/${pid}/stat`, 'latin1')
       .replace(/^.*\) /, '')
       .split(' ');
@@ -23,7 +24,7 @@ export function readUsage(pid: number): Usage | undefined {
     const status = readFileSync(`/proc/${pid}/status`, 'latin1');
     const kib = (name: string) => Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1]);
     const [rss, peak] = [kib('VmRSS'), kib('VmHWM')];
-    // A process that has ended and was not waited for has no memory.
+    // A zombie has no memory.
     if (Number.isNaN(peak)) return undefined;
     return { cpuSeconds: ticks / TICKS_PER_SECOND, rssMib: rss / 1024, peakRssMib: peak / 1024 };
   } catch (error) {

@@ -7,7 +7,7 @@ import { build } from 'esbuild';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 /** Taken in whole. Others are native, or loaded only by agents of a fleet. */
-const TAKEN_IN = ['picomatch', 'yaml', 'zod'];
+const TAKEN_IN = ['chokidar', 'picomatch', 'yaml', 'zod'];
 
 export async function bundleAgent(folder) {
   const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));

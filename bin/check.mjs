@@ -1,9 +1,11 @@
-// `npm run check`: all that can be said of the code without running it. Runs every check, then fails if one did.
+// `npm run check`: the checks that need no servers. It runs all of them, then fails if one failed.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { entriesPage } from '../proto/reference/entries-page.ts';
+import { entriesPageFile } from './make-entries-page.mjs';
 import { kernelCode, kernelFile } from './make-kernel.mjs';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
@@ -20,7 +22,7 @@ function run(command, args) {
   return { ok: status === 0, text: `${stdout ?? ''}${stderr ?? ''}` };
 }
 
-/** Generates into a folder of its own and compares: generated code is never edited, and never old. */
+/** Generates into a temporary folder and compares, so generated code is neither edited nor out of date. */
 function generatedIsCurrent() {
   const folder = mkdtempSync(join(tmpdir(), 'logfleet-gen-'));
   try {
@@ -34,17 +36,18 @@ function generatedIsCurrent() {
     const { ok, text } = run('diff', ['-r', join(root, 'proto', 'gen'), out]);
     return {
       ok,
-      text: ok ? text : `proto/gen is not what the .proto files say: run "npm run generate"\n${text.slice(0, 2000)}`,
+      text: ok ? text : `proto/gen is out of date: run "npm run generate"\n${text.slice(0, 2000)}`,
     };
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-async function kernelIsCurrent() {
+/** Compares a generated file with what its generator makes now. */
+async function fileIsCurrent(file, generate) {
   try {
-    const ok = (await kernelCode()) === readFileSync(kernelFile, 'utf8');
-    return { ok, text: ok ? '' : `${kernelFile} is not what kernel.as says: run "npm run generate"` };
+    const ok = (await generate()) === readFileSync(file, 'utf8');
+    return { ok, text: ok ? '' : `${file} is out of date: run "npm run generate"` };
   } catch (error) {
     return { ok: false, text: error.message };
   }
@@ -53,7 +56,8 @@ async function kernelIsCurrent() {
 const checks = [
   ['buf lint', () => run(tool('buf'), ['lint'])],
   ['generated code', generatedIsCurrent],
-  ['generated kernel', kernelIsCurrent],
+  ['generated kernel', () => fileIsCurrent(kernelFile, kernelCode)],
+  ['docs/entries.md', () => fileIsCurrent(entriesPageFile, entriesPage)],
   ['biome', () => run(tool('biome'), ['check', '--error-on-warnings', '.'])],
   ['tsc', () => run(tool('tsc'), ['-p', '.'])],
   ['knip', () => run(tool('knip'), [])],

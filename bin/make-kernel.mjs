@@ -1,10 +1,10 @@
-// Compiles agent/deliver/kernel.as to agent/deliver/gen/kernel-code.ts: a part of `npm run generate`.
+// Compiles agent/encode/kernel.as to agent/encode/gen/kernel-code.ts: a part of `npm run generate`.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import asc from 'assemblyscript/asc';
 
-const folder = join(dirname(fileURLToPath(import.meta.url)), '..', 'agent', 'deliver');
+const folder = join(dirname(fileURLToPath(import.meta.url)), '..', 'agent', 'encode');
 export const kernelFile = join(folder, 'gen', 'kernel-code.ts');
 
 /** What the file has to be. Rejects with the compiler's errors. */

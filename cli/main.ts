@@ -1,10 +1,9 @@
 import { CommanderError } from 'commander';
-import { errorText } from '../runtime/errors.ts';
-import { CliError, exitCodes } from './cli-error.ts';
-import { harmless } from './format.ts';
+import { CliError, exitCodes } from './output/cli-error.ts';
+import { printError } from './output/messages.ts';
 import { createProgram } from './program.ts';
 
-/** A reader that has seen enough, such as `head`, is no failure. */
+/** A reader that closes the pipe early, such as `head`, is not a failure. */
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 
 process.exitCode = await main();
@@ -14,19 +13,9 @@ async function main(): Promise<number> {
     await createProgram((text) => void process.stdout.write(text)).parseAsync();
     return 0;
   } catch (error) {
+    // commander has printed its errors itself.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage;
-    if (!(error instanceof CliError)) {
-      process.stderr.write(`${red('error:')} ${errorText(error)}\n`);
-      return exitCodes.refused;
-    }
-    if (error.message !== '') process.stderr.write(`${red('error:')} ${harmless(error.message)}\n`);
-    for (const { field, description } of error.violations)
-      process.stderr.write(harmless(`  ${field}: ${description}\n`));
-    return error.exitCode;
+    printError(error);
+    return error instanceof CliError ? error.exitCode : exitCodes.refused;
   }
-}
-
-/** https://no-color.org */
-function red(text: string): string {
-  return process.stderr.isTTY && !process.env['NO_COLOR'] ? `\x1b[31m${text}\x1b[0m` : text;
 }

@@ -89,7 +89,7 @@ export class Controller {
     const server = new RpcServer(services, this.#logger);
     const address = await this.#listen(server);
     const metrics = await this.#serveMetrics({ agents, sums, alerts, alerter: alerter.counts, lease });
-    lifecycle.to('RUNNING');
+    lifecycle.enter('RUNNING');
     const background = new AbortController();
     const running = [
       mirror.run(background.signal),
@@ -104,14 +104,14 @@ export class Controller {
     entries.onChange(() => topics.check());
     this.#logger.info('listening', { address, controller: config.id, etcd: config.etcd.endpoints });
     if (!signal.aborted) await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
-    lifecycle.to('DRAINING');
+    lifecycle.enter('DRAINING');
     await server.drain();
     background.abort();
     await Promise.all(running);
     await metrics?.close();
     peers.close();
     client.close();
-    lifecycle.to('STOPPED');
+    lifecycle.enter('STOPPED');
     this.#logger.info('controller stopped');
   }
 

@@ -1,23 +1,25 @@
 export interface BackoffOptions {
-  /** Upper bound of the first delay. */
+  /** The upper bound of the first delay. */
   initialMs: number;
-  /** Upper bound of every delay. */
+  /** The upper bound of every delay. */
   maxMs: number;
-  /** A number in [0, 1); Math.random unless a test brings its own. */
+  /** Returns a number in [0, 1). The default is Math.random; tests pass their own. */
   random?: () => number;
 }
 
-/** Delays for one sequence of retries. Make a fresh one per sequence, or `reset` it after a success. */
+/**
+ * The delays of one sequence of retries. Create one per sequence, or `reset` it after a success.
+ */
 export interface Backoff {
-  /** The next delay in milliseconds. */
+  /** Returns the next delay in milliseconds. */
   next(): number;
   reset(): void;
 }
 
 /**
- * Exponential backoff with full jitter: each delay is uniform between 0 and a bound that doubles. Ten thousand agents that
- * lost one controller spread evenly over the bound instead of returning in step
- * (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
+ * Exponential backoff with full jitter: each delay is uniform between 0 and a bound that doubles.
+ * When a controller fails, its ten thousand agents reconnect spread over the bound, and not all at
+ * once (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
  */
 export function createBackoff({ initialMs, maxMs, random = Math.random }: BackoffOptions): Backoff {
   let boundMs = initialMs;

@@ -1,18 +1,21 @@
 import { setTimeout as sleepTimer } from 'node:timers/promises';
 
-/** The only source of time, so that tests can bring their own. */
+/** The only source of time. Tests pass their own. */
 export interface Clock {
-  /** Milliseconds since the Unix epoch; may jump when the host's clock is set. */
+  /** Milliseconds since the Unix epoch. Jumps when the host's clock is set. */
   nowMs(): number;
-  /** Milliseconds from an arbitrary start; never jumps. For durations and rates. */
+  /** Milliseconds since an arbitrary start. Never jumps; for durations and rates. */
   monotonicMs(): number;
-  /** Resolves after `ms`; rejects with the signal's reason as soon as it is aborted. */
+  /** Resolves after `ms` milliseconds. Rejects with the signal's reason when it is aborted. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
-  /** Calls `then` after `ms`, unless what it returns was called before. For a timeout that seldom passes: to abort a sleep costs an error. */
+  /**
+   * Calls `then` after `ms` milliseconds, unless the returned function was called before. For
+   * timeouts that rarely expire: unlike an aborted `sleep` it creates no error.
+   */
   after(ms: number, then: () => void): () => void;
 }
 
-/** Node's timers take no more than 2^31 - 1 ms, and fire at once instead. */
+/** A timer of Node.js with a longer delay than 2^31 - 1 ms fires immediately. */
 const TIMER_MAX_MS = 2 ** 31 - 1;
 
 export const systemClock: Clock = {
@@ -23,7 +26,7 @@ export const systemClock: Clock = {
     try {
       await sleepTimer(Math.min(ms, TIMER_MAX_MS), undefined, signal ? { signal } : undefined);
     } catch (error) {
-      // node:timers rejects with an AbortError of its own; callers compare with the signal's reason.
+      // node:timers rejects with its own AbortError, but callers compare with the signal's reason.
       signal?.throwIfAborted();
       throw error;
     }

@@ -3,39 +3,40 @@ import { isHostPort } from './host-port.ts';
 
 export type LeafKind = 'text' | 'number' | 'flag' | 'list' | 'map';
 
-/** One setting: a leaf of the schema. */
+/** One setting, which is a leaf of the schema. */
 export interface Leaf {
-  /** `kafka.sasl.mechanism` */
+  /** Such as `kafka.sasl.mechanism`. */
   key: string;
   path: readonly string[];
   kind: LeafKind;
   description: string;
-  /** As the schema has it; undefined when the setting has none. */
+  /** The default in the schema; undefined if there is none. */
   default: unknown;
+  /** Whether its value must not be printed. */
   secret: boolean;
 }
 
-/** `5s`, `250ms`, `2m`, `1h` → milliseconds; `least` is written the same way. */
+/** A setting such as `5s`, `250ms`, `2m` or `1h`, in milliseconds. `least` has the same syntax. */
 export function duration(least = '0s') {
   return amount({ ms: 1, s: 1000, m: 60_000, h: 3_600_000 }, 'a duration such as "5s" or "250ms"', least);
 }
 
-/** `64MiB`, `1GiB`, `512KiB`, `100B` → bytes, and so is a number; `least` is written the same way. */
+/** A setting such as `64MiB`, `512KiB` or a plain number, in bytes. `least` has the same syntax. */
 export function byteSize(least = '0B') {
   return amount({ B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3, '': 1 }, 'a size such as "64MiB"', least);
 }
 
-/** `key=value` pairs. */
+/** A setting with `key=value` pairs. */
 export function pairs() {
   return z.record(z.string(), z.string(), 'expected KEY=VALUE,…');
 }
 
-/** `host:port`, the port being required. */
+/** A setting with an address `host:port`. The port is required. */
 export function hostPort() {
   return z.string().refine(isHostPort, 'expected HOST:PORT');
 }
 
-/** Every setting of a schema, in its order. */
+/** Returns every setting of a schema, in the order of the schema. */
 export function leavesOf(schema: z.ZodType, path: readonly string[] = []): Leaf[] {
   const { inner, fallback } = unwrap(schema);
   if (inner instanceof z.ZodObject) {
@@ -46,7 +47,7 @@ export function leavesOf(schema: z.ZodType, path: readonly string[] = []): Leaf[
   return [{ key: path.join('.'), path, kind: kindOf(inner), description, default: fallback, secret }];
 }
 
-/** The value that a flag's or a variable's text stands for; the schema judges it afterwards. */
+/** Parses the text of a flag or a variable. The schema validates the result. */
 export function parseText(kind: LeafKind, text: string): unknown {
   switch (kind) {
     case 'text':
@@ -81,7 +82,7 @@ function amount(units: Readonly<Record<string, number>>, expected: string, least
     const text = String(given);
     const value = parse(text);
     if (value !== undefined && value >= (parse(least) as number)) return value;
-    const message = value === undefined ? `expected ${expected}` : `${text} is too little: at least ${least}`;
+    const message = value === undefined ? `expected ${expected}` : `${text} is too small: use at least ${least}`;
     context.addIssue({ code: 'custom', message, input: text });
     return z.NEVER;
   });

@@ -6,19 +6,26 @@ import { type Leaf, leavesOf, parseText } from './config-leaves.ts';
 import { CodedError, errorText } from './errors.ts';
 import { version } from './version.ts';
 
-/** Every problem of a configuration, one to a line: where it comes from, what is wrong, what would be right. */
+/**
+ * All problems of a configuration, one per line: the setting, its origin, what is wrong and the
+ * remedy.
+ */
 export class ConfigError extends CodedError<'INVALID'> {
   constructor(problems: readonly string[]) {
     super('INVALID', problems.join('\n'));
   }
 }
 
+/** The width of `--help` where the output is not a terminal, and its maximum. */
+const HELP_COLUMNS = 80;
+const HELP_COLUMNS_MAX = 100;
+
 export interface ConfigSpec<Schema extends z.ZodType> {
-  /** `logfleet-agent`; the variables begin with `LOGFLEET_AGENT_`. */
+  /** Such as `logfleet-agent`. The names of its variables then begin with `LOGFLEET_AGENT_`. */
   program: string;
   summary: string;
   schema: Schema;
-  /** Short flags: `{ kafka: 'kafka.brokers' }` makes `--kafka` the same as `--kafka.brokers`. */
+  /** Short flags: with `{ kafka: 'kafka.brokers' }`, `--kafka` means `--kafka.brokers`. */
   aliases: Readonly<Record<string, string>>;
   examples: readonly string[];
 }
@@ -33,15 +40,16 @@ interface Given {
 }
 
 /**
- * One schema, three places: flags win over variables, those over the file given by `--config`. Throws ConfigError with all problems
- * at once; an unknown key is one. `--help`, `--version` and `--print-config` come as text to print.
+ * Reads the settings of a schema from three sources. Flags take precedence over environment
+ * variables, and variables over the file that `--config` names. Returns text to print for `--help`,
+ * `--version` and `--print-config`. Throws ConfigError with all problems, such as unknown settings.
  */
 export function loadConfig<Schema extends z.ZodType>(
   spec: ConfigSpec<Schema>,
   argv: readonly string[],
   env: NodeJS.ProcessEnv,
 ): ConfigOutcome<Schema> {
-  if (argv.includes('--help') || argv.includes('-h')) return { kind: 'print', text: renderHelp(spec) };
+  if (argv.includes('--help') || argv.includes('-h')) return { kind: 'print', text: renderHelp(spec, helpWidth()) };
   if (argv.includes('--version')) return { kind: 'print', text: `${spec.program} ${version}\n` };
   const leaves = leavesOf(spec.schema);
   const problems: string[] = [];
@@ -62,19 +70,25 @@ export function loadConfig<Schema extends z.ZodType>(
 }
 
 /**
- * What Kubernetes tells every container of a Service that is named like us: LOGFLEET_AGENT_SERVICE_HOST, …_PORT_7070_TCP_ADDR
+ * The variables that Kubernetes sets in every container for a Service with our name, such as
+ * LOGFLEET_AGENT_SERVICE_HOST and LOGFLEET_AGENT_PORT_7070_TCP_ADDR. They are not settings
  * (https://kubernetes.io/docs/tutorials/services/connect-applications-service/#environment-variables).
  */
 const SERVICE_LINK = /_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$/;
 
-/** `--report-interval`; underscores are taken, too. */
+/** The flag of a setting, such as `--report-interval`. Underscores are accepted as well. */
 export function flagOf(key: string): string {
   return `--${key.replaceAll('_', '-')}`;
 }
 
-/** `LOGFLEET_AGENT_KAFKA_BROKERS` */
+/** The variable of a setting, such as `LOGFLEET_AGENT_KAFKA_BROKERS`. */
 export function variableOf(program: string, key: string): string {
   return `${program}_${key}`.replace(/[^A-Za-z0-9]/g, '_').toUpperCase();
+}
+
+/** The width of the terminal. Long lines are hard to read, so there is a maximum. */
+function helpWidth(): number {
+  return Math.min(process.stdout.columns ?? HELP_COLUMNS, HELP_COLUMNS_MAX);
 }
 
 function readFlags(argv: readonly string[], spec: ConfigSpec<z.ZodType>, leaves: readonly Leaf[], problems: string[]) {
@@ -87,15 +101,16 @@ function readFlags(argv: readonly string[], spec: ConfigSpec<z.ZodType>, leaves:
     const key = spec.aliases[name] ?? name.replaceAll('-', '_');
     const leaf = leaves.find((candidate) => candidate.key === key);
     if (flag === '--print-config') print = true;
-    else if (!flag.startsWith('--')) problems.push(`${flag}: settings begin with "--"; see --help`);
+    else if (!flag.startsWith('--'))
+      problems.push(`${flag}: unexpected argument: settings begin with "--"; see --help`);
     else if (!leaf && name !== 'config') {
       problems.push(`${flag}: unknown flag; see --help`);
-      // What follows is its value.
+      // The next argument is its value.
       if (inline === undefined && argv[at + 1]?.startsWith('--') === false) at++;
     } else if (leaf?.kind === 'flag' && inline === undefined) given.set(key, { value: true, origin: flag });
     else {
       const text = inline ?? argv[++at];
-      if (text === undefined) problems.push(`${flag}: a value is missing`);
+      if (text === undefined) problems.push(`${flag}: the value is missing`);
       else if (!leaf) file = text;
       else given.set(key, { value: merged(leaf, given.get(key), parseText(leaf.kind, text)), origin: flag });
     }
@@ -108,12 +123,12 @@ function splitFlag(argument: string): [string, string?] {
   return equals === -1 ? [argument] : [argument.slice(0, equals), argument.slice(equals + 1)];
 }
 
-/** Lists and maps may be given piece by piece: `--label env=prod --label role=web`. */
-function merged(leaf: Leaf, former: Given | undefined, value: unknown): unknown {
-  if (!former) return value;
-  if (leaf.kind === 'list') return [...(former.value as unknown[]), ...(value as unknown[])];
-  const areMaps = [former.value, value].every((item) => typeof item === 'object');
-  return areMaps ? { ...(former.value as object), ...(value as object) } : value;
+/** Joins the values of a repeated flag, such as `--label env=prod --label role=web`. */
+function merged(leaf: Leaf, previous: Given | undefined, value: unknown): unknown {
+  if (!previous) return value;
+  if (leaf.kind === 'list') return [...(previous.value as unknown[]), ...(value as unknown[])];
+  const areMaps = [previous.value, value].every((item) => typeof item === 'object');
+  return areMaps ? { ...(previous.value as object), ...(value as object) } : value;
 }
 
 function readEnv(
@@ -129,7 +144,7 @@ function readEnv(
     if (!variable.startsWith(prefix) || text === undefined || SERVICE_LINK.test(variable)) continue;
     const leaf = known.get(variable);
     if (leaf) given.set(leaf.key, { value: parseText(leaf.kind, text), origin: variable });
-    else problems.push(`${variable}: no such setting; --help lists them`);
+    else problems.push(`${variable}: unknown setting; see --help`);
   }
   return given;
 }
@@ -138,7 +153,7 @@ function readFile(file: string, problems: string[]): Record<string, unknown> {
   try {
     const tree: unknown = parseYaml(readFileSync(file, 'utf8')) ?? {};
     if (typeof tree === 'object' && !Array.isArray(tree)) return tree as Record<string, unknown>;
-    problems.push(`${file}: expected settings, one to a line, such as "state_dir: /var/lib/logfleet-agent"`);
+    problems.push(`${file}: expected a map of settings, such as "state_dir: /var/lib/logfleet-agent"`);
   } catch (error) {
     problems.push(`${file}: ${errorText(error)}`);
   }
@@ -172,7 +187,7 @@ function issueTexts(
     return origin ? `${key} (${origin})` : key;
   };
   if (issue.code === 'unrecognized_keys') {
-    return issue.keys.map((key) => `${where([...path, key].join('.'))}: unknown key; --help lists the settings`);
+    return issue.keys.map((key) => `${where([...path, key].join('.'))}: unknown setting; see --help`);
   }
   const leaf = leaves.find(({ key }) => key === path.join('.'));
   if (leaf && issue.code === 'invalid_type' && issue.message.endsWith('received undefined'))
@@ -180,7 +195,10 @@ function issueTexts(
   return [`${where(path.join('.')) || 'configuration'}: ${issue.message}`];
 }
 
-/** As `--config` takes it again, but for secrets; `tree` holds what was given, as it was given. */
+/**
+ * The settings in force as YAML that `--config` accepts. Secrets are hidden. `tree` has the given
+ * values.
+ */
 function renderEffective(
   tree: unknown,
   leaves: readonly Leaf[],

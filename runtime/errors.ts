@@ -1,10 +1,12 @@
 export interface CodedErrorOptions {
-  /** Whether the same call may succeed later without anybody changing anything. */
+  /** Whether the same call may succeed later without any change. */
   retryable?: boolean;
   cause?: unknown;
 }
 
-/** The base of every error that crosses a process edge: `Code` is the closed union of that edge's codes. */
+/**
+ * The base class of errors that leave a module. `Code` is the closed union of the module's codes.
+ */
 export class CodedError<Code extends string> extends Error {
   readonly code: Code;
   readonly retryable: boolean;
@@ -17,7 +19,7 @@ export class CodedError<Code extends string> extends Error {
   }
 }
 
-/** One line for a person: the message, then the messages of its causes that add something. */
+/** One line for a person: the message, then those messages of its causes that add information. */
 export function errorText(error: unknown): string {
   const parts: string[] = [];
   for (let at: unknown = error, depth = 0; at !== undefined && at !== null && depth < 6; depth++) {
@@ -28,17 +30,20 @@ export function errorText(error: unknown): string {
   return parts.join(': ') || 'unknown error';
 }
 
-/** The details of a gRPC status for a person: grpc-js ends some in an empty "Resolution note: ". */
+/**
+ * The details of a gRPC status, without the empty "Resolution note: " that grpc-js appends to some.
+ */
 export function grpcDetails(details: string): string {
   return details.replace(/\.?\s*Resolution note:\s*$/, '');
 }
 
-/** The `code` of a Node.js system error or of a CodedError, else undefined. */
+/** The `code` of a Node.js system error or a CodedError; undefined for other values. */
 export function errorCode(error: unknown): string | undefined {
   const code = (error as { code?: unknown } | null)?.code;
   return typeof code === 'string' ? code : undefined;
 }
 
+/** Whether `error` is the reason of an aborted `signal`, or any AbortError. */
 export function isAbort(error: unknown, signal?: AbortSignal): boolean {
   if (signal?.aborted && error === signal.reason) return true;
   return error instanceof Error && error.name === 'AbortError';

@@ -12,10 +12,12 @@ const allowed: Record<LifecycleState, readonly LifecycleState[]> = {
   FAILED: [],
 };
 
-/** A process's state; `to` is the one place that changes it and throws on a step that can't be. */
+/**
+ * The state of a process. Only `enter` changes it, and throws for a transition that is not allowed.
+ */
 export interface Lifecycle {
   readonly state: LifecycleState;
-  to(next: LifecycleState): void;
+  enter(next: LifecycleState): void;
 }
 
 export function createLifecycle(onChange?: (state: LifecycleState) => void): Lifecycle {
@@ -24,20 +26,25 @@ export function createLifecycle(onChange?: (state: LifecycleState) => void): Lif
     get state() {
       return state;
     },
-    to(next) {
-      if (!allowed[state].includes(next)) throw new Error(`lifecycle: ${state} can't become ${next}`);
+    enter(next) {
+      if (!allowed[state].includes(next))
+        throw new Error(`lifecycle: the transition from ${state} to ${next} is not allowed`);
       state = next;
       onChange?.(next);
     },
   };
 }
 
-/** Ctrl-C reaches a process from the terminal and again from npm and the bootstrap, which pass it on: that is one signal. */
+/**
+ * Ctrl-C arrives from the terminal and again from npm and bin/bootstrap.mjs, which forward it. It
+ * counts once.
+ */
 const SAME_SIGNAL_MS = 1_000;
 
 /**
- * Runs a process's body until it ends or SIGINT or SIGTERM asks it to drain; a second signal, a second later or more, ends at once with
- * 128 + its number, as shells expect. Returns the exit code: 0, or 1 when the body throws.
+ * Runs the body of a process until it ends. SIGINT and SIGTERM abort its signal, so it drains. A
+ * second signal, at least a second later, ends the process immediately with 128 plus the signal's
+ * number, as shells expect. Returns the exit code: 0, or 1 if the body throws.
  */
 export async function runUntilSignal(logger: Logger, body: (signal: AbortSignal) => Promise<void>): Promise<number> {
   const controller = new AbortController();
@@ -49,7 +56,7 @@ export async function runUntilSignal(logger: Logger, body: (signal: AbortSignal)
     }
     firstMs = systemClock.monotonicMs();
     controller.abort(new DOMException(`received ${name}`, 'AbortError'));
-    logger.info('draining; a second signal ends at once', { signal: name });
+    logger.info('draining; a second signal ends the process immediately', { signal: name });
   };
   process.on('SIGINT', onSignal);
   process.on('SIGTERM', onSignal);
@@ -57,7 +64,7 @@ export async function runUntilSignal(logger: Logger, body: (signal: AbortSignal)
     await body(controller.signal);
     return 0;
   } catch (error) {
-    logger.error(errorText(error));
+    logger.error('stopped by an error', { error: errorText(error) });
     return 1;
   } finally {
     process.off('SIGINT', onSignal);

@@ -5,23 +5,27 @@ export type LogLevel = (typeof logLevels)[number];
 export type LogFields = Record<string, unknown>;
 
 /**
- * Writes one line per event to standard error: JSON by default, text for a terminal. WARN: unexpected, nothing lost;
- * ERROR: something was lost or an operator must act.
+ * Writes one line per event to standard error, as JSON or as text for a terminal.
+ *
+ * - WARN: something unexpected happened, and nothing was lost.
+ * - ERROR: something was lost, or an operator must act.
+ *
+ * A message is a short constant text. Names, numbers and errors belong in its fields.
  */
 export interface Logger {
   debug(message: string, fields?: LogFields): void;
   info(message: string, fields?: LogFields): void;
   warn(message: string, fields?: LogFields): void;
   error(message: string, fields?: LogFields): void;
-  /** A logger that adds `fields` to every line; it has this one's level. */
+  /** Returns a logger that adds `fields` to every line. It shares this logger's level. */
   child(fields: LogFields): Logger;
-  /** What is less is not written; may be set at any time. */
+  /** Lines below this level are not written. It can be set at any time. */
   level: LogLevel;
-  /** The last lines that were written. */
+  /** Returns the last lines that were written, for diagnostics. */
   recent(): readonly string[];
 }
 
-/** What is kept of the lines written, for a person who comes later. */
+/** The size of the lines that are kept for `recent`. */
 const RECENT_BYTES_MAX = 256 * 1024;
 
 export interface LoggerOptions {
@@ -48,7 +52,7 @@ export function createLogger({ level, format, fields = {}, write = writeStderr }
 }
 
 interface LoggerParts {
-  /** The same for a logger and all its children. */
+  /** Shared by a logger and all its children. */
   shared: { level: LogLevel; recent: readonly string[]; write(line: string): void };
   render: typeof renderJson;
   fields: LogFields;

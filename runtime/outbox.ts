@@ -1,14 +1,19 @@
 /**
- * Latest wins: at most one value per key waits, and a newer one replaces it. A slow reader therefore sees every key's last
- * state, and memory is bounded by the number of keys, however fast the writers are.
+ * A queue that holds at most one value per key: a newer value replaces the older one. A slow reader
+ * receives the last state of every key. The number of keys bounds the memory, whatever the rate of
+ * writes.
  */
 export interface Outbox<Key, Value> {
-  /** Sets what is pending for `key`. Legal until `close`. */
+  /** Sets the pending value of `key`. Has no effect after `close`. */
   put(key: Key, value: Value): void;
-  /** Takes all that is pending, oldest key first; waits while nothing is. Returns undefined once closed and empty. */
+  /**
+   * Removes and returns all pending values, the oldest key first. Waits while there are none.
+   * Returns undefined once the outbox is closed and empty.
+   */
   take(): Promise<Map<Key, Value> | undefined>;
-  /** No more puts; what is pending can still be taken. */
+  /** Ends writing. Pending values can still be taken. */
   close(): void;
+  /** The number of pending values. */
   readonly size: number;
 }
 

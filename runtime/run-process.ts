@@ -9,8 +9,8 @@ interface Logged {
 }
 
 /**
- * A process from its command line to its exit code: 0 after an orderly end, 1 when `body` fails, 2 for a configuration that can't be
- * used.
+ * Runs a process from its command line to its exit code: 0 after an orderly end, 1 if `body` fails,
+ * 2 if the configuration is invalid.
  */
 export async function runProcess<Schema extends z.ZodType<Logged>>(
   spec: ConfigSpec<Schema>,

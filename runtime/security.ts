@@ -50,25 +50,58 @@ export type SaslSettings = z.output<typeof saslSettings>;
 
 /** What Node's TLS takes. */
 export interface TlsMaterial {
-  ca?: Buffer;
+  ca?: Buffer | undefined;
   cert?: Buffer;
   key?: Buffer;
   servername?: string;
   rejectUnauthorized?: boolean;
 }
 
-export class SecretFileError extends CodedError<'UNREADABLE'> {}
+export class SecretFileError extends CodedError<'UNREADABLE' | 'INVALID'> {}
 
-/** Reads the files of `settings`; undefined when TLS is off. Throws SecretFileError. `name` is the setting's, for the error. */
-export function loadTls(settings: TlsSettings, name: string): TlsMaterial | undefined {
+/**
+ * Reads the files of `settings`; undefined when TLS is off. Throws SecretFileError. `name` is the
+ * setting's, for the error.
+ */
+export function loadTls(settings: TlsSettings, name: string, read = readSecret): TlsMaterial | undefined {
   if (!settings.enabled) return undefined;
   const { ca_file: ca, cert_file: cert, key_file: key, server_name: servername } = settings;
   return {
-    ...(ca !== undefined && { ca: readSecret(ca, `${name}.ca_file`) }),
-    ...(cert !== undefined && { cert: readSecret(cert, `${name}.cert_file`) }),
-    ...(key !== undefined && { key: readSecret(key, `${name}.key_file`) }),
+    ...(ca !== undefined && { ca: read(ca, `${name}.ca_file`) }),
+    ...(cert !== undefined && { cert: read(cert, `${name}.cert_file`) }),
+    ...(key !== undefined && { key: read(key, `${name}.key_file`) }),
     ...(servername !== undefined && { servername }),
     ...(settings.insecure_skip_verify && { rejectUnauthorized: false }),
+  };
+}
+
+/** The files that loadTls reads. */
+export function tlsFiles({ enabled, ca_file: ca, cert_file: cert, key_file: key }: TlsSettings): string[] {
+  return enabled ? [ca, cert, key].filter((file) => file !== undefined) : [];
+}
+
+/** What a server with TLS shows its clients, and the authorities that it trusts. */
+export interface ServerTls {
+  cert: Buffer;
+  key: Buffer;
+  /** Whose clients are let in; undefined lets all in. */
+  clientCa: Buffer | undefined;
+}
+
+export interface ServerTlsSettings {
+  cert_file?: string | undefined;
+  key_file?: string | undefined;
+  client_ca_file?: string | undefined;
+}
+
+/** Reads the files of a server; undefined without a certificate. Throws SecretFileError. */
+export function loadServerTls(settings: ServerTlsSettings, name: string, read = readSecret): ServerTls | undefined {
+  const { cert_file: cert, key_file: key, client_ca_file: clientCa } = settings;
+  if (cert === undefined || key === undefined) return undefined;
+  return {
+    cert: read(cert, `${name}.cert_file`),
+    key: read(key, `${name}.key_file`),
+    clientCa: clientCa === undefined ? undefined : read(clientCa, `${name}.client_ca_file`),
   };
 }
 
@@ -88,11 +121,11 @@ export interface Login {
 }
 
 /** The login of `settings`; undefined without a mechanism. Throws SecretFileError. */
-export function loadSasl(settings: SaslSettings, name: string): Login | undefined {
+export function loadSasl(settings: SaslSettings, name: string, read = readSecret): Login | undefined {
   if (settings.mechanism === undefined) return undefined;
   const file = settings.password_file;
   const password =
-    file === undefined ? settings.password : readSecret(file, `${name}.password_file`).toString().split('\n')[0];
+    file === undefined ? settings.password : read(file, `${name}.password_file`).toString().split('\n')[0];
   const mechanism = settings.mechanism.toUpperCase() as Login['mechanism'];
   return { mechanism, username: settings.username ?? '', password: password ?? '' };
 }

@@ -1,19 +1,22 @@
-import { setImmediate as othersGoOn } from 'node:timers/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 
-/** Long enough to be worth it, and short beside the time that a request to Kafka takes. */
+/** Long enough to do some work, and short compared with a request to Kafka. */
 const SLICE_MS = 5;
 
-/** Cuts work over thousands of files into slices, so that delivery goes on between them. */
+/**
+ * Divides work on thousands of files into slices. Between two slices the event loop delivers lines.
+ */
 export class Slices {
   #sinceMs = performance.now();
 
-  /** Whether it is time to let others go on, by `next`. */
+  /** Whether the current slice has used its time. The caller then awaits `next`. */
   get over(): boolean {
     return performance.now() - this.#sinceMs > SLICE_MS;
   }
 
+  /** Lets the event loop run, then begins the next slice. */
   async next(): Promise<void> {
-    await othersGoOn();
+    await nextTurn();
     this.#sinceMs = performance.now();
   }
 }

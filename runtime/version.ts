@@ -1,7 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-/** The package's version, from the nearest package.json: the sources and `dist/` are at different depths below it. */
+/**
+ * The package's version, from the nearest package.json above this file. The sources and `dist/`
+ * have different depths below it.
+ */
 export const version: string = findVersion(import.meta.dirname);
 
 function findVersion(folder: string): string {
@@ -11,7 +14,7 @@ function findVersion(folder: string): string {
   } catch (error) {
     const parent = dirname(folder);
     if (parent === folder)
-      throw new Error('package.json of logfleet is missing: install the package again', { cause: error });
+      throw new Error('the package.json of logfleet is missing: reinstall the package', { cause: error });
     return findVersion(parent);
   }
 }

@@ -18,7 +18,10 @@ type WholeDefinition<D extends Definition> = Omit<D, 'methods'> & {
   };
 };
 
-/** A service whose messages are whole: completing each, as nice-grpc does for callers who leave fields out, would copy all of it first. */
+/**
+ * A service definition whose callers pass complete messages. nice-grpc then skips `fromPartial`,
+ * which fills in missing fields and would copy every message first.
+ */
 export function wholeMessages<const D extends Definition>(definition: D): WholeDefinition<D> {
   const methods = Object.entries(definition.methods).map(([name, method]) => {
     const { requestType, responseType } = method;

@@ -8,36 +8,41 @@ import { AgentHealth, AgentIdentity, EntryStatus, FileStatus } from '../../proto
 import type { Clock } from '../../runtime/clock.ts';
 import { leavesOf } from '../../runtime/config-leaves.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import { openFilesMax } from '../collect/file-budget.ts';
 import type { FileCollector } from '../collect/file-collector.ts';
-import type { Source } from '../collect/source.ts';
-import { type AgentConfig, agentConfigSpec } from '../config.ts';
-import { agentIdentity } from '../identity.ts';
-import type { Answerer } from './questions.ts';
-import { tarOf } from './tar.ts';
+import { openFilesMax } from '../collect/files/file-budget.ts';
+import type { Source } from '../collect/sources/source.ts';
+import { type AgentConfig, agentConfigSpec } from '../config/agent-config.ts';
+import { agentIdentity } from '../config/identity.ts';
+import type { RequestHandler } from './request-handler.ts';
+import { createTar } from './tar.ts';
 
-/** Sources are told one by one up to here. */
+/** The most sources listed one by one. */
 const SOURCES_MAX = 5_000;
 const FACTS_MAX = 200;
-/** How long the event loop is watched. */
+/** For how long the event loop is measured. */
 const WATCH_MS = 1_000;
 const PART_BYTES = 64 * 1024;
 const NS_PER_MS = 1e6;
 const HIDDEN = '********';
 
-interface DiagnosticsTools {
+interface DiagnosticsDependencies {
   clock: Clock;
   logger: Logger;
   collector: FileCollector;
 }
 
-/** Makes a bundle that tells how the agent is doing. It holds no line of any file, and no secret. */
-export function diagnosticsAnswerer(config: AgentConfig, tools: DiagnosticsTools): Answerer<'diagnostics'> {
-  return async function* bundle(_question, { signal }) {
+/**
+ * Makes an archive that describes the agent's condition. It has no line of any file, and no secret.
+ */
+export function diagnosticsHandler(
+  config: AgentConfig,
+  dependencies: DiagnosticsDependencies,
+): RequestHandler<'diagnostics'> {
+  return async function* bundle(_request, { signal }) {
     const delay = monitorEventLoopDelay({ resolution: 1 });
     const before = performance.eventLoopUtilization();
     delay.enable();
-    await tools.clock.sleep(WATCH_MS, signal).finally(() => delay.disable());
+    await dependencies.clock.sleep(WATCH_MS, signal).finally(() => delay.disable());
     const busy = performance.eventLoopUtilization(before);
     const eventLoop = {
       watchedMs: WATCH_MS,
@@ -49,15 +54,15 @@ export function diagnosticsAnswerer(config: AgentConfig, tools: DiagnosticsTools
         max: delay.max / NS_PER_MS,
       },
     };
-    const nowMs = tools.clock.nowMs();
-    const archive = await promisify(gzip)(tarOf(filesOf(config, eventLoop, tools), nowMs));
+    const nowMs = dependencies.clock.nowMs();
+    const archive = await promisify(gzip)(createTar(archiveFiles(config, eventLoop, dependencies), nowMs));
     for (let at = 0; at < archive.length; at += PART_BYTES)
       yield { $case: 'diagnostics', value: archive.subarray(at, at + PART_BYTES) };
   };
 }
 
-function filesOf(config: AgentConfig, eventLoop: object, { clock, logger, collector }: DiagnosticsTools) {
-  const { entries, files, health, facts } = collector.observe();
+function archiveFiles(config: AgentConfig, eventLoop: object, { clock, logger, collector }: DiagnosticsDependencies) {
+  const { entries, files, health, facts } = collector.report();
   const sources = [...collector.entries].flatMap((entry) => [...entry.sources]);
   const documents = {
     'about.json': { time: new Date(clock.nowMs()), ...about(config) },
@@ -119,7 +124,7 @@ function sourceState(source: Source) {
   return { path, generation, entryUid, device, inode, ...life, ...at, topic, partition, error: source.errors.last };
 }
 
-/** The configuration in force; what is secret is only said to be there. */
+/** The configuration in force, with secrets replaced. */
 export function withoutSecrets(config: AgentConfig): object {
   const copy = structuredClone(config);
   for (const { path, secret } of leavesOf(agentConfigSpec.schema)) {

@@ -1,26 +1,30 @@
 import type { Clock } from '../../runtime/clock.ts';
 import { type Logger, type LogLevel, logLevels } from '../../runtime/logger.ts';
-import { type Answerer, QuestionError } from './questions.ts';
+import { RequestError, type RequestHandler } from './request-handler.ts';
 
-/** Sets how much the agent logs, for some time or until it ends. The one asked last counts. */
-export function logLevelAnswerer(
+/** Sets the log level, for some time or until the process ends. The last request wins. */
+export function logLevelHandler(
   configured: LogLevel,
   { clock, logger }: { clock: Clock; logger: Logger },
-): Answerer<'logLevel'> {
-  let back = new AbortController();
+): RequestHandler<'logLevel'> {
+  let reset = new AbortController();
   return async function* setLogLevel({ level, forMs }) {
     const wanted = logLevels.find((known) => known === level);
-    if (!wanted) throw new QuestionError('CODE_INVALID_ARGUMENT', `${JSON.stringify(level)} is not a level`);
-    back.abort();
-    back = new AbortController();
+    if (!wanted)
+      throw new RequestError(
+        'CODE_INVALID_ARGUMENT',
+        `level: ${JSON.stringify(level)} is not a log level: give ${logLevels.join(', ')}`,
+      );
+    reset.abort();
+    reset = new AbortController();
     const former = logger.level;
     logger.level = wanted;
-    logger.info('the log level was set', { now: level, former, forMs });
+    logger.info('the log level was set', { logLevel: level, previous: former, forMs });
     if (forMs > 0n)
-      void clock.sleep(Number(forMs), back.signal).then(
+      void clock.sleep(Number(forMs), reset.signal).then(
         () => {
           logger.level = configured;
-          logger.info('the log level is as configured again', { now: configured });
+          logger.info('the log level was reset to the configured one', { logLevel: configured });
         },
         () => {},
       );

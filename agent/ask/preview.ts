@@ -4,82 +4,92 @@ import { entryViolations, withEntryDefaults } from '../../proto/rules/entry-rule
 import type { Clock } from '../../runtime/clock.ts';
 import { errorText } from '../../runtime/errors.ts';
 import { Slices } from '../../runtime/slices.ts';
-import { Discovery, type ScanResult } from '../collect/discovery.ts';
 import type { EntryCollector } from '../collect/entry-collector.ts';
 import type { FileCollector } from '../collect/file-collector.ts';
-import { formatFacts } from '../collect/format-facts.ts';
-import { type FoundFile, fileKey } from '../collect/found-file.ts';
-import type { Source } from '../collect/source.ts';
-import { sharedFormat } from '../deliver/line-format.ts';
-import { FilePreviews, type Looked } from './preview-file.ts';
-import { type Answerer, type Asking, QuestionError } from './questions.ts';
+import { Discovery, type ScanResult } from '../collect/find/discovery.ts';
+import { formatFacts } from '../collect/read/format-facts.ts';
+import type { Source } from '../collect/sources/source.ts';
+import { sharedFormat } from '../encode/line-format.ts';
+import { type FoundFile, fileKey } from '../model/found-file.ts';
+import { FilePreviews, type MatchedFile } from './preview-file.ts';
+import { type RequestContext, RequestError, type RequestHandler } from './request-handler.ts';
 
-/** More are not looked at. */
+/** The most files that are observed. */
 const FILES_MAX = 10_000;
-const TROUBLES_MAX = 100;
+const ERRORS_MAX = 100;
 const LINES_MAX = 20;
-/** Of the time beside the watching: for finding files, and until the last one is opened. */
+/**
+ * The time beside measuring growth: the share for finding files, and the share by whose end the
+ * last file is opened.
+ */
 const SHARE = { finding: 0.4, opening: 0.8 };
 const WATCH_POLL_MS = 20;
 
-export interface PreviewTools {
+export interface PreviewDependencies {
   clock: Clock;
   collector: FileCollector;
   host: string;
 }
 
-/** Tells what an entry would collect here: finds, opens and reads files as the collector does, and keeps nothing. */
-export function previewAnswerer(tools: PreviewTools): Answerer<'preview'> {
-  return async function* preview(question, asking) {
-    if (!question.entry) throw new QuestionError('CODE_INVALID_ARGUMENT', 'entry is missing');
-    const entry = withEntryDefaults(question.entry);
+/**
+ * Shows what an entry would collect on this host. It finds, opens and reads files as the collector
+ * does, and keeps nothing.
+ */
+export function previewHandler(dependencies: PreviewDependencies): RequestHandler<'preview'> {
+  return async function* preview(request, context) {
+    if (!request.entry) throw new RequestError('CODE_INVALID_ARGUMENT', 'entry is missing');
+    const entry = withEntryDefaults(request.entry);
     const wrong = entryViolations(entry).map(({ field, description }) => `${field}: ${description}`);
-    if (wrong.length > 0) throw new QuestionError('CODE_INVALID_ARGUMENT', `not for this version: ${wrong.join('; ')}`);
-    yield { $case: 'preview', value: await new PreviewRun(entry, question, tools, asking).make() };
+    if (wrong.length > 0)
+      throw new RequestError(
+        'CODE_INVALID_ARGUMENT',
+        `this agent's version does not support the entry: ${wrong.join('; ')}`,
+      );
+    yield { $case: 'preview', value: await new PreviewRun(entry, request, dependencies, context).make() };
   };
 }
 
 class PreviewRun {
   readonly #entry: Entry;
-  readonly #question: PreviewQuestion;
-  readonly #tools: PreviewTools;
-  readonly #asking: Asking;
+  readonly #request: PreviewQuestion;
+  readonly #dependencies: PreviewDependencies;
+  readonly #context: RequestContext;
   readonly #discovery: Discovery;
   readonly #found: ScanResult = { files: [], errors: [] };
   readonly #truncated = new Set<string>();
 
-  constructor(entry: Entry, question: PreviewQuestion, tools: PreviewTools, asking: Asking) {
+  constructor(entry: Entry, request: PreviewQuestion, dependencies: PreviewDependencies, context: RequestContext) {
     this.#entry = entry;
-    this.#question = question;
-    this.#tools = tools;
-    this.#asking = asking;
+    this.#request = request;
+    this.#dependencies = dependencies;
+    this.#context = context;
     this.#discovery = new Discovery(entry);
   }
 
   async make(): Promise<Preview> {
-    const { clock, collector } = this.#tools;
-    const spareMs = this.#asking.deadlineMs - clock.monotonicMs() - this.#question.watchMs;
+    const { clock, collector } = this.#dependencies;
+    const spareMs = this.#context.deadlineMs - clock.monotonicMs() - this.#request.watchMs;
     await this.#find(clock.monotonicMs() + spareMs * SHARE.finding);
     const files = this.#found.files.slice(0, FILES_MAX);
     const foundMs = clock.monotonicMs();
-    await clock.sleep(this.#question.watchMs, this.#asking.signal);
-    const looked = await this.#lookAgain(files, (clock.monotonicMs() - foundMs) / 1000);
+    await clock.sleep(this.#request.watchMs, this.#context.signal);
+    const matched = await this.#observeAgain(files, (clock.monotonicMs() - foundMs) / 1000);
     const others = [...collector.entries].filter(({ entry }) => entry.name !== this.#entry.name);
     const present = [...collector.entries].find(({ entry }) => entry.name === this.#entry.name);
-    this.#placeIn(looked, present);
-    const opened = await this.#open(looked, this.#asking.deadlineMs - spareMs * (1 - SHARE.opening));
+    this.#setPositions(matched, present);
+    const opened = await this.#open(matched, this.#context.deadlineMs - spareMs * (1 - SHARE.opening));
     return Preview.create({
       ...opened,
-      ...this.#troubles(),
-      conflicts: others.flatMap((other) => this.#conflictWith(other, looked)),
+      ...this.#errors(),
+      conflicts: others.flatMap((other) => this.#conflictWith(other, matched)),
       presentEtag: present?.entry.etag ?? '',
       truncated: [...this.#truncated].join('; '),
     });
   }
 
-  /** Looks for files until there are too many, or the time is up. */
+  /** Finds files until there are too many, or the time is up. */
   async #find(untilMs: number): Promise<void> {
-    const { clock } = this.#tools;
+    const { clock } = this.#dependencies;
     const stop = new AbortController();
     const scanning = this.#discovery.scan(stop.signal, this.#found).then(
       () => true,
@@ -90,68 +100,68 @@ class PreviewRun {
     while (!done.signal.aborted) {
       await clock.sleep(WATCH_POLL_MS, done.signal).catch(() => {});
       const late = clock.monotonicMs() > untilMs;
-      if (!late && this.#found.files.length <= FILES_MAX && !this.#asking.signal.aborted) continue;
-      if (late) this.#truncated.add('not all folders were looked through in the time given');
+      if (!late && this.#found.files.length <= FILES_MAX && !this.#context.signal.aborted) continue;
+      if (late) this.#truncated.add('not all folders were searched in the time given');
       stop.abort();
       break;
     }
     await scanning;
-    this.#asking.signal.throwIfAborted();
+    this.#context.signal.throwIfAborted();
     if (this.#found.files.length > FILES_MAX) this.#truncated.add(`more than ${FILES_MAX} files match`);
   }
 
-  /** The same files some time later: how they have grown. */
-  async #lookAgain(files: readonly FoundFile[], seconds: number): Promise<Looked[]> {
+  /** Observes the files some time later and measures how they have grown. */
+  async #observeAgain(files: readonly FoundFile[], seconds: number): Promise<MatchedFile[]> {
     const slices = new Slices();
-    const looked: Looked[] = [];
-    for (const former of files) {
+    const matched: MatchedFile[] = [];
+    for (const before of files) {
       if (slices.over) await slices.next();
-      this.#asking.signal.throwIfAborted();
+      this.#context.signal.throwIfAborted();
       try {
-        this.#discovery.touched(former.path);
-        const file = await this.#discovery.look(former.path);
+        this.#discovery.markStale(before.path);
+        const file = await this.#discovery.observe(before.path);
         if (!file) continue;
-        // Another file at the path has come meanwhile, with all that it has.
-        const growth = file.size - (file.key === former.key ? former.size : 0);
+        // If another file has taken the path, all of it is growth.
+        const growth = file.size - (file.key === before.key ? before.size : 0);
         const bytesPerSecond = Math.max(0, growth) / Math.max(seconds, 0.001);
-        looked.push({ file, bytesPerSecond, position: undefined });
+        matched.push({ file, bytesPerSecond, position: undefined });
       } catch (error) {
-        this.#found.errors.push({ path: former.path, error: error as Error });
+        this.#found.errors.push({ path: before.path, error: error as Error });
       }
     }
-    return looked.sort((a, b) => b.bytesPerSecond - a.bytesPerSecond || b.file.size - a.file.size);
+    return matched.sort((a, b) => b.bytesPerSecond - a.bytesPerSecond || b.file.size - a.file.size);
   }
 
-  /** What the entry has already read, where it is not new. */
-  #placeIn(looked: readonly Looked[], present: EntryCollector | undefined): void {
+  /** Sets the positions of the files that the present revision of the entry already reads. */
+  #setPositions(matched: readonly MatchedFile[], present: EntryCollector | undefined): void {
     if (!present) return;
     const sources = new Map<string, Source>();
     for (const source of present.sources) sources.set(fileKey(source), source);
-    for (const one of looked) one.position = sources.get(one.file.key)?.position;
+    for (const one of matched) one.position = sources.get(one.file.key)?.position;
   }
 
-  /** Opens each file; tells the first ones one by one, with lines. */
-  async #open(looked: readonly Looked[], untilMs: number) {
-    const { filesMax, lines } = this.#question;
+  /** Opens each file. The first ones are listed, with lines. */
+  async #open(matched: readonly MatchedFile[], untilMs: number) {
+    const { filesMax, lines } = this.#request;
     const { start } = this.#entry;
     const fromBeginning = ({ changedMs }: FoundFile) =>
       start === 'beginning' || (start !== 'end' && changedMs >= Date.parse(start));
     const rule = (file: FoundFile) => (fromBeginning(file) ? 'beginning' : 'end');
-    const shared = sharedFormat(formatFacts(this.#entry, this.#tools.host));
+    const shared = sharedFormat(formatFacts(this.#entry, this.#dependencies.host));
     const previews = new FilePreviews(shared, Math.min(lines, LINES_MAX), rule);
     const sum = { fileCount: 0, bytes: 0n, backlogBytes: 0n, bytesPerSecond: 0, archives: 0 };
     const files: PreviewFile[] = [];
     const slices = new Slices();
-    let left = looked.length;
-    for (const one of looked) {
+    let left = matched.length;
+    for (const one of matched) {
       if (slices.over) await slices.next();
-      this.#asking.signal.throwIfAborted();
-      if (this.#tools.clock.monotonicMs() > untilMs) {
+      this.#context.signal.throwIfAborted();
+      if (this.#dependencies.clock.monotonicMs() > untilMs) {
         this.#truncated.add(`${left} files were not opened in the time given`);
         break;
       }
       left--;
-      const file = await previews.look(one, files.length < filesMax);
+      const file = await previews.preview(one, files.length < filesMax);
       if (file === 'archive') sum.archives++;
       else if (file.error) this.#found.errors.push({ path: file.path, error: new Error(file.error) });
       else {
@@ -162,9 +172,9 @@ class PreviewRun {
       }
       if (file !== 'archive' && files.length < filesMax) files.push(file);
     }
-    if (looked.length - left - sum.archives > files.length)
-      this.#truncated.add(`only ${files.length} files are told one by one`);
-    if (previews.full) this.#truncated.add('the lines of some files are left out');
+    if (matched.length - left - sum.archives > files.length)
+      this.#truncated.add(`only ${files.length} files are listed`);
+    if (previews.isFull) this.#truncated.add('the lines of some files are left out');
     return {
       ...sum,
       files,
@@ -173,17 +183,17 @@ class PreviewRun {
     };
   }
 
-  #troubles() {
+  #errors() {
     const troubles = this.#found.errors
-      .slice(0, TROUBLES_MAX)
+      .slice(0, ERRORS_MAX)
       .map(({ path, error }) => ({ path, error: errorText(error) }));
     return { troubles, troubleCount: this.#found.errors.length };
   }
 
-  #conflictWith({ entry, sources }: EntryCollector, looked: readonly Looked[]): PreviewConflict[] {
+  #conflictWith({ entry, sources }: EntryCollector, matched: readonly MatchedFile[]): PreviewConflict[] {
     const theirs = new Set<string>();
     for (const source of sources) if (source.state !== 'CLOSED') theirs.add(fileKey(source));
-    const shared = looked.filter(({ file }) => theirs.has(file.key));
+    const shared = matched.filter(({ file }) => theirs.has(file.key));
     const [first] = shared;
     if (!first) return [];
     const sameTopic = entry.topic === this.#entry.topic;

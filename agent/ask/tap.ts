@@ -1,26 +1,34 @@
 import { TapLine, TapPart } from '../../proto/gen/logfleet/v1/ask.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { EntryCollector } from '../collect/entry-collector.ts';
-import type { Tap, Tapped, TappedRun } from '../collect/entry-taps.ts';
-import type { RecordBuffer } from '../deliver/record-buffer.ts';
-import { sampleRecords } from '../deliver/record-samples.ts';
-import { type Answerer, QuestionError } from './questions.ts';
+import type { Tap, TappedRun, TappedSource } from '../collect/read/entry-taps.ts';
+import type { RecordBuffer } from '../encode/record-buffer.ts';
+import { sampleRecords } from '../encode/record-samples.ts';
+import { RequestError, type RequestHandler } from './request-handler.ts';
 
 const RATE_MAX = 1_000;
-/** Of each line. */
+/** The most bytes of each line. */
 const LINE_BYTES_MAX = 4_096;
 /** Lines gather this long before they are sent. */
 const PART_INTERVAL_MS = 200;
-/** So often there is a word, lines or not. */
-const WORD_INTERVAL_MS = 2_000;
-/** Lines that wait to be sent: what comes beyond is dropped. With PART_INTERVAL_MS that bounds the bytes a second, too. */
+/**
+ * A part is sent at least this often, even without lines, so that the caller sees the tap is alive.
+ */
+const HEARTBEAT_MS = 2_000;
+/**
+ * The most bytes that wait to be sent; more lines are dropped. With PART_INTERVAL_MS it bounds the
+ * byte rate.
+ */
 const WAITING_BYTES_MAX = 64 * 1024;
-/** It ends so long before its time is up: that is no failure. */
+/** The tap ends this long before the deadline, so that it ends without an error. */
 const END_MS = 1_000;
-/** What a line is beside its bytes. */
+/** A line's size in the message beyond its bytes. */
 const LINE_OVERHEAD_BYTES = 128;
 
-/** Chooses lines of what is read, so many a second, and keeps them until they are taken. Delivery never waits for it. */
+/**
+ * Samples lines as they are read, up to a rate, and keeps them until they are sent. Delivery never
+ * waits for it.
+ */
 export class LineTap {
   readonly #perSecond: number;
   readonly #clock: Pick<Clock, 'monotonicMs'>;
@@ -39,8 +47,8 @@ export class LineTap {
     this.#refilledMs = clock.monotonicMs();
   }
 
-  /** While no line may be taken, it counts, and looks at none of them. */
-  readonly look: Tap = (source, run, records, from) => {
+  /** Samples a run of lines. Lines beyond the rate are counted but not decoded. */
+  readonly onLines: Tap = (source, run, records, from) => {
     const wanted = Math.min(run.lines, this.#allowance());
     this.#allowed -= wanted;
     this.#leftOut += run.lines - wanted;
@@ -48,13 +56,13 @@ export class LineTap {
     try {
       this.#take(source, run, records, { from, wanted });
     } catch (error) {
-      // Not for whoever reads, who would lose the lines: for whoever taps.
+      // Reading must go on: the error is for the caller of the tap.
       this.#failure = error as Error;
     }
   };
 
-  /** What there is since it was asked last. Throws what went wrong in `look`. */
-  part(): TapPart {
+  /** The lines since the last call. Throws the error that occurred in `onLines`. */
+  takePart(): TapPart {
     if (this.#failure) throw this.#failure;
     const part = { lines: this.#lines, leftOut: BigInt(this.#leftOut), dropped: BigInt(this.#dropped) };
     this.#lines = [];
@@ -71,7 +79,7 @@ export class LineTap {
   }
 
   #take(
-    { path, generation }: Tapped,
+    { path, generation }: TappedSource,
     run: TappedRun,
     records: RecordBuffer,
     { from, wanted }: { from: number; wanted: number },
@@ -90,20 +98,23 @@ export class LineTap {
   }
 }
 
-/** Answers what an entry is collecting right now. `find`: the entry as it is on this agent. */
-export function tapAnswerer(find: (name: string) => EntryCollector | undefined, clock: Clock): Answerer<'tap'> {
+/**
+ * Streams a sample of the lines that an entry collects. `find` returns an entry of this agent by
+ * name.
+ */
+export function tapHandler(find: (name: string) => EntryCollector | undefined, clock: Clock): RequestHandler<'tap'> {
   return async function* tapEntry({ entry, linesPerSecond }, { signal, deadlineMs }) {
     const collector = find(entry);
-    if (!collector) throw new QuestionError('CODE_NOT_FOUND', `${entry} is not on this agent`);
+    if (!collector) throw new RequestError('CODE_NOT_FOUND', `${entry} is not on this agent`);
     const tap = new LineTap(Math.min(Math.max(linesPerSecond, 1), RATE_MAX), clock);
-    const end = collector.taps.add(tap.look);
+    const end = collector.taps.add(tap.onLines);
     try {
-      for (let wordMs = Number.NEGATIVE_INFINITY; !signal.aborted && clock.monotonicMs() < deadlineMs - END_MS; ) {
-        if (find(entry) !== collector) throw new QuestionError('CODE_NOT_FOUND', `${entry} is no longer on this agent`);
-        const part = tap.part();
+      for (let sentMs = Number.NEGATIVE_INFINITY; !signal.aborted && clock.monotonicMs() < deadlineMs - END_MS; ) {
+        if (find(entry) !== collector) throw new RequestError('CODE_NOT_FOUND', `${entry} is no longer on this agent`);
+        const part = tap.takePart();
         const nowMs = clock.monotonicMs();
-        if (part.lines.length > 0 || part.leftOut > 0n || nowMs - wordMs >= WORD_INTERVAL_MS) {
-          wordMs = nowMs;
+        if (part.lines.length > 0 || part.leftOut > 0n || nowMs - sentMs >= HEARTBEAT_MS) {
+          sentMs = nowMs;
           yield { $case: 'tap', value: part };
         }
         await clock.sleep(PART_INTERVAL_MS, signal).catch(() => {});

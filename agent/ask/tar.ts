@@ -1,7 +1,10 @@
 const BLOCK_BYTES = 512;
 
-/** A POSIX ustar archive of small files (https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html). Names are ASCII, up to 100 characters. */
-export function tarOf(files: Readonly<Record<string, string>>, nowMs: number): Buffer {
+/**
+ * A POSIX ustar archive of small files. Names are ASCII, up to 100 characters.
+ * Format: https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html
+ */
+export function createTar(files: Readonly<Record<string, string>>, nowMs: number): Buffer {
   const parts = Object.entries(files).flatMap(([name, text]) => {
     const content = Buffer.from(text);
     return [header(name, content.length, nowMs), content, Buffer.alloc(-content.length & (BLOCK_BYTES - 1))];

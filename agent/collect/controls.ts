@@ -1,28 +1,28 @@
 import { AgentSettings } from '../../proto/gen/logfleet/v1/agent_settings.ts';
 import type { AgentHealth } from '../../proto/gen/logfleet/v1/fleet.ts';
 import type { Clock } from '../../runtime/clock.ts';
-import { Drain, type Drained } from './drain.ts';
-import { RateLimit } from './rate-limit.ts';
+import { Drain, type DrainTarget } from './drain.ts';
+import { RateLimit } from './read/rate-limit.ts';
 
-/** What is to be told when other settings are in force. */
-export interface Controlled extends Omit<Drained, 'hold'> {
-  /** Sets all files going as they may by now. */
-  direct(): void;
+/** What other settings take effect on. */
+export interface ControlTarget extends Omit<DrainTarget, 'hold'> {
+  /** Pauses or resumes all files as the settings say. */
+  assignRoutes(): void;
 }
 
-/** What an operator has set for this agent, in force: its collectors ask here whether and how fast they may read. */
+/** The operator's settings in force: whether, and how fast, entries may be read. */
 export class Controls {
   readonly #clock: Clock;
-  readonly #agent: Controlled;
+  readonly #agent: ControlTarget;
   readonly limit: RateLimit;
   #settings = AgentSettings.create();
   #pausedEntries: ReadonlySet<string> = new Set();
   #drain: Drain | undefined;
-  /** The agent is drained, or will be when Kafka has answered: it reads no more. */
+  /** A drain has read everything: nothing more is read. */
   #held = false;
   #stopped = false;
 
-  constructor(clock: Clock, agent: Controlled) {
+  constructor(clock: Clock, agent: ControlTarget) {
     this.#clock = clock;
     this.#agent = agent;
     this.limit = new RateLimit(clock);
@@ -42,33 +42,33 @@ export class Controls {
       this.#drain = undefined;
       this.#held = false;
     }
-    this.#agent.direct();
+    this.#agent.assignRoutes();
     if (!settings.draining || this.#drain) return;
     this.#drain = new Drain({ ...this.#agent, hold: () => this.#hold() }, this.#clock);
     void this.#drain.run();
   }
 
-  /** Whether the files of this entry are not to be read. */
-  pauses(entry: string): boolean {
+  /** Whether the files of an entry must not be read. */
+  isPaused(entry: string): boolean {
     return this.#held || this.#settings.paused || this.#pausedEntries.has(entry);
   }
 
-  /** What the agent's health tells of it. */
+  /** What the agent's health reports of it. */
   status(leftBytes: bigint): Pick<AgentHealth, 'settingsEtag' | 'drain'> {
     const drain = this.#drain && { ...this.#drain.state, leftBytes };
     return { settingsEtag: this.#settings.etag, drain };
   }
 
-  /** The agent stops: nothing of it goes on by itself any more. */
+  /** Stops everything that runs on its own: the agent is stopping. */
   stop(): void {
     this.#stopped = true;
     this.#drain?.stop();
-    this.limit.forget();
+    this.limit.dropWaiting();
   }
 
   #hold(): void {
     if (this.#held) return;
     this.#held = true;
-    this.#agent.direct();
+    this.#agent.assignRoutes();
   }
 }

@@ -1,44 +1,64 @@
 import type { Drain as DrainStatus } from '../../proto/gen/logfleet/v1/fleet.ts';
 import type { Clock } from '../../runtime/clock.ts';
-import type { EntryCollector } from './entry-collector.ts';
-import type { Source } from './source.ts';
 
 const LOOK_INTERVAL_MS = 200;
 
+/** A file, as a drain needs it. */
+export interface DrainableFile {
+  readonly path: string;
+  readonly state: string;
+  readonly size: number;
+  readonly position: number;
+  readonly drained: boolean;
+  readonly errors: { readonly last: string };
+}
+
+/** An entry, as a drain needs it. */
+export interface DrainableEntry {
+  readonly entry: { name: string; etag: string };
+  readonly isPaused: boolean;
+  readonly isApplied: boolean;
+  readonly error: string;
+  readonly fileErrors: ReadonlyMap<string, string>;
+  readonly sources: Iterable<DrainableFile>;
+  scan(): Promise<void>;
+}
+
 /** What a drain needs of the agent. */
-export interface Drained {
-  /** undefined: they are not known yet. */
-  entries(): Iterable<EntryCollector> | undefined;
-  /** Whether nothing of any entry is on its way, of those either that are stopped. */
-  settled(): boolean;
-  /** Reads no more. */
+export interface DrainTarget {
+  /** undefined: not known yet. */
+  entries(): Iterable<DrainableEntry> | undefined;
+  /** Whether no batch of any entry is unanswered, including stopped entries. */
+  isSettled(): boolean;
+  /** Stops reading. */
   hold(): void;
-  /** Writes down what has come of it; what is in the way, for a person, empty when nothing is. */
+  /** Stores the result. Returns what prevents it, for people; empty if nothing does. */
   finish(): string;
   onChange(): void;
 }
 
-/** How far each file must be delivered: to where it ended when it was found. */
-interface Goals {
+/** How far each file must be acknowledged: to its size when it was found. */
+interface DrainGoals {
   etag: string;
-  sources: Map<Source, number>;
+  files: Map<DrainableFile, number>;
 }
 
 /**
- * Has all delivered that the files have when it begins, then stops reading. An entry's files are those that a scan finds which begins after
- * the drain does, and which can be read; what comes later is delivered, too, until all are done. So it ends, however much is written.
+ * Delivers all that the files have when the drain begins, then stops reading. An entry's files are
+ * those found by a scan that begins after the drain. What is written later is delivered, too, but
+ * not waited for, so a drain ends however much is written.
  */
 export class Drain {
-  readonly #agent: Drained;
+  readonly #agent: DrainTarget;
   readonly #clock: Clock;
   readonly #stop = new AbortController();
-  /** Those that are looked for, and whether they were. */
-  readonly #scanned = new Map<EntryCollector, boolean>();
-  readonly #goals = new Map<EntryCollector, Goals>();
+  /** The entries whose scan has begun, and whether it is done. */
+  readonly #scanned = new Map<DrainableEntry, boolean>();
+  readonly #goals = new Map<DrainableEntry, DrainGoals>();
   #state: DrainStatus['state'] = 'STATE_DRAINING';
   #waitingFor = 'the files to be found';
 
-  constructor(agent: Drained, clock: Clock) {
+  constructor(agent: DrainTarget, clock: Clock) {
     this.#agent = agent;
     this.#clock = clock;
   }
@@ -47,11 +67,11 @@ export class Drain {
     return { state: this.#state, waitingFor: this.#waitingFor };
   }
 
-  /** Until the agent is drained, or `stop`. */
+  /** Resolves when the agent is drained, or after `stop`. */
   async run(): Promise<void> {
     const { signal } = this.#stop;
     while (!signal.aborted && this.#state === 'STATE_DRAINING') {
-      this.#look();
+      this.#check();
       await this.#clock.sleep(LOOK_INTERVAL_MS, signal).catch(() => {});
     }
   }
@@ -60,37 +80,37 @@ export class Drain {
     this.#stop.abort();
   }
 
-  #look(): void {
-    const former = this.#waitingFor;
+  #check(): void {
+    const previous = this.#waitingFor;
     this.#waitingFor = this.#obstacle();
     if (this.#waitingFor === '') this.#state = 'STATE_DRAINED';
-    if (this.#waitingFor !== former) this.#agent.onChange();
+    if (this.#waitingFor !== previous) this.#agent.onChange();
   }
 
-  /** What keeps it from being done, for a person. */
+  /** What the drain waits for, for people; empty: nothing. */
   #obstacle(): string {
     let files = 0;
-    let trouble = '';
+    let deliveryError = '';
     const entries = this.#agent.entries();
-    if (!entries) return 'its entries to be told';
+    if (!entries) return 'its entries from a controller';
     for (const entry of entries) {
-      if (entry.paused) continue;
-      const obstacle = this.#toFind(entry);
+      if (entry.isPaused) continue;
+      const obstacle = this.#findFiles(entry);
       if (obstacle) return obstacle;
-      for (const [source, goal] of this.#goals.get(entry)?.sources ?? []) {
-        if (source.state === 'CLOSED' || source.position >= goal || source.drained) continue;
-        if (source.errors.last) return `${source.path}: ${source.errors.last}`;
-        trouble ||= entry.error;
+      for (const [file, goal] of this.#goals.get(entry)?.files ?? []) {
+        if (file.state === 'CLOSED' || file.position >= goal || file.drained) continue;
+        if (file.errors.last) return `${file.path}: ${file.errors.last}`;
+        deliveryError ||= entry.error;
         files++;
       }
     }
-    if (files > 0) return trouble || `${files === 1 ? '1 file' : `${files} files`} to be delivered`;
+    if (files > 0) return deliveryError || `${files === 1 ? '1 file' : `${files} files`} to be delivered`;
     this.#agent.hold();
-    return this.#agent.settled() ? this.#agent.finish() : 'answers of Kafka';
+    return this.#agent.isSettled() ? this.#agent.finish() : 'acknowledgements from Kafka';
   }
 
-  /** What keeps an entry's files from being found and opened. */
-  #toFind(entry: EntryCollector): string {
+  /** Finds an entry's files and sets their goals. Returns what prevents that; empty: nothing. */
+  #findFiles(entry: DrainableEntry): string {
     const { name, etag } = entry.entry;
     if (this.#goals.get(entry)?.etag === etag) return '';
     if (entry.error) return `${name}: ${entry.error}`;
@@ -98,10 +118,10 @@ export class Drain {
       this.#scanned.set(entry, false);
       void entry.scan().then(() => this.#scanned.set(entry, true));
     }
-    if (!entry.applied || !this.#scanned.get(entry)) return `the files of ${name} to be found`;
+    if (!entry.isApplied || !this.#scanned.get(entry)) return `the files of ${name} to be found`;
     const [failed] = entry.fileErrors;
     if (failed) return `${failed[0]}: ${failed[1]}`;
-    this.#goals.set(entry, { etag, sources: new Map([...entry.sources].map((source) => [source, source.size])) });
+    this.#goals.set(entry, { etag, files: new Map([...entry.sources].map((file) => [file, file.size])) });
     return '';
   }
 }

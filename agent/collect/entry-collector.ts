@@ -1,36 +1,36 @@
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import { entryViolations, withEntryDefaults } from '../../proto/rules/entry-rules.ts';
-import { charsetOf } from '../deliver/charset.ts';
-import type { Compression } from '../deliver/record-batch.ts';
-import type { Router } from '../deliver/router.ts';
-import { BetweenScans, type Hinted } from './between-scans.ts';
+import type { Compression } from '../../proto/rules/line-words.ts';
+import { charsetFor } from '../encode/charset.ts';
+import type { FoundFile } from '../model/found-file.ts';
+import type { DeliveryRouter } from '../produce/delivery-router.ts';
 import type { Controls } from './controls.ts';
-import { Discovery } from './discovery.ts';
-import { EntryTaps } from './entry-taps.ts';
-import type { FileWatcher, WatchEvents } from './file-watcher.ts';
-import { formatFacts } from './format-facts.ts';
-import type { FoundFile } from './found-file.ts';
-import { LineFormats } from './line-formats.ts';
-import { RateLimit, RateLimits } from './rate-limit.ts';
-import type { Source } from './source.ts';
-import { tellNewErrors } from './source-errors.ts';
-import { SourceSet } from './source-set.ts';
-import type { SourceSetTools } from './source-set-tools.ts';
+import { Discovery } from './find/discovery.ts';
+import { FileEventHandler, type FileEventTarget } from './find/file-event-handler.ts';
+import type { FileWatcher, WatchListener } from './find/file-watcher.ts';
+import { EntryTaps } from './read/entry-taps.ts';
+import { formatFacts } from './read/format-facts.ts';
+import { RateLimit, RateLimits } from './read/rate-limit.ts';
+import { LineFormats } from './sources/line-formats.ts';
+import type { Source } from './sources/source.ts';
+import { tellNewErrors } from './sources/source-errors.ts';
+import { SourceSet } from './sources/source-set.ts';
+import type { SourceSetTools } from './sources/source-set-tools.ts';
 import { TopicPartitions } from './topic-partitions.ts';
 
 /** Files are stamped by a clock that stands still for up to 10 ms (clock_gettime(2), CLOCK_REALTIME_COARSE). */
 const CLOCK_GRAIN_MS = 10;
 
 export interface CollectTools extends SourceSetTools {
-  router: Router;
+  router: DeliveryRouter;
   /** The host's name, for the records' headers. */
   host: string;
   /** Positions were lost: files that are there are read from their beginning. */
   lost: boolean;
   /** What an operator has set; without them nothing is. */
-  controls?: Pick<Controls, 'pauses' | 'limit'>;
+  controls?: Pick<Controls, 'isPaused' | 'limit'>;
   /** Without it there are no hints. */
-  watcher?(events: WatchEvents): FileWatcher;
+  watcher?(events: WatchListener): FileWatcher;
 }
 
 /** One entry on this agent: its revision, its files, where their lines go, and what troubles it. */
@@ -45,7 +45,7 @@ export class EntryCollector {
   #discovery: Discovery | undefined;
   #formats: LineFormats;
   readonly #partitions: TopicPartitions;
-  readonly #between: BetweenScans | undefined;
+  readonly #between: FileEventHandler | undefined;
   #invalid = '';
   #fileErrors: ReadonlyMap<string, string> = new Map();
   #scanning: Promise<void> | undefined;
@@ -64,22 +64,22 @@ export class EntryCollector {
     this.#tools = tools;
     this.#lost = tools.lost;
     this.#formats = new LineFormats(formatFacts(entry, tools.host));
-    this.#partitions = new TopicPartitions(tools, () => this.directAll());
-    const charset = () => charsetOf(formatFacts(this.#entry, tools.host));
+    this.#partitions = new TopicPartitions(tools, () => this.assignRoutes());
+    const charset = () => charsetFor(formatFacts(this.#entry, tools.host));
     this.#limits = new RateLimits(new RateLimit(tools.clock), tools.controls?.limit);
     const own = { ...tools, charset, taps: this.taps, limits: this.#limits };
-    this.#sources = new SourceSet(entry.uid, own, (source) => this.#direct(source));
+    this.#sources = new SourceSet(entry.uid, own, (source) => this.#assignRoute(source));
     const globs = tools.store.scannedGlobs(entry.uid);
     this.#scanned = globs && new Discovery(globs);
     const { watcher } = tools;
-    const hinted: Hinted = {
+    const hinted: FileEventTarget = {
       discovery: () => (this.#stop.signal.aborted ? undefined : this.#discovery),
       scanned: () => this.#scannedNow,
-      readOn: (path) => this.#sources.readOn(path),
-      meet: (path, look) => this.#meet(path, look),
+      continueReading: (path) => this.#sources.readOn(path),
+      handleEvent: (path, look) => this.#handleEvent(path, look),
       scan: () => this.scan(),
     };
-    this.#between = watcher && new BetweenScans(hinted, tools.clock, watcher);
+    this.#between = watcher && new FileEventHandler(hinted, tools.clock, watcher);
   }
 
   /** The revision in force, its defaults written out. */
@@ -99,31 +99,31 @@ export class EntryCollector {
   /** What keeps the entry, or its lines, from having effect; empty when nothing does. */
   get error(): string {
     const { topic } = this.#entry;
-    return this.#invalid || this.#partitions.errorOf(topic) || (this.#tools.router.failure(topic)?.message ?? '');
+    return this.#invalid || this.#partitions.errorFor(topic) || (this.#tools.router.failure(topic)?.message ?? '');
   }
 
   /** Whether the revision is in force: its files are known and their lines have somewhere to go. */
-  get applied(): boolean {
+  get isApplied(): boolean {
     return this.#routed && this.#scannedNow;
   }
 
   /** Whether nothing is on its way, and no file is being looked at. */
-  get settled(): boolean {
+  get isSettled(): boolean {
     return !this.#scanning && this.#hints === 0 && this.#sources.settled;
   }
 
-  get complete(): boolean {
-    if (!this.applied || this.paused) return this.applied;
+  get isComplete(): boolean {
+    if (!this.isApplied || this.isPaused) return this.isApplied;
     return !this.#sources.waiting && [...this.#sources].every((source) => source.complete);
   }
 
   /** By itself, or on this agent. */
-  get paused(): boolean {
-    return this.#entry.paused || this.#tools.controls?.pauses(this.#entry.name) === true;
+  get isPaused(): boolean {
+    return this.#entry.paused || this.#tools.controls?.isPaused(this.#entry.name) === true;
   }
 
   get #routed(): boolean {
-    return this.#partitions.of(this.#entry.topic) !== undefined;
+    return this.#partitions.countFor(this.#entry.topic) !== undefined;
   }
 
   /** Puts a revision in force: from now on for what is read, not for what is on its way. Ends a `halt`. */
@@ -136,16 +136,16 @@ export class EntryCollector {
       for (const source of this.#sources) source.pause();
       return;
     }
-    this.#discovery = new Discovery(this.#entry, this.#between?.hints);
+    this.#discovery = new Discovery(this.#entry, this.#between?.events);
     this.#formats = new LineFormats(formatFacts(this.#entry, this.#tools.host));
-    this.#limits.own.set(Number(this.#entry.maxBytesPerSecond));
+    this.#limits.entry.set(Number(this.#entry.maxBytesPerSecond));
     this.#sinceMs = this.#tools.clock.nowMs();
     this.#scannedNow = false;
-    this.directAll();
-    if (!this.#routed) void this.#partitions.seek(() => ({ entry: this.#entry, signal: this.#stop.signal }));
+    this.assignRoutes();
+    if (!this.#routed) void this.#partitions.discover(() => ({ entry: this.#entry, signal: this.#stop.signal }));
   }
 
-  get scanning(): boolean {
+  get isScanning(): boolean {
     return this.#scanning !== undefined;
   }
 
@@ -161,7 +161,7 @@ export class EntryCollector {
   /** Stops reading until the next `apply`; what is on its way may still arrive. */
   halt(): void {
     this.#stop.abort();
-    this.#limits.own.forget();
+    this.#limits.entry.dropWaiting();
     this.#between?.stop();
     for (const source of this.#sources) source.pause();
   }
@@ -172,7 +172,7 @@ export class EntryCollector {
   }
 
   /** Looks at one path, for a hint. What that misses the next scan finds. */
-  async #meet(path: string, look: Parameters<Hinted['meet']>[1]): Promise<void> {
+  async #handleEvent(path: string, look: Parameters<FileEventTarget['handleEvent']>[1]): Promise<void> {
     const discovery = this.#discovery;
     this.#hints++;
     try {
@@ -186,24 +186,24 @@ export class EntryCollector {
   }
 
   /** Sets its files going as they may by now. */
-  directAll(): void {
-    for (const source of this.#sources) this.#direct(source);
+  assignRoutes(): void {
+    for (const source of this.#sources) this.#assignRoute(source);
   }
 
   /** Sets a source going as the entry says. */
-  #direct(source: Source): void {
+  #assignRoute(source: Source): void {
     if (this.#stop.signal.aborted) return;
-    if (this.paused || this.#invalid || this.#sources.isUnwanted(source)) source.pause();
+    if (this.isPaused || this.#invalid || this.#sources.isUnwanted(source)) source.pause();
     else source.resume();
     const { topic } = this.#entry;
-    const count = this.#partitions.of(topic);
+    const count = this.#partitions.countFor(topic);
     if (count === undefined) {
       source.unassign();
       return;
     }
-    const choice = { former: source.partitionIn(topic), key: `${this.#tools.host}:${source.path}` };
+    const choice = { previous: source.partitionIn(topic), key: `${this.#tools.host}:${source.path}` };
     const route = this.#tools.router.route(topic, count, choice, this.#entry.compression as Compression);
-    source.assign(route, this.#formats.of);
+    source.assign(route, this.#formats.forSource);
   }
 
   async #scans(): Promise<void> {
@@ -217,7 +217,7 @@ export class EntryCollector {
     const discovery = this.#discovery;
     const { signal } = this.#stop;
     if (!discovery || this.#invalid || signal.aborted) return;
-    void this.#partitions.look(this.#entry.topic);
+    void this.#partitions.refresh(this.#entry.topic);
     const since = this.#sources.added;
     const found = await discovery.scan(signal).catch(() => undefined);
     if (!found || signal.aborted || discovery !== this.#discovery) return;
@@ -240,7 +240,7 @@ export class EntryCollector {
     const { start } = this.#entry;
     if (this.#tools.once || this.#lost || start === 'beginning' || this.#scanned?.matches(file.path))
       return 'beginning';
-    if (file.bornMs > this.#sinceMs - CLOCK_GRAIN_MS) return 'beginning';
+    if (file.birthMs > this.#sinceMs - CLOCK_GRAIN_MS) return 'beginning';
     if (start === 'end') return 'end';
     return file.changedMs >= Date.parse(start) ? 'beginning' : 'end';
   }

@@ -1,18 +1,18 @@
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import { errorText } from '../../runtime/errors.ts';
-import type { Collector, Observation } from '../collector.ts';
-import type { AuditLog } from '../deliver/audit-log.ts';
+import type { IntentSegment } from '../model/segment.ts';
+import type { AuditLog } from '../produce/audit-log.ts';
 import type { FactStore } from '../state/fact-store.ts';
-import type { IntentSegment } from '../state/intent-store.ts';
 import type { StateDatabase } from '../state/state-database.ts';
 import { StateKeeper } from '../state/state-keeper.ts';
+import type { AgentReport, Collector } from './collector.ts';
 import { Controls } from './controls.ts';
 import { type CollectTools, EntryCollector } from './entry-collector.ts';
-import { FileWatchers } from './file-watcher.ts';
-import { observeEntry, observeFiles, observeHealth, Totals } from './observe.ts';
+import { FileWatchers } from './find/file-watcher.ts';
 import { ProcessUsage } from './process-usage.ts';
-import { tellLosses, tellRefused } from './segment-losses.ts';
-import type { Source } from './source.ts';
+import { logRefused, recordLosses } from './read/segment-losses.ts';
+import { agentHealth, DeliveryTotals, entryStatus, fileStatuses } from './report.ts';
+import type { Source } from './sources/source.ts';
 
 /** How long what was acknowledged may have no marker. */
 const MARK_INTERVAL_MS = 1_000;
@@ -27,7 +27,7 @@ export interface FileCollectorOptions {
 }
 
 /** The collector closes the state and the audit when it is closed. */
-export type CollectorTools = Omit<CollectTools, 'onDelivered' | 'onStateChange' | 'controls'> & {
+export type CollectorTools = Omit<CollectTools, 'onAcknowledged' | 'onStateChange' | 'controls'> & {
   state: StateDatabase;
   facts: FactStore;
   audit: AuditLog | undefined;
@@ -42,47 +42,47 @@ export class FileCollector implements Collector {
   readonly #tools: CollectTools;
   /** What an operator has set for this agent. */
   readonly controls: Controls;
-  readonly #totals: Totals;
+  readonly #totals: DeliveryTotals;
   readonly #usage: ProcessUsage;
   readonly #entries = new Map<string, EntryCollector>();
   /** Stopped entries whose last batches have no answer yet. */
   readonly #leaving = new Map<string, EntryCollector>();
   readonly #listeners: (() => void)[] = [];
   /** It is known what is desired. */
-  #told = false;
+  #desiredKnown = false;
   readonly #stop = new AbortController();
   #changeTimer: Promise<void> | undefined;
   #settling: Promise<void> | undefined;
 
   constructor(options: FileCollectorOptions, tools: CollectorTools) {
     this.#options = options;
-    this.#state = new StateKeeper(tools.state, { ...tools, onChange: () => this.changed() });
+    this.#state = new StateKeeper(tools.state, { ...tools, onChange: () => this.notifyChange() });
     this.#facts = tools.facts;
     this.#audit = tools.audit;
-    this.#totals = new Totals(tools.clock);
+    this.#totals = new DeliveryTotals(tools.clock);
     this.#usage = new ProcessUsage(tools.clock);
     const watchers = new FileWatchers(tools.logger);
     this.controls = new Controls(tools.clock, {
-      entries: () => (this.#told ? this.entries : undefined),
-      settled: () => this.#all.every(({ sources }) => sources.settled),
-      direct: () => this.#direct(),
+      entries: () => (this.#desiredKnown ? this.entries : undefined),
+      isSettled: () => this.#all.every(({ sources }) => sources.settled),
+      assignRoutes: () => this.#assignRoutes(),
       finish: () => this.#unfinished(),
-      onChange: () => this.changed(),
+      onChange: () => this.notifyChange(),
     });
     this.#tools = {
       ...tools,
       controls: this.controls,
-      onDelivered: (segment, source) => this.#delivered(segment, source),
-      onStateChange: () => this.changed(),
+      onAcknowledged: (segment, source) => this.#acknowledged(segment, source),
+      onStateChange: () => this.notifyChange(),
       watcher: (events) => watchers.create(events),
     };
   }
 
-  #delivered(segment: IntentSegment, source: Source): void {
+  #acknowledged(segment: IntentSegment, source: Source): void {
     this.#totals.add(segment, source.entryUid);
     // What is lost of lines that are sent once more was told when they were sent first.
-    if (segment.replay === undefined) tellLosses(this.#tools.facts, source, segment);
-    else if (segment.refused) tellRefused(this.#tools.logger, source, segment);
+    if (segment.replay === undefined) recordLosses(this.#tools.facts, source, segment);
+    else if (segment.isRefused) logRefused(this.#tools.logger, source, segment);
   }
 
   start(): void {
@@ -94,12 +94,12 @@ export class FileCollector implements Collector {
 
   apply(entries: readonly Entry[]): void {
     if (this.#stop.signal.aborted) return;
-    this.#told = true;
+    this.#desiredKnown = true;
     const wanted = new Map(entries.map((entry) => [entry.uid, entry]));
     const scans: Promise<void>[] = [];
     for (const [uid, collector] of this.#entries) if (!wanted.has(uid)) this.#remove(uid, collector);
     for (const entry of entries) {
-      this.#facts.named(entry.uid, entry.name);
+      this.#facts.setEntryName(entry.uid, entry.name);
       const present = this.#entries.get(entry.uid);
       if (present?.entry.etag === entry.etag) continue;
       // One that has just been stopped and comes back goes on where it is: its last batches are not on the disk yet.
@@ -110,23 +110,24 @@ export class FileCollector implements Collector {
       scans.push(collector.scan());
     }
     // Entries that come later were not collected when positions were lost.
-    if (this.#tools.lost) void Promise.all(scans).then(() => this.#stop.signal.aborted || this.#tools.store.regained());
+    if (this.#tools.lost)
+      void Promise.all(scans).then(() => this.#stop.signal.aborted || this.#tools.store.clearLost());
     this.#tools.lost = false;
-    this.changed();
+    this.notifyChange();
   }
 
-  observe(): Observation {
+  report(): AgentReport {
     const entries = [...this.#entries.values()];
     const nowMs = this.#tools.clock.monotonicMs();
-    const filesOf = new Map(entries.map((entry) => [entry, observeFiles(entry, nowMs)]));
+    const filesOf = new Map(entries.map((entry) => [entry, fileStatuses(entry, nowMs)]));
     const files = [...filesOf.values()].flat();
     const error = this.#state.error || this.#tools.router.failure()?.message || (this.#audit?.failure ?? '');
     return {
       entries: [...filesOf].map(([entry, own]) =>
-        observeEntry(entry, this.#facts.totals(entry.entry.uid), this.#totals, own),
+        entryStatus(entry, this.#facts.totals(entry.entry.uid), this.#totals, own),
       ),
       files,
-      health: observeHealth(files, this.#totals, this.controls, {
+      health: agentHealth(files, this.#totals, this.controls, {
         ...{ error, lostBytes: this.#facts.lostBytes, usage: this.#usage.sample() },
         pinnedBytes: this.#tools.budget.pinnedBytes,
       }),
@@ -139,7 +140,7 @@ export class FileCollector implements Collector {
   }
 
   /** Tells the listeners, once for many changes in a row. */
-  changed(): void {
+  notifyChange(): void {
     this.#changeTimer ??= this.#tools.clock.sleep(CHANGE_SETTLE_MS).then(() => {
       this.#changeTimer = undefined;
       for (const listener of this.#listeners) listener();
@@ -152,7 +153,7 @@ export class FileCollector implements Collector {
   }
 
   /** An entry in force, by its name. */
-  find(name: string): EntryCollector | undefined {
+  findEntry(name: string): EntryCollector | undefined {
     return this.#stop.signal.aborted ? undefined : [...this.entries].find(({ entry }) => entry.name === name);
   }
 
@@ -173,10 +174,10 @@ export class FileCollector implements Collector {
   }
 
   /** Other settings may be in force. */
-  #direct(): void {
+  #assignRoutes(): void {
     if (this.#stop.signal.aborted) return;
-    for (const entry of this.#entries.values()) entry.directAll();
-    this.changed();
+    for (const entry of this.#entries.values()) entry.assignRoutes();
+    this.notifyChange();
   }
 
   /** Writes positions and facts; what keeps them from being written, for a person. */
@@ -212,8 +213,8 @@ export class FileCollector implements Collector {
     this.controls.stop();
     const all = this.#all;
     for (const entry of all) entry.halt();
-    while (!all.every((entry) => entry.settled) && clock.monotonicMs() < deadline) await clock.sleep(DRAIN_POLL_MS);
-    if (!all.every((entry) => entry.settled)) {
+    while (!all.every((entry) => entry.isSettled) && clock.monotonicMs() < deadline) await clock.sleep(DRAIN_POLL_MS);
+    if (!all.every((entry) => entry.isSettled)) {
       logger.warn('stopping with batches that Kafka has not answered; their lines are read again at the next start');
     }
   }
@@ -228,9 +229,9 @@ export class FileCollector implements Collector {
     const { clock } = this.#tools;
     while (!this.#stop.signal.aborted) {
       // Not waited for: one file system that hangs holds up no other.
-      for (const entry of this.#entries.values()) if (!entry.scanning) void entry.scan();
+      for (const entry of this.#entries.values()) if (!entry.isScanning) void entry.scan();
       for (const [uid, entry] of this.#leaving) {
-        if (!entry.settled) continue;
+        if (!entry.isSettled) continue;
         entry.close();
         this.#leaving.delete(uid);
       }

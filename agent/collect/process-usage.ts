@@ -1,12 +1,14 @@
 import { readdirSync, statSync } from 'node:fs';
 import type { Clock } from '../../runtime/clock.ts';
-import { descriptorLimit } from './file-budget.ts';
+import { descriptorLimit } from './files/file-budget.ts';
 
-/** What is asked sooner after the last time is told the same: a share of a short time says nothing. */
+/**
+ * A sample this soon after the last one returns the last one: a share of a short time says little.
+ */
 const SAMPLE_MIN_MS = 1_000;
 const DESCRIPTORS = '/proc/self/fd';
 
-/** What the process takes of its machine. */
+/** The resources that the process uses. */
 export interface Usage {
   cpuCores: number;
   eventLoopUtilization: number;
@@ -14,7 +16,7 @@ export interface Usage {
   descriptorsMax: number;
 }
 
-/** Measures what the process takes, from one time that somebody asks to the next. */
+/** Measures the process's resources between one sample and the next. */
 export class ProcessUsage {
   readonly #clock: Clock;
   readonly #descriptorsMax: number;
@@ -48,7 +50,8 @@ export class ProcessUsage {
 
 function openDescriptors(): number {
   try {
-    // Since Linux 6.2 their count is the folder's size (proc(5)); to list tens of thousands takes its time.
+    // Since Linux 6.2 the folder's size is their count (proc(5)), which is faster than listing
+    // them.
     return statSync(DESCRIPTORS).size || readdirSync(DESCRIPTORS).length;
   } catch {
     // Not Linux.

@@ -3,77 +3,81 @@ import { createBackoff } from '../../runtime/backoff.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { errorText } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import type { Router } from '../deliver/router.ts';
+import type { DeliveryRouter } from '../produce/delivery-router.ts';
 
 const RETRY = { initialMs: 100, maxMs: 5_000 };
-/** A topic that its controller is just making is nothing to tell. */
+/** A missing topic is no error for this long: the controller may be creating it. */
 const QUIET_MS = 1_000;
 
-export interface TopicTools {
-  router: Router;
+export interface TopicPartitionsDependencies {
+  router: DeliveryRouter;
   clock: Clock;
   logger: Logger;
   onStateChange: () => void;
 }
 
-/** How many partitions an entry's topic has: asked until it is known, and looked at again, for it may grow, or be made anew with fewer. */
+/**
+ * How many partitions an entry's topic has. It is requested until it is known, and again at each
+ * scan: a topic may grow, or be recreated with fewer.
+ */
 export class TopicPartitions {
-  readonly #tools: TopicTools;
+  readonly #dependencies: TopicPartitionsDependencies;
   readonly #onKnown: () => void;
   #known: { topic: string; count: number } | undefined;
-  #seeking = false;
+  #discovering = false;
   #error = { topic: '', text: '' };
 
-  /** `onKnown` is called whenever the count has become known, or another. */
-  constructor(tools: TopicTools, onKnown: () => void) {
-    this.#tools = tools;
+  /** `onKnown` is called when the count becomes known, and when it changes. */
+  constructor(dependencies: TopicPartitionsDependencies, onKnown: () => void) {
+    this.#dependencies = dependencies;
     this.#onKnown = onKnown;
   }
 
-  /** What keeps the topic's count from being known; empty when nothing does. */
-  errorOf(topic: string): string {
+  /** Why the topic's count is unknown; empty if there is no error. */
+  errorFor(topic: string): string {
     return this.#error.topic === topic ? this.#error.text : '';
   }
 
-  /** undefined: not known yet. */
-  of(topic: string): number | undefined {
+  /** The number of partitions; undefined: not known yet. */
+  countFor(topic: string): number | undefined {
     return this.#known?.topic === topic ? this.#known.count : undefined;
   }
 
-  /** Asks for the entry's topic, for as long as it takes and the signal is not aborted. */
-  async seek(now: () => { entry: Entry; signal: AbortSignal }): Promise<void> {
-    if (this.#seeking) return;
-    this.#seeking = true;
+  /** Requests the count of the entry's topic until it is known or the signal is aborted. */
+  async discover(now: () => { entry: Entry; signal: AbortSignal }): Promise<void> {
+    if (this.#discovering) return;
+    this.#discovering = true;
     const backoff = createBackoff(RETRY);
-    const { clock, router, logger, onStateChange } = this.#tools;
+    const { clock, router, logger, onStateChange } = this.#dependencies;
     const startMs = clock.monotonicMs();
-    while (!now().signal.aborted && this.of(now().entry.topic) === undefined) {
+    while (!now().signal.aborted && this.countFor(now().entry.topic) === undefined) {
       const { name, topic } = now().entry;
       try {
         this.#known = { topic, count: await router.partitionCount(topic) };
         this.#error = { topic, text: '' };
       } catch (error) {
-        const told = this.errorOf(topic) !== '';
+        const wasLogged = this.errorFor(topic) !== '';
         if (clock.monotonicMs() - startMs > QUIET_MS) this.#error = { topic, text: errorText(error) };
-        const text = this.errorOf(topic);
-        if (text && !told)
-          logger.warn("lines can't be delivered yet; it is tried again", { entry: name, topic, error: text });
+        const text = this.errorFor(topic);
+        if (text && !wasLogged) logger.warn('cannot deliver lines yet; retrying', { entry: name, topic, error: text });
         await clock.sleep(backoff.next(), now().signal).catch(() => {});
       }
       onStateChange();
     }
-    this.#seeking = false;
+    this.#discovering = false;
     this.#onKnown();
   }
 
-  /** Looks whether the count is another by now. What can't be told now stays as it is: the routes show that. */
-  async look(topic: string): Promise<void> {
-    const former = this.of(topic);
-    if (former === undefined) return;
-    const count = await this.#tools.router.partitionCount(topic).catch(() => former);
-    if (count === former || this.of(topic) !== former) return;
+  /**
+   * Checks whether the count changed. If that fails, the count stays; the routes report the error.
+   */
+  async refresh(topic: string): Promise<void> {
+    const previous = this.countFor(topic);
+    if (previous === undefined) return;
+    const count = await this.#dependencies.router.partitionCount(topic).catch(() => previous);
+    if (count === previous || this.countFor(topic) !== previous) return;
     this.#known = { topic, count };
-    this.#tools.logger.info('the topic has another number of partitions', { topic, former, partitions: count });
+    this.#dependencies.logger.info("the topic's number of partitions changed", { topic, previous, partitions: count });
     this.#onKnown();
   }
 }

@@ -2,7 +2,7 @@ import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { systemClock } from '../../runtime/clock.ts';
 import type { Login, TlsMaterial } from '../../runtime/security.ts';
-import { ConnectionError } from './kafka-error.ts';
+import { KafkaConnectionError } from './kafka-error.ts';
 import { apis, apiVersions } from './kafka-messages.ts';
 import type { KafkaApi, KafkaRequest } from './kafka-request.ts';
 import { logIn } from './sasl.ts';
@@ -19,7 +19,7 @@ export interface ConnectionOptions {
   tls?: TlsMaterial | undefined;
   login?: Login | undefined;
   /** What the broker must speak; an older one is refused with a clear error. */
-  needs: readonly KafkaApi[];
+  requiredApis: readonly KafkaApi[];
 }
 
 /** For the connection, TLS, the versions and the login, each. */
@@ -64,14 +64,14 @@ export class KafkaConnection {
     socket.on('data', (data: Buffer) => this.#receive(data));
     socket.on('timeout', () => this.#timeOut());
     socket.on('error', (error) =>
-      this.#end(new ConnectionError('NETWORK', this.#name, { retryable: true, cause: error })),
+      this.#end(new KafkaConnectionError('NETWORK', this.#name, { retryable: true, cause: error })),
     );
     socket.on('close', () => this.#end(this.#closedByPeer()));
   }
 
   /** Connects, makes sure of what the broker speaks, and logs in. Rejects with ConnectionError. */
   static async open({ host, port }: BrokerAddress, options: ConnectionOptions): Promise<KafkaConnection> {
-    const { clientId, tls, login, needs } = options;
+    const { clientId, tls, login, requiredApis: needs } = options;
     const socket = tls
       ? connectTls({ host, port, ...(!isIP(host) && { servername: host }), ...tls })
       : connectTcp({ host, port });
@@ -89,7 +89,7 @@ export class KafkaConnection {
   }
 
   /** Whether requests may be sent: false near the end of the session's lifetime, when another connection must take over. */
-  get usable(): boolean {
+  get isUsable(): boolean {
     return !this.#failure && !this.#retired && systemClock.monotonicMs() < this.#sessionEndMs;
   }
 
@@ -105,13 +105,13 @@ export class KafkaConnection {
   }
 
   /** Sends a request and waits for its answer. Rejects with ConnectionError when there is none. */
-  request<Answer>({ api, flexible, body, parse }: KafkaRequest<Answer>): Promise<Answer> {
+  request<Answer>({ api, isFlexible: flexible, body, parse }: KafkaRequest<Answer>): Promise<Answer> {
     if (this.#failure) return Promise.reject(this.#failure);
     const correlation = this.#correlation++ & 0x7fffffff;
     const { promise, resolve, reject } = Promise.withResolvers<Answer>();
     const take = (reader: WireReader) => {
       // ApiVersions is answered in the oldest form, so that any client can read it (KIP-511).
-      if (flexible && api.key !== apis.apiVersions.key) reader.tags();
+      if (flexible && api.key !== apis.apiVersions.key) reader.skipTags();
       resolve(parse(reader));
     };
     this.#waiting.push({ correlation, take, fail: reject });
@@ -119,7 +119,7 @@ export class KafkaConnection {
       8 + 2 + Buffer.byteLength(this.#clientId) + (flexible ? 1 : 0) + sizeOf(body),
     );
     header.int16(api.key).int16(api.version).int32(correlation).string(this.#clientId);
-    if (flexible) header.tags();
+    if (flexible) header.noTags();
     this.#socket.cork();
     this.#socket.write(header.done());
     for (const piece of body) this.#socket.write(piece);
@@ -129,7 +129,7 @@ export class KafkaConnection {
 
   /** Ends the connection; what waits for an answer fails. */
   close(): void {
-    this.#end(new ConnectionError('NETWORK', `${this.#name}: closed by this agent`, { retryable: true }));
+    this.#end(new KafkaConnectionError('NETWORK', `${this.#name}: closed by this agent`, { retryable: true }));
   }
 
   /*
@@ -153,7 +153,7 @@ export class KafkaConnection {
       if (!next || reader.int32() !== next.correlation) throw new RangeError('an answer to no request');
       next.take(reader);
     } catch (error) {
-      const failure = new ConnectionError('UNSUPPORTED', `${this.#name} sent an answer that makes no sense`, {
+      const failure = new KafkaConnectionError('UNSUPPORTED', `${this.#name} sent an answer that makes no sense`, {
         cause: error,
       });
       next?.fail(failure);
@@ -167,23 +167,26 @@ export class KafkaConnection {
       const range = versions.get(key);
       if (range && range.min <= version && version <= range.max) continue;
       const text = `${this.#name} does not speak ${name} version ${version}: it must be Kafka ${since} or newer`;
-      throw new ConnectionError('UNSUPPORTED', text);
+      throw new KafkaConnectionError('UNSUPPORTED', text);
     }
   }
 
   #timeOut(): void {
     if (this.#waiting.length === 0 && !this.#socket.connecting) return;
     const text = this.#socket.connecting ? "can't be reached" : 'does not answer';
-    this.#end(new ConnectionError('NETWORK', `${this.#name} ${text}`, { retryable: true }));
+    this.#end(new KafkaConnectionError('NETWORK', `${this.#name} ${text}`, { retryable: true }));
   }
 
-  #closedByPeer(): ConnectionError {
+  #closedByPeer(): KafkaConnectionError {
     const hint = this.#correlation === 1 ? ' at once: does that port want TLS, or none?' : '';
-    return new ConnectionError('NETWORK', `${this.#name} closed the connection${hint}`, { retryable: true });
+    return new KafkaConnectionError('NETWORK', `${this.#name} closed the connection${hint}`, { retryable: true });
   }
 
-  #notKafka(): ConnectionError {
-    return new ConnectionError('UNSUPPORTED', `what answers as ${this.#name} is not Kafka, or that port wants TLS`);
+  #notKafka(): KafkaConnectionError {
+    return new KafkaConnectionError(
+      'UNSUPPORTED',
+      `what answers as ${this.#name} is not Kafka, or that port wants TLS`,
+    );
   }
 
   #end(error: Error): void {

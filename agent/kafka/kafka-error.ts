@@ -4,7 +4,7 @@ import { CodedError } from '../../runtime/errors.ts';
  * Why a broker can't be talked to. NETWORK: not reached, or lost with requests unanswered; it is not known whether they were carried
  * out. AUTHENTICATION: it refused the login. UNSUPPORTED: it is too old, or not Kafka.
  */
-export class ConnectionError extends CodedError<'NETWORK' | 'AUTHENTICATION' | 'UNSUPPORTED'> {}
+export class KafkaConnectionError extends CodedError<'NETWORK' | 'AUTHENTICATION' | 'UNSUPPORTED'> {}
 
 /** Kafka's names for its error codes (https://kafka.apache.org/protocol#protocol_error_codes), as far as an agent can meet them. */
 const names: Readonly<Record<number, string>> = {

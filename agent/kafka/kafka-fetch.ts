@@ -1,4 +1,4 @@
-import { type Answered, apis, only } from './kafka-messages.ts';
+import { apis, type KafkaResult, onlyItem } from './kafka-messages.ts';
 import type { KafkaRequest } from './kafka-request.ts';
 import type { WireReader } from './wire-reader.ts';
 import { WireWriter } from './wire-writer.ts';
@@ -17,7 +17,7 @@ export interface Partition {
   partition: number;
 }
 
-export type Fetched = Answered<{
+export type FetchResult = KafkaResult<{
   /** Offsets below it are on all in-sync replicas. */
   highWatermark: bigint;
   /** Whole record batches, the last one perhaps cut; they may begin before the offset that was asked for. */
@@ -31,18 +31,18 @@ export type Fetched = Answered<{
  *     partitions => partition:INT32 current_leader_epoch:INT32 fetch_offset:INT64 last_fetched_epoch:INT32 log_start_offset:INT64
  *                   partition_max_bytes:INT32 TAGS
  */
-export function fetch({ topic, partition }: Partition, offset: bigint, bytesMax: number): KafkaRequest<Fetched> {
+export function fetch({ topic, partition }: Partition, offset: bigint, bytesMax: number): KafkaRequest<FetchResult> {
   const writer = new WireWriter().int32(CONSUMER).int32(0).int32(0).int32(bytesMax).int8(READ_UNCOMMITTED);
   writer.int32(NO_SESSION.id).int32(NO_SESSION.epoch);
   writer.compactArray([topic], (name) => {
     writer.compactString(name).compactArray([partition], (index) => {
-      writer.int32(index).int32(ANY_EPOCH).int64(offset).int32(ANY_EPOCH).int64(-1n).int32(bytesMax).tags();
+      writer.int32(index).int32(ANY_EPOCH).int64(offset).int32(ANY_EPOCH).int64(-1n).int32(bytesMax).noTags();
     });
-    writer.tags();
+    writer.noTags();
   });
   writer.compactArray([], () => {});
-  writer.compactString('').tags();
-  return { api: apis.fetch, flexible: true, body: [writer.done()], parse: parseFetched };
+  writer.compactString('').noTags();
+  return { api: apis.fetch, isFlexible: true, body: [writer.done()], parse: parseFetched };
 }
 
 /*
@@ -51,21 +51,21 @@ export function fetch({ topic, partition }: Partition, offset: bigint, bytesMax:
  *     partitions => partition_index:INT32 error_code:INT16 high_watermark:INT64 last_stable_offset:INT64 log_start_offset:INT64
  *                   [producer_id:INT64 first_offset:INT64 TAGS] preferred_read_replica:INT32 records:COMPACT_RECORDS TAGS
  */
-function parseFetched(reader: WireReader): Fetched {
+function parseFetched(reader: WireReader): FetchResult {
   reader.int32();
   const errorCode = reader.int16();
   reader.int32();
   const topics = reader.compactArray(() => {
     reader.compactString();
-    const partition = only(reader.compactArray(() => parsePartition(reader)));
-    reader.tags();
+    const partition = onlyItem(reader.compactArray(() => parsePartition(reader)));
+    reader.skipTags();
     return partition;
   });
   // An error of the whole request comes without topics.
-  return topics.length === 0 ? { errorCode, highWatermark: -1n, records: Buffer.alloc(0) } : only(topics);
+  return topics.length === 0 ? { errorCode, highWatermark: -1n, records: Buffer.alloc(0) } : onlyItem(topics);
 }
 
-function parsePartition(reader: WireReader): Fetched {
+function parsePartition(reader: WireReader): FetchResult {
   reader.int32();
   const errorCode = reader.int16();
   const highWatermark = reader.int64();
@@ -74,11 +74,11 @@ function parsePartition(reader: WireReader): Fetched {
   reader.compactArray(() => {
     reader.int64();
     reader.int64();
-    reader.tags();
+    reader.skipTags();
   });
   reader.int32();
   const records = reader.compactBytes() ?? Buffer.alloc(0);
-  reader.tags();
+  reader.skipTags();
   return { errorCode, highWatermark, records };
 }
 
@@ -91,34 +91,34 @@ function parsePartition(reader: WireReader): Fetched {
 export function listOffsets(
   { topic, partition }: Partition,
   timestamp: bigint,
-): KafkaRequest<Answered<{ offset: bigint }>> {
+): KafkaRequest<KafkaResult<{ offset: bigint }>> {
   const writer = new WireWriter().int32(CONSUMER).int8(READ_UNCOMMITTED);
   writer.compactArray([topic], (name) => {
     writer.compactString(name).compactArray([partition], (index) => {
-      writer.int32(index).int32(ANY_EPOCH).int64(timestamp).tags();
+      writer.int32(index).int32(ANY_EPOCH).int64(timestamp).noTags();
     });
-    writer.tags();
+    writer.noTags();
   });
-  writer.tags();
+  writer.noTags();
   const parse = (reader: WireReader) => {
     reader.int32();
     const topics = reader.compactArray(() => {
       reader.compactString();
-      const answer = only(reader.compactArray(() => parseOffset(reader)));
-      reader.tags();
+      const answer = onlyItem(reader.compactArray(() => parseOffset(reader)));
+      reader.skipTags();
       return answer;
     });
-    return only(topics);
+    return onlyItem(topics);
   };
-  return { api: apis.listOffsets, flexible: true, body: [writer.done()], parse };
+  return { api: apis.listOffsets, isFlexible: true, body: [writer.done()], parse };
 }
 
-function parseOffset(reader: WireReader): Answered<{ offset: bigint }> {
+function parseOffset(reader: WireReader): KafkaResult<{ offset: bigint }> {
   reader.int32();
   const errorCode = reader.int16();
   reader.int64();
   const offset = reader.int64();
   reader.int32();
-  reader.tags();
+  reader.skipTags();
   return { errorCode, offset };
 }

@@ -30,18 +30,18 @@ export interface ProducerIdentity {
  * ApiVersionsResponse v3 => error_code:INT16 [api_key:INT16 min:INT16 max:INT16 TAGS] throttle_time_ms:INT32 TAGS
  */
 export function apiVersions(): KafkaRequest<Map<number, { min: number; max: number }>> {
-  const writer = new WireWriter().compactString('logfleet').compactString(ownVersion).tags();
+  const writer = new WireWriter().compactString('logfleet').compactString(ownVersion).noTags();
   const parse = (reader: WireReader) => {
     // An older broker answers in version 0, with an error: that it knows none of what we need is then found out by its absence.
     if (reader.int16() !== 0) return new Map();
     const ranges = reader.compactArray(() => {
       const range = [reader.int16(), { min: reader.int16(), max: reader.int16() }] as const;
-      reader.tags();
+      reader.skipTags();
       return range;
     });
     return new Map(ranges);
   };
-  return { api: apis.apiVersions, flexible: true, body: [writer.done()], parse };
+  return { api: apis.apiVersions, isFlexible: true, body: [writer.done()], parse };
 }
 
 export interface TopicMetadata {
@@ -71,8 +71,8 @@ export interface ClusterMetadata {
  */
 export function metadata(topics: readonly string[], createTopics: boolean): KafkaRequest<ClusterMetadata> {
   const writer = new WireWriter();
-  writer.compactArray(topics, (topic) => writer.noUuid().compactString(topic).tags());
-  writer.boolean(createTopics).boolean(false).tags();
+  writer.compactArray(topics, (topic) => writer.noUuid().compactString(topic).noTags());
+  writer.boolean(createTopics).boolean(false).noTags();
   const parse = (reader: WireReader) => {
     reader.int32();
     const brokers = reader.compactArray(() => parseBroker(reader));
@@ -80,14 +80,14 @@ export function metadata(topics: readonly string[], createTopics: boolean): Kafk
     reader.int32();
     return { clusterId, brokers: new Map(brokers), topics: new Map(reader.compactArray(() => parseTopic(reader))) };
   };
-  return { api: apis.metadata, flexible: true, body: [writer.done()], parse };
+  return { api: apis.metadata, isFlexible: true, body: [writer.done()], parse };
 }
 
 function parseBroker(reader: WireReader): [number, { host: string; port: number }] {
   const nodeId = reader.int32();
   const address = { host: reader.compactString() ?? '', port: reader.int32() };
   reader.compactString();
-  reader.tags();
+  reader.skipTags();
   return [nodeId, address];
 }
 
@@ -103,28 +103,28 @@ function parseTopic(reader: WireReader): [string, TopicMetadata] {
     leaders[partition] = reader.int32();
     reader.int32();
     for (let list = 0; list < 3; list++) reader.compactArray(() => reader.int32());
-    reader.tags();
+    reader.skipTags();
   });
   reader.int32();
-  reader.tags();
+  reader.skipTags();
   return [name, { errorCode, id, leaders }];
 }
 
 /** An answer that is a number of Kafka's (0: well) and what it is about. */
-export type Answered<Value> = Value & { errorCode: number };
+export type KafkaResult<Value> = Value & { errorCode: number };
 
 /*
  * InitProducerIdRequest v4 => transactional_id:COMPACT_NULLABLE_STRING transaction_timeout_ms:INT32 producer_id:INT64
  *                             producer_epoch:INT16 TAGS
  * InitProducerIdResponse v4 => throttle_time_ms:INT32 error_code:INT16 producer_id:INT64 producer_epoch:INT16 TAGS
  */
-export function initProducerId(): KafkaRequest<Answered<ProducerIdentity>> {
-  const writer = new WireWriter().compactString(null).int32(0).int64(-1n).int16(-1).tags();
+export function initProducerId(): KafkaRequest<KafkaResult<ProducerIdentity>> {
+  const writer = new WireWriter().compactString(null).int32(0).int64(-1n).int16(-1).noTags();
   const parse = (reader: WireReader) => {
     reader.int32();
     return { errorCode: reader.int16(), id: reader.int64(), epoch: reader.int16() };
   };
-  return { api: apis.initProducerId, flexible: true, body: [writer.done()], parse };
+  return { api: apis.initProducerId, isFlexible: true, body: [writer.done()], parse };
 }
 
 /** What a partition's leader remembers of one producer. */
@@ -142,25 +142,25 @@ export interface ActiveProducer extends ProducerIdentity {
 export function describeProducers(
   topic: string,
   partition: number,
-): KafkaRequest<Answered<{ errorMessage: string | null; producers: ActiveProducer[] }>> {
+): KafkaRequest<KafkaResult<{ errorMessage: string | null; producers: ActiveProducer[] }>> {
   const writer = new WireWriter();
   writer.compactArray([topic], (name) => {
     writer.compactString(name).compactArray([partition], (index) => writer.int32(index));
-    writer.tags();
+    writer.noTags();
   });
-  writer.tags();
+  writer.noTags();
   const parse = (reader: WireReader) => {
     reader.int32();
     const answers = reader.compactArray(() => {
       reader.compactString();
-      return only(reader.compactArray(() => parseProducers(reader)));
+      return onlyItem(reader.compactArray(() => parseProducers(reader)));
     });
-    return only(answers);
+    return onlyItem(answers);
   };
-  return { api: apis.describeProducers, flexible: true, body: [writer.done()], parse };
+  return { api: apis.describeProducers, isFlexible: true, body: [writer.done()], parse };
 }
 
-function parseProducers(reader: WireReader): Answered<{ errorMessage: string | null; producers: ActiveProducer[] }> {
+function parseProducers(reader: WireReader): KafkaResult<{ errorMessage: string | null; producers: ActiveProducer[] }> {
   reader.int32();
   const errorCode = reader.int16();
   const errorMessage = reader.compactString();
@@ -169,15 +169,15 @@ function parseProducers(reader: WireReader): Answered<{ errorMessage: string | n
     reader.int64();
     reader.int32();
     reader.int64();
-    reader.tags();
+    reader.skipTags();
     return producer;
   });
-  reader.tags();
+  reader.skipTags();
   return { errorCode, errorMessage, producers };
 }
 
 /** We ask about one partition of one topic at a time. */
-export function only<Item>(items: readonly Item[]): Item {
+export function onlyItem<Item>(items: readonly Item[]): Item {
   if (items.length !== 1) throw new RangeError(`${items.length} answers to one question`);
   return items[0] as Item;
 }

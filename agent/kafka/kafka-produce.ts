@@ -1,4 +1,4 @@
-import { type Answered, apis, only } from './kafka-messages.ts';
+import { apis, type KafkaResult, onlyItem } from './kafka-messages.ts';
 import type { KafkaRequest } from './kafka-request.ts';
 import type { WireReader } from './wire-reader.ts';
 import { WireWriter } from './wire-writer.ts';
@@ -7,7 +7,7 @@ const ACKS_ALL = -1;
 const NO_TAGS_THRICE = Buffer.alloc(3);
 
 /** Kafka's answer for one partition. */
-export type ProduceAnswer = Answered<{
+export type ProduceResult = KafkaResult<{
   errorMessage: string | null;
   /** The offset of the batch's first record; the first append's own one when the batch was a repetition, or -1. */
   baseOffset: bigint;
@@ -29,7 +29,7 @@ export interface ProduceTarget {
  *   topic_data => name:COMPACT_STRING [partition_data] TAGS
  *     partition_data => index:INT32 records:COMPACT_RECORDS TAGS
  */
-export function produce(target: ProduceTarget, batch: readonly Uint8Array[]): KafkaRequest<ProduceAnswer> {
+export function produce(target: ProduceTarget, batch: readonly Uint8Array[]): KafkaRequest<ProduceResult> {
   const { topic, partition, timeoutMs } = target;
   const bytes = batch.reduce((sum, piece) => sum + piece.length, 0);
   const before = new WireWriter().compactString(null).int16(ACKS_ALL).int32(timeoutMs);
@@ -39,7 +39,7 @@ export function produce(target: ProduceTarget, batch: readonly Uint8Array[]): Ka
     .unsignedVarint(2)
     .int32(partition)
     .unsignedVarint(bytes + 1);
-  return { api: apis.produce, flexible: true, body: [before.done(), ...batch, NO_TAGS_THRICE], parse };
+  return { api: apis.produce, isFlexible: true, body: [before.done(), ...batch, NO_TAGS_THRICE], parse };
 }
 
 /*
@@ -49,17 +49,17 @@ export function produce(target: ProduceTarget, batch: readonly Uint8Array[]): Ka
  *                            [record_errors] error_message:COMPACT_NULLABLE_STRING TAGS
  *       record_errors => batch_index:INT32 batch_index_error_message:COMPACT_NULLABLE_STRING TAGS
  */
-function parse(reader: WireReader): ProduceAnswer {
+function parse(reader: WireReader): ProduceResult {
   const topics = reader.compactArray(() => {
     reader.compactString();
-    const answer = only(reader.compactArray(() => parsePartition(reader)));
-    reader.tags();
+    const answer = onlyItem(reader.compactArray(() => parsePartition(reader)));
+    reader.skipTags();
     return answer;
   });
-  return { ...only(topics), throttleMs: reader.int32() };
+  return { ...onlyItem(topics), throttleMs: reader.int32() };
 }
 
-function parsePartition(reader: WireReader): Omit<ProduceAnswer, 'throttleMs'> {
+function parsePartition(reader: WireReader): Omit<ProduceResult, 'throttleMs'> {
   reader.int32();
   const errorCode = reader.int16();
   const baseOffset = reader.int64();
@@ -68,10 +68,10 @@ function parsePartition(reader: WireReader): Omit<ProduceAnswer, 'throttleMs'> {
   const recordErrors = reader.compactArray(() => {
     reader.int32();
     const message = reader.compactString();
-    reader.tags();
+    reader.skipTags();
     return message;
   });
   const message = reader.compactString();
-  reader.tags();
+  reader.skipTags();
   return { errorCode, baseOffset, errorMessage: message ?? recordErrors.find((text) => text !== null) ?? null };
 }

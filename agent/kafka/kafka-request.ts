@@ -13,7 +13,7 @@ export interface KafkaApi {
 export interface KafkaRequest<Answer> {
   api: KafkaApi;
   /** Header version 2 for the request and 1 for the answer (KIP-482), else 1 and 0. */
-  flexible: boolean;
+  isFlexible: boolean;
   /** The body; the pieces are written one after the other and must stay untouched until the answer has come. */
   body: readonly Uint8Array[];
   /** Throws RangeError when the answer makes no sense. */

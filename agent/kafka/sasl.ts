@@ -1,19 +1,24 @@
 import { createHash, createHmac, pbkdf2, randomBytes, timingSafeEqual } from 'node:crypto';
 import { promisify } from 'node:util';
 import type { Login } from '../../runtime/security.ts';
-import type { KafkaConnection } from './kafka-connection.ts';
-import { ConnectionError, kafkaErrorName } from './kafka-error.ts';
+import { KafkaConnectionError, kafkaErrorName } from './kafka-error.ts';
 import { apis } from './kafka-messages.ts';
 import type { KafkaRequest } from './kafka-request.ts';
 import type { WireReader } from './wire-reader.ts';
 import { WireWriter } from './wire-writer.ts';
 
 const pbkdf2Async = promisify(pbkdf2);
+/** What a login needs of a connection: one request, answered in the order of the requests. */
+interface SaslChannel {
+  /** Rejects with ConnectionError. */
+  request<T>(request: KafkaRequest<T>): Promise<T>;
+}
+
 /** RFC 5802 asks servers for 4096 at least; a thousand times as many would keep the agent busy for a hostile server. */
 const ITERATIONS_MAX = 1_000_000;
 
 /** Logs in; returns how long the session lasts, ms, 0 for ever (KIP-368). Rejects with ConnectionError. */
-export async function logIn(connection: KafkaConnection, login: Login): Promise<number> {
+export async function logIn(connection: SaslChannel, login: Login): Promise<number> {
   const handshake = await connection.request(saslHandshake(login.mechanism));
   if (handshake.errorCode !== 0) {
     const offered = handshake.mechanisms.join(', ');
@@ -73,8 +78,8 @@ function attributes(text: string): Record<string, string> {
   return Object.fromEntries(text.split(',').map((pair) => [pair.slice(0, 1), pair.slice(2)]));
 }
 
-function refused(reason: string): ConnectionError {
-  return new ConnectionError('AUTHENTICATION', `Kafka refused the login: ${reason}`);
+function refused(reason: string): KafkaConnectionError {
+  return new KafkaConnectionError('AUTHENTICATION', `Kafka refused the login: ${reason}`);
 }
 
 /*
@@ -86,7 +91,7 @@ function saslHandshake(mechanism: string): KafkaRequest<{ errorCode: number; mec
     errorCode: reader.int16(),
     mechanisms: reader.array(() => reader.string()),
   });
-  return { api: apis.saslHandshake, flexible: false, body: [new WireWriter().string(mechanism).done()], parse };
+  return { api: apis.saslHandshake, isFlexible: false, body: [new WireWriter().string(mechanism).done()], parse };
 }
 
 /*
@@ -103,8 +108,8 @@ function saslAuthenticate(bytes: Buffer): KafkaRequest<Exchanged & { errorCode: 
   });
   return {
     api: apis.saslAuthenticate,
-    flexible: true,
-    body: [new WireWriter().compactBytes(bytes).tags().done()],
+    isFlexible: true,
+    body: [new WireWriter().compactBytes(bytes).noTags().done()],
     parse,
   };
 }

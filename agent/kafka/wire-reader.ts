@@ -67,7 +67,7 @@ export class WireReader {
   }
 
   /** Passes over tagged fields, known to later versions only. */
-  tags(): void {
+  skipTags(): void {
     for (let rest = this.unsignedVarint(); rest > 0; rest--) {
       this.unsignedVarint();
       this.#advance(this.unsignedVarint());

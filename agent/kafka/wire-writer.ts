@@ -74,7 +74,7 @@ export class WireWriter {
   }
 
   /** No tagged fields. */
-  tags(): this {
+  noTags(): this {
     return this.#byte(0);
   }
 

@@ -8,31 +8,34 @@ import { errorText, grpcDetails } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { grpcTls, type TlsMaterial } from '../../runtime/security.ts';
 import { wholeMessages } from '../../runtime/whole-messages.ts';
-import { Answers } from '../ask/answers.ts';
-import { type Answerers, capabilitiesOf } from '../ask/questions.ts';
-import type { Collector } from '../collector.ts';
+import { ControllerRequests } from '../ask/controller-requests.ts';
+import { capabilitiesFor, type RequestHandlers } from '../ask/request-handler.ts';
+import type { Collector } from '../collect/collector.ts';
 import { ControllerList } from './controller-list.ts';
 import type { DesiredState } from './desired-state.ts';
-import type { KeptSettings } from './kept-settings.ts';
 import { ReportBuilder } from './report-builder.ts';
 import type { SnapshotCache } from './snapshot-cache.ts';
+import type { StoredSettings } from './stored-settings.ts';
 
 const RECONNECT = { initialMs: 200, maxMs: 10_000 };
-/** When a controller goes, all its agents come to the others: spread over this time. */
+/** When a controller stops, its agents reconnect to the others, spread over this time. */
 const RETURN_SPREAD_MS = 5_000;
-/** Changes of state gather this long before they are reported. */
+/** State changes are collected for this long before they are reported. */
 const CHANGE_SETTLE_MS = 50;
 const GOODBYE_TIMEOUT_MS = 2_000;
-/** HTTP/2 pings, so that a controller that vanished without a word is noticed within 15 s. A busy one has 9 s to answer. */
+/**
+ * HTTP/2 pings detect within 15 s that a controller vanished. A busy controller has 9 s to answer.
+ */
 const CHANNEL_OPTIONS = {
   'grpc.keepalive_time_ms': 6_000,
   'grpc.keepalive_timeout_ms': 9_000,
   'grpc.keepalive_permit_without_calls': 1,
   'grpc.enable_retries': 0,
   'grpc.enable_channelz': 0,
-  // Each attempt connects anew: a shared pool would keep a dead controller's connection, and its backoff beside ours.
+  // Each attempt opens a connection: a shared pool would keep a dead controller's connection, and
+  // its own backoff.
   'grpc.use_local_subchannel_pool': 1,
-  // A snapshot can't be split: many large entries pass the default of 4 MiB.
+  // A snapshot can't be split, and many large entries exceed the default of 4 MiB.
   'grpc.max_receive_message_length': -1,
 };
 
@@ -40,31 +43,36 @@ const StreamDefinition = wholeMessages(AgentServiceDefinition);
 
 export interface LinkOptions {
   addresses: readonly string[];
-  tls: TlsMaterial | undefined;
+  /** Read for each new connection; without it there is no TLS. */
+  tls?: { readonly current: TlsMaterial | undefined };
   identity: AgentIdentity;
   reportIntervalMs: number;
 }
 
-export interface LinkTools {
+export interface LinkDependencies {
   clock: Clock;
   logger: Logger;
   collector: Collector;
   desired: DesiredState;
-  /** Where the desired state is kept for the next start. */
+  /** Stores the desired state for the next start. */
   cache: Pick<SnapshotCache, 'save'>;
-  /** What controllers may ask. */
-  answerers: Answerers;
-  /** What an operator has set; without it settings are not followed. */
-  settings?: Pick<KeptSettings, 'etag' | 'take'>;
+  /** Handle the controllers' requests. */
+  handlers: RequestHandlers;
+  /** Applies operators' settings. Without it, settings are ignored. */
+  settings?: Pick<StoredSettings, 'etag' | 'apply'>;
 }
 
 /**
- * The agent's side of the stream: CONNECTING to one controller after the other with full jitter, CONNECTED while a stream lasts, then
- * again; LEAVING when the agent stops. The collector works on in every state.
+ * The agent's side of the stream to a controller.
+ * - CONNECTING: it tries one controller after the other, with full jitter between attempts.
+ * - CONNECTED: it applies the desired state, reports, and handles requests until the stream ends.
+ * - LEAVING: the agent stops; a last report and a goodbye are sent.
+ *
+ * The collector works in every state.
  */
 export class ControllerLink {
   readonly #options: LinkOptions;
-  readonly #tools: LinkTools;
+  readonly #dependencies: LinkDependencies;
   readonly #instanceId = randomUUID();
   readonly #leaving = new AbortController();
   readonly #controllers: ControllerList;
@@ -72,11 +80,11 @@ export class ControllerLink {
   /** Ends the wait for the next message. */
   #wake: (() => void) | undefined;
 
-  constructor(options: LinkOptions, tools: LinkTools) {
+  constructor(options: LinkOptions, dependencies: LinkDependencies) {
     this.#options = options;
     this.#controllers = new ControllerList(options.addresses);
-    this.#tools = tools;
-    tools.collector.onChange(() => {
+    this.#dependencies = dependencies;
+    dependencies.collector.onChange(() => {
       this.#changed = true;
       this.#wake?.();
     });
@@ -84,46 +92,48 @@ export class ControllerLink {
 
   /** Keeps a stream to a controller until `leave`. */
   async run(): Promise<void> {
-    const { clock, logger } = this.#tools;
+    const { clock, logger } = this.#dependencies;
     const backoff = createBackoff(RECONNECT);
-    // The same reason again and again is told once.
-    let told = '';
+    // An error that repeats is logged once.
+    let logged = '';
     while (!this.#leaving.signal.aborted) {
       const address = this.#controllers.next();
       let wasConnected = false;
-      let isSent = false;
+      let wasRedirected = false;
       try {
-        isSent = await this.#converse(address, () => {
+        wasRedirected = await this.#runStream(address, () => {
           wasConnected = true;
-          told = '';
+          logged = '';
         });
       } catch (error) {
         const text = describe(error);
-        if (!this.#leaving.signal.aborted && text !== told)
+        if (!this.#leaving.signal.aborted && text !== logged)
           logger.warn('no stream to the controller', { address, error: text });
-        told = text;
+        logged = text;
       }
-      if (isSent) continue;
+      if (wasRedirected) continue;
       if (wasConnected) {
         backoff.reset();
-        this.#controllers.shuffle();
-      } else this.#controllers.failed();
+        this.#controllers.preferAnother();
+      } else this.#controllers.markUnreachable();
       const delayMs = wasConnected ? Math.random() * RETURN_SPREAD_MS : backoff.next();
       await clock.sleep(delayMs, this.#leaving.signal).catch(() => {});
     }
   }
 
-  /** Makes a last report, says goodbye, and ends `run`. */
+  /** Sends a last report and a goodbye, and ends `run`. */
   leave(): void {
     this.#leaving.abort();
   }
 
-  /** True when the controller has sent the agent to another one. */
-  async #converse(address: string, onConnected: () => void): Promise<boolean> {
-    const { clock, logger, desired, answerers, settings } = this.#tools;
+  /**
+   * Runs one stream until it ends. Returns true if the controller sent the agent to another one.
+   */
+  async #runStream(address: string, onConnected: () => void): Promise<boolean> {
+    const { clock, logger, desired, handlers, settings } = this.#dependencies;
     const channel = this.#connect(address);
     const stream = new AbortController();
-    const answers = new Answers(answerers, { clock, logger, onReady: () => this.#wake?.() });
+    const requests = new ControllerRequests(handlers, { clock, logger, onReady: () => this.#wake?.() });
     const giveUp = () => {
       this.#wake?.();
       void clock.sleep(GOODBYE_TIMEOUT_MS, stream.signal).then(
@@ -134,16 +144,16 @@ export class ControllerLink {
     this.#leaving.signal.addEventListener('abort', giveUp, { once: true });
     try {
       const client = createClient(StreamDefinition, channel);
-      const requests = this.#requests(answers, stream.signal);
-      for await (const { message } of client.connect(requests, { signal: stream.signal })) {
-        if (message?.$case === 'ask') answers.ask(message.value);
-        if (message?.$case === 'cancel') answers.cancel(message.value.id);
-        if (message?.$case === 'settings') await settings?.take(message.value);
+      const messages = this.#messages(requests, stream.signal);
+      for await (const { message } of client.connect(messages, { signal: stream.signal })) {
+        if (message?.$case === 'ask') requests.accept(message.value);
+        if (message?.$case === 'cancel') requests.cancel(message.value.id);
+        if (message?.$case === 'settings') await settings?.apply(message.value);
         if (message?.$case === 'controllers') {
           const { addresses, moveTo } = message.value;
           this.#controllers.learn(addresses, moveTo);
           if (moveTo === '' || moveTo === address) continue;
-          logger.info('sent to another controller', { address, to: moveTo });
+          logger.info('the controller sent the agent to another one', { address, to: moveTo });
           return true;
         }
         if (message?.$case !== 'desired') continue;
@@ -155,7 +165,7 @@ export class ControllerLink {
       return false;
     } finally {
       this.#leaving.signal.removeEventListener('abort', giveUp);
-      answers.close();
+      requests.close();
       stream.abort();
       this.#wake?.();
       channel.close();
@@ -163,23 +173,24 @@ export class ControllerLink {
   }
 
   async #apply(): Promise<void> {
-    const { collector, desired, cache, logger } = this.#tools;
+    const { collector, desired, cache, logger } = this.#dependencies;
     try {
       collector.apply(desired.entries);
     } catch (error) {
-      // The next Hello must not say that this state is in force.
+      // The next Hello must not report this state as applied.
       desired.forget();
       throw error;
     }
     try {
       await cache.save(desired.entries);
     } catch (error) {
-      logger.error('the desired state could not be kept for the next start', { error: errorText(error) });
+      logger.error('cannot store the desired state for the next start', { error: errorText(error) });
     }
   }
 
-  async *#requests(answers: Answers, signal: AbortSignal): AsyncGenerator<ConnectRequest> {
-    const { clock, collector } = this.#tools;
+  /** What the agent sends: a Hello, then reports and responses until the end. */
+  async *#messages(requests: ControllerRequests, signal: AbortSignal): AsyncGenerator<ConnectRequest> {
+    const { clock, collector } = this.#dependencies;
     yield { message: { $case: 'hello', value: this.#hello() } };
     const reports = new ReportBuilder();
     for (let dueMs = clock.monotonicMs(); ; ) {
@@ -187,46 +198,54 @@ export class ControllerLink {
       const isDue = last || clock.monotonicMs() >= dueMs;
       if (isDue) dueMs = clock.monotonicMs() + this.#options.reportIntervalMs;
       this.#changed = false;
-      for (const report of reports.build(collector.observe(), new Date(clock.nowMs()), isDue)) {
+      for (const report of reports.build(collector.report(), new Date(clock.nowMs()), isDue)) {
         yield { message: { $case: 'report', value: report } };
       }
       if (last || signal.aborted) break;
-      yield* this.#untilNextReport(answers, dueMs, signal);
+      yield* this.#responsesUntilReport(requests, dueMs, signal);
     }
     yield { message: { $case: 'goodbye', value: { reason: 'the agent is stopping' } } };
   }
 
   #hello(): Hello {
-    const { desired, answerers, settings } = this.#tools;
-    const capabilities = [...capabilitiesOf(answerers), ...(settings ? ['settings'] : [])];
+    const { desired, handlers, settings } = this.#dependencies;
+    const capabilities = [...capabilitiesFor(handlers), ...(settings ? ['settings'] : [])];
     const holds = { appliedHash: desired.hash, appliedSettings: settings?.etag ?? '' };
     return Hello.create({ identity: this.#options.identity, instanceId: this.#instanceId, ...holds, capabilities });
   }
 
-  /** Sends answers until a report is due, something has changed, or the end comes. */
-  async *#untilNextReport(answers: Answers, dueMs: number, signal: AbortSignal): AsyncGenerator<ConnectRequest> {
-    const { clock } = this.#tools;
+  /** Sends responses until a report is due, a state changed, or the stream ends. */
+  async *#responsesUntilReport(
+    requests: ControllerRequests,
+    dueMs: number,
+    signal: AbortSignal,
+  ): AsyncGenerator<ConnectRequest> {
+    const { clock } = this.#dependencies;
     for (let leftMs = dueMs - clock.monotonicMs(); leftMs > 0; leftMs = dueMs - clock.monotonicMs()) {
-      const answer = answers.take();
-      if (answer) yield { message: { $case: 'answer', value: answer } };
+      const response = requests.nextResponse();
+      if (response) yield { message: { $case: 'answer', value: response } };
       if (this.#changed || this.#leaving.signal.aborted || signal.aborted) break;
-      if (!answer) await this.#nextMessage(leftMs);
+      if (!response) await this.#waitForMessage(leftMs);
     }
     if (!this.#leaving.signal.aborted && this.#changed) await clock.sleep(CHANGE_SETTLE_MS);
   }
 
-  /** Waits for an answer, for a change, or for the end; `ms` at most. By a timer: an abort would make errors that nobody reads. */
-  async #nextMessage(ms: number): Promise<void> {
+  /**
+   * Waits at most `ms` for a response, a change or the end. A timer costs less than an aborted
+   * sleep.
+   */
+  async #waitForMessage(ms: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    const cancel = this.#tools.clock.after(ms, resolve);
+    const cancel = this.#dependencies.clock.after(ms, resolve);
     this.#wake = resolve;
     await promise;
     cancel();
   }
 
   #connect(address: string): Channel {
-    if (!this.#options.tls) return createChannel(address, ChannelCredentials.createInsecure(), CHANNEL_OPTIONS);
-    const { credentials, channel } = grpcTls(this.#options.tls);
+    const tls = this.#options.tls?.current;
+    if (!tls) return createChannel(address, ChannelCredentials.createInsecure(), CHANNEL_OPTIONS);
+    const { credentials, channel } = grpcTls(tls);
     return createChannel(address, ChannelCredentials.createSsl(...credentials), { ...CHANNEL_OPTIONS, ...channel });
   }
 }

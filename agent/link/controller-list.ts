@@ -1,11 +1,11 @@
 /**
- * The controllers that an agent may connect to, in turn: those that it is configured with, and those that a controller has told of. It
- * begins anywhere, so that controllers share the agents.
+ * The controllers that an agent may connect to, in turn: the configured ones and those that a
+ * controller announced. It begins with a random one, so that agents spread over the controllers.
  */
 export class ControllerList {
   readonly #configured: readonly string[];
-  #told: readonly string[] = [];
-  /** Told of, but not to be reached from here; until another list is told. */
+  #learned: readonly string[] = [];
+  /** Announced controllers that this agent can't reach, until the next announcement. */
   readonly #unreachable = new Set<string>();
   #last = '';
   #preferred: string | undefined;
@@ -14,7 +14,7 @@ export class ControllerList {
     this.#configured = configured;
   }
 
-  /** The next one to try. */
+  /** The next address to try. */
   next(): string {
     const all = this.#all();
     const at = all.indexOf(this.#last);
@@ -24,25 +24,28 @@ export class ControllerList {
     return this.#last;
   }
 
-  /** Takes what a controller tells: its list replaces the former one. `preferred`, when not empty, is to be the next. */
+  /**
+   * Takes a controller's announcement, which replaces the previous one. `preferred`, if not empty,
+   * is next.
+   */
   learn(addresses: readonly string[], preferred: string): void {
     this.#unreachable.clear();
-    this.#told = [...addresses];
+    this.#learned = [...addresses];
     this.#preferred = preferred === '' ? undefined : preferred;
   }
 
-  /** The last one could not be reached at all. Those that the agent is configured with are tried for ever. */
-  failed(): void {
+  /** Notes that the last one can't be reached. Configured addresses are tried for ever. */
+  markUnreachable(): void {
     if (!this.#configured.includes(this.#last)) this.#unreachable.add(this.#last);
   }
 
-  /** After a stream that worked: any may be the next, but for the one that has just gone. */
-  shuffle(): void {
+  /** Makes any other controller the next one. Call it after a stream that worked has ended. */
+  preferAnother(): void {
     const others = this.#all().filter((address) => address !== this.#last);
     if (others.length > 0) this.#preferred ??= others[Math.floor(Math.random() * others.length)];
   }
 
   #all(): string[] {
-    return [...new Set([...this.#configured, ...this.#told])].filter((address) => !this.#unreachable.has(address));
+    return [...new Set([...this.#configured, ...this.#learned])].filter((address) => !this.#unreachable.has(address));
   }
 }

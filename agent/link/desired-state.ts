@@ -5,12 +5,12 @@ import { CodedError } from '../../runtime/errors.ts';
 
 export class DesiredStateError extends CodedError<'DIVERGED' | 'SENSELESS'> {}
 
-/** What the controller wants of this agent, as far as its messages have told. */
+/** The entries that the controller wants this agent to collect, built from its messages. */
 export class DesiredState {
   #entries = new Map<string, Entry>();
   #hash = '';
 
-  /** Empty: nothing is known, and the controller must send all. */
+  /** The hash of the desired state. Empty: unknown, so the controller must send a snapshot. */
   get hash(): string {
     return this.#hash;
   }
@@ -19,20 +19,21 @@ export class DesiredState {
     return [...this.#entries.values()];
   }
 
-  /** Takes what the cache had. */
+  /** Restores the state from the cache. */
   restore(entries: readonly Entry[]): void {
     this.#entries = new Map(entries.map((entry) => [entry.name, entry]));
     this.#hash = desiredHash(entries);
   }
 
-  /** The next Hello asks for all. */
+  /** Makes the next Hello request a snapshot. */
   forget(): void {
     this.#hash = '';
   }
 
   /**
-   * Takes the controller's message; true when the entries may have changed. Throws DesiredStateError when the result is not the one
-   * the controller means, and then knows nothing, so that the next Hello asks for all.
+   * Applies a message of the controller. Returns whether the entries may have changed. Throws
+   * DesiredStateError if the result is not what the controller meant; the next Hello then requests
+   * a snapshot.
    */
   accept(message: Desired): boolean {
     switch (message.kind) {

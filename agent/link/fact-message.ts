@@ -1,5 +1,5 @@
 import { Fact as FactMessage, type Loss_Reason } from '../../proto/gen/logfleet/v1/fact.ts';
-import type { Fact, LossReason } from '../state/facts.ts';
+import type { Fact, LossReason } from '../model/fact.ts';
 
 const reasons: Readonly<Record<LossReason, Loss_Reason>> = {
   truncated: 'REASON_TRUNCATED',
@@ -10,7 +10,7 @@ const reasons: Readonly<Record<LossReason, Loss_Reason>> = {
   unassigned: 'REASON_UNASSIGNED',
 };
 
-/** A fact as it is reported; whose it is the controller knows. */
+/** A fact as it is reported. The controller adds the agent. */
 export function factMessage(fact: Fact): FactMessage {
   const { id, entry, path, generation, timeMs } = fact;
   return FactMessage.create({ id, entry, path, generation, time: new Date(timeMs), kind: kindOf(fact) });
@@ -18,7 +18,7 @@ export function factMessage(fact: Fact): FactMessage {
 
 function kindOf(fact: Fact): FactMessage['kind'] {
   if (fact.kind === 'sealed') {
-    // A fact that an older agent kept has no end of its records.
+    // A fact stored by an older agent has no `recordsEnd`.
     const { first, size, recordsEnd = size } = fact;
     return { $case: 'sealed', value: { first: BigInt(first), size: BigInt(size), recordsEnd: BigInt(recordsEnd) } };
   }

@@ -1,12 +1,12 @@
 import { Report } from '../../proto/gen/logfleet/v1/agent_service.ts';
 import type { EntryStatus, FileStatus } from '../../proto/gen/logfleet/v1/fleet.ts';
-import type { Observation } from '../collector.ts';
+import type { AgentReport } from '../collect/collector.ts';
 import { factMessage } from './fact-message.ts';
 
-/** Keeps a report far below gRPC's 4 MiB: so many files, or facts. */
+/** The most files or facts in one report, which keeps it far below gRPC's limit of 4 MiB. */
 const ITEMS_MAX = 1_000;
 
-/** Makes deltas of observations, for one stream: what has been said is not said again. */
+/** Turns the agent's reports into deltas for one stream. What was sent is not sent again. */
 export class ReportBuilder {
   readonly #entries = new Map<string, EntryStatus>();
   readonly #files = new Map<string, FileStatus>();
@@ -14,12 +14,13 @@ export class ReportBuilder {
   #first = true;
 
   /**
-   * The reports that bring the controller up to date: at least one, for it carries the health. Not `isDue`: what has changed but for
-   * mere positions, which wait for their time, so that an acknowledgement is small.
+   * The messages that bring the controller up to date. There is at least one, which has the health.
+   * If no full report `isDue`, changes of positions only are left out, so that the acknowledgement
+   * of an entry is small.
    */
-  build({ entries, files, health, facts }: Observation, now: Date, isDue: boolean): Report[] {
-    const changedEntries = entries.filter((entry) => differs(this.#entries.get(entry.entry), entry));
-    const changes = isDue ? differs : turned;
+  build({ entries, files, health, facts }: AgentReport, now: Date, isDue: boolean): Report[] {
+    const changedEntries = entries.filter((entry) => hasChanged(this.#entries.get(entry.entry), entry));
+    const changes = isDue ? hasChanged : hasChangedState;
     const changedFiles = files.filter((file) => changes(this.#files.get(file.id), file));
     const newFacts = facts.filter(({ id }) => !this.#facts.has(id));
     for (const entry of changedEntries) this.#entries.set(entry.entry, entry);
@@ -49,31 +50,37 @@ export class ReportBuilder {
   }
 }
 
-/** Removes what is not among `present`, all of which are in `told`, each with a key of its own; returns their keys. */
+/**
+ * Removes what is not in `present` from `sent`, and returns the removed keys. Every item of
+ * `present` is in `sent`, with a unique key.
+ */
 function removeOthers<Status>(
-  told: Map<string, Status>,
+  sent: Map<string, Status>,
   present: readonly Status[],
   keyOf: (status: Status) => string,
 ): string[] {
-  if (told.size === present.length) return [];
+  if (sent.size === present.length) return [];
   const keys = new Set(present.map(keyOf));
-  const others = [...told.keys()].filter((key) => !keys.has(key));
-  for (const key of others) told.delete(key);
+  const others = [...sent.keys()].filter((key) => !keys.has(key));
+  for (const key of others) sent.delete(key);
   return others;
 }
 
-/** Whether a file is new, or does not go as it did. */
-function turned(former: FileStatus | undefined, next: FileStatus): boolean {
+/** Whether a file is new, or more than its position changed. */
+function hasChangedState(previous: FileStatus | undefined, next: FileStatus): boolean {
   const { state, lastError, path, replayId } = next;
-  const same = former?.state === state && former.lastError === lastError && former.path === path;
-  return !same || former.replayId !== replayId;
+  const same = previous?.state === state && previous.lastError === lastError && previous.path === path;
+  return !same || previous.replayId !== replayId;
 }
 
-/** Statuses are flat: scalars, and dates that are compared by their time. */
-function differs<Status extends object>(former: Status | undefined, next: Status): boolean {
-  if (!former) return true;
+/**
+ * Whether a status changed. Statuses are flat: scalars, and dates, which are compared by their
+ * time.
+ */
+function hasChanged<Status extends object>(previous: Status | undefined, next: Status): boolean {
+  if (!previous) return true;
   for (const key of Object.keys(next) as (keyof Status)[]) {
-    const [a, b] = [former[key], next[key]];
+    const [a, b] = [previous[key], next[key]];
     if (a !== b && !(a instanceof Date && b instanceof Date && a.getTime() === b.getTime())) return true;
   }
   return false;

@@ -2,13 +2,16 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import { CodedError, errorCode } from '../../runtime/errors.ts';
-import { writeDurably } from './durable-file.ts';
+import { writeDurably } from './write-durably.ts';
 
 const VERSION = 1;
 
 export class SnapshotCacheError extends CodedError<'UNREADABLE'> {}
 
-/** The last desired state on disk, so that the agent collects from its start on, with or without a controller. */
+/**
+ * The last desired state on disk, so that an agent that starts without a controller collects at
+ * once.
+ */
 export class SnapshotCache {
   readonly #file: string;
 
@@ -16,15 +19,18 @@ export class SnapshotCache {
     this.#file = join(stateDir, 'desired.json');
   }
 
-  /** The entries kept; undefined when there are none yet. Rejects with SnapshotCacheError when the file makes no sense. */
+  /**
+   * The stored entries; undefined if there are none yet. Rejects with SnapshotCacheError if the
+   * file is invalid.
+   */
   async load(): Promise<Entry[] | undefined> {
     try {
-      const kept = JSON.parse(await readFile(this.#file, 'utf8')) as { version: number; entries: unknown[] };
-      if (kept.version !== VERSION) throw new Error(`format ${kept.version} is not known`);
-      return kept.entries.map((entry) => Entry.fromJSON(entry));
+      const stored = JSON.parse(await readFile(this.#file, 'utf8')) as { version: number; entries: unknown[] };
+      if (stored.version !== VERSION) throw new Error(`version ${stored.version} is unknown: expected ${VERSION}`);
+      return stored.entries.map((entry) => Entry.fromJSON(entry));
     } catch (error) {
       if (errorCode(error) === 'ENOENT') return undefined;
-      throw new SnapshotCacheError('UNREADABLE', `${this.#file} can't be used and is ignored`, { cause: error });
+      throw new SnapshotCacheError('UNREADABLE', `the stored desired state ${this.#file} is ignored`, { cause: error });
     }
   }
 

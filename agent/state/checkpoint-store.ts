@@ -1,58 +1,10 @@
 import type { SQLOutputValue, StatementSync } from 'node:sqlite';
-import { EMPTY_HEAD, EMPTY_MARKER, type FileHead, type FileMarker } from '../collect/file-head.ts';
-import type { FoundFile } from '../collect/found-file.ts';
-import type { Place } from '../deliver/line-place.ts';
+import type { Checkpoint, Globs, Phase } from '../model/checkpoint.ts';
+import type { LineState } from '../model/line-state.ts';
+import { parseAhead } from '../model/position.ts';
 import { Milestones } from './milestones.ts';
-import { aheadFrom, type Reached } from './reached.ts';
 import { ReplayStore } from './replay-store.ts';
 import type { StateDatabase, StatePart } from './state-database.ts';
-
-/**
- * `live`: it may grow. `away`: it has left the entry's paths and was complete, and is known lest it comes back. `rotated`: another file has its place, so it will be complete when it has not grown for long. `sealed`: it is
- * complete and told so. `ended`: its file is no more, and what becomes of it is to be told when its last batches are answered. `vanished`: the same, and nobody saw how far it had grown.
- */
-export type Phase = 'live' | 'rotated' | 'sealed' | 'away' | 'ended' | 'vanished';
-
-/** What is kept of one generation of one file, for one entry. */
-export interface Checkpoint extends Reached {
-  entryUid: string;
-  generation: string;
-  device: bigint;
-  inode: bigint;
-  path: string;
-  head: FileHead;
-  /** When the file was made, as far as the file system tells, ms; 0: not known. */
-  bornMs: number;
-  /** The file's size when it was last looked at. */
-  size: number;
-  /** When the file was last changed as far as it was looked at, ns; 0: not known. */
-  touchedNs: bigint;
-  /** Some bytes at or before `position`, which tell a file that was truncated and has grown past it. */
-  marker: FileMarker;
-  /** Where the agent began to read. */
-  first: number;
-  phase: Phase;
-  /** Where its lines go: a source keeps its partition when a topic grows. -1 while it has none. */
-  topic: string;
-  partition: number;
-}
-
-/** Its file is no more. */
-export function isOver({ phase }: Pick<Checkpoint, 'phase'>): boolean {
-  return phase === 'ended' || phase === 'vanished';
-}
-
-/** A new generation: nothing of it is read yet. */
-export function newCheckpoint(
-  entryUid: string,
-  generation: string,
-  file: Pick<FoundFile, 'device' | 'inode' | 'path' | 'bornMs'>,
-): Checkpoint {
-  const { device, inode, path, bornMs } = file;
-  const own = { entryUid, generation, device, inode, path, bornMs, size: 0, touchedNs: 0n, head: EMPTY_HEAD };
-  const reached = { position: 0, rangeEnd: 0, place: undefined, ahead: [] };
-  return { ...own, ...reached, marker: EMPTY_MARKER, first: 0, phase: 'live', topic: '', partition: -1 };
-}
 
 /** A place in the table. */
 const NOT_KNOWN = -1;
@@ -60,14 +12,8 @@ const NOT_KNOWN = -1;
 /** In `meta` while positions were lost with a damaged state, and not all files are found anew. */
 export const LOST_KEY = 'lost';
 
-/** Which files an entry means. */
-export interface Globs {
-  paths: readonly string[];
-  exclude: readonly string[];
-}
-
 /** A change that is not written yet; without a checkpoint the generation is to be forgotten. */
-interface Noted {
+interface PendingWrite {
   entryUid: string;
   generation: string;
   checkpoint: Checkpoint | undefined;
@@ -84,7 +30,7 @@ export class CheckpointStore implements StatePart {
   readonly #delete: StatementSync;
   readonly #putEntry: StatementSync;
   /** What is to be written or deleted, by entry and generation. */
-  readonly #dirty = new Map<string, Noted>();
+  readonly #dirty = new Map<string, PendingWrite>();
   readonly #scanned = new Map<string, Globs>();
   #regained = false;
 
@@ -128,9 +74,9 @@ export class CheckpointStore implements StatePart {
   }
 
   /** Notes a new generation: its id is on the disk before any of its lines is sent. */
-  mint(checkpoint: Checkpoint): void {
+  putNew(checkpoint: Checkpoint): void {
     this.put(checkpoint);
-    this.#state.hurry();
+    this.#state.markUrgent();
   }
 
   /** Notes a checkpoint for the next flush. */
@@ -158,11 +104,11 @@ export class CheckpointStore implements StatePart {
   }
 
   /** Notes that what was lost with a damaged state is found: written together with the positions of it. */
-  regained(): void {
+  clearLost(): void {
     this.#regained = true;
   }
 
-  get dirty(): boolean {
+  get isDirty(): boolean {
     return this.#dirty.size > 0 || this.#scanned.size > 0 || this.#regained;
   }
 
@@ -180,25 +126,25 @@ export class CheckpointStore implements StatePart {
     if (this.#regained) this.#state.db.prepare('DELETE FROM meta WHERE key = ?').run(LOST_KEY);
   }
 
-  written(): void {
+  onWritten(): void {
     this.milestones.written();
     this.#dirty.clear();
     this.#scanned.clear();
     this.#regained = false;
   }
 
-  #note(noted: Noted): void {
+  #note(noted: PendingWrite): void {
     this.#dirty.set(`${noted.entryUid}/${noted.generation}`, noted);
   }
 
   #write(at: Checkpoint, nowMs: number): void {
-    if (at.position > at.first) this.milestones.moves(at, nowMs);
+    if (at.position > at.first) this.milestones.record(at, nowMs);
     // SQLite's integers are signed: a device or inode above 2^63 is kept as its two's complement.
     const device = BigInt.asIntN(64, at.device);
     const inode = BigInt.asIntN(64, at.inode);
-    const file = [device, inode, at.path, at.head.bytes, at.head.hash, Math.floor(at.bornMs), at.size] as const;
-    const marker = [at.touchedNs, at.marker.end, at.marker.bytes, at.marker.hash] as const;
-    const reached = [at.position, at.rangeEnd, at.place ?? NOT_KNOWN, JSON.stringify(at.ahead)] as const;
+    const file = [device, inode, at.path, at.head.bytes, at.head.hash, Math.floor(at.birthMs), at.size] as const;
+    const marker = [at.ctimeNs, at.marker.end, at.marker.bytes, at.marker.hash] as const;
+    const reached = [at.position, at.rangeEnd, at.lineState ?? NOT_KNOWN, JSON.stringify(at.ahead)] as const;
     this.#put.run(
       at.entryUid,
       at.generation,
@@ -222,9 +168,9 @@ function fromRow(row: Record<string, SQLOutputValue>): Checkpoint {
     inode: BigInt.asUintN(64, row['inode'] as bigint),
     path: String(row['path']),
     head: { bytes: Number(row['head_bytes']), hash: String(row['head_hash']) },
-    bornMs: Number(row['born_ms']),
+    birthMs: Number(row['born_ms']),
     size: Number(row['size']),
-    touchedNs: row['touched_ns'] as bigint,
+    ctimeNs: row['touched_ns'] as bigint,
     marker: {
       end: Number(row['marker_end']),
       bytes: Number(row['marker_bytes']),
@@ -234,8 +180,8 @@ function fromRow(row: Record<string, SQLOutputValue>): Checkpoint {
     phase: String(row['phase']) as Phase,
     position: Number(row['position']),
     rangeEnd: Number(row['range_end']),
-    place: Number(row['place']) === NOT_KNOWN ? undefined : (Number(row['place']) as Place),
-    ahead: aheadFrom(String(row['ahead'])),
+    lineState: Number(row['place']) === NOT_KNOWN ? undefined : (Number(row['place']) as LineState),
+    ahead: parseAhead(String(row['ahead'])),
     topic: String(row['topic']),
     partition: Number(row['partition']),
   };

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import type { StatementSync } from 'node:sqlite';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import type { Fact, FactLog, FactQueue, FactTotals, Loss, Sealed } from './facts.ts';
+import type { Fact, FactLog, FactQueue, FactTotals, Loss, Sealed } from '../model/fact.ts';
 import type { StateDatabase, StatePart } from './state-database.ts';
 
 /** How many of the last facts are kept to be shown, by kind; what the audit topic does not have is kept besides. */
@@ -52,7 +52,7 @@ export class FactStore implements FactLog, FactQueue, StatePart {
   }
 
   /** Tells the name of an entry, for the facts that are noted from now on. */
-  named(entryUid: string, name: string): void {
+  setEntryName(entryUid: string, name: string): void {
     this.#names.set(entryUid, name);
   }
 
@@ -78,15 +78,15 @@ export class FactStore implements FactLog, FactQueue, StatePart {
       .map(fromRow);
   }
 
-  audited(ids: Iterable<string>): void {
+  markAudited(ids: Iterable<string>): void {
     for (const id of ids) this.#audited.add(id);
   }
 
-  onMore(listener: () => void): void {
+  onAdded(listener: () => void): void {
     this.#listeners.push(listener);
   }
 
-  get dirty(): boolean {
+  get isDirty(): boolean {
     return this.#noted.size > 0 || this.#audited.size > 0;
   }
 
@@ -102,7 +102,7 @@ export class FactStore implements FactLog, FactQueue, StatePart {
     }
   }
 
-  written(): void {
+  onWritten(): void {
     const more = this.#noted.size > 0;
     this.#noted.clear();
     this.#changedTotals.clear();

@@ -1,7 +1,7 @@
 import type { SQLOutputValue } from 'node:sqlite';
-import type { Place } from '../deliver/line-place.ts';
-import type { Compression } from '../deliver/record-batch.ts';
-import type { IntentSegment, OpenIntent } from './intent-store.ts';
+import type { Compression } from '../../proto/rules/line-words.ts';
+import type { LineState } from '../model/line-state.ts';
+import type { IntentSegment, OpenIntent } from '../model/segment.ts';
 
 const NOT_KNOWN = -1;
 
@@ -12,10 +12,11 @@ const NOT_KNOWN = -1;
  */
 export function segmentsText(segments: readonly IntentSegment[], formatId: (document: string) => number): string {
   const texts = segments.map((segment) => {
-    const { generation, start, end, lines, rangeStart, startsAt, endsAt, rangeEnd, place, checksum, cut } = segment;
-    const range = [generation, start, end, lines, rangeStart, startsAt, endsAt, checksum, formatId(segment.format)];
+    const { generation, start, end, lines, rangeStart, startState, endState, rangeEnd, lineState, checksum, cut } =
+      segment;
+    const range = [generation, start, end, lines, rangeStart, startState, endState, checksum, formatId(segment.format)];
     const cutOff = cut ? [cut.start, cut.end, cut.bytes] : [];
-    return [...range, ...cutOff, rangeEnd, place ?? NOT_KNOWN].join();
+    return [...range, ...cutOff, rangeEnd, lineState ?? NOT_KNOWN].join();
   });
   return texts.join(' ');
 }
@@ -39,15 +40,17 @@ export function intentFromRow(row: Record<string, SQLOutputValue>, documents: Re
 
 function segmentFrom(text: string, documents: ReadonlyMap<number, string>): IntentSegment {
   const [generation = '', ...numbers] = text.split(',');
-  const [start, end, lines, rangeStart, startsAt, endsAt, checksum, format, ...more] = numbers.map(Number) as Numbers;
-  const place = more.length % 3 === 2 ? (more.pop() as Place | typeof NOT_KNOWN) : NOT_KNOWN;
+  const [start, end, lines, rangeStart, startState, endState, checksum, format, ...more] = numbers.map(
+    Number,
+  ) as Numbers;
+  const lineState = more.length % 3 === 2 ? (more.pop() as LineState | typeof NOT_KNOWN) : NOT_KNOWN;
   const rangeEnd = more.length % 3 === 1 ? (more.pop() as number) : end;
   const [from, to, bytes] = more;
   const document = documents.get(format) ?? '';
   const replay = replayOf(document);
   return {
-    ...{ generation, start, end, lines, rangeStart, startsAt, endsAt, rangeEnd, checksum },
-    place: place === NOT_KNOWN ? undefined : place,
+    ...{ generation, start, end, lines, rangeStart, startState, endState, rangeEnd, checksum },
+    lineState: lineState === NOT_KNOWN ? undefined : lineState,
     format: document,
     ...(replay !== undefined && { replay }),
     cut: from === undefined ? undefined : { start: from, end: to ?? from, bytes: bytes ?? 0 },
@@ -59,4 +62,4 @@ function replayOf(document: string): string | undefined {
   return document === '' ? undefined : (JSON.parse(document) as { replay?: string }).replay;
 }
 
-type Numbers = [number, number, number, number, Place, Place, number, number, ...number[]];
+type Numbers = [number, number, number, number, LineState, LineState, number, number, ...number[]];

@@ -1,77 +1,7 @@
 import type { SQLOutputValue, StatementSync } from 'node:sqlite';
-import type { Cut } from '../deliver/line-encoder.ts';
-import type { Place } from '../deliver/line-place.ts';
-import type { Compression } from '../deliver/record-batch.ts';
-import type { ProducerIdentity } from '../kafka/kafka-messages.ts';
+import type { Intent, OpenIntent, ProducerRecord } from '../model/segment.ts';
 import { intentFromRow, segmentsText } from './intent-row.ts';
 import type { StateDatabase, StatePart } from './state-database.ts';
-
-/** A run of lines of one generation inside a batch, and all that it takes to build their records again. */
-export interface IntentSegment {
-  generation: string;
-  /** Positions in the generation. The same bytes, encoded by the same format from `startsAt` to `endsAt`, are the same records. */
-  start: number;
-  end: number;
-  /** How many records; a segment without any is never sent. */
-  lines: number;
-  /** Where the first record's range begins: before `start` when what lies between was cut off and is done with. */
-  rangeStart: number;
-  startsAt: Place;
-  endsAt: Place;
-  /** Where the last record up to `end` ends, and the range of the next one begins: before `start` when it has no record. */
-  rangeEnd: number;
-  /** What `end` is in the middle of: where to go on. undefined: only the file tells, as far as it can. */
-  place: Place | undefined;
-  /** What of it is lost, by the entry's policy. */
-  cut: Cut | undefined;
-  /** CRC-32C of the generation's bytes from `start` to `end`. */
-  checksum: number;
-  /** How the lines were encoded, JSON. */
-  format: string;
-  /** Sent once more, by the replay with this id; kept in the format. undefined: for the first time. */
-  replay?: string | undefined;
-  /** Where the bytes of its last record begin, when there is a filter. Never kept. */
-  lastAt?: number | undefined;
-  /** How many records the entry's filter did not keep. Never kept. */
-  filtered?: number;
-  /** Kafka takes no record as large as this one, which is given up. Never kept. */
-  refused?: true;
-}
-
-/** What a batch is made of; its segments in the order of its records. */
-export interface BatchFacts {
-  recordCount: number;
-  timestampMs: number;
-  compression: Compression;
-  segments: readonly IntentSegment[];
-}
-
-/** A batch that may or may not be in Kafka. */
-export interface Intent extends BatchFacts {
-  topic: string;
-  partition: number;
-  producer: ProducerIdentity;
-  baseSequence: number;
-}
-
-export interface OpenIntent extends Intent {
-  id: number;
-}
-
-/** The idempotent producer of one partition, as far as every closed intent goes. */
-export interface ProducerRecord {
-  topic: string;
-  partition: number;
-  /** Where the id was given out, and for which life of the topic. */
-  clusterId: string;
-  topicId: string;
-  producer: ProducerIdentity;
-  nextSequence: number;
-  /** Whatever is not closed lies behind this offset. */
-  lastOffset: bigint;
-  /** The id may be used to send: not in a state that was copied from another machine. */
-  usable: boolean;
-}
 
 /**
  * Intents: what is written before a batch is sent, so that after a kill -9 it is known what may be in Kafka. An intent is closed by the
@@ -85,7 +15,7 @@ export class IntentStore implements StatePart {
   readonly #putProducer: StatementSync;
   readonly #formats = new Map<string, number>();
   #nextId: number;
-  #delivered: number[] = [];
+  #acknowledged: number[] = [];
   #void: number[] = [];
   readonly #progress = new Map<string, ProducerRecord>();
 
@@ -106,7 +36,7 @@ export class IntentStore implements StatePart {
   }
 
   /** Those that a former process left open, in the order in which they were written. */
-  open(): OpenIntent[] {
+  openIntents(): OpenIntent[] {
     const select = this.#state.db.prepare('SELECT * FROM intent ORDER BY id');
     select.setReadBigInts(true);
     const documents = new Map([...this.#formats].map(([document, id]) => [id, document]));
@@ -155,38 +85,38 @@ export class IntentStore implements StatePart {
   }
 
   /** Notes that the batch is in Kafka. The positions it led to must be noted in the same turn: one flush writes both. */
-  delivered(id: number): void {
-    this.#delivered.push(id);
+  acknowledged(id: number): void {
+    this.#acknowledged.push(id);
   }
 
   /** Notes that the batch is not in Kafka and will not be sent: another intent may take its sequence. */
-  void(id: number): void {
+  withdraw(id: number): void {
     this.#void.push(id);
   }
 
   /** Notes a new producer: before anything is sent by it, it is on the disk, and all that was sent by the former one is closed there. */
-  begin(record: ProducerRecord): void {
-    this.progress(record);
-    this.#state.hurry();
+  startProducer(record: ProducerRecord): void {
+    this.updateProducer(record);
+    this.#state.markUrgent();
   }
 
   /** Notes how far a producer has come: on the disk that is never ahead of the intents that are open there. */
-  progress(record: ProducerRecord): void {
+  updateProducer(record: ProducerRecord): void {
     this.#progress.set(`${record.topic}/${record.partition}`, record);
   }
 
-  get dirty(): boolean {
-    return this.#delivered.length + this.#void.length + this.#progress.size > 0;
+  get isDirty(): boolean {
+    return this.#acknowledged.length + this.#void.length + this.#progress.size > 0;
   }
 
   write(): void {
-    for (const id of this.#delivered) this.#delete.run(id);
+    for (const id of this.#acknowledged) this.#delete.run(id);
     this.#writeVoid();
     for (const record of this.#progress.values()) this.#writeProducer(record);
   }
 
-  written(): void {
-    [this.#delivered, this.#void] = [[], []];
+  onWritten(): void {
+    [this.#acknowledged, this.#void] = [[], []];
     this.#progress.clear();
   }
 

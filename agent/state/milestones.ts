@@ -67,7 +67,7 @@ export class Milestones {
   }
 
   /** Call it between `begin` and `written`, before the row of a generation is written: it may have moved. */
-  moves(
+  record(
     { entryUid, generation, position }: { entryUid: string; generation: string; position: number },
     nowMs: number,
   ): void {
@@ -83,7 +83,10 @@ export class Milestones {
   }
 
   /** The last one at or before a time, as far as is written; undefined when the generation was not known then. */
-  before({ entryUid, generation }: { entryUid: string; generation: string }, timeMs: number): Milestone | undefined {
+  lastBefore(
+    { entryUid, generation }: { entryUid: string; generation: string },
+    timeMs: number,
+  ): Milestone | undefined {
     const row = this.#find.get({ $entry: entryUid, $generation: generation, $time: Math.floor(timeMs) });
     return row && { timeMs: Number(row['time_ms']), position: Number(row['position']) };
   }

@@ -1,8 +1,8 @@
 import type { SQLOutputValue, StatementSync } from 'node:sqlite';
-import { ContiguousPosition } from '../collect/contiguous-position.ts';
-import type { Place } from '../deliver/line-place.ts';
-import type { IntentSegment } from './intent-store.ts';
-import { aheadFrom, coveredBy } from './reached.ts';
+import { ContiguousPosition } from '../model/contiguous-position.ts';
+import type { LineState } from '../model/line-state.ts';
+import { coveredRange, parseAhead } from '../model/position.ts';
+import type { IntentSegment } from '../model/segment.ts';
 import type { StateDatabase, StatePart } from './state-database.ts';
 
 /** How many rewinds are known, lest one that is asked for twice is made twice. */
@@ -20,15 +20,15 @@ export interface ReplayRange {
   /** Kafka had every line before it when the replay was asked for. */
   end: number;
   /** What `end` is in the middle of, as far as is known. */
-  endPlace: Place | undefined;
+  endState: LineState | undefined;
   /** The records say which replay they are of. */
-  marked: boolean;
+  isMarked: boolean;
 }
 
 /** A replay, as long as not all of it is in Kafka once more. */
 export interface Replay extends ReplayRange {
   /** What of it is in Kafka. */
-  delivered: ContiguousPosition;
+  acknowledged: ContiguousPosition;
 }
 
 interface Stored extends Replay {
@@ -55,12 +55,12 @@ export class ReplayStore implements StatePart {
   }
 
   /** The replays of a generation, in the order in which they are made. */
-  of(generation: string): readonly Replay[] {
+  forGeneration(generation: string): readonly Replay[] {
     return this.#byGeneration.get(generation) ?? [];
   }
 
   /** What was answered when a rewind of an entry was asked for; undefined when it never was. */
-  answerOf(entryUid: string, id: string): string | undefined {
+  rewindResponse(entryUid: string, id: string): string | undefined {
     const row = this.#state.db.prepare('SELECT document FROM rewind WHERE entry_uid = ? AND id = ?').get(entryUid, id);
     return row && String(row['document']);
   }
@@ -70,18 +70,18 @@ export class ReplayStore implements StatePart {
     const { db } = this.#state;
     this.#state.flush(nowMs);
     const begun = ranges.map((range, index): Stored => {
-      const delivered = new ContiguousPosition({
+      const acknowledged = new ContiguousPosition({
         position: range.start,
         rangeEnd: range.start,
-        place: undefined,
+        lineState: undefined,
         ahead: [],
       });
-      return { ...range, delivered, seq: this.#lastSeq + 1 + index };
+      return { ...range, acknowledged, seq: this.#lastSeq + 1 + index };
     });
     this.#state.transaction(() => {
       const insert = db.prepare('INSERT INTO replay VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
-      for (const { seq, id, entryUid, generation, start, end, endPlace, marked } of begun) {
-        const range = [start, end, endPlace ?? NOT_KNOWN, Number(marked)] as const;
+      for (const { seq, id, entryUid, generation, start, end, endState, isMarked: marked } of begun) {
+        const range = [start, end, endState ?? NOT_KNOWN, Number(marked)] as const;
         insert.run(seq, id, entryUid, generation, ...range, start, start, NOT_KNOWN, '[]');
       }
       db.prepare('INSERT INTO rewind VALUES (?, ?, ?, ?)').run(rewind.id, rewind.entryUid, rewind.answer, nowMs);
@@ -93,11 +93,11 @@ export class ReplayStore implements StatePart {
   }
 
   /** Notes that Kafka has a segment of a replay; the intent of its batch is closed by the same flush. */
-  covered({ generation, replay: id, ...segment }: IntentSegment): void {
-    const replay = this.#byGeneration.get(generation)?.find((one) => one.id === id);
+  acknowledged(segment: IntentSegment): void {
+    const replay = this.#byGeneration.get(segment.generation)?.find(({ id }) => id === segment.replay);
     if (!replay) return;
-    replay.delivered.cover(coveredBy({ generation, ...segment }));
-    if (replay.delivered.value < replay.end) this.#changed.add(replay);
+    replay.acknowledged.add(coveredRange(segment));
+    if (replay.acknowledged.value < replay.end) this.#changed.add(replay);
     else this.#drop(replay);
   }
 
@@ -106,19 +106,19 @@ export class ReplayStore implements StatePart {
     for (const replay of [...(this.#byGeneration.get(generation) ?? [])]) this.#drop(replay);
   }
 
-  get dirty(): boolean {
+  get isDirty(): boolean {
     return this.#changed.size + this.#gone.size > 0;
   }
 
   write(): void {
-    for (const { seq, delivered } of this.#changed) {
-      const { position, rangeEnd, place = NOT_KNOWN, ahead } = delivered.reached;
-      this.#update.run(position, rangeEnd, place, JSON.stringify(ahead), seq);
+    for (const { seq, acknowledged } of this.#changed) {
+      const { position, rangeEnd, lineState = NOT_KNOWN, ahead } = acknowledged.progress;
+      this.#update.run(position, rangeEnd, lineState, JSON.stringify(ahead), seq);
     }
     for (const seq of this.#gone) this.#delete.run(seq);
   }
 
-  written(): void {
+  onWritten(): void {
     this.#changed.clear();
     this.#gone.clear();
   }
@@ -141,9 +141,9 @@ export class ReplayStore implements StatePart {
 
 function fromRow(row: Record<string, SQLOutputValue>): Stored {
   const number = (name: string) => Number(row[name]);
-  const place = (name: string) => (number(name) === NOT_KNOWN ? undefined : (number(name) as Place));
+  const lineState = (name: string) => (number(name) === NOT_KNOWN ? undefined : (number(name) as LineState));
   const { position, rangeEnd } = { position: number('position'), rangeEnd: number('range_end') };
-  const reached = { position, rangeEnd, place: place('place'), ahead: aheadFrom(String(row['ahead'])) };
+  const reached = { position, rangeEnd, lineState: lineState('place'), ahead: parseAhead(String(row['ahead'])) };
   return {
     seq: number('seq'),
     id: String(row['id']),
@@ -151,8 +151,8 @@ function fromRow(row: Record<string, SQLOutputValue>): Stored {
     generation: String(row['generation']),
     start: number('start'),
     end: number('end_position'),
-    endPlace: place('end_place'),
-    marked: number('marked') === 1,
-    delivered: new ContiguousPosition(reached),
+    endState: lineState('end_place'),
+    isMarked: number('marked') === 1,
+    acknowledged: new ContiguousPosition(reached),
   };
 }

@@ -26,11 +26,11 @@ type SqliteError = Error & { errcode?: number };
 /** A part of the state that gathers changes in memory and writes them when the whole is flushed. */
 export interface StatePart {
   /** Whether there is something to write. */
-  readonly dirty: boolean;
+  readonly isDirty: boolean;
   /** Writes what is noted, inside the flush's transaction. */
   write(nowMs: number): void;
   /** The transaction is on the disk: what was noted may be forgotten. */
-  written(): void;
+  onWritten(): void;
 }
 
 /**
@@ -78,7 +78,7 @@ export class StateDatabase {
   }
 
   /** Something was noted that must be on the disk before anything is sent, such as a new generation's id. */
-  hurry(): void {
+  markUrgent(): void {
     this.#urgent = true;
   }
 
@@ -89,12 +89,12 @@ export class StateDatabase {
 
   /** Writes all that is noted in one transaction; throws StateError and keeps it noted when that fails. */
   flush(nowMs: number): void {
-    const parts = this.#parts.filter(({ dirty }) => dirty);
+    const parts = this.#parts.filter(({ isDirty: dirty }) => dirty);
     if (parts.length === 0) return;
     this.transaction(() => {
       for (const part of parts) part.write(nowMs);
     });
-    for (const part of parts) part.written();
+    for (const part of parts) part.onWritten();
     this.#urgent = false;
     this.#changed = true;
   }

@@ -3,7 +3,7 @@ import { DesiredState } from '../../agent/link/desired-state.ts';
 import { AgentIdentity } from '../../proto/gen/logfleet/v1/fleet.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import { type AgentsSpec, type Answer, monotonicMs, type Question } from './agents-protocol.ts';
+import { type AgentsRequest, type AgentsResponse, type AgentsSpec, monotonicMs } from './agents-protocol.ts';
 import { roleOf } from './entries.ts';
 import { SimulatedCollector } from './simulated-collector.ts';
 
@@ -25,13 +25,13 @@ class Agents {
     await Promise.all(Array.from({ length: count }, (_, index) => startOne(first + index)));
   }
 
-  answer(question: Question): Answer {
-    const common = { id: question.id, connected: this.#connections.size, failures: this.#failures };
-    if (question.ask === 'applied') {
-      const timesMs = this.#applied.get(`${question.entry} ${question.etag}`) ?? [];
+  respond(request: AgentsRequest): AgentsResponse {
+    const common = { id: request.id, connected: this.#connections.size, failures: this.#failures };
+    if (request.kind === 'applied') {
+      const timesMs = this.#applied.get(`${request.entry} ${request.etag}`) ?? [];
       return { ...common, count: timesMs.length, lastMs: timesMs.at(-1) ?? 0, timesMs };
     }
-    const { address } = question;
+    const { address } = request;
     const those = [...this.#connections.values()].filter((one) => address === undefined || one.address === address);
     return { ...common, count: those.length, lastMs: those.reduce((last, { atMs }) => Math.max(last, atMs), 0) };
   }
@@ -48,15 +48,15 @@ class Agents {
       times.push(monotonicMs());
       this.#applied.set(key, times);
     });
-    const options = { addresses, tls: undefined, identity, reportIntervalMs };
+    const options = { addresses, identity, reportIntervalMs };
     const cache = { save: async () => {} };
     return new ControllerLink(options, {
       ...{ clock: systemClock, logger: this.#logger(index), collector, desired: new DesiredState(), cache },
-      answerers: {},
+      handlers: {},
     });
   }
 
-  /** An agent is connected when it says so. */
+  /** An agent is connected when its log says so. */
   #logger(index: number): Logger {
     const logger: Logger = {
       debug: () => {},
@@ -66,7 +66,7 @@ class Agents {
       },
       warn: (_message, fields) => {
         this.#connections.delete(index);
-        // Addresses and ids apart, they are the same.
+        // Count reasons that differ only in addresses and ids as one.
         const reason = String(fields?.['error']).replace(/\d+/g, 'N');
         this.#failures.set(reason, (this.#failures.get(reason) ?? 0) + 1);
       },
@@ -80,6 +80,6 @@ class Agents {
 }
 
 const agents = new Agents();
-process.on('message', (question: Question) => process.send?.(agents.answer(question)));
+process.on('message', (request: AgentsRequest) => process.send?.(agents.respond(request)));
 process.on('disconnect', () => process.exit(0));
 await agents.start(JSON.parse(process.argv[2] as string) as AgentsSpec);

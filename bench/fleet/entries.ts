@@ -2,7 +2,7 @@ import { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import type { EntryServiceClient } from '../../proto/gen/logfleet/v1/entry_service.ts';
 
 export const ENTRIES = 200;
-/** Entries of every agent; the others are those of one role each. */
+/** Entries of every agent. Each of the others belongs to one role. */
 const EVERYBODYS = 10;
 const ROLES = 19;
 const AT_ONCE = 32;
@@ -11,7 +11,7 @@ export function roleOf(index: number): string {
   return `role-${index % ROLES}`;
 }
 
-/** Ten for all, and ten for each of 19 roles: 200 in the fleet, 20 on each agent. */
+/** Ten entries for all, and ten for each of 19 roles: 200 in the fleet, 20 on each agent. */
 function entryOf(index: number): Entry {
   return Entry.create({
     name: `entries/service-${String(index).padStart(3, '0')}`,
@@ -30,7 +30,7 @@ export async function createEntries(client: EntryServiceClient): Promise<void> {
   });
 }
 
-/** Entries that no agent has, written again and again from several callers at once; returns writes per second. */
+/** Writes entries that no agent has, from several callers at once. Returns writes per second. */
 export async function writesPerSecond(
   client: EntryServiceClient,
   writes: number,
@@ -49,7 +49,7 @@ export async function writesPerSecond(
   return (1000 * writes) / (nowMs() - startMs);
 }
 
-/** Does `count` things, `atOnce` at a time. */
+/** Calls `work` `count` times, `atOnce` at a time. */
 async function sideBySide(count: number, atOnce: number, work: (index: number) => Promise<void>): Promise<void> {
   let next = 0;
   const worker = async () => {

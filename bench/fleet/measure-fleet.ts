@@ -4,10 +4,10 @@ import { quantile } from '../statistics.ts';
 import { AgentProcesses } from './agent-processes.ts';
 import { monotonicMs } from './agents-protocol.ts';
 import { createEntries, roleOf, writesPerSecond } from './entries.ts';
-import { type BenchController, FleetGround } from './fleet-ground.ts';
+import { type BenchController, FleetFixture } from './fleet-fixture.ts';
 
 const REPORT_INTERVAL_MS = 10_000;
-/** As the link spreads its agents when they return. */
+/** The same as the link's, for agents that reconnect. */
 const SPREAD_MS = 5_000;
 const AGENT_PROCESSES = 2;
 const TIMEOUT_MS = 120_000;
@@ -24,7 +24,7 @@ export interface Distribution {
 
 export interface Steady {
   seconds: number;
-  /** Of a core. */
+  /** In cores. */
   controllerCores: number;
   controllerRssMib: number;
   etcdCores: number;
@@ -32,16 +32,16 @@ export interface Steady {
   loadCores: number;
 }
 
-/** One fleet on one controller. */
+/** The figures of one fleet on one controller. */
 export interface FleetFigures {
   agents: number;
   connectSeconds: number;
   steady: Steady;
-  /** From before the call until each agent reports that it has applied it, ms. */
+  /** From before the call until each agent reports that it has applied the update, in ms. */
   update: Distribution;
-  /** CPU seconds of one update. */
+  /** CPU seconds for one update. */
   updateCpuSeconds: { controller: number; load: number };
-  /** ListAgents of one role, ms. */
+  /** ListAgents for one role, in ms. */
   list: Distribution;
   peakRssMib: number;
 }
@@ -54,21 +54,21 @@ export interface FleetOptions {
   say(line: string): void;
 }
 
-/** What a fleet at rest takes, and how it answers. */
+/** Measures what a fleet at rest uses, and how fast it responds. */
 export async function measureFleet(
   options: FleetOptions,
   then?: (on: RunningFleet) => Promise<void>,
 ): Promise<FleetFigures> {
-  await using ground = await FleetGround.start();
-  const controller = await ground.controller('one');
+  await using fixture = await FleetFixture.start();
+  const controller = await fixture.controller('one');
   await createEntries(controller.entries);
   const startMs = monotonicMs();
   await using agents = startAgents([controller.address], options.agents);
   const connectedMs = await agents.connected(options.agents, TIMEOUT_MS);
   options.say(`fleet: ${options.agents} agents connected in ${((connectedMs - startMs) / 1000).toFixed(1)} s`);
-  // Until the first reports at the interval have come.
+  // Wait for the first periodic reports.
   await systemClock.sleep(REPORT_INTERVAL_MS);
-  const steady = await steadyOver(ground, controller, agents, options.seconds);
+  const steady = await steadyOver(fixture, controller, agents, options.seconds);
   options.say(`fleet: steady ${JSON.stringify(steady)}`);
   const { update, cpu } = await updates(controller, agents, options.updates);
   options.say(`fleet: update ${JSON.stringify(update)}`);
@@ -78,12 +78,12 @@ export async function measureFleet(
     connectSeconds: (connectedMs - startMs) / 1000,
     ...{ steady, update, list, updateCpuSeconds: cpu, peakRssMib: controller.usage().peakRssMib },
   };
-  await then?.({ ground, controller, agents });
+  await then?.({ fixture, controller, agents });
   return figures;
 }
 
 export interface RunningFleet {
-  ground: FleetGround;
+  fixture: FleetFixture;
   controller: BenchController;
   agents: AgentProcesses;
 }
@@ -96,12 +96,12 @@ function startAgents(addresses: string[], count: number): AgentProcesses {
 }
 
 async function steadyOver(
-  ground: FleetGround,
+  fixture: FleetFixture,
   controller: BenchController,
   agents: AgentProcesses,
   seconds: number,
 ): Promise<Steady> {
-  const cpu = () => [controller.usage().cpuSeconds, ground.etcdUsage().cpuSeconds, agents.cpuSeconds()];
+  const cpu = () => [controller.usage().cpuSeconds, fixture.etcdUsage().cpuSeconds, agents.cpuSeconds()];
   const before = cpu();
   const startMs = monotonicMs();
   await systemClock.sleep(seconds * 1000);
@@ -110,10 +110,10 @@ async function steadyOver(
     (value, index) => (value - (before[index] as number)) / passedSeconds,
   );
   const controllerRssMib = controller.usage().rssMib;
-  return { seconds, controllerCores, controllerRssMib, etcdCores, etcdRssMib: ground.etcdUsage().rssMib, loadCores };
+  return { seconds, controllerCores, controllerRssMib, etcdCores, etcdRssMib: fixture.etcdUsage().rssMib, loadCores };
 }
 
-/** Changes an entry that all agents have, again and again. */
+/** Changes an entry that all agents have, repeatedly. */
 async function updates(controller: BenchController, agents: AgentProcesses, count: number) {
   const times: number[] = [];
   const cpu = { controller: 0, load: 0 };
@@ -134,7 +134,7 @@ async function updates(controller: BenchController, agents: AgentProcesses, coun
   return { update: distribution(times), cpu };
 }
 
-/** Throws when the controller does not know what the agents say they have reported. */
+/** Throws if the controller does not know what the agents have reported. */
 async function acknowledgedByAll(controller: BenchController, count: number, etag: string): Promise<void> {
   const deadlineMs = monotonicMs() + TIMEOUT_MS;
   for (;;) {
@@ -169,19 +169,19 @@ async function lists({ fleet }: BenchController, count: number): Promise<Distrib
   return distribution(times);
 }
 
-/** Writes of entries that no agent has, while all are connected. */
+/** Writes entries that no agent has, while all agents are connected. */
 export function measureWrites({ controller }: RunningFleet, writes: number): Promise<number> {
   return writesPerSecond(controller.entries, writes, monotonicMs);
 }
 
 export interface Return {
-  /** From when all were killed until none is shown as live. */
+  /** From the kill until no agent is shown as live. */
   goneSeconds: number;
-  /** From when they were started again until all are connected. */
+  /** From the restart until all are connected. */
   backSeconds: number;
 }
 
-/** All agents die at once, and are started again. */
+/** Kills all agents at once and starts them again. */
 export async function measureReturn({ controller, agents }: RunningFleet): Promise<Return> {
   const killedMs = monotonicMs();
   await agents.kill();
@@ -194,17 +194,17 @@ export async function measureReturn({ controller, agents }: RunningFleet): Promi
 }
 
 export interface Failover {
-  /** Agents on the controller that is killed. */
+  /** Agents on the killed controller. */
   moved: number;
-  /** From the kill until all are connected to the other. */
+  /** From the kill until all are connected to the other controller. */
   backSeconds: number;
 }
 
-/** Two controllers on one etcd; one of them is killed. */
-export async function measureFailover({ ground, controller, agents }: RunningFleet): Promise<Failover> {
+/** Kills one of two controllers. */
+export async function measureFailover({ fixture, controller, agents }: RunningFleet): Promise<Failover> {
   await agents.kill();
   await liveAre(controller, 0);
-  const other = await ground.controller('two');
+  const other = await fixture.controller('two');
   await using spread = startAgents([controller.address, other.address], agents.count);
   await spread.connected(agents.count, TIMEOUT_MS);
   await liveAre(other, agents.count);
@@ -217,7 +217,7 @@ export async function measureFailover({ ground, controller, agents }: RunningFle
   return { moved, backSeconds: (backMs - killedMs) / 1000 };
 }
 
-/** Waits until the controller shows so many agents as live (and as connected to this controller). */
+/** Waits until the controller shows this many agents as live (and as its own). */
 async function liveAre(asked: BenchController, count: number, id?: string): Promise<void> {
   const deadlineMs = monotonicMs() + TIMEOUT_MS;
   for (;;) {

@@ -1,14 +1,17 @@
-import type { Collector, Observation } from '../../agent/collector.ts';
+import type { AgentReport, Collector } from '../../agent/collect/collector.ts';
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import { AgentHealth, EntryStatus, FileStatus } from '../../proto/gen/logfleet/v1/fleet.ts';
 
 const BYTES_PER_OBSERVATION = 50_000n;
 const START_SIZE = 10_000_000n;
 
-/** Told when an agent reports, as applied, this revision of this entry for the first time. */
+/** Called when an agent first reports this revision of this entry as applied. */
 export type AppliedListener = (entry: string, etag: string) => void;
 
-/** An agent without files: applies at once, and says that one busy file of each entry has grown each time it is asked. */
+/**
+ * A collector without files. It applies changes at once, and each report says that one file of each
+ * entry has grown.
+ */
 export class SimulatedCollector implements Collector {
   readonly #id: string;
   readonly #onApplied: AppliedListener;
@@ -40,7 +43,7 @@ export class SimulatedCollector implements Collector {
     this.#onChange();
   }
 
-  observe(): Observation {
+  report(): AgentReport {
     const now = new Date();
     for (const [name, file] of this.#files) {
       const size = file.size + BYTES_PER_OBSERVATION;
@@ -58,7 +61,7 @@ export class SimulatedCollector implements Collector {
   }
 }
 
-/** Paths and ids as long as real ones. */
+/** Paths and ids are as long as real ones. */
 function fileOf(entry: string, uid: string, agent: string): FileStatus {
   const generation = `${agent}-01JD9Y7Q2M8ZKQ4E`.slice(0, 26);
   return FileStatus.create({

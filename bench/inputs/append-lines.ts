@@ -3,10 +3,11 @@ import { parseArgs } from 'node:util';
 import { systemClock } from '../../runtime/clock.ts';
 
 /**
- * A process of its own: appends lines to files at a steady rate, each line with the time just before its write, until its standard
- * input says `stop`; then it prints how many there are.
+ * A process that appends lines to files at a steady rate. Each line has the time just before its
+ * write. It stops when its standard input says `stop`, and prints how many lines it has written.
  *
- *   line => time:20 digits, ns of CLOCK_MONOTONIC · blank · file:6 digits · blank · number in the file:10 digits · blank · filler · LF
+ *   line => time:20 digits, ns of CLOCK_MONOTONIC · blank · file:6 digits · blank
+ *           · number in the file:10 digits · blank · filler · LF
  */
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -3,15 +3,15 @@ import { join } from 'node:path';
 import { LOGHUB } from '../../test/support/loghub.ts';
 import { DROPPED } from '../tools/tool.ts';
 
-/** What lines a workload's files have: the same every time. */
+/** The lines of a workload's files: the same every time. */
 export interface LineKind {
-  /** The text of the record with this number, terminated; it may have several lines. */
+  /** The text of the record with this number, with its terminator. It may have several lines. */
   record(index: number): string;
-  /** Whether the workload's entry lets it pass; without it all do. */
+  /** Whether the entry's filter keeps the record. Without this function all are kept. */
   passes?(record: string): boolean;
 }
 
-/** Scattered by Knuth's multiplicative hash, so that lines differ as real ones do. */
+/** Scattered by Knuth's multiplicative hash, so that lines differ as in real logs. */
 function scattered(index: number): number {
   return (index * 2_654_435_761) % 2 ** 32;
 }
@@ -50,7 +50,7 @@ export const longLines: LineKind = {
 
 const LEVELS = ['info', 'debug', 'info', 'warn', 'debug', 'info', 'info', 'error'];
 
-/** About 190 bytes; a quarter is of level debug. */
+/** About 190 bytes; a quarter has the level debug. */
 export const jsonLines: LineKind = {
   record: (index) => {
     const id = scattered(index);
@@ -65,7 +65,7 @@ export const jsonLines: LineKind = {
   passes: (record) => !record.includes('"level":"debug"'),
 };
 
-/** A line of a service's log, and behind each fifth one a stack trace of 12 lines. */
+/** A line of a service's log; after each fifth one, a stack trace of 12 lines. */
 export const stackTraces: LineKind = {
   record: (index) => {
     const id = scattered(index);
@@ -80,7 +80,7 @@ export const stackTraces: LineKind = {
   },
 };
 
-/** Real logs of thirteen systems, in turn; undefined where they are not beside the checkout. */
+/** Real logs of thirteen systems, in turn; undefined if they are not beside the checkout. */
 export function loghubMix(): LineKind | undefined {
   if (!existsSync(LOGHUB)) return undefined;
   const files = readdirSync(LOGHUB)

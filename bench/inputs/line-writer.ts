@@ -7,13 +7,13 @@ const QUOTE = 0x22;
 const ZERO = 0x30;
 
 export interface LineWriter {
-  /** Lines a second, into all files together. */
+  /** Lines a second, over all files. */
   readonly rate: number;
-  /** Stops it; returns how many lines it has written. */
+  /** Stops it. Returns how many lines it has written. */
   stop(): Promise<number>;
 }
 
-/** Starts append-lines.ts, which ends with us. */
+/** Starts append-lines.ts, which ends with this process. */
 export function startLineWriter(files: readonly string[], rate: number): LineWriter {
   const script = join(import.meta.dirname, 'append-lines.ts');
   const child = spawn(process.execPath, [script, '--rate', String(rate), ...files], {
@@ -36,13 +36,13 @@ export function startLineWriter(files: readonly string[], rate: number): LineWri
   };
 }
 
-/** When a line was written, ns of CLOCK_MONOTONIC less `sinceNs`, as process.hrtime.bigint() tells it in every process. */
+/** When a line was written: ns of CLOCK_MONOTONIC (process.hrtime.bigint()) after `sinceNs`. */
 export function writtenAtNs(bytes: Buffer, start: number, sinceNs: number): number {
   const at = behindQuote(bytes, start);
   return digits(bytes, at, at + 20) - sinceNs;
 }
 
-/** Into which file a line was written. */
+/** The number of the file that a line was written to. */
 export function fileOf(bytes: Buffer, start: number): number {
   const at = behindQuote(bytes, start);
   return digits(bytes, at + 21, at + 27);
@@ -52,7 +52,7 @@ function behindQuote(bytes: Buffer, start: number): number {
   return bytes[start] === QUOTE ? start + 1 : start;
 }
 
-/** Exact up to 2^53 ns, which is 104 days of uptime; beyond that to some ns. */
+/** Exact up to 2^53 ns, which is 104 days of uptime; to some ns beyond that. */
 function digits(bytes: Buffer, from: number, to: number): number {
   let value = 0;
   for (let at = from; at < to; at++) value = value * 10 + (bytes[at] as number) - ZERO;

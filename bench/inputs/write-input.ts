@@ -6,25 +6,25 @@ import { finished } from 'node:stream/promises';
 import { crc32 } from 'node:zlib';
 import type { LineKind } from './line-kinds.ts';
 
-/** Files on the disk, and what of them has to come to the topic. */
+/** Files on disk, and what the topic must contain afterwards. */
 export interface Input {
-  /** The glob of them all, or the only one's path. */
+  /** A glob that matches all files, or the path of the only one. */
   path: string;
   files: number;
   bytes: number;
   records: number;
-  /** Of the records' values: their CRC-32s, added by `addTo`, so that the order does not matter. */
+  /** The sum of the values' CRC-32s, so that the order does not matter (`addTo`). */
   checksum: number;
 }
 
-/** Adds one value to a sum of checksums, which stays exact. */
+/** Adds a value's checksum to a sum, which stays an exact integer. */
 export function addTo(checksum: number, value: Buffer | string): number {
   return (checksum + crc32(value)) % 2 ** 48;
 }
 
 const RECORDS_AT_ONCE = 2_000;
 
-/** Writes `files` files of at least `bytes` bytes together into `folder`, which is made. */
+/** Makes `folder` and writes `files` files to it, with at least `bytes` bytes together. */
 export async function writeInput(folder: string, kind: LineKind, files: number, bytes: number): Promise<Input> {
   await mkdir(folder, { recursive: true });
   const path = (file: number) => join(folder, `${String(file).padStart(6, '0')}.log`);

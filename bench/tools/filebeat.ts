@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { DROPPED, type Job, MULTILINE_START, type Tool } from './tool.ts';
 import { versionOf } from './version-of.ts';
 
-/** Filebeat, whose binary somebody gives: it is in no package registry that we use. */
+/** Filebeat. Its binary must be given: no package registry that we use has it. */
 export async function filebeat(binary: string | undefined): Promise<Tool | undefined> {
   if (binary === undefined) return undefined;
   const version = await versionOf(binary, ['version'], /version (\S+)/);

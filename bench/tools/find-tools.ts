@@ -7,7 +7,7 @@ import type { Tool } from './tool.ts';
 
 export interface FoundTools {
   tools: Tool[];
-  /** Of each one that is not on this machine: its name, and how to get it. */
+  /** The name of each tool that this machine lacks, and how to get it. */
   missing: string[];
 }
 
@@ -20,7 +20,7 @@ const REMEDIES = {
 
 export const TOOL_NAMES = ['logfleet', 'logfleet-lean', ...Object.keys(REMEDIES)];
 
-/** Looks for the tools with these names, all without any. `filebeatBinary`: where it is. */
+/** Finds the tools with these names; without names, all. `filebeatBinary` is Filebeat's path. */
 export async function findTools(
   names: readonly string[] | undefined,
   filebeatBinary: string | undefined,

@@ -2,10 +2,10 @@ import { access } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { cacheFolder } from '../../stack/cache.ts';
 
-/** A command that others use to speak with gRPC servers, or with etcd. */
+/** A public command that talks to gRPC servers or to etcd. */
 export interface OutsideTool {
   name: string;
-  /** Where it is built, in the cache. */
+  /** Its folder in the cache. */
   folder: string;
   source: string;
   version: string;
@@ -22,7 +22,7 @@ export const ETCDCTL: OutsideTool = {
   ...{ name: 'etcdctl', folder: 'bench/etcdctl-3.6.7', version: 'v3.6.7', source: 'go.etcd.io/etcd/etcdctl/v3' },
 };
 
-/** Where it is on this machine; undefined: neither on PATH nor built. */
+/** Its path on this machine; undefined if it is neither on PATH nor built. */
 export async function findOutside({ name, folder }: OutsideTool): Promise<string | undefined> {
   const onPath = (process.env['PATH'] ?? '').split(delimiter).map((part) => join(part, name));
   for (const path of [...onPath, join(cacheFolder(), folder, name)]) {
@@ -30,7 +30,7 @@ export async function findOutside({ name, folder }: OutsideTool): Promise<string
       await access(path);
       return path;
     } catch {
-      // Not here.
+      // Not in this folder.
     }
   }
   return undefined;

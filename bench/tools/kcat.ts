@@ -1,7 +1,10 @@
 import type { Tool } from './tool.ts';
 import { versionOf } from './version-of.ts';
 
-/** kcat (librdkafka), which sends the lines of one file once: no positions, no idempotence, no following. The yardstick for speed. */
+/**
+ * kcat (librdkafka) sends the lines of one file once: no positions, no idempotence, no following.
+ * It is the yardstick for speed.
+ */
 export async function kcat(): Promise<Tool | undefined> {
   const version = await versionOf('kcat', ['-V'], /Version (\S+) .*?(librdkafka \S+)/);
   if (version === undefined) return undefined;
@@ -9,7 +12,7 @@ export async function kcat(): Promise<Tool | undefined> {
     name: 'kcat',
     label: 'kcat, one shot',
     version,
-    settings: '`kcat -P -l FILE -X acks=all`: it keeps no positions, follows no file, and guarantees nothing',
+    settings: '`kcat -P -l FILE -X acks=all`: keeps no positions, follows no files, guarantees nothing',
     does: ({ task, complete }, files) => task === 'lines' && complete && files === 1,
     ends: true,
     command: async ({ kafka, topic, compression, paths }) => ({

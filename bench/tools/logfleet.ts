@@ -8,7 +8,10 @@ const root = join(import.meta.dirname, '..', '..');
 const published = join(root, '.cache', 'bench', 'logfleet');
 let building: Promise<string> | undefined;
 
-/** The agent as operators have it: bundled, with the launcher of the package. Made anew by each process, for the sources may have changed. */
+/**
+ * The agent as it is published: bundled, with the package's launcher. Each process of the bench
+ * builds it again, because the sources may have changed.
+ */
 function publishedAgent(): Promise<string> {
   building ??= buildPublished();
   return building;
@@ -28,8 +31,8 @@ export function logfleet(headers: 'standard' | 'none'): Tool {
     name: headers === 'standard' ? 'logfleet' : 'logfleet-lean',
     label: `logfleet, headers ${headers}`,
     version,
-    settings: `as it is published and as it comes: exactly once, and its facts go to an audit topic; \`headers: ${headers}\`; with --once where the files are complete`,
-    // Of followed files the usual headers are enough to know.
+    settings: `the published bundle with its defaults: exactly once, with the audit topic; \`headers: ${headers}\`; --once for complete files`,
+    // For followed files, one form of headers is enough.
     does: ({ complete }) => complete || headers === 'standard',
     ends: true,
     command: async (job, folder) => {

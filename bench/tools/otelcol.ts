@@ -4,7 +4,7 @@ import { cacheFolder } from '../../stack/cache.ts';
 import { DROPPED, type Job, MULTILINE_START, type Tool } from './tool.ts';
 import { versionOf } from './version-of.ts';
 
-/** Where `npm run bench -- build-peers` puts it, in the cache. */
+/** Its place in the cache, where `npm run bench -- build-peers` puts it. */
 export const OTELCOL = 'bench/otelcol-0.160';
 
 /** The OpenTelemetry Collector: the filelog receiver, file_storage, and the Kafka exporter. */
@@ -20,13 +20,13 @@ export async function otelcol(): Promise<Tool | undefined> {
       'filelog with file_storage; a sending queue in memory (a kill -9 loses it) that blocks when full, batches of up to 10,000 lines or 20 ms; the Kafka exporter with `encoding: raw`, which makes each line a JSON string in quotes, acks all, linger 5 ms; unmodified files skipped, whitespace preserved',
     does: () => true,
     ends: false,
-    // The exporter's `raw` gives bytes as they are, and filelog makes strings of lines.
+    // The exporter's `raw` writes bytes unchanged, but filelog turns lines into strings.
     quotes: true,
     command: async (job, folder) => {
       const storage = join(folder, 'storage');
       await mkdir(storage, { recursive: true });
       const config = join(folder, 'otelcol.yaml');
-      // YAML reads JSON.
+      // JSON is valid YAML.
       await writeFile(config, JSON.stringify(configFor(job, storage), undefined, 2));
       return { command: binary, args: ['--config', config] };
     },
@@ -56,7 +56,7 @@ function configFor({ paths, topic, kafka, compression, task }: Job, storage: str
         logs: { topic, encoding: 'raw' },
         producer: { compression, required_acks: -1, linger: '5ms', flush_max_messages: 100_000 },
         timeout: '30s',
-        // Not to give up while the broker is away, nor to sleep long when it is back.
+        // Don't give up while the broker is away, and don't sleep long when it returns.
         retry_on_failure: { enabled: true, initial_interval: '500ms', max_interval: '2s', max_elapsed_time: '0s' },
         sending_queue: {
           sizer: 'items',

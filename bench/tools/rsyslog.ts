@@ -56,6 +56,6 @@ const RULES: Readonly<Record<Job['task'], string>> = {
   lines: '',
   multiline: '',
   json: 'action(type="mmjsonparse" cookie="")\n  if $!level == "debug" then stop',
-  // Faster than re_match(), and the same here.
+  // Faster than re_match(), with the same result here.
   filter: `if $msg contains "${DROPPED}" then stop`,
 };

@@ -1,4 +1,4 @@
-/** What is to be carried from files to a topic. */
+/** What a tool has to deliver from files to a topic. */
 export interface Job {
   /** Globs. */
   paths: readonly string[];
@@ -7,11 +7,12 @@ export interface Job {
   kafka: string;
   compression: 'none' | 'lz4' | 'zstd';
   /**
-   * `lines`: each line a record. `multiline`: a record begins with a line that begins with a year. `json`: each line is an object; those of
-   * level debug are dropped. `filter`: lines with ` 404 ` in them are dropped.
+   * `lines`: each line is a record. `multiline`: a line that begins with a year begins a record.
+   * `json`: each line is an object; those with level debug are dropped. `filter`: lines that
+   * contain ` 404 ` are dropped.
    */
   task: 'lines' | 'multiline' | 'json' | 'filter';
-  /** The files are all there, and complete; else they are followed. */
+  /** True: all files exist and are complete. False: they grow and are followed. */
   complete: boolean;
 }
 
@@ -20,21 +21,24 @@ export interface Command {
   args: readonly string[];
 }
 
-/** A collector that is measured. */
+/** A collector under measurement. */
 export interface Tool {
-  /** For --tools. */
+  /** Its name for --tools. */
   readonly name: string;
-  /** For tables. */
+  /** Its name in tables. */
   readonly label: string;
   readonly version: string;
-  /** How it is set up: what a reader has to know to call the comparison fair, or not. */
+  /** Its settings: what a reader must know to judge whether the comparison is fair. */
   readonly settings: string;
   does(job: Pick<Job, 'task' | 'complete'>, files: number): boolean;
-  /** Whether it ends by itself when files that are complete are delivered. */
+  /** Whether it ends by itself when complete files are delivered. */
   readonly ends: boolean;
-  /** Whether the values that it writes are the lines as JSON strings, in quotes, for it can't do otherwise. */
+  /** Whether it writes each line as a JSON string in quotes, because it can't do otherwise. */
   readonly quotes?: boolean;
-  /** How to start it; writes what it needs into `folder`, which is its own, empty at first, and where its positions go. */
+  /**
+   * Returns how to start it. Writes its configuration and positions to `folder`, which is empty at
+   * first.
+   */
   command(job: Job, folder: string): Promise<Command>;
 }
 

@@ -3,7 +3,7 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** What a command says its version is, the groups of `pattern` in what it prints; undefined where it is not installed. */
+/** A command's version: the groups of `pattern` in its output. Undefined if it is not installed. */
 export async function versionOf(
   command: string,
   args: readonly string[],

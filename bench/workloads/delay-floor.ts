@@ -1,28 +1,28 @@
 import kafkajs from 'kafkajs';
 import { systemClock } from '../../runtime/clock.ts';
-import type { Ground } from '../ground.ts';
+import type { Fixture } from '../fixture.ts';
 import { writtenAtNs } from '../inputs/line-writer.ts';
 import { PARTITIONS } from '../topic-end.ts';
 import { TopicTail } from '../topic-tail.ts';
 import { type Delays, delaysOf } from './delay.ts';
 
 const SEND_INTERVAL_MS = 10;
-/** Of which nothing counts. */
+/** At the start, and not measured. */
 const SETTLE_SECONDS = 3;
 const FILLER = 'x'.repeat(168);
 
-/** What broker, consumer and clock cost by themselves: lines that go to the topic without a file or a collector. */
-export function delayFloor(ground: Ground, linesPerSecond: number, seconds: number): Promise<Delays> {
-  return ground.withTopic(async (topic) => {
+/** The delay of broker, consumer and clock alone: lines sent without a file or a collector. */
+export function delayFloor(fixture: Fixture, linesPerSecond: number, seconds: number): Promise<Delays> {
+  return fixture.withTopic(async (topic) => {
     const sinceNs = Number(process.hrtime.bigint());
     const nowNs = () => Number(process.hrtime.bigint()) - sinceNs;
     const fromNs = nowNs() + SETTLE_SECONDS * 1e9;
     const delaysMs: number[] = [];
-    await using tail = await TopicTail.open(ground.kafka, topic, (bytes, start) => {
+    await using tail = await TopicTail.open(fixture.kafka, topic, (bytes, start) => {
       const atNs = writtenAtNs(bytes, start, sinceNs);
       if (atNs >= fromNs) delaysMs.push((nowNs() - atNs) / 1e6);
     });
-    const kafka = new kafkajs.Kafka({ brokers: [ground.kafka], logLevel: kafkajs.logLevel.ERROR });
+    const kafka = new kafkajs.Kafka({ brokers: [fixture.kafka], logLevel: kafkajs.logLevel.ERROR });
     const producer = kafka.producer({ createPartitioner: kafkajs.Partitioners.DefaultPartitioner });
     await producer.connect();
     const count = Math.round((linesPerSecond * SEND_INTERVAL_MS) / 1000);

@@ -1,7 +1,7 @@
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../../runtime/clock.ts';
-import type { Ground } from '../ground.ts';
+import type { Fixture } from '../fixture.ts';
 import { fileOf, startLineWriter, writtenAtNs } from '../inputs/line-writer.ts';
 import { barPlot } from '../plot.ts';
 import { decimals, whole, writeReport } from '../report.ts';
@@ -18,11 +18,11 @@ const FILES = 100;
 const LINES_PER_SECOND = 10_000;
 const SECONDS = 20;
 const START_SECONDS = 60;
-/** After the first line of each file, for code to be compiled and queues to be emptied. */
+/** Waited after the first line of each file: code is compiled and queues are emptied. */
 const SETTLE_MS = 5_000;
 const REST_SECONDS = 30;
 
-/** From just before a line is appended until a consumer has it, in ms. */
+/** Times from just before a line is appended until a consumer has it, in ms. */
 export interface Delays {
   lines: number;
   p50: number;
@@ -34,22 +34,22 @@ export interface Delays {
 interface Measured {
   delays: Delays;
   load: Load;
-  /** Lines that never came, or came twice (below zero). */
+  /** Lines that never arrived; below zero: lines that arrived twice. */
   missing: number;
 }
 
 export const delay: Workload = {
   name: 'delay',
-  about: `${FILES} files appended at ${LINES_PER_SECOND / FILES} lines/s each: from the append until a consumer has the line`,
-  run: async (ground, options) => {
+  about: `${FILES} files growing by ${LINES_PER_SECOND / FILES} lines/s each: from the append until a consumer has the line`,
+  run: async (fixture, options) => {
     const seconds = options.seconds ?? SECONDS;
     const tools = options.tools.filter((tool) => tool.does({ task: 'lines', complete: false }, FILES));
-    const floor = await delayFloor(ground, LINES_PER_SECOND, seconds);
+    const floor = await delayFloor(fixture, LINES_PER_SECOND, seconds);
     const results: { tool: Tool; result: Measured | { failure: string } }[] = [];
     for (const tool of tools) {
-      const result = await orFailure(() => measure(ground, tool, seconds));
-      const told = 'failure' in result ? result.failure : `p99 ${decimals(result.delays.p99, 1)} ms`;
-      options.say(`delay: ${tool.name.padEnd(14)} ${told}`);
+      const result = await orFailure(() => measure(fixture, tool, seconds));
+      const summary = 'failure' in result ? result.failure : `p99 ${decimals(result.delays.p99, 1)} ms`;
+      options.say(`delay: ${tool.name.padEnd(14)} ${summary}`);
       results.push({ tool, result });
     }
     const rows = results.map(({ tool, result }) =>
@@ -69,8 +69,9 @@ export const delay: Workload = {
     const title = 'delay: p99 from append to readable';
     const report = {
       workload: 'delay',
-      text: `${FILES} files, appended to at ${LINES_PER_SECOND / FILES} lines of 190 bytes a second each; for ${seconds} s each line's time from just before its write until a consumer that waits at the broker has it, over all ${FILES} files, which are there when the tool starts; no kill of anything.
-The floor is the same time for lines that the bench produces itself with kafkajs, ${LINES_PER_SECOND / 100} in a request each 10 ms, without any file.`,
+      text: `${FILES} files, which exist when the tool starts; ${LINES_PER_SECOND / FILES} lines of 190 bytes a second are appended to each. For ${seconds} s, the time of each line from just before its write until a waiting consumer has it. Nothing is killed.
+
+The floor is the same time for lines that the bench itself produces with kafkajs, ${LINES_PER_SECOND / 100} in a request each 10 ms, without files.`,
       head: ['tool', 'p50, ms', 'p99, ms', 'p99.9, ms', 'max, ms', 'CPU, % of a core', 'peak RSS, MiB', 'lines'],
       rows: [['(floor)', ...cells(floor), '-', '-', '-'], ...rows],
       plots: [{ name: 'delay', title, svg: barPlot(title, 'ms', [{ label: '(floor)', value: floor.p99 }, ...bars]) }],
@@ -81,15 +82,15 @@ The floor is the same time for lines that the bench produces itself with kafkajs
   },
 };
 
-function measure(ground: Ground, tool: Tool, seconds: number): Promise<Measured> {
-  return ground.withTopic(async (topic) => {
-    const folder = await ground.folder('delay');
+function measure(fixture: Fixture, tool: Tool, seconds: number): Promise<Measured> {
+  return fixture.withTopic(async (topic) => {
+    const folder = await fixture.folder('delay');
     const files = Array.from({ length: FILES }, (_, index) => join(folder, `${index}.log`));
     for (const file of files) closeSync(openSync(file, 'w'));
     const sinceNs = Number(process.hrtime.bigint());
     const seen = { lines: 0, files: new Set<number>(), from: Number.POSITIVE_INFINITY, to: 0 };
     const delaysMs: number[] = [];
-    await using tail = await TopicTail.open(ground.kafka, topic, (bytes, start) => {
+    await using tail = await TopicTail.open(fixture.kafka, topic, (bytes, start) => {
       seen.lines++;
       seen.files.add(fileOf(bytes, start));
       const atNs = writtenAtNs(bytes, start, sinceNs);
@@ -98,11 +99,11 @@ function measure(ground: Ground, tool: Tool, seconds: number): Promise<Measured>
     const job = {
       paths: [join(folder, '*.log')],
       topic,
-      kafka: ground.kafka,
+      kafka: fixture.kafka,
       compression: 'lz4',
       task: 'lines',
     } as const;
-    await using running = await startTool(ground, tool, { ...job, complete: false });
+    await using running = await startTool(fixture, tool, { ...job, complete: false });
     const writer = startLineWriter(files, LINES_PER_SECOND);
     try {
       await until(running, 'files', FILES, START_SECONDS, () => seen.files.size);
@@ -119,7 +120,7 @@ function measure(ground: Ground, tool: Tool, seconds: number): Promise<Measured>
   });
 }
 
-/** Gives what is under way its time; it is counted, come or not. */
+/** Waits for lines in flight. Those that don't arrive count as missing. */
 async function rest(running: RunningTool, tail: TopicTail, enough: number, lines: () => number): Promise<void> {
   await orFailure(() => until(running, 'lines', enough, REST_SECONDS, lines));
   tail.check();

@@ -17,16 +17,16 @@ import { growthExponent, type Point } from '../statistics.ts';
 import type { ServerlessWorkload } from './workload.ts';
 
 const AGENTS = 10_000;
-/** Shares of the whole fleet at which growth is looked at. */
+/** Growth is measured at these shares of the whole fleet. */
 const STEPS = [0.1, 0.3, 1];
-/** Smaller ones tell nothing of growth. */
+/** Smaller fleets say nothing about growth. */
 const GROWING = 1_000;
 const SECONDS = 30;
 const UPDATES = 10;
 const LISTS = 200;
 const WRITES = 5_000;
 
-/** Of the whole fleet alone; what did not come to an end says why. */
+/** Measured with the whole fleet only. What did not finish has the reason. */
 interface Faults {
   writesPerSecond: number | { failure: string };
   returned: Return | { failure: string };
@@ -63,9 +63,10 @@ function reportOf(steps: readonly FleetFigures[], faults: Faults): Report {
   const last = steps.at(-1) as FleetFigures;
   return {
     workload: 'fleet',
-    besides: 'etcd and the agents run on it, too',
-    text: `One controller, one etcd, ${ENTRIES} entries of which each agent has 20, and agents simulated by two processes: each with a connection and the link of its own that real agents have, and no files. Each reports every 10 s that its 20 files have grown.
-An update changes an entry that all have; its time is from before the call until an agent reports that it has applied it, and the controller is asked afterwards whether it knows. ListAgents is asked for the agents of one role. CPU is of one core; the load takes its part of the same two.`,
+    besides: 'The whole fleet with etcd',
+    text: `One controller, one etcd, and ${ENTRIES} entries of which each agent has 20. Two processes simulate the agents: each agent has its own connection and the link of a real agent, but no files. Each reports every 10 s that its 20 files have grown.
+
+An update changes an entry that all agents have. Its time is measured from before the call until an agent reports that it has applied it; afterwards the bench checks that the controller knows. ListAgents lists the agents of one role. CPU is in cores; the simulated agents use the same two cores.`,
     head: [
       'agents',
       'connected, s',
@@ -86,7 +87,7 @@ An update changes an entry that all have; its time is from before the call until
     remarks: [
       ...(steps.length > 1 ? [growthOf(steps)] : []),
       ...faultsOf(last.agents, faults),
-      `Load averages of the machine at the end, over 1, 5 and 15 minutes: ${loadavg()
+      `Load averages of the machine at the end, for 1, 5 and 15 minutes: ${loadavg()
         .map((load) => decimals(load, 1))
         .join(', ')}.`,
     ],
@@ -95,17 +96,17 @@ An update changes an entry that all have; its time is from before the call until
 }
 
 function faultsOf(agents: number, { writesPerSecond: writes, returned, failover }: Faults): string[] {
-  const failed = (what: string, { failure }: { failure: string }) => `${what}: did not come to an end: ${failure}.`;
+  const failed = (what: string, { failure }: { failure: string }) => `${what}: failed: ${failure}.`;
   return [
     typeof writes === 'object'
       ? failed('Writes', writes)
-      : `With all ${whole(agents)} connected, ${whole(writes)} entries are written a second, by 64 callers.`,
+      : `With all ${whole(agents)} connected, 64 callers write ${whole(writes)} entries a second.`,
     'failure' in returned
       ? failed('All agents killed', returned)
-      : `All agents killed (kill -9): none is shown as live after ${decimals(returned.goneSeconds, 1)} s; started again, all are connected after ${decimals(returned.backSeconds, 1)} s.`,
+      : `All agents killed (kill -9): after ${decimals(returned.goneSeconds, 1)} s none is shown as live. Started again, all are connected after ${decimals(returned.backSeconds, 1)} s.`,
     'failure' in failover
       ? failed('One of two controllers killed', failover)
-      : `Two controllers on one etcd, one killed (kill -9): its ${whole(failover.moved)} agents are at the other after ${decimals(failover.backSeconds, 1)} s.`,
+      : `One of two controllers killed (kill -9): after ${decimals(failover.backSeconds, 1)} s its ${whole(failover.moved)} agents are connected to the other.`,
   ];
 }
 
@@ -122,7 +123,7 @@ function rowOf({ agents, connectSeconds, steady, update, updateCpuSeconds, list 
 function growthOf(steps: readonly FleetFigures[]): string {
   const cpu = exponentOf(steps, ({ steady }) => steady.controllerCores);
   const rss = exponentOf(steps, ({ steady }) => steady.controllerRssMib);
-  return `CPU of the controller grows with the agents to the power of ${decimals(cpu)}, its RSS to the power of ${decimals(rss)}.`;
+  return `The controller's CPU grows with the number of agents to the power of ${decimals(cpu)}, its RSS to the power of ${decimals(rss)}.`;
 }
 
 function exponentOf(steps: readonly FleetFigures[], pick: (step: FleetFigures) => number): number {

@@ -1,7 +1,7 @@
 import { closeSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../../runtime/clock.ts';
-import type { Ground } from '../ground.ts';
+import type { Fixture } from '../fixture.ts';
 import { type LineWriter, startLineWriter, writtenAtNs } from '../inputs/line-writer.ts';
 import { decimals, whole, writeReport } from '../report.ts';
 import { orFailure } from '../rounds.ts';
@@ -21,9 +21,9 @@ const START_SECONDS = 90;
 const SETTLE_MS = 5_000;
 
 interface Measured {
-  /** From the first start until the topic has the one line of each idle file. */
+  /** From the first start until the topic has the only line of each idle file. */
   firstStartSeconds: number;
-  /** From the second start, which knows the files, until a line is readable that was appended after it. */
+  /** From the second start, which knows the files, until a line appended after it is readable. */
   secondStartSeconds: number;
   load: Load;
 }
@@ -31,14 +31,14 @@ interface Measured {
 export const idle: Workload = {
   name: 'idle',
   about: `${FILES.toLocaleString('en-US')} idle files and ${HOT_FILES} hot ones: start-up, CPU and memory`,
-  run: async (ground, options) => {
+  run: async (fixture, options) => {
     const seconds = options.seconds ?? SECONDS;
     const tools = options.tools.filter((tool) => tool.does({ task: 'lines', complete: false }, FILES));
-    const root = await writeIdleFiles(ground);
+    const root = await writeIdleFiles(fixture);
     const results: { tool: Tool; result: Measured | { failure: string } }[] = [];
     for (const tool of tools) {
       const result = await orFailure(() =>
-        ground.withTopic((topic, end) => measure(ground, tool, root, topic, end, seconds)),
+        fixture.withTopic((topic, end) => measure(fixture, tool, root, topic, end, seconds)),
       );
       options.say(
         `idle: ${tool.name.padEnd(14)} ${'failure' in result ? result.failure : `${decimals(result.load.cpuPercent, 1)} % of a core`}`,
@@ -52,8 +52,7 @@ export const idle: Workload = {
     );
     const report = {
       workload: 'idle',
-      text: `${whole(FILES)} files of one line in ${FOLDERS} folders, and ${HOT_FILES} that are appended to at ${HOT_LINES_PER_SECOND / HOT_FILES} lines/s each. First start: from the start of the process, which knows nothing, until the topic has the line of each file. Second start:
-from the start of the process, which knows them all, until a line is readable that was appended after it. Then, after ${SETTLE_MS / 1000} s, what the process takes of a core over ${seconds} s. Each process may have 65,536 files open, where this user may allow that.`,
+      text: `${whole(FILES)} files of one line in ${FOLDERS} folders, and ${HOT_FILES} that grow by ${HOT_LINES_PER_SECOND / HOT_FILES} lines/s each. First start: from the start of a process that knows nothing until the topic has the line of each file. Second start: from the start of a process that knows all files until a line appended after it is readable. CPU is measured over ${seconds} s, beginning ${SETTLE_MS / 1000} s later. Each process may open 65,536 files, if the user's limit allows it.`,
       head: ['tool', 'first start, s', 'second start, s', 'CPU, % of a core', 'peak RSS, MiB', 'remark'],
       rows,
       plots: [],
@@ -68,8 +67,8 @@ from the start of the process, which knows them all, until a line is readable th
   },
 };
 
-async function writeIdleFiles(ground: Ground): Promise<string> {
-  const root = await ground.folder('idle');
+async function writeIdleFiles(fixture: Fixture): Promise<string> {
+  const root = await fixture.folder('idle');
   for (let file = 0; file < FILES; file++) {
     const folder = join(root, `app-${file % FOLDERS}`);
     if (file < FOLDERS) mkdirSync(folder);
@@ -79,29 +78,29 @@ async function writeIdleFiles(ground: Ground): Promise<string> {
 }
 
 async function measure(
-  ground: Ground,
+  fixture: Fixture,
   tool: Tool,
   root: string,
   topic: string,
   end: TopicEnd,
   seconds: number,
 ): Promise<Measured> {
-  const hot = await ground.folder('hot');
+  const hot = await fixture.folder('hot');
   const files = Array.from({ length: HOT_FILES }, (_, index) => join(hot, `${index}.log`));
   for (const file of files) closeSync(openSync(file, 'w'));
   const job: Job = {
     paths: [join(root, '*', '*.log'), join(hot, '*.log')],
-    ...{ topic, kafka: ground.kafka, compression: 'lz4', task: 'lines', complete: false },
+    ...{ topic, kafka: fixture.kafka, compression: 'lz4', task: 'lines', complete: false },
   };
-  const state = await ground.folder(tool.name);
-  const firstStartSeconds = await firstStart(ground, tool, job, state, end);
+  const state = await fixture.folder(tool.name);
+  const firstStartSeconds = await firstStart(fixture, tool, job, state, end);
   const sinceNs = Number(process.hrtime.bigint());
   let newestNs = 0;
-  await using tail = await TopicTail.open(ground.kafka, topic, (bytes, start) => {
+  await using tail = await TopicTail.open(fixture.kafka, topic, (bytes, start) => {
     newestNs = Math.max(newestNs, writtenAtNs(bytes, start, sinceNs));
   });
   const startNs = Number(process.hrtime.bigint()) - sinceNs;
-  await using running = await startTool(ground, tool, job, state);
+  await using running = await startTool(fixture, tool, job, state);
   const writer: LineWriter = startLineWriter(files, HOT_LINES_PER_SECOND);
   try {
     await until(running, 'lines written after the second start', 1, START_SECONDS, () => (newestNs > startNs ? 1 : 0));
@@ -115,9 +114,9 @@ async function measure(
   }
 }
 
-/** Starts it, waits until the topic has the line of each file, and stops it again. */
-async function firstStart(ground: Ground, tool: Tool, job: Job, state: string, end: TopicEnd): Promise<number> {
-  await using running = await startTool(ground, tool, job, state);
+/** Starts the tool, waits until the topic has the line of each file, and stops the tool. */
+async function firstStart(fixture: Fixture, tool: Tool, job: Job, state: string, end: TopicEnd): Promise<number> {
+  await using running = await startTool(fixture, tool, job, state);
   await until(running, 'files', FILES, START_SECONDS, () => end.records());
   const seconds = running.seconds();
   await systemClock.sleep(SETTLE_MS);

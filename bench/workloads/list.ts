@@ -6,5 +6,5 @@ import { scaling } from './scaling.ts';
 import { throughputWorkloads } from './throughput.ts';
 import type { Workload } from './workload.ts';
 
-/** In the order in which all are run. */
+/** All workloads, in the order in which they run. */
 export const workloads: readonly Workload[] = [...throughputWorkloads, delay, idle, outage, scaling, fleet];

@@ -1,7 +1,7 @@
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../../runtime/clock.ts';
-import type { Ground } from '../ground.ts';
+import type { Fixture } from '../fixture.ts';
 import { startLineWriter } from '../inputs/line-writer.ts';
 import { decimals, whole, writeReport } from '../report.ts';
 import { orFailure } from '../rounds.ts';
@@ -19,7 +19,7 @@ const START_SECONDS = 60;
 const CATCH_UP_SECONDS = 120;
 
 interface Measured {
-  /** From when the broker is back until the topic has all that was written until then. */
+  /** From the broker's return until the topic has all lines that were written before it. */
   catchUpSeconds: number;
   cpuSeconds: number;
   peakRssMib: number;
@@ -30,14 +30,14 @@ interface Measured {
 export const outage: Workload = {
   name: 'outage',
   about: `the broker down for a minute, ${FILES.toLocaleString('en-US')} busy files, then catch-up`,
-  run: async (ground, options) => {
+  run: async (fixture, options) => {
     const seconds = options.seconds ?? DOWN_SECONDS;
     const tools = options.tools.filter((tool) => tool.does({ task: 'lines', complete: false }, FILES));
     const results: { tool: Tool; result: Measured | { failure: string } }[] = [];
     for (const tool of tools) {
-      const result = await orFailure(() => ground.withTopic((topic) => measure(ground, tool, topic, seconds)));
-      const told = 'failure' in result ? result.failure : `caught up in ${decimals(result.catchUpSeconds, 1)} s`;
-      options.say(`outage: ${tool.name.padEnd(14)} ${told}`);
+      const result = await orFailure(() => fixture.withTopic((topic) => measure(fixture, tool, topic, seconds)));
+      const summary = 'failure' in result ? result.failure : `caught up in ${decimals(result.catchUpSeconds, 1)} s`;
+      options.say(`outage: ${tool.name.padEnd(14)} ${summary}`);
       results.push({ tool, result });
     }
     const rows = results.map(({ tool, result }) =>
@@ -47,7 +47,7 @@ export const outage: Workload = {
     );
     const report = {
       workload: 'outage',
-      text: `${whole(FILES)} files, appended to at ${LINES_PER_SECOND / FILES} lines of 190 bytes a second each. The broker is stopped, for ${seconds} s, and started again. Catch-up: from when it listens again until the topic has all lines that were written until then, while the writing goes on.`,
+      text: `${whole(FILES)} files; ${LINES_PER_SECOND / FILES} lines of 190 bytes a second are appended to each. The broker is stopped for ${seconds} s and started again. Catch-up is the time from its restart until the topic has all lines written before it, while writing continues.`,
       head: ['tool', 'catch-up, s', 'CPU seconds', 'peak RSS, MiB', 'lines written', 'what arrived'],
       rows,
       plots: [],
@@ -61,13 +61,13 @@ export const outage: Workload = {
   },
 };
 
-async function measure(ground: Ground, tool: Tool, topic: string, downSeconds: number): Promise<Measured> {
-  const { kafka, broker } = ground;
-  const folder = await ground.folder('outage');
+async function measure(fixture: Fixture, tool: Tool, topic: string, downSeconds: number): Promise<Measured> {
+  const { kafka, broker } = fixture;
+  const folder = await fixture.folder('outage');
   const files = Array.from({ length: FILES }, (_, index) => join(folder, `${index}.log`));
   for (const file of files) closeSync(openSync(file, 'w'));
   const job: Job = { paths: [join(folder, '*.log')], topic, kafka, compression: 'lz4', task: 'lines', complete: false };
-  await using running = await startTool(ground, tool, job);
+  await using running = await startTool(fixture, tool, job);
   const writer = startLineWriter(files, LINES_PER_SECOND);
   const startMs = systemClock.monotonicMs();
   try {
@@ -85,14 +85,14 @@ async function measure(ground: Ground, tool: Tool, topic: string, downSeconds: n
     await until(running, 'lines', then, CATCH_UP_SECONDS, () => end.records());
     const catchUpSeconds = (systemClock.monotonicMs() - backMs) / 1000;
     const written = await writer.stop();
-    // What is under way gets its time; it is counted, come or not.
+    // Wait for lines in flight. Those that don't arrive count as missing.
     await orFailure(() => until(running, 'lines', written, START_SECONDS, () => end.records()));
     await systemClock.sleep(FLOW_MS);
     const { cpuSeconds, peakRssMib } = running.usage();
     return { catchUpSeconds, cpuSeconds, peakRssMib, written, records: await end.records() };
   } finally {
     await writer.stop();
-    // Also when something broke off while it was down: others are measured after this.
+    // Also after a failure while it was down: other tools are measured after this one.
     if (!(await isUp(kafka, topic))) await broker.start();
   }
 }

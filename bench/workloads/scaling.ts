@@ -1,5 +1,5 @@
 import { carry, type Pass } from '../carry.ts';
-import type { Ground } from '../ground.ts';
+import type { Fixture } from '../fixture.ts';
 import { accessLog } from '../inputs/line-kinds.ts';
 import type { BenchOptions } from '../options.ts';
 import { linePlot, tidy } from '../plot.ts';
@@ -14,7 +14,7 @@ const FILE_BYTES = 4096;
 const ROUNDS = 2;
 
 interface Step {
-  /** MiB, or files. */
+  /** In MiB or files. */
   size: number;
   seconds: number;
   cpuSeconds: number;
@@ -30,20 +30,20 @@ interface Series {
 export const scaling: Workload = {
   name: 'scaling',
   about: `how cost grows: one file of ${MIB[0]} to ${MIB.at(-1)} MiB, and ${FILES[0]} to ${whole(FILES.at(-1) as number)} files of 4 KiB`,
-  run: async (ground, options) => {
+  run: async (fixture, options) => {
     const tool = options.tools.find(({ name }) => name.startsWith('logfleet'));
-    if (!tool) return options.say('scaling: left out, it is about logfleet');
+    if (!tool) return options.say('scaling: left out: it measures logfleet only');
     const most = options.mib ?? Number.POSITIVE_INFINITY;
     const mib = MIB.filter((size) => size <= most);
     const files = FILES.filter((count) => (count * FILE_BYTES) / 2 ** 20 <= most);
     const series = [
-      await measure(ground, options, tool, {
+      await measure(fixture, options, tool, {
         unit: 'MiB',
         sizes: mib,
         files: () => 1,
         bytes: (size) => size * 2 ** 20,
       }),
-      await measure(ground, options, tool, {
+      await measure(fixture, options, tool, {
         unit: 'files',
         sizes: files,
         files: (size) => size,
@@ -60,7 +60,7 @@ export const scaling: Workload = {
     );
     const report = {
       workload: 'scaling',
-      text: `${tool.label}: one access log of growing size, and a growing number of files of 4 KiB, each from the start of the process until the topic has all records; medians of ${options.rounds ?? ROUNDS}. Both axes of a plot are logarithmic: what is as steep as the thin line grows linearly, what is flatter grows more slowly.`,
+      text: `${tool.label}: one access log of growing size, and a growing number of files of 4 KiB, from the start of the process until the topic has all records. Medians of ${options.rounds ?? ROUNDS} runs. Both axes of the plots are logarithmic: a line as steep as the thin one is linear growth, a flatter one is slower.`,
       head: ['size', 'seconds', 'CPU seconds', 'peak RSS, MiB'],
       rows,
       plots: series.map(plotOf),
@@ -82,13 +82,13 @@ interface Growing {
   bytes(size: number): number;
 }
 
-async function measure(ground: Ground, options: BenchOptions, tool: Tool, growing: Growing): Promise<Series> {
+async function measure(fixture: Fixture, options: BenchOptions, tool: Tool, growing: Growing): Promise<Series> {
   const steps: Step[] = [];
   for (const size of growing.sizes) {
-    const input = await ground.input('growing', accessLog, growing.files(size), growing.bytes(size));
+    const input = await fixture.input('growing', accessLog, growing.files(size), growing.bytes(size));
     const passes: Pass[] = [];
     for (let round = 0; round < (options.rounds ?? ROUNDS); round++) {
-      const pass = await carry(ground, tool, input, { task: 'lines', compression: 'lz4' });
+      const pass = await carry(fixture, tool, input, { task: 'lines', compression: 'lz4' });
       if (pass.failure !== undefined) throw new Error(`scaling, ${size} ${growing.unit}: ${pass.failure}`);
       passes.push(pass);
     }
@@ -102,15 +102,15 @@ async function measure(ground: Ground, options: BenchOptions, tool: Tool, growin
       peakRssMib: of((pass) => pass.peakRssMib),
       passes,
     });
-    ground.forgetInputs();
+    fixture.forgetInputs();
   }
   return { unit: growing.unit, steps };
 }
 
 export interface Exponents {
-  /** Of CPU seconds, over all sizes; what starting up costs makes it smaller. */
+  /** The exponent of CPU seconds over all sizes. The cost of the start makes it smaller. */
   fitted: number;
-  /** Between the two largest sizes, where starting up counts least. */
+  /** The exponent between the two largest sizes, where the start matters least. */
   last: number;
 }
 
@@ -121,7 +121,7 @@ export function exponentsOf(steps: readonly Pick<Step, 'size' | 'cpuSeconds'>[])
 
 function growthOf(unit: string, steps: readonly Step[]): string {
   const { fitted, last } = exponentsOf(steps);
-  return `CPU seconds grow with ${unit} to the power of ${decimals(fitted)}, fitted over all; ${decimals(last)} between the last two.`;
+  return `CPU seconds grow with ${unit} to the power of ${decimals(fitted)}, fitted over all sizes, and of ${decimals(last)} between the last two.`;
 }
 
 function plotOf({ unit, steps }: Series) {
@@ -129,7 +129,7 @@ function plotOf({ unit, steps }: Series) {
   const last = steps.at(-1) as Step;
   const title = unit === 'MiB' ? 'Cost by bytes, one file' : 'Cost by files of 4 KiB';
   const svg = linePlot(title, { label: unit, tick: whole }, { label: 'seconds', tick: tidy }, [
-    { label: 'seconds until all is in the topic', points: points(({ seconds }) => seconds) },
+    { label: 'seconds until the topic has all records', points: points(({ seconds }) => seconds) },
     { label: 'CPU seconds', points: points(({ cpuSeconds }) => cpuSeconds) },
     {
       label: 'linear, through the last CPU seconds',

@@ -20,14 +20,17 @@ interface Plan extends Carried {
   name: string;
   about: string;
   kind: LineKind | undefined;
-  /** Which files they are: those of one name are written once. */
+  /** The name of the input. Inputs of one name are written once. */
   input: string;
   files: number;
   mib: number;
   rounds: number;
 }
 
-/** Enough that starting up is a small part, for the slowest peer to take its time in, and for all workloads to take minutes. */
+/**
+ * Large enough that the start is a small part, small enough that the slowest peer ends within
+ * minutes.
+ */
 const USUAL = {
   kind: accessLog,
   input: 'access',
@@ -74,24 +77,24 @@ const PLANS: readonly Plan[] = [
 export const throughputWorkloads: Workload[] = PLANS.map((plan) => ({
   name: plan.name,
   about: plan.about,
-  run: async (ground, options) => {
+  run: async (fixture, options) => {
     if (!plan.kind) {
-      options.say(`${plan.name}: left out, its data are not beside this checkout`);
+      options.say(`${plan.name}: left out: its data set is not beside this checkout`);
       return;
     }
     const mib = options.mib ?? plan.mib;
-    const input = await ground.input(plan.input, plan.kind, plan.files, mib * 2 ** 20);
+    const input = await fixture.input(plan.input, plan.kind, plan.files, mib * 2 ** 20);
     const tools = options.tools.filter((tool) => tool.does({ ...plan, complete: true }, plan.files));
     const runs = await alternate(tools, options.rounds ?? plan.rounds, async (tool, round) => {
-      const pass = await carry(ground, tool, input, plan, round === 0);
-      options.say(`${plan.name}, round ${round}: ${tool.name.padEnd(14)} ${told(pass, input)}`);
+      const pass = await carry(fixture, tool, input, plan, round === 0);
+      options.say(`${plan.name}, round ${round}: ${tool.name.padEnd(14)} ${summaryOf(pass, input)}`);
       return pass;
     });
     await writeReport(reportOf(plan, input, runs), tools, options);
   },
 }));
 
-function told(pass: Pass, { bytes }: Input): string {
+function summaryOf(pass: Pass, { bytes }: Input): string {
   return pass.failure ?? `${whole(bytes / 2 ** 20 / pass.seconds)} MiB/s`;
 }
 
@@ -103,7 +106,7 @@ export interface Speed {
   peakRssMib: number;
 }
 
-/** Medians of those that came to an end. */
+/** The medians of the tools that finished. */
 export function speedsOf(runs: readonly ToolRuns<Pass>[], { bytes }: Pick<Input, 'bytes'>): Speed[] {
   const mib = bytes / 2 ** 20;
   return runs
@@ -150,8 +153,7 @@ function reportOf(plan: Plan, input: Input, runs: readonly ToolRuns<Pass>[]): Re
   const title = `${plan.name}: ${plan.about}`;
   return {
     workload: plan.name,
-    text: `${plan.about}: ${whole(input.bytes / 2 ** 20)} MiB in ${whole(input.files)} ${input.files === 1 ? 'file' : 'files'}, of which ${whole(input.records)} records are to arrive; ${plan.compression === 'none' ? 'no compression' : plan.compression}, one topic with 4 partitions. From the start of the process until the topic has all
-records. ${roundsText(Math.max(...runs.map((own) => own.runs.length)))}, after one that does not count, in which the topic is read back and compared with the lines.`,
+    text: `Input: ${plan.about}, ${whole(input.bytes / 2 ** 20)} MiB in ${whole(input.files)} ${input.files === 1 ? 'file' : 'files'}, from which ${whole(input.records)} records must arrive; ${plan.compression === 'none' ? 'no compression' : plan.compression}, one topic with 4 partitions. Measured from the start of the process until the topic has all records. ${roundsText(Math.max(...runs.map((own) => own.runs.length)))}, after a warm-up round in which the topic is read back and compared with the lines.`,
     head: ['tool', 'MiB/s', 'records/s', "of kcat's speed", 'MiB per CPU-second', 'peak RSS, MiB', 'what arrived'],
     rows,
     plots: [{ name: plan.name, title, svg: barPlot(title, 'MiB/s', bars) }],
@@ -166,11 +168,11 @@ records. ${roundsText(Math.max(...runs.map((own) => own.runs.length)))}, after o
 
 function alteredBy(first: Pass, input: Input): string {
   const more = first.records - input.records;
-  if (more === 0) return 'the count, but not the lines unaltered';
+  if (more === 0) return 'all records, some of them altered';
   return more > 0 ? `${whole(more)} records too many` : `${whole(-more)} records missing`;
 }
 
-/** The speed of each as part of that of one. */
+/** Each tool's speed as a share of one tool's. */
 export function ratiosTo(
   speeds: readonly Speed[],
   isBase: (speed: Speed) => boolean,
@@ -179,7 +181,7 @@ export function ratiosTo(
   return ({ mibPerSecond }) => (base ? mibPerSecond / base.mibPerSecond : undefined);
 }
 
-/** How logfleet stands to the best of those that follow files. */
+/** Compares logfleet with the best peers that follow files. */
 function besidePeers(speeds: readonly Speed[]): string[] {
   const peers = speeds.filter(({ name }) => name !== 'kcat' && !name.startsWith('logfleet'));
   if (peers.length === 0) return [];

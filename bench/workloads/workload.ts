@@ -1,16 +1,16 @@
-import type { Ground } from '../ground.ts';
+import type { Fixture } from '../fixture.ts';
 import type { BenchOptions } from '../options.ts';
 
-/** One that stands on a broker. */
+/** A workload that needs a broker. */
 export interface BrokerWorkload {
   readonly name: string;
-  /** For --list. */
+  /** Shown by --list. */
   readonly about: string;
-  /** Measures, and writes its section. */
-  run(ground: Ground, options: BenchOptions): Promise<void>;
+  /** Measures, and writes its section of RESULTS.md. */
+  run(fixture: Fixture, options: BenchOptions): Promise<void>;
 }
 
-/** One that starts what it needs by itself. */
+/** A workload that starts its own servers. */
 export interface ServerlessWorkload extends Omit<BrokerWorkload, 'run'> {
   runAlone(options: BenchOptions): Promise<void>;
 }

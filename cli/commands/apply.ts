@@ -1,101 +1,126 @@
+import { Command } from 'commander';
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import type { EntryWrite } from '../../proto/gen/logfleet/v1/entry_service.ts';
 import type { RolloutPlan } from '../../proto/gen/logfleet/v1/rollout.ts';
-import type { EntryDocument } from '../../proto/rules/entry-document.ts';
 import { withEntryDefaults } from '../../proto/rules/entry-rules.ts';
-import { CliError } from '../cli-error.ts';
-import { problemsOf, readEntries, refuse } from '../entry-files.ts';
-import { entryText } from '../entry-text.ts';
-import { type PruneOptions, pruneSelector, strayDocuments, unwanted } from '../prune.ts';
-import { waitForAll } from '../rollout/wait.ts';
+import { shortEntryName } from '../../proto/rules/names.ts';
+import { documentViolations, readEntries, throwIfInvalid } from '../entries/entry-files.ts';
+import { entryText } from '../entries/entry-text.ts';
+import { entriesToPrune, type PruneOptions, pruneSelector, selectorViolations } from '../entries/prune.ts';
+import { warnOfUnmatchedSelectors } from '../entries/unmatched-selectors.ts';
+import { CliError } from '../output/cli-error.ts';
+import { type PlanOptions, planOf } from '../rollouts/plan.ts';
+import { waitForAll } from '../rollouts/wait.ts';
 import type { ControllerApi } from '../rpc/client.ts';
 import { findEntries } from '../rpc/lists.ts';
-import { unmatchedSelectors } from '../unmatched-selectors.ts';
+import { dryRunOption, filenameOption, reasonOption, selectorOption } from './arguments.ts';
+import type { CommandContext } from './command-context.ts';
+import { withHelp } from './command-help.ts';
+import { addRolloutOptions } from './rollout-options.ts';
 
-export interface ApplyOptions extends PruneOptions {
+interface ApplyOptions extends PruneOptions, PlanOptions {
   filename: string[];
   dryRun?: boolean;
   reason?: string;
-  /** How what has changed goes out; undefined: to all agents at once. */
-  plan?: RolloutPlan | undefined;
-  /** Wait until all agents have applied it, for so long at most. */
-  waitMs?: number | undefined;
+  wait?: boolean;
 }
 
-/** What one entry's line says. */
+/** The word printed for an entry. */
 type Outcome = 'created' | 'configured' | 'unchanged' | 'pruned';
 
-/** `logfleet apply -f FILE`: all of it at one revision, or nothing. */
-export async function apply(api: ControllerApi, options: ApplyOptions, write: (text: string) => void): Promise<void> {
+const WAIT_TIMEOUT_MS = 300_000;
+
+/** `logfleet apply -f FILE` */
+export function applyCommand(context: CommandContext): Command {
+  const command = new Command('apply')
+    .addOption(filenameOption().makeOptionMandatory())
+    .option('--prune', 'delete entries that -l matches and the files do not contain')
+    .addOption(selectorOption('with --prune: the labels of the entries that may be deleted'))
+    .addOption(dryRunOption())
+    .addOption(reasonOption())
+    .option('--wait', 'wait until every connected agent has applied the change, for --timeout (default: 5m)')
+    .action((options: ApplyOptions) =>
+      context.withApi((api) => {
+        const waitMs = options.wait ? (context.givenTimeoutMs() ?? WAIT_TIMEOUT_MS) : undefined;
+        return apply(api, options, { plan: planOf(options), waitMs }, context.write);
+      }),
+    );
+  return withHelp(addRolloutOptions(command), {
+    summary: 'create or update entries from files',
+    details: [
+      'All entries are written at one revision, or none is. Entries that are equal to the stored ones stay unchanged.',
+      'With --rollout the change is applied in steps; see logfleet rollout. A selector that matches no agent is applied with a warning.',
+    ],
+    examples: [
+      ['Apply the entries of a file', 'logfleet apply -f entry.yaml'],
+      ['Apply the entries from standard input', 'cat entry.yaml | logfleet apply -f -'],
+      ['Validate a folder of files', 'logfleet apply -f entries/ --dry-run'],
+      [
+        'Apply a folder and delete the entries that it no longer contains',
+        'logfleet apply -f entries/ --prune -l managed-by=git --reason "release 12"',
+      ],
+      ['Wait until all connected agents have applied the change', 'logfleet apply -f entry.yaml --wait --timeout 2m'],
+      [
+        'Apply to 1 agent, then to 10 percent, then to all; undo on failure',
+        'logfleet apply -f entry.yaml --rollout 1,10%,all --step-wait 30s --on-failure undo',
+      ],
+      ['Apply to the canary agents first', 'logfleet apply -f entry.yaml --rollout env=canary,all'],
+    ],
+  });
+}
+
+async function apply(
+  api: ControllerApi,
+  options: ApplyOptions,
+  { plan, waitMs }: { plan: RolloutPlan | undefined; waitMs: number | undefined },
+  write: (text: string) => void,
+): Promise<void> {
   const selector = pruneSelector(options);
   const documents = await readEntries(options.filename);
-  refuse('nothing was applied', [...problemsOf(documents), ...strayDocuments(documents, selector)]);
-  for (const line of await unmatchedSelectors(
-    api,
-    documents.map(({ entry }) => entry),
-  ))
-    process.stderr.write(line);
-  const names = documents.map(({ entry }) => entry.name);
-  const present = await findEntries(api, names);
-  const changed = documents.filter(({ entry }) => !isSame(present.get(entry.name), entry));
-  const pruned = await unwanted(api, selector, names);
+  throwIfInvalid('nothing was applied', [...documentViolations(documents), ...selectorViolations(documents, selector)]);
+  const entries = documents.map(({ entry }) => entry);
+  await warnOfUnmatchedSelectors(api, entries);
+  const names = entries.map(({ name }) => name);
+  const stored = await findEntries(api, names);
+  const changed = documents.filter(({ entry }) => !isSame(stored.get(entry.name), entry));
+  const pruned = await entriesToPrune(api, selector, names);
   const outcomes = new Map<string, Outcome>(names.map((name) => [name, 'unchanged']));
-  const etags = new Map([...present].map(([name, { etag }]) => [name, etag]));
+  const etags = new Map([...stored].map(([name, { etag }]) => [name, etag]));
   if (changed.length + pruned.length > 0) {
-    const writes = [...changed.map(({ entry }) => update(entry, options.plan)), ...pruned.map(deletion)];
-    const fields = [...changed.map(({ where }) => where), ...pruned.map(({ name }) => name)];
-    const { results } = await send(api, writes, fields, options);
+    const writes = [...changed.map(({ entry }) => updateOf(entry, plan)), ...pruned.map(deletionOf)];
+    const origins = [...changed.map(({ where }) => where), ...pruned.map(({ name }) => name)];
+    const { results } = await send(api, writes, origins, options);
     for (const { change, entry } of results) {
       outcomes.set(entry?.name ?? '', outcomeOf(change));
       etags.set(entry?.name ?? '', entry?.etag ?? '');
     }
   }
   const dry = options.dryRun ? ' (dry run)' : '';
-  for (const [name, outcome] of outcomes) write(`entry/${name.replace(/^entries\//, '')} ${outcome}${dry}\n`);
-  if (options.waitMs === undefined || options.dryRun) return;
+  for (const [name, outcome] of outcomes) write(`entry/${shortEntryName(name)} ${outcome}${dry}\n`);
+  if (waitMs === undefined || options.dryRun) return;
   const targets = names.map((name) => ({ name, etag: etags.get(name) ?? '' }));
-  await waitForAll(api, targets, options.waitMs, write);
+  await waitForAll(api, targets, waitMs, write);
 }
 
-/** The entries of files, all of which must be right. */
-export async function entriesIn(files: readonly string[]): Promise<Entry[]> {
-  const documents = await readEntries(files);
-  refuse('nothing was asked', problemsOf(documents));
-  return entriesOf(documents);
+function isSame(stored: Entry | undefined, entry: Entry): boolean {
+  return stored !== undefined && entryText(stored) === entryText(withEntryDefaults(entry));
 }
 
-function entriesOf(documents: readonly EntryDocument[]): Entry[] {
-  return documents.map(({ entry }) => entry);
-}
-
-/** `logfleet delete -f FILE`: the names in the files, whatever else is in them. */
-export async function namesIn(files: readonly string[]): Promise<string[]> {
-  const documents = await readEntries(files);
-  refuse(
-    'nothing was deleted',
-    problemsOf(documents).filter(({ field }) => field.endsWith(': name')),
-  );
-  return documents.map(({ entry }) => entry.name.replace(/^entries\//, ''));
-}
-
-function isSame(present: Entry | undefined, entry: Entry): boolean {
-  return present !== undefined && entryText(present) === entryText(withEntryDefaults(entry));
-}
-
-function update(entry: Entry, rollout: RolloutPlan | undefined): EntryWrite {
-  // The controller asked may be some milliseconds behind another, at which the entry has just been made.
+function updateOf(entry: Entry, rollout: RolloutPlan | undefined): EntryWrite {
+  // allowMissing also for entries that exist: the controller may lag behind the one that created them.
   const value = { entry, updateMask: ['*'], allowMissing: true, changeReason: '', validateOnly: false, rollout };
   return { write: { $case: 'update', value } };
 }
 
-function deletion({ name, etag }: Entry): EntryWrite {
+function deletionOf({ name, etag }: Entry): EntryWrite {
   return { write: { $case: 'delete', value: { name, etag, changeReason: '', validateOnly: false } } };
 }
 
+/** `origins` are the file and line of each write. */
 async function send(
   api: ControllerApi,
   writes: EntryWrite[],
-  places: readonly string[],
+  origins: readonly string[],
   { reason = '', dryRun = false }: ApplyOptions,
 ) {
   const request = { writes, changeReason: reason, validateOnly: dryRun };
@@ -103,9 +128,9 @@ async function send(
     return await api.call((options) => api.entries.batchApply(request, options));
   } catch (error) {
     if (!(error instanceof CliError) || error.violations.length === 0) throw error;
-    // The controller's rules are newer than ours: what it names by number the user knows by file and line.
+    // A newer controller has rules that this command lacks. It names writes by number, users know them by file and line.
     const violations = error.violations.map(({ field, description }) => ({
-      field: field.replace(/^writes\[(\d+)\]\.\w+\.(?:entry\.)?/, (_, index) => `${places[Number(index)]}: `),
+      field: field.replace(/^writes\[(\d+)\]\.\w+\.(?:entry\.)?/, (_, index) => `${origins[Number(index)]}: `),
       description,
     }));
     throw new CliError(error.exitCode, error.message, { cause: error.cause, violations });

@@ -1,186 +1,36 @@
-import type { Entry, Filter, Multiline } from '../../proto/gen/logfleet/v1/entry.ts';
-import type { Agent, Drain, EntryStatus, FileStatus } from '../../proto/gen/logfleet/v1/fleet.ts';
-import { selectorLabels } from '../../proto/rules/agent-labels.ts';
-import { agentName, entryName } from '../../proto/rules/names.ts';
-import { CliError, exitCodes } from '../cli-error.ts';
-import { describeState } from '../entry-state-kind.ts';
-import { age, type Column, count, fields, size, span, Table, word } from '../format.ts';
-import { agentStatus, clockSkew, cores, descriptors, fileCount, labels } from '../output.ts';
+import { Command } from 'commander';
+import { forEachName } from '../kinds/for-each-name.ts';
+import { kindNames, kinds } from '../kinds/kinds.ts';
+import { parseTarget } from '../kinds/target.ts';
+import { CliError, exitCodes } from '../output/cli-error.ts';
 import type { ControllerApi } from '../rpc/client.ts';
-import { listAgents } from '../rpc/lists.ts';
-import { getSettings } from '../rpc/settings.ts';
-import { rateText, settingsText } from '../settings-kind.ts';
-import { forEachName, parseTargets } from '../target.ts';
+import { KindArgument, nameArgument } from './arguments.ts';
+import type { CommandContext } from './command-context.ts';
+import { withHelp } from './command-help.ts';
 
-/** `logfleet describe entry|agent NAME` */
-export async function describe(
-  api: ControllerApi,
-  words: readonly string[],
-  write: (text: string) => void,
-): Promise<void> {
-  const { kind, names } = parseTargets(words);
-  if (kind !== 'entry' && kind !== 'agent') {
-    const plural = { loss: 'losses', alert: 'alerts', rollout: 'rollouts', settings: 'settings' }[kind];
-    throw new CliError(exitCodes.usage, `${plural} are listed, not described: logfleet get ${plural}`);
-  }
-  if (names.length === 0) throw new CliError(exitCodes.usage, `name the ${kind} to describe`);
-  let between = '';
-  await forEachName(names, async (name) => {
-    write(between + (kind === 'entry' ? await describeEntry(api, name) : await describeAgent(api, name)));
-    between = '\n';
+const KINDS = kindNames.filter((name) => kinds[name].describe);
+
+/** `logfleet describe entry|agent NAME…` */
+export function describeCommand({ withApi, write }: CommandContext): Command {
+  const command = new Command('describe')
+    .addArgument(new KindArgument('<kind>', KINDS))
+    .addArgument(nameArgument())
+    .action((kind: string, names: string[]) => withApi((api) => describe(api, [kind, ...names], write)));
+  return withHelp(command, {
+    summary: 'show everything about an entry or an agent',
+    examples: [
+      ['Show an entry, its agents and their errors', 'logfleet describe entry nginx-access'],
+      ['Show an agent with each of its files: position, lag and last error', 'logfleet describe agent web-17'],
+    ],
   });
 }
 
-async function describeEntry(api: ControllerApi, name: string): Promise<string> {
-  const entry = await api.call((options) => api.entries.getEntry({ name: entryName(name) }, options));
-  const state = await api.call((options) => api.fleet.getEntryState({ name: entry.name }, options));
-  const asked = { entry: entry.name, orderBy: 'lag_seconds desc' };
-  const agents = await listAgents(api, { labelSelector: '', includeFiles: false, ...asked });
-  const rows = agents.flatMap((agent) =>
-    agent.entries.filter((status) => status.entry === entry.name).map((status) => ({ agent, status })),
-  );
-  const table = new Table<(typeof rows)[number]>([
-    { title: '  AGENT', value: ({ agent }) => `  ${agent.identity?.agentId}` },
-    { title: 'STATE', value: ({ status }) => stateOf(status) },
-    {
-      title: 'REVISION',
-      value: ({ status }) => (status.etag === entry.etag ? `${status.etag} (current)` : status.etag),
-    },
-    { title: 'FILES', value: ({ status }) => fileCount(status) },
-    { title: 'LAG', value: ({ status }) => size(status.lagBytes) },
-    { title: 'BEHIND', value: ({ status }) => span(status.lagSeconds) },
-    { title: 'LOST', value: ({ status }) => lost(status) },
-    { title: 'FILTERED', value: ({ status }) => count(status.filteredLines) },
-    { title: 'SEALED', value: ({ status }) => count(status.sealedFiles) },
-    { title: 'ERROR', value: ({ status }) => status.error || '-' },
-  ]);
-  return `${describeEntryFields(entry)}${describeState(state)}Agents:${rows.length === 0 ? '  none has it\n' : `\n${table.render(rows)}`}`;
-}
-
-function describeEntryFields(entry: Entry): string {
-  const { topicStatus: status } = entry;
-  return fields([
-    ['Name', entry.name.replace(/^entries\//, '')],
-    ['Revision', entry.etag],
-    ['Paths', entry.paths.join('\n             ')],
-    ...(entry.exclude.length > 0 ? ([['Exclude', entry.exclude.join(', ')]] as const) : []),
-    [
-      'Topic',
-      `${entry.topic} (${[word(status?.state ?? ''), status?.message].filter(Boolean).join(': ')}${status?.partitions ? `, ${status.partitions} partitions` : ''})`,
-    ],
-    ['Selector', entry.selector || '<all agents>'],
-    ['Start', entry.start],
-    ['Compression', entry.compression],
-    ['Headers', entry.headers],
-    ['Max line', `${size(entry.maxLineBytes)}, ${entry.overLong} above`],
-    ['Encoding', `${entry.encoding}, lines end in ${entry.terminator}`],
-    ...(entry.multiline ? ([['Multiline', multiline(entry.multiline)]] as const) : []),
-    ...(entry.filter ? ([['Filter', filter(entry.filter)]] as const) : []),
-    ['Paused', entry.paused ? 'yes' : 'no'],
-    ...(entry.maxBytesPerSecond > 0n ? ([['Limit', `${rateText(entry.maxBytesPerSecond)} per agent`]] as const) : []),
-    ['Owner', entry.owner || '-'],
-    ['Description', entry.description || '-'],
-    ['Labels', labels(entry.labels)],
-    ['Created', `${entry.createTime?.toISOString()} (${age(entry.createTime)} ago)`],
-    ['Updated', `${entry.updateTime?.toISOString()} (${age(entry.updateTime)} ago)`],
-  ]);
-}
-
-function multiline({ start, continuation, timeoutMs, maxLines }: Multiline): string {
-  const pattern = start === '' ? `continuation /${continuation}/` : `start /${start}/`;
-  return `${pattern}, up to ${maxLines} lines, ${timeoutMs} ms`;
-}
-
-function filter({ include, exclude, jsonField }: Filter): string {
-  const patterns = [include && `include /${include}/`, exclude && `exclude /${exclude}/`].filter(Boolean).join(', ');
-  return jsonField === '' ? patterns : `${patterns} in the JSON field ${jsonField}`;
-}
-
-async function describeAgent(api: ControllerApi, name: string): Promise<string> {
-  const agent = await api.call((options) => api.fleet.getAgent({ name: agentName(name) }, options));
-  const settings = settingsText(await getSettings(api, name));
-  const { identity, health } = agent;
-  const head = fields([
-    ['Name', name],
-    ['Status', agentStatus(agent)],
-    ['Host', `${identity?.host} (${identity?.os}) ${identity?.addresses.join(', ')}`],
-    ['Version', identity?.version ?? '-'],
-    ['Labels', identity ? labels(selectorLabels(identity)) : '-'],
-    ['Controller', agent.controller],
-    ['Connected', `${agent.connectTime?.toISOString()} (${age(agent.connectTime)} ago)`],
-    ['Last seen', `${age(agent.lastSeenTime)} ago`],
-    ['Lag', health ? `${size(health.lagBytes)}, ${span(health.lagSeconds)}` : '-'],
-    ['Rate', health ? `${count(health.linesPerSecond)} lines/s, ${size(health.bytesPerSecond)}/s` : '-'],
-    ['Delivered', health ? `${count(health.deliveredLines)} lines, ${size(health.deliveredBytes)}` : '-'],
-    ['Lost', health ? size(health.lostBytes) : '-'],
-    ['Processor', health ? `${cores(health)} cores, main thread ${share(health.eventLoopUtilization)} busy` : '-'],
-    ['Memory', health ? size(health.residentBytes) : '-'],
-    ['Open', health ? `${descriptors(health)} descriptors, ${size(health.pinnedBytes)} of deleted files` : '-'],
-    ['Clock', health ? `${clockSkew(agent)} from its controller's` : '-'],
-    ...(settings === '' ? [] : ([['Settings', settings]] as const)),
-    ...(health?.drain ? ([['Drain', drainText(health.drain)]] as const) : []),
-    ['Error', health?.error || agent.error || '-'],
-  ]);
-  return `${head}${describeEntries(agent)}${describeFiles(agent)}`;
-}
-
-function describeEntries({ entries }: Agent): string {
-  if (entries.length === 0) return 'Entries:  none\n';
-  const table = new Table<(typeof entries)[number]>([
-    { title: '  NAME', value: ({ entry }) => `  ${entry.replace(/^entries\//, '')}` },
-    { title: 'STATE', value: stateOf },
-    { title: 'REVISION', value: ({ etag }) => etag },
-    { title: 'FILES', value: fileCount },
-    { title: 'LOST', value: lost },
-    { title: 'FILTERED', value: ({ filteredLines }) => count(filteredLines) },
-    { title: 'SEALED', value: ({ sealedFiles }) => count(sealedFiles) },
-    { title: 'ERROR', value: ({ error }) => error || '-' },
-  ]);
-  return `Entries:\n${table.render(entries)}`;
-}
-
-function describeFiles({ files }: Agent): string {
-  if (files.length === 0) return 'Files:    none\n';
-  const table = new Table<FileStatus>([
-    { title: '  PATH', value: ({ path }) => `  ${path}` },
-    { title: 'ENTRY', value: ({ entry }) => entry.replace(/^entries\//, '') },
-    { title: 'STATE', value: ({ state }) => word(state) },
-    { title: 'POSITION', value: ({ position }) => String(position) },
-    { title: 'SIZE', value: (file) => String(file.size) },
-    { title: 'LAG', value: ({ lagBytes }) => size(lagBytes) },
-    { title: 'BEHIND', value: ({ lagSeconds }) => span(lagSeconds) },
-    {
-      title: 'LOSS-FORECAST',
-      value: ({ lossForecastSeconds: seconds }) => (seconds > 0 ? `in ${span(seconds)}` : '-'),
-    },
-    { title: 'RATE', value: ({ bytesPerSecond }) => `${size(bytesPerSecond)}/s` },
-    ...(files.some(({ replayId }) => replayId !== '') ? [replayColumn] : []),
-    { title: 'LAST-LINE', value: ({ lastProgressTime }) => age(lastProgressTime) },
-    { title: 'ERROR', value: ({ lastError }) => lastError || '-' },
-  ]);
-  return `Files:\n${table.render(files)}`;
-}
-
-/** While lines are sent once more. */
-const replayColumn: Column<FileStatus> = {
-  title: 'REPLAY',
-  value: ({ replayId, replayUntil }) => (replayId === '' ? '-' : `${replayId} to ${replayUntil}`),
-};
-/** `Applied`, or `Applied, limited`: files wait, for they may not be read any faster. */
-function stateOf({ state, limited }: EntryStatus): string {
-  return limited ? `${word(state)}, limited` : word(state);
-}
-
-function drainText({ state, leftBytes, waitingFor }: Drain): string {
-  return `${word(state)}, ${size(leftBytes)} left${waitingFor === '' ? '' : `, waits for ${waitingFor}`}`;
-}
-
-/** `12 %` */
-function share(of: number): string {
-  return `${Math.round(of * 100)} %`;
-}
-
-/** `0 B`, or `1.2 KiB in 3`, losses that is. */
-function lost({ lostBytes, losses }: EntryStatus): string {
-  return losses > 0n ? `${size(lostBytes)} in ${count(losses)}` : size(lostBytes);
+async function describe(api: ControllerApi, words: readonly string[], write: (text: string) => void): Promise<void> {
+  const { kind, names } = parseTarget(words, KINDS);
+  if (names.length === 0) throw new CliError(exitCodes.usage, `name the ${kind} to describe`);
+  let separator = '';
+  await forEachName(names, async (name) => {
+    write(`${separator}${await kinds[kind].describe?.(api, name)}`);
+    separator = '\n';
+  });
 }

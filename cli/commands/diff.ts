@@ -1,33 +1,67 @@
+import { Command } from 'commander';
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import type { EntryVersion } from '../../proto/gen/logfleet/v1/entry_version.ts';
 import { withEntryDefaults } from '../../proto/rules/entry-rules.ts';
 import { entryName } from '../../proto/rules/names.ts';
-import { CliError, exitCodes } from '../cli-error.ts';
-import { problemsOf, readEntries, refuse } from '../entry-files.ts';
-import { entryText } from '../entry-text.ts';
-import { type PruneOptions, pruneSelector, strayDocuments, unwanted } from '../prune.ts';
+import { documentViolations, readEntries, throwIfInvalid } from '../entries/entry-files.ts';
+import { entryText } from '../entries/entry-text.ts';
+import { entriesToPrune, type PruneOptions, pruneSelector, selectorViolations } from '../entries/prune.ts';
+import { unifiedDiff } from '../entries/unified-diff.ts';
+import { parseTarget } from '../kinds/target.ts';
+import { CliError, exitCodes } from '../output/cli-error.ts';
 import type { ControllerApi } from '../rpc/client.ts';
 import { findEntries, listVersions } from '../rpc/lists.ts';
-import { parseTargets } from '../target.ts';
-import { unifiedDiff } from '../unified-diff.ts';
+import { filenameOption, KindArgument, nameArgument, selectorOption } from './arguments.ts';
+import type { CommandContext } from './command-context.ts';
+import { withHelp } from './command-help.ts';
 
-export interface DiffOptions extends PruneOptions {
+interface DiffOptions extends PruneOptions {
   filename?: string[];
   revision?: string;
   to?: string;
 }
 
-const NOTHING = { label: '/dev/null', text: '' };
+const MISSING = { label: '/dev/null', text: '' };
 
-/** `logfleet diff -f FILE`, or `logfleet diff entry NAME --revision A [--to B]`. Exit code 1 when there is a difference, as with kubectl. */
-export async function diff(
+/** `logfleet diff -f FILE`, or `logfleet diff entry NAME --revision A [--to B]` */
+export function diffCommand({ withApi, write }: CommandContext): Command {
+  const command = new Command('diff')
+    .addArgument(new KindArgument('[kind]', ['entry']))
+    .addArgument(nameArgument('[name]'))
+    .addOption(filenameOption())
+    .option('--prune', 'with -f: show what apply --prune would delete')
+    .addOption(selectorOption('with --prune: the labels of the entries that may be deleted'))
+    .option('--revision <revision>', 'the version to compare from')
+    .option('--to <revision>', 'the version to compare to (default: the latest)')
+    .action((kind: string | undefined, name: string | undefined, options: DiffOptions) => {
+      const words = [kind, name].filter((word) => word !== undefined);
+      return withApi((api) => diff(api, words, options, write));
+    });
+  return withHelp(command, {
+    summary: 'compare files with the stored entries, or two versions of an entry',
+    examples: [
+      ['Show what apply would change', 'logfleet diff -f entries/'],
+      ['Show also what apply --prune would delete', 'logfleet diff -f entries/ --prune -l managed-by=git'],
+      ['Compare a version of an entry with the latest', 'logfleet diff entry nginx-access --revision 4711'],
+      ['Compare two versions of an entry', 'logfleet diff entry nginx-access --revision 4711 --to 4802'],
+    ],
+    exitCodes: [
+      [0, 'no differences'],
+      [1, 'differences were found'],
+      [2, 'the comparison failed'],
+      [3, 'the controller is unreachable'],
+    ],
+  });
+}
+
+async function diff(
   api: ControllerApi,
   words: readonly string[],
   options: DiffOptions,
   write: (text: string) => void,
 ): Promise<void> {
   const text = await differences(api, words, options).catch((error: unknown) => {
-    // 1 says that there is a difference.
+    // Exit code 1 is taken: it means that differences were found, as with kubectl.
     if (!(error instanceof CliError) || error.exitCode !== exitCodes.refused) throw error;
     throw new CliError(exitCodes.usage, error.message, { cause: error.cause, violations: error.violations });
   });
@@ -41,52 +75,58 @@ async function differences(api: ControllerApi, words: readonly string[], options
   const selector = pruneSelector(options);
   if (filename) {
     if (words.length > 0 || revision !== undefined || to !== undefined)
-      throw new CliError(exitCodes.usage, 'give files, or an entry and its revisions');
-    return await ofFiles(api, filename, selector);
+      throw new CliError(exitCodes.usage, 'give files with -f, or an entry and its revisions, but not both');
+    return await compareFiles(api, filename, selector);
   }
-  if (selector !== undefined) throw new CliError(exitCodes.usage, '--prune goes with files: give them with -f');
-  const { kind, names } = parseTargets(words.length > 0 ? words : ['entry']);
+  if (selector !== undefined) throw new CliError(exitCodes.usage, '--prune is for files: give them with -f');
+  const { names } = parseTarget(words.length > 0 ? words : ['entry'], ['entry']);
   const [name] = names;
-  if (kind !== 'entry' || names.length !== 1 || !name || revision === undefined)
-    throw new CliError(exitCodes.usage, 'give files with -f, or an entry and a --revision of its history');
-  return await ofVersions(api, name, { from: revision, to });
+  if (names.length !== 1 || !name || revision === undefined)
+    throw new CliError(exitCodes.usage, 'give files with -f, or an entry and --revision; see logfleet history');
+  return await compareVersions(api, name, { from: revision, to });
 }
 
-async function ofFiles(api: ControllerApi, files: readonly string[], selector: string | undefined): Promise<string> {
+async function compareFiles(
+  api: ControllerApi,
+  files: readonly string[],
+  selector: string | undefined,
+): Promise<string> {
   const documents = await readEntries(files);
-  refuse('nothing was compared', [...problemsOf(documents), ...strayDocuments(documents, selector)]);
+  const violations = [...documentViolations(documents), ...selectorViolations(documents, selector)];
+  throwIfInvalid('nothing was compared', violations);
   const names = documents.map(({ entry }) => entry.name);
-  const present = await findEntries(api, names);
-  const parts = documents.map(({ entry, where }) =>
-    unifiedDiff(sideOf(present.get(entry.name)), { label: where, text: entryText(withEntryDefaults(entry)) }),
+  const stored = await findEntries(api, names);
+  const changes = documents.map(({ entry, where }) =>
+    unifiedDiff(storedSide(stored.get(entry.name)), { label: where, text: entryText(withEntryDefaults(entry)) }),
   );
-  const pruned = await unwanted(api, selector, names);
-  return [...parts, ...pruned.map((entry) => unifiedDiff(sideOf(entry), NOTHING))].join('');
+  const pruned = await entriesToPrune(api, selector, names);
+  return [...changes, ...pruned.map((entry) => unifiedDiff(storedSide(entry), MISSING))].join('');
 }
 
-function sideOf(stored: Entry | undefined) {
-  return stored ? { label: `${stored.name} at revision ${stored.etag}`, text: entryText(stored) } : NOTHING;
+function storedSide(stored: Entry | undefined) {
+  return stored ? { label: `${stored.name} at revision ${stored.etag}`, text: entryText(stored) } : MISSING;
 }
 
-async function ofVersions(
+async function compareVersions(
   api: ControllerApi,
   name: string,
-  asked: { from: string; to: string | undefined },
+  { from, to }: { from: string; to: string | undefined },
 ): Promise<string> {
   const versions = await listVersions(api, entryName(name));
-  const side = (version: EntryVersion | undefined) => {
-    if (!version?.entry) return NOTHING;
-    const label = `${version.name} at revision ${version.revision}`;
-    // A deletion's entry is what it was; what it became is nothing.
-    return version.change === 'CHANGE_DELETED'
-      ? { label: `${label}, deleted`, text: '' }
-      : { label, text: entryText(version.entry) };
-  };
   const find = (revision: string) => {
-    const version = versions.find((one) => String(one.revision) === revision);
-    if (!version)
-      throw new CliError(exitCodes.usage, `entry/${name} has no version of revision ${revision}: see logfleet history`);
-    return version;
+    const version = versions.find((each) => String(each.revision) === revision);
+    if (version) return version;
+    const text = `entry/${name} has no version with revision ${revision}: see logfleet history entry ${name}`;
+    throw new CliError(exitCodes.usage, text);
   };
-  return unifiedDiff(side(find(asked.from)), side(asked.to === undefined ? versions[0] : find(asked.to)));
+  return unifiedDiff(versionSide(find(from)), versionSide(to === undefined ? versions[0] : find(to)));
+}
+
+/** The version of a deletion holds the entry as it was before; afterwards there is none. */
+function versionSide(version: EntryVersion | undefined) {
+  if (!version?.entry) return MISSING;
+  const label = `${version.name} at revision ${version.revision}`;
+  return version.change === 'CHANGE_DELETED'
+    ? { label: `${label}, deleted`, text: '' }
+    : { label, text: entryText(version.entry) };
 }

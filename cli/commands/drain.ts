@@ -1,32 +1,64 @@
+import { Command } from 'commander';
 import type { Agent } from '../../proto/gen/logfleet/v1/fleet.ts';
 import { agentName } from '../../proto/rules/names.ts';
 import { systemClock } from '../../runtime/clock.ts';
-import { CliError, exitCodes } from '../cli-error.ts';
-import { size, word } from '../format.ts';
+import { formatByteSize } from '../../runtime/units.ts';
+import { forEachName } from '../kinds/for-each-name.ts';
+import { parseTarget } from '../kinds/target.ts';
+import { CliError, exitCodes } from '../output/cli-error.ts';
+import { word } from '../output/format.ts';
 import type { ControllerApi } from '../rpc/client.ts';
 import { changeSettings } from '../rpc/settings.ts';
-import { forEachName, parseTargets } from '../target.ts';
+import { KindArgument, nameArgument, reasonOption } from './arguments.ts';
+import type { CommandContext } from './command-context.ts';
+import { withHelp } from './command-help.ts';
 
-export interface DrainOptions {
+interface DrainOptions {
   wait?: boolean;
-  /** For how long. */
-  timeoutMs: number;
   reason?: string;
 }
 
 type Write = (text: string) => void;
 
-const LOOK_INTERVAL_MS = 500;
+/** An agent may have a large backlog to deliver. */
+const WAIT_TIMEOUT_MS = 600_000;
+const POLL_INTERVAL_MS = 500;
 
-/** `logfleet drain agent NAME… [--wait]` */
-export async function drain(
+/** `logfleet drain agent NAME…` */
+export function drainCommand({ withApi, write, givenTimeoutMs }: CommandContext): Command {
+  const command = new Command('drain')
+    .addArgument(new KindArgument('<kind>', ['agent']))
+    .addArgument(nameArgument())
+    .option('--wait', 'wait until the agents are drained, for --timeout (default: 10m)')
+    .addOption(reasonOption())
+    .action((kind: string, names: string[], options: DrainOptions) => {
+      const timeoutMs = givenTimeoutMs() ?? WAIT_TIMEOUT_MS;
+      return withApi((api) => drain(api, [kind, ...names], { ...options, timeoutMs }, write));
+    });
+  return withHelp(command, {
+    summary: 'deliver everything on an agent and then stop reading, before its host is shut down',
+    details: [
+      'The agent delivers what its files contain and then reads nothing more until it is resumed. The output says what is left: unfinished last lines, files of paused entries, and lines written meanwhile.',
+      'The drain waits for unreadable files. To skip such a file, pause its entry on that agent.',
+    ],
+    examples: [
+      [
+        'Drain an agent, then shut its host down',
+        'logfleet drain agent web-17 --wait --timeout 10m && poweroff-host web-17',
+      ],
+      ['End the drain', 'logfleet resume agent web-17'],
+    ],
+  });
+}
+
+async function drain(
   api: ControllerApi,
   words: readonly string[],
-  { wait, timeoutMs, reason = '' }: DrainOptions,
+  { wait, timeoutMs, reason = '' }: DrainOptions & { timeoutMs: number },
   write: Write,
 ): Promise<void> {
-  const { kind, names } = parseTargets(words);
-  if (kind !== 'agent' || names.length === 0) throw new CliError(exitCodes.usage, 'name the agents to drain');
+  const { names } = parseTarget(words, ['agent']);
+  if (names.length === 0) throw new CliError(exitCodes.usage, 'name the agents to drain');
   const etags = new Map<string, string>();
   await forEachName(names, async (name) => {
     const { etag } = await changeSettings(api, name, () => ({ draining: true }), reason);
@@ -36,45 +68,47 @@ export async function drain(
   if (!wait) return;
   const deadlineMs = systemClock.monotonicMs() + timeoutMs;
   await forEachName(names, (name) =>
-    untilDrained(api, name, { etag: etags.get(name) ?? '', deadlineMs, timeoutMs }, write),
+    waitUntilDrained(api, name, { etag: etags.get(name) ?? '', deadlineMs, timeoutMs }, write),
   );
 }
 
-async function untilDrained(
+async function waitUntilDrained(
   api: ControllerApi,
   name: string,
   { etag, deadlineMs, timeoutMs }: { etag: string; deadlineMs: number; timeoutMs: number },
   write: Write,
 ): Promise<void> {
-  for (let told = ''; ; await systemClock.sleep(LOOK_INTERVAL_MS)) {
+  for (let printed = ''; ; await systemClock.sleep(POLL_INTERVAL_MS)) {
     const agent = await api.call((options) => api.fleet.getAgent({ name: agentName(name) }, options));
     const { drain: status } = agent.health ?? {};
-    if (hasTaken(agent, etag) && status?.state === 'STATE_DRAINED') {
+    if (hasApplied(agent, etag) && status?.state === 'STATE_DRAINED') {
       const left =
-        status.leftBytes > 0n ? `, and ${size(status.leftBytes)} left: see logfleet describe agent ${name}` : '';
+        status.leftBytes > 0n
+          ? `, and ${formatByteSize(status.leftBytes)} left: see logfleet describe agent ${name}`
+          : '';
       write(`agent/${name} drained${left}\n`);
       return;
     }
-    const waits = obstacle(agent, etag);
+    const obstacle = obstacleOf(agent, etag);
     if (systemClock.monotonicMs() > deadlineMs)
-      throw new CliError(exitCodes.refused, `agent/${name} is not drained after ${timeoutMs / 1_000} s: ${waits}`);
-    if (waits !== told) process.stderr.write(`agent/${name}: ${waits}\n`);
-    told = waits;
+      throw new CliError(exitCodes.refused, `agent/${name} is not drained after ${timeoutMs / 1_000} s: ${obstacle}`);
+    if (obstacle !== printed) process.stderr.write(`agent/${name}: ${obstacle}\n`);
+    printed = obstacle;
   }
 }
 
-/** What it waits for. */
-function obstacle({ health, liveness, error, capabilities }: Agent, etag: string): string {
-  if (liveness !== 'LIVENESS_LIVE') return `it is ${word(liveness).toLowerCase()}`;
+/** What the drain waits for. */
+function obstacleOf({ health, liveness, error, capabilities }: Agent, etag: string): string {
+  if (liveness !== 'LIVENESS_LIVE') return `the agent is ${word(liveness).toLowerCase()}`;
   if (error !== '') return error;
   if (capabilities.length > 0 && !capabilities.includes('settings'))
-    return 'its version can not be drained: upgrade it';
-  if (!hasTaken({ health }, etag)) return 'it has not taken it up yet, or was resumed meanwhile';
-  if (!health?.drain) return 'it was resumed meanwhile';
-  return health.drain.waitingFor || 'its report';
+    return 'the version of the agent does not support drains: upgrade it';
+  if (!hasApplied({ health }, etag)) return 'the agent has not applied the drain yet, or has been resumed';
+  if (!health?.drain) return 'the agent has been resumed';
+  return health.drain.waitingFor || 'waiting for its report';
 }
 
-/** Others may have changed its settings since. */
-function hasTaken({ health }: Pick<Agent, 'health'>, etag: string): boolean {
+/** Compares by order, because other writers may have changed the settings since. */
+function hasApplied({ health }: Pick<Agent, 'health'>, etag: string): boolean {
   return BigInt(health?.settingsEtag || 0) >= BigInt(etag || 0);
 }

@@ -1,174 +1,187 @@
-import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
-import type { Agent } from '../../proto/gen/logfleet/v1/fleet.ts';
-import { agentName, entryName } from '../../proto/rules/names.ts';
-import { agentRequest, refuseChoice } from '../agent-choice.ts';
-import { CliError, exitCodes } from '../cli-error.ts';
-import { entryStateKind, withStates } from '../entry-state-kind.ts';
-import { agentKind, entryKind, type Kind, type Output, renderItem } from '../output.ts';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { parseByteSize, parseDuration } from '../../runtime/units.ts';
+import { agentOrders, entryStates, livenesses, type MinLag } from '../kinds/agent-filter.ts';
+import { forEachName } from '../kinds/for-each-name.ts';
+import { type Filter, type FilterName, filterNames, type Kind } from '../kinds/kind.ts';
+import { kindNames, kinds, pluralsOf } from '../kinds/kinds.ts';
+import {
+  isDocument,
+  isTable,
+  type Output,
+  outputs,
+  renderItem,
+  renderList,
+  renderNext,
+  tableFor,
+} from '../kinds/render.ts';
+import { parseTarget } from '../kinds/target.ts';
+import { CliError, exitCodes } from '../output/cli-error.ts';
 import type { ControllerApi } from '../rpc/client.ts';
-import { listAgents, listEntries, listEntryStates } from '../rpc/lists.ts';
-import { checkedSelector } from '../selector-option.ts';
-import { forEachName, parseTargets } from '../target.ts';
-import { type GetOptions, getAlerts, getLosses, getRollouts, showSettings } from './get-lists.ts';
-import { isDocument, render, showList, tableOf } from './show-list.ts';
+import { KindArgument, nameArgument, outputOption, selectorOption } from './arguments.ts';
+import type { CommandContext } from './command-context.ts';
+import { withHelp } from './command-help.ts';
 
-export type { GetOptions } from './get-lists.ts';
-
-/** A source of one kind of thing. */
-interface Reader<Item> {
-  kind: Kind<Item>;
-  get(name: string): Promise<Item>;
-  list(): Promise<Item[]>;
-  /** Items as they are and as they change; `gone` when deleted; undefined when all that was there has been told. */
-  watch(name: string): AsyncIterable<{ item: Item; gone: boolean } | undefined>;
+interface GetOptions extends Omit<Filter, 'names' | 'includeFiles'> {
+  output: Output;
+  watch?: boolean;
 }
 
-/** `logfleet get entries|agents|losses|alerts|rollouts|settings [NAME…]` */
-export async function get(
-  api: ControllerApi,
-  words: readonly string[],
-  options: GetOptions,
-  write: (text: string) => void,
-): Promise<void> {
-  const { kind, names } = parseTargets(words);
-  const labelSelector = checkedSelector(options.selector ?? '');
-  if (kind !== 'agent') refuseChoice(options, 'go with agents');
-  if (kind === 'loss') {
-    await getLosses(api, names, { ...options, selector: labelSelector }, write);
-    return;
-  }
-  if (kind === 'alert') {
-    await getAlerts(api, names, options, write);
-    return;
-  }
-  if (kind === 'rollout') {
-    await getRollouts(api, names, options, write);
-    return;
-  }
-  if (kind === 'settings') {
-    await showSettings(api, names, options, write);
-    return;
-  }
-  if (options.agent !== undefined || (options.entry !== undefined && kind === 'entry'))
+type Write = (text: string) => void;
+
+const flags: Readonly<Record<FilterName, string>> = {
+  names: 'names',
+  watch: '--watch',
+  selector: '--selector',
+  agent: '--agent',
+  entry: '--entry',
+  sortBy: '--sort-by',
+  state: '--state',
+  liveness: '--liveness',
+  minLag: '--min-lag',
+};
+
+/** Plurals for lists; singulars for what is fetched by name. */
+const KIND_COMPLETIONS = [...kindNames.map((name) => kinds[name].plural), 'entry', 'agent'];
+
+/** `logfleet get KIND [NAME…]` */
+export function getCommand({ withApi, write }: CommandContext): Command {
+  const command = new Command('get')
+    .addArgument(new KindArgument('<kind>', kindNames, KIND_COMPLETIONS))
+    .addArgument(nameArgument())
+    .addOption(outputOption(outputs, 'table'))
+    .addOption(selectorOption('only those whose labels match, such as env=prod,!canary'))
+    .option('-w, --watch', 'show the list, then every change')
+    .option('--agent <id>', 'losses and alerts: only those of this agent')
+    .option('--entry <name>', 'losses, alerts and rollouts: only those of this entry; agents: only those that have it')
+    .addOption(new Option('--sort-by <column>', 'agents: sort, largest value first').choices(Object.keys(agentOrders)))
+    .addOption(
+      new Option('--state <state>', 'agents: only where --entry, or any entry, is in this state').choices(entryStates),
+    )
+    .addOption(new Option('--liveness <state>', 'agents: only those in this state').choices(livenesses))
+    .addOption(
+      new Option('--min-lag <size or time>', 'agents: only those at least this far behind: 10MiB, or 30s').argParser(
+        parseMinLag,
+      ),
+    )
+    .action((kind: string, names: string[], options: GetOptions) =>
+      withApi((api) => get(api, [kind, ...names], options, write)),
+    );
+  return withHelp(command, {
+    summary: 'list resources, or show some by name',
+    examples: [
+      ['List the entries with their state across the fleet', 'logfleet get entries -o wide'],
+      ['Print an entry in a form that apply accepts', 'logfleet get entry nginx-access -o yaml'],
+      ['List agents and follow their changes', 'logfleet get agents -l env=prod --watch'],
+      [
+        'List agents where an entry has failed, largest lag first',
+        'logfleet get agents --entry nginx-access --state failed --sort-by lag',
+      ],
+      ['List agents that are far behind', 'logfleet get agents --min-lag 10MiB -o wide'],
+      ['List what an entry has lost', 'logfleet get losses --entry nginx-access'],
+    ],
+  });
+}
+
+async function get(api: ControllerApi, words: readonly string[], options: GetOptions, write: Write): Promise<void> {
+  const { kind: name, names } = parseTarget(words);
+  const { output } = options;
+  const kind = kinds[name];
+  throwIfInapplicable(kind, { ...options, ...(names.length > 0 && { names }) });
+  const filter: Filter = { ...options, names, includeFiles: isDocument(output) };
+  if (options.watch) await watch(api, kind, filter, output, write);
+  else if (names.length > 0 && kind.get) await showNamed(api, kind, filter, output, write);
+  else await showList(api, kind, filter, output, write);
+}
+
+/** Throws CliError for flags that do not fit the kind or each other. */
+function throwIfInapplicable(kind: Kind<unknown>, given: { readonly [Name in FilterName]?: unknown }): void {
+  const used = filterNames.filter((name) => given[name] !== undefined);
+  for (const name of used) {
+    if (kind.filters.includes(name)) continue;
+    const fitting = kindNames.filter((each) => kinds[each].filters.includes(name));
     throw new CliError(
       exitCodes.usage,
-      '--agent and --entry go with losses; to name what to get, write it behind the kind',
+      `${flags[name]} can be given for ${pluralsOf(fitting)}, not for ${kind.plural}`,
     );
-  if (kind === 'entry' && options.output === 'wide' && !options.watch)
-    await showStates(api, names, labelSelector, write);
-  else if (kind === 'entry') await show(entryReader(api, labelSelector), names, options, write);
-  else await showAgents(api, names, { ...options, selector: labelSelector }, write);
+  }
+  const excluded = (['selector', 'sortBy', 'state', 'liveness', 'minLag'] as const).filter((name) => given[name]);
+  if (given.names !== undefined && excluded.length > 0)
+    throw new CliError(exitCodes.usage, `give names, or ${excluded.map((name) => flags[name]).join(', ')}: not both`);
+  if (given.watch !== undefined && (given.sortBy ?? given.minLag) !== undefined)
+    throw new CliError(exitCodes.usage, '--sort-by and --min-lag are for a list: leave --watch out');
 }
 
-async function show<Item>(
-  reader: Reader<Item>,
-  names: readonly string[],
-  options: GetOptions,
-  write: (text: string) => void,
-) {
-  if (names.length > 0 && options.selector)
-    throw new CliError(exitCodes.usage, 'give names, or --selector to choose among all');
-  if (options.watch) {
-    if (names.length > 1) throw new CliError(exitCodes.usage, '--watch takes one name, or none for all');
-    await watch(reader, names[0] ?? '', options.output, write);
-    return;
-  }
-  if (names.length > 0) {
-    const items: Item[] = [];
-    const getAll = forEachName(names, async (name) => void items.push(await reader.get(name)));
-    // What was found is shown, whatever was not.
-    await getAll.finally(
-      () => items.length > 0 && write(render(reader.kind, items, options.output, names.length === 1)),
-    );
-    return;
-  }
-  showList(reader.kind, await reader.list(), options.output, write);
-}
-
-async function showAgents(
+/** Prints the named items that exist, even if others do not. */
+async function showNamed(
   api: ControllerApi,
-  names: readonly string[],
-  options: GetOptions,
-  write: (text: string) => void,
-): Promise<void> {
-  if (names.length > 0) refuseChoice(options, 'choose among all agents: leave the names out');
-  if (options.watch && (options.sortBy ?? options.minLag))
-    throw new CliError(exitCodes.usage, '--sort-by and --min-lag say nothing of what is to come: leave --watch out');
-  await show(agentReader(api, options), names, options, write);
-}
-
-/** Entries, and how they are doing across the fleet. */
-async function showStates(
-  api: ControllerApi,
-  names: readonly string[],
-  labelSelector: string,
-  write: (text: string) => void,
-): Promise<void> {
-  const show = async (entries: readonly Entry[], chosen: Parameters<typeof listEntryStates>[1]) =>
-    showList(entryStateKind, withStates(entries, await listEntryStates(api, chosen)), 'wide', write);
-  if (names.length === 0) {
-    await show(await listEntries(api, { labelSelector }), { labelSelector });
-    return;
-  }
-  const entries: Entry[] = [];
-  const reader = entryReader(api, labelSelector);
-  try {
-    await forEachName(names, async (name) => void entries.push(await reader.get(name)));
-  } finally {
-    // What was found is shown, whatever was not.
-    if (entries.length > 0) await show(entries, { entries: entries.map(({ name }) => name) });
-  }
-}
-
-async function watch<Item>(
-  reader: Reader<Item>,
-  name: string,
+  kind: Kind<unknown>,
+  filter: Filter,
   output: Output,
-  write: (text: string) => void,
+  write: Write,
 ): Promise<void> {
-  const { kind } = reader;
-  const table = output === 'table' || output === 'wide' ? tableOf(kind, output) : undefined;
-  const present: Item[] = [];
-  let synced = false;
-  for await (const change of reader.watch(name)) {
-    if (!change) {
-      synced = true;
-      if (table) write(table.render(present));
-    } else if (isDocument(output)) write(renderItem(kind, change.item, output));
-    else if (change.gone) write(`${kind.singular}/${kind.id(change.item)} deleted\n`);
-    else if (!table) write(renderItem(kind, change.item, 'name'));
-    else if (!synced) present.push(change.item);
-    else write(table.row(change.item));
+  const items: unknown[] = [];
+  try {
+    await forEachName(filter.names, async (name) => void items.push(await kind.get?.(api, name)));
+  } finally {
+    if (filter.names.length === 1 && items.length === 1 && isDocument(output))
+      write(renderItem(kind, items[0], output));
+    else if (items.length > 0) write(await renderAll(api, kind, items, filter, output));
   }
 }
 
-function entryReader(api: ControllerApi, labelSelector: string): Reader<Entry> {
-  return {
-    kind: entryKind,
-    get: (name) => api.call((options) => api.entries.getEntry({ name: entryName(name) }, options)),
-    list: () => listEntries(api, { labelSelector }),
-    watch: async function* (name) {
-      const request = { name: name && entryName(name), labelSelector };
-      for await (const { kind, entry } of api.follow(api.entries.watchEntries(request))) {
-        yield entry && { item: entry, gone: kind === 'KIND_DELETED' };
-      }
-    },
-  };
+/** Standard output holds resources only, so that scripts can count lines. */
+async function showList(
+  api: ControllerApi,
+  kind: Kind<unknown>,
+  filter: Filter,
+  output: Output,
+  write: Write,
+): Promise<void> {
+  const items = await kind.list(api, filter);
+  if (items.length > 0 || isDocument(output)) write(await renderAll(api, kind, items, filter, output));
+  else process.stderr.write(`No ${kind.plural} found.\n`);
 }
 
-function agentReader(api: ControllerApi, options: GetOptions): Reader<Agent> {
-  const request = agentRequest(options);
-  const asked = { labelSelector: options.selector ?? '', includeFiles: isDocument(options.output) };
-  return {
-    kind: agentKind,
-    get: (name) => api.call((callOptions) => api.fleet.getAgent({ name: agentName(name) }, callOptions)),
-    list: () => listAgents(api, { ...asked, ...request }),
-    watch: async function* (name) {
-      const { liveness, entry, entryState } = request;
-      const wanted = { ...asked, liveness, entry, entryState, name: name && agentName(name) };
-      for await (const { kind, agent } of api.follow(api.fleet.watchAgents(wanted))) {
-        yield agent && { item: agent, gone: kind === 'KIND_REMOVED' };
-      }
-    },
-  };
+async function renderAll(
+  api: ControllerApi,
+  kind: Kind<unknown>,
+  items: readonly unknown[],
+  filter: Filter,
+  output: Output,
+): Promise<string> {
+  if (output === 'wide' && kind.renderWide) return kind.renderWide(api, items, filter);
+  return renderList(kind, items, output);
+}
+
+/** Prints all items at once as a table, and then a line for each change. */
+async function watch(
+  api: ControllerApi,
+  kind: Kind<unknown>,
+  filter: Filter,
+  output: Output,
+  write: Write,
+): Promise<void> {
+  const [name = '', ...more] = filter.names;
+  if (!kind.watch || more.length > 0)
+    throw new CliError(exitCodes.usage, '--watch follows one name, or all without a name');
+  const table = isTable(output) ? tableFor(kind, output) : undefined;
+  const present: unknown[] = [];
+  let isSynced = false;
+  for await (const change of kind.watch(api, name, filter)) {
+    if (!change) {
+      isSynced = true;
+      if (table) write(table.render(present));
+    } else if (isDocument(output)) write(renderNext(kind, change.item, output));
+    else if (change.isDeleted) write(`${kind.singular}/${kind.id(change.item)} deleted\n`);
+    else if (!table) write(renderNext(kind, change.item, 'name'));
+    else if (isSynced) write(table.row(change.item));
+    else present.push(change.item);
+  }
+}
+
+function parseMinLag(text: string): MinLag {
+  const bytes = parseByteSize(text);
+  const ms = parseDuration(text);
+  if (bytes === undefined && !ms) throw new InvalidArgumentError('Give a size such as 10MiB, or a time such as 30s.');
+  return { bytes: bytes ?? 0, seconds: (ms ?? 0) / 1_000 };
 }

@@ -1,24 +1,46 @@
+import { Command } from 'commander';
 import { entryName } from '../../proto/rules/names.ts';
-import { CliError, exitCodes } from '../cli-error.ts';
-import { Table } from '../format.ts';
-import { renderList } from '../output.ts';
+import { renderList } from '../kinds/render.ts';
+import { parseOneTarget } from '../kinds/target.ts';
+import { versionView } from '../kinds/versions.ts';
 import type { ControllerApi } from '../rpc/client.ts';
 import { listVersions } from '../rpc/lists.ts';
-import { parseTargets } from '../target.ts';
-import { versionKind } from '../version-kind.ts';
+import { KindArgument, nameArgument, outputOption } from './arguments.ts';
+import type { CommandContext } from './command-context.ts';
+import { withHelp } from './command-help.ts';
 
-/** `logfleet history entry NAME`: who changed it, when and why, the newest first. */
-export async function history(
+interface HistoryOptions {
+  output: 'table' | 'json' | 'yaml';
+}
+
+/** `logfleet history entry NAME` */
+export function historyCommand({ withApi, write }: CommandContext): Command {
+  const command = new Command('history')
+    .addArgument(new KindArgument('<kind>', ['entry']))
+    .addArgument(nameArgument('[name]'))
+    .addOption(outputOption(['table', 'json', 'yaml'], 'table'))
+    .action((kind: string, name: string | undefined, options: HistoryOptions) => {
+      const words = [kind, name].filter((word) => word !== undefined);
+      return withApi((api) => history(api, words, options, write));
+    });
+  return withHelp(command, {
+    summary: 'list the versions of an entry, newest first',
+    details: [
+      'Each version shows who made the change, when and why. Deleted entries have a history, too. A question mark after an author means that the name was not verified by a certificate.',
+    ],
+    examples: [
+      ['List the versions of an entry', 'logfleet history entry nginx-access'],
+      ['Show the content of each version', 'logfleet history entry nginx-access -o json'],
+    ],
+  });
+}
+
+async function history(
   api: ControllerApi,
   words: readonly string[],
-  { output }: { output: 'table' | 'json' | 'yaml' },
+  { output }: HistoryOptions,
   write: (text: string) => void,
 ): Promise<void> {
-  const { kind, names } = parseTargets(words);
-  const [name] = names;
-  if (kind !== 'entry' || names.length !== 1 || !name)
-    throw new CliError(exitCodes.usage, 'name one entry, such as logfleet history entry nginx-access');
-  const versions = await listVersions(api, entryName(name));
-  if (output === 'table') write(new Table(versionKind.columns).render(versions));
-  else write(renderList(versionKind, versions, output));
+  const { name } = parseOneTarget(words, ['entry']);
+  write(renderList(versionView, await listVersions(api, entryName(name)), output));
 }

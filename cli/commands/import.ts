@@ -1,172 +1,94 @@
-import { errorText } from '../../runtime/errors.ts';
-import { CliError, exitCodes } from '../cli-error.ts';
-import { courseEntries, type MadeEntry } from '../import/course-entry.ts';
-import { type CourseReading, courseItems, type Remark } from '../import/course-items.ts';
-import { hostSelectors } from '../import/host-selectors.ts';
-import { parseIni } from '../import/ini-file.ts';
-import { iniLayout } from '../import/ini-layout.ts';
-import { addressIn, keyTemplate } from '../import/key-template.ts';
-import { writeEntry } from '../import/write-entry.ts';
-import { entryKind, renderList } from '../output.ts';
-import { inputName, readInput } from '../read-input.ts';
-import type { ControllerApi } from '../rpc/client.ts';
-import { listAgents } from '../rpc/lists.ts';
-import { checkedSelector } from '../selector-option.ts';
+import { Command, Option } from 'commander';
+import { type ImportOptions, importCourseJson, importIni } from '../import/import-entries.ts';
+import { filenameOption, selectorOption } from './arguments.ts';
+import type { CommandContext } from './command-context.ts';
+import { withHelp } from './command-help.ts';
 
-export interface ImportOptions {
-  filename?: string[];
-  key?: string;
-  etcd?: string;
-  etcdUser?: string;
-  hostFromKey?: boolean;
-  hostLabel?: string;
-  selector?: string;
-  baseDir?: string;
-  start: string;
-  dryRun?: boolean;
-  output?: 'yaml' | 'json';
+const EXIT_CODES = [
+  [0, 'everything was converted'],
+  [1, 'some items could not be converted; the others were'],
+  [2, 'the command line or a file is invalid'],
+  [3, 'the controller or etcd is unreachable'],
+] as const;
+
+/** `logfleet import course-json|ini` */
+export function importCommand(context: CommandContext): Command {
+  const command = new Command('import').addCommand(courseJsonCommand(context)).addCommand(iniCommand(context));
+  return withHelp(command, {
+    summary: 'convert the configuration of another log agent to entries',
+    details: ['It converts what the log agents of the well-known Go course read: JSON in etcd, and ini files.'],
+    examples: [
+      [
+        'Convert a key of etcd',
+        'logfleet import course-json --key /logagent/collect_config --etcd 10.0.0.5:2379 --dry-run',
+      ],
+      ['Convert an ini file', 'logfleet import ini -f conf.ini --dry-run'],
+    ],
+  });
 }
 
-const ETCD_DEFAULT = '127.0.0.1:2379';
-const ETCD_TIMEOUT_MS = 5_000;
-
-type Write = (text: string) => void;
-
-/** `logfleet import course-json --key KEY | -f FILE` */
-export async function importCourseJson(api: ControllerApi, options: ImportOptions, write: Write): Promise<void> {
-  const { filename = [], key } = options;
-  if ((key === undefined) === (filename.length === 0))
-    throw new CliError(exitCodes.usage, 'say where the list is: --key of etcd, or -f with files');
-  const reading = emptyReading();
-  for (const file of filename) add(reading, courseItems(await readInput(file), inputName(file), ''));
-  if (key !== undefined)
-    add(reading, await readKey({ addresses: options.etcd ?? ETCD_DEFAULT, key, timeoutMs: undefined }, options));
-  await make(api, reading, { ...options, source: 'course-json' }, write);
+function courseJsonCommand({ withApi, write }: CommandContext): Command {
+  const command = new Command('course-json')
+    .option('--key <key>', 'key in etcd; %s, {ip} or * stands for the host')
+    .addOption(filenameOption())
+    .action((options: ImportOptions) => withApi((api) => importCourseJson(api, options, write)));
+  return withHelp(addCommonOptions(command), {
+    summary: 'convert lists of paths and topics, in etcd or in files',
+    details: [
+      'A list is [{"path": "/var/log/nginx.log", "topic": "nginx_log"}, …]; log_path and similar names are accepted.',
+      'If the key contains a host, its entries select that host. A host that is an address is looked up among the agents.',
+      'Importing again changes nothing. Paths, topic and selector are taken from the list; other fields of an entry keep what was set since.',
+    ],
+    examples: [
+      [
+        'Show what a key would be converted to',
+        'logfleet import course-json --key /logagent/collect_config --etcd 10.0.0.5:2379 --dry-run',
+      ],
+      ['Convert one key per host', 'logfleet import course-json --key /logagent/%s/collect_config'],
+      [
+        'Convert keys whose hosts are in the label ip',
+        'logfleet import course-json --key /logagent/%s/collect_config --host-label ip',
+      ],
+      [
+        'Convert a file to entries in YAML',
+        'logfleet import course-json -f collect.json -l role=web -o yaml > entries.yaml',
+      ],
+    ],
+    exitCodes: EXIT_CODES,
+  });
 }
 
-/** `logfleet import ini -f FILE` */
-export async function importIni(api: ControllerApi, options: ImportOptions, write: Write): Promise<void> {
-  const reading = emptyReading();
-  for (const file of options.filename ?? []) {
-    const layout = iniLayout(iniOf(await readInput(file), inputName(file)), inputName(file));
-    reading.notes.push(...layout.notes);
-    if (layout.kafka !== '')
-      reading.notes.push({
-        where: inputName(file),
-        text: `the brokers are the agents' setting: --kafka ${layout.kafka}`,
-      });
-    if (layout.item?.topic === '')
-      reading.refused.push({ where: layout.item.where, text: 'there is no [kafka] topic' });
-    else if (layout.item) reading.items.push(layout.item);
-    if (layout.etcd) {
-      const addresses = options.etcd ?? layout.etcd.addresses;
-      add(reading, await readKey({ ...layout.etcd, addresses }, options));
-    }
-  }
-  await make(api, reading, { ...options, source: 'ini' }, write);
+function iniCommand({ withApi, write }: CommandContext): Command {
+  const command = new Command('ini')
+    .addOption(new Option('-f, --filename <file...>', 'ini files, or - for standard input').makeOptionMandatory())
+    .action((options: ImportOptions) => withApi((api) => importIni(api, options, write)));
+  return withHelp(addCommonOptions(command), {
+    summary: 'convert ini files, and the key in etcd that they name',
+    details: [
+      '[taillog] filename and [kafka] topic become an entry. [etcd] address and key are read as by import course-json. [kafka] address is reported, because brokers are a setting of the agents.',
+    ],
+    examples: [
+      ['Show what a file would be converted to', 'logfleet import ini -f conf.ini --dry-run'],
+      [
+        'Convert a file with relative paths for one host',
+        'logfleet import ini -f conf/config.ini --base-dir /opt/logagent --selector host=web-17',
+      ],
+    ],
+    exitCodes: EXIT_CODES,
+  });
 }
 
-async function readKey(
-  { addresses, key, timeoutMs }: { addresses: string; key: string; timeoutMs: number | undefined },
-  { hostFromKey = false, etcdUser }: ImportOptions,
-): Promise<CourseReading> {
-  const template = keyTemplate(key, hostFromKey);
-  // etcd's client is loaded only where it is needed.
-  const { etcdValues } = await import('../import/etcd-values.ts');
-  const source = { addresses, timeoutMs: timeoutMs || ETCD_TIMEOUT_MS, user: userOf(etcdUser) };
-  const values = await etcdValues(source, template);
-  if (values.length === 0) throw new CliError(exitCodes.refused, `etcd at ${addresses} has no key ${key}`);
-  const reading = emptyReading();
-  for (const value of values) add(reading, courseItems(value.value, value.key, value.host));
-  const address = template.isExact && !hostFromKey ? addressIn(key) : undefined;
-  if (address !== undefined) {
-    const advice = `its entries apply to every agent: --host-from-key gives them to ${address} alone`;
-    reading.notes.push({ where: key, text: advice });
-  }
-  return reading;
-}
-
-/** Makes entries of what was read, and tells of each. Throws CliError when something was not taken. */
-async function make(
-  api: ControllerApi,
-  reading: CourseReading,
-  options: ImportOptions & { source: string },
-  write: Write,
-): Promise<void> {
-  const { refused, notes, made } = await entriesOf(api, reading, options);
-  const total = made.length + refused.length;
-  for (const { where, text } of notes) process.stderr.write(`note: ${where}: ${text}\n`);
-  if (options.output)
-    write(
-      renderList(
-        entryKind,
-        made.map(({ entry }) => entry),
-        options.output,
-      ),
+function addCommonOptions(command: Command): Command {
+  return command
+    .option('--etcd <host:port,...>', 'the etcd with the key (default: 127.0.0.1:2379, or from the ini file)')
+    .addOption(new Option('--etcd-user <name:password>', 'login for etcd').env('LOGFLEET_IMPORT_ETCD_USER'))
+    .option('--host-from-key', 'the key is for one host: the address it contains, or its last part')
+    .option('--host-label <label>', 'the agent label that holds the host of a key (default: host)')
+    .addOption(selectorOption('only for agents whose labels match'))
+    .option('--base-dir <folder>', 'folder that relative paths start from')
+    .option('--start <where>', 'where to start in existing files: beginning, end or a time', 'end')
+    .option('--dry-run', 'show what would be written, and write nothing')
+    .addOption(
+      new Option('-o, --output <format>', 'print the entries instead of writing them').choices(['yaml', 'json']),
     );
-  else await writeAll(api, made, { dryRun: options.dryRun ?? false, source: options.source, refused }, write);
-  if (refused.length === 0) return;
-  const violations = refused.map(({ where, text }) => ({ field: where, description: text }));
-  throw new CliError(exitCodes.refused, `${refused.length} of ${total} can't be taken:`, { violations });
-}
-
-async function entriesOf(api: ControllerApi, reading: CourseReading, options: ImportOptions & { source: string }) {
-  const hosts = new Set(reading.items.map(({ host }) => host));
-  const { selectors, problems } = await hostSelectors(hosts, {
-    label: options.hostLabel,
-    also: checkedSelector(options.selector ?? ''),
-    agents: () => listAgents(api, { labelSelector: '', includeFiles: false }),
-  });
-  const { made, refused, notes } = courseEntries(reading, selectors, options as typeof options & { baseDir: string });
-  const homeless = reading.items.flatMap(({ host, where }) => {
-    const problem = problems.get(host);
-    return problem === undefined ? [] : [{ where, text: problem }];
-  });
-  return { made, refused: [...refused, ...homeless], notes };
-}
-
-async function writeAll(
-  api: ControllerApi,
-  made: readonly MadeEntry[],
-  { dryRun, source, refused }: { dryRun: boolean; source: string; refused: Remark[] },
-  write: Write,
-): Promise<void> {
-  for (const { entry, item } of made) {
-    try {
-      const outcome = await writeEntry(api, entry, { reason: `import ${source}`, validateOnly: dryRun });
-      const where = entry.selector === '' ? 'every agent' : entry.selector;
-      const told = `${outcome}${dryRun ? ' (dry run)' : ''}: ${entry.paths[0]} to ${entry.topic}, ${where}`;
-      write(`entry/${entryKind.id(entry)} ${told}\n`);
-    } catch (error) {
-      // Nobody answers: that would be so for each.
-      if (!(error instanceof CliError) || error.exitCode !== exitCodes.refused) throw error;
-      const text = [error.message, ...error.violations.map(({ field, description }) => `${field}: ${description}`)];
-      refused.push({ where: item.where, text: text.join(' ') });
-    }
-  }
-}
-
-function emptyReading(): CourseReading {
-  return { items: [], refused: [], notes: [] };
-}
-
-function add(to: CourseReading, { items, refused, notes }: CourseReading): void {
-  to.items.push(...items);
-  to.refused.push(...refused);
-  to.notes.push(...notes);
-}
-
-function iniOf(content: string, where: string) {
-  try {
-    return parseIni(content);
-  } catch (error) {
-    throw new CliError(exitCodes.usage, `${where}: ${errorText(error)}`, { cause: error });
-  }
-}
-
-function userOf(text: string | undefined): { username: string; password: string } | undefined {
-  if (text === undefined) return undefined;
-  const at = text.indexOf(':');
-  if (at < 1) throw new CliError(exitCodes.usage, '--etcd-user: give NAME:PASSWORD');
-  return { username: text.slice(0, at), password: text.slice(at + 1) };
 }

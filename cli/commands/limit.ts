@@ -1,42 +1,53 @@
+import { Argument, Command } from 'commander';
 import { entryName } from '../../proto/rules/names.ts';
-import { CliError, exitCodes } from '../cli-error.ts';
-import { size } from '../format.ts';
+import { formatByteRate } from '../../runtime/units.ts';
+import { parseOneTarget } from '../kinds/target.ts';
 import type { ControllerApi } from '../rpc/client.ts';
 import { changeSettings } from '../rpc/settings.ts';
-import { parseTargets } from '../target.ts';
+import { KindArgument, nameArgument, parseRateArgument, reasonOption } from './arguments.ts';
+import type { CommandContext } from './command-context.ts';
+import { withHelp } from './command-help.ts';
 
-const UNITS = { B: 1n, KiB: 1n << 10n, MiB: 1n << 20n, GiB: 1n << 30n };
+/** `logfleet limit entry|agent NAME RATE` */
+export function limitCommand({ withApi, write }: CommandContext): Command {
+  const command = new Command('limit')
+    .addArgument(new KindArgument('<kind>', ['entry', 'agent']))
+    .addArgument(nameArgument('<name>'))
+    .addArgument(
+      new Argument('<rate>', 'bytes per second, such as 5MiB; none for no limit').argParser(parseRateArgument),
+    )
+    .addOption(reasonOption())
+    .action((kind: string, name: string, rate: bigint, options: { reason?: string }) =>
+      withApi((api) => limit(api, [kind, name], rate, options, write)),
+    );
+  return withHelp(command, {
+    summary: 'limit how many bytes per second are read',
+    details: [
+      'The limit applies to one entry on each of its agents, or to all entries on one agent. It takes effect at once; the minimum is 1KiB. Lines beyond it stay in their files and count as lag.',
+    ],
+    examples: [
+      ['Limit an entry on each agent', 'logfleet limit entry nginx-access 1MiB'],
+      ['Limit an agent', 'logfleet limit agent web-17 5MiB --reason "until the link is repaired"'],
+      ['Remove the limit', 'logfleet limit agent web-17 none'],
+    ],
+  });
+}
 
-/** `logfleet limit entry|agent NAME BYTES` */
-export async function limit(
+async function limit(
   api: ControllerApi,
   words: readonly string[],
   maxBytesPerSecond: bigint,
   { reason = '' }: { reason?: string },
   write: (text: string) => void,
 ): Promise<void> {
-  const { kind, names } = parseTargets(words);
-  const [name, ...more] = names;
-  if ((kind !== 'entry' && kind !== 'agent') || name === undefined || more.length > 0)
-    throw new CliError(exitCodes.usage, 'name one entry or one agent, and how much it may read in a second');
+  const { kind, name } = parseOneTarget(words, ['entry', 'agent']);
   if (kind === 'agent') await changeSettings(api, name, () => ({ maxBytesPerSecond }), reason);
   else {
     const entry = { name: entryName(name), maxBytesPerSecond };
     const request = { entry, updateMask: ['max_bytes_per_second'], changeReason: reason };
     await api.call((options) => api.entries.updateEntry(request, options));
   }
-  const on = kind === 'entry' ? ' on each agent' : '';
-  write(
-    `${kind}/${name} ${maxBytesPerSecond === 0n ? 'not limited' : `limited to ${size(maxBytesPerSecond)}/s${on}`}\n`,
-  );
-}
-
-/** `5MiB`, `512KiB`, `100000`, `none`; undefined for what is no size. */
-export function parseBytes(text: string): bigint | undefined {
-  if (text === 'none') return 0n;
-  const match = /^(\d{1,12})(\.\d{1,3})? ?(B|KiB|MiB|GiB)?(\/s)?$/.exec(text);
-  if (!match) return undefined;
-  const [, whole = '', part = '.0', unit = 'B'] = match;
-  const thousandths = BigInt(whole) * 1_000n + BigInt(part.slice(1).padEnd(3, '0'));
-  return (thousandths * UNITS[unit as keyof typeof UNITS]) / 1_000n;
+  const where = kind === 'entry' ? ' on each agent' : '';
+  const outcome = maxBytesPerSecond === 0n ? 'not limited' : `limited to ${formatByteRate(maxBytesPerSecond)}${where}`;
+  write(`${kind}/${name} ${outcome}\n`);
 }

@@ -1,116 +1,168 @@
-import type { PreviewFile } from '../../proto/gen/logfleet/v1/ask.ts';
-import { Asked, Preview } from '../../proto/gen/logfleet/v1/ask.ts';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { Asked, Preview, type PreviewFile } from '../../proto/gen/logfleet/v1/ask.ts';
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
-import { count, harmless, size, Table } from '../format.ts';
-import { Failures, tellAsked } from '../rpc/asked.ts';
+import { shortAgentName, shortEntryName } from '../../proto/rules/names.ts';
+import { formatByteRate, formatByteSize } from '../../runtime/units.ts';
+import { readValidEntries } from '../entries/entry-files.ts';
+import { count, harmless } from '../output/format.ts';
+import { Table } from '../output/table.ts';
+import { AgentOutcomes, warnOfUnreachedAgents } from '../rpc/agent-responses.ts';
 import type { ControllerApi } from '../rpc/client.ts';
-import { entriesIn } from './apply.ts';
+import {
+  agentSelectorOption,
+  filenameOption,
+  outputOption,
+  parseCountArgument,
+  parseDurationArgument,
+} from './arguments.ts';
+import type { CommandContext } from './command-context.ts';
+import { withHelp } from './command-help.ts';
 
-export interface PreviewOptions {
+interface PreviewOptions {
   filename: string[];
   selector: string;
   watch: number;
   lines: number;
   files: number;
   output: 'table' | 'json';
-  timeoutMs: number;
 }
+
+type Write = (text: string) => void;
+
+const WATCH_MAX_MS = 30_000;
 
 /** `logfleet preview -f FILE` */
-export async function preview(
-  api: ControllerApi,
-  options: PreviewOptions,
-  write: (text: string) => void,
-): Promise<void> {
-  const failures = new Failures();
-  const documents: object[] = [];
-  for (const entry of await entriesIn(options.filename)) {
-    const document = await previewOne(api, entry, options, { failures, write });
-    documents.push(document);
-  }
-  if (options.output === 'json') write(`${JSON.stringify({ previews: documents }, undefined, 2)}\n`);
-  failures.conclude('do not answer');
+export function previewCommand({ withApi, write, timeoutMs }: CommandContext): Command {
+  const command = new Command('preview')
+    .addOption(filenameOption().makeOptionMandatory())
+    .addOption(agentSelectorOption())
+    .addOption(
+      new Option('--watch <duration>', 'how long to measure the growth of files, at most 30s')
+        .argParser(parseWatch)
+        .default(1_000, '1s'),
+    )
+    .addOption(
+      new Option('--lines <count>', 'how many first and last lines of each file to show, at most 20')
+        .argParser(parseCountArgument(0, 20))
+        .default(3),
+    )
+    .addOption(
+      new Option('--files <count>', 'how many files of each agent to show, at most 1000')
+        .argParser(parseCountArgument(1, 1_000))
+        .default(50),
+    )
+    .addOption(outputOption(['table', 'json'], 'table'))
+    .action((options: PreviewOptions) => withApi((api) => preview(api, options, timeoutMs(), write)));
+  return withHelp(command, {
+    summary: 'show what an entry would collect, before it is created',
+    details: [
+      "Nothing is written. The request goes to the agents whose labels match both the entry's selector and -l. Lines are shown as they would be collected: converted, joined by multiline, and filtered.",
+    ],
+    examples: [
+      ['Preview an entry on all its agents', 'logfleet preview -f entry.yaml'],
+      ['Preview on one agent', 'logfleet preview -f entry.yaml -l agent=web-17 --watch 10s --lines 1'],
+      ['Preview for a script', 'cat entry.yaml | logfleet preview -f - -o json'],
+    ],
+  });
 }
 
-async function previewOne(
+async function preview(api: ControllerApi, options: PreviewOptions, timeoutMs: number, write: Write): Promise<void> {
+  const outcomes = new AgentOutcomes();
+  const documents: object[] = [];
+  for (const entry of await readValidEntries(options.filename, 'nothing was previewed'))
+    documents.push(await previewEntry(api, entry, { ...options, timeoutMs }, { outcomes, write }));
+  if (options.output === 'json') write(`${JSON.stringify({ previews: documents }, undefined, 2)}\n`);
+  outcomes.throwIfFailed('did not respond');
+}
+
+/** Prints tables as agents respond; returns the document for JSON output. */
+async function previewEntry(
   api: ControllerApi,
   entry: Entry,
-  { selector: labelSelector, watch: watchMs, lines, files: filesMax, output, timeoutMs }: PreviewOptions,
-  { failures, write }: { failures: Failures; write: (text: string) => void },
+  options: PreviewOptions & { timeoutMs: number },
+  { outcomes, write }: { outcomes: AgentOutcomes; write: Write },
 ): Promise<object> {
+  const { selector: labelSelector, watch: watchMs, lines, files: filesMax, output, timeoutMs } = options;
   const request = { entry, labelSelector, watchMs, filesMax, timeoutMs, lines: lines === 0 ? -1 : lines };
   const agents: object[] = [];
-  let whom: Asked | undefined;
-  for await (const { asked, agent, preview: told, error } of api.follow(api.fleet.previewEntry(request))) {
-    if (asked) tellAsked(asked, entry.selector, labelSelector);
-    whom ??= asked;
-    if (error) failures.tell(agent, error);
-    if (!told) continue;
-    failures.answered();
-    if (output === 'table') write(harmless(render(agent.replace(/^agents\//, ''), told)));
-    else agents.push({ agent, ...documentOf(told) });
+  let reached: Asked | undefined;
+  for await (const { asked, agent, preview: result, error } of api.follow(api.fleet.previewEntry(request))) {
+    if (asked) warnOfUnreachedAgents(asked, entry.selector, labelSelector);
+    reached ??= asked;
+    if (error) outcomes.addFailure(agent, error);
+    if (!result) continue;
+    outcomes.addResponse();
+    if (output === 'table') write(harmless(render(shortAgentName(agent), result)));
+    else agents.push({ agent, ...documentOf(result) });
   }
-  return { entry: entry.name, asked: whom && Asked.toJSON(whom), agents };
+  return { entry: entry.name, asked: reached && Asked.toJSON(reached), agents };
 }
 
-function render(agent: string, told: Preview): string {
-  const files = `${count(told.fileCount)} ${told.fileCount === 1 ? 'file' : 'files'}`;
-  const rate = `${size(told.bytesPerSecond)}/s`;
+function render(agent: string, result: Preview): string {
+  const files = `${count(result.fileCount)} ${result.fileCount === 1 ? 'file' : 'files'}`;
+  const rate = formatByteRate(result.bytesPerSecond);
   const parts = [
-    `${agent}: ${files}, ${size(told.bytes)}; ${size(told.backlogBytes)} to read at once, then ${rate}\n`,
-    ...notesOf(told).map((note) => `  ${note}\n`),
-    told.files.length > 0 ? FILES().render(told.files) : '',
-    ...told.files.map(linesOf),
+    `${agent}: ${files}, ${formatByteSize(result.bytes)}; ${formatByteSize(result.backlogBytes)} to read at first, then ${rate}\n`,
+    ...notesOf(result).map((note) => `  ${note}\n`),
+    result.files.length > 0 ? fileTable().render(result.files) : '',
+    ...result.files.map(linesOf),
   ];
   return `${parts.join('')}\n`;
 }
 
-function notesOf(told: Preview): string[] {
-  const { sampledRecords: sampled, keptRecords: kept } = told;
-  const share = sampled > 0n ? Math.round((Number(kept) / Number(sampled)) * 100) : 100;
-  const hidden = told.troubleCount - told.troubles.length;
+function notesOf(result: Preview): string[] {
+  const { sampledRecords: sampled, keptRecords: kept } = result;
+  const percent = sampled > 0n ? Math.round((Number(kept) / Number(sampled)) * 100) : 100;
+  const hidden = result.troubleCount - result.troubles.length;
   return [
-    ...(told.presentEtag === '' ? [] : ['the entry is collected there already: it goes on where it is']),
-    ...(kept < sampled ? [`its filter keeps ${count(kept)} of ${count(sampled)} lines looked at (${share} %)`] : []),
-    ...told.conflicts.map(({ entry, topic, sameTopic, files, path }) => {
-      const twice = sameTopic ? `CONFLICT: to the same topic, so each line is there twice` : `to the topic ${topic}`;
-      return `${entry.replace(/^entries\//, '')} collects ${files} of these files, such as ${path}: ${twice}`;
+    ...(result.presentEtag === '' ? [] : ['the entry is collected there already: it continues at its position']),
+    ...(kept < sampled ? [`the filter keeps ${count(kept)} of ${count(sampled)} sampled lines (${percent} %)`] : []),
+    ...result.conflicts.map(({ entry, topic, sameTopic, files, path }) => {
+      const effect = sameTopic ? 'CONFLICT: to the same topic, so each line is duplicated' : `to the topic ${topic}`;
+      return `${shortEntryName(entry)} collects ${files} of these files, such as ${path}: ${effect}`;
     }),
-    ...told.troubles.map(({ path, error }) => `ERROR ${path}: ${error}`),
-    ...(hidden > 0 ? [`ERROR ${hidden} more paths can't be looked at`] : []),
-    ...(told.archives > 0 ? [`${count(told.archives)} archives are not read`] : []),
-    ...(told.truncated === '' ? [] : [`not all: ${told.truncated}`]),
+    ...result.troubles.map(({ path, error }) => `ERROR ${path}: ${error}`),
+    ...(hidden > 0 ? [`ERROR ${hidden} more paths are unreadable`] : []),
+    ...(result.archives > 0 ? [`${count(result.archives)} compressed archives are not read`] : []),
+    ...(result.truncated === '' ? [] : [`incomplete: ${result.truncated}`]),
   ];
 }
 
-const FILES = () =>
-  new Table<PreviewFile>([
+function fileTable(): Table<PreviewFile> {
+  return new Table<PreviewFile>([
     { title: '  PATH', value: ({ path }) => `  ${path}` },
-    { title: 'SIZE', value: (file) => size(file.size) },
-    { title: 'RATE', value: ({ bytesPerSecond }) => `${size(bytesPerSecond)}/s` },
+    { title: 'SIZE', value: (file) => formatByteSize(file.size) },
+    { title: 'RATE', value: ({ bytesPerSecond }) => formatByteRate(bytesPerSecond) },
     { title: 'FROM', value: ({ start, error }) => (error === '' ? String(start) : '-') },
     { title: 'ERROR', value: ({ error }) => error || '-' },
   ]);
+}
 
 function linesOf({ path, firstLines, lastLines }: PreviewFile): string {
   if (firstLines.length === 0) return '';
   const quoted = (lines: readonly Buffer[]) =>
     lines.map((line) => `    | ${line.toString().replaceAll('\n', '\n    . ')}\n`);
-  const alike =
+  const isSame =
     firstLines.length === lastLines.length &&
     firstLines.every((line, index) => line.equals(lastLines[index] as Buffer));
-  const last = alike ? [] : ['    ...\n', ...quoted(lastLines)];
+  const last = isSame ? [] : ['    ...\n', ...quoted(lastLines)];
   return [`  ${path}\n`, ...quoted(firstLines), ...last].join('');
 }
 
-/** As the message in JSON, but with lines as text. */
-function documentOf(told: Preview): object {
+/** The message as JSON, but with lines as text instead of base64. */
+function documentOf(result: Preview): object {
   const texts = (lines: readonly Buffer[]) => lines.map((line) => line.toString());
-  const document = Preview.toJSON(told) as { files?: object[] };
-  const files = told.files.map(({ firstLines, lastLines }, index) => ({
+  const document = Preview.toJSON(result) as { files?: object[] };
+  const files = result.files.map(({ firstLines, lastLines }, index) => ({
     ...document.files?.[index],
     first_lines: texts(firstLines),
     last_lines: texts(lastLines),
   }));
   return { ...document, files };
+}
+
+function parseWatch(text: string): number {
+  const ms = parseDurationArgument(text);
+  if (ms <= WATCH_MAX_MS) return ms;
+  throw new InvalidArgumentError('Give at most 30s.');
 }

@@ -1,24 +1,47 @@
+import { Command, Option } from 'commander';
 import { entryName } from '../../proto/rules/names.ts';
-import { CliError, exitCodes } from '../cli-error.ts';
+import { parseOneTarget } from '../kinds/target.ts';
 import type { ControllerApi } from '../rpc/client.ts';
-import { parseTargets } from '../target.ts';
+import { dryRunOption, KindArgument, nameArgument, parseRevisionArgument, reasonOption } from './arguments.ts';
+import type { CommandContext } from './command-context.ts';
+import { withHelp } from './command-help.ts';
 
-export interface RollbackOptions {
+interface RollbackOptions {
   toRevision: bigint;
   reason?: string;
   dryRun?: boolean;
 }
 
 /** `logfleet rollback entry NAME --to-revision R` */
-export async function rollback(
+export function rollbackCommand({ withApi, write }: CommandContext): Command {
+  const revision = new Option('--to-revision <revision>', 'the version to restore; see logfleet history');
+  const command = new Command('rollback')
+    .addArgument(new KindArgument('<kind>', ['entry']))
+    .addArgument(nameArgument('[name]'))
+    .addOption(revision.argParser(parseRevisionArgument).makeOptionMandatory())
+    .addOption(reasonOption())
+    .addOption(dryRunOption())
+    .action((kind: string, name: string | undefined, options: RollbackOptions) => {
+      const words = [kind, name].filter((word) => word !== undefined);
+      return withApi((api) => rollback(api, words, options, write));
+    });
+  return withHelp(command, {
+    summary: 'restore an earlier version of an entry',
+    details: ['A deleted entry is restored with its identity: agents continue where they stopped.'],
+    examples: [
+      ['Restore a version', 'logfleet rollback entry nginx-access --to-revision 4711 --reason "too many lines"'],
+      ['Validate a rollback', 'logfleet rollback entry nginx-access --to-revision 4711 --dry-run'],
+    ],
+  });
+}
+
+async function rollback(
   api: ControllerApi,
   words: readonly string[],
   { toRevision: revision, reason = '', dryRun = false }: RollbackOptions,
   write: (text: string) => void,
 ): Promise<void> {
-  const { kind, names } = parseTargets(words);
-  const [name] = names;
-  if (kind !== 'entry' || names.length !== 1 || !name) throw new CliError(exitCodes.usage, 'name one entry');
+  const { name } = parseOneTarget(words, ['entry']);
   const request = { name: entryName(name), revision, changeReason: reason, validateOnly: dryRun };
   const { etag } = await api.call((options) => api.entries.rollbackEntry(request, options));
   write(`entry/${name} rolled back to ${revision}${dryRun ? ' (dry run)' : `, its revision is ${etag}`}\n`);

@@ -1,6 +1,6 @@
-import { readLine } from './command-line.ts';
+import { type CommandLine, parseLine } from './command-line.ts';
 
-/** A command as the shell needs to know it. */
+/** A command as completion needs it. */
 export interface CommandSpec {
   name: string;
   description: string;
@@ -13,7 +13,7 @@ export interface OptionSpec {
   /** `-o`, `--output` */
   flags: readonly string[];
   description: string;
-  /** What its value is called, such as `file`; undefined for a flag without one. */
+  /** The placeholder of its value, such as `file`; undefined for a flag without a value. */
   value: string | undefined;
   isVariadic: boolean;
   choices: readonly string[];
@@ -30,39 +30,26 @@ export interface Candidate {
   description: string;
 }
 
-/** What can stand at the end of a command line; `files`: names of files, too. */
+/** What may stand at the end of a command line. */
 export interface Completion {
   candidates: Candidate[];
+  /** Whether the shell adds file names. */
   files: boolean;
 }
 
-/** Tells the names of one kind of thing. `given` are the options of the line, by flag, with their values: they say which controller is meant. */
+/** Fetches the names of one kind. `given` has the options of the line by flag, which select the controller. */
 export type NameSource = (kind: 'entry' | 'agent', given: ReadonlyMap<string, string>) => Promise<readonly string[]>;
 
-/** What can be got is more than what can be described, changed or deleted. */
-const KINDS: Readonly<Record<string, readonly string[]>> = {
-  get: ['entries', 'agents', 'losses', 'alerts', 'rollouts', 'settings', 'entry', 'agent'],
-  describe: ['entry', 'agent'],
-  pause: ['entry', 'agent'],
-  resume: ['entry', 'agent'],
-  limit: ['entry', 'agent'],
-  drain: ['agent'],
-  loglevel: ['agent'],
-  diagnostics: ['agent'],
-  delete: ['entry', 'agent'],
-  forget: ['agent'],
-};
-
-/** Completes the last of `words`, which are those behind the program's name; it may be empty. */
+/** Completes the last of the words after the program's name. The last word may be empty. */
 export async function complete(root: CommandSpec, words: readonly string[], names: NameSource): Promise<Completion> {
-  const line = readLine(root, words);
-  const values = async (what: ValueOf) => {
-    const { texts, files } = await valuesOf(what, line.positionals, (kind) => names(kind, line.given));
+  const line = parseLine(root, words);
+  const values = async (placeholder: Placeholder) => {
+    const { texts, files } = await valuesOf(placeholder, line.positionals, (kind) => names(kind, line.given));
     const unused = texts.filter((text) => !line.positionals.includes(text));
     return { candidates: unused.map((text) => ({ text: line.prefix + text, description: '' })), files };
   };
   const completion = line.option
-    ? await values({ command: line.command.name, name: optionValue(line.option), choices: line.option.choices })
+    ? await values({ name: optionValue(line.option), choices: line.option.choices })
     : line.current.startsWith('-')
       ? { candidates: line.options.flatMap(flagCandidates), files: false }
       : await positional(line, values);
@@ -70,15 +57,15 @@ export async function complete(root: CommandSpec, words: readonly string[], name
   return { ...completion, candidates: completion.candidates.filter(({ text }) => text.startsWith(start)) };
 }
 
-interface ValueOf {
-  command: string;
+/** The placeholder of a value and its choices. */
+interface Placeholder {
   name: string;
   choices: readonly string[];
 }
 
 async function positional(
-  { command, positionals }: ReturnType<typeof readLine>,
-  values: (what: ValueOf) => Promise<Completion>,
+  { command, positionals }: CommandLine,
+  values: (placeholder: Placeholder) => Promise<Completion>,
 ): Promise<Completion> {
   if (command.commands.length > 0 && positionals.length === 0) {
     const candidates = command.commands.map(({ name, description }) => ({ text: name, description }));
@@ -86,23 +73,22 @@ async function positional(
   }
   const last = command.arguments.at(-1);
   const argument = command.arguments[positionals.length] ?? (last?.isVariadic ? last : undefined);
-  return argument ? values({ command: command.name, ...argument }) : { candidates: [], files: false };
+  return argument ? values(argument) : { candidates: [], files: false };
 }
 
-/** What a value can be, by what it is called in the command's usage. */
+/** The values that fit a placeholder. */
 async function valuesOf(
-  { command, name, choices }: ValueOf,
+  { name, choices }: Placeholder,
   [kind = '']: readonly string[],
   names: (kind: 'entry' | 'agent') => Promise<readonly string[]>,
 ): Promise<{ texts: readonly string[]; files: boolean }> {
   if (choices.length > 0) return { texts: choices, files: false };
-  if (name === 'kind') return { texts: KINDS[command] ?? ['entry'], files: false };
   if (name === 'entry' || name === 'agent') return { texts: await names(name), files: false };
   if (name === 'name') return { texts: await namesOf(kind, names), files: false };
   return { texts: [], files: name === 'file' || name === 'folder' };
 }
 
-/** Behind `entry` its names; behind `entry/a` names written the same way. */
+/** After `entry` its names; after `entry/a` names with the same prefix. */
 async function namesOf(
   kind: string,
   names: (kind: 'entry' | 'agent') => Promise<readonly string[]>,
@@ -113,7 +99,7 @@ async function namesOf(
   return name === undefined ? found : found.map((each) => `${word}/${each}`);
 }
 
-/** `--entry <name>` wants an entry, `--agent <id>` an agent; others what they say. */
+/** `--entry <name>` takes the name of an entry, and `--agent <id>` that of an agent. */
 function optionValue({ flags, value = '' }: OptionSpec): string {
   return ['entry', 'agent'].find((kind) => flags.includes(`--${kind}`)) ?? value;
 }

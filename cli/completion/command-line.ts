@@ -1,25 +1,25 @@
 import type { CommandSpec, OptionSpec } from './candidates.ts';
 
-/** A command line as far as it is written. */
-export interface ReadLine {
+/** A partly written command line. */
+export interface CommandLine {
   command: CommandSpec;
   positionals: readonly string[];
-  /** What may be given here: the command's options, and those of the commands around it. */
+  /** The options of the command and of its parents. */
   options: readonly OptionSpec[];
-  /** The values of options, by flag; '' of one without a value. */
+  /** The values of options by flag; '' for a flag without a value. */
   given: ReadonlyMap<string, string>;
   /** The option whose value is being written. */
   option: OptionSpec | undefined;
-  /** The word being written, as far as it counts, and what stands before that in the same word. */
+  /** The part of the last word to complete, and what precedes it in that word, such as `--output=`. */
   current: string;
   prefix: string;
 }
 
 /**
- * Reads the words behind the program's name, the last of which is being written. Bash makes three words of `--output=wide`, the other shells
- * one: both are understood.
+ * Parses the words after the program's name; the last one is being written. Bash splits `--output=wide` into
+ * three words, other shells pass one.
  */
-export function readLine(root: CommandSpec, words: readonly string[]): ReadLine {
+export function parseLine(root: CommandSpec, words: readonly string[]): CommandLine {
   const before = words.slice(0, -1);
   const last = words.at(-1) ?? '';
   const given = new Map<string, string>();

@@ -2,12 +2,15 @@ import { errorText } from '../../runtime/errors.ts';
 import { type ConnectionOptions, connect } from '../rpc/client.ts';
 import type { NameSource } from './candidates.ts';
 
-/** Nobody waits longer for a Tab. */
+/** A user does not wait longer for Tab. */
 const TIMEOUT_MS = 1_500;
-/** One page: more are no help to whoever reads them. */
+/** One page: more names do not help a reader. */
 const NAMES_MAX = 1_000;
 
-/** The names that a controller knows: the line's, or the one of `defaults`. Without an answer there are none, and why is told on standard error. */
+/**
+ * The names that the controller of the line knows, or else that of `defaults`. Without a response there are
+ * none, and standard error says why; the completion scripts hide it.
+ */
 export function controllerNames(defaults: Omit<ConnectionOptions, 'timeoutMs'>): NameSource {
   return async (kind, given) => {
     try {
@@ -19,15 +22,15 @@ export function controllerNames(defaults: Omit<ConnectionOptions, 'timeoutMs'>):
           : (await api.call((options) => api.fleet.listAgents(request, options))).agents;
       return found.map(({ name }) => name.slice(name.indexOf('/') + 1));
     } catch (error) {
-      process.stderr.write(`no names: ${errorText(error)}\n`);
+      process.stderr.write(`no completions: ${errorText(error)}\n`);
       return [];
     }
   };
 }
 
 function withGiven(defaults: Omit<ConnectionOptions, 'timeoutMs'>, given: ReadonlyMap<string, string>) {
-  const words = { controller: '--controller', caFile: '--ca-file', certFile: '--cert-file', keyFile: '--key-file' };
-  const own = Object.entries(words).flatMap(([key, flag]) => {
+  const flags = { controller: '--controller', caFile: '--ca-file', certFile: '--cert-file', keyFile: '--key-file' };
+  const own = Object.entries(flags).flatMap(([key, flag]) => {
     const value = given.get(flag);
     return value === undefined ? [] : [[key, value] as const];
   });

@@ -1,9 +1,9 @@
-/** What a shell runs at its start; it asks `logfleet __complete` at each Tab. */
+/** Scripts for a shell's start. At each Tab they run `logfleet __complete`. */
 export const completionScripts = {
   bash: `# source <(logfleet completion bash)
 _logfleet() {
   local words=() word line count=0
-  # Bash splits at ":", too: an address is one word again here.
+  # Bash also splits words at ":"; this joins the parts of an address.
   for word in "\${COMP_WORDS[@]:1:COMP_CWORD}"; do
     if ((count > 0)) && [[ $word == :* || \${words[count - 1]} == *: ]]; then
       words[count - 1]+=$word
@@ -26,7 +26,7 @@ _logfleet() {
 complete -F _logfleet logfleet
 `,
   zsh: `#compdef logfleet
-# source <(logfleet completion zsh), behind compinit; or a file _logfleet in a folder of $fpath
+# source <(logfleet completion zsh), after compinit; or a file _logfleet in a folder of $fpath
 _logfleet() {
   local line files tab=$'\\t'
   local -a candidates

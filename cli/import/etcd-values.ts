@@ -1,7 +1,7 @@
 import { Etcd3 } from 'etcd3';
 import { errorText } from '../../runtime/errors.ts';
 import { httpUrl } from '../../runtime/host-port.ts';
-import { CliError, exitCodes } from '../cli-error.ts';
+import { CliError, exitCodes } from '../output/cli-error.ts';
 import type { KeyTemplate } from './key-template.ts';
 
 export interface EtcdSource {

@@ -1,4 +1,4 @@
-import { CliError, exitCodes } from '../cli-error.ts';
+import { CliError, exitCodes } from '../output/cli-error.ts';
 import type { CourseItem, Remark } from './course-items.ts';
 import type { IniFile } from './ini-file.ts';
 

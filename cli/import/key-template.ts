@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import { CliError, exitCodes } from '../cli-error.ts';
+import { CliError, exitCodes } from '../output/cli-error.ts';
 
 /** A key of etcd's, or one key for each host. */
 export interface KeyTemplate {

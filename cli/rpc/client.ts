@@ -8,8 +8,8 @@ import { type RolloutServiceClient, RolloutServiceDefinition } from '../../proto
 import type { FieldViolation } from '../../proto/rules/field-violation.ts';
 import { errorText, grpcDetails } from '../../runtime/errors.ts';
 import { isHostPort } from '../../runtime/host-port.ts';
-import { CliError, exitCodes } from '../cli-error.ts';
-import { firstAnswerWithin } from './first-answer.ts';
+import { CliError, exitCodes } from '../output/cli-error.ts';
+import { firstResponseWithin } from './first-response.ts';
 
 export interface ConnectionOptions {
   /** `host:port` */
@@ -19,42 +19,42 @@ export interface ConnectionOptions {
   caFile?: string;
   certFile?: string;
   keyFile?: string;
-  /** Who is told to have made a change, where no certificate says it. */
+  /** Recorded as the author of changes unless a client certificate names one; default: user@host. */
   author?: string;
 }
 
-/** A controller's API as the commands use it. */
+/** The controller's API as the commands use it. Dispose closes the connection. */
 export interface ControllerApi extends Disposable {
   entries: EntryServiceClient;
   fleet: FleetServiceClient;
   rollouts: RolloutServiceClient;
-  /** Makes one call within the time allowed; rejects with CliError. */
+  /** Makes one call within the timeout. Rejects with CliError. */
   call<T>(request: (options: { signal: AbortSignal }) => Promise<T>): Promise<T>;
-  /** Follows a stream until it ends, for however long, once it has begun; rejects with CliError. */
+  /** Follows a stream until it ends. Only its first message is limited by the timeout. Rejects with CliError. */
   follow<T>(stream: AsyncIterable<T>): AsyncGenerator<T>;
 }
 
 const CHANNEL_OPTIONS = {
   'grpc.max_receive_message_length': -1,
-  // A watch at a controller whose host has vanished ends within 15 s.
+  // Detects within 15 s that the controller's host has vanished.
   'grpc.keepalive_time_ms': 10_000,
   'grpc.keepalive_timeout_ms': 5_000,
 };
 
-/** Throws CliError for an address that is none, and for files that can't be read. */
+/** Throws CliError for a malformed address and for unreadable files. Connects with the first call. */
 export function connect(options: ConnectionOptions): ControllerApi {
   if (!isHostPort(options.controller)) {
-    const text = `--controller: ${JSON.stringify(options.controller)} is no address: give HOST:PORT`;
+    const text = `--controller: ${JSON.stringify(options.controller)} is not an address: give HOST:PORT`;
     throw new CliError(exitCodes.usage, text);
   }
   const channel = createChannel(options.controller, credentials(options), CHANNEL_OPTIONS);
-  const factory = createClientFactory().use(errorDetailsClientMiddleware).use(firstAnswerWithin(options.timeoutMs));
-  const whoAsks = { '*': { metadata: saysWho(options.author) } };
+  const factory = createClientFactory().use(errorDetailsClientMiddleware).use(firstResponseWithin(options.timeoutMs));
+  const defaults = { '*': { metadata: authorMetadata(options.author) } };
   const fail = (error: unknown) => toCliError(error, options);
   return {
-    entries: factory.create(EntryServiceDefinition, channel, whoAsks),
-    fleet: factory.create(FleetServiceDefinition, channel, whoAsks),
-    rollouts: factory.create(RolloutServiceDefinition, channel, whoAsks),
+    entries: factory.create(EntryServiceDefinition, channel, defaults),
+    fleet: factory.create(FleetServiceDefinition, channel, defaults),
+    rollouts: factory.create(RolloutServiceDefinition, channel, defaults),
     call: async (request) => {
       try {
         return await request({ signal: AbortSignal.timeout(options.timeoutMs) });
@@ -73,13 +73,13 @@ export function connect(options: ConnectionOptions): ControllerApi {
   };
 }
 
-/** Metadata is ASCII (gRPC over HTTP2): what is not is written as in a URL, and read so. */
-function saysWho(author = `${userName()}@${hostname()}`): Metadata {
+/** gRPC metadata is ASCII: other characters are percent-encoded, and the controller decodes them. */
+function authorMetadata(author = `${userName()}@${hostname()}`): Metadata {
   const text = author.replace(/[^\x20-\x7e]|%/gu, (character) => encodeURIComponent(character));
   return Metadata({ 'logfleet-author': text });
 }
 
-/** A user without an entry in the system's list has no name. */
+/** In a container the user may have no entry in /etc/passwd. */
 function userName(): string {
   try {
     return userInfo().username;
@@ -107,38 +107,39 @@ function readOption(option: string, file: string): Buffer {
   }
 }
 
-/** NOT_FOUND stays recognisable: `apply` asks what is there. */
+/** Whether the controller has reported that a resource does not exist. */
 export function isNotFound(error: unknown): boolean {
   return error instanceof CliError && error.cause instanceof ClientError && error.cause.code === Status.NOT_FOUND;
 }
 
 function toCliError(error: unknown, { controller, timeoutMs }: ConnectionOptions): unknown {
   if ((error as Error).name === 'TimeoutError') {
-    const text = `no answer from the controller at ${controller} within ${timeoutMs / 1000} s`;
-    return new CliError(exitCodes.unreachable, `${text}; see --timeout`, { cause: error });
+    const text = `the controller at ${controller} did not respond within ${timeoutMs / 1000} s; see --timeout`;
+    return new CliError(exitCodes.unreachable, text, { cause: error });
   }
   if (!(error instanceof ClientError)) return error;
   if (error.code === Status.UNAVAILABLE) return unavailable(error, controller);
-  // By https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md one that speaks no gRPC may seem to refuse.
-  if (error.details.startsWith('Received HTTP status code'))
-    return new CliError(exitCodes.unreachable, `no controller answers at ${controller}: ${error.details}`, {
-      cause: error,
-    });
+  // An HTTP error of a server that is not gRPC is mapped to a gRPC status, which may look like a refusal:
+  // https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md
+  if (error.details.startsWith('Received HTTP status code')) {
+    const text = `${controller} is not a controller: ${error.details}`;
+    return new CliError(exitCodes.unreachable, text, { cause: error });
+  }
   const violations = violationsOf(error);
-  const text = violations.length > 0 ? 'the controller refuses:' : error.details || errorText(error);
+  const text = violations.length > 0 ? 'the controller refused the request:' : error.details || errorText(error);
   return new CliError(exitCodes.refused, text, { cause: error, violations });
 }
 
-/** Who was not reached is told by what grpc-js says of its connection; else the controller itself has answered. */
+/** UNAVAILABLE comes from grpc-js when the connection fails, and else from the controller itself. */
 function unavailable(error: ClientError, controller: string): CliError {
   const details = grpcDetails(error.details).trim();
-  const reached = !/^(No connection established|Connection dropped|Name resolution failed)/.test(details);
-  const plain = /wrong version number|packet length too long/.test(details);
-  const remedy = plain
-    ? 'that port does not speak TLS'
+  const isReached = !/^(No connection established|Connection dropped|Name resolution failed)/.test(details);
+  const isPlaintext = /wrong version number|packet length too long/.test(details);
+  const remedy = isPlaintext
+    ? 'the port does not use TLS'
     : 'is it running, and is --controller (or LOGFLEET_CONTROLLER) right?';
-  const text = reached
-    ? `the controller at ${controller} can't serve this now: ${details}`
+  const text = isReached
+    ? `the controller at ${controller} is not ready: ${details}`
     : `the controller at ${controller} can't be reached: ${details}; ${remedy}`;
   return new CliError(exitCodes.unreachable, text, { cause: error });
 }

@@ -1,4 +1,3 @@
-import type { AgentSettings } from '../../proto/gen/logfleet/v1/agent_settings.ts';
 import type { Alert } from '../../proto/gen/logfleet/v1/alert.ts';
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import type { EntryState } from '../../proto/gen/logfleet/v1/entry_state.ts';
@@ -7,25 +6,26 @@ import type { Fact } from '../../proto/gen/logfleet/v1/fact.ts';
 import type { Agent } from '../../proto/gen/logfleet/v1/fleet.ts';
 import type { DeepPartial, ListAgentsRequest } from '../../proto/gen/logfleet/v1/fleet_service.ts';
 import type { RolloutStatus } from '../../proto/gen/logfleet/v1/rollout.ts';
+import { printWarning } from '../output/messages.ts';
 import { type ControllerApi, isNotFound } from './client.ts';
+import { listAll, PAGE_SIZE } from './pages.ts';
 
-const PAGE_SIZE = 1000;
-const GETS_AT_ONCE = 64;
+const CONCURRENT_GETS_MAX = 64;
 
-/** All entries whose labels match, page by page. */
-export function listEntries(api: ControllerApi, asked: { labelSelector: string }): Promise<Entry[]> {
+/** Lists the entries whose labels match. */
+export function listEntries(api: ControllerApi, filter: { labelSelector: string }): Promise<Entry[]> {
   return listAll(async (pageToken) => {
-    const request = { ...asked, pageToken, pageSize: PAGE_SIZE };
+    const request = { ...filter, pageToken, pageSize: PAGE_SIZE };
     const { entries, nextPageToken } = await api.call((options) => api.entries.listEntries(request, options));
     return { items: entries, nextPageToken };
   });
 }
 
-/** Entries by their names; those that are not there are left out. */
+/** Fetches entries by their names; entries that do not exist are left out. */
 export async function findEntries(api: ControllerApi, names: readonly string[]): Promise<Map<string, Entry>> {
   const found = new Map<string, Entry>();
-  for (let at = 0; at < names.length; at += GETS_AT_ONCE) {
-    const gets = names.slice(at, at + GETS_AT_ONCE).map(async (name) => {
+  for (let at = 0; at < names.length; at += CONCURRENT_GETS_MAX) {
+    const gets = names.slice(at, at + CONCURRENT_GETS_MAX).map(async (name) => {
       try {
         found.set(name, await api.call((options) => api.entries.getEntry({ name }, options)));
       } catch (error) {
@@ -37,7 +37,7 @@ export async function findEntries(api: ControllerApi, names: readonly string[]):
   return found;
 }
 
-/** All versions of an entry that are kept, the newest first. */
+/** Lists the stored versions of an entry, newest first. */
 export function listVersions(api: ControllerApi, name: string): Promise<EntryVersion[]> {
   return listAll(async (pageToken) => {
     const request = { name, pageToken, pageSize: PAGE_SIZE };
@@ -46,28 +46,31 @@ export function listVersions(api: ControllerApi, name: string): Promise<EntryVer
   });
 }
 
-/** All agents whose labels match, page by page. Controllers that don't answer are told on standard error. */
+/** Lists the agents whose labels match. Warns of controllers that do not respond. */
 export function listAgents(
   api: ControllerApi,
-  asked: { labelSelector: string; includeFiles: boolean } & DeepPartial<ListAgentsRequest>,
+  filter: { labelSelector: string; includeFiles: boolean } & DeepPartial<ListAgentsRequest>,
 ): Promise<Agent[]> {
-  const warn = unansweredWarner('its agents are shown without health');
+  const warn = unreachableWarner('its agents are shown without health');
   return listAll(async (pageToken) => {
-    const request = { ...asked, pageToken, pageSize: PAGE_SIZE };
+    const request = { ...filter, pageToken, pageSize: PAGE_SIZE };
     const { agents, nextPageToken, unreachable } = await api.call((options) => api.fleet.listAgents(request, options));
     warn(unreachable);
     return { items: agents, nextPageToken };
   });
 }
 
-/** How entries are doing across the fleet: these, or all whose labels match. Controllers that don't answer are told on standard error. */
+/**
+ * Lists how entries are doing across the fleet: the named ones, or all whose labels match. Warns of
+ * controllers that do not respond.
+ */
 export function listEntryStates(
   api: ControllerApi,
-  asked: { labelSelector?: string; entries?: string[] },
+  filter: { labelSelector?: string; entries?: string[] },
 ): Promise<EntryState[]> {
-  const warn = unansweredWarner('what its agents report is not in the sums');
+  const warn = unreachableWarner('reports of its agents are missing in the sums');
   return listAll(async (pageToken) => {
-    const request = { ...asked, pageToken, pageSize: PAGE_SIZE };
+    const request = { ...filter, pageToken, pageSize: PAGE_SIZE };
     const { states, nextPageToken, unreachable } = await api.call((options) =>
       api.fleet.listEntryStates(request, options),
     );
@@ -76,14 +79,14 @@ export function listEntryStates(
   });
 }
 
-/** The losses of the agents that are connected, the oldest first. Controllers that don't answer are told on standard error. */
+/** Lists the losses of the connected agents, oldest first. Warns of controllers that do not respond. */
 export async function listLosses(
   api: ControllerApi,
-  asked: { labelSelector: string; agent: string; entry: string },
+  filter: { labelSelector: string; agent: string; entry: string },
 ): Promise<Fact[]> {
-  const warn = unansweredWarner('the losses of its agents are missing');
+  const warn = unreachableWarner('the losses of its agents are missing');
   const losses = await listAll(async (pageToken) => {
-    const request = { ...asked, kind: 'KIND_LOSS', pageToken, pageSize: PAGE_SIZE } as const;
+    const request = { ...filter, kind: 'KIND_LOSS', pageToken, pageSize: PAGE_SIZE } as const;
     const { facts, nextPageToken, unreachable } = await api.call((options) => api.fleet.listFacts(request, options));
     warn(unreachable);
     return { items: facts, nextPageToken };
@@ -91,7 +94,7 @@ export async function listLosses(
   return losses.sort((a, b) => (a.time?.getTime() ?? 0) - (b.time?.getTime() ?? 0));
 }
 
-/** Every alert, in the order of rule, agent and entry. */
+/** Lists all alerts, ordered by rule, agent and entry. */
 export function listAlerts(api: ControllerApi): Promise<Alert[]> {
   return listAll(async (pageToken) => {
     const request = { pageToken, pageSize: PAGE_SIZE };
@@ -100,9 +103,9 @@ export function listAlerts(api: ControllerApi): Promise<Alert[]> {
   });
 }
 
-/** The last rollout of every entry that had one. Controllers that don't answer are told on standard error. */
+/** Lists the last rollout of each entry that has had one. Warns of controllers that do not respond. */
 export function listRollouts(api: ControllerApi): Promise<RolloutStatus[]> {
-  const warn = unansweredWarner('its agents are not counted');
+  const warn = unreachableWarner('its agents are not counted');
   return listAll(async (pageToken) => {
     const request = { pageToken, pageSize: PAGE_SIZE };
     const { rollouts, nextPageToken } = await api.call((options) => api.rollouts.listRollouts(request, options));
@@ -111,33 +114,13 @@ export function listRollouts(api: ControllerApi): Promise<RolloutStatus[]> {
   });
 }
 
-/** What is set for agents, in the order of their names; those for whom nothing is are left out. */
-export function listSettings(api: ControllerApi): Promise<AgentSettings[]> {
-  return listAll(async (pageToken) => {
-    const request = { pageToken, pageSize: PAGE_SIZE };
-    const { settings, nextPageToken } = await api.call((options) => api.fleet.listAgentSettings(request, options));
-    return { items: settings, nextPageToken };
-  });
-}
-
-/** Each controller is told once, whatever the count of pages. */
-function unansweredWarner(consequence: string): (unreachable: readonly string[]) => void {
-  const told = new Set<string>();
+/** Returns a function that warns of each unreachable controller once, whatever the number of pages. */
+function unreachableWarner(consequence: string): (unreachable: readonly string[]) => void {
+  const reported = new Set<string>();
   return (unreachable) => {
-    for (const controller of unreachable.filter((name) => !told.has(name)))
-      process.stderr.write(`warning: ${controller} does not answer; ${consequence}\n`);
-    for (const controller of unreachable) told.add(controller);
+    for (const controller of unreachable) {
+      if (!reported.has(controller)) printWarning(`${controller} does not respond; ${consequence}`);
+      reported.add(controller);
+    }
   };
-}
-
-async function listAll<Item>(
-  page: (token: string) => Promise<{ items: Item[]; nextPageToken: string }>,
-): Promise<Item[]> {
-  const all: Item[] = [];
-  for (let token = ''; ; ) {
-    const { items, nextPageToken } = await page(token);
-    all.push(...items);
-    token = nextPageToken;
-    if (token === '') return all;
-  }
 }

@@ -1,13 +1,15 @@
 import { ClientError, Status } from 'nice-grpc';
 import { AgentSettings } from '../../proto/gen/logfleet/v1/agent_settings.ts';
 import { agentName } from '../../proto/rules/names.ts';
-import { CliError } from '../cli-error.ts';
+import { CliError } from '../output/cli-error.ts';
+import { printWarning } from '../output/messages.ts';
 import type { ControllerApi } from './client.ts';
+import { listAll, PAGE_SIZE } from './pages.ts';
 
-/** Others may change the same settings at the same moment: so often it is tried with what they have made of them. */
+/** Another writer may change the same settings concurrently; each attempt reads them again. */
 const ATTEMPTS_MAX = 5;
 
-type Fields = Partial<Pick<AgentSettings, 'paused' | 'pausedEntries' | 'maxBytesPerSecond' | 'draining'>>;
+type ChangedFields = Partial<Pick<AgentSettings, 'paused' | 'pausedEntries' | 'maxBytesPerSecond' | 'draining'>>;
 
 /** `web-17` → `agents/web-17/settings` */
 export function settingsName(agent: string): string {
@@ -18,22 +20,36 @@ export function getSettings(api: ControllerApi, agent: string): Promise<AgentSet
   return api.call((options) => api.fleet.getAgentSettings({ name: settingsName(agent) }, options));
 }
 
-/** Changes those fields of an agent's settings that `change` gives; warnings are told on standard error. */
+/** Lists the settings of the agents that have any, ordered by agent. */
+export function listSettings(api: ControllerApi): Promise<AgentSettings[]> {
+  return listAll(async (pageToken) => {
+    const request = { pageToken, pageSize: PAGE_SIZE };
+    const { settings, nextPageToken } = await api.call((options) => api.fleet.listAgentSettings(request, options));
+    return { items: settings, nextPageToken };
+  });
+}
+
+/**
+ * Changes the fields of an agent's settings that `change` returns for the present settings. Prints the
+ * controller's warnings.
+ */
 export async function changeSettings(
   api: ControllerApi,
   agent: string,
-  change: (former: AgentSettings) => Fields,
+  change: (previous: AgentSettings) => ChangedFields,
   changeReason: string,
 ): Promise<AgentSettings> {
   for (let attempt = 1; ; attempt++) {
-    const former = await getSettings(api, agent);
-    const fields = change(former);
-    const settings = AgentSettings.create({ ...fields, name: former.name, etag: former.etag || '0' });
+    const previous = await getSettings(api, agent);
+    const fields = change(previous);
+    const settings = AgentSettings.create({ ...fields, name: previous.name, etag: previous.etag || '0' });
     const request = { settings, updateMask: Object.keys(fields), changeReason };
     try {
-      const answer = await api.call((options) => api.fleet.updateAgentSettings(request, options));
-      for (const warning of answer.warnings) process.stderr.write(`warning: ${warning}\n`);
-      return answer.settings ?? former;
+      const { settings: updated, warnings } = await api.call((options) =>
+        api.fleet.updateAgentSettings(request, options),
+      );
+      for (const warning of warnings) printWarning(warning);
+      return updated ?? previous;
     } catch (error) {
       if (!isAborted(error) || attempt >= ATTEMPTS_MAX) throw error;
     }

@@ -1,11 +1,17 @@
 import type { Agent } from '../../proto/gen/logfleet/v1/fleet.ts';
-import { type Column, count, size, span } from '../format.ts';
-import { agentStatus } from '../output.ts';
+import { shortAgentName, shortEntryName } from '../../proto/rules/names.ts';
+import { formatByteRate, formatByteSize, formatDuration } from '../../runtime/units.ts';
+import { agentStatus } from '../kinds/agent-cells.ts';
+import { count } from '../output/format.ts';
+import { type Column, Table } from '../output/table.ts';
 
 export const sorts = ['lag', 'behind', 'rate', 'lost', 'name'] as const;
 export type Sort = (typeof sorts)[number];
 
-/** One line of the screen: what it is sorted by, and what is shown. */
+export const topKinds = ['agents', 'entries'] as const;
+export type TopKind = (typeof topKinds)[number];
+
+/** The values of a line that it can be sorted by. */
 interface Row {
   name: string;
   lag: number;
@@ -27,54 +33,65 @@ interface EntryRow extends Row {
   agents: number;
   failed: number;
   files: number;
-  /** The agent that has the oldest unread line. */
+  /** The agent with the oldest unread line. */
   furthest: string;
 }
 
-/** What a table shows of the fleet, given all its agents. */
-export interface TopView<Shown extends Row> {
-  plural: string;
+/** One of the tables. */
+interface TopView<Shown extends Row> {
   rows(agents: Iterable<Agent>): Shown[];
   columns: readonly Column<Shown>[];
 }
 
-export const agentsView: TopView<AgentRow> = {
-  plural: 'agents',
+const agentsView: TopView<AgentRow> = {
   rows: (agents) => [...agents].map(agentRow),
   columns: [
     { title: 'NAME', value: ({ name }) => name },
     { title: 'STATUS', value: ({ status }) => status },
-    { title: 'LAG', value: ({ lag }) => size(lag) },
-    { title: 'BEHIND', value: ({ behind }) => span(behind) },
-    { title: 'BYTES/S', value: ({ rate }) => size(rate) },
+    { title: 'LAG', value: ({ lag }) => formatByteSize(lag) },
+    { title: 'BEHIND', value: ({ behind }) => formatDuration(behind) },
+    { title: 'BYTES/S', value: ({ rate }) => formatByteSize(rate) },
     { title: 'LINES/S', value: ({ linesPerSecond }) => count(linesPerSecond) },
-    { title: 'LOST', value: ({ lost }) => size(lost) },
+    { title: 'LOST', value: ({ lost }) => formatByteSize(lost) },
     { title: 'ENTRIES', value: ({ entries }) => String(entries) },
     { title: 'FILES', value: ({ files }) => String(files) },
-    { title: 'MEMORY', value: ({ memory }) => size(memory) },
+    { title: 'MEMORY', value: ({ memory }) => formatByteSize(memory) },
   ],
 };
 
-export const entriesView: TopView<EntryRow> = {
-  plural: 'entries',
+const entriesView: TopView<EntryRow> = {
   rows: entryRows,
   columns: [
     { title: 'NAME', value: ({ name }) => name },
-    { title: 'LAG', value: ({ lag }) => size(lag) },
-    { title: 'BEHIND', value: ({ behind }) => span(behind) },
-    { title: 'BYTES/S', value: ({ rate }) => size(rate) },
-    { title: 'LOST', value: ({ lost }) => size(lost) },
+    { title: 'LAG', value: ({ lag }) => formatByteSize(lag) },
+    { title: 'BEHIND', value: ({ behind }) => formatDuration(behind) },
+    { title: 'BYTES/S', value: ({ rate }) => formatByteSize(rate) },
+    { title: 'LOST', value: ({ lost }) => formatByteSize(lost) },
     { title: 'AGENTS', value: ({ agents, failed }) => (failed > 0 ? `${agents} (${failed} failed)` : String(agents)) },
     { title: 'FILES', value: ({ files }) => String(files) },
     {
       title: 'FURTHEST-BEHIND',
-      value: ({ furthest, behind }) => (furthest === '' ? '-' : `${furthest}, ${span(behind)}`),
+      value: ({ furthest, behind }) => (furthest === '' ? '-' : `${furthest}, ${formatDuration(behind)}`),
     },
   ],
 };
 
-/** The most first; equal ones, and those sorted by name, in the order of the names. */
-export function sorted<Shown extends Row>(rows: readonly Shown[], by: Sort): Shown[] {
+/** Renders the table of a fleet's agents or entries. */
+export function tableOf(kind: TopKind, agents: Iterable<Agent>, by: Sort): string {
+  if (kind === 'agents') return new Table(agentsView.columns).render(sorted(agentsView.rows(agents), by));
+  return new Table(entriesView.columns).render(sorted(entriesView.rows(agents), by));
+}
+
+/** The fleet in one line. */
+export function summaryOf(agents: Iterable<Agent>): string {
+  const rows = agentsView.rows(agents);
+  const lost = rows.filter(({ status }) => status === 'Lost').length;
+  const sum = (field: 'lag' | 'rate') => rows.reduce((total, row) => total + row[field], 0);
+  return `${rows.length} agents, ${lost} lost, ${formatByteSize(sum('lag'))} behind, ${formatByteRate(sum('rate'))}`;
+}
+
+/** Largest value first; equal values by name. */
+function sorted<Shown extends Row>(rows: readonly Shown[], by: Sort): Shown[] {
   const byName = (a: Row, b: Row) => (a.name < b.name ? -1 : 1);
   return [...rows].sort((a, b) => (by === 'name' ? 0 : b[by] - a[by]) || byName(a, b));
 }
@@ -82,7 +99,7 @@ export function sorted<Shown extends Row>(rows: readonly Shown[], by: Sort): Sho
 function agentRow(agent: Agent): AgentRow {
   const { name, health, entries, fileCount } = agent;
   return {
-    name: name.replace(/^agents\//, ''),
+    name: shortAgentName(name),
     status: agentStatus(agent),
     lag: Number(health?.lagBytes ?? 0),
     behind: health?.lagSeconds ?? 0,
@@ -99,7 +116,7 @@ function entryRows(agents: Iterable<Agent>): EntryRow[] {
   const rows = new Map<string, EntryRow>();
   for (const { name: agent, entries } of agents) {
     for (const status of entries) {
-      const name = status.entry.replace(/^entries\//, '');
+      const name = shortEntryName(status.entry);
       const row = rows.get(name) ?? emptyRow(name);
       rows.set(name, row);
       row.lag += Number(status.lagBytes);
@@ -108,8 +125,10 @@ function entryRows(agents: Iterable<Agent>): EntryRow[] {
       row.files += status.files;
       row.agents++;
       if (status.state === 'STATE_FAILED' || status.failedFiles > 0) row.failed++;
-      if (status.lagSeconds > row.behind)
-        [row.behind, row.furthest] = [status.lagSeconds, agent.replace(/^agents\//, '')];
+      if (status.lagSeconds > row.behind) {
+        row.behind = status.lagSeconds;
+        row.furthest = shortAgentName(agent);
+      }
     }
   }
   return [...rows.values()];

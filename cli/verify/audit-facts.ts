@@ -1,6 +1,6 @@
 import type { Range } from './coverage.ts';
 
-/** A loss as the audit topic tells it. */
+/** A loss in the audit topic. */
 export interface AuditLoss extends Range {
   generation: string;
   reason: string;
@@ -12,22 +12,22 @@ interface AuditSealed {
   path: string;
   first: number;
   size: number;
-  /** Where its last record ends: an agent that filters nothing out tells only `size`. */
+  /** The end of its last record; agents report it only when a filter has removed lines after it. */
   recordsEnd: number;
 }
 
-/** What the audit topic says, by generation. */
+/** The facts of the audit topic by generation. */
 export class AuditFacts {
   readonly sealed = new Map<string, AuditSealed>();
   readonly #losses = new Map<string, AuditLoss[]>();
   readonly #seen = new Set<string>();
-  /** Records that are no facts. */
-  senseless = 0;
+  /** The number of records that are not facts. */
+  invalidRecords = 0;
 
-  /** Takes a record's value in. `sealed` facts are left out when they are later than what was read of the topic. */
+  /** Adds a record's value. `sealed` facts written after the topic was read must be left out. */
   add(value: Buffer | null, { withSealed }: { withSealed: boolean }): void {
     const fact = parse(value);
-    if (!fact) this.senseless++;
+    if (!fact) this.invalidRecords++;
     else if (fact['kind'] === 'sealed' && withSealed) this.#addSealed(fact);
     else if (fact['kind'] === 'loss') this.#addLoss(fact);
   }
@@ -36,7 +36,7 @@ export class AuditFacts {
     return this.#losses.get(generation) ?? [];
   }
 
-  /** The same file may be sealed more than once, as when it grew again: the largest counts. */
+  /** A generation is sealed again when it has grown; the largest size counts. */
   #addSealed(fact: Record<string, unknown>): void {
     const { generation, entry, path } = fact as Record<string, string>;
     const [first, size] = [Number(fact['first']), Number(fact['size'])];
@@ -56,7 +56,7 @@ export class AuditFacts {
     if (this.#seen.has(id)) return;
     this.#seen.add(id);
     const generation = String(fact['generation']);
-    // Nobody saw how much there was.
+    // The end is unknown.
     const end = fact['openEnded'] === true ? Number.POSITIVE_INFINITY : Number(fact['end']);
     const loss = { generation, start: Number(fact['start']), end, reason: String(fact['reason']) };
     const own = this.#losses.get(generation);

@@ -1,5 +1,5 @@
-/** Where a record is. */
-export interface Place {
+/** The position of a record in Kafka. */
+export interface RecordPosition {
   topic: string;
   partition: number;
   offset: bigint;
@@ -11,12 +11,12 @@ export interface Range {
   end: number;
 }
 
-/** Bytes without a gap, and where the record is that begins with the first of them. */
+/** Bytes without a gap, and the record that starts it. */
 interface Run extends Range {
-  place: Place;
+  place: RecordPosition;
 }
 
-/** Which bytes of one generation the records cover. Ranges that touch become one, so it is as large as there are gaps. */
+/** The bytes of one generation that records cover. Adjacent ranges are merged, so memory grows with gaps only. */
 export class Coverage {
   readonly #runs: Run[] = [];
 
@@ -28,8 +28,8 @@ export class Coverage {
     return this.#runs.at(-1)?.end ?? 0;
   }
 
-  /** Adds a record's range; returns the parts of it that were covered before. */
-  add({ start, end }: Range, place: Place): Range[] {
+  /** Adds a record's range. Returns its parts that were already covered. */
+  add({ start, end }: Range, place: RecordPosition): Range[] {
     if (end <= start) return [];
     const last = this.#runs.at(-1);
     if (last && start === last.end) {
@@ -50,9 +50,9 @@ export class Coverage {
     return before;
   }
 
-  /** What of `[start, end)` is not covered, and the place of the record that follows each gap. */
-  gaps({ start, end }: Range): (Range & { before: Place | undefined })[] {
-    const gaps: (Range & { before: Place | undefined })[] = [];
+  /** The parts of `[start, end)` that are not covered, each with the record after the gap. */
+  gaps({ start, end }: Range): (Range & { before: RecordPosition | undefined })[] {
+    const gaps: (Range & { before: RecordPosition | undefined })[] = [];
     let at = start;
     for (const run of this.#runs) {
       if (run.end <= at) continue;

@@ -8,15 +8,18 @@ import {
   type TlsSettings,
   tlsSettings,
 } from '../../runtime/security.ts';
-import { CliError, exitCodes } from '../cli-error.ts';
+import { CliError, exitCodes } from '../output/cli-error.ts';
 import type { KafkaSettings } from './topic-reader.ts';
 
-/** Understands `--kafka` and `--kafka.*` as commander gives them: `kafka.tls.caFile`. Throws CliError. */
+/** Validates `--kafka` and `--kafka.*`, which commander names `kafka.tls.caFile`. Throws CliError. */
 export function kafkaSettings(brokers: string, options: Readonly<Record<string, unknown>>): KafkaSettings {
   const addresses = brokers.split(',').filter((address) => address !== '');
   const wrong = addresses.find((address) => !isHostPort(address));
   if (addresses.length === 0 || wrong !== undefined)
-    throw new CliError(exitCodes.usage, `--kafka: ${JSON.stringify(wrong ?? brokers)} is no address: give HOST:PORT,…`);
+    throw new CliError(
+      exitCodes.usage,
+      `--kafka: ${JSON.stringify(wrong ?? brokers)} is not an address: give HOST:PORT,…`,
+    );
   const tls = checked<TlsSettings>('kafka.tls', tlsSettings, options);
   const sasl = checked<SaslSettings>('kafka.sasl', saslSettings, options);
   try {

@@ -1,6 +1,6 @@
-import { Coverage, type Place, type Range } from './coverage.ts';
+import { Coverage, type Range, type RecordPosition } from './coverage.ts';
 
-/** What is looked at of a record. */
+/** The headers that are read. */
 export const HEADER_NAMES = [
   'logfleet.range',
   'logfleet.generation',
@@ -11,44 +11,44 @@ export const HEADER_NAMES = [
 ] as const;
 export type HeaderName = (typeof HEADER_NAMES)[number];
 
-/** A record as far as it is looked at. */
-export interface SeenRecord extends Place {
+/** A record without its value. */
+export interface SeenRecord extends RecordPosition {
   header(name: HeaderName): string | undefined;
 }
 
-/** Bytes of a generation that came more than once. */
-export interface Double extends Range {
+/** Bytes of a generation that more than one record has. */
+export interface DuplicateRange extends Range {
   generation: string;
   path: string;
   /** The later record. */
-  place: Place;
+  place: RecordPosition;
 }
 
-/** One generation, as the records tell it. */
+/** The records of one generation. */
 export interface Generation {
   id: string;
   entry: string;
   path: string;
   coverage: Coverage;
-  /** Of records that were sent once more on demand, by whichever replay. */
+  /** The bytes that any replay has sent. */
   replayed: Coverage | undefined;
-  /** The same for each replay, by its id: it has each byte once. */
+  /** The bytes that each replay has sent, by its id. A replay sends each byte once. */
   replays: Map<string, Coverage> | undefined;
   records: number;
 }
 
-/** As many doubles are named; the others are counted. */
-const DOUBLES_NAMED_MAX = 10_000;
+/** Further duplicates are only counted. */
+const DUPLICATES_KEPT_MAX = 10_000;
 const RANGE = /^(\d+)-(\d+)$/;
 
-/** What the records of a topic say about the generations of files. */
+/** Collects from records which bytes of each generation are in Kafka. */
 export class Ledger {
   readonly generations = new Map<string, Generation>();
-  readonly doubles: Double[] = [];
+  readonly doubles: DuplicateRange[] = [];
   readonly counts = { records: 0, withoutHeaders: 0, replayed: 0, otherEntries: 0, doubles: 0, doubledBytes: 0 };
   readonly #entry: string | undefined;
 
-  /** `entry`: look at its records only. */
+  /** With `entry`, records of other entries are only counted. */
   constructor(entry: string | undefined) {
     this.#entry = entry;
   }
@@ -71,8 +71,8 @@ export class Ledger {
     for (const double of coverage.add(range, place)) this.#addDouble(generation, double, place);
   }
 
-  /** What the replay with this id had before. */
-  #replayed(generation: Generation, id: string, range: Range, place: Place): Coverage {
+  /** The coverage of the replay with this id. */
+  #replayed(generation: Generation, id: string, range: Range, place: RecordPosition): Coverage {
     this.counts.replayed++;
     generation.replayed ??= new Coverage();
     generation.replayed.add(range, place);
@@ -82,7 +82,7 @@ export class Ledger {
     return own;
   }
 
-  /** undefined when it is not of the entry asked for. */
+  /** Returns undefined for a record of another entry. */
   #begin(id: string, record: SeenRecord): Generation | undefined {
     const entry = record.header('logfleet.entry') ?? '';
     if (this.#entry !== undefined && entry !== this.#entry) {
@@ -103,14 +103,14 @@ export class Ledger {
     return generation;
   }
 
-  #addDouble({ id, path }: Generation, { start, end }: Range, place: Place): void {
+  #addDouble({ id, path }: Generation, { start, end }: Range, place: RecordPosition): void {
     this.counts.doubles++;
     this.counts.doubledBytes += end - start;
-    if (this.doubles.length < DOUBLES_NAMED_MAX) this.doubles.push({ generation: id, path, start, end, place });
+    if (this.doubles.length < DUPLICATES_KEPT_MAX) this.doubles.push({ generation: id, path, start, end, place });
   }
 }
 
-/** The replay that a record is of, by its id; records that only have the flag are of one. */
+/** The id of the record's replay. Records with the flag but no id belong to one replay, ''. */
 function replayOf(record: SeenRecord): string | undefined {
   const isFlagged = record.header('logfleet.flags')?.split(',').includes('replay');
   return record.header('logfleet.replay') ?? (isFlagged ? '' : undefined);

@@ -1,25 +1,27 @@
-import { type Column, count, size, Table } from '../format.ts';
+import { formatByteSize } from '../../runtime/units.ts';
+import { count } from '../output/format.ts';
+import { type Column, Table } from '../output/table.ts';
 import type { AuditFacts } from './audit-facts.ts';
-import type { Place, Range } from './coverage.ts';
-import type { Double, Ledger } from './ledger.ts';
+import type { Range, RecordPosition } from './coverage.ts';
+import type { DuplicateRange, Ledger } from './ledger.ts';
 import type { Hole, Verdict } from './verdict.ts';
 
-/** What was found, and how much was looked at. */
+/** The result of a verification. */
 export interface Verification {
   topics: readonly string[];
   verdict: Verdict;
   ledger: Ledger;
   facts: AuditFacts;
-  /** The topics were read from their first records ever. */
+  /** Whether the topics still have their first records and were read from there. */
   whole: boolean;
-  /** There is an audit topic. */
-  audited: boolean;
+  /** Whether an audit topic was read. */
+  hasAudit: boolean;
 }
 
-/** In a table; JSON names all. */
-const OPEN_NAMED_MAX = 20;
+/** The table's limit; JSON has all. */
+const OPEN_SHOWN_MAX = 20;
 
-/** One thing found, for the table. */
+/** A line of the table. */
 interface Finding extends Range {
   what: string;
   generation: string;
@@ -27,12 +29,12 @@ interface Finding extends Range {
   where: string;
 }
 
-/** What was found, one to a line, and what it comes to. */
+/** A line for each finding, then a summary; or one JSON document. */
 export function renderVerification(verification: Verification, output: 'table' | 'json'): string {
   return output === 'json' ? `${JSON.stringify(documentOf(verification), undefined, 2)}\n` : textOf(verification);
 }
 
-function documentOf({ topics, verdict, ledger, whole, audited, facts }: Verification) {
+function documentOf({ topics, verdict, ledger, whole, hasAudit, facts }: Verification) {
   const { records, withoutHeaders, replayed, otherEntries, doubles } = ledger.counts;
   const holes = verdict.holes.map(({ before, loss, ...hole }) => ({
     ...hole,
@@ -43,7 +45,7 @@ function documentOf({ topics, verdict, ledger, whole, audited, facts }: Verifica
   return {
     topics,
     fromTheBeginning: whole,
-    auditTopic: audited,
+    auditTopic: hasAudit,
     records: { read: records, withoutHeaders, replayed, otherEntries },
     generations: { seen: ledger.generations.size, complete: verdict.sealed, open: verdict.open.length },
     holes: holes.filter(({ loss }) => loss === null),
@@ -55,11 +57,11 @@ function documentOf({ topics, verdict, ledger, whole, audited, facts }: Verifica
     })),
     doublesFound: doubles,
     open: verdict.open,
-    ...(facts.senseless > 0 && { senselessAuditRecords: facts.senseless }),
+    ...(facts.invalidRecords > 0 && { senselessAuditRecords: facts.invalidRecords }),
   };
 }
 
-function placeDocument({ topic, partition, offset }: Place) {
+function placeDocument({ topic, partition, offset }: RecordPosition) {
   return { topic, partition, offset: String(offset) };
 }
 
@@ -75,12 +77,12 @@ const columns: readonly Column<Finding>[] = [
 function textOf(verification: Verification): string {
   const { verdict } = verification;
   const open = verdict.open
-    .slice(0, OPEN_NAMED_MAX)
+    .slice(0, OPEN_SHOWN_MAX)
     .map((each) => ({ ...each, what: 'open', where: 'not sealed yet' }));
   const findings = [...verdict.holes.map(ofHole), ...verdict.doubles.map(ofDouble), ...open];
   const table = findings.length > 0 ? new Table(columns).render(findings) : '';
   const more = verdict.open.length - open.length;
-  return `${table}${more > 0 ? `… and ${count(more)} more open generations; -o json names all\n` : ''}${summary(verification)}`;
+  return `${table}${more > 0 ? `… and ${count(more)} more open generations; -o json shows all\n` : ''}${summary(verification)}`;
 }
 
 function ofHole({ loss, before, ...hole }: Hole): Finding {
@@ -88,27 +90,28 @@ function ofHole({ loss, before, ...hole }: Hole): Finding {
   return { ...hole, what: loss === undefined ? 'HOLE' : `lost: ${loss}`, where };
 }
 
-function ofDouble({ place, ...double }: Double): Finding {
+function ofDouble({ place, ...double }: DuplicateRange): Finding {
   return { ...double, what: 'DOUBLE', where: placeText(place) };
 }
 
-function placeText({ topic, partition, offset }: Place): string {
+function placeText({ topic, partition, offset }: RecordPosition): string {
   return `${topic} ${partition}/${offset}`;
 }
 
-function summary({ topics, verdict, ledger, whole, audited }: Verification): string {
+function summary({ topics, verdict, ledger, whole, hasAudit }: Verification): string {
   const { records, withoutHeaders, replayed, otherEntries, doubles, doubledBytes } = ledger.counts;
   const holes = verdict.holes.filter(({ loss }) => loss === undefined);
   const losses = verdict.holes.filter(({ loss }) => loss !== undefined);
-  const bytes = (ranges: readonly Range[]) => size(ranges.reduce((sum, { start, end }) => sum + end - start, 0));
+  const bytes = (ranges: readonly Range[]) =>
+    formatByteSize(ranges.reduce((sum, { start, end }) => sum + end - start, 0));
   const lines = [
-    `${count(records)} records read of ${topics.join(', ')}${whole ? '' : ', not from their beginning: so each file is judged from its first record'}`,
+    `${count(records)} records read of ${topics.join(', ')}${whole ? '' : ', not from the beginning: each file is verified from its first record'}`,
     ...(withoutHeaders > 0 ? [`${count(withoutHeaders)} records have no logfleet headers and can't be verified`] : []),
-    ...(otherEntries > 0 ? [`${count(otherEntries)} records are of other entries`] : []),
-    ...(replayed > 0 ? [`${count(replayed)} records are replays, which are no doubles`] : []),
-    `${count(ledger.generations.size)} generations: ${count(verdict.sealed)} sealed, ${count(verdict.open.length)} open: up to the position that is told`,
-    ...(audited ? [] : ['no audit topic: what is lost or sealed is not known']),
-    `${count(holes.length)} holes (${bytes(holes)}), ${count(doubles)} doubles (${size(doubledBytes)}), ${count(losses.length)} losses that were told (${bytes(losses)})`,
+    ...(otherEntries > 0 ? [`${count(otherEntries)} records belong to other entries`] : []),
+    ...(replayed > 0 ? [`${count(replayed)} records are replays, which do not count as doubles`] : []),
+    `${count(ledger.generations.size)} generations: ${count(verdict.sealed)} sealed, ${count(verdict.open.length)} open, verified up to their last record`,
+    ...(hasAudit ? [] : ['no audit topic: losses and sealed files are unknown']),
+    `${count(holes.length)} holes (${bytes(holes)}), ${count(doubles)} doubles (${formatByteSize(doubledBytes)}), ${count(losses.length)} losses (${bytes(losses)})`,
   ];
   return `${lines.join('\n')}\n`;
 }

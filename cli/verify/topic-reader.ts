@@ -9,10 +9,10 @@ type Batch = NonNullable<FetchResponse['responses'][number]['partitions'][number
 
 const EARLIEST = -2n;
 const LATEST = -1n;
-/** Records are objects while they are looked at, and a byte on the wire may be ten of them: so little at once. */
+/** Small, because a byte on the wire can take ten in memory once records are decompressed objects. */
 const FETCH = { maxBytes: 512 * 1024, maxWaitTime: 500, minBytes: 1 };
 const PARTITION_BYTES_MAX = 256 * 1024;
-/** So many in a row without a record between them. */
+/** The most failures in a row. */
 const FAILURES_MAX = 6;
 const RETRY = { initialMs: 200, maxMs: 3_000 };
 
@@ -24,13 +24,13 @@ export interface KafkaSettings {
   sasl: Login | undefined;
 }
 
-/** What is to be read of one partition: `at` moves to `end` while it is read. */
+/** A range of one partition to read. Reading moves `at` to `end`. */
 export interface Span {
   topic: string;
   partition: number;
   at: bigint;
   end: bigint;
-  /** It begins with the partition's first record ever. */
+  /** Whether it starts at offset 0, so that no record was removed by retention. */
   whole: boolean;
 }
 
@@ -42,14 +42,14 @@ export interface TopicRecord {
   headers: readonly (readonly [key: Buffer | null, value: Buffer | null])[];
 }
 
-/** Reads topics by partition and offset. It joins no consumer group and commits nothing: READ on the topic is all it needs. */
+/** Reads topics by partition and offset, without a consumer group: the READ permission on the topic suffices. */
 export class TopicReader {
   readonly #consumer: Consumer;
 
   constructor({ brokers, tls, sasl }: KafkaSettings) {
     this.#consumer = new Consumer({
       clientId: 'logfleet-verify',
-      // Required, and never used.
+      // Required by the package, but never used.
       groupId: 'logfleet-verify',
       bootstrapBrokers: [...brokers],
       retries: 2,
@@ -64,18 +64,18 @@ export class TopicReader {
     await this.#consumer.close(true).catch(() => {});
   }
 
-  /** The partitions of `topic` from `sinceMs`, or from their beginnings, to their present ends. Rejects with TopicReadError. */
+  /** The partitions of `topic` from `sinceMs` or their beginning to their present end. Rejects with TopicReadError. */
   async spans(topic: string, sinceMs: number | undefined): Promise<Span[]> {
     try {
       const count = (await this.#metadata([topic])).topics.get(topic)?.partitionsCount ?? 0;
-      // Its fetch asks for all tracked topics' metadata, and fails for one that is missing.
+      // A fetch requests metadata of all tracked topics, and fails if one is missing.
       this.#consumer.topics.track(topic);
       const [earliest, end] = [await this.#offsets(topic, EARLIEST), await this.#offsets(topic, LATEST)];
       const since = sinceMs === undefined ? earliest : await this.#offsets(topic, BigInt(sinceMs));
       return Array.from({ length: count }, (_, partition) => {
         const last = end[partition] ?? 0n;
         const from = since[partition] ?? 0n;
-        // -1: no record is as late as that.
+        // -1: no record is that recent.
         return { topic, partition, at: from < 0n ? last : from, end: last, whole: from === 0n };
       });
     } catch (error) {
@@ -83,7 +83,7 @@ export class TopicReader {
     }
   }
 
-  /** Reads the spans to their ends, all partitions side by side. Rejects with TopicReadError when that fails again and again. */
+  /** Reads all spans to their ends in parallel. Rejects with TopicReadError after repeated failures. */
   async read(spans: readonly Span[], onRecord: (record: TopicRecord) => void): Promise<void> {
     const backoff = createBackoff(RETRY);
     let failures = 0;
@@ -108,10 +108,10 @@ export class TopicReader {
       if (leader < 0) throw new Error(`partition ${partition} of ${topic} has no leader now`);
       return leader;
     });
-    const answers = [...byLeader].map(async ([node, spans]) => {
+    const fetches = [...byLeader].map(async ([node, spans]) => {
       take(await this.#fetch(metadata, node, spans), metadata, spans, onRecord);
     });
-    for (const { reason } of (await Promise.allSettled(answers)).filter(({ status }) => status === 'rejected') as {
+    for (const { reason } of (await Promise.allSettled(fetches)).filter(({ status }) => status === 'rejected') as {
       reason: unknown;
     }[])
       throw reason;
@@ -131,7 +131,7 @@ export class TopicReader {
     return this.#consumer.fetch({ node, topics, isolationLevel: 0, ...FETCH });
   }
 
-  /** Leaders may have moved, and retention may have removed what was to be read next. */
+  /** A leader may have moved, or retention may have removed the next records. */
   async #catchUp(spans: readonly Span[]): Promise<void> {
     this.#consumer.clearMetadata();
     for (const [topic, own] of Map.groupBy(spans, (span) => span.topic)) {
@@ -174,7 +174,7 @@ function take(
   }
 }
 
-/** Transaction markers are batches, too, without records for anybody. */
+/** The attribute of batches with transaction markers instead of records. */
 const IS_CONTROL = 1 << 5;
 
 function takeBatch(batch: Batch, span: Span, onRecord: (record: TopicRecord) => void): void {
@@ -182,7 +182,7 @@ function takeBatch(batch: Batch, span: Span, onRecord: (record: TopicRecord) => 
   if ((batch.attributes & IS_CONTROL) === 0) {
     for (const { offsetDelta, value, headers } of batch.records) {
       const offset = batch.firstOffset + BigInt(offsetDelta);
-      // A batch comes whole, though the span may begin or end inside it.
+      // Kafka returns whole batches, also when the span starts or ends inside one.
       if (offset >= span.at && offset < span.end) onRecord({ topic, partition, offset, value, headers });
     }
   }
@@ -191,8 +191,8 @@ function takeBatch(batch: Batch, span: Span, onRecord: (record: TopicRecord) => 
 }
 
 function readError(topic: string, error: unknown): TopicReadError {
-  // The package has words for it, and Kafka a code, whichever sees it first.
+  // The package reports a missing topic in its own words, Kafka with a code.
   if (/Unknown topic|UNKNOWN_TOPIC_OR_PARTITION/.test(errorText(error)))
     return new TopicReadError('NO_TOPIC', `there is no topic ${topic}`, { cause: error });
-  return new TopicReadError('UNREADABLE', `topic ${topic} can't be read: ${errorText(error)}`, { cause: error });
+  return new TopicReadError('UNREADABLE', `can't read topic ${topic}: ${errorText(error)}`, { cause: error });
 }

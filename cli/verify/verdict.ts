@@ -1,18 +1,18 @@
 import type { AuditFacts, AuditLoss } from './audit-facts.ts';
-import type { Place, Range } from './coverage.ts';
-import type { Double, Generation, Ledger } from './ledger.ts';
+import type { Range, RecordPosition } from './coverage.ts';
+import type { DuplicateRange, Generation, Ledger } from './ledger.ts';
 
 /** Bytes of a generation that no record has. */
 export interface Hole extends Range {
   generation: string;
   path: string;
-  /** The record after the hole; undefined at the generation's end. */
-  before: Place | undefined;
-  /** Why they are lost, as the audit topic says; undefined: nobody has told. */
+  /** The record after the hole; undefined at the end of the generation. */
+  before: RecordPosition | undefined;
+  /** The reason of the loss in the audit topic; undefined when no loss explains the hole. */
   loss: string | undefined;
 }
 
-/** A generation without holes so far, whose end is not known. */
+/** A generation that is not sealed: its end is unknown. */
 interface OpenGeneration extends Range {
   generation: string;
   path: string;
@@ -20,21 +20,22 @@ interface OpenGeneration extends Range {
 
 export interface Verdict {
   holes: Hole[];
-  doubles: readonly Double[];
-  /** Generations that are known to end, and are whole but for what is lost. */
+  doubles: readonly DuplicateRange[];
+  /** The number of generations that the audit topic reports as sealed. */
   sealed: number;
   open: OpenGeneration[];
 }
 
-export interface Knowledge {
+export interface Evidence {
   ledger: Ledger;
   facts: AuditFacts;
-  /** The topic was read from its first record ever: what is not there never was. */
+  /** Whether the topic was read from offset 0: a record that is missing was never written. */
   whole: boolean;
   entry: string | undefined;
 }
 
-export function judge({ ledger, facts, whole, entry }: Knowledge): Verdict {
+/** Finds the bytes that must be in the topic and are not. */
+export function judge({ ledger, facts, whole, entry }: Evidence): Verdict {
   const verdict: Verdict = { holes: [], doubles: ledger.doubles, sealed: 0, open: [] };
   for (const generation of ledger.generations.values()) {
     const { id, path } = generation;
@@ -49,8 +50,8 @@ export function judge({ ledger, facts, whole, entry }: Knowledge): Verdict {
 }
 
 /**
- * What must be there. Without a sealed fact nobody tells where the agent began: an entry may say `start: end`. So a beginning that is
- * missing shows when the generation is sealed.
+ * The range that must be in the topic. An unsealed generation is expected from its first record, because an
+ * entry with `start: end` starts anywhere. A missing beginning shows once the generation is sealed.
  */
 function expected({ id, coverage, replayed }: Generation, facts: AuditFacts, whole: boolean) {
   const seal = facts.sealed.get(id);
@@ -62,11 +63,14 @@ function expected({ id, coverage, replayed }: Generation, facts: AuditFacts, who
 
 function holesOf({ id, path, coverage, replayed }: Generation, range: Range): Hole[] {
   const gaps = coverage.gaps(range);
-  const left = replayed ? gaps.flatMap((gap) => replayed.gaps(gap).map((part) => ({ ...gap, ...part }))) : gaps;
-  return left.map(({ start, end, before }) => ({ generation: id, path, start, end, before, loss: undefined }));
+  const uncovered = replayed ? gaps.flatMap((gap) => replayed.gaps(gap).map((part) => ({ ...gap, ...part }))) : gaps;
+  return uncovered.map(({ start, end, before }) => ({ generation: id, path, start, end, before, loss: undefined }));
 }
 
-/** The parts of a hole: those that losses explain, and those that nothing does. Behind the last record of a sealed generation the rest was filtered out. */
+/**
+ * Splits a hole into parts that losses explain and parts that nothing explains. Bytes after the last record of
+ * a sealed generation were removed by a filter and are not a hole.
+ */
 function explained(hole: Hole, facts: AuditFacts): Hole[] {
   const recordsEnd = facts.sealed.get(hole.generation)?.recordsEnd ?? Number.POSITIVE_INFINITY;
   const parts = partsOf(hole, facts.lossesOf(hole.generation));
@@ -91,7 +95,7 @@ function partsOf(hole: Hole, losses: readonly AuditLoss[]): Hole[] {
   return parts;
 }
 
-/** Generations that are said to be complete, and have no record at all: of the entry asked for, or of entries that the topic has. */
+/** Sealed generations without any record, of the given entry or of the entries in the topic. */
 function absent(ledger: Ledger, facts: AuditFacts, entry: string | undefined): Hole[] {
   const entries = new Set(entry === undefined ? [] : [entry]);
   for (const generation of ledger.generations.values()) entries.add(generation.entry);

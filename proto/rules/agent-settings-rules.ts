@@ -5,27 +5,27 @@ import { rateViolations } from './rate-rules.ts';
 
 const PAUSED_ENTRIES_MAX = 1_000;
 
-/** Every rule that an agent's settings break, but for their name. */
+/** The rules that an agent's settings violate. Their name is not checked. */
 export function agentSettingsViolations(settings: AgentSettings): FieldViolation[] {
   const { paused, pausedEntries, draining, maxBytesPerSecond } = settings;
   const violations = rateViolations(maxBytesPerSecond);
   if (pausedEntries.length > PAUSED_ENTRIES_MAX) {
-    const description = `has ${pausedEntries.length} entries: at most ${PAUSED_ENTRIES_MAX}; or pause the agent`;
+    const description = `${pausedEntries.length} entries are too many: list at most ${PAUSED_ENTRIES_MAX}, or pause the agent`;
     violations.push({ field: 'paused_entries', description });
   }
   for (const [index, name] of pausedEntries.entries()) {
     if (entryId(name)) continue;
-    const description = `${JSON.stringify(name.slice(0, 100))} is not an entry's name: entries/ID`;
+    const description = `${JSON.stringify(name.slice(0, 100))} is not an entry's name: use "entries/ID"`;
     violations.push({ field: `paused_entries[${index}]`, description });
   }
   if (paused && draining) {
-    const description = 'an agent that is paused reads nothing, so it can not be drained: resume it first';
+    const description = 'a paused agent cannot be drained, because it reads nothing: resume it first';
     violations.push({ field: 'draining', description });
   }
   return violations;
 }
 
-/** Nothing is set: an agent without settings behaves like this. */
+/** Whether every setting has its default. Such settings are not stored. */
 export function areDefaults({ paused, pausedEntries, draining, maxBytesPerSecond }: AgentSettings): boolean {
   return !paused && !draining && pausedEntries.length === 0 && maxBytesPerSecond === 0n;
 }

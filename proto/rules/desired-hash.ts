@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 
-/** Identifies a desired state, as `Desired.hash` in agent_service.proto says. */
+/** The hash of a desired state; agent_service.proto defines it at `Desired.hash`. */
 export function desiredHash(entries: Iterable<{ name: string; uid: string; etag: string }>): string {
   const hash = createHash('sha256');
   const sorted = [...entries].sort((a, b) => (a.name < b.name ? -1 : 1));

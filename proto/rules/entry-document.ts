@@ -5,51 +5,62 @@ import type { FieldViolation } from './field-violation.ts';
 import { entryName } from './names.ts';
 import { nearest } from './nearest.ts';
 
-type Kind = 'text' | 'list' | 'number' | 'large number' | 'yes or no' | 'map' | 'set by the server';
+/** A field's type, in the words of error messages. */
+type Kind =
+  | 'a string'
+  | 'a list of strings'
+  | 'an integer'
+  | 'a large integer'
+  | 'true or false'
+  | 'a map of strings'
+  | 'set by the server';
 type Fields = Readonly<Record<string, Kind | { fields: Fields }>>;
 
-/** The words of an entry's document; those of entry.proto. */
+/** The fields of an entry in YAML and JSON: those of entry.proto. */
 const FIELDS: Fields = {
-  name: 'text',
-  paths: 'list',
-  topic: 'text',
-  exclude: 'list',
-  selector: 'text',
-  start: 'text',
-  compression: 'text',
-  headers: 'text',
-  max_line_bytes: 'number',
-  over_long: 'text',
-  terminator: 'text',
-  encoding: 'text',
-  multiline: { fields: { start: 'text', continuation: 'text', timeout_ms: 'number', max_lines: 'number' } },
-  filter: { fields: { include: 'text', exclude: 'text', json_field: 'text' } },
-  max_bytes_per_second: 'large number',
-  paused: 'yes or no',
-  owner: 'text',
-  description: 'text',
-  labels: 'map',
-  etag: 'text',
+  name: 'a string',
+  paths: 'a list of strings',
+  topic: 'a string',
+  exclude: 'a list of strings',
+  selector: 'a string',
+  start: 'a string',
+  compression: 'a string',
+  headers: 'a string',
+  max_line_bytes: 'an integer',
+  over_long: 'a string',
+  terminator: 'a string',
+  encoding: 'a string',
+  multiline: {
+    fields: { start: 'a string', continuation: 'a string', timeout_ms: 'an integer', max_lines: 'an integer' },
+  },
+  filter: { fields: { include: 'a string', exclude: 'a string', json_field: 'a string' } },
+  max_bytes_per_second: 'a large integer',
+  paused: 'true or false',
+  owner: 'a string',
+  description: 'a string',
+  labels: 'a map of strings',
+  etag: 'a string',
   uid: 'set by the server',
   create_time: 'set by the server',
   update_time: 'set by the server',
   topic_status: 'set by the server',
 };
 
-/** Every field of an entry, as YAML, JSON and etcd have it. */
+/** The names of an entry's fields in YAML, JSON and etcd. */
 export const entryFields: readonly string[] = Object.keys(FIELDS);
 
-/** One entry of a file, with everything that is wrong with it. */
+/** One entry of a file and the rules that it violates. */
 export interface EntryDocument {
   entry: Entry;
   violations: FieldViolation[];
-  /** `file:line` of where it begins. */
+  /** Where the entry begins, as `file:line`. */
   where: string;
 }
 
 /**
- * Reads entries from YAML or JSON text: `entries: […]`, a list, or single entries, in one or several documents. Throws an Error that
- * names file, line and column when the text is not YAML; what is wrong with an entry is in its `violations`.
+ * Reads entries from YAML or JSON: `entries: […]`, a list, or single entries, in one or several
+ * documents. Throws an Error with file, line and column if the text is not YAML. What is wrong with
+ * a single entry is in its `violations`.
  */
 export function entryDocuments(text: string, fileName: string): EntryDocument[] {
   const lines = new LineCounter();
@@ -66,23 +77,26 @@ export function entryDocuments(text: string, fileName: string): EntryDocument[] 
   return found;
 }
 
-/** The documents, with a violation at each whose name another has, too. */
-export function withoutTwins(documents: readonly EntryDocument[]): EntryDocument[] {
+/** Adds a violation to each document whose name another document has as well. */
+export function markDuplicateNames(documents: readonly EntryDocument[]): EntryDocument[] {
   const byName = Map.groupBy(documents, ({ entry }) => entry.name);
   return documents.map((document) => {
     const others = (byName.get(document.entry.name) ?? []).filter((other) => other !== document);
     if (others.length === 0 || document.entry.name === '') return document;
-    const description = `${document.entry.name} is also at ${others.map(({ where }) => where).join(', ')}`;
+    const description = `${document.entry.name} is also defined at ${others.map(({ where }) => where).join(', ')}: remove or rename one`;
     return { ...document, violations: [...document.violations, { field: 'name', description }] };
   });
 }
 
-/** Makes an entry of a parsed mapping with the proto's words; the name may be short. Checks types and rules. */
+/**
+ * Converts a parsed document, with the field names of entry.proto, to an entry. The name may lack
+ * its prefix. Checks types and rules.
+ */
 export function entryFromDocument(value: unknown): { entry: Entry; violations: FieldViolation[] } {
   if (!isRecord(value)) {
     return {
       entry: Entry.create(),
-      violations: [{ field: '', description: `expected an entry, found ${kindOf(value)}` }],
+      violations: [{ field: '', description: `expected an entry, found ${describe(value)}` }],
     };
   }
   const { good, wrong } = checkFields(value, FIELDS);
@@ -93,7 +107,7 @@ export function entryFromDocument(value: unknown): { entry: Entry; violations: F
   return { entry, violations: [...wrong, ...rules] };
 }
 
-/** Those of the fields that are of their kind, and what is wrong with the others. */
+/** Separates the fields that have the right type from the violations of the others. */
 function checkFields(value: Record<string, unknown>, fields: Fields, within = '') {
   const wrong: FieldViolation[] = [];
   const good: Record<string, unknown> = {};
@@ -108,14 +122,14 @@ function checkFields(value: Record<string, unknown>, fields: Fields, within = ''
       wrong.push(...inner.wrong);
     } else if (typeof kind === 'string' && isKind(kind, item)) good[key] = item;
     else {
-      const expected = typeof kind === 'string' ? kind : `a map of ${Object.keys(kind.fields).join(', ')}`;
-      wrong.push({ field, description: `expected ${expected}, found ${kindOf(item)}` });
+      const expected = typeof kind === 'string' ? kind : `a map with ${Object.keys(kind.fields).join(', ')}`;
+      wrong.push({ field, description: `expected ${expected}, found ${describe(item)}` });
     }
   }
   return { good, wrong };
 }
 
-/** The mapping to print for an entry: short name, the proto's words, defaults and empty fields left out. */
+/** Converts an entry to a document for output: with a short name, and without empty fields. */
 export function entryToDocument(entry: Entry): Record<string, unknown> {
   const json = Entry.toJSON(entry) as Record<string, unknown>;
   if (entry.maxBytesPerSecond > 0n) json['max_bytes_per_second'] = Number(entry.maxBytesPerSecond);
@@ -125,10 +139,10 @@ export function entryToDocument(entry: Entry): Record<string, unknown> {
 function entryNodes(node: ParsedNode, fileName: string): ParsedNode[] {
   if (isSeq(node)) return node.items as ParsedNode[];
   if (!isMap(node))
-    throw new Error(`${fileName}: expected entries, found ${isScalar(node) ? kindOf(node.value) : 'something else'}`);
+    throw new Error(`${fileName}: expected entries, found ${isScalar(node) ? describe(node.value) : 'something else'}`);
   const list = node.items.find((pair) => isScalar(pair.key) && pair.key.value === 'entries');
   if (!list) return [node as ParsedNode];
-  if (node.items.length > 1) throw new Error(`${fileName}: nothing may stand beside "entries"`);
+  if (node.items.length > 1) throw new Error(`${fileName}: "entries" must be the only key of its document`);
   if (list.value === null || (isScalar(list.value) && list.value.value === null)) return [];
   if (!isSeq(list.value)) throw new Error(`${fileName}: "entries" must be a list`);
   return list.value.items as ParsedNode[];
@@ -139,38 +153,39 @@ function unknownKey(key: string, known: readonly string[], within: string): stri
   const near = nearest(key, known);
   return near
     ? `is not a field of ${what}: did you mean "${near}"?`
-    : `is not a field of ${what}: there are ${known.join(', ')}`;
+    : `is not a field of ${what}: use one of ${known.join(', ')}`;
 }
 
 function isKind(kind: Kind, value: unknown): boolean {
   switch (kind) {
-    case 'text':
+    case 'a string':
       return typeof value === 'string';
-    case 'number':
+    case 'an integer':
       return Number.isInteger(value);
-    case 'yes or no':
+    case 'true or false':
       return typeof value === 'boolean';
-    case 'large number':
-      // Protobuf's JSON has it as text.
+    case 'a large integer':
+      // JSON of Protocol Buffers has an int64 as a string.
       return Number.isSafeInteger(value) || (typeof value === 'string' && /^\d{1,15}$/.test(value));
-    case 'list':
-      return Array.isArray(value) && value.every((item) => typeof item === 'string');
-    case 'map':
-      return isRecord(value) && Object.values(value).every((item) => typeof item === 'string');
+    case 'a list of strings':
+      return Array.isArray(value) && areStrings(value);
+    case 'a map of strings':
+      return isRecord(value) && areStrings(Object.values(value));
     case 'set by the server':
       return true;
   }
 }
 
-function kindOf(value: unknown): string {
-  if (Array.isArray(value))
-    return value.every((item) => typeof item === 'string') ? 'a list' : 'a list with other things than text';
+function describe(value: unknown): string {
+  if (Array.isArray(value)) return areStrings(value) ? 'a list of strings' : 'a list with other values than strings';
   if (isRecord(value))
-    return Object.values(value).every((item) => typeof item === 'string')
-      ? 'a map'
-      : 'a map with other things than text';
-  if (typeof value === 'string') return `the text ${JSON.stringify(value.slice(0, 60))}`;
-  return value === null ? 'nothing' : `${typeof value} ${String(value)}`;
+    return areStrings(Object.values(value)) ? 'a map of strings' : 'a map with other values than strings';
+  if (typeof value === 'string') return `the string ${JSON.stringify(value.slice(0, 60))}`;
+  return value === null ? 'nothing' : `the ${typeof value} ${String(value)}`;
+}
+
+function areStrings(values: readonly unknown[]): boolean {
+  return values.every((value) => typeof value === 'string');
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -3,26 +3,29 @@ import { labelViolations } from './agent-labels.ts';
 import type { FieldViolation } from './field-violation.ts';
 import { globProblem } from './glob.ts';
 import { lineViolations, withLineDefaults, wordViolations } from './line-rules.ts';
+import { COMPRESSIONS } from './line-words.ts';
 import { entryId } from './names.ts';
 import { rateViolations } from './rate-rules.ts';
 import { parseSelector } from './selector.ts';
 
-/** An entry and the version that tells of it are written together, and etcd takes 1.5 MiB at once. */
+/** One transaction writes an entry and its version, and etcd accepts 1.5 MiB in one request. */
 export const ENTRY_BYTES_MAX = 512 * 1024;
 const GLOBS_MAX = 100;
 const TOPIC = /^[A-Za-z0-9._-]{1,249}$/;
 const INTERNAL_TOPICS = ['__consumer_offsets', '__transaction_state', '__share_group_state'];
 const RFC_3339 = /^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d+)?([Zz]|[+-]\d{2}:\d{2})$/;
-const COMPRESSIONS = ['lz4', 'none', 'gzip', 'snappy', 'zstd'];
 const HEADERS = ['standard', 'none'];
 
-/** Every rule that an entry breaks; empty when it is good. Every process that takes entries in asks here. */
+/**
+ * The rules that an entry violates; empty if it is valid. Every process that accepts entries calls
+ * this.
+ */
 export function entryViolations(entry: Entry): FieldViolation[] {
   return [
     ...nameViolations(entry.name),
-    ...globsViolations('paths', entry.paths, isAbsolute, 'is not absolute: begin it with "/"'),
-    ...(entry.paths.length === 0 ? [{ field: 'paths', description: 'is required: give at least one glob' }] : []),
-    ...globsViolations('exclude', entry.exclude, isAbsoluteOrAnywhere, 'must begin with "/" or "**/"'),
+    ...globsViolations('paths', entry.paths, isAbsolute, 'is not absolute: start it with "/"'),
+    ...(entry.paths.length === 0 ? [{ field: 'paths', description: 'is required: list at least one glob' }] : []),
+    ...globsViolations('exclude', entry.exclude, isAbsoluteOrAnywhere, 'must start with "/" or "**/"'),
     ...topicViolations(entry.topic),
     ...selectorViolations(entry.selector),
     ...startViolations(entry.start),
@@ -37,7 +40,7 @@ export function entryViolations(entry: Entry): FieldViolation[] {
   ];
 }
 
-/** The entry with its defaults written out. */
+/** The entry with its defaults filled in. */
 export function withEntryDefaults(entry: Entry): Entry {
   return {
     ...entry,
@@ -48,14 +51,14 @@ export function withEntryDefaults(entry: Entry): Entry {
   };
 }
 
-/** The size that counts against ENTRY_BYTES_MAX. */
+/** The size that ENTRY_BYTES_MAX limits. */
 export function entryBytes(entry: Entry): number {
   return Entry.encode(entry).finish().length;
 }
 
 function nameViolations(name: string): FieldViolation[] {
   if (entryId(name)) return [];
-  const rule = 'use "entries/" and 1 to 63 of a-z, 0-9 and "-", beginning and ending with a letter or a digit';
+  const rule = 'use "entries/" and 1 to 63 of a-z, 0-9 and "-", starting and ending with a letter or a digit';
   return [
     {
       field: 'name',
@@ -70,23 +73,27 @@ function globsViolations(
   rooted: (glob: string) => boolean,
   rule: string,
 ): FieldViolation[] {
-  if (globs.length > GLOBS_MAX) return [{ field, description: `has ${globs.length} globs: at most ${GLOBS_MAX}` }];
+  if (globs.length > GLOBS_MAX)
+    return [{ field, description: `${globs.length} globs are too many: list at most ${GLOBS_MAX}` }];
   return globs.flatMap((glob, index) => {
     const problem = globProblem(glob) ?? (rooted(glob) ? undefined : rule);
     return problem ? [{ field: `${field}[${index}]`, description: `${quote(glob)} ${problem}` }] : [];
   });
 }
 
-/** What keeps `topic` from being a topic that lines can go to. */
+/** The rules that a topic's name violates. */
 export function topicViolations(topic: string): FieldViolation[] {
   const field = 'topic';
   if (topic === '') return [{ field, description: 'is required: name the Kafka topic to produce to' }];
   if (INTERNAL_TOPICS.includes(topic)) {
-    return [{ field, description: `${quote(topic)} is one of Kafka's own topics: choose another` }];
+    return [{ field, description: `${quote(topic)} is an internal topic of Kafka: choose another one` }];
   }
   if (TOPIC.test(topic) && topic !== '.' && topic !== '..') return [];
   return [
-    { field, description: `${quote(topic)} can't be a Kafka topic: use 1 to 249 of a-z, A-Z, 0-9, ".", "_" and "-"` },
+    {
+      field,
+      description: `${quote(topic)} is not a Kafka topic name: use 1 to 249 of a-z, A-Z, 0-9, ".", "_" and "-"`,
+    },
   ];
 }
 
@@ -103,10 +110,10 @@ function startViolations(start: string): FieldViolation[] {
   if (['', 'beginning', 'end'].includes(start)) return [];
   if (isTime(start)) return [];
   const rule = 'use "beginning", "end" or an RFC 3339 time such as "2026-11-24T08:00:00Z"';
-  return [{ field: 'start', description: `${quote(start)} is not a start: ${rule}` }];
+  return [{ field: 'start', description: `${quote(start)} is not a valid start: ${rule}` }];
 }
 
-/** JavaScript takes 30 February for 1 or 2 March: a day must be one of its month's. */
+/** Checks the day as well: JavaScript's Date accepts 30 February and makes it 1 or 2 March. */
 function isTime(text: string): boolean {
   const [year = 0, month = 0, day = 0] = text.slice(0, 10).split('-').map(Number);
   const isDay = day >= 1 && day <= new Date(Date.UTC(year, month, 0)).getUTCDate();
@@ -114,14 +121,19 @@ function isTime(text: string): boolean {
 }
 
 function lengthViolations(field: string, text: string, max: number): FieldViolation[] {
-  return text.length <= max ? [] : [{ field, description: `has ${text.length} characters: at most ${max}` }];
+  return text.length <= max
+    ? []
+    : [{ field, description: `${text.length} characters are too many: use at most ${max}` }];
 }
 
-/** A newer client's field that this server does not know would be dropped in silence: it is refused instead. */
+/**
+ * Rejects fields of a newer client that this version does not know. Otherwise they would be ignored
+ * silently.
+ */
 function unknownFieldViolations(entry: Entry): FieldViolation[] {
   return Object.keys(entry._unknownFields ?? {}).map((tag) => ({
     field: `#${Number(tag) >>> 3}`,
-    description: `field number ${Number(tag) >>> 3} is not known to this version of logfleet: leave it out, or upgrade`,
+    description: `field number ${Number(tag) >>> 3} is unknown to this version of logfleet: remove it or upgrade`,
   }));
 }
 

@@ -1,7 +1,7 @@
-/** One field that breaks a rule; the words of google.rpc.BadRequest. */
+/** A field that violates a rule. The names are those of google.rpc.BadRequest. */
 export interface FieldViolation {
-  /** The field's path, for example `paths[2]`. */
+  /** The path of the field, such as `paths[2]`. */
   field: string;
-  /** What is wrong with which value, and the remedy. */
+  /** The value, what is wrong with it, and the remedy. */
   description: string;
 }

@@ -2,9 +2,10 @@ import picomatch from 'picomatch';
 
 const GLOB_BYTES_MAX = 4096;
 const MAGIC = /[*?[\]{}()!]/;
+
 /**
- * `*` does not match a leading dot, as in a shell; extglobs (`+(…)`) are off, so that parentheses are ordinary characters; `posix` is
- * what makes `[!a]` the same as `[^a]`.
+ * As in a shell, `*` does not match a leading dot. Extended globs such as `+(…)` are off, so
+ * parentheses are ordinary characters. `posix` makes `[!a]` the same as `[^a]`.
  */
 const OPTIONS = {
   dot: false,
@@ -15,26 +16,29 @@ const OPTIONS = {
   strictSlashes: true,
 } as const;
 
-/** What is wrong with a glob, and the remedy; undefined when it is good. */
+/** What is wrong with a glob and the remedy; undefined if it is valid. */
 export function globProblem(glob: string): string | undefined {
-  if (glob === '') return 'is empty: give an absolute path, such as "/var/log/nginx/*.log"';
-  if (Buffer.byteLength(glob) > GLOB_BYTES_MAX) return `is longer than ${GLOB_BYTES_MAX} bytes`;
-  if (glob.includes('\0')) return 'contains a NUL byte, which no path can';
-  if (glob.endsWith('/')) return 'ends in "/": name files, such as "/var/log/*.log"';
-  if (glob.split('/').some((part) => part === '.' || part === '..')) return 'contains "." or "..": write the path out';
+  if (glob === '') return 'is empty: use an absolute path such as "/var/log/nginx/*.log"';
+  if (Buffer.byteLength(glob) > GLOB_BYTES_MAX) return `is longer than ${GLOB_BYTES_MAX} bytes: shorten it`;
+  if (glob.includes('\0')) return 'contains a NUL byte, which no path can contain: remove it';
+  if (glob.endsWith('/')) return 'ends with "/": name files, such as "/var/log/*.log"';
+  if (glob.split('/').some((part) => part === '.' || part === '..')) return 'contains "." or "..": use the full path';
   const unbalanced = unbalancedBracket(glob);
-  if (unbalanced) return `has a "${unbalanced}" without its counterpart: close it, or escape it with "\\"`;
+  if (unbalanced) return `has an unbalanced "${unbalanced}": balance it, or escape it with "\\"`;
   return syntaxProblem(glob);
 }
 
-/** The test whether an absolute path matches; throws for a glob that has a problem. */
+/** Returns a function that tests whether an absolute path matches. Throws for an invalid glob. */
 export function compileGlob(glob: string): (path: string) => boolean {
   const problem = globProblem(glob);
   if (problem) throw new Error(`glob ${JSON.stringify(glob)} ${problem}`);
   return picomatch(glob, OPTIONS);
 }
 
-/** The longest leading folder without magic: where to look for the files. A glob without any magic is its own base. */
+/**
+ * The longest leading folder without wildcards, where the search for files begins. A glob without
+ * wildcards is its own base.
+ */
 export function globBase(glob: string): string {
   if (!MAGIC.test(glob) && !glob.includes('\\')) return glob;
   const parts = glob.split('/');
@@ -48,7 +52,7 @@ function unbalancedBracket(glob: string): string | undefined {
     const char = glob[at] as string;
     if (char === '\\') at++;
     else if (open.at(-1) === '[') {
-      // [[:digit:]]
+      // A character class such as [[:digit:]].
       const classEnd = glob.startsWith('[:', at) ? glob.indexOf(':]', at + 2) : -1;
       if (classEnd !== -1) at = classEnd + 1;
       else if (char === ']') open.pop();
@@ -60,7 +64,10 @@ function unbalancedBracket(glob: string): string | undefined {
   return open.at(-1);
 }
 
-/** Compiling one takes longer than all else that is checked of an entry, and most writes bring globs that were there before. */
+/**
+ * Results of syntaxProblem. Compiling a glob takes longer than all other checks of an entry, and
+ * most writes contain globs that were checked before.
+ */
 const compiled = new Map<string, string | undefined>();
 const COMPILED_MAX = 1_000;
 
@@ -70,7 +77,7 @@ function syntaxProblem(glob: string): string | undefined {
   try {
     picomatch.makeRe(glob, OPTIONS);
   } catch (error) {
-    problem = `is not a glob: ${(error as Error).message}`;
+    problem = `is not a valid glob: ${(error as Error).message}`;
   }
   if (compiled.size >= COMPILED_MAX) compiled.clear();
   compiled.set(glob, problem);

@@ -3,14 +3,14 @@ import type { FieldViolation } from './field-violation.ts';
 import { ENCODINGS, jsonPath, linePattern, OVER_LONG, TERMINATORS } from './line-words.ts';
 
 const LINE_BYTES = { min: 1024, max: 900_000, default: 262_144 };
-/** A byte may become three: U+FFFD. */
+/** One byte can become three: U+FFFD in UTF-8. */
 const CONVERTED_LINE_BYTES_MAX = LINE_BYTES.max / 3;
 const TIMEOUT_MS = { min: 10, max: 600_000, default: 1_000 };
 const LINES = { min: 2, max: 100_000, default: 500 };
 const PATTERN_CHARACTERS_MAX = 1_024;
 const JSON_FIELD_CHARACTERS_MAX = 256;
 
-/** What is wrong with how an entry's lines are to be taken. */
+/** The rules that an entry's fields for reading lines violate. */
 export function lineViolations(entry: Entry): FieldViolation[] {
   return [
     ...lineBytesViolations(entry),
@@ -22,7 +22,7 @@ export function lineViolations(entry: Entry): FieldViolation[] {
   ];
 }
 
-/** The same fields, their defaults written out. */
+/** The entry's fields for reading lines, with their defaults filled in. */
 export function withLineDefaults({ maxLineBytes, overLong, terminator, encoding, multiline }: Entry) {
   return {
     maxLineBytes: maxLineBytes || LINE_BYTES.default,
@@ -37,7 +37,7 @@ export function withLineDefaults({ maxLineBytes, overLong, terminator, encoding,
   };
 }
 
-/** `word` is empty, for the default, or one of `words`. */
+/** Checks that `word` is one of `words`, or empty for the default. */
 export function wordViolations(field: string, word: string, words: readonly string[]): FieldViolation[] {
   if (word === '' || words.includes(word)) return [];
   return [{ field, description: `${JSON.stringify(word.slice(0, 100))} is not one of ${words.join(', ')}` }];
@@ -46,7 +46,7 @@ export function wordViolations(field: string, word: string, words: readonly stri
 function lineBytesViolations({ maxLineBytes, encoding }: Entry): FieldViolation[] {
   const converted = encoding !== '' && encoding !== 'utf-8';
   const limits = { ...LINE_BYTES, ...(converted && { max: CONVERTED_LINE_BYTES_MAX }) };
-  const why = converted ? `, for lines in ${encoding} may be three times as long as UTF-8` : '';
+  const why = converted ? `, because a line in ${encoding} can be three times as long in UTF-8` : '';
   return rangeViolations('max_line_bytes', maxLineBytes, limits, why);
 }
 
@@ -54,10 +54,10 @@ function multilineViolations(multiline: Multiline): FieldViolation[] {
   const { start, continuation, timeoutMs, maxLines } = multiline;
   return [
     ...(start === '' && continuation === ''
-      ? [{ field: 'multiline', description: 'has no pattern: give "start" or "continuation"' }]
+      ? [{ field: 'multiline', description: 'has no pattern: set "start" or "continuation"' }]
       : []),
     ...(start !== '' && continuation !== ''
-      ? [{ field: 'multiline', description: 'has both "start" and "continuation": give one of them' }]
+      ? [{ field: 'multiline', description: 'has both "start" and "continuation": remove one of them' }]
       : []),
     ...patternViolations('multiline.start', start),
     ...patternViolations('multiline.continuation', continuation),
@@ -71,7 +71,7 @@ function filterViolations(filter: Filter): FieldViolation[] {
   const { include, exclude, jsonField } = filter;
   return [
     ...(include === '' && exclude === ''
-      ? [{ field: 'filter', description: 'has no pattern: give "include", "exclude" or both' }]
+      ? [{ field: 'filter', description: 'has no pattern: set "include", "exclude" or both' }]
       : []),
     ...patternViolations('filter.include', include),
     ...patternViolations('filter.exclude', exclude),
@@ -82,9 +82,9 @@ function filterViolations(filter: Filter): FieldViolation[] {
 
 function jsonFieldViolations(field: string, path: string): FieldViolation[] {
   if (path.length > JSON_FIELD_CHARACTERS_MAX)
-    return [{ field, description: `has ${path.length} characters: at most ${JSON_FIELD_CHARACTERS_MAX}` }];
+    return [{ field, description: `${path.length} characters are too many: use at most ${JSON_FIELD_CHARACTERS_MAX}` }];
   if (path === '' || jsonPath(path)) return [];
-  const rule = 'use keys with dots between them, and "\\." for a dot and "\\\\" for a backslash of a key';
+  const rule = 'separate keys with dots, and write "\\." for a dot and "\\\\" for a backslash within a key';
   return [{ field, description: `${JSON.stringify(path)} is not a path of keys: ${rule}` }];
 }
 
@@ -92,13 +92,13 @@ function unknownViolations(within: string, message: Pick<Entry, '_unknownFields'
   const unknown = Object.keys(message._unknownFields ?? {}).map((tag) => Number(tag) >>> 3);
   return unknown.map((number) => ({
     field: `${within}.#${number}`,
-    description: `field number ${number} is not known to this version of logfleet: leave it out, or upgrade`,
+    description: `field number ${number} is unknown to this version of logfleet: remove it or upgrade`,
   }));
 }
 
 function patternViolations(field: string, pattern: string): FieldViolation[] {
   if (pattern.length > PATTERN_CHARACTERS_MAX) {
-    return [{ field, description: `has ${pattern.length} characters: at most ${PATTERN_CHARACTERS_MAX}` }];
+    return [{ field, description: `${pattern.length} characters are too many: use at most ${PATTERN_CHARACTERS_MAX}` }];
   }
   try {
     linePattern(pattern);
@@ -115,5 +115,5 @@ function rangeViolations(
   why = '',
 ): FieldViolation[] {
   if (value === 0 || (value >= min && value <= max)) return [];
-  return [{ field, description: `${value} is not between ${min} and ${max}${why}` }];
+  return [{ field, description: `${value} is out of range: use ${min} to ${max}${why}` }];
 }

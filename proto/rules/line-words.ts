@@ -1,15 +1,20 @@
-/** Where a line ends. */
+/** How a record batch can be compressed; the first is the default. */
+export const COMPRESSIONS = ['lz4', 'none', 'gzip', 'snappy', 'zstd'] as const;
+export type Compression = (typeof COMPRESSIONS)[number];
+
+/** The values of `terminator`. */
 export const TERMINATORS = ['lf', 'crlf'] as const;
 export type Terminator = (typeof TERMINATORS)[number];
 
-/** What becomes of a line that is longer than allowed. */
+/** The values of `over_long`. */
 export const OVER_LONG = ['split', 'truncate', 'drop'] as const;
 export type OverLong = (typeof OVER_LONG)[number];
 
 /**
- * The encodings that lines can be in. All but utf-8 are converted to it, as the Encoding Standard says (https://encoding.spec.whatwg.org).
- * None of them has a line feed or a carriage return as part of another character, but for the bytes of UTF-16's units. Encodings with
- * escape sequences (iso-2022-jp) are not among them: a line could not be read on its own.
+ * The values of `encoding`. All but utf-8 are converted to UTF-8 by the Encoding Standard
+ * (https://encoding.spec.whatwg.org). In none of them is a line feed or a carriage return a part of
+ * another character, except in the bytes of UTF-16's units. Encodings with escape sequences
+ * (iso-2022-jp) are excluded, because a line could not be decoded on its own.
  */
 export const ENCODINGS = [
   'utf-8',
@@ -34,8 +39,9 @@ export const ENCODINGS = [
 export type Encoding = (typeof ENCODINGS)[number];
 
 /**
- * The keys that a filter's `json_field` names, from the outermost object's on: a dot goes one object deeper, `\.` is a dot of a key and `\\` a
- * backslash. undefined: a key is empty, or a backslash stands before something else.
+ * Splits a filter's `json_field` into keys, from the outermost object inwards. Keys are separated
+ * by dots; `\.` is a dot and `\\` a backslash within a key. Returns undefined if a key is empty, or
+ * if a backslash precedes any other character.
  */
 export function jsonPath(path: string): string[] | undefined {
   if (!/^(?:[^\\.]|\\[\\.])+(?:\.(?:[^\\.]|\\[\\.])+)*$/su.test(path)) return undefined;
@@ -43,7 +49,10 @@ export function jsonPath(path: string): string[] | undefined {
   return keys.map((key) => key.replace(/\\(.)/gsu, '$1'));
 }
 
-/** An entry's patterns are of JavaScript, in its strict (`u`) form: an escape that it does not know is refused, not taken for something else. */
+/**
+ * Compiles a pattern of an entry. The flag `u` makes JavaScript reject unknown escapes instead of
+ * ignoring them.
+ */
 export function linePattern(pattern: string): RegExp {
   return new RegExp(pattern, 'u');
 }

@@ -1,12 +1,14 @@
 const DNS_LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 const AGENT_ID = /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/;
 
-/** Whether `text` can be an entry's id: a DNS label (RFC 1123). */
+/** Whether `text` is a valid id of an entry: a DNS label (RFC 1123). */
 export function isEntryId(text: string): boolean {
   return DNS_LABEL.test(text);
 }
 
-/** Whether `text` can be an agent's id: letters, digits, `-` and `.`, as a host's full name has them. */
+/**
+ * Whether `text` is a valid id of an agent: letters, digits, `-` and `.`, as in a host's full name.
+ */
 export function isAgentId(text: string): boolean {
   return AGENT_ID.test(text);
 }
@@ -16,7 +18,7 @@ export function entryName(id: string): string {
   return `entries/${id}`;
 }
 
-/** `entries/nginx-access` → `nginx-access`; undefined when it is not an entry's name. */
+/** `entries/nginx-access` → `nginx-access`; undefined if it is not an entry's name. */
 export function entryId(name: string): string | undefined {
   return idAfter('entries/', name, isEntryId);
 }
@@ -36,7 +38,7 @@ export function agentName(id: string): string {
   return `agents/${id}`;
 }
 
-/** `agents/web-17` → `web-17`; undefined when it is not an agent's name. */
+/** `agents/web-17` → `web-17`; undefined if it is not an agent's name. */
 export function agentId(name: string): string | undefined {
   return idAfter('agents/', name, isAgentId);
 }

@@ -1,4 +1,7 @@
-/** The word that was most likely meant: at most a third of its letters differ. */
+/**
+ * The word most similar to `word`, for "did you mean"; undefined if more than a third of its
+ * letters differ.
+ */
 export function nearest(word: string, words: readonly string[]): string | undefined {
   let best: { word: string; distance: number } | undefined;
   for (const candidate of words) {
@@ -8,7 +11,7 @@ export function nearest(word: string, words: readonly string[]): string | undefi
   return best && best.distance <= Math.max(1, Math.floor(best.word.length / 3)) ? best.word : undefined;
 }
 
-/** Levenshtein's distance, one row at a time. */
+/** The Levenshtein distance, computed one row at a time. */
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 1; i <= a.length; i++) {

@@ -1,8 +1,13 @@
-/** Which labels match: the parsed form of Kubernetes' label selector syntax. */
+/** A parsed label selector in the syntax of Kubernetes. */
 export interface Selector {
-  /** What matches has, for each of these keys, one of the values: an index can use one, and leave the others to `matches`. */
+  /**
+   * Matching labels have, for each of these keys, one of its values. An index can use one of them
+   * and leave the rest to `matches`.
+   */
   readonly needs: readonly Need[];
-  /** All keys that it looks at: labels that are equal in these match alike. */
+  /**
+   * All keys that the selector contains. Labels with equal values for them give the same result.
+   */
   readonly keys: readonly string[];
   matches(labels: Readonly<Record<string, string>>): boolean;
 }
@@ -12,7 +17,7 @@ export interface Need {
   readonly values: readonly string[];
 }
 
-/** Says what is wrong with a selector, where, and what would be right. */
+/** A syntax error in a selector. The message contains the selector, the position and the remedy. */
 export class SelectorError extends Error {
   override readonly name = 'SelectorError';
 }
@@ -23,21 +28,25 @@ const NAME = /^([A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?)$/;
 const PREFIX = /^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$/;
 const TOKEN = /\s*(==|!=|=|!|,|\(|\)|[^\s=!,()]+)/y;
 
-/** Whether `key` can be a label's key: a name of up to 63 characters, after an optional DNS prefix and `/`. */
+/**
+ * Whether `key` is a valid key: a name of up to 63 characters after an optional DNS prefix and `/`.
+ */
 export function isLabelKey(key: string): boolean {
   const slash = key.indexOf('/');
   if (slash === -1) return NAME.test(key);
   return slash <= 253 && PREFIX.test(key.slice(0, slash)) && NAME.test(key.slice(slash + 1));
 }
 
-/** Whether `value` can be a label's value: empty, or a name of up to 63 characters. */
+/** Whether `value` is a valid value: empty, or a name of up to 63 characters. */
 export function isLabelValue(value: string): boolean {
   return value === '' || NAME.test(value);
 }
 
 /**
- * Parses `env in (prod,stage),role=web,!canary`: `k=v`, `k==v`, `k!=v`, `k in (a,b)`, `k notin (a,b)`, `k`, `!k`, all of which must
- * hold. `!=` and `notin` hold when the key is absent, as in Kubernetes. Empty text matches all. Throws SelectorError.
+ * Parses a selector such as `env in (prod,stage),role=web,!canary`. Requirements are separated by
+ * commas, and all of them must hold: `k=v`, `k==v`, `k!=v`, `k in (a,b)`, `k notin (a,b)`, `k`,
+ * `!k`. As in Kubernetes, `!=` and `notin` hold if the key is absent. An empty selector matches
+ * everything. Throws SelectorError.
  */
 export function parseSelector(text: string): Selector {
   const parser = new Parser(text);
@@ -103,7 +112,7 @@ class Parser {
     const key = this.peek();
     if (key === undefined || !isLabelKey(key)) {
       this.#fail(
-        'expected a label key, up to 63 letters, digits, `-`, `_` or `.`, beginning and ending with a letter or digit',
+        'expected a label key: up to 63 letters, digits, "-", "_" or ".", starting and ending with a letter or digit',
       );
     }
     this.#next++;
@@ -114,7 +123,7 @@ class Parser {
   #value(): string {
     const value = this.peek();
     if (value === undefined || value === ',' || value === ')') return '';
-    if (!isLabelValue(value)) this.#fail('expected a label value, up to 63 letters, digits, `-`, `_` or `.`');
+    if (!isLabelValue(value)) this.#fail('expected a label value: up to 63 letters, digits, "-", "_" or "."');
     this.#next++;
     return value;
   }
@@ -124,14 +133,14 @@ class Parser {
     const values: string[] = [];
     do values.push(this.#value());
     while (this.accept(','));
-    if (!this.accept(')')) this.#fail('expected `,` or `)`');
+    if (!this.accept(')')) this.#fail('expected "," or ")"');
     return values;
   }
 
   #fail(remedy: string): never {
     const token = this.#tokens[this.#next];
     const where = token ? `at ${JSON.stringify(token.text)} (character ${token.at + 1})` : 'at its end';
-    throw new SelectorError(`selector ${JSON.stringify(this.#text)} is wrong ${where}: ${remedy}`);
+    throw new SelectorError(`selector ${JSON.stringify(this.#text)} is invalid ${where}: ${remedy}`);
   }
 }
 

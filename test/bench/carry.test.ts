@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { carry } from '../../bench/carry.ts';
-import { startGround } from '../../bench/ground.ts';
+import { startFixture } from '../../bench/fixture.ts';
 import { accessLog } from '../../bench/inputs/line-kinds.ts';
 import { logfleet } from '../../bench/tools/logfleet.ts';
 import type { Tool } from '../../bench/tools/tool.ts';
@@ -19,7 +19,7 @@ const idler: Tool = {
 
 test('a tiny backlog is carried, read back, measured and written down', async () => {
   await using folder = await tempDir('bench');
-  await using ground = await startGround();
+  await using fixture = await startFixture();
   const said: string[] = [];
   const tools = [logfleet('standard'), logfleet('none')];
   const options = {
@@ -29,12 +29,12 @@ test('a tiny backlog is carried, read back, measured and written down', async ()
   };
   const backlog = workloads.find(({ name }) => name === 'backlog');
   assert.ok(backlog && 'run' in backlog);
-  await backlog.run(ground, options);
+  await backlog.run(fixture, options);
 
   const text = await readFile(folder.at('RESULTS.md'), 'utf8');
   assert.match(text, /^## backlog$/m);
   assert.match(text, /\| logfleet, headers standard \| .* \| each line once, unaltered \|/);
-  assert.match(text, /Not on this machine: kcat \(nobody looked\)/);
+  assert.match(text, /Not\son\sthis\smachine:\skcat\s\(nobody\slooked\)/);
   assert.match(await readFile(folder.at('results', 'backlog.svg'), 'utf8'), /^<svg /);
   const { input, rounds, speeds } = JSON.parse(await readFile(folder.at('results', 'backlog.json'), 'utf8'));
   const [pass] = rounds['logfleet-lean'].runs;
@@ -42,14 +42,14 @@ test('a tiny backlog is carried, read back, measured and written down', async ()
   assert.ok(pass.seconds > 0 && pass.cpuSeconds > 0 && pass.peakRssMib > 10 && pass.endedAfterSeconds > 0);
   assert.equal(speeds.length, 2);
 
-  const failed = await carry(ground, idler, await ground.input('tiny', accessLog, 1, 1000), {
+  const failed = await carry(fixture, idler, await fixture.input('tiny', accessLog, 1, 1000), {
     task: 'lines',
     compression: 'lz4',
   });
   assert.match(failed.failure ?? '', /^0 of 6 records, then it ended after .* s: no such broker$/);
 
-  const other = await ground.input('other', accessLog, 1, MIB);
+  const other = await fixture.input('other', accessLog, 1, MIB);
   const altered = { ...other, checksum: other.checksum + 1 };
-  const verified = await carry(ground, tools[1] as Tool, altered, { task: 'lines', compression: 'zstd' }, true);
+  const verified = await carry(fixture, tools[1] as Tool, altered, { task: 'lines', compression: 'zstd' }, true);
   assert.equal(verified.faithful, false);
 });

@@ -4,7 +4,7 @@ import { barPlot, linePlot, tidy } from '../../bench/plot.ts';
 
 const axis = { label: 'files & "more" <than>', tick: tidy };
 
-/** Throws unless each element is closed in its turn, and no bare & or < is left: what a browser needs to show it. */
+/** Throws unless every element is closed in order and no bare & or < is left. */
 function assertWellFormed(svg: string): void {
   const open: string[] = [];
   const rest = svg.replace(

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { putSection } from '../../bench/results-file.ts';
+import { putSection, wrapProse } from '../../bench/results-file.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
 test('a section takes the place of the one with its title, and leaves the others as they are', async () => {
@@ -24,4 +24,15 @@ test('a section takes the place of the one with its title, and leaves the others
       ],
     ],
   );
+});
+
+test('prose is wrapped at 100 columns; tables, images and code spans are not', () => {
+  const words = 'word '.repeat(30).trim();
+  const table = `| ${words} |`;
+  const text = wrapProse(`${words} \`a code span\`\n\n${table}\n\n- ${words}\n- short`);
+  const lines = text.split('\n');
+  assert.ok(lines.includes(table));
+  assert.ok(lines.every((line) => line.length <= 100 || line === table));
+  assert.match(text, /`a code span`/);
+  assert.match(text, /^- word [\s\S]*^ {2}word [\s\S]*^- short$/m);
 });

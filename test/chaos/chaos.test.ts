@@ -57,7 +57,7 @@ test('kill -9 of the agent and of a broker, stalls, cuts and a full disk: no lin
   assert.ok(result.verdict.ok, verdictText(result.verdict));
 });
 
-test('the oracle finds what comes twice when each kill robs the agent of its state', async (t) => {
+test("the oracle finds duplicates when each kill deletes the agent's state", async (t) => {
   const say = (line: string) => t.diagnostic(line);
   const { verdict } = await run({ seconds: 16, kills: 3, kinds: ['kill-agent'], sabotage: 'no-state', say });
   assert.ok(!verdict.ok);

@@ -37,7 +37,7 @@ function spanOf(record: SeenRecord | undefined): [number, number] {
 
 const without = ({ value }: SeenRecord): SeenRecord => ({ value, headers: {} });
 
-test('what a perfect agent delivers has no violation, empty, long and binary lines included', () => {
+test('the delivery of a perfect agent has no violation, including empty, long and binary lines', () => {
   const records = perfect();
   const verdict = judge(records);
   assert.deepEqual([verdict.ok, verdict.total.written, verdict.examples], [true, 3 * COUNT, []]);
@@ -46,7 +46,7 @@ test('what a perfect agent delivers has no violation, empty, long and binary lin
   assert.ok(records.some(({ value }) => value.includes(0)));
 });
 
-test('what is sent once more, and says so, is no double', () => {
+test('a record marked as a replay is no duplicate', () => {
   const again = perfect().map(({ value, headers }) => ({ value, headers: { ...headers, 'logfleet.replay': 'r' } }));
   assert.ok(judge([...perfect(), ...again.slice(5, 50)]).ok);
   assert.ok(!judge([...perfect().slice(1), ...again]).ok);
@@ -64,7 +64,7 @@ test('a missing record is one line lost and a hole of its bytes, empty ones too'
   }
 });
 
-test('the last lines of a life and a whole life that are missing are lost', () => {
+test('missing last lines of a generation, and a missing generation, are lost', () => {
   const records = perfect();
   const [start] = spanOf(records[2 * COUNT - 3]);
   const [, end] = spanOf(records[2 * COUNT - 1]);
@@ -73,7 +73,7 @@ test('the last lines of a life and a whole life that are missing are lost', () =
   assert.equal(judge(records.slice(COUNT)).files['rename']?.lost, COUNT);
 });
 
-test('a record that came twice is one doubled line and an overlap, empty ones too', () => {
+test('a record that arrived twice is one doubled line and an overlap, also if it is empty', () => {
   const records = perfect();
   const empty = records.findIndex(({ value }) => value.length === 0);
   for (const at of [7, empty]) {
@@ -101,7 +101,7 @@ test('a byte that was altered is one altered line, wherever it is', () => {
   }
 });
 
-test('a range that is not where the line is, and a generation of two lives, are misplaced', () => {
+test("a range that is not the line's, and a generation with lines of two files, are misplaced", () => {
   const records = perfect();
   const { value, headers } = records[9] as SeenRecord;
   const [start, end] = spanOf(records[9]);
@@ -112,7 +112,7 @@ test('a range that is not where the line is, and a generation of two lives, are 
   assert.ok(!ok && tiling.misplaced > 0);
 });
 
-test('lost lines that a loss fact covers are counted by themselves; those beside it are not', () => {
+test('lost lines covered by a loss are counted separately; others are not', () => {
   const records = perfect();
   const [start] = spanOf(records[COUNT + 4]);
   const [, end] = spanOf(records[COUNT + 6]);
@@ -123,7 +123,7 @@ test('lost lines that a loss fact covers are counted by themselves; those beside
   assert.deepEqual([less.ok, less.total.lost, less.total.declared], [false, 1, 2]);
 });
 
-test('an open-ended loss covers what was written after it and never read, and nothing before', () => {
+test('an open-ended loss covers only what was written after it and never read', () => {
   const records = perfect();
   const [start] = spanOf(records[2 * COUNT - 3]);
   const [, end] = spanOf(records[2 * COUNT - 3]);
@@ -154,7 +154,7 @@ test('without headers lines are counted by their text alone', () => {
   assert.equal(oracle.missing(written), 2);
 });
 
-test('records that nobody wrote are found: other text, other files, lines beyond the end', () => {
+test('records that nobody wrote are found: other text, other files, lines after the end', () => {
   const foreign = ['something else', 'stranger 0 0 x', 'rename 0 99999999999 x'].map((text) => Buffer.from(text));
   const beyond = lines.text({ writer: 'rename', life: 0, line: COUNT });
   for (const value of [...foreign, beyond]) {

@@ -6,12 +6,15 @@ export interface ChaosFigures {
   minutes: number;
   linesPerSecond: number;
   brokers: number;
-  /** Of which kinds of rotation the files were. */
+  /** How each file was rotated. */
   rotations: readonly string[];
   runs: RunResult[];
 }
 
-/** Writes bench/results/chaos….json and the section of bench/RESULTS.md; `peer` is who was measured beside logfleet. */
+/**
+ * Writes bench/results/chaos….json and the section of bench/RESULTS.md. `peer` is the collector
+ * measured beside logfleet.
+ */
 export async function saveChaos(peer: string | undefined, command: string, figures: ChaosFigures): Promise<void> {
   const name = peer === undefined ? 'chaos' : `chaos-${peer}`;
   await saveFigures(name, { command, ...figures });
@@ -27,10 +30,9 @@ function section(command: string, { seed, minutes, linesPerSecond, brokers, rota
   const faults = Object.entries(runs[0]?.faults ?? {}).map(([kind, count]) => `${kind} ${count}`);
   return `Made by \`${command}\` on ${new Date().toISOString().slice(0, 10)}, commit ${commitNow()}, on ${describeMachine()}.
 
-Seed ${seed}: for ${minutes} minutes ${linesPerSecond.toLocaleString('en-US')} lines a second into ${rotations.length} files, rotated every few seconds (${[...new Set(rotations)].join(', ')}); one topic
-with 6 partitions on ${brokers} brokers. Faults: ${faults.join(', ')}. The topic is read back with kafkajs and compared with what was written, line by line.
+Seed ${seed}: for ${minutes} minutes, ${linesPerSecond.toLocaleString('en-US')} lines a second are written to ${rotations.length} files, which are rotated every few seconds (${[...new Set(rotations)].join(', ')}). One topic with 6 partitions on ${brokers} brokers. Faults: ${faults.join(', ')}. Afterwards the topic is read with kafkajs and compared with the written lines, one by one.
 
-| collector | lines written | kill -9 of it | lost | doubled | altered | told as loss | ranges that don't tile |
+| collector | lines written | kill -9 of it | lost | doubled | altered | reported as loss | ranges that don't tile |
 |---|---|---|---|---|---|---|---|
 ${rows.join('\n')}
 `;

@@ -44,7 +44,7 @@ function connect(port: number) {
   return { heard, send: (text: string) => socket.write(text) };
 }
 
-test('what a proxy drops stays dropped, and a connection that has missed bytes ends when all passes again', async () => {
+test('bytes that a proxy dropped stay lost, and a connection that missed bytes is closed when traffic resumes', async () => {
   await using served = await echo();
   const client = connect(served.proxy.port);
   client.send('one ');

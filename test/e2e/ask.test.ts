@@ -23,7 +23,7 @@ async function outcomes(stream: Stream): Promise<Record<string, string>> {
 const cli = ({ controller }: Pick<Ground, 'controller'>, ...args: string[]) =>
   runProcess('cli/main.ts', ['--controller', controller.address, ...args]);
 
-test('an agent that hangs is told to have no answer in time, and the others answer as if it were not there', async () => {
+test('an agent that hangs is reported as timed out, and does not delay the responses of others', async () => {
   await using on = await ground();
   const { dir, controller } = on;
   await using other = await startController(on.etcd, on.prefix);
@@ -72,7 +72,7 @@ test('an agent that hangs is told to have no answer in time, and the others answ
   });
 });
 
-test('agents of a controller that hangs are told to be out of reach, and those of the others answer', async () => {
+test('agents of a controller that hangs are reported as unreachable, and agents of other controllers respond', async () => {
   await using on = await ground();
   const { dir, controller } = on;
   await using other = await startController(on.etcd, on.prefix);
@@ -88,7 +88,7 @@ test('agents of a controller that hangs are told to be out of reach, and those o
   assert.deepEqual(await preview(), { ...answered, 'agents/far': 'CODE_UNAVAILABLE' });
 });
 
-test('agents that can not answer, answer too much, or answer what nobody asks hurt themselves only', async () => {
+test("agents that can't respond, respond too much, or respond to no request harm only themselves", async () => {
   await using on = await ground();
   const { controller } = on;
   const { api } = controller;
@@ -133,7 +133,7 @@ test('agents that can not answer, answer too much, or answer what nobody asks hu
   loud.cancel();
 });
 
-test('an entry that is restarted again and again has each line once, of a file too that was deleted meanwhile', async () => {
+test('an entry that is restarted repeatedly delivers each line once, also of a file deleted meanwhile', async () => {
   await using on = await ground();
   const { dir, kafka, controller } = on;
   await using agent = agentOf(on, 'web-1');
@@ -167,7 +167,7 @@ test('an entry that is restarted again and again has each line once, of a file t
   assert.deepEqual([nobody.code, nobody.stderr], [0, 'warning: no agent matches entry app and agent=nobody\n']);
 });
 
-test('the log level of an agent is set for some time, and the bundle tells how it is doing, without secrets', async () => {
+test("an agent's log level is set for some time, and its diagnostics have no secrets", async () => {
   await using on = await ground();
   const { dir, controller } = on;
   const login = ['--kafka.sasl.mechanism', 'plain', '--kafka.sasl.username', 'me', '--kafka.sasl.password', 'geheim'];
@@ -185,7 +185,7 @@ test('the log level of an agent is set for some time, and the bundle tells how i
   const set = await cli(on, 'loglevel', 'agent', 'web-1', 'debug', '--for', '500ms');
   assert.deepEqual(set.stdout, 'agent/web-1 logs debug (was info), info again in 0.5 s\n', set.stderr);
   await agent.logged('the log level was set');
-  await agent.logged('the log level is as configured again');
+  await agent.logged('the log level was reset to the configured one');
   const wrong = await cli(on, 'loglevel', 'agent/web-1', 'loud');
   assert.match(wrong.stderr, /level: "loud" is not a level: give debug, info, warn, error/);
   assert.equal(wrong.code, 1);
@@ -203,7 +203,10 @@ test('the log level of an agent is set for some time, and the bundle tells how i
   for (const text of texts) assert.doesNotMatch(text, /geheim|nobody may see/);
   const about = JSON.parse(await read('about.json'));
   assert.equal(about.versions.node, process.versions.node);
-  assert.match(await read('log.txt'), /"message":"the log level was set","program":"logfleet-agent","now":"debug"/);
+  assert.match(
+    await read('log.txt'),
+    /"message":"the log level was set","program":"logfleet-agent","logLevel":"debug"/,
+  );
   const { sources } = JSON.parse(await read('sources.json'));
   assert.deepEqual(
     sources.map(({ path, size, position }: Asking) => [path, size, position]),

@@ -12,7 +12,7 @@ import { countRecords, createTopic, readTopic } from '../support/topics.ts';
 const PATIENCE = { timeoutMs: 60_000 };
 const FILES = ['a', 'b', 'c', 'd', 'e', 'f'];
 
-test('lines go to each partition by its leader among three brokers, also when leaders are killed and come back', async (t) => {
+test("with three brokers, lines reach each partition's leader, also when leaders are killed and restarted", async (t) => {
   await using dir = await tempDir('brokers');
   const config = {
     'min.insync.replicas': '2',

@@ -6,7 +6,7 @@ import { eventually } from '../support/eventually.ts';
 import { acknowledged, agentOf, ground } from '../support/ground.ts';
 import { countRecords, createTopic, readTopic } from '../support/topics.ts';
 
-test('an entry that was deleted and rolled back goes on where it stopped: what was written meanwhile comes, once', async () => {
+test('a deleted entry that is rolled back continues at its position: lines written meanwhile arrive once', async () => {
   await using on = await ground();
   const { controller, dir, kafka } = on;
   const topic = await createTopic(kafka);

@@ -16,7 +16,7 @@ async function auditOf(kafka: string[], topic: string, agent: string) {
   return records.map(({ value }) => JSON.parse(String(value))).filter((fact) => fact.agent === agent);
 }
 
-test('what a truncation has destroyed is told by every controller, the command and the audit topic, also after kill -9', async () => {
+test('every controller, the command and the audit topic report what a truncation destroyed, also after kill -9', async () => {
   const kafka = await sharedKafka();
   const etcd = await sharedEtcd();
   const prefix = newPrefix();

@@ -54,7 +54,7 @@ test(
   },
 );
 
-test('an unreadable file and a vanished one are shown in the fleet, and the others flow', async (t) => {
+test('the fleet shows an unreadable file and a vanished one, and other files are delivered', async (t) => {
   if (process.getuid?.() !== 0) return t.skip('needs root, to run the agent as somebody else');
   await using on = await ground();
   const { controller, dir, kafka } = on;

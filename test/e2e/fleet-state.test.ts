@@ -43,7 +43,7 @@ async function fleet(...args: string[]) {
   };
 }
 
-test('any controller tells who is how far behind, in bytes and seconds, and where the oldest unread line of an entry is', async () => {
+test("any controller reports each agent's lag in bytes and seconds, and where an entry's oldest unread line is", async () => {
   await using on = await fleet();
   for (const { api } of [on.home, on.other]) {
     const list = async (request: object) => {
@@ -107,7 +107,7 @@ test('any controller tells who is how far behind, in bytes and seconds, and wher
   assert.equal((await on.logfleet('get', 'agents', '--min-lag', '10m', '-o', 'name')).stdout, '');
 });
 
-test('a watch tells who comes to be as it is asked for, at whichever controller, and who is it no more', async () => {
+test('a watch at any controller reports agents that begin to match its query, and agents that cease to', async () => {
   await using on = await fleet();
   const told: string[] = [];
   const request = { entry: 'entries/fine', entry_state: 'STATE_PAUSED' };
@@ -131,7 +131,7 @@ test('a watch tells who comes to be as it is asked for, at whichever controller,
   watch.cancel();
 });
 
-test('an agent that is lost keeps its last state until it is forgotten, and so do its alerts; one that is live is not forgotten', async () => {
+test("a lost agent keeps its last state and its alerts until it is forgotten; a live one can't be forgotten", async () => {
   await using on = await fleet(
     '--alerts.interval',
     '200ms',
@@ -165,7 +165,7 @@ test('an agent that is lost keeps its last state until it is forgotten, and so d
   );
 });
 
-test('of a file that is truncated again and again and is not read the loss is foretold, and an alert tells it', async () => {
+test('the loss of an unread file that is truncated repeatedly is forecast, and an alert reports it', async () => {
   await using on = await fleet(
     '--alerts.interval',
     '200ms',

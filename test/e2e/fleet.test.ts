@@ -7,7 +7,7 @@ import { acknowledged, agentNow, agentOf, delivered, ground } from '../support/g
 import { startWriter } from '../support/line-writer.ts';
 import { countRecords, createTopic, newTopic, readTopic } from '../support/topics.ts';
 
-test('an entry created over gRPC has its lines in a topic made for it soon after, and the fleet tells where it is', async (t: TestContext) => {
+test('an entry created over gRPC gets its topic and delivers within seconds, and the fleet shows its progress', async (t: TestContext) => {
   await using on = await ground();
   const { controller, dir } = on;
   await using agent = agentOf(on, 'web-1', { labels: { env: 'prod' } });
@@ -111,7 +111,7 @@ test('after an update of the topic later lines go to the new one, none lost or d
   }
 });
 
-test('a paused entry holds its position and goes on from there, a deleted one stops', async () => {
+test('a paused entry keeps its position and resumes there; a deleted one stops', async () => {
   await using on = await ground();
   const { controller, dir, kafka } = on;
   const topic = await createTopic(kafka);

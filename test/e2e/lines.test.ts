@@ -22,7 +22,7 @@ function ofEntry(records: readonly ReadRecord[], entry: string) {
 }
 
 // Catalogue 48, 54, 56, 117: what a killed agent had begun, of a record of many lines, of a character, of a long line, is whole after it.
-test('records of many lines, converted ones and truncated ones are whole and there once, and their ranges tile, though the agent is killed', async () => {
+test('multiline, converted and truncated records arrive whole and once, and their ranges tile, across kills of the agent', async () => {
   const kafka = await sharedKafka();
   const topic = await createTopic(kafka);
   await using dir = await tempDir('lines');

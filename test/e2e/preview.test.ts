@@ -18,7 +18,7 @@ async function previewOf({ controller }: Pick<Ground, 'controller'>, request: ob
   return allOf(controller.api.stream('FleetService', 'PreviewEntry', { watch_ms: 300, ...request }));
 }
 
-test('a preview tells the files, the positions and the records that are then collected, and writes nothing', async () => {
+test('a preview shows the files, positions and records that are then collected, and writes nothing', async () => {
   await using on = await ground();
   const { dir, kafka, controller } = on;
   await mkdir(dir.at('logs', 'below'), { recursive: true });
@@ -48,11 +48,7 @@ test('a preview tells the files, the positions and the records that are then col
     answers.push(...(await previewOf(on, { entry: { ...rules, start }, lines: 2 })));
   await writer.stop();
   const [, { preview: fewer }] = await previewOf(on, { entry: rules, files_max: 3 });
-  assert.match(
-    fewer.truncated,
-    /^only 3 files are told one by one/,
-    'secret.log is not told, and no file that is read',
-  );
+  assert.match(fewer.truncated, /^only 3 files are listed/, 'secret.log is not told, and no file that is read');
   const [asked, { preview }, , { preview: fromEnd }] = answers;
   assert.deepEqual([asked.asked.matching, asked.asked.asked, asked.asked.away], [1, 1, 0]);
   const filesOf = ({ files }: Asking) => new Map<string, Asking>(files.map((file: Asking) => [file.path, file]));
@@ -110,7 +106,7 @@ test('a preview tells the files, the positions and the records that are then col
   assert.equal(filesOf(again).get(dir.at('logs', 'below', 'b.log')).start, '19');
 });
 
-test('a preview names what is wrong as a write does, says when files are left out, and that nobody is asked', async () => {
+test('a preview names invalid fields as a write does, and says when files are left out or no agent matches', async () => {
   await using on = await ground();
   const { dir, controller } = on;
   await using agent = agentOf(on, 'web-1', { labels: { env: 'prod' } });
@@ -123,7 +119,7 @@ test('a preview names what is wrong as a write does, says when files are left ou
   const entry = { paths: [dir.at('*.log')], topic: 't', selector: 'env=prod' };
   const [, { preview }] = await previewOf(on, { entry, files_max: 10 });
   assert.deepEqual([preview.file_count, preview.files.length], [30, 10]);
-  assert.match(preview.truncated, /only 10 files are told one by one/);
+  assert.match(preview.truncated, /only 10 files are listed/);
   const nobody = await previewOf(on, { entry, label_selector: 'env=stage' });
   assert.deepEqual(
     nobody.map(({ asked }) => asked),
@@ -134,7 +130,7 @@ test('a preview names what is wrong as a write does, says when files are left ou
     runProcess('cli/main.ts', ['--controller', controller.address, 'preview', '-f', dir.at('entry.yaml'), ...args]);
   const shown = await run('--watch', '100ms', '--lines', '1');
   assert.equal(shown.code, 0, shown.stderr);
-  assert.match(shown.stdout, /^web-1: 30 files, 60 B; 0 B to read at once, then 0 B\/s\n/);
+  assert.match(shown.stdout, /^web-1: 30 files, 60 B; 0 B to read at first, then 0 B\/s\n/);
   assert.match(shown.stdout, new RegExp(`  PATH +SIZE +RATE +FROM +ERROR\n  ${dir.at('0.log')} +2 B +0 B/s +2 +-\n`));
   assert.match(shown.stdout, new RegExp(`  ${dir.at('0.log')}\n    \\| x\n`));
   const { previews } = JSON.parse((await run('--watch', '100ms', '-o', 'json')).stdout);
@@ -145,7 +141,7 @@ test('a preview names what is wrong as a write does, says when files are left ou
   assert.match(warned.stderr, /^warning: no agent matches env=prod and env=stage\n$/);
 });
 
-test('a selector of an entry that nobody has yet matches agents of every controller', async () => {
+test('the selector of a new entry matches agents of every controller', async () => {
   const [etcd, prefix] = [await sharedEtcd(), newPrefix()];
   await using a = await startController(etcd, prefix);
   await using b = await startController(etcd, prefix);
@@ -173,7 +169,7 @@ test('a selector of an entry that nobody has yet matches agents of every control
   const run = (...args: string[]) => runProcess('cli/main.ts', ['--controller', a.address, ...args]);
   await eventually(async () => {
     const { code, stderr } = await run('preview', '-f', on.dir.at('entry.yaml'), '--watch', '1ms');
-    assert.deepEqual([code, stderr], [0, 'warning: 1 agent is not connected, and not asked\n']);
+    assert.deepEqual([code, stderr], [0, 'warning: 1 agent is not connected and was skipped\n']);
   });
   const { code, stderr } = await run('loglevel', 'agent/two', 'debug');
   assert.deepEqual([code, stderr], [3, 'error: agent/two is not connected\n']);

@@ -15,7 +15,7 @@ import { countRecords, createTopic, readTopic } from '../support/topics.ts';
 
 const PATIENCE = { timeoutMs: 60_000 };
 
-test('agent, controller, etcd and Kafka are each ended and started again while lines are written: every line is there once', async () => {
+test('every line arrives once while agent, controller, etcd and Kafka are each stopped and restarted', async () => {
   await using dir = await tempDir('restarts');
   const etcd = await startEtcd({ dataDir: dir.at('etcd') });
   const kafka = await startKafka({ dataDir: dir.at('kafka') });
@@ -72,7 +72,7 @@ test('agent, controller, etcd and Kafka are each ended and started again while l
     assert.equal((await agent.exited).code, 0, agent.stderr());
     await controller.process.kill('SIGKILL');
     agent = startAgent(agentOptions);
-    await agent.logged('collecting by the last desired state, until a controller tells another');
+    await agent.logged('collecting by the stored desired state until a controller sends another');
     await flowing('with a new agent that knows no controller');
     controller = await newController();
     await update('after the agent');
@@ -98,7 +98,7 @@ test('agent, controller, etcd and Kafka are each ended and started again while l
   }
 });
 
-test('an agent killed by kill -9 goes on without any controller, and nothing is lost', async (t) => {
+test('an agent killed by kill -9 continues without any controller, and nothing is lost', async (t) => {
   const kafka = await sharedKafka();
   const topic = await createTopic(kafka);
   await using dir = await tempDir('killed');
@@ -124,7 +124,7 @@ test('an agent killed by kill -9 goes on without any controller, and nothing is 
   await agent.kill('SIGTERM');
 });
 
-test('the broken desired state of a former process is told and ignored, and the controller sends it anew', async () => {
+test('an invalid stored desired state is reported and ignored, and the controller sends it again', async () => {
   const kafka = await sharedKafka();
   const topic = await createTopic(kafka);
   await using dir = await tempDir('cache');
@@ -142,5 +142,5 @@ test('the broken desired state of a former process is told and ignored, and the 
   await writeFile(dir.at('y.log'), 'two\n');
   await using agent = startAgent(agentOptions);
   await eventually(async () => assert.equal(await countRecords(kafka, topic), 2));
-  assert.match(agent.stderr(), /desired\.json can't be used and is ignored/);
+  assert.match(agent.stderr(), /stored desired state .*desired\.json is ignored/);
 });

@@ -41,7 +41,7 @@ function assertBytes(records: readonly ReadRecord[], content: string, start: num
   assert.equal(at, end);
 }
 
-test('lines come once more from the beginning, marked and in order, those that come meanwhile once and unmarked, and verify takes them for no doubles', async () => {
+test('a rewind to the beginning sends lines again, marked and in order; new lines arrive once and unmarked, and verify counts no duplicates', async () => {
   await using on = await ground();
   const { dir, kafka } = on;
   await using agent = agentOf(on, 'web-1');
@@ -66,7 +66,7 @@ test('lines come once more from the beginning, marked and in order, those that c
   // Asked twice, it is done once.
   const repeated = await cli(on, ...ask);
   assert.match(repeated.stdout, /already as replay again-1\n/);
-  const logged = await agent.logged('lines are sent once more');
+  const logged = await agent.logged('a rewind began');
   assert.deepEqual([logged['replay'], logged['reason'], logged['generations']], ['again-1', 'a test', 1]);
   const told = await on.controller.process.logged('lines of an entry are to be sent once more');
   assert.match(JSON.stringify(told), /"dryRun":true,"author":\{"name":"[^"]+@[^"]+","authenticated":false\}/);
@@ -84,7 +84,7 @@ test('lines come once more from the beginning, marked and in order, those that c
   await eventually(async () => assert.equal((await agentNow(on, 'web-1')).files[0]?.replay_id, ''));
 });
 
-test('whenever the agent is killed, each replay is there exactly once, and so is what is read for the first time', async () => {
+test('whenever the agent is killed, each replay and each first-time line arrives exactly once', async () => {
   await using on = await ground();
   const { dir, kafka } = on;
   const topic = await createTopic(kafka);
@@ -155,7 +155,7 @@ function assertInOrder(records: readonly ReadRecord[]): void {
   }
 }
 
-test('a position in the middle of a line and a time are found; a position beyond what Kafka has, and what can not be marked, are refused', async () => {
+test('a rewind accepts a time and a position within a line; it refuses an unacknowledged position and unmarkable records', async () => {
   await using on = await ground();
   const { dir, kafka } = on;
   const topic = newTopic();
@@ -171,7 +171,7 @@ test('a position in the middle of a line and a time are found; a position beyond
   await delivered(on, topic, 17);
   const beyond = await cli(on, 'rewind', 'entry', 'app', '--to-position', '71', ...generation);
   assert.deepEqual([beyond.code, beyond.stdout.split('\n')[0]?.includes(': 0 generations')], [1, true]);
-  assert.match(beyond.stderr, /position 71 is beyond 70, to where Kafka has it/);
+  assert.match(beyond.stderr, /position 71 is beyond the acknowledged position 70/);
   // Nothing had been read an hour ago, and nothing has been read within the last moment.
   const hour = await cli(on, 'rewind', 'entry', 'app', '--since', '1h', '--replay-id', 'hour');
   assert.match(hour.stdout, /from 0 to 70\n/, hour.stderr);

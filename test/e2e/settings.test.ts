@@ -23,7 +23,7 @@ const statusOf = async (on: Ground, id: string, entry: string) =>
 const numbered = (count: number, length = 100) =>
   Array.from({ length: count }, (_, index) => `${index} ${'x'.repeat(length)}\n`).join('');
 
-test('an entry that is paused on one agent goes on elsewhere, and stays paused through a restart without a controller', async () => {
+test('an entry paused on one agent continues on others, and stays paused through a restart without a controller', async () => {
   await using on = await ground();
   const { kafka, dir } = on;
   const [topic, others] = [await createTopic(kafka), await createTopic(kafka)];
@@ -65,7 +65,7 @@ test('an entry that is paused on one agent goes on elsewhere, and stays paused t
   );
 });
 
-test('a paused agent reads nothing, keeps a deleted file, and goes on with what it had', async () => {
+test('a paused agent reads nothing, keeps a deleted file open, and resumes with it', async () => {
   await using on = await ground();
   const { kafka, dir } = on;
   const topic = await createTopic(kafka);
@@ -88,7 +88,7 @@ test('a paused agent reads nothing, keeps a deleted file, and goes on with what 
   await delivered(on, topic, 3);
 });
 
-test('a limited entry is behind while another on its route is done, and finishes when the limit is raised: all of it once', async () => {
+test('a limited entry lags while another one on its route finishes; when the limit is raised it delivers every line once', async () => {
   await using on = await ground();
   const { controller, kafka, dir } = on;
   const topic = await createTopic(kafka);
@@ -118,7 +118,7 @@ test('a limited entry is behind while another on its route is done, and finishes
   for (const { bytes } of await arrived(on, topic)) assert.equal(String(bytes), content);
 });
 
-test("an agent's limit holds back its entries, but for the rest of lines that nobody wants, until it is lifted", async () => {
+test("an agent's limit slows all its entries, except for skipped rests of lines, until it is lifted", async () => {
   await using on = await ground();
   const { kafka, dir } = on;
   const topic = await createTopic(kafka);
@@ -138,7 +138,7 @@ test("an agent's limit holds back its entries, but for the rest of lines that no
   assert.equal(health.settings_etag, '');
 });
 
-test('when an agent is drained all is in Kafka, it reads no more, and says what is left, through a kill until it is resumed', async () => {
+test('a drained agent has delivered everything, reads nothing and reports what is left, also after a kill, until it is resumed', async () => {
   await using on = await ground();
   const { kafka, dir } = on;
   const topic = await createTopic(kafka);

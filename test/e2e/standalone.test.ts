@@ -1,6 +1,18 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { appendFile, chmod, chown, mkdir, readdir, readFile, rename, truncate, writeFile } from 'node:fs/promises';
+import {
+  appendFile,
+  chmod,
+  chown,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  symlink,
+  truncate,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { assemble } from '../support/assemble.ts';
@@ -62,7 +74,7 @@ for (const compression of ['none', 'gzip', 'snappy', 'lz4', 'zstd']) {
   });
 }
 
-test('a file is followed through growth, rename and truncation, and a second start goes on where the first stopped', async () => {
+test('a file is followed through growth, rename and truncation, and a second start continues where the first stopped', async () => {
   const kafka = await sharedKafka();
   const topic = await createTopic(kafka, 2);
   await using dir = await tempDir();
@@ -145,7 +157,7 @@ test('kill -9 at any time loses nothing and doubles nothing', async () => {
   assert.ok(file?.bytes.equals(Buffer.from(lines.join(''))));
 });
 
-test('--once tells what it could not read, and what it did not find, and fails for the former', async (t) => {
+test('--once reports unreadable files, for which it fails, and globs without files', async (t) => {
   if (process.getuid?.() !== 0) return t.skip('needs root, to run the agent as somebody else');
   const kafka = await sharedKafka();
   const topic = await createTopic(kafka);
@@ -162,12 +174,12 @@ test('--once tells what it could not read, and what it did not find, and fails f
   await using agent = startProcess('agent/main.ts', args, {}, NOBODY);
   assert.equal((await agent.exited).code, 1);
   assert.equal((await agent.logged('no file matches'))['entry'], 'entries/nowhere');
-  assert.match(String((await agent.logged('not read'))['error']), /EACCES|permission denied/i);
+  assert.match(String((await agent.logged('a file could not be read'))['error']), /EACCES|permission denied/i);
   assert.match(agent.stderr(), /1 of 2 files could not be read/);
   assert.equal(await countRecords(kafka, topic), 1);
 });
 
-test('SIGTERM while many files are looked at for the first time ends in good order', async () => {
+test('SIGTERM during the first scan of many files stops the agent cleanly', async () => {
   const kafka = await sharedKafka();
   const topic = await createTopic(kafka);
   await using dir = await tempDir();
@@ -192,24 +204,79 @@ test('SIGTERM while many files are looked at for the first time ends in good ord
   );
 });
 
-test('a changed entries file is applied, however it is written', async () => {
+test('a changed entries file is applied; one that is wrong changes nothing, and the health file says why', async () => {
   const kafka = await sharedKafka();
-  const [former, latter] = [await createTopic(kafka), await createTopic(kafka)];
+  const [first, second] = [await createTopic(kafka), await createTopic(kafka)];
   await using dir = await tempDir();
   const file = dir.at('entries.yaml');
+  const health = async () => JSON.parse(await readFile(dir.at('state', 'health.json'), 'utf8'));
   await writeFile(dir.at('a.log'), 'one\n');
-  await writeEntries(file, [{ name: 'a', paths: [dir.at('*.log')], topic: former, start: 'beginning' }]);
+  const entry = { name: 'a', paths: [dir.at('*.log')], start: 'beginning' };
+  await writeEntries(file, [{ ...entry, topic: first }]);
   await using agent = startProcess('agent/main.ts', [
-    ...['--entries', file, '--kafka', kafka.join(','), '--state', dir.at('state')],
+    ...['--entries', file, '--kafka', kafka.join(','), '--state', dir.at('state'), '--report_interval', '100ms'],
   ]);
-  await eventually(async () => assert.equal(await countRecords(kafka, former), 1));
-  await truncate(file);
-  await agent.logged('the entries file can not be used; the former entries stay');
-  await writeEntries(file, [{ name: 'a', paths: [dir.at('*.log')], topic: latter, start: 'beginning' }]);
-  await agent.logged('applied the changed entries');
+  await eventually(async () => assert.equal(await countRecords(kafka, first), 1));
+  await eventually(async () => {
+    const { error, pid, entries } = await health();
+    const shown = { entry: 'entries/a', state: 'STATE_APPLIED', error: '', files: 1, failed_files: 0 };
+    assert.deepEqual([error, pid, entries], ['', agent.pid, [shown]]);
+  });
+
+  await writeEntries(file, [{ ...entry, topic: second, compression: 'zip' }]);
+  const rejected = await agent.logged('the changed entries can not be used; the previous entries stay in force');
+  assert.match(String(rejected['error']), /entries\.yaml:1: compression: /);
+  assert.match(String(rejected['remedy']), /correct the file/);
+  await eventually(async () => assert.match((await health()).error, /compression/));
   await appendFile(dir.at('a.log'), 'two\n');
-  await eventually(async () => assert.equal(await countRecords(kafka, latter), 1));
-  assert.equal(await countRecords(kafka, former), 1);
+  await eventually(async () => assert.equal(await countRecords(kafka, first), 2));
+
+  await writeEntries(dir.at('new.yaml'), [
+    { ...entry, topic: second },
+    { ...entry, name: 'b', topic: second },
+  ]);
+  await rename(dir.at('new.yaml'), file);
+  const applied = await agent.logged('applied the changed entries');
+  assert.deepEqual([applied['added'], applied['changed'], applied['deleted']], [['entries/b'], ['entries/a'], []]);
+  await appendFile(dir.at('a.log'), 'three\n');
+  // The third line of entry a, and all lines of entry b.
+  await eventually(async () => assert.equal(await countRecords(kafka, second), 4));
+  await eventually(async () => assert.equal((await health()).error, ''));
+  assert.equal(await countRecords(kafka, first), 2);
+  await agent.kill('SIGTERM');
+  await assert.rejects(health(), /ENOENT/);
+});
+
+test('a folder of entries is followed as Kubernetes mounts it: each version of the ConfigMap is applied', async () => {
+  const kafka = await sharedKafka();
+  const topics = [await createTopic(kafka), await createTopic(kafka), await createTopic(kafka)];
+  await using dir = await tempDir();
+  const mounted = dir.at('config');
+  const mount = async (version: number) => {
+    await mkdir(join(mounted, `..${version}`), { recursive: true });
+    for (const name of ['a', 'b'])
+      await writeEntries(join(mounted, `..${version}`, `${name}.yaml`), [
+        { name, paths: [dir.at(`${name}.log`)], topic: topics[version], start: 'beginning' },
+      ]);
+    await symlink(`..${version}`, join(mounted, '..data_tmp'));
+    await rename(join(mounted, '..data_tmp'), join(mounted, '..data'));
+    await rm(join(mounted, `..${version - 1}`), { recursive: true, force: true });
+  };
+  await mount(0);
+  for (const name of ['a', 'b']) {
+    await symlink(`..data/${name}.yaml`, join(mounted, `${name}.yaml`));
+    await writeFile(dir.at(`${name}.log`), '');
+  }
+  await using agent = startProcess('agent/main.ts', [
+    ...['--entries', mounted, '--kafka', kafka.join(','), '--state', dir.at('state')],
+  ]);
+  await agent.logged('agent started');
+  for (const [version, topic] of topics.entries()) {
+    if (version > 0) await mount(version);
+    await eventually(() => assert.equal(agent.stderr().split('"applied the changed entries"').length - 1, version));
+    for (const name of ['a', 'b']) await appendFile(dir.at(`${name}.log`), `${name} ${version}\n`);
+    await eventually(async () => assert.equal(await countRecords(kafka, topic), 2));
+  }
 });
 
 test('a state folder is held by one agent at a time', async () => {

@@ -34,7 +34,7 @@ async function ground(t: TestContext, ...settings: string[]) {
 }
 
 // Catalogue 76 (beats #19408): a disk without room, however long.
-test('while the disk of the state is full lines wait; with room again each comes once, whether the agent lived on, was killed or was stopped', async (t) => {
+test("while the state's disk is full lines wait; after that each arrives once, whether the agent ran on, was killed or was stopped", async (t) => {
   const on = await ground(t, '--drain-timeout', '1s');
   if (!on) return t.skip('needs the right to mount a tmpfs');
   {
@@ -68,14 +68,12 @@ test('while the disk of the state is full lines wait; with room again each comes
   await agent.kill('SIGTERM');
 });
 
-test('an agent that starts while the disk of its state is full says so, and collects when there is room', async (t) => {
+test("an agent that starts while its state's disk is full reports it, and collects once there is space", async (t) => {
   const on = await ground(t);
   if (!on) return t.skip('needs the right to mount a tmpfs');
   await on.disk.fill();
   await using agent = on.start();
-  const { error, remedy } = await agent.logged(
-    "the agent's state can't be opened, and nothing is collected until it can",
-  );
+  const { error, remedy } = await agent.logged("cannot open the agent's state; nothing is collected until it opens");
   assert.match(String(error), /checkpoints\.db can't be used: database or disk is full/);
   assert.match(String(remedy), /make room/);
   await on.disk.free();
@@ -84,7 +82,7 @@ test('an agent that starts while the disk of its state is full says so, and coll
   assert.equal((await agent.exited).code, 0, agent.stderr());
 });
 
-test('with state_failure: deliver lines flow on while the disk of the state is full', async (t) => {
+test("with state_failure: deliver, lines are delivered while the state's disk is full", async (t) => {
   const on = await ground(t, '--state-failure', 'deliver');
   if (!on) return t.skip('needs the right to mount a tmpfs');
   await using agent = on.start();

@@ -10,7 +10,7 @@ import { sharedKafka } from '../support/servers.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { countRecords, createTopic } from '../support/topics.ts';
 
-test('controller, agents, command and etcd talk by TLS with certificates on both sides; without one nobody gets in', async () => {
+test('controller, agents, command and etcd use mutual TLS, and a client without a certificate is refused', async () => {
   await using dir = await tempDir('tls');
   const certificates = await testCertificates(dir);
   const { ca, server, client } = certificates;
@@ -73,7 +73,7 @@ test('controller, agents, command and etcd talk by TLS with certificates on both
   }
 });
 
-test('a certificate that can not be read is told with the setting and the file', async () => {
+test('an unreadable certificate is reported with the setting and the file', async () => {
   await using dir = await tempDir();
   const args = ['--controller', '127.0.0.1:1', '--kafka', '127.0.0.1:1', '--state', dir.path];
   const missing = ['--controller.tls.enabled', '--controller.tls.ca_file', dir.at('none.pem')];

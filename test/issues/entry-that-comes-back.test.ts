@@ -9,7 +9,7 @@ import { createTopic, readTopic } from '../support/topics.ts';
 const TURNS = 12;
 
 // An entry taken from an agent and given back before its last batches were answered was read from the position on the disk: lines came twice.
-test('an entry that is taken from an agent and given back at once goes on where it was', async () => {
+test('an entry that is unassigned and reassigned at once continues at its position', async () => {
   await using on = await ground();
   const { controller, dir, kafka } = on;
   const topic = await createTopic(kafka);

@@ -5,7 +5,7 @@ import { acknowledged, agentOf, delivered, ground } from '../support/ground.ts';
 import { createTopic, readTopic } from '../support/topics.ts';
 
 // `start: end` held for the entry's first globs only: files that a later glob added were read from their beginning.
-test('start: end is about what was there when a glob came; what is created later is read whole', async () => {
+test('start: end applies to files that existed when a glob was added; later files are read from their beginning', async () => {
   await using on = await ground();
   const { controller, dir, kafka } = on;
   const topic = await createTopic(kafka);

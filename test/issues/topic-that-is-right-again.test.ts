@@ -2,7 +2,7 @@ import { test } from 'node:test';
 import { acknowledged, agentOf, ground } from '../support/ground.ts';
 import { createTopic, newTopic } from '../support/topics.ts';
 
-test('an entry whose topic was none for a while, and is the former one again, is not failed any more', async () => {
+test('an entry whose topic was invalid for a while recovers when the topic is valid again', async () => {
   await using on = await ground();
   await using agent = agentOf(on, 'web-1');
   await agent.logged('connected to the controller');

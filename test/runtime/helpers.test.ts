@@ -7,7 +7,7 @@ import { createLifecycle } from '../../runtime/lifecycle.ts';
 import { createLogger } from '../../runtime/logger.ts';
 import { createOutbox } from '../../runtime/outbox.ts';
 
-test('delays of a backoff lie anywhere below a bound that doubles up to its maximum, and begins anew after a reset', () => {
+test('the delays of a backoff are below a bound that doubles up to its maximum and is reset', () => {
   const longest = createBackoff({ initialMs: 100, maxMs: 1_000, random: () => 1 });
   assert.deepEqual(
     Array.from({ length: 6 }, () => longest.next()),
@@ -18,7 +18,7 @@ test('delays of a backoff lie anywhere below a bound that doubles up to its maxi
   assert.equal(createBackoff({ initialMs: 100, maxMs: 1_000, random: () => 0 }).next(), 0);
 });
 
-test('an outbox holds the last value of each key and no more, and ends when it is closed and empty', async () => {
+test('an outbox holds only the last value of each key, and ends when it is closed and empty', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(fc.tuple(fc.integer({ min: 0, max: 5 }), fc.integer())), async (puts) => {
       const outbox = createOutbox<number, number>();
@@ -39,16 +39,16 @@ test('an outbox holds the last value of each key and no more, and ends when it i
   assert.equal(await last, undefined);
 });
 
-test('a lifecycle takes only the steps that can be', () => {
+test('a lifecycle rejects transitions that are not allowed', () => {
   const seen: string[] = [];
   const lifecycle = createLifecycle((state) => seen.push(state));
-  assert.throws(() => lifecycle.to('DRAINING'), /INITIALIZED can't become DRAINING/);
-  for (const state of ['RUNNING', 'DRAINING', 'STOPPED'] as const) lifecycle.to(state);
-  assert.throws(() => lifecycle.to('RUNNING'), /STOPPED can't become RUNNING/);
+  assert.throws(() => lifecycle.enter('DRAINING'), /INITIALIZED to DRAINING is not allowed/);
+  for (const state of ['RUNNING', 'DRAINING', 'STOPPED'] as const) lifecycle.enter(state);
+  assert.throws(() => lifecycle.enter('RUNNING'), /STOPPED to RUNNING is not allowed/);
   assert.deepEqual(seen, ['RUNNING', 'DRAINING', 'STOPPED']);
 });
 
-test('a log line is one line with its level, message and fields, whatever the fields hold', () => {
+test('a log entry is one line with its level, message and fields, whatever they contain', () => {
   const lines: string[] = [];
   const options = { level: 'info', write: (line: string) => lines.push(line) } as const;
   const error = new CodedError('X', 'it\nbroke', { cause: new Error('deep') });
@@ -65,7 +65,7 @@ test('a log line is one line with its level, message and fields, whatever the fi
   assert.ok(lines.every((line) => line.indexOf('\n') === line.length - 1));
 });
 
-test('the text of an error tells its causes once each', () => {
+test('the text of an error contains each of its causes once', () => {
   const cause = new Error('connect ECONNREFUSED');
   assert.equal(errorText(new Error('no answer', { cause })), 'no answer: connect ECONNREFUSED');
   assert.equal(errorText(new Error('no answer: connect ECONNREFUSED', { cause })), 'no answer: connect ECONNREFUSED');

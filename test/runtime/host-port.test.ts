@@ -9,7 +9,7 @@ test('an address is a name, an IPv4 address or an IPv6 address in brackets, and 
     assert.ok(!isHostPort(bad), bad);
 });
 
-test('a URL is taken as it is, an address becomes one', () => {
+test('a URL stays as it is, and an address becomes one', () => {
   const urls = ['a:1', 'http://a:1', 'https://a:1/', 'https://[::1]:1'].map(httpUrl);
   assert.deepEqual(urls, ['http://a:1', 'http://a:1', 'https://a:1', 'https://[::1]:1']);
   for (const bad of ['', 'a', 'ftp://a:1', 'http://a', 'http://a:1/path', 'a:1/b/'])

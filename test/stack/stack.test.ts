@@ -58,7 +58,7 @@ test(
   },
 );
 
-test('an agent that runs alone beside npm run stack has its topic made, as by a Kafka of stock', async () => {
+test('a standalone agent beside npm run stack gets its topic created, as by a default Kafka', async () => {
   await using dir = await tempDir('alone');
   const stack = await startStack({ dataDir: dir.at('servers'), etcd: ['http://127.0.0.1:1'], autoCreateTopics: true });
   try {
@@ -103,7 +103,7 @@ test(
   },
 );
 
-test('what etcd and Kafka hold is there after they were stopped and started again', async () => {
+test('etcd and Kafka keep their data across a restart', async () => {
   await using dir = await tempDir('stack');
   const etcd = await startEtcd({ dataDir: dir.at('etcd') });
   const kafka = await startKafka({ dataDir: dir.at('kafka') });
@@ -138,7 +138,7 @@ async function createTopicAgain(bootstrap: readonly string[], topic: string): Pr
   }
 }
 
-test('a missing tool is told in one sentence that says what to install', async () => {
+test('a missing tool is reported in one sentence that says what to install', async () => {
   const path = process.env['PATH'];
   process.env['PATH'] = '/nowhere';
   try {
@@ -166,7 +166,7 @@ test("the user's own servers are used when ETCD and KAFKA name them", () => {
   assert.throws(() => serversFromEnv({ KAFKA: 'k:9092,nonsense' }), /KAFKA: "nonsense" is no address: give HOST:PORT/);
 });
 
-test('a server that ends at once is told with its last words', async () => {
+test('a server that exits at once is reported with its last output', async () => {
   await using dir = await tempDir();
   const server = await startLocalProcess({
     command: 'sh',

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
-import type { FilterFacts } from '../../agent/deliver/line-filter.ts';
-import type { FormatFacts } from '../../agent/deliver/line-format.ts';
+import type { FilterFacts } from '../../agent/encode/line-filter.ts';
+import type { FormatFacts } from '../../agent/encode/line-format.ts';
 import type { Encoding } from '../../proto/rules/line-words.ts';
 import type { Character } from './line-oracle.ts';
 

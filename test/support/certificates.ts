@@ -10,19 +10,28 @@ export interface TestCertificates {
   client: { key: string; cert: string };
 }
 
-/** An authority of the test's own, with a certificate for a server on loopback and one for a client. */
-export async function testCertificates(dir: TempDir): Promise<TestCertificates> {
-  const options = { keySize: 2048, algorithm: 'sha256' } as const;
-  const authority = await generate([{ name: 'commonName', value: 'test authority' }], {
-    ...options,
+/** An authority of the test's own, in PEM. */
+export interface TestAuthority {
+  cert: string;
+  /** A certificate for servers on loopback and for clients; a date makes an expired one. */
+  issue(name: string, expires?: Date): Promise<{ key: string; cert: string }>;
+}
+
+const OPTIONS = { keySize: 2048, algorithm: 'sha256' } as const;
+const DAY_MS = 86_400_000;
+
+export async function createAuthority(name = 'test authority'): Promise<TestAuthority> {
+  const authority = await generate([{ name: 'commonName', value: name }], {
+    ...OPTIONS,
     extensions: [
       { name: 'basicConstraints', cA: true, critical: true },
       { name: 'keyUsage', keyCertSign: true, digitalSignature: true, critical: true },
     ],
   });
-  const issued = async (name: string) => {
-    const { private: key, cert } = await generate([{ name: 'commonName', value: name }], {
-      ...options,
+  const issue = async (commonName: string, expires?: Date) => {
+    const { private: key, cert } = await generate([{ name: 'commonName', value: commonName }], {
+      ...OPTIONS,
+      ...(expires && { notBeforeDate: new Date(expires.getTime() - DAY_MS), notAfterDate: expires }),
       ca: { key: authority.private, cert: authority.cert },
       extensions: [
         { name: 'basicConstraints', cA: false },
@@ -39,11 +48,17 @@ export async function testCertificates(dir: TempDir): Promise<TestCertificates> 
     });
     return { key, cert };
   };
+  return { cert: authority.cert, issue };
+}
+
+/** The files of a new authority, with a certificate for a server on loopback and one for a client. */
+export async function testCertificates(dir: TempDir): Promise<TestCertificates> {
+  const authority = await createAuthority();
   const write = async (name: string, text: string) => {
     await writeFile(dir.at(name), text, { mode: 0o600 });
     return dir.at(name);
   };
-  const [server, client] = [await issued('server'), await issued('client')];
+  const [server, client] = [await authority.issue('server'), await authority.issue('client')];
   return {
     ca: await write('ca.pem', authority.cert),
     server: {

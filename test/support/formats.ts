@@ -1,4 +1,4 @@
-import { type FormatFacts, type LineFormat, lineFormat, sharedFormat } from '../../agent/deliver/line-format.ts';
+import { type FormatFacts, type LineFormat, lineFormat, sharedFormat } from '../../agent/encode/line-format.ts';
 
 const PLAIN: FormatFacts = { host: 'web-17', entry: 'nginx', headers: 'standard', maxLineBytes: 1000 };
 

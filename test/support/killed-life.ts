@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { closeSync, fstatSync, openSync } from 'node:fs';
-import { lineStartAt } from '../../agent/collect/line-starts.ts';
-import type { RateLimits } from '../../agent/collect/rate-limit.ts';
-import { Source } from '../../agent/collect/source.ts';
-import type { LineFormat } from '../../agent/deliver/line-format.ts';
-import type { Route, Segment } from '../../agent/deliver/route.ts';
-import { CheckpointStore, newCheckpoint } from '../../agent/state/checkpoint-store.ts';
-import type { IntentSegment } from '../../agent/state/intent-store.ts';
-import { coveredBy } from '../../agent/state/reached.ts';
+import { lineStartAt } from '../../agent/collect/read/line-starts.ts';
+import type { RateLimits } from '../../agent/collect/read/rate-limit.ts';
+import { Source } from '../../agent/collect/sources/source.ts';
+import type { LineFormat } from '../../agent/encode/line-format.ts';
+import { newCheckpoint } from '../../agent/model/checkpoint.ts';
+import { coveredRange } from '../../agent/model/position.ts';
+import type { IntentSegment } from '../../agent/model/segment.ts';
+import type { Route, Segment } from '../../agent/produce/route.ts';
+import { CheckpointStore } from '../../agent/state/checkpoint-store.ts';
 import { StateDatabase } from '../../agent/state/state-database.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import { type DecodedRecord, decodeRecords } from './decode-records.ts';
@@ -15,7 +16,7 @@ import type { Expected } from './line-oracle.ts';
 import type { TempDir } from './temp-dir.ts';
 import { testBench } from './test-bench.ts';
 
-const nowhere = { producer: { at: { topic: 't', partition: 0 } }, wake: () => {} } as unknown as Route;
+const nowhere = { topic: 't', partition: 0, wake: () => {} } as unknown as Route;
 const bench = testBench();
 
 export interface Seen extends Expected {
@@ -89,30 +90,30 @@ export class Life {
     this.#store = new CheckpointStore(this.#state);
     this.#fd = openSync(this.#file, 'r');
     const { dev: device, ino: inode, size } = fstatSync(this.#fd, { bigint: true });
-    const made = newCheckpoint('e', '00ff', { device, inode, path: this.#file, bornMs: 0 });
+    const made = newCheckpoint('e', '00ff', { device, inode, path: this.#file, birthMs: 0 });
     const checkpoint = this.#store.load('e')[0] ?? made;
     const of = (id: string | undefined) => {
       const own = (segments: Segment[]) => segments.filter(({ replay }) => replay === id);
-      return { open: own(open), returned: own(returned), delivered: own(found).map(coveredBy) };
+      return { open: own(open), returned: own(returned), acknowledged: own(found).map(coveredRange) };
     };
-    for (const segment of found) if (segment.replay !== undefined) this.#store.replays.covered(segment);
-    const onProgress = (source: Source, { replay, cut }: IntentSegment) => {
+    for (const segment of found) if (segment.replay !== undefined) this.#store.replays.acknowledged(segment);
+    const onAcknowledged = (source: Source, { replay, cut }: IntentSegment) => {
       if (replay !== undefined) return;
       this.#store.put(source.checkpoint);
       this.#notedCut += cut?.bytes ?? 0;
     };
-    const events = { onProgress, onStateChange: () => {}, limits: this.#limits };
+    const events = { onAcknowledged, onStateChange: () => {}, limits: this.#limits };
     this.source = new Source(this.#fd, checkpoint, of(undefined), Number(size), events, systemClock);
     if (found.length > 0) this.#store.put(this.source.checkpoint);
     const { replays } = this.#store;
-    for (const replay of replays.of('00ff')) this.source.replay(replay, replays, of(replay.id));
+    for (const replay of replays.forGeneration('00ff')) this.source.replay(replay, replays, of(replay.id));
     this.source.assign(nowhere, () => this.#format);
   }
 
   /** One turn, into a batch of its own; whether there may be more. */
   async read(batchBytes: number): Promise<boolean> {
     bench.records.reset(batchBytes);
-    const { segment, more } = await this.source.fill(bench);
+    const { segment, hasMore: more } = await this.source.fill(bench);
     assert.equal(this.source.errors.last, '');
     if (!segment) return more;
     // The intent is written together with those that are void by then.
@@ -132,7 +133,7 @@ export class Life {
       const flags = headers['logfleet.flags'] ?? '';
       this.seen.push({ value: value.toString(), start, end, flags, replay: headers['logfleet.replay'] });
     }
-    this.source.delivered(segment);
+    this.source.acknowledged(segment);
   }
 
   /** Kafka has it, though the process that sent it did not learn that. */
@@ -147,21 +148,21 @@ export class Life {
   }
 
   async rewind(wanted: number): Promise<void> {
-    const { position: end, place: endPlace } = this.source.checkpoint;
+    const { position: end, lineState: endState } = this.source.checkpoint;
     const start = await lineStartAt(this.#fd, Math.min(wanted, end), this.#format);
     if (start === undefined || start >= end) return;
     const id = `r${this.replays.length}`;
     this.replays.push({ id, start, end });
-    const range = { id, entryUid: 'e', generation: '00ff', start, end, endPlace, marked: true };
+    const range = { id, entryUid: 'e', generation: '00ff', start, end, endState, isMarked: true };
     this.write();
     this.#store.replays.begin({ entryUid: 'e', id, answer: '' }, [range], 1);
-    const replay = this.#store.replays.of('00ff').at(-1);
+    const replay = this.#store.replays.forGeneration('00ff').at(-1);
     assert.ok(replay);
     this.source.replay(replay, this.#store.replays, { open: [], returned: [] });
   }
 
   get unfinished(): number {
-    return this.#store.replays.of('00ff').length;
+    return this.#store.replays.forGeneration('00ff').length;
   }
 
   [Symbol.dispose](): void {

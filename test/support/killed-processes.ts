@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { outgoing, recovered } from '../../agent/deliver/outgoing-batch.ts';
+import { outgoing, recovered } from '../../agent/produce/outgoing-batch.ts';
 import { eventually } from './eventually.ts';
 import { PartitionProcess } from './partition.ts';
 import { sharedKafka } from './servers.ts';
@@ -23,7 +23,7 @@ export async function killedAfterThree({ brokers, topic, dir }: PartitionGround)
   await using first = new PartitionProcess(brokers, topic, dir.at('state'));
   for (const number of [1, 2, 3]) {
     first.send(number);
-    await eventually(() => assert.ok(first.delivered.includes(number)));
+    await eventually(() => assert.ok(first.acknowledged.includes(number)));
   }
 }
 
@@ -31,5 +31,5 @@ export async function killedAfterThree({ brokers, topic, dir }: PartitionGround)
 export async function killedBeforeSending({ brokers, topic, dir }: PartitionGround, numbers: number[]): Promise<void> {
   await using process = new PartitionProcess(brokers, topic, dir.at('state'));
   process.ledger.restore(process.former().map(recovered));
-  for (const number of numbers) process.ledger.place(outgoing(process.batch(number)));
+  for (const number of numbers) process.ledger.assignSequence(outgoing(process.batch(number)));
 }

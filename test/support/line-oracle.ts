@@ -1,4 +1,4 @@
-import type { FormatFacts } from '../../agent/deliver/line-format.ts';
+import type { FormatFacts } from '../../agent/encode/line-format.ts';
 
 /** A character and its bytes in the encoding of the test. */
 export type Character = readonly [text: string, bytes: Buffer];

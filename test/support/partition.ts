@@ -1,12 +1,13 @@
-import { KafkaCluster } from '../../agent/deliver/kafka-cluster.ts';
-import { LineEncoder } from '../../agent/deliver/line-encoder.ts';
-import { places } from '../../agent/deliver/line-place.ts';
-import type { OutgoingBatch, RecoveredBatch } from '../../agent/deliver/outgoing-batch.ts';
-import { PartitionLedger } from '../../agent/deliver/partition-ledger.ts';
-import { PartitionProducer } from '../../agent/deliver/partition-producer.ts';
-import { checksumOf, encodeRecordBatch, type RecordBatch } from '../../agent/deliver/record-batch.ts';
-import { RecordBuffer } from '../../agent/deliver/record-buffer.ts';
-import { type IntentSegment, IntentStore, type OpenIntent } from '../../agent/state/intent-store.ts';
+import { LineEncoder } from '../../agent/encode/line-encoder.ts';
+import { checksumOf, encodeRecordBatch, type RecordBatch } from '../../agent/encode/record-batch.ts';
+import { RecordBuffer } from '../../agent/encode/record-buffer.ts';
+import { lineStates } from '../../agent/model/line-state.ts';
+import type { IntentSegment, OpenIntent } from '../../agent/model/segment.ts';
+import { KafkaCluster } from '../../agent/produce/kafka-cluster.ts';
+import type { OutgoingBatch, RecoveredBatch } from '../../agent/produce/outgoing-batch.ts';
+import { PartitionLedger } from '../../agent/produce/partition-ledger.ts';
+import { PartitionProducer } from '../../agent/produce/partition-producer.ts';
+import { IntentStore } from '../../agent/state/intent-store.ts';
 import { bindToMachine } from '../../agent/state/machine.ts';
 import { StateDatabase } from '../../agent/state/state-database.ts';
 import { type Clock, systemClock } from '../../runtime/clock.ts';
@@ -24,8 +25,8 @@ export class PartitionProcess implements AsyncDisposable {
   readonly open: readonly OpenIntent[];
   readonly cluster: KafkaCluster;
   readonly logged: string[] = [];
-  /** The lines of batches, by number, as they were delivered, returned or built again. */
-  readonly delivered: number[] = [];
+  /** The lines of batches, by number, as they were acknowledged, returned or built again. */
+  readonly acknowledged: number[] = [];
   readonly returned: number[] = [];
   readonly built: number[] = [];
 
@@ -33,7 +34,7 @@ export class PartitionProcess implements AsyncDisposable {
     this.state = StateDatabase.open(stateDir);
     this.own = bindToMachine(this.state);
     this.intents = new IntentStore(this.state);
-    this.open = this.intents.open();
+    this.open = this.intents.openIntents();
     this.cluster = new KafkaCluster({ clientId: 'test', brokers, createTopics: false });
     this.ledger = new PartitionLedger(this.intents, { topic, partition: 0 });
     const logger = createLogger({ level: 'info', format: 'json', write: (line) => this.logged.push(line) });
@@ -55,7 +56,7 @@ export class PartitionProcess implements AsyncDisposable {
       encoded,
       recordCount: 1,
       facts: { recordCount: 1, timestampMs: Date.now(), compression: 'none', segments: [segment] },
-      onDelivered: () => this.delivered.push(number),
+      onAcknowledged: () => this.acknowledged.push(number),
       onReturned: () => this.returned.push(number),
     };
   }
@@ -73,8 +74,8 @@ export class PartitionProcess implements AsyncDisposable {
         this.built.push(number);
         return batchOf(number).encoded;
       };
-      const onDelivered = () => this.delivered.push(number);
-      return { intent, build, onDelivered, onReturned: () => this.returned.push(number) };
+      const onAcknowledged = () => this.acknowledged.push(number);
+      return { intent, build, onAcknowledged, onReturned: () => this.returned.push(number) };
     });
   }
 
@@ -90,8 +91,8 @@ function batchOf(number: number): { segment: IntentSegment; encoded: RecordBatch
   const bytes = Buffer.from(`${number}\n`);
   const records = new RecordBuffer();
   const format = testFormat();
-  const place = { rangeStart: number, startsAt: places.lineStart, endsAt: places.lineStart };
-  const chunk = { bytes, length: bytes.length, position: number, last: false, flushed: false, ...place };
+  const lineState = { rangeStart: number, startState: lineStates.lineStart, endState: lineStates.lineStart };
+  const chunk = { bytes, length: bytes.length, position: number, isLast: false, isFlushed: false, ...lineState };
   new LineEncoder().encode(chunk, format, records);
   const encoded = encodeRecordBatch({ recordCount: 1, timestampMs: Date.now(), compression: 'none' }, [
     Buffer.from(records.view()),
@@ -101,9 +102,9 @@ function batchOf(number: number): { segment: IntentSegment; encoded: RecordBatch
     start: number,
     end: number + 1,
     lines: 1,
-    ...place,
+    ...lineState,
     rangeEnd: number + 1,
-    place: place.startsAt,
+    lineState: lineState.startState,
     cut: undefined,
   };
   return { segment: { ...range, checksum: checksumOf(bytes), format: format.document }, encoded };

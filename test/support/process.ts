@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { eventually } from './eventually.ts';
 
 const repository = join(import.meta.dirname, '..', '..');
@@ -23,7 +23,7 @@ export function startProcess(
   env: NodeJS.ProcessEnv = {},
   uid?: number,
 ): TestProcess {
-  const child: ChildProcess = spawn(process.execPath, [join(repository, script), ...args], {
+  const child: ChildProcess = spawn(process.execPath, [resolve(repository, script), ...args], {
     env: { ...process.env, NODE_TEST_CONTEXT: undefined, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     ...(uid !== undefined && { uid, gid: uid }),

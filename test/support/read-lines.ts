@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { appendFileSync, closeSync, openSync, readSync } from 'node:fs';
-import { SegmentReader } from '../../agent/collect/segment-reader.ts';
-import { LineEncoder } from '../../agent/deliver/line-encoder.ts';
-import type { LineFormat } from '../../agent/deliver/line-format.ts';
-import { RecordBuffer } from '../../agent/deliver/record-buffer.ts';
-import type { Workbench } from '../../agent/deliver/work-pool.ts';
-import type { IntentSegment } from '../../agent/state/intent-store.ts';
+import { SegmentReader } from '../../agent/collect/read/segment-reader.ts';
+import { LineEncoder } from '../../agent/encode/line-encoder.ts';
+import type { LineFormat } from '../../agent/encode/line-format.ts';
+import { RecordBuffer } from '../../agent/encode/record-buffer.ts';
+import type { Workbench } from '../../agent/encode/work-pool.ts';
+import type { IntentSegment } from '../../agent/model/segment.ts';
 import { type DecodedRecord, decodeRecords } from './decode-records.ts';
 import { testBench } from './test-bench.ts';
 
@@ -81,8 +81,8 @@ export function rebuilt(fd: number, { segment }: ReadSegment, format: LineFormat
   const bytes = Buffer.alloc(end - start);
   readSync(fd, bytes, 0, bytes.length, start);
   const target = new RecordBuffer();
-  const chunk = { ...segment, bytes, length: bytes.length, position: start, last: true, flushed: false };
-  const { consumed, records } = new LineEncoder().encode(chunk, format, target);
+  const chunk = { ...segment, bytes, length: bytes.length, position: start, isLast: true, isFlushed: false };
+  const { consumed, recordCount: records } = new LineEncoder().encode(chunk, format, target);
   if (consumed !== bytes.length || records !== segment.lines)
     throw new Error(`${start}-${end} had ${segment.lines} records, and has ${records}, up to ${start + consumed}`);
   return Buffer.from(target.view());

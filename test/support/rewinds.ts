@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { writeFileSync } from 'node:fs';
 import { rename } from 'node:fs/promises';
-import { Rewind, type RewindTo } from '../../agent/collect/rewind.ts';
+import { Rewind, type RewindStart } from '../../agent/collect/rewind.ts';
 import { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import { withEntryDefaults } from '../../proto/rules/entry-rules.ts';
 import { begun, type Ground, HOUR_MS } from './source-ground.ts';
@@ -10,20 +10,20 @@ import type { TempDir } from './temp-dir.ts';
 export const entry = withEntryDefaults(Entry.create({ name: 'entries/e', uid: 'e' }));
 export const { signal } = new AbortController();
 
-export function rewindOf(on: Ground, to: RewindTo, id = 'r', paths: string[] = []): Rewind {
-  return new Rewind({ entry, sources: on.set }, { store: on.store, host: 'h', wish: { id, to, paths } });
+export function rewindOf(on: Ground, to: RewindStart, id = 'r', paths: string[] = []): Rewind {
+  return new Rewind({ entry, sources: on.set }, { store: on.store, host: 'h', request: { id, start: to, paths } });
 }
 
-/** Rewinds; returns each range that is sent once more, or why it is not. */
-export async function rewound(on: Ground, to: RewindTo, id = 'r', paths: string[] = []) {
+/** Rewinds and returns each range that is sent again, or the error. */
+export async function rewound(on: Ground, to: RewindStart, id = 'r', paths: string[] = []) {
   const rewind = rewindOf(on, to, id, paths);
   await rewind.plan(false, signal);
   return rewind.begin(() => '', on.wallMs).map(({ start, end, error }) => (error === '' ? [start, end] : error));
 }
 
-export const beginning: RewindTo = { kind: 'beginning' };
+export const beginning: RewindStart = { kind: 'beginning' };
 
-/** A file that was rotated, and whose end has been told: it is not open any more. */
+/** A file that was rotated and reported as sealed; it is closed. */
 export async function sealedFile(dir: TempDir): Promise<Ground> {
   const { on, file } = await begun(dir, 'one\ntwo\nlast');
   await rename(file, dir.at('a.log.1'));

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { Collector, Observation } from '../../agent/collector.ts';
+import type { AgentReport, Collector } from '../../agent/collect/collector.ts';
 import { ControllerLink } from '../../agent/link/controller-link.ts';
 import { DesiredState } from '../../agent/link/desired-state.ts';
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
@@ -42,8 +42,8 @@ export class SimulatedAgent implements AsyncDisposable {
     const clock: Clock = { ...systemClock, sleep: (ms, signal) => systemClock.sleep(ms / haste, signal) };
     const tools = { clock, logger: this.#logger(), collector: this.collector, desired };
     const cache = { save: async () => {} };
-    const options = { addresses, tls: undefined, identity, reportIntervalMs: 1_000 };
-    this.#link = new ControllerLink(options, { ...tools, cache, answerers: {} });
+    const options = { addresses, identity, reportIntervalMs: 1_000 };
+    this.#link = new ControllerLink(options, { ...tools, cache, handlers: {} });
     this.#running = this.#link.run();
   }
 
@@ -124,7 +124,7 @@ class RememberingCollector implements Collector {
     this.#onChange();
   }
 
-  observe(): Observation {
+  report(): AgentReport {
     if (this.dead) throw new Error('the process is gone');
     const entries = this.entries.map(({ name, etag }) =>
       EntryStatus.create({ entry: name, etag, state: 'STATE_APPLIED' }),

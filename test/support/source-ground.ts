@@ -1,16 +1,16 @@
 import { stat, writeFile } from 'node:fs/promises';
-import { Discovery, type ScanResult, type StartRule } from '../../agent/collect/discovery.ts';
-import { FileBudget } from '../../agent/collect/file-budget.ts';
-import { FormerBatches } from '../../agent/collect/former-batches.ts';
-import { type FoundFile, foundFile } from '../../agent/collect/found-file.ts';
-import type { Source } from '../../agent/collect/source.ts';
-import { SourceSet } from '../../agent/collect/source-set.ts';
-import type { FormatFacts } from '../../agent/deliver/line-format.ts';
-import type { Route, Segment } from '../../agent/deliver/route.ts';
-import { WorkPool } from '../../agent/deliver/work-pool.ts';
+import { FileBudget } from '../../agent/collect/files/file-budget.ts';
+import { Discovery, type ScanResult, type StartRule } from '../../agent/collect/find/discovery.ts';
+import { CrashRecovery } from '../../agent/collect/sources/crash-recovery.ts';
+import type { Source } from '../../agent/collect/sources/source.ts';
+import { SourceSet } from '../../agent/collect/sources/source-set.ts';
+import type { FormatFacts } from '../../agent/encode/line-format.ts';
+import { WorkPool } from '../../agent/encode/work-pool.ts';
+import type { Loss, Sealed } from '../../agent/model/fact.ts';
+import { type FoundFile, foundFile } from '../../agent/model/found-file.ts';
+import type { OpenIntent } from '../../agent/model/segment.ts';
+import type { Route, Segment } from '../../agent/produce/route.ts';
 import { CheckpointStore } from '../../agent/state/checkpoint-store.ts';
-import type { Loss, Sealed } from '../../agent/state/facts.ts';
-import type { OpenIntent } from '../../agent/state/intent-store.ts';
 import { StateDatabase } from '../../agent/state/state-database.ts';
 import { createLogger } from '../../runtime/logger.ts';
 import { decodeRecords } from './decode-records.ts';
@@ -20,7 +20,7 @@ import { testBench } from './test-bench.ts';
 
 export const HOUR_MS = 3_600_000;
 const signal = new AbortController().signal;
-const nowhere = { producer: { at: { topic: 't', partition: 0 } }, wake: () => {} } as unknown as Route;
+const nowhere = { topic: 't', partition: 0, wake: () => {} } as unknown as Route;
 
 export interface GroundOptions {
   filesMax?: number;
@@ -38,7 +38,7 @@ export class Ground {
   readonly store: CheckpointStore;
   readonly set: SourceSet;
   readonly budget: FileBudget;
-  readonly former: FormerBatches;
+  readonly recovery: CrashRecovery;
   readonly losses: Loss[] = [];
   readonly sealed: Sealed[] = [];
   readonly warnings: string[] = [];
@@ -69,9 +69,9 @@ export class Ground {
     const facts = { loss: (loss: Loss) => this.losses.push(loss), sealed: (fact: Sealed) => this.sealed.push(fact) };
     this.budget = new FileBudget(filesMax, pinnedBytesMax, clock);
     const { store, budget } = this;
-    this.former = new FormerBatches(intents, { store, facts, pool: new WorkPool(1), budget, logger });
-    const tools = { clock, logger, store, facts, former: this.former, budget, once };
-    this.set = new SourceSet('e', { ...tools, onDelivered: () => {}, onStateChange: () => {} }, (source) => {
+    this.recovery = new CrashRecovery(intents, { store, facts, pool: new WorkPool(1), budget, logger });
+    const tools = { clock, logger, store, facts, recovery: this.recovery, budget, once };
+    this.set = new SourceSet('e', { ...tools, onAcknowledged: () => {}, onStateChange: () => {} }, (source) => {
       if (this.paused) source.pause();
       else if (source.state === 'PAUSED') source.resume();
       source.assign(nowhere, () => testFormat(format));
@@ -129,7 +129,8 @@ export class Ground {
   }
 
   async deliverOf(source: Source): Promise<void> {
-    for (let segment = await this.read(source); segment; segment = await this.read(source)) source.delivered(segment);
+    for (let segment = await this.read(source); segment; segment = await this.read(source))
+      source.acknowledged(segment);
   }
 
   /** Reads on; what is returned is under way until it is told to be delivered. */
@@ -140,7 +141,7 @@ export class Ground {
     if (!segment) return undefined;
     const lines = this.lines.get(source.generation) ?? [];
     const { records } = this.#bench;
-    for (const { value } of decodeRecords(records.view(), records.records)) lines.push(value.toString());
+    for (const { value } of decodeRecords(records.view(), records.recordCount)) lines.push(value.toString());
     this.lines.set(source.generation, lines);
     return segment;
   }

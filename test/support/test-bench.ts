@@ -1,4 +1,4 @@
-import { createWorkbenches, type Workbench } from '../../agent/deliver/work-pool.ts';
+import { createWorkbenches, type Workbench } from '../../agent/encode/work-pool.ts';
 
 /** A workbench of its own, as a route takes it from the pool. */
 export function testBench(): Workbench {

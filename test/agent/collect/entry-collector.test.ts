@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { utimes, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { EntryCollector } from '../../../agent/collect/entry-collector.ts';
-import { FileBudget } from '../../../agent/collect/file-budget.ts';
-import { FormerBatches } from '../../../agent/collect/former-batches.ts';
-import type { Router } from '../../../agent/deliver/router.ts';
-import { WorkPool } from '../../../agent/deliver/work-pool.ts';
+import { FileBudget } from '../../../agent/collect/files/file-budget.ts';
+import { CrashRecovery } from '../../../agent/collect/sources/crash-recovery.ts';
+import { WorkPool } from '../../../agent/encode/work-pool.ts';
+import type { DeliveryRouter } from '../../../agent/produce/delivery-router.ts';
 import { CheckpointStore } from '../../../agent/state/checkpoint-store.ts';
 import { FactStore } from '../../../agent/state/fact-store.ts';
 import { StateDatabase } from '../../../agent/state/state-database.ts';
@@ -16,9 +16,12 @@ import { tempDir } from '../../support/temp-dir.ts';
 import { testBench } from '../../support/test-bench.ts';
 
 const HOUR_MS = 3_600_000;
-const NOT_ROUTED = { partitionCount: () => new Promise(() => {}), failure: () => undefined } as unknown as Router;
+const NOT_ROUTED = {
+  partitionCount: () => new Promise(() => {}),
+  failure: () => undefined,
+} as unknown as DeliveryRouter;
 
-test('where a file is read from depends on the rule and on whether it was there when the entry came', async () => {
+test('where reading begins depends on the rule and on whether the file existed when the entry arrived', async () => {
   await using dir = await tempDir();
   const file = dir.at('a.log');
   await writeFile(file, 'one\ntwo\n');
@@ -28,7 +31,7 @@ test('where a file is read from depends on the rule and on whether it was there 
   const store = new CheckpointStore(state);
   const logger = createLogger({ level: 'error', format: 'json', write: () => {} });
   const budget = new FileBudget(10);
-  const former = new FormerBatches([], {
+  const recovery = new CrashRecovery([], {
     store,
     facts: new FactStore(state, { clock: systemClock, logger }),
     pool: new WorkPool(1),
@@ -38,7 +41,7 @@ test('where a file is read from depends on the rule and on whether it was there 
   const positionWith = async (start: string, entryCameMs: number) => {
     const clock = { nowMs: () => entryCameMs, monotonicMs: () => 0, sleep: async () => {}, after: () => () => {} };
     const tools = {
-      former,
+      recovery,
       clock,
       logger,
       store,
@@ -50,7 +53,7 @@ test('where a file is read from depends on the rule and on whether it was there 
       host: 'h',
     };
     const entry = Entry.create({ name: 'entries/a', uid: `${start}-${entryCameMs}`, topic: 't', paths: [file], start });
-    const collector = new EntryCollector(entry, { ...tools, onDelivered: () => {}, onStateChange: () => {} });
+    const collector = new EntryCollector(entry, { ...tools, onAcknowledged: () => {}, onStateChange: () => {} });
     collector.apply(entry);
     await collector.scan();
     const positions = [...collector.sources].map(({ position }) => position);
@@ -68,7 +71,7 @@ test('where a file is read from depends on the rule and on whether it was there 
   state.close();
 });
 
-test('a file that its entry means no more is not read on when other settings come while its last lines are under way', async () => {
+test('a file that no longer matches is not read further when settings change before its last lines are acknowledged', async () => {
   await using dir = await tempDir();
   const files = [dir.at('a.log'), dir.at('b.log')] as const;
   for (const file of files) await writeFile(file, 'one\n');
@@ -76,22 +79,26 @@ test('a file that its entry means no more is not read on when other settings com
   const logger = createLogger({ level: 'error', format: 'json', write: () => {} });
   const [store, budget] = [new CheckpointStore(state), new FileBudget(10)];
   const facts = new FactStore(state, { clock: systemClock, logger });
-  const former = new FormerBatches([], { store, facts, pool: new WorkPool(1), budget, logger });
-  const route = { producer: { at: { topic: 't', partition: 0 } }, wake: () => {} };
-  const router = { partitionCount: async () => 1, failure: () => undefined, route: () => route } as unknown as Router;
+  const recovery = new CrashRecovery([], { store, facts, pool: new WorkPool(1), budget, logger });
+  const route = { topic: 't', partition: 0, wake: () => {} };
+  const router = {
+    partitionCount: async () => 1,
+    failure: () => undefined,
+    route: () => route,
+  } as unknown as DeliveryRouter;
   const tools = {
-    ...{ former, logger, store, facts, budget, router },
+    ...{ recovery, logger, store, facts, budget, router },
     clock: systemClock,
     once: false,
     lost: false,
     host: 'h',
   };
   const both = Entry.create({ name: 'entries/a', uid: 'a', topic: 't', paths: [...files], start: 'beginning' });
-  const collector = new EntryCollector(both, { ...tools, onDelivered: () => {}, onStateChange: () => {} });
+  const collector = new EntryCollector(both, { ...tools, onAcknowledged: () => {}, onStateChange: () => {} });
   const statesWith = async (entry: Entry) => {
     collector.apply(entry);
     await collector.scan();
-    collector.directAll();
+    collector.assignRoutes();
     return [...collector.sources].map((source) => source.state);
   };
   assert.deepEqual(await statesWith(both), ['READING', 'READING']);

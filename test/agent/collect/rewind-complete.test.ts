@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { appendFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { rename } from 'node:fs/promises';
 import { test } from 'node:test';
-import type { Segment } from '../../../agent/deliver/route.ts';
+import type { Segment } from '../../../agent/produce/route.ts';
 import { beginning, rewindOf, rewound, sealedFile, signal } from '../../support/rewinds.ts';
 import { begun, Ground, HOUR_MS } from '../../support/source-ground.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
-test('a complete file that is not open comes once more, whole, over a kill too, is closed again, and nothing is told of it again', async () => {
+test('a complete, closed file is replayed whole, also across a kill; it is closed again and nothing is reported twice', async () => {
   await using dir = await tempDir();
   const before = await sealedFile(dir);
   before.lines.clear();
@@ -25,7 +25,7 @@ test('a complete file that is not open comes once more, whole, over a kill too, 
   on.close();
 });
 
-test('a complete file that grows while it comes once more is read on, and its new end is told', async () => {
+test('a complete file that grows during its replay is read further, and its new end is reported', async () => {
   await using dir = await tempDir();
   const on = await sealedFile(dir);
   on.lines.clear();
@@ -44,7 +44,7 @@ test('a complete file that grows while it comes once more is read on, and its ne
   on.close();
 });
 
-test('a complete file that grows and is read on before the next scan is told with its new end, too', async () => {
+test('a complete file that grows and is read before the next scan is reported with its new end, too', async () => {
   await using dir = await tempDir();
   const on = await sealedFile(dir);
   await rewound(on, beginning, 'r', [dir.at('a.log.1')]);
@@ -62,7 +62,7 @@ test('a complete file that grows and is read on before the next scan is told wit
 });
 
 for (const when of ['before its file is met', 'later'])
-  test(`what a former process had under way, and Kafka does not have as turns out ${when}, comes once, though its file is closed and opened again`, async () => {
+  test(`a batch of a previous process that Kafka turns out not to have ${when} arrives once, though its file is closed and reopened`, async () => {
     await using dir = await tempDir();
     const before = new Ground(dir);
     writeFileSync(dir.at('a.log'), 'one\ntwo\n');
@@ -73,7 +73,7 @@ for (const when of ['before its file is met', 'later'])
     const on = new Ground(dir, {
       intents: [{ id: 1, recordCount: 2, timestampMs: 1, compression: 'none', segments: [segment], ...sent }],
     });
-    const returned = () => on.former.batches[0]?.onReturned(undefined);
+    const returned = () => on.recovery.batches[0]?.onReturned(undefined);
     if (when === 'later') await on.find(dir.at('a.log*'));
     returned();
     await on.find(dir.at('a.log*'));
@@ -92,7 +92,7 @@ for (const when of ['before its file is met', 'later'])
     on.close();
   });
 
-test('of complete files those that are gone, or another one by now, are told, and a dry run opens none', async () => {
+test('complete files that were deleted or replaced are reported, and a dry run opens none', async () => {
   await using dir = await tempDir();
   const on = await sealedFile(dir);
   const dry = rewindOf(on, beginning);
@@ -109,14 +109,14 @@ test('of complete files those that are gone, or another one by now, are told, an
   await rename(dir.at('other'), dir.at('a.log.1'));
   assert.deepEqual(await rewound(on, beginning, 'r1'), ['another file is at its path', [0, 5]]);
   unlinkSync(dir.at('a.log.1'));
-  assert.deepEqual(await rewound(on, beginning, 'r2'), ['its file is no longer there', [0, 5]]);
+  assert.deepEqual(await rewound(on, beginning, 'r2'), ['its file was deleted or moved', [0, 5]]);
   // Nothing of it would be sent.
   on.state.flush(on.wallMs);
   assert.deepEqual(await rewound(on, { kind: 'time', timeMs: HOUR_MS }, 'r3'), []);
   on.close();
 });
 
-test('a complete file that has left the paths of its entry is told', async () => {
+test("a complete file that left its entry's paths is reported", async () => {
   await using dir = await tempDir();
   const { on, file } = await begun(dir, 'one\n');
   await rename(file, dir.at('a.old'));
@@ -126,11 +126,11 @@ test('a complete file that has left the paths of its entry is told', async () =>
     on.nowMs += HOUR_MS;
   }
   assert.deepEqual([on.sources.length, on.sealed.length], [0, 1]);
-  assert.deepEqual(await rewound(on, beginning), ["it has left the entry's paths"]);
+  assert.deepEqual(await rewound(on, beginning), ["it is no longer at one of the entry's paths"]);
   on.close();
 });
 
-test('a complete file that was written anew while the agent was away ends its replay, which is told', async () => {
+test('a complete file that was rewritten while the agent was stopped ends its replay, which is reported', async () => {
   await using dir = await tempDir();
   const before = await sealedFile(dir);
   await rewound(before, beginning, 'r', [dir.at('a.log.1')]);
@@ -144,7 +144,7 @@ test('a complete file that was written anew while the agent was away ends its re
   on.close();
 });
 
-test('a complete file that is written anew while a rewind looks is not taken for what it was', async () => {
+test('a complete file that is rewritten while a rewind is planned is not mistaken for its previous content', async () => {
   await using dir = await tempDir();
   const on = await sealedFile(dir);
   const [complete] = on.set.complete;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { appendFileSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
-import type { RewindTo } from '../../../agent/collect/rewind.ts';
+import type { RewindStart } from '../../../agent/collect/rewind.ts';
 import { beginning, rewindOf, rewound, signal } from '../../support/rewinds.ts';
 import { begun, Ground, HOUR_MS } from '../../support/source-ground.ts';
 import { tempDir } from '../../support/temp-dir.ts';
@@ -14,7 +14,7 @@ test('a file that is truncated in the middle of a replay is no loss, and the rep
   await on.scan([file]);
   await on.deliver();
   await on.scan([file]);
-  assert.deepEqual([on.losses, on.sealed.length, on.at(file).replays?.now], [[], 1, undefined]);
+  assert.deepEqual([on.losses, on.sealed.length, on.at(file).replays?.current], [[], 1, undefined]);
   on.close();
 });
 
@@ -62,23 +62,23 @@ test('a deleted file that is complete but for a replay is no loss when it is giv
   on.close();
 });
 
-test('a position means the beginning of its line; one beyond what Kafka has, or too far from the beginning of its line, is refused', async () => {
+test('a position means the beginning of its line; an unacknowledged one, or one too far into a line, is refused', async () => {
   await using dir = await tempDir();
   const { on, source } = await begun(dir, `one\ntwo\n${'x'.repeat(3_000_000)}\n`);
-  const to = (position: number): RewindTo => ({ kind: 'position', generation: source.generation, position });
+  const to = (position: number): RewindStart => ({ kind: 'position', generation: source.generation, position });
   const { position: end } = source;
   assert.deepEqual(await rewound(on, to(5), 'r1'), [[4, end]]);
   assert.deepEqual(await rewound(on, to(8), 'r2'), [[8, end]]);
   assert.deepEqual(await rewound(on, to(end), 'r3'), []);
-  assert.match(String(await rewound(on, to(end + 1), 'r4')), /is beyond 3000009, to where Kafka has it/);
+  assert.match(String(await rewound(on, to(end + 1), 'r4')), /is beyond the acknowledged position 3000009/);
   assert.match(String(await rewound(on, to(2_500_000), 'r5')), /no line begins within 262144 bytes before 2500000/);
   assert.deepEqual(await rewound(on, { kind: 'position', generation: 'other', position: 0 }, 'r6'), []);
   for (const id of ['a', 'b', 'c', 'd', 'e', 'f']) await rewound(on, beginning, id);
-  assert.match(String(await rewound(on, beginning, 'r7')), /it is sent 8 times already/);
+  assert.match(String(await rewound(on, beginning, 'r7')), /it has 8 unfinished replays/);
   on.close();
 });
 
-test('a time means the position that the generation had then; a file met later is sent whole, unless it was not changed since', async () => {
+test("a time means the generation's position at that time; a file found later is sent whole if it changed since", async () => {
   await using dir = await tempDir();
   const on = new Ground(dir);
   const [file, late] = [dir.at('a.log'), dir.at('late.log')];

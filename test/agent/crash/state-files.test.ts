@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { copyFile, readFile, truncate, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
+import { newCheckpoint } from '../../../agent/model/checkpoint.ts';
 import { openAgentState } from '../../../agent/state/agent-state.ts';
-import { newCheckpoint } from '../../../agent/state/checkpoint-store.ts';
 import { StateDatabase } from '../../../agent/state/state-database.ts';
 import { createLogger } from '../../../runtime/logger.ts';
 import { tempDir } from '../../support/temp-dir.ts';
@@ -16,7 +16,7 @@ function opened(stateDir: string) {
   const options = { stateDir, durability: 'process', stateFailure: 'hold', audit: false } as const;
   const parts = openAgentState(options, { clock, logger });
   const reach = (position: number) => {
-    parts.store.put({ ...newCheckpoint('e', 'g', { path: '/a.log', device: 1n, inode: 2n, bornMs: 0 }), position });
+    parts.store.put({ ...newCheckpoint('e', 'g', { path: '/a.log', device: 1n, inode: 2n, birthMs: 0 }), position });
     parts.state.flush(position);
   };
   const positions = () => parts.store.load('e').map(({ position }) => position);
@@ -75,7 +75,13 @@ test('a state that another machine has written keeps its positions, and its prod
   const topic = { topic: 't', partition: 0, clusterId: 'c', topicId: 'i' };
   const first = opened(dir.path);
   first.reach(10);
-  first.intents.begin({ ...topic, producer: { id: 7n, epoch: 0 }, nextSequence: 3, lastOffset: 2n, usable: true });
+  first.intents.startProducer({
+    ...topic,
+    producer: { id: 7n, epoch: 0 },
+    nextSequence: 3,
+    lastOffset: 2n,
+    usable: true,
+  });
   first.state.flush(1);
   first.state.db.exec("UPDATE meta SET value = 'another' WHERE key = 'machine'");
   first.state.close();

@@ -6,7 +6,7 @@ import { tempDir } from '../../support/temp-dir.ts';
 
 const TIMEOUT_MS = 20_000;
 const SCRIPT = `
-  import { FileWatchers } from ${JSON.stringify(join(import.meta.dirname, '../../../agent/collect/file-watcher.ts'))};
+  import { FileWatchers } from ${JSON.stringify(join(import.meta.dirname, '../../../agent/collect/find/file-watcher.ts'))};
   const told = [];
   const watchers = new FileWatchers({ warn: (message, fields) => told.push({ message, ...fields }) });
   for (let entry = 0; entry < 2; entry++) watchers.create(() => {}).watch(process.argv[1], '1:1', 'folder');

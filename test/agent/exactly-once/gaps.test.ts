@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
-import type { FormatFacts } from '../../../agent/deliver/line-format.ts';
-import type { Segment } from '../../../agent/deliver/route.ts';
+import type { FormatFacts } from '../../../agent/encode/line-format.ts';
+import type { Segment } from '../../../agent/produce/route.ts';
 import { testFormat } from '../../support/formats.ts';
 import { Life } from '../../support/killed-life.ts';
 import { tempDir } from '../../support/temp-dir.ts';

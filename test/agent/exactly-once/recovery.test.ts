@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { cp } from 'node:fs/promises';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
-import { outgoing } from '../../../agent/deliver/outgoing-batch.ts';
-import { takeId } from '../../../agent/deliver/reconcile.ts';
-import { type RecordBatch, stampProducer } from '../../../agent/deliver/record-batch.ts';
+import { type RecordBatch, stampProducer } from '../../../agent/encode/record-batch.ts';
 import type { ProducerIdentity } from '../../../agent/kafka/kafka-messages.ts';
+import { outgoing } from '../../../agent/produce/outgoing-batch.ts';
+import { acquireProducerId } from '../../../agent/produce/reconcile.ts';
 import { eventually } from '../../support/eventually.ts';
 import { killedAfterThree, killedBeforeSending, partitionGround } from '../../support/killed-processes.ts';
 import { PartitionProcess } from '../../support/partition.ts';
@@ -23,7 +23,7 @@ test('what Kafka has of a killed process is found delivered, and is neither buil
   assert.equal(next.open.length, 3);
   next.restore();
   next.send(4);
-  await eventually(() => assert.deepEqual(next.delivered, [1, 2, 3, 4]));
+  await eventually(() => assert.deepEqual(next.acknowledged, [1, 2, 3, 4]));
   assert.deepEqual(next.built, []);
   assert.deepEqual(await lines(on.brokers, on.topic), [1, 2, 3, 4]);
 });
@@ -35,7 +35,7 @@ test('what Kafka has not of a killed process is built again and sent in its orde
   await using next = new PartitionProcess(on.brokers, on.topic, on.dir.at('state'));
   next.restore();
   next.send(6);
-  await eventually(() => assert.deepEqual(next.delivered, [1, 2, 3, 4, 5, 6]));
+  await eventually(() => assert.deepEqual(next.acknowledged, [1, 2, 3, 4, 5, 6]));
   assert.deepEqual(next.built, [4, 5]);
   assert.deepEqual(await lines(on.brokers, on.topic), [1, 2, 3, 4, 5, 6]);
 });
@@ -49,7 +49,7 @@ test('what can not be built again is given back, with all that comes after it, a
   await eventually(() => assert.deepEqual(next.returned, [5, 6]));
   next.send(5);
   next.send(6);
-  await eventually(() => assert.deepEqual(next.delivered, [1, 2, 3, 4, 5, 6]));
+  await eventually(() => assert.deepEqual(next.acknowledged, [1, 2, 3, 4, 5, 6]));
   assert.deepEqual(await lines(on.brokers, on.topic), [1, 2, 3, 4, 5, 6]);
 });
 
@@ -61,12 +61,12 @@ test('a request of the killed process that is still on its way is waited for bef
   await using late = new PartitionProcess(on.brokers, on.topic, on.dir.at('elsewhere'));
   await using next = new PartitionProcess(on.brokers, on.topic, on.dir.at('state'));
   next.restore(() => false);
-  await eventually(() => assert.deepEqual(next.delivered, [1, 2, 3]));
+  await eventually(() => assert.deepEqual(next.acknowledged, [1, 2, 3]));
   const { encoded } = late.batch(4);
   stampProducer(encoded, next.ledger.producer as ProducerIdentity, 3);
   await late.cluster.produce(on.topic, 0, encoded);
   next.send(5);
-  await eventually(() => assert.deepEqual(next.delivered, [1, 2, 3, 4, 5]));
+  await eventually(() => assert.deepEqual(next.acknowledged, [1, 2, 3, 4, 5]));
   assert.deepEqual([next.returned, await lines(on.brokers, on.topic)], [[], [1, 2, 3, 4, 5]]);
 });
 
@@ -77,11 +77,11 @@ test('a process that is killed while it recovers leaves the same to the next one
     await killedBeforeSending(on, [4 + 2 * round, 5 + 2 * round]);
     await using dying = new PartitionProcess(on.brokers, on.topic, on.dir.at('state'));
     dying.restore();
-    await eventually(() => assert.ok(dying.delivered.length > 0));
+    await eventually(() => assert.ok(dying.acknowledged.length > 0));
   }
   await using next = new PartitionProcess(on.brokers, on.topic, on.dir.at('state'));
   next.restore();
-  await eventually(() => assert.deepEqual(next.delivered, [1, 2, 3, 4, 5, 6, 7, 8, 9]));
+  await eventually(() => assert.deepEqual(next.acknowledged, [1, 2, 3, 4, 5, 6, 7, 8, 9]));
   assert.deepEqual(await lines(on.brokers, on.topic), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
 });
 
@@ -95,15 +95,15 @@ test('when Kafka has forgotten the producer id, the log itself tells what it has
   next.cluster.lastSequence = async () => undefined;
   next.restore();
   await eventually(() => assert.deepEqual(next.returned, [4]));
-  assert.deepEqual(next.delivered, [1, 2, 3]);
+  assert.deepEqual(next.acknowledged, [1, 2, 3]);
   next.send(4);
-  await eventually(() => assert.deepEqual(next.delivered, [1, 2, 3, 4]));
+  await eventually(() => assert.deepEqual(next.acknowledged, [1, 2, 3, 4]));
   await next[Symbol.asyncDispose]();
   await using third = new PartitionProcess(on.brokers, on.topic, on.dir.at('state'));
   const open = third.open.map(({ segments }) => segments[0]?.start);
   assert.deepEqual(open, [4], 'what was sent by the former id is closed before anything is sent by another');
   third.restore();
-  await eventually(() => assert.deepEqual(third.delivered, [4]));
+  await eventually(() => assert.deepEqual(third.acknowledged, [4]));
   assert.deepEqual(await lines(on.brokers, on.topic), [1, 2, 3, 4]);
 });
 
@@ -116,7 +116,7 @@ test('a topic that was deleted and made again has nothing of the former one', as
   next.restore();
   await eventually(() => assert.deepEqual(next.returned, [1, 2, 3]));
   next.send(7);
-  await eventually(() => assert.deepEqual(next.delivered, [7]));
+  await eventually(() => assert.deepEqual(next.acknowledged, [7]));
   assert.deepEqual(await lines(on.brokers, on.topic), [7]);
 });
 
@@ -130,10 +130,10 @@ test('a state that was copied beside its original asks by the former id and send
   await using copy = new PartitionProcess(on.brokers, on.topic, on.dir.at('copy'));
   assert.deepEqual([original.own, copy.own], [true, false]);
   copy.restore();
-  await eventually(() => assert.deepEqual([copy.delivered, copy.returned], [[1, 2, 3], [4]]));
+  await eventually(() => assert.deepEqual([copy.acknowledged, copy.returned], [[1, 2, 3], [4]]));
   copy.send(5);
   original.restore();
-  await eventually(() => assert.ok(copy.delivered.includes(5) && original.delivered.includes(4)));
+  await eventually(() => assert.ok(copy.acknowledged.includes(5) && original.acknowledged.includes(4)));
   const ids = [original, copy].map(({ ledger }) => ledger.producer?.id);
   assert.notEqual(ids[0], ids[1]);
   assert.deepEqual((await lines(on.brokers, on.topic)).sort(), [1, 2, 3, 4, 5]);
@@ -147,13 +147,13 @@ test('a state that is older than what Kafka has of its id is not taken at its wo
     await using later = new PartitionProcess(on.brokers, on.topic, on.dir.at('state'));
     later.restore();
     later.send(4);
-    await eventually(() => assert.ok(later.delivered.includes(4)));
+    await eventually(() => assert.ok(later.acknowledged.includes(4)));
   }
   await using old = new PartitionProcess(on.brokers, on.topic, on.dir.at('old'));
   old.restore();
   // By the old state this is the producer's fourth record, as 4 was: a broker would answer it as a repetition, and lose it.
   old.send(5);
-  await eventually(() => assert.ok(old.delivered.includes(5)));
+  await eventually(() => assert.ok(old.acknowledged.includes(5)));
   assert.deepEqual(await lines(on.brokers, on.topic), [1, 2, 3, 4, 5]);
 });
 
@@ -161,13 +161,13 @@ test('a batch whose intent can not be written waits, and is sent when it can be'
   const on = await partitionGround();
   await using process = new PartitionProcess(on.brokers, on.topic, on.dir.at('state'));
   process.send(1);
-  await eventually(() => assert.deepEqual(process.delivered, [1]));
+  await eventually(() => assert.deepEqual(process.acknowledged, [1]));
   process.state.db.exec('PRAGMA query_only = ON');
   process.send(2);
   await eventually(() => assert.match(process.producer.failure?.message ?? '', /checkpoints\.db can't be used/));
   assert.deepEqual(await lines(on.brokers, on.topic), [1]);
   process.state.db.exec('PRAGMA query_only = OFF');
-  await eventually(() => assert.deepEqual(process.delivered, [1, 2]));
+  await eventually(() => assert.deepEqual(process.acknowledged, [1, 2]));
 });
 
 test('intents leave the disk together with the positions that they led to', async () => {
@@ -175,7 +175,7 @@ test('intents leave the disk together with the positions that they led to', asyn
   {
     await using process = new PartitionProcess(on.brokers, on.topic, on.dir.at('state'));
     process.send(1);
-    await eventually(() => assert.deepEqual(process.delivered, [1]));
+    await eventually(() => assert.deepEqual(process.acknowledged, [1]));
     process.state.flush(1);
   }
   const db = new DatabaseSync(on.dir.at('state/checkpoints.db'));
@@ -190,16 +190,16 @@ test('intents leave the disk together with the positions that they led to', asyn
 test('a request of the killed process that is still on its way is not appended besides when it is the first by its id', async () => {
   const on = await partitionGround();
   const former = new PartitionProcess(on.brokers, on.topic, on.dir.at('state'));
-  await takeId(former.cluster, former.ledger);
+  await acquireProducerId(former.cluster, former.ledger);
   const producer = former.ledger.producer as ProducerIdentity;
-  former.ledger.place(outgoing(former.batch(1)));
+  former.ledger.assignSequence(outgoing(former.batch(1)));
   await former[Symbol.asyncDispose]();
   await using next = new PartitionProcess(on.brokers, on.topic, on.dir.at('state'));
   next.restore();
   // What is given back is read again.
   await eventually(() => {
     for (const number of next.returned.splice(0)) next.send(number);
-    assert.deepEqual(next.delivered, [1]);
+    assert.deepEqual(next.acknowledged, [1]);
   });
   await using late = new PartitionProcess(on.brokers, on.topic, on.dir.at('elsewhere'));
   const { encoded } = late.batch(1);
@@ -215,17 +215,17 @@ test('a batch is found although one that was sent after it was answered before i
   {
     await using dying = new PartitionProcess(on.brokers, on.topic, on.dir.at('state'));
     dying.restore();
-    await eventually(() => assert.deepEqual(dying.delivered, [1, 2, 3]));
+    await eventually(() => assert.deepEqual(dying.acknowledged, [1, 2, 3]));
     const sent = [4, 5].map((number) => ({ number, batch: outgoing(dying.batch(number)) }));
     for (const { number, batch } of sent) {
-      dying.ledger.place(batch);
+      dying.ledger.assignSequence(batch);
       const { baseOffset } = await dying.cluster.produce(on.topic, 0, batch.encoded as RecordBatch);
-      if (number === 5) dying.ledger.delivered(batch, baseOffset);
+      if (number === 5) dying.ledger.acknowledged(batch, baseOffset);
     }
     dying.state.flush(1);
   }
   await using next = new PartitionProcess(on.brokers, on.topic, on.dir.at('state'));
   next.restore();
-  await eventually(() => assert.equal(next.delivered.length + next.returned.length, 1));
-  assert.deepEqual([next.delivered, next.returned], [[4], []]);
+  await eventually(() => assert.equal(next.acknowledged.length + next.returned.length, 1));
+  assert.deepEqual([next.acknowledged, next.returned], [[4], []]);
 });

@@ -21,7 +21,7 @@ test('what only the leader has of a killed process does not count as delivered',
     {
       await using killed = new PartitionProcess(brokers, topic, dir.at('state'));
       killed.send(1);
-      await eventually(() => assert.deepEqual(killed.delivered, [1]));
+      await eventually(() => assert.deepEqual(killed.acknowledged, [1]));
       killed.state.flush(1);
       pause('SIGSTOP');
       killed.send(2);
@@ -34,9 +34,9 @@ test('what only the leader has of a killed process does not count as delivered',
     await eventually(() => assert.match(next.logged.join(), /do not have yet what its leader has/), {
       timeoutMs: 30_000,
     });
-    assert.deepEqual(next.delivered, []);
+    assert.deepEqual(next.acknowledged, []);
     pause('SIGCONT');
-    await eventually(() => assert.deepEqual(next.delivered, [2]));
+    await eventually(() => assert.deepEqual(next.acknowledged, [2]));
     assert.deepEqual(
       (await readTopic(kafka.bootstrap, topic)).map(({ value }) => String(value)),
       ['1', '2'],

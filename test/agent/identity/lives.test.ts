@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { appendFile, link, rename, stat, symlink, unlink, utimes, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { fileKey } from '../../../agent/collect/found-file.ts';
-import { KnownFiles } from '../../../agent/collect/known-files.ts';
-import { type Checkpoint, newCheckpoint } from '../../../agent/state/checkpoint-store.ts';
+import { KnownFiles } from '../../../agent/collect/sources/known-files.ts';
+import { type Checkpoint, newCheckpoint } from '../../../agent/model/checkpoint.ts';
+import { fileKey } from '../../../agent/model/found-file.ts';
 import { eventually } from '../../support/eventually.ts';
 import { begun, Ground } from '../../support/source-ground.ts';
 import { type TempDir, tempDir } from '../../support/temp-dir.ts';
@@ -60,14 +60,14 @@ test('a larger file with the inode number of a former one is read from its begin
 test('a larger file with the inode number and the headline of a former one is told by the bytes before the position', async () => {
   await using dir = await tempDir();
   const [former, latter] = [`${HEADLINE}one\n`, `${HEADLINE}two\nthree\n`];
-  const { on } = await reused(dir, { former, latter }, { bornMs: 0 });
+  const { on } = await reused(dir, { former, latter }, { birthMs: 0 });
   assert.deepEqual(on.allLines, ['three', 'two', ...HEADLINES].sort());
   on.close();
 });
 
 test('a file with the inode number and all bytes of a former one is told by its time of birth', async () => {
   await using dir = await tempDir();
-  const { on } = await reused(dir, { former: 'headline\n', latter: 'headline\nrest\n' }, { bornMs: 1 });
+  const { on } = await reused(dir, { former: 'headline\n', latter: 'headline\nrest\n' }, { birthMs: 1 });
   assert.deepEqual(on.allLines, ['headline', 'rest']);
   on.close();
 });
@@ -206,7 +206,7 @@ test('inode numbers above 2^53 that are the same as a double are two files', asy
   const inode = 5_230_885_576_068_206_338n;
   assert.equal(Number(inode), Number(inode + 1n));
   const rows = [inode, inode + 1n].map((each) =>
-    newCheckpoint('e', `g${each}`, { device: 1n, inode: each, path: `/${each}`, bornMs: 0 }),
+    newCheckpoint('e', `g${each}`, { device: 1n, inode: each, path: `/${each}`, birthMs: 0 }),
   );
   const known = new KnownFiles(rows);
   await using dir = await tempDir();
@@ -218,8 +218,8 @@ test('inode numbers above 2^53 that are the same as a double are two files', asy
     key: fileKey(file),
     size: 4,
     changedMs: 0,
-    touchedNs: 0n,
-    bornMs: 0,
+    ctimeNs: 0n,
+    birthMs: 0,
     local: false,
   };
   const taken = await known.take(source.fd, found);

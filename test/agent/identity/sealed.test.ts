@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { appendFile, rename, unlink, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { Endings } from '../../../agent/collect/endings.ts';
+import { EndedFiles } from '../../../agent/collect/sources/ended-files.ts';
 import { begun, Ground, HOUR_MS } from '../../support/source-ground.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
@@ -75,7 +75,7 @@ test('a file that nobody saw the end of is not told to be complete by the next p
   before.kill();
   // Killed while its last batches had no answer.
   const dying = new Ground(dir);
-  const endings = new Endings({ facts: { loss: () => {}, sealed: () => {} }, store: dying.store });
+  const endings = new EndedFiles({ facts: { loss: () => {}, sealed: () => {} }, store: dying.store });
   endings.end(source, 'vanished', false);
   dying.kill();
   const on = new Ground(dir);

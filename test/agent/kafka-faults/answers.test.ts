@@ -57,7 +57,7 @@ test('a broker that has forgotten the producer id mid-stream gets each line once
 
 async function knownProducers(topic: string): Promise<number> {
   const [host, port] = (on.direct[0] as string).split(':') as [string, string];
-  const connection = await KafkaConnection.open({ host, port: Number(port) }, { clientId: 'test', needs: [] });
+  const connection = await KafkaConnection.open({ host, port: Number(port) }, { clientId: 'test', requiredApis: [] });
   try {
     return (await connection.request(describeProducers(topic, 0))).producers.length;
   } finally {

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { appendFile, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { EntryCollector } from '../../../agent/collect/entry-collector.ts';
-import { FileBudget } from '../../../agent/collect/file-budget.ts';
-import { FormerBatches } from '../../../agent/collect/former-batches.ts';
-import { KafkaCluster } from '../../../agent/deliver/kafka-cluster.ts';
-import { Router } from '../../../agent/deliver/router.ts';
-import { WorkPool } from '../../../agent/deliver/work-pool.ts';
+import { FileBudget } from '../../../agent/collect/files/file-budget.ts';
+import { CrashRecovery } from '../../../agent/collect/sources/crash-recovery.ts';
+import { WorkPool } from '../../../agent/encode/work-pool.ts';
+import { DeliveryRouter } from '../../../agent/produce/delivery-router.ts';
+import { KafkaCluster } from '../../../agent/produce/kafka-cluster.ts';
 import { CheckpointStore } from '../../../agent/state/checkpoint-store.ts';
 import { FactStore } from '../../../agent/state/fact-store.ts';
 import { IntentStore } from '../../../agent/state/intent-store.ts';
@@ -44,13 +44,25 @@ test('a topic that grows while the agent runs is used whole by new files, and a 
   const cluster = new KafkaCluster({ clientId: 'test', brokers, createTopics: false, metadataAgeMsMax: 100 });
   const pool = new WorkPool(64 * 1024 * 1024);
   const clock = systemClock;
-  const router = new Router(cluster, new IntentStore(state), { clock, logger, pool }, () => {});
+  const router = new DeliveryRouter(cluster, new IntentStore(state), { clock, logger, pool }, () => {});
   const store = new CheckpointStore(state);
   const budget = new FileBudget(100);
   const facts = new FactStore(state, { clock, logger });
-  const former = new FormerBatches([], { store, facts, pool, budget, logger });
-  const events = { onDelivered: () => {}, onStateChange: () => {} };
-  const tools = { former, clock, logger, store, facts, budget, once: false, lost: false, router, host: 'h', ...events };
+  const recovery = new CrashRecovery([], { store, facts, pool, budget, logger });
+  const events = { onAcknowledged: () => {}, onStateChange: () => {} };
+  const tools = {
+    recovery,
+    clock,
+    logger,
+    store,
+    facts,
+    budget,
+    once: false,
+    lost: false,
+    router,
+    host: 'h',
+    ...events,
+  };
   const paths = [dir.at('*.log')];
   const entry = Entry.create({ name: 'entries/a', uid: 'a', topic, paths, start: 'beginning' });
   const collector = new EntryCollector(entry, tools);
@@ -114,18 +126,18 @@ test('what was sent to the topic made again before anybody noticed is found ther
   {
     await using first = new PartitionProcess(brokers, topic, dir.at('state'));
     first.send(1);
-    await eventually(() => assert.deepEqual(first.delivered, [1]));
+    await eventually(() => assert.deepEqual(first.acknowledged, [1]));
     first.state.flush(Date.now());
     await deleteTopic(brokers, topic);
     await createTopic(brokers, 1, { name: topic });
     // Its answer never came, as far as the state on the disk goes.
     first.send(2);
-    await eventually(() => assert.deepEqual(first.delivered, [1, 2]), PATIENCE);
+    await eventually(() => assert.deepEqual(first.acknowledged, [1, 2]), PATIENCE);
   }
   await using next = new PartitionProcess(brokers, topic, dir.at('state'));
   next.restore();
   next.send(3);
-  await eventually(() => assert.deepEqual(next.delivered.slice(-1), [3]), PATIENCE);
+  await eventually(() => assert.deepEqual(next.acknowledged.slice(-1), [3]), PATIENCE);
   assert.deepEqual(
     (await readTopic(brokers, topic)).map(({ value }) => Number(value)),
     [2, 3],
@@ -139,7 +151,7 @@ test('what a former process left for a topic that is no more is given back after
   {
     await using first = new PartitionProcess(brokers, topic, dir.at('state'));
     first.send(1);
-    await eventually(() => assert.deepEqual(first.delivered, [1]));
+    await eventually(() => assert.deepEqual(first.acknowledged, [1]));
   }
   await deleteTopic(brokers, topic);
   // A minute of it lasts two seconds.

@@ -90,7 +90,7 @@ test('an agent gets in by TLS with plain and with scram, stays when sessions end
         ...(await entries('alice')),
         ...(await login(mechanism, user, password)),
       ]);
-      assert.match(String((await agent.logged("lines can't be delivered yet; it is tried again"))['error']), expected);
+      assert.match(String((await agent.logged('cannot deliver lines yet; retrying'))['error']), expected);
       await agent.kill('SIGTERM');
     }
 
@@ -125,7 +125,7 @@ test('a port that is not Kafka, is closed, or wants TLS is told as that', async 
   const shut = createServer((socket) => socket.destroy());
   try {
     const open = (address: { host: string; port: number }) =>
-      KafkaConnection.open(address, { clientId: 'test', needs: [] });
+      KafkaConnection.open(address, { clientId: 'test', requiredApis: [] });
     await assert.rejects(open(await listening(web)), { code: 'UNSUPPORTED', message: /is not Kafka/ });
     await assert.rejects(open(await listening(shut)), { code: 'NETWORK', message: /does that port want TLS/ });
     const closed = createServer();
@@ -145,7 +145,7 @@ test('a broker that does not speak what is needed is refused with the release th
   const [address] = await sharedKafka();
   const [host, port] = (address as string).split(':') as [string, string];
   const needs = [apis.metadata, { name: 'Produce', key: 0, version: 999, since: '99.0' }];
-  await assert.rejects(KafkaConnection.open({ host, port: Number(port) }, { clientId: 'test', needs }), {
+  await assert.rejects(KafkaConnection.open({ host, port: Number(port) }, { clientId: 'test', requiredApis: needs }), {
     code: 'UNSUPPORTED',
     message: /does not speak Produce version 999: it must be Kafka 99\.0 or newer/,
   });

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { ContiguousPosition } from '../../../agent/collect/contiguous-position.ts';
-import { charsetOfFile } from '../../../agent/collect/line-starts.ts';
-import { SegmentReader } from '../../../agent/collect/segment-reader.ts';
-import type { FormatFacts } from '../../../agent/deliver/line-format.ts';
-import { coveredBy } from '../../../agent/state/reached.ts';
+import { charsetOfFile } from '../../../agent/collect/read/line-starts.ts';
+import { SegmentReader } from '../../../agent/collect/read/segment-reader.ts';
+import type { FormatFacts } from '../../../agent/encode/line-format.ts';
+import { ContiguousPosition } from '../../../agent/model/contiguous-position.ts';
+import { coveredRange } from '../../../agent/model/position.ts';
 import type { Encoding } from '../../../proto/rules/line-words.ts';
 import { cycle, entries, factsOf, files, forms, MARKS, ways } from '../../support/any-files.ts';
 import { testFormat } from '../../support/formats.ts';
@@ -47,7 +47,7 @@ function cutOf(segments: readonly ReadSegment[]): number {
 }
 
 function filteredOf(segments: readonly ReadSegment[]): number {
-  return segments.reduce((sum, { segment }) => sum + (segment.filtered ?? 0), 0);
+  return segments.reduce((sum, { segment }) => sum + (segment.filteredCount ?? 0), 0);
 }
 
 function bytesOf(segments: readonly ReadSegment[]): number {
@@ -185,13 +185,13 @@ test('an agent that is killed at any moment goes on with the same records, whate
         const known = segments.slice(0, read % (segments.length + 1));
         const isThere = ({ segment }: ReadSegment, at: number) => segment.lines === 0 || had[at % had.length];
         const whole = known.map(({ segment }) => ({ ...segment, generation: 'g' }));
-        const position = new ContiguousPosition({ position: 0, rangeEnd: 0, place: undefined, ahead: [] });
+        const position = new ContiguousPosition({ position: 0, rangeEnd: 0, lineState: undefined, ahead: [] });
         for (const [at, segment] of whole.entries())
-          if (isThere(known[at] as ReadSegment, at)) position.cover(coveredBy(segment));
+          if (isThere(known[at] as ReadSegment, at)) position.add(coveredRange(segment));
         const returned = whole.filter((_, at) => !isThere(known[at] as ReadSegment, at));
         // As it comes from the disk.
-        const reached = JSON.parse(JSON.stringify(position.reached));
-        const from = SegmentReader.of(reached, [], returned);
+        const reached = JSON.parse(JSON.stringify(position.progress));
+        const from = SegmentReader.fromProgress(reached, [], returned);
         using second = new TurnReader(file, testFormat(after), from);
         await second.read({ size: content.length, sealed: true });
         const cameBack = segments.filter((segment, at) => at < known.length && !isThere(segment, at));

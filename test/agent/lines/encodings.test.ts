@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { lineStartBefore } from '../../../agent/collect/line-starts.ts';
-import { charsetOf } from '../../../agent/deliver/charset.ts';
+import { lineStartBefore } from '../../../agent/collect/read/line-starts.ts';
+import { charsetFor } from '../../../agent/encode/charset.ts';
 import { testFormat } from '../../support/formats.ts';
 import { TurnReader } from '../../support/read-lines.ts';
 import { tempDir } from '../../support/temp-dir.ts';
@@ -59,7 +59,7 @@ for (const [name, bytes, mark] of [
       ],
     );
     const position = content.length - 2;
-    const start = await lineStartBefore(reader.fd, position, charsetOf({ encoding: 'utf-16' }));
+    const start = await lineStartBefore(reader.fd, position, charsetFor({ encoding: 'utf-16' }));
     assert.equal(start, 12 + 2 * mark.length, 'U+010A is no line start');
     using later = new TurnReader(file, testFormat({ encoding: 'utf-16' }), { position: start });
     await later.read();
@@ -78,5 +78,5 @@ test('with crlf only both together end a line, also for where to begin', async (
     reader.records.map(({ value }) => value.toString()),
     ['a\nb', ''],
   );
-  assert.equal(await lineStartBefore(reader.fd, 12, charsetOf({ terminator: 'crlf' })), 7);
+  assert.equal(await lineStartBefore(reader.fd, 12, charsetFor({ terminator: 'crlf' })), 7);
 });

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { tellLosses } from '../../../agent/collect/segment-losses.ts';
-import type { Loss } from '../../../agent/state/facts.ts';
+import { recordLosses } from '../../../agent/collect/read/segment-losses.ts';
+import type { Loss } from '../../../agent/model/fact.ts';
 import { testFormat } from '../../support/formats.ts';
 import { TurnReader } from '../../support/read-lines.ts';
 import { tempDir } from '../../support/temp-dir.ts';
@@ -59,8 +59,13 @@ test('what the topic does not take is a loss of the bytes of its line, without t
   const [read] = await reader.read();
   const losses: Loss[] = [];
   const facts = { loss: (loss: Loss) => losses.push(loss), sealed: () => {} };
-  const segment = { ...(read as NonNullable<typeof read>).segment, generation: 'g', lines: 0, refused: true } as const;
-  tellLosses(facts, { entryUid: 'e', generation: 'g', path: '/a.log' }, segment);
+  const segment = {
+    ...(read as NonNullable<typeof read>).segment,
+    generation: 'g',
+    lines: 0,
+    isRefused: true,
+  } as const;
+  recordLosses(facts, { entryUid: 'e', generation: 'g', path: '/a.log' }, segment);
   assert.deepEqual(
     losses.map(({ start, end, bytes, reason }) => [start, end, bytes, reason]),
     [[0, before.length + 6, 6, 'too-large']],

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { appendFileSync, closeSync, fstatSync, openSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { Source } from '../../../agent/collect/source.ts';
-import type { Route } from '../../../agent/deliver/route.ts';
-import { newCheckpoint } from '../../../agent/state/checkpoint-store.ts';
+import { Source } from '../../../agent/collect/sources/source.ts';
+import { newCheckpoint } from '../../../agent/model/checkpoint.ts';
+import type { Route } from '../../../agent/produce/route.ts';
 import { eventually } from '../../support/eventually.ts';
 import { testFormat } from '../../support/formats.ts';
 import { TurnReader } from '../../support/read-lines.ts';
@@ -75,7 +75,7 @@ test('a source looks again by itself when the timeout of an open record is over'
   writeFileSync(file, STACK);
   const fd = openSync(file, 'r');
   const { dev: device, ino: inode, size } = fstatSync(fd, { bigint: true });
-  const checkpoint = newCheckpoint('e', 'g', { device, inode, path: file, bornMs: 0 });
+  const checkpoint = newCheckpoint('e', 'g', { device, inode, path: file, birthMs: 0 });
   let nowMs = 0;
   const sleeps: { ms: number; over: () => void }[] = [];
   const sleep = (ms: number) => new Promise<void>((over) => sleeps.push({ ms, over }));
@@ -83,13 +83,13 @@ test('a source looks again by itself when the timeout of an open record is over'
   const source = new Source(
     fd,
     checkpoint,
-    { open: [], delivered: [], returned: [] },
+    { open: [], acknowledged: [], returned: [] },
     Number(size),
-    { onProgress() {}, onStateChange() {} },
+    { onAcknowledged() {}, onStateChange() {} },
     clock,
   );
   let woken = 0;
-  const route = { producer: { at: { topic: 't', partition: 0 } }, wake: () => woken++ } as unknown as Route;
+  const route = { topic: 't', partition: 0, wake: () => woken++ } as unknown as Route;
   source.assign(route, () => testFormat({ multiline: continuation }));
   const bench = testBench();
   assert.equal((await source.fill(bench)).segment, undefined);

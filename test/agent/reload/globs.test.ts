@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { appendFileSync, rmSync, statSync } from 'node:fs';
 import { test } from 'node:test';
-import { newCheckpoint } from '../../../agent/state/checkpoint-store.ts';
+import { newCheckpoint } from '../../../agent/model/checkpoint.ts';
 import { begun, Ground } from '../../support/source-ground.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
@@ -36,7 +36,7 @@ test('when the globs leave a file behind that is deleted while its last batch is
   await on.scan([]);
   rmSync(file);
   await on.scan([]);
-  source.delivered(under as NonNullable<typeof under>);
+  source.acknowledged(under as NonNullable<typeof under>);
   await on.scan([]);
   await on.scan([]);
   const losses = on.losses.map(({ start, end, reason }) => [start, end, reason]);
@@ -50,7 +50,7 @@ test('a file that an older version knew by less is known, and not read again', a
   const { on, file, source } = await begun(dir, 'one\n');
   const { dev: device, ino: inode } = statSync(file, { bigint: true });
   const { head, position, generation } = source.checkpoint;
-  const bare = newCheckpoint('e', generation, { path: file, device, inode, bornMs: 0 });
+  const bare = newCheckpoint('e', generation, { path: file, device, inode, birthMs: 0 });
   on.store.put({ ...bare, head, position });
   on.kill();
   appendFileSync(file, 'two\n');

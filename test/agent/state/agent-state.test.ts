@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { open, readdir, rename, stat, truncate, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
+import { newCheckpoint } from '../../../agent/model/checkpoint.ts';
 import { openAgentState } from '../../../agent/state/agent-state.ts';
-import { newCheckpoint } from '../../../agent/state/checkpoint-store.ts';
 import { systemClock } from '../../../runtime/clock.ts';
 import { createLogger } from '../../../runtime/logger.ts';
 import { type TempDir, tempDir } from '../../support/temp-dir.ts';
@@ -17,7 +17,7 @@ function opened(dir: TempDir) {
 /** A state with one position, copied at 10, written again at 20 and closed. */
 async function begun(dir: TempDir): Promise<void> {
   const { state, store } = opened(dir);
-  const checkpoint = newCheckpoint('e', 'g', { path: '/a.log', device: 1n, inode: 2n, bornMs: 0 });
+  const checkpoint = newCheckpoint('e', 'g', { path: '/a.log', device: 1n, inode: 2n, birthMs: 0 });
   store.put({ ...checkpoint, position: 10 });
   state.flush(1);
   await state.copy(Date.now());
@@ -72,7 +72,7 @@ test('a copy is made of what has changed since the last, and not more often than
   await using dir = await tempDir();
   const { state, store } = opened(dir);
   const write = (position: number) => {
-    store.put({ ...newCheckpoint('e', 'g', { path: '/a.log', device: 1n, inode: 2n, bornMs: 0 }), position });
+    store.put({ ...newCheckpoint('e', 'g', { path: '/a.log', device: 1n, inode: 2n, birthMs: 0 }), position });
     state.flush(1);
   };
   const copied = async () => (await stat(dir.at('checkpoints.db.copy'))).mtimeMs;
@@ -114,7 +114,7 @@ test('positions are lost until what is on the disk is found: a process that is k
   ]) {
     const next = opened(dir);
     assert.equal(next.lost, lost);
-    if (found) next.store.regained();
+    if (found) next.store.clearLost();
     next.state.flush(1);
     next.state.close();
   }

@@ -2,13 +2,14 @@ import assert from 'node:assert/strict';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { places } from '../../../agent/deliver/line-place.ts';
-import { type Checkpoint, CheckpointStore } from '../../../agent/state/checkpoint-store.ts';
+import type { Checkpoint } from '../../../agent/model/checkpoint.ts';
+import { lineStates } from '../../../agent/model/line-state.ts';
+import { CheckpointStore } from '../../../agent/state/checkpoint-store.ts';
 import { StateDatabase } from '../../../agent/state/state-database.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
 const inode = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
-const place = fc.constantFrom(undefined, ...Object.values(places));
+const lineState = fc.constantFrom(undefined, ...Object.values(lineStates));
 const checkpoint: fc.Arbitrary<Checkpoint> = fc.record(
   {
     entryUid: fc.constantFrom('a', 'b'),
@@ -17,16 +18,16 @@ const checkpoint: fc.Arbitrary<Checkpoint> = fc.record(
     inode,
     path: fc.string({ unit: 'binary' }).filter((text) => text.isWellFormed() && !text.includes('\0')),
     head: fc.record({ bytes: fc.nat(1024), hash: fc.constant('ab') }, { noNullPrototype: true }),
-    bornMs: fc.nat(Number.MAX_SAFE_INTEGER),
+    birthMs: fc.nat(Number.MAX_SAFE_INTEGER),
     size: fc.nat(Number.MAX_SAFE_INTEGER),
-    touchedNs: fc.bigInt({ min: 0n, max: 2n ** 63n - 1n }),
+    ctimeNs: fc.bigInt({ min: 0n, max: 2n ** 63n - 1n }),
     marker: fc.record({ end: fc.nat(), bytes: fc.nat(1024), hash: fc.constant('cd') }, { noNullPrototype: true }),
     first: fc.nat(),
     phase: fc.constantFrom('live', 'rotated', 'sealed', 'away', 'ended'),
     position: fc.nat(Number.MAX_SAFE_INTEGER),
     rangeEnd: fc.nat(Number.MAX_SAFE_INTEGER),
-    place,
-    ahead: fc.array(fc.tuple(fc.nat(), fc.nat(), fc.nat(), place, place), {
+    lineState,
+    ahead: fc.array(fc.tuple(fc.nat(), fc.nat(), fc.nat(), lineState, lineState), {
       maxLength: 3,
     }),
     topic: fc.constantFrom('', 't'),
@@ -115,7 +116,7 @@ test('a state of format 1 is brought up to date, and its positions stay', async 
   const { state, store } = opened(dir.path);
   const [found] = store.load('e');
   assert.deepEqual(
-    [found?.path, found?.position, found?.rangeEnd, found?.place, found?.ahead, found?.marker.bytes],
+    [found?.path, found?.position, found?.rangeEnd, found?.lineState, found?.ahead, found?.marker.bytes],
     ['/a.log', 4, 4, undefined, [], 0],
   );
   state.close();

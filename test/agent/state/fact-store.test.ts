@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Loss, Sealed } from '../../../agent/model/fact.ts';
 import { FactStore } from '../../../agent/state/fact-store.ts';
-import type { Loss, Sealed } from '../../../agent/state/facts.ts';
 import { StateDatabase } from '../../../agent/state/state-database.ts';
 import type { Clock } from '../../../runtime/clock.ts';
 import { systemClock } from '../../../runtime/clock.ts';
@@ -35,7 +35,7 @@ function opened(dir: string, more: { audit?: boolean } = {}): { state: StateData
 test('facts, their entry by name and the totals are there after opening again', async () => {
   await using dir = await tempDir();
   const { state, facts } = opened(dir.path);
-  facts.named('u1', 'entries/app');
+  facts.setEntryName('u1', 'entries/app');
   facts.loss(LOSS);
   facts.loss({ ...LOSS, start: 40, end: 45, openEnded: false });
   facts.sealed(SEALED);
@@ -81,14 +81,14 @@ test('what is not on the disk yet is not for the audit topic; what the topic has
   await using dir = await tempDir();
   const { state, facts } = opened(dir.path);
   let told = 0;
-  facts.onMore(() => told++);
+  facts.onAdded(() => told++);
   for (let start = 0; start < 5; start++) facts.loss({ ...LOSS, start });
   assert.deepEqual([facts.unaudited(9), told], [[], 0]);
   state.flush(1);
   assert.equal(told, 1);
   const starts = (count: number) => facts.unaudited(count).map((fact) => fact.kind === 'loss' && fact.start);
   assert.deepEqual(starts(2), [0, 1]);
-  facts.audited(facts.unaudited(2).map(({ id }) => id));
+  facts.markAudited(facts.unaudited(2).map(({ id }) => id));
   assert.deepEqual(starts(2), [2, 3]);
   state.flush(1);
   state.close();
@@ -122,7 +122,7 @@ test('the last thousand losses are kept, older ones until the audit topic has th
   state.flush(1);
   const rows = () => (state.db.prepare('SELECT count(*) AS n FROM fact').get() as { n: number }).n;
   assert.equal(rows(), 1_251);
-  facts.audited(facts.unaudited(2_000).map(({ id }) => id));
+  facts.markAudited(facts.unaudited(2_000).map(({ id }) => id));
   state.flush(1);
   // Pruned by the time of the last thousand, and twenty.
   assert.equal(rows(), 1_020);

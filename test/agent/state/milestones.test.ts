@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
-import { CheckpointStore, newCheckpoint } from '../../../agent/state/checkpoint-store.ts';
+import { newCheckpoint } from '../../../agent/model/checkpoint.ts';
+import { CheckpointStore } from '../../../agent/state/checkpoint-store.ts';
 import { StateDatabase } from '../../../agent/state/state-database.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
@@ -15,7 +16,7 @@ const known = { entryUid: 'e', generation: '00ff' };
 function opened(dir: string) {
   const state = StateDatabase.open(dir);
   const store = new CheckpointStore(state);
-  const made = newCheckpoint('e', '00ff', { device: 1n, inode: 2n, path: '/a.log', bornMs: 0 });
+  const made = newCheckpoint('e', '00ff', { device: 1n, inode: 2n, path: '/a.log', birthMs: 0 });
   const moveTo = (position: number, timeMs: number) => {
     store.put({ ...made, position });
     state.flush(timeMs);
@@ -29,7 +30,7 @@ test('of a generation that moves four times a second each minute has one, and wh
   const { state, store, moveTo, rows } = opened(dir.path);
   for (let quarter = 0; quarter < 4 * 60 * 5; quarter++) moveTo(quarter, START_MS + quarter * 250);
   assert.equal(rows(), 5);
-  const before = (timeMs: number) => store.milestones.before(known, timeMs)?.position;
+  const before = (timeMs: number) => store.milestones.lastBefore(known, timeMs)?.position;
   // Never later than it was, and never by more than a minute earlier.
   for (let second = 60; second < 300; second += 7) {
     const position = before(START_MS + second * 1_000) as number;
@@ -50,11 +51,11 @@ test('what a flush has written that failed is written by the next one, in the sa
   const { state, store, moveTo, rows } = opened(dir.path);
   let fails = false;
   state.add({
-    dirty: true,
+    isDirty: true,
     write: () => {
       if (fails) throw new Error('no room');
     },
-    written: () => {},
+    onWritten: () => {},
   });
   moveTo(10, START_MS);
   fails = true;
@@ -63,7 +64,7 @@ test('what a flush has written that failed is written by the next one, in the sa
   fails = false;
   moveTo(30, START_MS + 2_000);
   assert.equal(rows(), 1);
-  assert.equal(store.milestones.before(known, START_MS + 1_500)?.position, 10);
+  assert.equal(store.milestones.lastBefore(known, START_MS + 1_500)?.position, 10);
   state.close();
 });
 
@@ -75,14 +76,14 @@ test('there is one a minute for two hours, one an hour for seven days, and the l
   const end = START_MS + minutes * MINUTE_MS;
   // Thinned every ten minutes.
   assert.ok(rows() > 120 + 6 * 24 && rows() < 140 + 8 * 24, String(rows()));
-  const agoOf = (ms: number) => minutes - (store.milestones.before(known, end - ms)?.position as number);
+  const agoOf = (ms: number) => minutes - (store.milestones.lastBefore(known, end - ms)?.position as number);
   assert.equal(agoOf(HOUR_MS), 60);
   assert.ok(agoOf(DAY_MS) >= 24 * 60 && agoOf(DAY_MS) <= 25 * 60 + 1);
   assert.ok(agoOf(6.9 * DAY_MS) <= 7 * 24 * 60);
   // It has not moved for a month: where it was then is still known.
   moveTo(minutes + 1, end + 30 * DAY_MS);
   for (let minute = 0; minute < 20; minute++) moveTo(minutes + 2 + minute, end + 30 * DAY_MS + minute * MINUTE_MS);
-  assert.equal(store.milestones.before(known, end + 25 * DAY_MS)?.position, minutes);
+  assert.equal(store.milestones.lastBefore(known, end + 25 * DAY_MS)?.position, minutes);
   state.close();
 });
 
@@ -95,8 +96,8 @@ test('a state of format 5 is brought up to date: nothing is sent once more, and 
   db.exec('DROP TABLE replay; DROP TABLE rewind; DROP TABLE milestone; PRAGMA user_version = 5;');
   db.close();
   const now = opened(dir.path);
-  assert.deepEqual(now.store.replays.of('00ff'), []);
+  assert.deepEqual(now.store.replays.forGeneration('00ff'), []);
   now.moveTo(9, START_MS + HOUR_MS);
-  assert.equal(now.store.milestones.before(known, START_MS + 1)?.position, 7);
+  assert.equal(now.store.milestones.lastBefore(known, START_MS + 1)?.position, 7);
   now.state.close();
 });

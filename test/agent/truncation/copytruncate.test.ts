@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { appendFile, copyFile, rename, truncate, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { mayBeCopyOf } from '../../../agent/collect/copies.ts';
+import { mayBeCopyOf } from '../../../agent/collect/sources/copies.ts';
 import { begun, Ground } from '../../support/source-ground.ts';
 import { type TempDir, tempDir } from '../../support/temp-dir.ts';
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { appendFile, copyFile, stat, truncate, utimes, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import type { Segment } from '../../../agent/deliver/route.ts';
+import type { Segment } from '../../../agent/produce/route.ts';
 import { begun, Ground } from '../../support/source-ground.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
@@ -126,7 +126,7 @@ test('an answer that comes late, for a generation that was truncated, does not m
   await on.find(file);
   await on.find(file);
   assert.deepEqual([on.losses, on.sealed], [[], []], 'not decided while it is under way');
-  source.delivered(segment);
+  source.acknowledged(segment);
   await on.find(file);
   assert.deepEqual(
     on.sources.map(({ position }) => position),

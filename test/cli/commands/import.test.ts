@@ -136,7 +136,7 @@ test('what can not be taken is told with its reason, and the rest is made', asyn
     /list\.json\[0\]: "D:\\\\tmp\\\\nginx\.log" is a path on Windows/,
     /list\.json\[1\]: "\.\/my\.log" is not absolute: give --base-dir/,
     /list\.json\[3\]: has no topic; it has "path", "topic:"/,
-    /list\.json\[4\]: topic: "no such topic!" can't be a Kafka topic/,
+    /list\.json\[4\]: topic: "no such topic!" is not a Kafka topic name/,
     /list\.json\[5\]: expected \{"path": …, "topic": …\}, found "text"/,
     /broken\.json: is not JSON: .*; a backslash in JSON is written twice/,
   ])

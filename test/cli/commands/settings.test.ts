@@ -37,7 +37,7 @@ test('pause, resume, limit and drain set how an agent goes on, and get and descr
   assert.equal((await cli('resume', 'entry', 'none', '--agent', 'a')).stdout, 'entry/none resumed on a\n');
   const resumed = await cli('resume', 'agent', 'a');
   assert.equal(resumed.stdout, 'agent/a resumed\n');
-  assert.equal(resumed.stderr, 'still paused on it: see logfleet resume entry app --agent a\n');
+  assert.equal(resumed.stderr, 'entries are still paused on it; see logfleet resume entry app --agent a\n');
   await appendFile(dir.at('a.log'), 'half');
   await cli('resume', 'entry', 'app', '--agent', 'a');
   const drained = await cli('drain', 'agent', 'a', '--wait', '--timeout', '30s');
@@ -78,9 +78,9 @@ test('a drain that does not end in time says what it waits for, and nonsense is 
     [['limit', 'agent', 'a', 'much'], /such as 512KiB or 5MiB, or none/],
     [['limit', 'agent', 'a', '100'], /settings\.max_bytes_per_second: 100 is out of range: use 1024 to/],
     [['limit', 'entry', 'app', '100'], /max_bytes_per_second: 100 is out of range/],
-    [['pause', 'agent', 'a', '--agent', 'b'], /with --agent only on one agent/],
-    [['drain', 'entry', 'app'], /name the agents to drain/],
-    [['get', 'settings', '-w'], /name agents whose settings to get/],
+    [['pause', 'agent', 'a', '--agent', 'b'], /name agents, or name entries and optionally --agent/],
+    [['drain', 'entry', 'app'], /"entry" does not fit this command: give agents/],
+    [['get', 'settings', '-w'], /--watch can be given for entries or agents, not for settings/],
   ] as const)
     assert.match((await cli(...args)).stderr, error, args.join(' '));
 });

@@ -8,7 +8,7 @@ import { sharedEtcd } from '../../support/servers.ts';
 
 const file = join(import.meta.dirname, '..', '..', '..', 'deploy', 'prometheus', 'rules.yaml');
 
-test('the alert rules for Prometheus ask only for metrics that a controller tells, in the text format', async () => {
+test('the Prometheus alert rules use only metrics that a controller exports', async () => {
   const { groups } = parse(readFileSync(file, 'utf8')) as { groups: { rules: { alert: string; expr: string }[] }[] };
   const rules = groups.flatMap((group) => group.rules);
   assert.ok(rules.length >= 5 && rules.every(({ alert }) => alert.startsWith('Logfleet')));

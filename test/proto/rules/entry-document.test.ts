@@ -4,7 +4,7 @@ import { entryDocuments, entryFromDocument, entryToDocument } from '../../../pro
 
 const good = { name: 'app', paths: ['/var/log/*.log'], topic: 'app' };
 
-test('entries are read from a list, below "entries", as documents of their own, and from JSON', () => {
+test('entries are read from a list, from a list below "entries", from several documents and from JSON', () => {
   const one = '{name: a, paths: [/a], topic: t}';
   const texts = [
     `entries:\n- ${one}\n- ${one.replace('a,', 'b,')}`,
@@ -31,26 +31,29 @@ test('entries are read from a list, below "entries", as documents of their own, 
   assert.deepEqual(entryDocuments('entries:', 'f.yaml'), []);
 });
 
-test('what is not YAML, or not entries, is refused with the file and the place', () => {
+test('text that is not YAML or contains no entries is rejected with the file and the position', () => {
   assert.throws(() => entryDocuments('entries: [', 'f.yaml'), /f\.yaml: .*line 1/);
   assert.throws(() => entryDocuments('entries: 5', 'f.yaml'), /f\.yaml: "entries" must be a list/);
-  assert.throws(() => entryDocuments('entries: []\nmore: 1', 'f.yaml'), /nothing may stand beside "entries"/);
-  assert.throws(() => entryDocuments('hello', 'f.yaml'), /expected entries, found the text "hello"/);
+  assert.throws(
+    () => entryDocuments('entries: []\nmore: 1', 'f.yaml'),
+    /"entries" must be the only key of its document/,
+  );
+  assert.throws(() => entryDocuments('hello', 'f.yaml'), /expected entries, found the string "hello"/);
 });
 
-test('every violation is told with its field and where the entry begins', () => {
+test('every violation names its field, and every entry the line where it begins', () => {
   const [, second] = entryDocuments('- {name: a, paths: [/a], topic: t}\n- name: b\n  pats: [/x]\n  topic: 5\n', 'f');
   assert.equal(second?.where, 'f:2');
-  const told = second?.violations.map(({ field, description }) => `${field}: ${description}`) ?? [];
-  assert.deepEqual(told, [
+  const texts = second?.violations.map(({ field, description }) => `${field}: ${description}`) ?? [];
+  assert.deepEqual(texts, [
     'pats: is not a field of an entry: did you mean "paths"?',
-    'topic: expected text, found number 5',
-    'paths: is required: give at least one glob',
+    'topic: expected a string, found the number 5',
+    'paths: is required: list at least one glob',
   ]);
-  assert.deepEqual(entryFromDocument('x').violations[0]?.description, 'expected an entry, found the text "x"');
+  assert.deepEqual(entryFromDocument('x').violations[0]?.description, 'expected an entry, found the string "x"');
 });
 
-test('an entry printed and read again is the same', () => {
+test('an entry that is printed and parsed again is equal', () => {
   const full = { ...good, exclude: ['**/*.gz'], selector: 'env=prod', paused: true, labels: { team: 'a' } };
   const { entry, violations } = entryFromDocument({ ...full, max_line_bytes: 2048, start: 'end' });
   assert.deepEqual(violations, []);

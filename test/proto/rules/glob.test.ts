@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { compileGlob, globBase, globProblem } from '../../../proto/rules/glob.ts';
 
-test('globs match as a shell does: "*" within a folder, "**" across folders, dot files only when named', () => {
+test('globs match as in a shell: "*" within a folder, "**" across folders, dot files only by a dot', () => {
   const cases: [glob: string, path: string, matches: boolean][] = [
     ['/var/log/*.log', '/var/log/a.log', true],
     ['/var/log/*.log', '/var/log/x/a.log', false],
@@ -25,14 +25,14 @@ test('globs match as a shell does: "*" within a folder, "**" across folders, dot
   for (const [glob, path, matches] of cases) assert.equal(compileGlob(glob)(path), matches, `${glob} on ${path}`);
 });
 
-test('what can never match a file is refused, with the remedy', () => {
+test('a glob that can never match a file is rejected with the remedy', () => {
   const cases: [string, RegExp][] = [
     ['', /is empty/],
-    ['/var/log/', /ends in "\/"/],
+    ['/var/log/', /ends with "\/"/],
     ['/var/../log/*', /contains "\." or "\.\."/],
-    ['/var/[a.log', /has a "\[" without/],
-    ['/var/{a,b.log', /has a "\{" without/],
-    ['/var/a}.log', /has a "\}" without/],
+    ['/var/[a.log', /unbalanced "\["/],
+    ['/var/{a,b.log', /unbalanced "\{"/],
+    ['/var/a}.log', /unbalanced "\}"/],
     ['/var/\0.log', /NUL/],
     [`/${'x'.repeat(5000)}`, /longer than/],
   ];
@@ -42,7 +42,7 @@ test('what can never match a file is refused, with the remedy', () => {
   }
 });
 
-test('the base of a glob is the longest folder without magic', () => {
+test('the base of a glob is its longest folder without wildcards', () => {
   assert.equal(globBase('/var/log/*.log'), '/var/log');
   assert.equal(globBase('/var/log/a.log'), '/var/log/a.log');
   assert.equal(globBase('/*/x.log'), '/');

@@ -7,7 +7,7 @@ const plan = (canaries: string[], more: Partial<RolloutPlan> = {}) =>
   RolloutPlan.create({ steps: canaries.map((canary) => RolloutStep.create({ canary })), ...more });
 const fields = (of: RolloutPlan) => planViolations(of).map(({ field }) => field);
 
-test('a step is a number, a part, a selector or all', () => {
+test('a step is a number, a percentage, a selector or all', () => {
   assert.deepEqual(parseCanary('25'), { kind: 'count', count: 25 });
   assert.deepEqual(parseCanary('10%'), { kind: 'percent', percent: 10 });
   assert.deepEqual(parseCanary('env in (a,b),!x'), { kind: 'selector', selector: 'env in (a,b),!x' });
@@ -16,7 +16,7 @@ test('a step is a number, a part, a selector or all', () => {
     assert.throws(() => parseCanary(wrong), wrong);
 });
 
-test('a plan ends with all, and every rule that it breaks is named; what is left out has a default', () => {
+test('a plan ends with all, each rule that it violates is named, and missing fields get defaults', () => {
   assert.deepEqual(fields(plan(['1', '10%', 'all'])), []);
   assert.deepEqual(fields(plan([])), ['rollout.steps']);
   assert.deepEqual(fields(plan(['all', '1'])), ['rollout.steps[0].canary', 'rollout.steps[1].canary']);

@@ -18,110 +18,121 @@ export const protobufPackage = "logfleet.v1";
 
 export const protobufFileName = "logfleet/v1/agent_service.proto";
 
-/** From the agent. */
+/** A message from the agent. */
 export interface ConnectRequest {
-  /** One of these. */
+  /** The kind of message. */
   message:
     | //
-    /** The first message, and only that. */
+    /** The first message of the stream, and only the first. */
     { $case: "hello"; value: Hello }
     | //
-    /** Positions and health. */
+    /** The agent's positions and health. */
     { $case: "report"; value: Report }
     | //
-    /** The agent is stopping in good order: what follows is the end of the stream. */
+    /** The agent is stopping in good order. It ends the stream after this message. */
     { $case: "goodbye"; value: Goodbye }
     | //
-    /** A part of the answer to a question. One that nobody waits for any more is ignored. */
+    /** A part of the response to an Ask. The controller ignores it if no call is waiting for it. */
     { $case: "answer"; value: Answer }
     | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** Who the agent is and what it has. */
+/** The agent's identity and the state that it already has. */
 export interface Hello {
   /** The agent's identity and labels. */
   identity:
     | AgentIdentity
     | undefined;
   /**
-   * Minted anew at each start of the process. A second stream of the same agent id is taken for a reconnection
-   * when this is equal, and refused when it is not.
+   * A random id that the process creates when it starts. A second stream with the same agent id is
+   * a reconnection if this id is equal. It is refused otherwise.
    */
   instanceId: string;
-  /** The hash of the desired state the agent holds (`Desired.hash`), empty when it has none. */
+  /** The hash of the agent's desired state (Desired.hash); empty if it has none. */
   appliedHash: string;
   /**
-   * What the agent can do beyond what every agent can: the names of the questions in Ask that it answers, such as `tap`. A
-   * controller asks nothing of an agent that it does not say it can do.
+   * What the agent supports beyond the basic protocol: the names of the requests in Ask that it can
+   * handle, such as `tap`, and `settings`. A controller sends an agent only what it supports.
    */
   capabilities: string[];
-  /** The etag of the settings that the agent holds (`AgentSettings.etag`), empty when it has none. */
+  /** The etag of the agent's settings (AgentSettings.etag); empty if it has none. */
   appliedSettings: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** The agent stops in good order. */
+/** The agent is stopping in good order. */
 export interface Goodbye {
-  /** Why, for a person. */
+  /** The reason, for a person. */
   reason: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** From the controller. */
+/** A message from the controller. */
 export interface ConnectResponse {
-  /** One of these. */
+  /** The kind of message. */
   message:
     | //
-    /** What the agent shall collect. */
+    /** What the agent is to collect. */
     { $case: "desired"; value: Desired }
     | //
-    /** A question. Only after the first Desired, and only to an agent that can answer it (`Hello.capabilities`). */
+    /**
+     * A request to the agent. It is sent only after the first Desired, and only if the agent
+     * supports it (Hello.capabilities).
+     */
     { $case: "ask"; value: Ask }
     | //
-    /** The end of a question. */
+    /** Cancels a request. */
     { $case: "cancel"; value: Cancel }
     | //
-    /** Where else it can connect. Told after the first Desired, and whenever it changes. */
+    /**
+     * The controllers that the agent can connect to. It is sent after the first Desired and
+     * whenever it changes.
+     */
     { $case: "controllers"; value: Controllers }
     | //
     /**
-     * What an operator has set for this agent; the latest wins, and one without an etag ends them. Told before the first Desired when
-     * the agent holds others, and whenever they change; only to an agent that can follow them (`settings` in Hello.capabilities); acknowledged by
-     * AgentHealth.settings_etag.
+     * The agent's settings. The latest message replaces all earlier ones, and settings without an
+     * etag remove them. It is sent before the first Desired if the agent has different settings,
+     * and whenever they change. Only agents with the capability `settings` receive it. They
+     * acknowledge it with AgentHealth.settings_etag.
      */
     { $case: "settings"; value: AgentSettings }
     | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** What one agent shall collect: the whole of it, or what has changed. Messages are in order, and later ones win. */
+/**
+ * What one agent is to collect: the whole desired state, or a change of it. Messages apply in
+ * order.
+ */
 export interface Desired {
-  /** What the message tells. */
+  /** What the message contains. */
   kind: Desired_Kind;
-  /** The entries to add or to change, each with its etag as the revision to acknowledge. */
+  /** The entries to add or to change. The etag of each is the revision to acknowledge. */
   upserts: Entry[];
-  /** Names, `entries/{entry}`, to stop. */
+  /** The entries to stop, as `entries/{entry}`. */
   removed: string[];
-  /** The etcd revision that this state is made from. */
+  /** The etcd revision that the state is derived from. */
   revision: bigint;
   /**
-   * Identifies the state after this message: the lower-case hex SHA-256 over `name SP uid SP etag LF` of every entry, in
-   * the order of the names. An agent whose own differs reconnects with an empty `applied_hash`.
+   * Identifies the state after this message. It is the SHA-256, in lower-case hex, over `name SP
+   * uid SP etag LF` of every entry in the order of the names. An agent whose own hash differs
+   * reconnects with an empty `applied_hash`.
    */
   hash: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** What the message tells. */
+/** What a message contains. */
 export const Desired_Kind = {
   /** UNSPECIFIED - Never sent. */
   UNSPECIFIED: "KIND_UNSPECIFIED",
-  /** SNAPSHOT - `upserts` is the whole desired state: whatever is not in it is to be stopped. */
+  /** SNAPSHOT - `upserts` is the whole desired state. The agent stops every other entry. */
   SNAPSHOT: "KIND_SNAPSHOT",
-  /** UNCHANGED - What the agent holds (Hello.applied_hash) is still right. */
+  /** UNCHANGED - The agent's desired state (Hello.applied_hash) is current. */
   UNCHANGED: "KIND_UNCHANGED",
-  /** DELTA - `upserts` and `removed` change the state before it. */
+  /** DELTA - `upserts` and `removed` change the previous state. */
   DELTA: "KIND_DELTA",
 } as const;
 
@@ -184,34 +195,37 @@ export function desired_KindToNumber(object: Desired_Kind): number {
 }
 
 /**
- * Positions and health. A report is a delta: entries and files that it does not name are as they were. It is bounded:
- * an agent with more to say sends several.
+ * The agent's positions and health. A report is a delta: entries and files that it does not contain
+ * are unchanged. Its size is bounded, and an agent with more to report sends several.
  */
 export interface Report {
-  /** When it was made, by the agent's clock. */
+  /** When the report was made, by the agent's clock. */
   time:
     | Date
     | undefined;
-  /** Entries whose status changed, or whose `etag` was newly applied; this is the acknowledgement. */
+  /**
+   * The entries whose status changed or whose `etag` was newly applied. This is the acknowledgement
+   * of a desired state.
+   */
   entries: EntryStatus[];
-  /** Files whose status changed since they were last reported. */
+  /** The files whose status changed since they were last reported. */
   files: FileStatus[];
-  /** Names, `entries/{entry}`, that the agent has stopped and forgotten, with their files. */
+  /** The entries that the agent stopped, as `entries/{entry}`. Their files are removed as well. */
   removedEntries: string[];
-  /** Files that the agent has stopped and forgotten: their `FileStatus.id`. */
+  /** The files that the agent stopped tracking, by FileStatus.id. */
   removedFiles: string[];
   /**
-   * True in the first report of a stream: forget what was known of this agent's entries and files. The first
-   * report may be continued by further ones.
+   * Whether this is the first report of a stream. It replaces everything known about this agent's
+   * entries and files. Further reports may continue it.
    */
   full: boolean;
-  /** The agent as a whole. */
+  /** The state of the agent as a whole. */
   health:
     | AgentHealth
     | undefined;
   /**
-   * Facts that were not reported on this stream yet; after a full report the last 1,000 losses and the last 20 sealed
-   * files.
+   * Facts that were not yet reported on this stream. After a full report these are the last 1,000
+   * losses and the last 20 sealed files.
    */
   facts: Fact[];
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
@@ -220,11 +234,14 @@ export interface Report {
 /** The controllers of the fleet. */
 export interface Controllers {
   /**
-   * Where each is reached, HOST:PORT. An agent that loses its stream connects to any of these, or of those that it is
-   * configured with.
+   * The controllers' addresses, as HOST:PORT. An agent that loses its stream connects to one of
+   * these, or to one of those in its configuration.
    */
   addresses: string[];
-  /** When not empty: the agent is to end this stream and to connect there, for this controller has more than its share. */
+  /**
+   * If not empty, the agent ends this stream and connects to this address, because this controller
+   * has more than its share of agents.
+   */
   moveTo: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
@@ -1279,21 +1296,24 @@ export const Controllers: MessageFns<Controllers> = {
   },
 };
 
-/** What agents talk to. Every agent holds one stream. */
+/** The service that agents connect to. Every agent holds one stream. */
 export type AgentServiceDefinition = typeof AgentServiceDefinition;
 export const AgentServiceDefinition = {
   name: "AgentService",
   fullName: "logfleet.v1.AgentService",
   methods: {
     /**
-     * The agent's stream. The agent says Hello first; the controller answers with Desired, first the whole desired state
-     * (or that the agent's own is still right), then every change of it. The agent answers each entry's change with
-     * an EntryStatus, and sends reports.
+     * The agent's stream. The agent sends Hello first. The controller responds with Desired: first
+     * the whole desired state, or a statement that the agent already has it, then every change. The
+     * agent acknowledges each change of an entry with an EntryStatus, and sends reports.
      *
-     * The stream ends with ALREADY_EXISTS when another process with the same agent id is connected, INVALID_ARGUMENT when
-     * a message makes no sense or Hello does not come within 10 s, ABORTED when a later stream of the same process has taken
-     * over, UNAVAILABLE when the controller is stopping or can't reach etcd: connect again, to any controller, with full
-     * jitter.
+     * Errors:
+     * - ALREADY_EXISTS: another process with the same agent id is connected.
+     * - INVALID_ARGUMENT: a message is invalid, or Hello did not arrive within 10 s.
+     * - ABORTED: a later stream of the same process has replaced this one.
+     * - UNAVAILABLE: the controller is stopping or cannot reach etcd.
+     *
+     * An agent reconnects with full jitter, to any controller.
      */
     connect: {
       name: "Connect",
@@ -1308,14 +1328,17 @@ export const AgentServiceDefinition = {
 
 export interface AgentServiceImplementation<CallContextExt = {}> {
   /**
-   * The agent's stream. The agent says Hello first; the controller answers with Desired, first the whole desired state
-   * (or that the agent's own is still right), then every change of it. The agent answers each entry's change with
-   * an EntryStatus, and sends reports.
+   * The agent's stream. The agent sends Hello first. The controller responds with Desired: first
+   * the whole desired state, or a statement that the agent already has it, then every change. The
+   * agent acknowledges each change of an entry with an EntryStatus, and sends reports.
    *
-   * The stream ends with ALREADY_EXISTS when another process with the same agent id is connected, INVALID_ARGUMENT when
-   * a message makes no sense or Hello does not come within 10 s, ABORTED when a later stream of the same process has taken
-   * over, UNAVAILABLE when the controller is stopping or can't reach etcd: connect again, to any controller, with full
-   * jitter.
+   * Errors:
+   * - ALREADY_EXISTS: another process with the same agent id is connected.
+   * - INVALID_ARGUMENT: a message is invalid, or Hello did not arrive within 10 s.
+   * - ABORTED: a later stream of the same process has replaced this one.
+   * - UNAVAILABLE: the controller is stopping or cannot reach etcd.
+   *
+   * An agent reconnects with full jitter, to any controller.
    */
   connect(
     request: AsyncIterable<ConnectRequest>,
@@ -1325,14 +1348,17 @@ export interface AgentServiceImplementation<CallContextExt = {}> {
 
 export interface AgentServiceClient<CallOptionsExt = {}> {
   /**
-   * The agent's stream. The agent says Hello first; the controller answers with Desired, first the whole desired state
-   * (or that the agent's own is still right), then every change of it. The agent answers each entry's change with
-   * an EntryStatus, and sends reports.
+   * The agent's stream. The agent sends Hello first. The controller responds with Desired: first
+   * the whole desired state, or a statement that the agent already has it, then every change. The
+   * agent acknowledges each change of an entry with an EntryStatus, and sends reports.
    *
-   * The stream ends with ALREADY_EXISTS when another process with the same agent id is connected, INVALID_ARGUMENT when
-   * a message makes no sense or Hello does not come within 10 s, ABORTED when a later stream of the same process has taken
-   * over, UNAVAILABLE when the controller is stopping or can't reach etcd: connect again, to any controller, with full
-   * jitter.
+   * Errors:
+   * - ALREADY_EXISTS: another process with the same agent id is connected.
+   * - INVALID_ARGUMENT: a message is invalid, or Hello did not arrive within 10 s.
+   * - ABORTED: a later stream of the same process has replaced this one.
+   * - UNAVAILABLE: the controller is stopping or cannot reach etcd.
+   *
+   * An agent reconnects with full jitter, to any controller.
    */
   connect(
     request: AsyncIterable<DeepPartial<ConnectRequest>>,

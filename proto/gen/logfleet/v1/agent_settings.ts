@@ -13,38 +13,77 @@ export const protobufPackage = "logfleet.v1";
 export const protobufFileName = "logfleet/v1/agent_settings.proto";
 
 /**
- * What an operator has set for one agent, beside what its entries say. It is kept until it is changed, and the agent keeps it, too:
- * neither a restart nor a controller that is away changes what is in force. An agent whose settings are all their defaults has none.
+ * What an operator has set for one agent, in addition to what its entries say.
+ *
+ * Settings stay in force until they are changed. The agent stores them as well, so they survive its
+ * restart and the absence of a controller. An agent whose settings all have their default has none.
  */
 export interface AgentSettings {
-  /** `agents/{agent}/settings`. The agent need not be known yet. */
+  /**
+   * The resource name, `agents/{agent}/settings`. The agent need not be known yet.
+   *
+   * Required.
+   */
   name: string;
-  /** True: the agent reads nothing. Positions stay, and deleted files stay open, as with a paused entry. */
+  /**
+   * Pauses the agent: it reads nothing, keeps its positions and keeps deleted files open, as for a
+   * paused entry.
+   *
+   * Default: `false`.
+   */
   paused: boolean;
-  /** Entries, `entries/{entry}`, that are paused on this agent; at most 1,000. They need not exist yet. */
+  /**
+   * The entries that are paused on this agent, as `entries/{entry}`. They need not exist yet.
+   *
+   * Default: none.
+   * Bounds: at most 1,000 entries.
+   */
   pausedEntries: string[];
   /**
-   * How many bytes of its files the agent reads in a second, those of all entries together; 0: as many as it can, else at least 1,024.
-   * Entry.max_bytes_per_second holds beside it.
+   * How many bytes per second the agent reads from its files, for all entries together. The limits
+   * of the entries (Entry.max_bytes_per_second) apply as well.
+   *
+   * Default: 0, which means no limit.
+   * Bounds: 1,024 to 2^50 bytes per second.
    */
   maxBytesPerSecond: bigint;
   /**
-   * True: the agent delivers all that its files have when it takes this up, and what comes until that is done; then it reads no more, and
-   * says so: AgentHealth.drain. An agent that is started again drains what has come since, too. Not together with `paused`.
+   * Drains the agent: it delivers everything that its files contain when it receives this setting,
+   * and what is appended until that is done. Then it reads nothing more and reports that in
+   * AgentHealth.drain. An agent that restarts also drains what was appended since. It cannot be
+   * combined with `paused`.
+   *
+   * Default: `false`.
    */
   draining: boolean;
-  /** Set by the server: why they were last changed, `change_reason`. */
+  /**
+   * Why the settings were last changed: the `change_reason` of that call.
+   *
+   * Output only.
+   */
   reason: string;
   /**
-   * Set by the server: the etcd revision of the last write, in decimal; empty when all is as by default. Send it back with Update to have
-   * the call refused with ABORTED if the settings have changed since; `0` if there are any.
+   * The etcd revision of the last write, in decimal; empty if all settings have their default. Send
+   * it back with an update to have the call fail with ABORTED if the settings have changed in the
+   * meantime. Send `0` to have the call fail if the agent has settings.
+   *
+   * Output only.
    */
   etag: string;
-  /** Set by the server: when they were last changed. */
+  /**
+   * When the settings were last changed.
+   *
+   * Output only.
+   */
   updateTime:
     | Date
     | undefined;
-  /** Set by the server: who changed them last; with a question mark what the client said of itself, without one the name in a certificate that was verified. */
+  /**
+   * Who changed the settings last. A name from a verified certificate stands alone. A name that the
+   * client only claimed ends with a question mark.
+   *
+   * Output only.
+   */
   author: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }

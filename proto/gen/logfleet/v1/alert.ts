@@ -12,49 +12,49 @@ export const protobufPackage = "logfleet.v1";
 
 export const protobufFileName = "logfleet/v1/alert.proto";
 
-/** What is wrong with one agent, or with one entry on it, now. */
+/** A current problem of one agent, or of one entry on it. */
 export interface Condition {
-  /** The rule that finds it wrong: `AgentLost`, `EntryFailed`, `LagHigh` or `LinesLost`. */
+  /** The rule that detected the problem: `AgentLost`, `EntryFailed`, `LagHigh` or `LinesLost`. */
   rule: string;
   /** `agents/{agent}`. */
   agent: string;
-  /** `entries/{entry}`; empty when it is about the agent as a whole. */
+  /** `entries/{entry}`; empty if the problem concerns the agent as a whole. */
   entry: string;
-  /** What is wrong, for a person. */
+  /** A description of the problem for a person. */
   summary: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** A condition that has held for as long as its rule says. */
+/** A condition that has held for the time that its rule requires. */
 export interface Alert {
-  /** The same whenever this rule finds this agent and entry wrong. */
+  /** Identifies the alert. The same rule, agent and entry always have the same id. */
   id: string;
-  /** What is or was wrong. */
+  /** The condition as last detected. */
   condition:
     | Condition
     | undefined;
-  /** Whether it still holds. */
+  /** Whether the condition still holds. */
   state: Alert_State;
-  /** When it was found to have held for long enough. */
+  /** When the condition had held for the required time. */
   startTime:
     | Date
     | undefined;
-  /** When it was found to be over. */
+  /** When the end of the condition was detected; absent while it is firing. */
   endTime:
     | Date
     | undefined;
-  /** The webhook knows of this state. Without a webhook there is nobody to tell. */
+  /** Whether the webhook has been notified of this state. False without a webhook. */
   delivered: boolean;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** Whether it still holds. */
+/** The state of an alert. */
 export const Alert_State = {
   /** UNSPECIFIED - Never sent. */
   UNSPECIFIED: "STATE_UNSPECIFIED",
-  /** FIRING - It holds. */
+  /** FIRING - The condition holds. */
   FIRING: "STATE_FIRING",
-  /** RESOLVED - It is over, and the webhook has not been told yet. */
+  /** RESOLVED - The condition has ended, and the webhook has not been notified of that yet. */
   RESOLVED: "STATE_RESOLVED",
 } as const;
 

@@ -13,19 +13,19 @@ export const protobufPackage = "logfleet.v1";
 
 export const protobufFileName = "logfleet/v1/ask.proto";
 
-/** A question to one agent, on its stream. The agent answers with parts, and says with the last one that it is done. */
+/** A request to one agent, sent on its stream. The agent responds with one or more Answer messages. */
 export interface Ask {
-  /** Identifies the question on this stream; the parts of its answer carry it. */
+  /** Identifies the request on this stream. Every part of the response has the same id. */
   id: bigint;
-  /** The agent gives up after so many milliseconds, counted from when it gets the question. Never 0. */
+  /** How long the agent may take, in milliseconds from when it receives the request. Never 0. */
   timeoutMs: number;
-  /** What is asked. An agent that does not know the question answers UNIMPLEMENTED. */
+  /** The request. An agent that does not know it responds with UNIMPLEMENTED. */
   question:
     | //
-    /** What is an entry collecting right now? */
+    /** Samples the records of an entry. */
     { $case: "tap"; value: TapQuestion }
     | //
-    /** What would an entry collect? */
+    /** Reports what an entry would collect. */
     { $case: "preview"; value: PreviewQuestion }
     | //
     /** Restarts an entry. */
@@ -34,84 +34,84 @@ export interface Ask {
     /** Sets the log level. */
     { $case: "logLevel"; value: LogLevelQuestion }
     | //
-    /** How is the agent doing inside? */
+    /** Returns a diagnostics bundle. */
     { $case: "diagnostics"; value: DiagnosticsQuestion }
     | //
-    /** Sends lines once more. */
+    /** Re-sends lines. */
     { $case: "rewind"; value: RewindQuestion }
     | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** The answer to a question is not wanted any more. */
+/** Cancels a request. */
 export interface Cancel {
-  /** `Ask.id`. */
+  /** The request's Ask.id. */
   id: bigint;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** A part of an answer. */
+/** A part of the response to an Ask. */
 export interface Answer {
-  /** `Ask.id`. */
+  /** The request's Ask.id. */
   id: bigint;
-  /** This is the last part. */
+  /** Whether this is the last part. */
   done: boolean;
-  /** Why there is no answer, or no more of it; goes with `done`. */
+  /** Why the request failed, or ended early. Only together with `done`. */
   error:
     | AskError
     | undefined;
-  /** The part; absent when there is none, as in a last one that only says so. */
+  /** The content; absent if the message only ends the response. */
   part:
     | //
-    /** Of the answer to TapQuestion. */
+    /** A part of the response to TapQuestion. */
     { $case: "tap"; value: TapPart }
     | //
-    /** The answer to PreviewQuestion. */
+    /** The response to PreviewQuestion. */
     { $case: "preview"; value: Preview }
     | //
-    /** The answer to RestartQuestion. */
+    /** The response to RestartQuestion. */
     { $case: "restart"; value: Restarted }
     | //
-    /** The answer to LogLevelQuestion. */
+    /** The response to LogLevelQuestion. */
     { $case: "logLevel"; value: LogLevel }
     | //
-    /** The next bytes of the answer to DiagnosticsQuestion, a gzipped tar archive. */
+    /** The next bytes of the response to DiagnosticsQuestion, a gzipped tar archive. */
     { $case: "diagnostics"; value: Buffer }
     | //
-    /** The answer to RewindQuestion. */
+    /** The response to RewindQuestion. */
     { $case: "rewind"; value: Rewound }
     | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** Why an agent does not answer. */
+/** Why a request to an agent failed. */
 export interface AskError {
-  /** The reason. */
+  /** The cause. */
   code: AskError_Code;
-  /** The reason for a person. */
+  /** The cause for a person. */
   message: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** The reasons, by gRPC's words. */
+/** The cause, by the names of the gRPC status codes. */
 export const AskError_Code = {
   /** UNSPECIFIED - Never sent. */
   UNSPECIFIED: "CODE_UNSPECIFIED",
-  /** INVALID_ARGUMENT - The question makes no sense to this agent. */
+  /** INVALID_ARGUMENT - The request is not valid for this agent. */
   INVALID_ARGUMENT: "CODE_INVALID_ARGUMENT",
-  /** DEADLINE_EXCEEDED - The agent did not answer in time. */
+  /** DEADLINE_EXCEEDED - The agent did not respond in time. */
   DEADLINE_EXCEEDED: "CODE_DEADLINE_EXCEEDED",
-  /** NOT_FOUND - The agent does not have what is asked about. */
+  /** NOT_FOUND - The agent does not have the requested entry or file. */
   NOT_FOUND: "CODE_NOT_FOUND",
-  /** RESOURCE_EXHAUSTED - The agent is asked too much at once, or answers more than it may. */
+  /** RESOURCE_EXHAUSTED - The agent has too many requests at once, or its response is larger than allowed. */
   RESOURCE_EXHAUSTED: "CODE_RESOURCE_EXHAUSTED",
-  /** ABORTED - Something else came in between; ask again. */
+  /** ABORTED - A concurrent change interrupted the request. Retry it. */
   ABORTED: "CODE_ABORTED",
-  /** UNIMPLEMENTED - The agent's version does not know the question. */
+  /** UNIMPLEMENTED - The agent's version does not know the request. */
   UNIMPLEMENTED: "CODE_UNIMPLEMENTED",
-  /** INTERNAL - Something has failed that should not. */
+  /** INTERNAL - An unexpected failure inside the agent. */
   INTERNAL: "CODE_INTERNAL",
-  /** UNAVAILABLE - The agent, or its controller, can't be reached now. */
+  /** UNAVAILABLE - The agent or its controller cannot be reached at present. */
   UNAVAILABLE: "CODE_UNAVAILABLE",
 } as const;
 
@@ -213,35 +213,41 @@ export function askError_CodeToNumber(object: AskError_Code): number {
   }
 }
 
-/** Whom a question goes to. The first answer of every call that asks agents has it. */
+/**
+ * Which agents receive a request. It is in the first message of every response that comes from
+ * agents.
+ */
 export interface Asked {
-  /** How many agents the entry and the label selector select, whether they are connected or not. */
+  /** How many agents the entry and the label selector select, connected or not. */
   matching: number;
-  /** How many of them are asked. */
+  /** How many of them receive the request. */
   asked: number;
   /** How many of them are not connected to any controller. */
   away: number;
-  /** How many of them are connected, and not asked, for they are more than may be asked at once. */
+  /**
+   * How many of them are connected but left out, because the number of agents in one request is
+   * limited.
+   */
   leftOut: number;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** Asks for samples of the lines that an entry collects, from now on until it is cancelled. */
+/** Samples the records that an entry collects, from now on until it is cancelled. */
 export interface TapQuestion {
   /** `entries/{entry}`. */
   entry: string;
-  /** At most so many lines a second, 1 to 1,000. */
+  /** The maximum number of records per second, 1 to 1,000. */
   linesPerSecond: number;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** Lines that were collected since the part before. One without lines tells that the agent is still there. */
+/** The samples since the previous part. A part without lines shows that the agent still responds. */
 export interface TapPart {
-  /** The lines. */
+  /** The sampled records. */
   lines: TapLine[];
-  /** Records that were collected meanwhile and are not among `lines`, as `lines_per_second` has it. */
+  /** How many records were collected but not sampled, because of `lines_per_second`. */
   leftOut: bigint;
-  /** Lines that were chosen, and dropped since they were not taken in time: the reader, or the way to it, is too slow. */
+  /** How many samples were dropped because the client or its connection was too slow. */
   dropped: bigint;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
@@ -252,91 +258,100 @@ export interface TapLine {
   path: string;
   /** The generation's id. */
   generation: string;
-  /** Where the record's range begins in the file's bytes. With `headers: none`, the range of the lines that were read with it. */
+  /**
+   * The position in the file where the record's range begins. With `headers: none` the range covers
+   * all lines of the same read.
+   */
   start: bigint;
-  /** Where it ends. */
+  /** The position where the range ends. */
   end: bigint;
-  /** The record's value: at most its first 4,096 bytes. */
+  /** The first 4,096 bytes of the record's value. */
   line: Buffer;
-  /** How many bytes the whole value has. */
+  /** The size of the whole value in bytes. */
   lineBytes: number;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** Asks what an entry would collect. */
+/** Reports what an entry would collect. */
 export interface PreviewQuestion {
-  /** The entry, its defaults written out. It need not exist. */
+  /** The entry with its defaults filled in. It need not exist. */
   entry:
     | Entry
     | undefined;
-  /** How long to watch the files grow. */
+  /** How long to watch the files grow, in milliseconds. */
   watchMs: number;
-  /** At most so many files are told one by one, 1 to 1,000. */
+  /** The maximum number of files to list, 1 to 1,000. */
   filesMax: number;
-  /** So many first and so many last lines of each file, 0 to 20. */
+  /** How many first and how many last lines to return of each file, 0 to 20. */
   lines: number;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** What an entry would collect on one agent. The sums are of all files that were found. */
+/** What an entry would collect on one agent. The sums cover all files that were found. */
 export interface Preview {
-  /** Files, those that grow fastest first, then the largest. */
+  /** The listed files, the fastest growing first, then the largest. */
   files: PreviewFile[];
   /** How many files match and would be read. */
   fileCount: number;
-  /** How many bytes they have. */
+  /** The total size of these files in bytes. */
   bytes: bigint;
-  /** How many of them would be read at once, as `start` has it. */
+  /** How many bytes would be read immediately, according to the entry's `start`. */
   backlogBytes: bigint;
-  /** By how many bytes a second they have grown while they were watched: what is to be expected. */
+  /** How many bytes per second the files grew while they were watched. */
   bytesPerSecond: number;
-  /** What can't be looked at, for example for lack of permission; at most 100 paths. */
+  /** Paths that cannot be accessed, for example because a permission is missing; at most 100. */
   troubles: PreviewTrouble[];
-  /** How many paths can't be looked at. */
+  /** How many paths cannot be accessed. */
   troubleCount: number;
-  /** Other entries of this agent that collect some of the files too. */
+  /** Other entries of this agent that collect some of the same files. */
   conflicts: PreviewConflict[];
-  /** Archives among the files; they are not read. */
+  /** How many of the matching files are archives. Archives are not read. */
   archives: number;
-  /** Why there may be more than is told: too many files, or not enough time. Empty: this is all. */
+  /**
+   * Why the preview may be incomplete, such as too many files or too little time; empty if it is
+   * complete.
+   */
   truncated: string;
-  /** How many records the samples have had. Together with `kept_records`: how much the entry's filter keeps. */
+  /** How many records the samples contain. */
   sampledRecords: bigint;
-  /** How many of them the filter keeps. */
+  /** How many of the sampled records pass the entry's filter. */
   keptRecords: bigint;
-  /** Where the agent already collects an entry of this name: its etag. What it has read it does not read again. */
+  /**
+   * The etag of an entry of this name that the agent already collects; empty otherwise. What the
+   * agent has read for it would not be read again.
+   */
   presentEtag: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
 /** A file that an entry would collect. */
 export interface PreviewFile {
-  /** Where it is. */
+  /** The path. */
   path: string;
-  /** Its size in bytes. */
+  /** The size in bytes. */
   size: bigint;
-  /** How fast it has grown while it was watched. */
+  /** How many bytes per second it grew while it was watched. */
   bytesPerSecond: number;
-  /** Where reading would begin. */
+  /** The position where reading would begin. */
   start: bigint;
-  /** The first records that would be made of the file from its beginning; each at most 512 bytes of it. */
+  /** The first records of the file, at most 512 bytes of each. */
   firstLines: Buffer[];
-  /** The last records that the file has. */
+  /** The last records of the file, at most 512 bytes of each. */
   lastLines: Buffer[];
-  /** When it was last written. */
+  /** When the file was last written. */
   changeTime:
     | Date
     | undefined;
-  /** Why it can't be read; empty when it can. */
+  /** Why the file cannot be read; empty if it can. */
   error: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** A path that can't be looked at. */
+/** A path that cannot be accessed. */
 export interface PreviewTrouble {
   /** The path. */
   path: string;
-  /** The system's error. */
+  /** The operating system's error. */
   error: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
@@ -345,20 +360,21 @@ export interface PreviewTrouble {
 export interface PreviewConflict {
   /** `entries/{entry}`. */
   entry: string;
-  /** Where it sends them. */
+  /** The topic of that entry. */
   topic: string;
-  /** It sends them to the same topic: each line would be there twice. */
+  /** Whether it is the same topic, which would then contain each line twice. */
   sameTopic: boolean;
-  /** How many files. */
+  /** How many files both entries collect. */
   files: number;
-  /** One of them. */
+  /** The path of one of these files. */
   path: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
 /**
- * Stops an entry on the agent and starts it anew: it looks for its files, watches its folders and asks for its topic as if it had just
- * come. What is on its way arrives first; files that are open stay open, so nothing is lost and nothing comes twice.
+ * Restarts an entry on the agent: it stops, then finds its files, watches its folders and looks up
+ * its topic again, as for a new entry. Batches in flight are delivered first. Open files stay open,
+ * so nothing is lost or delivered twice.
  */
 export interface RestartQuestion {
   /** `entries/{entry}`. */
@@ -366,56 +382,59 @@ export interface RestartQuestion {
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** The entry was started anew. */
+/** The entry has restarted. */
 export interface Restarted {
   /** How many files it reads. */
   files: number;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** Sets how much the agent logs. */
+/** Sets the agent's log level. */
 export interface LogLevelQuestion {
   /** `debug`, `info`, `warn` or `error`. */
   level: string;
-  /** Back to the configured level after so many milliseconds; 0: when the process ends. */
+  /** After how many milliseconds the configured level applies again. 0: when the process ends. */
   forMs: bigint;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** How much the agent logs. */
+/** The agent's log level. */
 export interface LogLevel {
-  /** `debug`, `info`, `warn` or `error`. */
+  /** The current level: `debug`, `info`, `warn` or `error`. */
   level: string;
-  /** What it was before. */
+  /** The previous level. */
   former: string;
-  /** What the agent was configured to log. */
+  /** The configured level. */
   configured: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
 /**
- * Asks for a bundle that tells how the agent is doing: versions, its configuration without secrets, entries, files, health, the last
- * lines of its log, the delay of its event loop, and its memory.
+ * Returns a diagnostics bundle: versions, the configuration without secrets, entries, files,
+ * health, the last lines of the log, event-loop delay and memory use.
  */
 export interface DiagnosticsQuestion {
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** What of a generation, host or entry is to be sent once more: from where on. To where Kafka has it when that is asked for. */
+/**
+ * Where a replay begins. It ends at the position that Kafka has acknowledged when the agent
+ * receives the request.
+ */
 export interface RewindTarget {
-  /** From where on. */
+  /** The beginning of the replay. */
   from:
     | //
-    /** From the beginnings of the files, also where the agent began later. */
+    /** The beginning of each file, even if the agent began to read later. */
     { $case: "beginning"; value: boolean }
     | //
-    /** From a position of one generation. */
+    /** A position of one generation. */
     { $case: "position"; value: RewindPosition }
     | //
-    /** From where the agent had come at that time, by its own clock. */
+    /** The agent's positions at this time, by the agent's clock. */
     { $case: "time"; value: Date }
     | //
-    /** From where the agent had come so many milliseconds ago. */
+    /** The agent's positions this many milliseconds ago. */
     { $case: "sinceMs"; value: bigint }
     | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
@@ -425,63 +444,64 @@ export interface RewindTarget {
 export interface RewindPosition {
   /** The generation's id. */
   generation: string;
-  /** A position in bytes. One in the middle of a line means the line's beginning. */
+  /** The position in bytes. A position within a line means the beginning of that line. */
   position: bigint;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
 /**
- * Sets positions of an entry back, so that lines go to Kafka once more, marked with the header `logfleet.replay`. What is read for the first time
- * goes on beside it. Each agent does it once, however often it is asked with the same id.
+ * Re-sends lines of an entry, marked with the header `logfleet.replay`. Lines that were not read
+ * yet are delivered at the same time. An agent that receives the same replay id again does nothing
+ * new.
  */
 export interface RewindQuestion {
   /** `entries/{entry}`. */
   entry: string;
-  /** The replay's id, the value of the header. */
+  /** The replay's id, which is the value of the header. */
   replayId: string;
-  /** From where on. */
+  /** Where the replay begins. */
   target:
     | RewindTarget
     | undefined;
-  /** Only files at these paths, which may be globs. Empty: all. */
+  /** Re-sends only files with these paths, which may be globs. Empty: all files. */
   paths: string[];
-  /** Tell what would be sent once more, and do nothing. */
+  /** Reports what would be re-sent and changes nothing. */
   dryRun: boolean;
-  /** With `headers: none`, too, where no record says that it comes once more. */
+  /** Allows a replay with `headers: none`, where no header marks the replayed records. */
   allowUnmarked: boolean;
-  /** Who asks for it, for the agent's log. */
+  /** The author, for the agent's log. */
   author: string;
-  /** Why, for the agent's log. */
+  /** The reason, for the agent's log. */
   reason: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** What is sent once more. */
+/** What an agent re-sends. */
 export interface Rewound {
-  /** How many generations are sent once more. */
+  /** How many generations are re-sent. */
   generations: number;
-  /** How many bytes of them. */
+  /** How many bytes are re-sent. */
   bytes: bigint;
-  /** How many of the generations that were meant can't be sent once more. */
+  /** How many of the selected generations cannot be re-sent. */
   failed: number;
-  /** The generations, those that can't be sent once more first; at most 1,000. */
+  /** The selected generations, at most 1,000. Those that cannot be re-sent come first. */
   files: RewoundFile[];
-  /** The agent had done so before, when it was asked with the same id. */
+  /** Whether the agent already knew the replay id, and so did nothing new. */
   known: boolean;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** What of a generation is sent once more. */
+/** The part of one generation that is re-sent. */
 export interface RewoundFile {
-  /** Where the file was last seen. */
+  /** The last known path of the file. */
   path: string;
   /** The generation's id. */
   generation: string;
-  /** From this position on, where a line begins. */
+  /** The position where the replay begins, at the beginning of a line. */
   start: bigint;
-  /** To this position: Kafka had every line before it. */
+  /** The position where the replay ends. Kafka had acknowledged every line before it. */
   end: bigint;
-  /** Why it can't be sent once more; empty when it is. */
+  /** Why the generation cannot be re-sent; empty if it is. */
   error: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }

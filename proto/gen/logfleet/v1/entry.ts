@@ -13,105 +13,227 @@ export const protobufPackage = "logfleet.v1";
 export const protobufFileName = "logfleet/v1/entry.proto";
 
 /**
- * A collection entry: which files to collect, on which agents, to which Kafka topic.
+ * A collection entry: which files to collect, on which agents, and to which Kafka topic.
  *
- * The field names here, in YAML, in JSON and in the CLI are the same words. Words with a closed set of values (`start`,
- * `compression`, `headers`) are strings so that they read the same everywhere; every write checks them.
+ * YAML, JSON and the command line use the field names of this message. A field with a fixed set of
+ * values, such as `start` or `compression`, is a string, so it reads the same in each of them.
+ * Every write checks these values. An encoded entry has at most 512 KiB.
  */
 export interface Entry {
   /**
-   * The resource name, `entries/{entry}`, where `{entry}` is a DNS label: 1 to 63 of a-z, 0-9 and `-`, starting and
-   * ending with a letter or a digit. It cannot be changed.
+   * The resource name, `entries/{entry}`, where `{entry}` is a DNS label. Files may leave out the
+   * prefix `entries/`. The name never changes.
+   *
+   * Required.
+   * Bounds: 1 to 63 of a-z, 0-9 and `-`, starting and ending with a letter or a digit.
+   * Example: `name: nginx-access`
    */
   name: string;
   /**
-   * Set by the server. A random identity that a later entry of the same name does not share: positions that an agent
-   * keeps belong to the uid, so that a deleted and created-again entry starts anew. One that RollbackEntry brings back has its former uid.
+   * A random identity of the entry. Agents keep file positions by uid. A deleted entry that is
+   * created again gets a new uid, so its files start again by `start`. RollbackEntry restores a
+   * deleted entry with its previous uid, so its positions continue.
+   *
+   * Output only.
    */
   uid: string;
   /**
-   * Set by the server. The etcd revision of the last write, in decimal. Send it back with Update or Delete to have the
-   * call refused with ABORTED if the entry has changed since.
+   * The etcd revision of the last write, in decimal. Send it back with an update or a deletion to
+   * have that call fail with ABORTED if the entry has changed in the meantime.
+   *
+   * Output only.
    */
   etag: string;
   /**
-   * Globs of the files to collect; required, 1 to 100 of them. Absolute paths with `*`, `?`, `[a-z]`, `{a,b}` and `**`
-   * for any number of folders. Only regular files are read; symbolic links to them are followed.
+   * Globs of the files to collect. A glob is an absolute path with `*`, `?`, `[a-z]`, `{a,b}`, and
+   * `**` for any number of folders. Only regular files are read; symbolic links to them are
+   * followed.
+   *
+   * Required.
+   * Bounds: 1 to 100 globs of at most 4,096 bytes each.
+   * Example: `paths: [/var/log/nginx/*.log, /srv/* /logs/** /access.log]`
    */
   paths: string[];
-  /** The Kafka topic to produce to; required. 1 to 249 of a-z, A-Z, 0-9, `.`, `_` and `-`. */
+  /**
+   * The Kafka topic to produce to. A controller with the setting `kafka.brokers` creates a missing
+   * topic.
+   *
+   * Required.
+   * Bounds: 1 to 249 of a-z, A-Z, 0-9, `.`, `_` and `-`.
+   * Example: `topic: nginx`
+   */
   topic: string;
-  /** Globs of files to leave out, though `paths` matches them. A glob without a leading `/` must start with `** /`. */
+  /**
+   * Globs of files to leave out even if `paths` matches them. A glob starts with `/` or `** /`.
+   *
+   * Default: none.
+   * Bounds: at most 100 globs of at most 4,096 bytes each.
+   * Example: `exclude: ['** /*.gz', /var/log/nginx/debug.log]`
+   */
   exclude: string[];
   /**
-   * Which agents the entry applies to, in Kubernetes label syntax, for example `env in (prod,stage),role=web,!canary`.
-   * Every agent has the labels `agent`, `host` and `os` besides its own. Empty: every agent.
+   * The agents that the entry applies to, in the syntax of Kubernetes label selectors. In addition
+   * to its own labels every agent has the labels `agent`, `host` and `os`.
+   *
+   * Default: every agent.
+   * Example: `selector: env in (prod,stage),role=web,!canary`
    */
   selector: string;
   /**
-   * Where to start in a file that existed when the entry reached the agent: `end` (the default), `beginning`, or an
-   * RFC 3339 time (files changed at or after it are read from the beginning, the others from their end). A file that
-   * is created later is always read from its beginning, and a position once recorded always wins.
+   * Where to start in a file that already exists when the entry reaches the agent. With an RFC 3339
+   * time, files changed at or after it are read from the beginning and others from their end. Files
+   * created later are always read from the beginning. A recorded position always takes precedence.
+   *
+   * Default: `end`.
+   * Values: `end`, `beginning`, or an RFC 3339 time.
+   * Example: `start: 2026-11-24T08:00:00Z`
    */
   start: string;
-  /** Compression of the record batches: `lz4` (the default), `none`, `gzip`, `snappy` or `zstd`. */
+  /**
+   * The compression of the record batches.
+   *
+   * Default: `lz4`.
+   * Values: `lz4`, `none`, `gzip`, `snappy`, `zstd`.
+   * Example: `compression: zstd`
+   */
   compression: string;
   /**
-   * Record headers: `standard` (the default) writes host.name, log.file.path, logfleet.entry, logfleet.generation and
-   * logfleet.range with every record; `none` leaves all of them out.
+   * Which headers records carry. `standard` writes `host.name`, `log.file.path`, `logfleet.entry`,
+   * `logfleet.generation` and `logfleet.range` with every record, and `logfleet.flags` where it
+   * applies. `none` writes no headers, so consumers can neither remove duplicates nor prove
+   * completeness.
+   *
+   * Default: `standard`.
+   * Values: `standard`, `none`.
+   * Example: `headers: none`
    */
   headers: string;
   /**
-   * The longest line that goes as one record, in bytes of the file: 1,024 to 900,000; 0 means the default of 262,144. With
-   * an `encoding` that is converted at most 300,000, for as UTF-8 it may be three times as long. See `over_long`.
+   * The longest line that becomes one record, in bytes of the file. `over_long` says what happens
+   * to a longer one. The upper bound is lower with an `encoding` other than utf-8, because a
+   * converted line can be three times as long.
+   *
+   * Default: 262144.
+   * Bounds: 1,024 to 900,000 bytes; at most 300,000 with an `encoding` other than utf-8.
+   * Example: `max_line_bytes: 65536`
    */
   maxLineBytes: number;
-  /** True: agents keep their positions and stop reading, until it is false again. */
+  /**
+   * Pauses the entry: agents stop reading its files and keep their positions until this is false.
+   *
+   * Default: `false`.
+   * Example: `paused: true`
+   */
   paused: boolean;
-  /** Who to ask about this entry: a team or a mail address, up to 256 characters. */
+  /**
+   * The contact for this entry: a team or a mail address.
+   *
+   * Default: empty.
+   * Bounds: at most 256 characters.
+   * Example: `owner: team-web@example.com`
+   */
   owner: string;
-  /** What the entry is for, up to 4,096 characters. */
+  /**
+   * What the entry is for.
+   *
+   * Default: empty.
+   * Bounds: at most 4,096 characters.
+   * Example: `description: Access logs of the public web servers`
+   */
   description: string;
-  /** Labels of the entry itself, for finding entries; they select nothing. Kubernetes label syntax, at most 64. */
+  /**
+   * Labels of the entry itself, for finding entries with `label_selector`. They do not select
+   * agents. Keys and values follow the syntax of Kubernetes labels.
+   *
+   * Default: none.
+   * Bounds: at most 64 labels.
+   * Example: `labels: {team: web, tier: frontend}`
+   */
   labels: { [key: string]: string };
-  /** Set by the server: when the entry was created. */
+  /**
+   * When the entry was created.
+   *
+   * Output only.
+   */
   createTime:
     | Date
     | undefined;
-  /** Set by the server: when the entry was last written. */
+  /**
+   * When the entry was last written.
+   *
+   * Output only.
+   */
   updateTime:
     | Date
     | undefined;
-  /** Set by the server, not stored: whether the topic is there for the agents, as this controller last saw it. */
+  /**
+   * Whether the topic is ready for the agents, as this controller last saw it. It is not stored.
+   *
+   * Output only.
+   */
   topicStatus:
     | TopicStatus
     | undefined;
-  /** What ends a line: `lf` (the default; a CR before it stays in the value) or `crlf` (a lone LF or CR stays). */
+  /**
+   * What ends a line. With `lf`, a CR before the LF stays in the value. With `crlf`, a lone LF or a
+   * lone CR stays in the value.
+   *
+   * Default: `lf`.
+   * Values: `lf`, `crlf`.
+   * Example: `terminator: crlf`
+   */
   terminator: string;
   /**
-   * What becomes of a line longer than `max_line_bytes`: `split` (the default) into several records, each flagged `split` in
-   * the header logfleet.flags; `truncate`, its beginning goes, flagged `truncated`; `drop`, none of it goes. What does not
-   * go is told as a loss, in bytes. Never cut within a character.
+   * What happens to a line longer than `max_line_bytes`. `split` makes several records of it, each
+   * with the flag `split` in the header `logfleet.flags`. `truncate` delivers its beginning with
+   * the flag `truncated`. `drop` delivers nothing of it. Undelivered bytes are reported as a loss.
+   * A line is never cut within a character.
+   *
+   * Default: `split`.
+   * Values: `split`, `truncate`, `drop`.
+   * Example: `over_long: truncate`
    */
   overLong: string;
   /**
-   * What the files are encoded in: `utf-8` (the default) is passed through byte for byte, valid or not. Others are converted
-   * to UTF-8, with U+FFFD for what is invalid: utf-16 (by its byte order mark, without one little-endian), utf-16le, utf-16be,
-   * gb18030, gbk, big5, shift_jis, euc-jp, euc-kr, latin1 (which is windows-1252, as on the web), iso-8859-2 to -8, -10,
-   * -13 to -16, windows-1250 to -1258, windows-874, koi8-r, koi8-u, ibm866, macintosh.
+   * The encoding of the files. `utf-8` is delivered byte for byte, valid or not. Any other encoding
+   * is converted to UTF-8, and invalid input becomes U+FFFD. `utf-16` uses the byte order mark, and
+   * is little-endian without one. `latin1` means windows-1252, as in the Encoding Standard of the
+   * web.
+   *
+   * Default: `utf-8`.
+   * Values: `utf-8`, `utf-16`, `utf-16le`, `utf-16be`, `gb18030`, `gbk`, `big5`, `shift_jis`,
+   * `euc-jp`, `euc-kr`, `latin1`, `iso-8859-2` to `iso-8859-8`, `iso-8859-10`, `iso-8859-13` to
+   * `iso-8859-16`, `windows-1250` to `windows-1258`, `windows-874`, `koi8-r`, `koi8-u`, `ibm866`,
+   * `macintosh`.
+   * Example: `encoding: gbk`
    */
   encoding: string;
-  /** Several lines that are one record, as stack traces are. Without it each line is a record. */
+  /**
+   * Joins several lines into one record, such as the lines of a stack trace.
+   *
+   * Default: absent; each line is a record.
+   * Example: `multiline: {start: '^\d{4}-\d{2}-\d{2} '}`
+   */
   multiline:
     | Multiline
     | undefined;
-  /** Which records go to Kafka. Without it all of them do. */
+  /**
+   * Selects the records that go to Kafka.
+   *
+   * Default: absent; all records go to Kafka.
+   * Example: `filter: {exclude: 'GET /health'}`
+   */
   filter:
     | Filter
     | undefined;
   /**
-   * How many bytes of the entry's files each agent reads in a second; 0: as many as it can, else at least 1,024. What waits stays in the
-   * files; what `over_long` cuts off is not counted. A change is in force within a second.
+   * How many bytes per second each agent reads from the entry's files. Lines above the limit wait
+   * in the files. Bytes that `over_long` cuts off do not count. A change takes effect within a
+   * second.
+   *
+   * Default: 0, which means no limit.
+   * Bounds: 1,024 to 2^50 bytes per second.
+   * Example: `max_bytes_per_second: 1048576`
    */
   maxBytesPerSecond: bigint;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
@@ -124,70 +246,127 @@ export interface Entry_LabelsEntry {
 }
 
 /**
- * Which records go to Kafka. Those that don't are no losses: they are counted, EntryStatus.filtered_lines, and lie inside the
- * next record's range. What can't be judged goes: a record that is no JSON object, or lacks `json_field`.
+ * Selects the records that go to Kafka. At least one of `include` and `exclude` is required.
  *
- * A record is judged by all of its value, as it would be written: converted to UTF-8, and all lines of a multiline record. What was
- * too large to be one record is judged by its first part, and the rest goes, or does not, with it: that is the first `max_line_bytes`
- * of a longer line, or the lines before a multiline record became too large. A line that only the topic is too small for goes, in
- * pieces, whatever the filter says; one that `over_long: drop` drops is a loss.
+ * A record that the filter leaves out is not a loss. It is counted in EntryStatus.filtered_lines,
+ * and its bytes lie inside the range of the next record. A record that cannot be judged goes to
+ * Kafka: with `json_field`, one that is not a JSON object or lacks the field.
+ *
+ * The filter sees the value as it would be written: converted to UTF-8, with all lines of a
+ * multiline record. A value too large for one record is judged by its first part, and the other
+ * parts follow that decision. The first part is the first `max_line_bytes` of a long line, or the
+ * lines before a multiline record reached its bounds. Two kinds of lines are not filtered: a line
+ * that is too large only for the topic is delivered in pieces, and a line that `over_long: drop`
+ * drops is a loss.
  */
 export interface Filter {
-  /** A regular expression (JavaScript's, with the flag `u`): only records that match go. Give this, `exclude`, or both. */
+  /**
+   * A regular expression in JavaScript's syntax with the flag `u`. Only matching records go to
+   * Kafka. With both `include` and `exclude` a record has to pass both.
+   *
+   * Default: empty; every record passes.
+   * Bounds: at most 1,024 characters.
+   * Example: `filter: {include: '\b(ERROR|WARN)\b'}`
+   */
   include: string;
-  /** A regular expression: records that match do not go. */
+  /**
+   * A regular expression in JavaScript's syntax with the flag `u`. Matching records do not go to
+   * Kafka.
+   *
+   * Default: empty; every record passes.
+   * Bounds: at most 1,024 characters.
+   * Example: `filter: {exclude: 'GET /health'}`
+   */
   exclude: string;
   /**
-   * The patterns look at this field of a record that is a JSON object, and not at all of it: `level`, or `http.status` for a field of
-   * an object in it; a dot that belongs to a key is written `\.`, as in `log\.level`, and a backslash `\\`. Of text they see what
-   * it says, without quotes and escapes, of everything else the JSON as it stands in the record: `200`, `true`, `null`, `[1, 2]`.
-   * Of two equal keys the later one counts.
+   * The field of a JSON object that the patterns see, instead of the whole record. `http.status`
+   * names the field `status` of the object `http`. A dot within a key is written `\.`, as in
+   * `log\.level`, and a backslash `\\`. The patterns see a string without its quotes and escapes,
+   * and any other value as its JSON text: `200`, `true`, `null`, `[1, 2]`. If a key occurs twice,
+   * its last value counts.
+   *
+   * Default: empty; the patterns see the whole record.
+   * Bounds: at most 256 characters.
+   * Example: `filter: {include: '^(error|warn)$', json_field: log.level}`
    */
   jsonField: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
 /**
- * Which lines are one record. Its value is the lines with the terminators between them; its range goes from the first line's
- * START to the last line's END. A record would pass `max_line_bytes` or `max_lines`: then it ends before that line, and what
- * follows is another, both flagged `split`. A single line longer than `max_line_bytes` is never part of one. When a file is
- * complete, so is its last record.
+ * Joins several lines into one record. Exactly one of `start` and `continuation` is required.
+ *
+ * The value is the lines with the terminators between them. The range reaches from the START of the
+ * first line to the END of the last one. A record ends before the line that would exceed
+ * `max_line_bytes` or `max_lines`; the rest becomes a further record, and both carry the flag
+ * `split`. A line longer than `max_line_bytes` is never joined with others. The end of a file ends
+ * its last record.
  */
 export interface Multiline {
   /**
-   * A regular expression (JavaScript's, with the flag `u`): a line that matches begins a record, others go on with it. It sees
-   * the first 4,096 bytes of a line. Give this or `continuation`.
+   * A regular expression in JavaScript's syntax with the flag `u`. A line that matches begins a
+   * record; other lines continue it. The pattern sees the first 4,096 bytes of a line.
+   *
+   * Default: empty.
+   * Bounds: at most 1,024 characters.
+   * Example: `multiline: {start: '^\[\d{4}-'}`
    */
   start: string;
-  /** A regular expression: a line that matches goes on with the record before it, others begin one. */
+  /**
+   * A regular expression in JavaScript's syntax with the flag `u`. A line that matches continues
+   * the previous record; other lines begin one. The pattern sees the first 4,096 bytes of a line.
+   *
+   * Default: empty.
+   * Bounds: at most 1,024 characters.
+   * Example: `multiline: {continuation: '^\s'}`
+   */
   continuation: string;
-  /** A record goes when the file has not grown for so many milliseconds, 10 to 600,000; 0 means the default of 1,000. */
+  /**
+   * How long to wait for a further line of the last record, in milliseconds. The record is sent
+   * when the file has not grown for this time.
+   *
+   * Default: 1000.
+   * Bounds: 10 to 600,000 milliseconds.
+   * Example: `multiline: {start: '^\d{4}-', timeout_ms: 5000}`
+   */
   timeoutMs: number;
-  /** The most lines of one record, 2 to 100,000; 0 means the default of 500. */
+  /**
+   * The most lines that one record can have.
+   *
+   * Default: 500.
+   * Bounds: 2 to 100,000 lines.
+   * Example: `multiline: {continuation: '^\s', max_lines: 2000}`
+   */
   maxLines: number;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
 /** Whether an entry's topic can take records. */
 export interface TopicStatus {
-  /** Where the topic stands. */
+  /** The state of the topic. */
   state: TopicStatus_State;
-  /** What is in the way, for a person; empty when READY. */
+  /** The reason for a state other than READY, for a person; empty when READY. */
   message: string;
-  /** How many partitions the topic has; 0 when not known. */
+  /** The topic's number of partitions; 0 if it is not known. */
   partitions: number;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** Where the topic stands. */
+/** The state of a topic. */
 export const TopicStatus_State = {
   /** UNSPECIFIED - Never sent. */
   UNSPECIFIED: "STATE_UNSPECIFIED",
-  /** PENDING - The controller has not looked yet, is checking or creating the topic, or can't reach Kafka; `message` says which. It goes on trying. */
+  /**
+   * PENDING - The topic is not known to exist yet: the controller has still to check it, is checking or
+   * creating it, or cannot reach Kafka. `message` says which. The controller keeps trying.
+   */
   PENDING: "STATE_PENDING",
   /** READY - The topic exists. */
   READY: "STATE_READY",
-  /** REFUSED - Kafka refused to create the topic; `message` has its reason. It is tried again from time to time. */
+  /**
+   * REFUSED - Kafka refused to create the topic, with the reason in `message`. The controller retries
+   * periodically.
+   */
   REFUSED: "STATE_REFUSED",
 } as const;
 

@@ -23,122 +23,131 @@ export const protobufPackage = "logfleet.v1";
 
 export const protobufFileName = "logfleet/v1/entry_service.proto";
 
-/** Asks to create an entry. */
+/** The request of CreateEntry. */
 export interface CreateEntryRequest {
-  /** The entry's id, the part of its name after `entries/`. May be left out when `entry.name` is given. */
+  /**
+   * The entry's id, which is the part of its name after `entries/`. Optional if `entry.name` is
+   * set.
+   */
   entryId: string;
-  /** The entry. Fields that the server sets are ignored. */
+  /** The entry to create. Output-only fields are ignored. */
   entry:
     | Entry
     | undefined;
-  /** Why, for the history: up to 1,024 characters. */
+  /** The reason for the history, at most 1,024 characters. */
   changeReason: string;
-  /** Check only, and store nothing. */
+  /** Makes all checks and stores nothing. */
   validateOnly: boolean;
-  /** Let it go out in steps; see RolloutService. Absent: to all agents at once. */
+  /** Applies the write in steps; see RolloutService. Absent: to all agents at once. */
   rollout: RolloutPlan | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** Asks for one entry. */
+/** The request of GetEntry. */
 export interface GetEntryRequest {
   /** `entries/{entry}`. */
   name: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** Asks for a page of entries. */
+/** The request of ListEntries. */
 export interface ListEntriesRequest {
-  /** At most this many; 0 means 100, and more than 1,000 means 1,000. */
+  /** The maximum number of entries to return. 0 means 100; more than 1,000 means 1,000. */
   pageSize: number;
-  /** `next_page_token` of the page before; empty for the first page. */
+  /** The `next_page_token` of the previous page; empty for the first page. */
   pageToken: string;
-  /** Only entries whose labels match, in the selector's syntax. Empty: all. */
+  /** Returns only entries whose labels match this selector. Empty: all. */
   labelSelector: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** A page of entries. */
+/** The response of ListEntries. */
 export interface ListEntriesResponse {
-  /** The entries, in the order of their names. */
+  /** The entries, ordered by name. */
   entries: Entry[];
-  /** Ask for the next page with this; empty on the last page. */
+  /** The `page_token` for the next page; empty on the last page. */
   nextPageToken: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** Asks to change an entry. */
+/** The request of UpdateEntry. */
 export interface UpdateEntryRequest {
-  /** The entry to write: `name` says which; a non-empty `etag` must be the entry's present one. */
+  /**
+   * The content to write. `name` identifies the entry. A non-empty `etag` must be the entry's
+   * current one, or the call fails with ABORTED.
+   */
   entry:
     | Entry
     | undefined;
   /**
-   * Which fields to write, by their names in Entry. Absent: every field that is set in `entry`. `*`: all of them, so
-   * that a field not set becomes empty.
+   * The fields to write, by their names in Entry. Absent: every field that is set in `entry`. `*`:
+   * all fields, so fields that are not set become empty.
    */
   updateMask:
     | string[]
     | undefined;
-  /** Create the entry when there is none. */
+  /** Creates the entry if it does not exist. */
   allowMissing: boolean;
-  /** Why, for the history: up to 1,024 characters. */
+  /** The reason for the history, at most 1,024 characters. */
   changeReason: string;
-  /** Check only, and store nothing. */
+  /** Makes all checks and stores nothing. */
   validateOnly: boolean;
-  /** Let it go out in steps; see RolloutService. Absent: to all agents at once. */
+  /** Applies the write in steps; see RolloutService. Absent: to all agents at once. */
   rollout: RolloutPlan | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** Asks to delete an entry. */
+/** The request of DeleteEntry. */
 export interface DeleteEntryRequest {
   /** `entries/{entry}`. */
   name: string;
-  /** When not empty it must be the entry's present etag. */
+  /** If not empty, the entry's current etag; the call fails with ABORTED if it differs. */
   etag: string;
-  /** Why, for the history: up to 1,024 characters. */
+  /** The reason for the history, at most 1,024 characters. */
   changeReason: string;
-  /** Check only, and store nothing. */
+  /** Makes all checks and stores nothing. */
   validateOnly: boolean;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** Asks to follow entries. */
+/** The request of WatchEntries. */
 export interface WatchEntriesRequest {
-  /** Only this entry, `entries/{entry}`. Empty: all. */
+  /** Streams only this entry, `entries/{entry}`. Empty: all. */
   name: string;
-  /** Only entries whose labels match. Empty: all. An entry that stops matching is told as DELETED. */
+  /**
+   * Streams only entries whose labels match this selector. Empty: all. An entry that stops matching
+   * is reported as DELETED.
+   */
   labelSelector: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** One entry as it is, or one change. */
+/** One entry, one change of an entry, or the end of the initial list. */
 export interface WatchEntriesResponse {
-  /** What the message tells. */
+  /** What the message reports. */
   kind: WatchEntriesResponse_Kind;
   /** The entry. */
   entry:
     | Entry
     | undefined;
-  /** The etcd revision at which it is so. */
+  /** The etcd revision that this state belongs to. */
   revision: bigint;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** What the message tells. */
+/** What a message reports. */
 export const WatchEntriesResponse_Kind = {
   /** UNSPECIFIED - Never sent. */
   UNSPECIFIED: "KIND_UNSPECIFIED",
-  /** PRESENT - The entry was there when the watch began. */
+  /** PRESENT - An entry that existed when the watch began. */
   PRESENT: "KIND_PRESENT",
-  /** SYNCED - All that was there has been told; `entry` is absent. */
+  /** SYNCED - The end of the initial list; `entry` is absent. */
   SYNCED: "KIND_SYNCED",
-  /** CREATED - The entry was created. */
+  /** CREATED - An entry was created. */
   CREATED: "KIND_CREATED",
-  /** UPDATED - The entry was changed, or its topic's status was. */
+  /** UPDATED - An entry or the status of its topic changed. */
   UPDATED: "KIND_UPDATED",
-  /** DELETED - The entry was deleted; `entry` is what it was. */
+  /** DELETED - An entry was deleted; `entry` is its last content. */
   DELETED: "KIND_DELETED",
 } as const;
 
@@ -216,122 +225,131 @@ export function watchEntriesResponse_KindToNumber(object: WatchEntriesResponse_K
   }
 }
 
-/** Asks for a page of an entry's history. */
+/** The request of ListEntryVersions. */
 export interface ListEntryVersionsRequest {
-  /** `entries/{entry}`; it may have been deleted. */
+  /** `entries/{entry}`. The entry may be deleted. */
   name: string;
-  /** At most this many; 0 means 100, and more than 1,000 means 1,000. */
+  /** The maximum number of versions to return. 0 means 100; more than 1,000 means 1,000. */
   pageSize: number;
-  /** `next_page_token` of the page before; empty for the first page. */
+  /** The `next_page_token` of the previous page; empty for the first page. */
   pageToken: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** A page of an entry's history. */
+/** The response of ListEntryVersions. */
 export interface ListEntryVersionsResponse {
   /** The versions, the newest first. */
   versions: EntryVersion[];
-  /** Ask for the next page with this; empty on the last page. */
+  /** The `page_token` for the next page; empty on the last page. */
   nextPageToken: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** Asks to go back to a version. */
+/** The request of RollbackEntry. */
 export interface RollbackEntryRequest {
-  /** `entries/{entry}`; it may have been deleted. */
+  /** `entries/{entry}`. The entry may be deleted. */
   name: string;
-  /** The revision of a version that is still kept. NOT_FOUND when it is none. Of a deletion: what was deleted. */
+  /**
+   * The revision of a kept version; NOT_FOUND if no version has it. The revision of a deletion
+   * restores what was deleted.
+   */
   revision: bigint;
-  /** When not empty it must be the entry's present etag. */
+  /** If not empty, the entry's current etag; the call fails with ABORTED if it differs. */
   etag: string;
-  /** Why, for the history: up to 1,024 characters. */
+  /** The reason for the history, at most 1,024 characters. */
   changeReason: string;
-  /** Check only, and store nothing. */
+  /** Makes all checks and stores nothing. */
   validateOnly: boolean;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** Asks to write many entries. */
+/** The request of BatchApply. */
 export interface BatchApplyRequest {
-  /** The writes, each of another entry. Their own `change_reason` counts before the batch's, and their `validate_only` must not be set. */
+  /**
+   * The writes, at most one for each entry. A `change_reason` of a write takes precedence over that
+   * of the batch. `validate_only` must not be set in a write.
+   */
   writes: EntryWrite[];
-  /** Why, for the history: up to 1,024 characters. */
+  /** The reason for the history, at most 1,024 characters. */
   changeReason: string;
-  /** Check only, and store nothing. */
+  /** Makes all checks and stores nothing. */
   validateOnly: boolean;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
 /** One write of a batch. */
 export interface EntryWrite {
-  /** What to do. */
+  /** The kind of write. */
   write:
     | //
-    /** Create an entry. */
+    /** Creates an entry. */
     { $case: "create"; value: CreateEntryRequest }
     | //
-    /** Change an entry. */
+    /** Changes an entry. */
     { $case: "update"; value: UpdateEntryRequest }
     | //
-    /** Delete an entry. */
+    /** Deletes an entry. */
     { $case: "delete"; value: DeleteEntryRequest }
     | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** What a batch has written. */
+/** The response of BatchApply. */
 export interface BatchApplyResponse {
-  /** The etcd revision of all of it; 0 when it was only checked. */
+  /** The etcd revision of the writes; 0 with `validate_only`. */
   revision: bigint;
-  /** One for each write, in their order. */
+  /** One result for each write, in the order of the request. */
   results: EntryWriteResult[];
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** What one write of a batch has done. */
+/** The result of one write of a batch. */
 export interface EntryWriteResult {
   /** CREATED, UPDATED or DELETED. */
   change: EntryVersion_Change;
-  /** The entry as it was written; when deleted, as it was. */
+  /** The entry as written, or the last content of a deleted entry. */
   entry: Entry | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** Asks to follow the changes of entries. */
+/** The request of WatchChanges. */
 export interface WatchChangesRequest {
-  /** The first revision to tell. 1: all that is kept. 0: only what happens from now on. */
+  /** The first revision to stream. 1: all changes that are kept. 0: only changes from now on. */
   fromRevision: bigint;
-  /** Only of this entry, `entries/{entry}`. Empty: of all. */
+  /** Streams only changes of this entry, `entries/{entry}`. Empty: all. */
   name: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
 /** One change, or a mark in the stream. */
 export interface WatchChangesResponse {
-  /** What the message tells. */
+  /** What the message reports. */
   kind: WatchChangesResponse_Kind;
   /** What was written. */
   version:
     | EntryVersion
     | undefined;
-  /** The revision of the change; of SYNCED, the one up to which all has been told; see TRIMMED. */
+  /**
+   * For CHANGE, the revision of the change. For SYNCED, the revision up to which all changes have
+   * been sent. For TRIMMED, see there.
+   */
   revision: bigint;
-  /** The entry that TRIMMED is about. */
+  /** The entry that a TRIMMED message is about. */
   name: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** What the message tells. */
+/** What a message reports. */
 export const WatchChangesResponse_Kind = {
   /** UNSPECIFIED - Never sent. */
   UNSPECIFIED: "KIND_UNSPECIFIED",
   /** CHANGE - `version` was written. */
   CHANGE: "KIND_CHANGE",
-  /** SYNCED - All that was kept when the call was made has been told. */
+  /** SYNCED - All changes that were kept at the time of the call have been sent. */
   SYNCED: "KIND_SYNCED",
   /**
-   * TRIMMED - Changes that were asked for are not kept any more: of the entry `name`, up to `revision`; or, without a name, of entries whose
-   * deletion was at or before `revision`.
+   * TRIMMED - Some of the requested changes are not kept any more. With `name`: changes of that entry up to
+   * `revision`. Without `name`: changes of entries that were deleted at or before `revision`.
    */
   TRIMMED: "KIND_TRIMMED",
 } as const;
@@ -2467,29 +2485,40 @@ export const WatchChangesResponse: MessageFns<WatchChangesResponse> = {
 };
 
 /**
- * Creates, reads and changes collection entries.
+ * Creates, reads, changes and deletes collection entries.
  *
- * Errors are canonical codes: INVALID_ARGUMENT with a google.rpc.BadRequest that names every violated field,
- * ALREADY_EXISTS, NOT_FOUND, ABORTED (the etag is stale: get the entry again), RESOURCE_EXHAUSTED (larger than 512 KiB),
- * FAILED_PRECONDITION (the entry is going out in steps, see RolloutService, and the write has no plan),
- * UNAVAILABLE (etcd gives no answer: a write may or may not have been made; get the entry, then try again).
+ * Errors of all methods:
+ * - INVALID_ARGUMENT: the request violates a rule. The details contain a google.rpc.BadRequest that
+ *   names every violated field.
+ * - ALREADY_EXISTS: an entry of that name exists.
+ * - NOT_FOUND: no entry of that name exists.
+ * - ABORTED: the etag is stale. Get the entry again and retry.
+ * - FAILED_PRECONDITION: a rollout of the entry is in progress and the write has no plan; see
+ *   RolloutService.
+ * - RESOURCE_EXHAUSTED: the entry is larger than 512 KiB, or etcd is full.
+ * - UNAVAILABLE: etcd does not respond. A write may or may not have been made. Get the entry, then
+ *   retry.
  *
- * Reads are answered from the view of the controller that is asked. Whoever wrote reads its own write there; another
- * controller may be some milliseconds behind.
+ * Reads use the memory of the controller that receives the call. That controller returns a client's
+ * own writes; another one may be some milliseconds behind.
  *
- * Every write is kept as an EntryVersion, with its author and its `change_reason`. The author is the name in the client's certificate,
- * where the controller demands certificates; else what the client says in the metadata `logfleet-author` (UTF-8, percent-encoded), which
- * nobody has verified.
+ * Every write is kept as an EntryVersion with its author and its `change_reason`. If the controller
+ * requires client certificates, the author is the name in the certificate. Otherwise it is the
+ * value of the metadata `logfleet-author` (UTF-8, percent-encoded), which is not verified.
  *
- * `validate_only` makes every check that the write would make, etcd's own limits included, stores nothing, and answers with what would be
- * stored. The etag is then the one that the entry has now: send it with the write to be sure that nothing has changed in between.
+ * With `validate_only` a write makes all checks, including those against etcd's limits, and stores
+ * nothing. It returns what the write would store, with the entry's current etag. Send that etag
+ * with the actual write to be sure that nothing has changed in between.
  */
 export type EntryServiceDefinition = typeof EntryServiceDefinition;
 export const EntryServiceDefinition = {
   name: "EntryService",
   fullName: "logfleet.v1.EntryService",
   methods: {
-    /** Creates an entry. From then on every agent that its selector matches collects it. */
+    /**
+     * Creates an entry. Every agent that its selector matches then collects it. ALREADY_EXISTS if the
+     * name is taken.
+     */
     createEntry: {
       name: "CreateEntry",
       requestType: CreateEntryRequest as typeof CreateEntryRequest,
@@ -2507,7 +2536,7 @@ export const EntryServiceDefinition = {
       responseStream: false,
       options: {},
     },
-    /** Returns entries in the order of their names, page by page. */
+    /** Returns a page of entries, ordered by name. */
     listEntries: {
       name: "ListEntries",
       requestType: ListEntriesRequest as typeof ListEntriesRequest,
@@ -2517,8 +2546,8 @@ export const EntryServiceDefinition = {
       options: {},
     },
     /**
-     * Changes an entry and returns it as written. A topic that changes is switched at a line's end: every line goes to
-     * exactly one of the two topics.
+     * Changes an entry and returns it as written. If the topic changes, agents switch at the end of a
+     * line, so every line goes to exactly one of the two topics.
      */
     updateEntry: {
       name: "UpdateEntry",
@@ -2529,8 +2558,8 @@ export const EntryServiceDefinition = {
       options: {},
     },
     /**
-     * Deletes an entry. Agents stop reading and deliver what they have read. Its history stays, and agents keep the positions: RollbackEntry
-     * brings it back.
+     * Deletes an entry. Agents stop reading its files and deliver what they have read. The history
+     * stays and agents keep their positions, so RollbackEntry can restore the entry.
      */
     deleteEntry: {
       name: "DeleteEntry",
@@ -2541,10 +2570,11 @@ export const EntryServiceDefinition = {
       options: {},
     },
     /**
-     * Streams entries as they are, then every change. The first messages are PRESENT, one for each entry there is, then
-     * one SYNCED; then CREATED, UPDATED and DELETED as they happen. A watcher that reads slowly is told each entry's last
-     * state, not every one in between; another `uid` tells that an entry was deleted and created again. The stream ends
-     * only with an error.
+     * Streams the current entries, then every change. The stream begins with one PRESENT message for
+     * each entry and one SYNCED message. CREATED, UPDATED and DELETED messages follow as changes
+     * happen. A slow reader receives the last state of each entry and not every state in between. A
+     * different `uid` shows that an entry was deleted and created again. The stream ends only with an
+     * error.
      */
     watchEntries: {
       name: "WatchEntries",
@@ -2555,8 +2585,8 @@ export const EntryServiceDefinition = {
       options: {},
     },
     /**
-     * Returns the versions of an entry, the newest first, page by page; of an entry that was deleted, too. NOT_FOUND when there is no
-     * history of that name.
+     * Returns a page of an entry's versions, the newest first. The entry may be deleted. NOT_FOUND if
+     * no history of that name is kept.
      */
     listEntryVersions: {
       name: "ListEntryVersions",
@@ -2567,11 +2597,13 @@ export const EntryServiceDefinition = {
       options: {},
     },
     /**
-     * Makes an entry again what it was at a revision of its history, and returns it as written: what writers set is that version's, and
-     * its name, uid and create_time stay. Checked as every write is, for the rules may have changed since.
+     * Restores an entry to its content at a revision of its history, and returns it as written. The
+     * fields that clients set come from that version; name, uid and create_time stay as they are. The
+     * content is checked again, because the rules may have changed since.
      *
-     * An entry that was deleted comes back, with the uid that it had last: agents keep their positions by the uid, so each goes on where it
-     * stopped, and lines that were written in between come, once. (CreateEntry makes another entry, with another uid, that starts anew.)
+     * A deleted entry is restored with its last uid. Agents keep positions by uid, so each file
+     * continues where it stopped, and lines written in the meantime are delivered once. CreateEntry
+     * makes a new entry with a new uid instead, whose files start by `start`.
      */
     rollbackEntry: {
       name: "RollbackEntry",
@@ -2582,9 +2614,10 @@ export const EntryServiceDefinition = {
       options: {},
     },
     /**
-     * Creates, changes and deletes many entries, all or none of them, at one revision. RESOURCE_EXHAUSTED when etcd takes no transaction of
-     * that size, with what to do. By etcd's defaults (`--max-txn-ops=128`, `--max-request-bytes=1572864`) 64 writes, 42 when all delete, 32 when
-     * all have a plan.
+     * Creates, changes and deletes several entries at one revision, either all of them or none.
+     * RESOURCE_EXHAUSTED if etcd does not accept a transaction of that size; the message contains the
+     * remedy. With etcd's defaults (`--max-txn-ops=128`, `--max-request-bytes=1572864`) the limit is
+     * 64 writes, 42 if all of them delete, and 32 if all of them have a plan.
      */
     batchApply: {
       name: "BatchApply",
@@ -2595,10 +2628,15 @@ export const EntryServiceDefinition = {
       options: {},
     },
     /**
-     * Streams the changes of all entries in the order of their revisions: first those that are kept from `from_revision` on, then one SYNCED,
-     * then every change as it happens, none of them left out however slow the reader is, unless it is trimmed away meanwhile: that is told as
-     * TRIMMED. A compaction of etcd takes nothing away. To go on after the stream ended, ask from the last revision told, and pass over what
-     * was told of it: a batch is many changes of one revision.
+     * Streams the changes of entries in the order of their revisions. The stream begins with the
+     * changes that are kept from `from_revision` on and one SYNCED message. Then it sends every
+     * change as it happens. Slow readers receive every change too, unless the history is trimmed
+     * before they read it; a TRIMMED message reports that. Compaction of etcd does not remove
+     * changes.
+     *
+     * To resume after the stream has ended, call again with the last revision received, and skip the
+     * changes of that revision that were already received. A batch has several changes with the same
+     * revision.
      */
     watchChanges: {
       name: "WatchChanges",
@@ -2612,65 +2650,77 @@ export const EntryServiceDefinition = {
 } as const;
 
 export interface EntryServiceImplementation<CallContextExt = {}> {
-  /** Creates an entry. From then on every agent that its selector matches collects it. */
+  /**
+   * Creates an entry. Every agent that its selector matches then collects it. ALREADY_EXISTS if the
+   * name is taken.
+   */
   createEntry(request: CreateEntryRequest, context: CallContext & CallContextExt): Promise<DeepPartial<Entry>>;
   /** Returns one entry. */
   getEntry(request: GetEntryRequest, context: CallContext & CallContextExt): Promise<DeepPartial<Entry>>;
-  /** Returns entries in the order of their names, page by page. */
+  /** Returns a page of entries, ordered by name. */
   listEntries(
     request: ListEntriesRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ListEntriesResponse>>;
   /**
-   * Changes an entry and returns it as written. A topic that changes is switched at a line's end: every line goes to
-   * exactly one of the two topics.
+   * Changes an entry and returns it as written. If the topic changes, agents switch at the end of a
+   * line, so every line goes to exactly one of the two topics.
    */
   updateEntry(request: UpdateEntryRequest, context: CallContext & CallContextExt): Promise<DeepPartial<Entry>>;
   /**
-   * Deletes an entry. Agents stop reading and deliver what they have read. Its history stays, and agents keep the positions: RollbackEntry
-   * brings it back.
+   * Deletes an entry. Agents stop reading its files and deliver what they have read. The history
+   * stays and agents keep their positions, so RollbackEntry can restore the entry.
    */
   deleteEntry(request: DeleteEntryRequest, context: CallContext & CallContextExt): Promise<DeepPartial<Empty>>;
   /**
-   * Streams entries as they are, then every change. The first messages are PRESENT, one for each entry there is, then
-   * one SYNCED; then CREATED, UPDATED and DELETED as they happen. A watcher that reads slowly is told each entry's last
-   * state, not every one in between; another `uid` tells that an entry was deleted and created again. The stream ends
-   * only with an error.
+   * Streams the current entries, then every change. The stream begins with one PRESENT message for
+   * each entry and one SYNCED message. CREATED, UPDATED and DELETED messages follow as changes
+   * happen. A slow reader receives the last state of each entry and not every state in between. A
+   * different `uid` shows that an entry was deleted and created again. The stream ends only with an
+   * error.
    */
   watchEntries(
     request: WatchEntriesRequest,
     context: CallContext & CallContextExt,
   ): ServerStreamingMethodResult<DeepPartial<WatchEntriesResponse>>;
   /**
-   * Returns the versions of an entry, the newest first, page by page; of an entry that was deleted, too. NOT_FOUND when there is no
-   * history of that name.
+   * Returns a page of an entry's versions, the newest first. The entry may be deleted. NOT_FOUND if
+   * no history of that name is kept.
    */
   listEntryVersions(
     request: ListEntryVersionsRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ListEntryVersionsResponse>>;
   /**
-   * Makes an entry again what it was at a revision of its history, and returns it as written: what writers set is that version's, and
-   * its name, uid and create_time stay. Checked as every write is, for the rules may have changed since.
+   * Restores an entry to its content at a revision of its history, and returns it as written. The
+   * fields that clients set come from that version; name, uid and create_time stay as they are. The
+   * content is checked again, because the rules may have changed since.
    *
-   * An entry that was deleted comes back, with the uid that it had last: agents keep their positions by the uid, so each goes on where it
-   * stopped, and lines that were written in between come, once. (CreateEntry makes another entry, with another uid, that starts anew.)
+   * A deleted entry is restored with its last uid. Agents keep positions by uid, so each file
+   * continues where it stopped, and lines written in the meantime are delivered once. CreateEntry
+   * makes a new entry with a new uid instead, whose files start by `start`.
    */
   rollbackEntry(request: RollbackEntryRequest, context: CallContext & CallContextExt): Promise<DeepPartial<Entry>>;
   /**
-   * Creates, changes and deletes many entries, all or none of them, at one revision. RESOURCE_EXHAUSTED when etcd takes no transaction of
-   * that size, with what to do. By etcd's defaults (`--max-txn-ops=128`, `--max-request-bytes=1572864`) 64 writes, 42 when all delete, 32 when
-   * all have a plan.
+   * Creates, changes and deletes several entries at one revision, either all of them or none.
+   * RESOURCE_EXHAUSTED if etcd does not accept a transaction of that size; the message contains the
+   * remedy. With etcd's defaults (`--max-txn-ops=128`, `--max-request-bytes=1572864`) the limit is
+   * 64 writes, 42 if all of them delete, and 32 if all of them have a plan.
    */
   batchApply(
     request: BatchApplyRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<BatchApplyResponse>>;
   /**
-   * Streams the changes of all entries in the order of their revisions: first those that are kept from `from_revision` on, then one SYNCED,
-   * then every change as it happens, none of them left out however slow the reader is, unless it is trimmed away meanwhile: that is told as
-   * TRIMMED. A compaction of etcd takes nothing away. To go on after the stream ended, ask from the last revision told, and pass over what
-   * was told of it: a batch is many changes of one revision.
+   * Streams the changes of entries in the order of their revisions. The stream begins with the
+   * changes that are kept from `from_revision` on and one SYNCED message. Then it sends every
+   * change as it happens. Slow readers receive every change too, unless the history is trimmed
+   * before they read it; a TRIMMED message reports that. Compaction of etcd does not remove
+   * changes.
+   *
+   * To resume after the stream has ended, call again with the last revision received, and skip the
+   * changes of that revision that were already received. A batch has several changes with the same
+   * revision.
    */
   watchChanges(
     request: WatchChangesRequest,
@@ -2679,65 +2729,77 @@ export interface EntryServiceImplementation<CallContextExt = {}> {
 }
 
 export interface EntryServiceClient<CallOptionsExt = {}> {
-  /** Creates an entry. From then on every agent that its selector matches collects it. */
+  /**
+   * Creates an entry. Every agent that its selector matches then collects it. ALREADY_EXISTS if the
+   * name is taken.
+   */
   createEntry(request: DeepPartial<CreateEntryRequest>, options?: CallOptions & CallOptionsExt): Promise<Entry>;
   /** Returns one entry. */
   getEntry(request: DeepPartial<GetEntryRequest>, options?: CallOptions & CallOptionsExt): Promise<Entry>;
-  /** Returns entries in the order of their names, page by page. */
+  /** Returns a page of entries, ordered by name. */
   listEntries(
     request: DeepPartial<ListEntriesRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<ListEntriesResponse>;
   /**
-   * Changes an entry and returns it as written. A topic that changes is switched at a line's end: every line goes to
-   * exactly one of the two topics.
+   * Changes an entry and returns it as written. If the topic changes, agents switch at the end of a
+   * line, so every line goes to exactly one of the two topics.
    */
   updateEntry(request: DeepPartial<UpdateEntryRequest>, options?: CallOptions & CallOptionsExt): Promise<Entry>;
   /**
-   * Deletes an entry. Agents stop reading and deliver what they have read. Its history stays, and agents keep the positions: RollbackEntry
-   * brings it back.
+   * Deletes an entry. Agents stop reading its files and deliver what they have read. The history
+   * stays and agents keep their positions, so RollbackEntry can restore the entry.
    */
   deleteEntry(request: DeepPartial<DeleteEntryRequest>, options?: CallOptions & CallOptionsExt): Promise<Empty>;
   /**
-   * Streams entries as they are, then every change. The first messages are PRESENT, one for each entry there is, then
-   * one SYNCED; then CREATED, UPDATED and DELETED as they happen. A watcher that reads slowly is told each entry's last
-   * state, not every one in between; another `uid` tells that an entry was deleted and created again. The stream ends
-   * only with an error.
+   * Streams the current entries, then every change. The stream begins with one PRESENT message for
+   * each entry and one SYNCED message. CREATED, UPDATED and DELETED messages follow as changes
+   * happen. A slow reader receives the last state of each entry and not every state in between. A
+   * different `uid` shows that an entry was deleted and created again. The stream ends only with an
+   * error.
    */
   watchEntries(
     request: DeepPartial<WatchEntriesRequest>,
     options?: CallOptions & CallOptionsExt,
   ): AsyncIterable<WatchEntriesResponse>;
   /**
-   * Returns the versions of an entry, the newest first, page by page; of an entry that was deleted, too. NOT_FOUND when there is no
-   * history of that name.
+   * Returns a page of an entry's versions, the newest first. The entry may be deleted. NOT_FOUND if
+   * no history of that name is kept.
    */
   listEntryVersions(
     request: DeepPartial<ListEntryVersionsRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<ListEntryVersionsResponse>;
   /**
-   * Makes an entry again what it was at a revision of its history, and returns it as written: what writers set is that version's, and
-   * its name, uid and create_time stay. Checked as every write is, for the rules may have changed since.
+   * Restores an entry to its content at a revision of its history, and returns it as written. The
+   * fields that clients set come from that version; name, uid and create_time stay as they are. The
+   * content is checked again, because the rules may have changed since.
    *
-   * An entry that was deleted comes back, with the uid that it had last: agents keep their positions by the uid, so each goes on where it
-   * stopped, and lines that were written in between come, once. (CreateEntry makes another entry, with another uid, that starts anew.)
+   * A deleted entry is restored with its last uid. Agents keep positions by uid, so each file
+   * continues where it stopped, and lines written in the meantime are delivered once. CreateEntry
+   * makes a new entry with a new uid instead, whose files start by `start`.
    */
   rollbackEntry(request: DeepPartial<RollbackEntryRequest>, options?: CallOptions & CallOptionsExt): Promise<Entry>;
   /**
-   * Creates, changes and deletes many entries, all or none of them, at one revision. RESOURCE_EXHAUSTED when etcd takes no transaction of
-   * that size, with what to do. By etcd's defaults (`--max-txn-ops=128`, `--max-request-bytes=1572864`) 64 writes, 42 when all delete, 32 when
-   * all have a plan.
+   * Creates, changes and deletes several entries at one revision, either all of them or none.
+   * RESOURCE_EXHAUSTED if etcd does not accept a transaction of that size; the message contains the
+   * remedy. With etcd's defaults (`--max-txn-ops=128`, `--max-request-bytes=1572864`) the limit is
+   * 64 writes, 42 if all of them delete, and 32 if all of them have a plan.
    */
   batchApply(
     request: DeepPartial<BatchApplyRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<BatchApplyResponse>;
   /**
-   * Streams the changes of all entries in the order of their revisions: first those that are kept from `from_revision` on, then one SYNCED,
-   * then every change as it happens, none of them left out however slow the reader is, unless it is trimmed away meanwhile: that is told as
-   * TRIMMED. A compaction of etcd takes nothing away. To go on after the stream ended, ask from the last revision told, and pass over what
-   * was told of it: a batch is many changes of one revision.
+   * Streams the changes of entries in the order of their revisions. The stream begins with the
+   * changes that are kept from `from_revision` on and one SYNCED message. Then it sends every
+   * change as it happens. Slow readers receive every change too, unless the history is trimmed
+   * before they read it; a TRIMMED message reports that. Compaction of etcd does not remove
+   * changes.
+   *
+   * To resume after the stream has ended, call again with the last revision received, and skip the
+   * changes of that revision that were already received. A batch has several changes with the same
+   * revision.
    */
   watchChanges(
     request: DeepPartial<WatchChangesRequest>,

@@ -11,58 +11,70 @@ export const protobufPackage = "logfleet.v1";
 
 export const protobufFileName = "logfleet/v1/entry_state.proto";
 
-/** How one entry is doing across the fleet: sums over the agents that are connected, at most about a second old. */
+/**
+ * The state of one entry across the fleet: sums over the connected agents, at most about a second
+ * old.
+ */
 export interface EntryState {
   /** `entries/{entry}`. */
   entry: string;
-  /** Agents that the entry's selector matches, those that are gone too. */
+  /** How many agents the entry's selector matches, including agents that are not connected. */
   matchingAgents: number;
-  /** Those of them that are connected: so many are applied, failed, paused or have not said yet what they made of its present revision. */
+  /**
+   * How many of the matching agents are connected. Each of them is applied, failed, paused, or has
+   * not reported on the current revision yet.
+   */
   connectedAgents: number;
-  /** Agents on which the present revision is in force. */
+  /** How many agents have the current revision in force. */
   appliedAgents: number;
-  /** Agents on which it failed, or on which some of its files can't be read. */
+  /** How many agents could not apply the current revision, or cannot read some of its files. */
   failedAgents: number;
-  /** Agents on which it is paused. */
+  /** How many agents have the entry paused. */
   pausedAgents: number;
-  /** Files that it matches. */
+  /** How many files the entry matches. */
   files: bigint;
-  /** Files that can't be read now. */
+  /** How many of them cannot be read at present. */
   failedFiles: bigint;
-  /** Bytes that are not acknowledged by Kafka yet. */
+  /** Bytes that Kafka has not acknowledged yet. */
   lagBytes: bigint;
-  /** Where its oldest unread line is, and for how long it has been waiting; see FileStatus.lag_seconds. Absent when all is delivered. */
+  /**
+   * The entry's oldest unread line: its file and how long it has been waiting, as in
+   * FileStatus.lag_seconds. Absent if everything is delivered.
+   */
   oldestUnread:
     | EntryState_Furthest
     | undefined;
   /** Bytes per second acknowledged by Kafka. */
   bytesPerSecond: number;
-  /** Bytes lost for good. */
+  /** Bytes that can never be delivered. */
   lostBytes: bigint;
-  /** In how many losses. */
+  /** How many losses `lost_bytes` consists of. */
   losses: bigint;
-  /** Records that its filter did not keep. */
+  /** How many records the entry's filter left out. */
   filteredLines: bigint;
-  /** Generations that are complete in Kafka. */
+  /** How many generations are complete in Kafka. */
   sealedFiles: bigint;
-  /** Files of which a loss is forecast; see FileStatus.loss_forecast_seconds. */
+  /** How many files have a loss forecast; see FileStatus.loss_forecast_seconds. */
   lossForecastFiles: bigint;
-  /** The first of them, and in how many seconds. Absent when none is forecast. */
+  /** The soonest forecast loss: its file and the time until then. Absent if none is forecast. */
   lossForecast:
     | EntryState_Furthest
     | undefined;
-  /** Controllers that did not answer, `controllers/{controller}`: what their agents report is missing. */
+  /**
+   * The controllers, `controllers/{controller}`, that did not respond. The sums do not include
+   * their agents' reports.
+   */
   unreachable: string[];
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** The file that is the furthest in some way. */
+/** The file with the extreme value of a measure. */
 export interface EntryState_Furthest {
-  /** How far, in seconds. */
+  /** The value in seconds. */
   seconds: number;
-  /** The agent that it is on, `agents/{agent}`. */
+  /** The file's agent, `agents/{agent}`. */
   agent: string;
-  /** The file; empty when the agent has not said yet which one it is. */
+  /** The file's path; empty if the agent has not reported which file it is. */
   path: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }

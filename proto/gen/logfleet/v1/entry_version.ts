@@ -14,58 +14,66 @@ export const protobufPackage = "logfleet.v1";
 export const protobufFileName = "logfleet/v1/entry_version.proto";
 
 /**
- * One write of an entry: what was written, by whom and why. It is kept in the same transaction as the entry itself, so the history
- * has every write and nothing else. How many are kept is bounded by the controllers' settings `history.versions` and
- * `history.deleted_entries`.
+ * One write of an entry: what was written, by whom and why.
+ *
+ * A version is stored in the same transaction as the entry, so the history contains every write and
+ * nothing else. The controllers' settings `history.versions` and `history.deleted_entries` limit
+ * how many versions are kept.
  */
 export interface EntryVersion {
   /** The entry's name, `entries/{entry}`. */
   name: string;
   /**
-   * Counts the writes of this name, from 1 and without a gap, over deletions too, for as long as the history of a deleted entry is
-   * kept.
+   * The number of this write among all writes of the name. It starts at 1 and has no gaps. It
+   * continues after a deletion for as long as the history of the deleted entry is kept.
    */
   version: bigint;
-  /** The etcd revision of the write: the etag that the entry had from then on. */
+  /** The etcd revision of the write, which is the entry's etag from then on. */
   revision: bigint;
-  /** How it came to be. */
+  /** What the write did. */
   change: EntryVersion_Change;
   /** The entry as it was written. */
   entry:
     | Entry
     | undefined;
-  /** Who wrote it: the name in the certificate of the client; without one, what it said in the metadata `logfleet-author`. */
+  /**
+   * The author: the name in the client's certificate, or without a certificate the value of the
+   * client's metadata `logfleet-author`.
+   */
   author: string;
-  /** The author is the name in a certificate that the controller has verified. False: it is what the client said of itself. */
+  /**
+   * Whether the author comes from a certificate that the controller verified. If false, the client
+   * only claimed that name.
+   */
   authorAuthenticated: boolean;
-  /** Why, as the writer said. */
+  /** The reason for the write, as the author gave it. */
   changeReason: string;
-  /** When it was written, by the clock of the controller. */
+  /** When it was written, by the controller's clock. */
   time:
     | Date
     | undefined;
-  /** The revision of the version before it; 0 for the first. */
+  /** The revision of the previous version; 0 for the first version. */
   formerRevision: bigint;
-  /** The revision that was gone back to, when ROLLED_BACK. */
+  /** The revision that was restored; only for ROLLED_BACK. */
   rolledBackTo: bigint;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** How the version came to be. */
+/** What a write did. */
 export const EntryVersion_Change = {
   /** UNSPECIFIED - Never sent. */
   UNSPECIFIED: "CHANGE_UNSPECIFIED",
   /** CREATED - The entry was created. */
   CREATED: "CHANGE_CREATED",
-  /** UPDATED - The entry was changed. */
+  /** UPDATED - The entry was updated. */
   UPDATED: "CHANGE_UPDATED",
-  /** DELETED - The entry was deleted; `entry` is what it was. */
+  /** DELETED - The entry was deleted; `entry` is its last content. */
   DELETED: "CHANGE_DELETED",
-  /** ROLLED_BACK - The entry was made again what it had been at `rolled_back_to`. */
+  /** ROLLED_BACK - The entry was restored to its content at `rolled_back_to`. */
   ROLLED_BACK: "CHANGE_ROLLED_BACK",
   /**
-   * FOUND - The entry was found so: somebody wrote to etcd past the controllers, or an older controller did. Nobody knows who and why, and
-   * there may have been others in between.
+   * FOUND - The entry was found with this content: it was written to etcd without a controller, or by an
+   * older controller. The author and the reason are not known, and earlier writes may be missing.
    */
   FOUND: "CHANGE_FOUND",
 } as const;

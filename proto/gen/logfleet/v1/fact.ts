@@ -13,66 +13,71 @@ export const protobufPackage = "logfleet.v1";
 export const protobufFileName = "logfleet/v1/fact.proto";
 
 /**
- * What holds for good of one generation of one file: that bytes of it are lost, or that it is complete. Each fact is
- * also a JSON record, with the same id, on the topic `logfleet.audit`, which keeps it when the agent is long gone.
+ * A permanent statement about one generation of one file: bytes of it are lost, or it is complete.
+ *
+ * Each fact is also a JSON record with the same id on the topic `logfleet.audit`, which keeps it
+ * longer than its agent does.
  */
 export interface Fact {
-  /** The same whenever and wherever the fact is told, so that a repetition can be recognised. */
+  /** Identifies the fact. A fact that is reported again has the same id. */
   id: string;
   /** `agents/{agent}`. Set by the controller. */
   agent: string;
   /** `entries/{entry}`. */
   entry: string;
-  /** Where the file was last seen. */
+  /** The last known path of the file. */
   path: string;
-  /** The generation's id, as in the records' header `logfleet.generation`. */
+  /** The generation's id, as in the record header `logfleet.generation`. */
   generation: string;
-  /** When the agent noted it, by the agent's clock. */
+  /** When the agent recorded the fact, by the agent's clock. */
   time:
     | Date
     | undefined;
-  /** One of these. */
+  /** The kind of fact. */
   kind:
     | //
     /** Bytes are lost. */
     { $case: "loss"; value: Loss }
     | //
-    /** The generation is complete. */
+    /** The generation is complete in Kafka. */
     { $case: "sealed"; value: Sealed }
     | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** Bytes of a generation that will never be in Kafka. */
+/** Bytes of a generation that can never be delivered. */
 export interface Loss {
   /** The position of the first lost byte. */
   start: bigint;
-  /** The position after the last one. */
+  /** The position after the last lost byte. */
   end: bigint;
-  /** How many there are: `end` less `start`, or fewer when what lies between is in records or was filtered out. */
+  /**
+   * The number of lost bytes. It is less than `end` minus `start` if some of the bytes in between
+   * were delivered or filtered out.
+   */
   bytes: bigint;
-  /** There may have been more after `end`, which nobody saw. */
+  /** Whether there may have been further bytes after `end` that the agent never saw. */
   openEnded: boolean;
-  /** Why they can't be delivered. */
+  /** The cause of the loss. */
   reason: Loss_Reason;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** Why they can't be delivered. */
+/** The cause of a loss. */
 export const Loss_Reason = {
   /** UNSPECIFIED - Never sent. */
   UNSPECIFIED: "REASON_UNSPECIFIED",
-  /** TRUNCATED - The file was truncated, or written anew, before they were read. */
+  /** TRUNCATED - The file was truncated or overwritten before the bytes were read. */
   TRUNCATED: "REASON_TRUNCATED",
-  /** VANISHED - The file was gone before they were read. */
+  /** VANISHED - The file was removed before the bytes were read. */
   VANISHED: "REASON_VANISHED",
-  /** BUDGET - Keeping the file open would have passed the budget of disk space or open files. */
+  /** BUDGET - Keeping the deleted file open would have exceeded the limit of disk space or open files. */
   BUDGET: "REASON_BUDGET",
-  /** TOO_LONG - The entry's policy cuts lines that are too long. */
+  /** TOO_LONG - The line is longer than the entry allows, and `over_long` cuts or drops it. */
   TOO_LONG: "REASON_TOO_LONG",
-  /** TOO_LARGE - Kafka takes no record of this size. */
+  /** TOO_LARGE - Kafka does not accept a record of this size. */
   TOO_LARGE: "REASON_TOO_LARGE",
-  /** UNASSIGNED - The entry no longer means the file. */
+  /** UNASSIGNED - The entry does not collect the file any more. */
   UNASSIGNED: "REASON_UNASSIGNED",
 } as const;
 
@@ -158,13 +163,19 @@ export function loss_ReasonToNumber(object: Loss_Reason): number {
   }
 }
 
-/** A generation is complete: Kafka has all from `first` to `size` but for what losses tell. */
+/**
+ * A generation is complete: Kafka has all of its bytes from `first` to `size`, except those that
+ * losses name or the filter left out.
+ */
 export interface Sealed {
   /** The position where the agent began to read. */
   first: bigint;
   /** The generation's final size in bytes. */
   size: bigint;
-  /** Where its last record ends, and `first` when it has none. What lies behind is lost, as losses tell, or was filtered out. */
+  /**
+   * The position where the last record ends, or `first` if there is no record. Bytes behind it were
+   * filtered out, or a loss names them.
+   */
   recordsEnd: bigint;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }

@@ -12,22 +12,25 @@ export const protobufPackage = "logfleet.v1";
 
 export const protobufFileName = "logfleet/v1/fleet.proto";
 
-/** Who an agent is. */
+/** The identity of an agent. */
 export interface AgentIdentity {
   /**
-   * The agent's id, unique in the fleet: 1 to 253 of a-z, 0-9, `-` and `.`, starting and ending with a letter or a
-   * digit. By default the host's name in lower case.
+   * The agent's id, unique in the fleet: 1 to 253 of a-z, 0-9, `-` and `.`, starting and ending
+   * with a letter or a digit. The default is the host's name in lower case.
    */
   agentId: string;
   /** The host's name. */
   host: string;
-  /** The operating system: `linux`, `darwin`, … */
+  /** The operating system, such as `linux` or `darwin`. */
   os: string;
   /** The agent's version. */
   version: string;
   /** The host's addresses. */
   addresses: string[];
-  /** The agent's own labels. `agent`, `host` and `os` are added to them for selectors and can't be set. */
+  /**
+   * The agent's own labels. Selectors also see the labels `agent`, `host` and `os`, which cannot be
+   * set.
+   */
   labels: { [key: string]: string };
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
@@ -38,73 +41,88 @@ export interface AgentIdentity_LabelsEntry {
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** How the agent as a whole is doing. */
+/** The state of an agent as a whole. */
 export interface AgentHealth {
-  /** Bytes between the acknowledged positions and the files' ends, over all files. */
+  /** Bytes between the acknowledged positions and the ends of the files, over all files. */
   lagBytes: bigint;
-  /** Bytes per second acknowledged by Kafka, over the last report interval. */
+  /** Bytes per second acknowledged by Kafka over the last report interval. */
   bytesPerSecond: number;
-  /** Lines per second acknowledged by Kafka, over the last report interval. */
+  /** Lines per second acknowledged by Kafka over the last report interval. */
   linesPerSecond: number;
-  /** Bytes acknowledged by Kafka since the process started, and those that filters did not keep. */
+  /** Bytes acknowledged by Kafka or left out by filters since the process started. */
   deliveredBytes: bigint;
   /** Lines acknowledged by Kafka since the process started. */
   deliveredLines: bigint;
-  /** Files being read. */
+  /** How many files are being read. */
   openFiles: number;
-  /** Resident memory of the process in bytes. */
+  /** The resident memory of the process in bytes. */
   residentBytes: bigint;
   /**
-   * What troubles the agent as a whole, for a person, with the remedy: for example that Kafka can't be reached. Empty
-   * when nothing does.
+   * A problem of the agent as a whole, for a person, with the remedy: for example that Kafka cannot
+   * be reached. Empty if there is none.
    */
   error: string;
   /** When the process started. */
   startTime:
     | Date
     | undefined;
-  /** Bytes lost for good, of all entries, since the agent's state was made. */
+  /** Bytes that can never be delivered, over all entries, since the agent's state was created. */
   lostBytes: bigint;
-  /** CPU time that the process takes, in cores: 0.5 is half of one. Over the last report interval. */
+  /** CPU time used over the last report interval, in cores: 0.5 is half of one core. */
   cpuCores: number;
-  /** How many descriptors the process has open: files, folders and connections. 0: the system does not tell. */
+  /**
+   * How many descriptors the process has open: files, folders and connections. 0 if the operating
+   * system does not report it.
+   */
   openDescriptors: number;
-  /** How many it may have. 0: the system does not tell. */
+  /** How many descriptors the process may open. 0 if the operating system does not report it. */
   descriptorsMax: number;
-  /** Disk space that deleted files hold, which are kept open until they are read. */
+  /**
+   * Disk space in bytes that is held by deleted files, which the agent keeps open until it has read
+   * them.
+   */
   pinnedBytes: bigint;
-  /** FileStatus.lag_seconds of the file that is furthest behind. */
+  /** The largest FileStatus.lag_seconds of all files. */
   lagSeconds: number;
-  /** How much of the time the process's main thread is busy: 0 never, 1 always. Over the last report interval. */
+  /**
+   * The share of time in which the process's main thread was busy over the last report interval, 0
+   * to 1.
+   */
   eventLoopUtilization: number;
-  /** The etag of the settings that the agent follows (`AgentSettings.etag`); empty when it has none. */
+  /** The etag of the settings in force (AgentSettings.etag); empty if the agent has none. */
   settingsEtag: string;
-  /** How far the agent is drained. Absent unless its settings say that it is to be. */
+  /** The progress of draining. Absent unless the agent's settings request it. */
   drain: Drain | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** How far an agent is drained: all that its files had when the drain began is to be in Kafka. */
+/**
+ * The progress of draining an agent: delivering everything that its files contained when the drain
+ * began.
+ */
 export interface Drain {
-  /** How far it is. */
+  /** The state of the drain. */
   state: Drain_State;
   /**
-   * Bytes that the agent's files have and Kafka does not. When it is drained these are last lines without a terminator, files of paused
-   * entries, and what has been written since.
+   * Bytes in the agent's files that Kafka does not have. For a drained agent these are last lines
+   * without a terminator, files of paused entries, and what was appended since.
    */
   leftBytes: bigint;
-  /** What it waits for, for a person; empty when it is drained. */
+  /** What the drain waits for, for a person; empty if the agent is drained. */
   waitingFor: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** How far it is. */
+/** The state of a drain. */
 export const Drain_State = {
   /** UNSPECIFIED - Never sent. */
   UNSPECIFIED: "STATE_UNSPECIFIED",
-  /** DRAINING - Not all of it is in Kafka yet. */
+  /** DRAINING - Kafka has not acknowledged everything yet. */
   DRAINING: "STATE_DRAINING",
-  /** DRAINED - All of it is in Kafka, and the agent reads no more. The host may be switched off. */
+  /**
+   * DRAINED - Kafka has acknowledged everything, and the agent reads nothing more. The host can be switched
+   * off.
+   */
   DRAINED: "STATE_DRAINED",
 } as const;
 
@@ -158,54 +176,63 @@ export function drain_StateToNumber(object: Drain_State): number {
   }
 }
 
-/** How one entry is doing on one agent. */
+/** The state of one entry on one agent. */
 export interface EntryStatus {
   /** `entries/{entry}`. */
   entry: string;
-  /** The revision this status is about: `Entry.etag`. */
+  /** The revision that this status is about: Entry.etag. */
   etag: string;
-  /** What the agent has made of it. */
+  /** The state of the entry. */
   state: EntryStatus_State;
-  /** Why it failed, for a person, with the remedy; empty otherwise. */
+  /** The reason for FAILED, for a person, with the remedy; empty otherwise. */
   error: string;
   /** How many files the entry matches on this agent. */
   files: number;
-  /** How many of them can't be read now; FileStatus.last_error says why. */
+  /** How many of these files cannot be read at present. FileStatus.last_error contains the reason. */
   failedFiles: number;
-  /** Bytes lost for good, since the agent's state was made. FleetService.ListFacts tells which. */
+  /**
+   * Bytes that can never be delivered, since the agent's state was created. FleetService.ListFacts
+   * returns the losses.
+   */
   lostBytes: bigint;
-  /** In how many losses. */
+  /** How many losses `lost_bytes` consists of. */
   losses: bigint;
   /** How many generations are known to be complete in Kafka. */
   sealedFiles: bigint;
-  /** Records that the entry's filter did not keep, since the process started. They are no losses. */
+  /** How many records the entry's filter left out since the process started. They are not losses. */
   filteredLines: bigint;
-  /** Bytes between the acknowledged positions and the files' ends, over the entry's files. */
+  /** Bytes between the acknowledged positions and the ends of the entry's files. */
   lagBytes: bigint;
-  /** Bytes per second acknowledged by Kafka, over the entry's files. */
+  /** Bytes per second acknowledged by Kafka for the entry's files. */
   bytesPerSecond: number;
-  /** FileStatus.lag_seconds of the entry's file that is furthest behind. */
+  /** The largest FileStatus.lag_seconds of the entry's files. */
   lagSeconds: number;
-  /** The soonest FileStatus.loss_forecast_seconds of the entry's files; 0: none is forecast. */
+  /** The smallest FileStatus.loss_forecast_seconds of the entry's files; 0 if no loss is forecast. */
   lossForecastSeconds: number;
-  /** Of how many files a loss is forecast. */
+  /** How many files have a loss forecast. */
   lossForecastFiles: number;
-  /** Files wait, for the entry's or the agent's `max_bytes_per_second` holds them back. */
+  /** Whether `max_bytes_per_second` of the entry or of the agent holds back files. */
   limited: boolean;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** What the agent has made of the entry. */
+/** The state of an entry on an agent. */
 export const EntryStatus_State = {
   /** UNSPECIFIED - Never sent. */
   UNSPECIFIED: "STATE_UNSPECIFIED",
-  /** APPLYING - The agent is about to apply this revision. */
+  /** APPLYING - The agent is applying this revision. */
   APPLYING: "STATE_APPLYING",
   /** APPLIED - The revision is in force. */
   APPLIED: "STATE_APPLIED",
-  /** FAILED - The revision can't be put in force, or delivery is held up; `error` says why. The agent goes on trying. */
+  /**
+   * FAILED - The revision cannot be applied, or delivery is blocked, with the reason in `error`. The agent
+   * keeps trying.
+   */
   FAILED: "STATE_FAILED",
-  /** PAUSED - The revision is in force and the entry is paused, by itself or on this agent, or the agent is drained. */
+  /**
+   * PAUSED - The revision is in force and nothing is read: the entry is paused, by itself or on this
+   * agent, or the agent is drained.
+   */
   PAUSED: "STATE_PAUSED",
 } as const;
 
@@ -275,24 +302,27 @@ export function entryStatus_StateToNumber(object: EntryStatus_State): number {
   }
 }
 
-/** How one generation of one file is doing. */
+/** The state of one generation of one file. */
 export interface FileStatus {
   /**
-   * Identifies the file in this agent's reports: `{entry uid}/{generation}`, or the path in the place of
-   * the generation as long as the file could not be opened.
+   * Identifies the file in this agent's reports: `{entry uid}/{generation}`, or `{entry
+   * uid}/{path}` as long as the file could not be opened.
    */
   id: string;
   /** `entries/{entry}`. */
   entry: string;
-  /** Where the file was last seen. */
+  /** The last known path of the file. */
   path: string;
-  /** The generation's id: one life of a file, from creation to deletion or truncation. Minted by the agent, and kept. */
+  /**
+   * The generation's id. A generation is the content of one file from its creation or truncation to
+   * its end. The agent creates the id and keeps it.
+   */
   generation: string;
-  /** The number of the device that the file is on. */
+  /** The number of the file's device. */
   device: bigint;
   /** The file's inode number. */
   inode: bigint;
-  /** What the agent does with it. */
+  /** What the agent does with the file. */
   state: FileStatus_State;
   /** The position in bytes up to which Kafka has acknowledged every line. */
   position: bigint;
@@ -300,43 +330,48 @@ export interface FileStatus {
   size: bigint;
   /** Bytes between `position` and `size`. */
   lagBytes: bigint;
-  /** Bytes per second acknowledged by Kafka, over the last report interval. */
+  /** Bytes per second acknowledged by Kafka over the last report interval. */
   bytesPerSecond: number;
-  /** The last error, for a person; empty when all is well. */
+  /** The last error, for a person; empty if there is none. */
   lastError: string;
-  /** When `position` last moved. */
+  /** When `position` last changed. */
   lastProgressTime:
     | Date
     | undefined;
   /**
-   * For how long the agent has known of the oldest byte behind `position`, in seconds: how far behind it is in time. 0 when there is none.
-   * Of bytes that were there when the process came it is the most that it can be: they were written after the file was made, and after
-   * its last change that a former process saw and had delivered. An unterminated last line counts, too.
+   * How long ago the agent first saw the oldest byte behind `position`, in seconds; 0 if there is
+   * none. An unterminated last line counts too. For bytes that existed when the process started the
+   * value is an upper bound. They were written after the file was created, and after the last
+   * change that a previous process saw and delivered.
    */
   lagSeconds: number;
   /**
-   * In so many seconds the file loses lines, if all goes on as it does: it is truncated, or given up as deleted, before they are
-   * delivered. 0: none is forecast. Only of files whose rotation the agent has seen twice since it runs.
+   * In how many seconds the file will lose lines if writing, rotation and delivery continue as they
+   * are: it will be truncated, or given up as deleted, before they are delivered. 0 if no loss is
+   * forecast. A forecast requires two rotations of the file since the process started.
    */
   lossForecastSeconds: number;
-  /** The replay that sends lines of it once more now, by its id; empty when none does. */
+  /** The id of the replay that is re-sending the file's lines; empty if there is none. */
   replayId: string;
-  /** Up to which position. */
+  /** The position up to which the replay re-sends. */
   replayUntil: bigint;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** What the agent does with the file. */
+/** What the agent does with a file. */
 export const FileStatus_State = {
   /** UNSPECIFIED - Never sent. */
   UNSPECIFIED: "STATE_UNSPECIFIED",
-  /** READING - It is read as it grows. */
+  /** READING - The agent reads the file as it grows. */
   READING: "STATE_READING",
   /** PAUSED - The entry is paused. */
   PAUSED: "STATE_PAUSED",
-  /** DRAINING - It was renamed away or deleted; the rest is read through the open descriptor. */
+  /**
+   * DRAINING - The file was renamed to a path outside the entry, or deleted. The agent reads the rest
+   * through the open descriptor.
+   */
   DRAINING: "STATE_DRAINING",
-  /** FAILED - It can't be read; `error` says why. The agent goes on trying. */
+  /** FAILED - The file cannot be read, with the reason in `last_error`. The agent keeps trying. */
   FAILED: "STATE_FAILED",
 } as const;
 
@@ -406,60 +441,70 @@ export function fileStatus_StateToNumber(object: FileStatus_State): number {
   }
 }
 
-/** An agent as the fleet knows it. */
+/** An agent of the fleet. */
 export interface Agent {
   /** `agents/{agent}`. */
   name: string;
-  /** Who it is. */
+  /** The agent's identity. */
   identity:
     | AgentIdentity
     | undefined;
-  /** Whether it is there. */
+  /** Whether the agent is connected. */
   liveness: Agent_Liveness;
-  /** The id of the controller that it is or was last connected to. */
+  /** The id of the controller that the agent is or was last connected to. */
   controller: string;
-  /** When the present or last stream began. */
+  /** When the current or last stream began. */
   connectTime:
     | Date
     | undefined;
-  /** When the agent was last heard of. */
+  /** When the last message of the agent arrived. */
   lastSeenTime:
     | Date
     | undefined;
   /**
-   * The agent as a whole, as last reported; of one that is gone as it was when its stream ended. Absent while the controller
-   * that it is connected to does not answer.
+   * The agent as a whole, as last reported. For an agent that is not connected this is the state at
+   * the end of its stream. Absent while the agent's controller does not respond.
    */
   health:
     | AgentHealth
     | undefined;
-  /** Every entry on it, in the order of the names. */
+  /** The agent's entries, ordered by name. */
   entries: EntryStatus[];
-  /** Every file it reads, in the order of entry and path. Left out of ListAgents and WatchAgents unless asked for. */
+  /**
+   * The agent's files, ordered by entry and path. ListAgents and WatchAgents return them only with
+   * `include_files`.
+   */
   files: FileStatus[];
-  /** How many files it reads. */
+  /** How many files the agent tracks. */
   fileCount: number;
-  /** What could not be found out about this agent, for a person: for example that its controller does not answer. */
+  /**
+   * What could not be determined about this agent, for a person: for example that its controller
+   * does not respond.
+   */
   error: string;
   /**
-   * By how many milliseconds the agent's clock is ahead of its controller's; negative: behind. The least that the reports of the last one
-   * or two minutes allow for, so the time that they took does not count. Decides nothing.
+   * How many milliseconds the agent's clock is ahead of its controller's clock; negative if it is
+   * behind. The value is the minimum over the reports of the last one to two minutes, so network
+   * delay does not count. It is informational only.
    */
   clockSkewMs: bigint;
-  /** What the agent can do beyond what every agent can (Hello.capabilities), while it is connected. Left out where files are. */
+  /**
+   * What the agent supports beyond the basic protocol (Hello.capabilities). Set only while the
+   * agent is connected, and only in responses that include files.
+   */
   capabilities: string[];
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** Whether the agent is there. */
+/** Whether an agent is connected. */
 export const Agent_Liveness = {
   /** UNSPECIFIED - Never sent. */
   UNSPECIFIED: "LIVENESS_UNSPECIFIED",
   /** LIVE - The agent is connected to a controller. */
   LIVE: "LIVENESS_LIVE",
-  /** STOPPED - The agent said goodbye. */
+  /** STOPPED - The agent stopped in good order. */
   STOPPED: "LIVENESS_STOPPED",
-  /** LOST - The agent vanished without a goodbye. */
+  /** LOST - The agent's connection ended without a goodbye. */
   LOST: "LIVENESS_LOST",
 } as const;
 

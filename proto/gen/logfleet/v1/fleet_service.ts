@@ -30,102 +30,116 @@ export const protobufPackage = "logfleet.v1";
 
 export const protobufFileName = "logfleet/v1/fleet_service.proto";
 
-/** Asks for a page of agents. */
+/** The request of ListAgents. */
 export interface ListAgentsRequest {
-  /** At most this many; 0 means 100, and more than 1,000 means 1,000. */
+  /** The maximum number of agents to return. 0 means 100; more than 1,000 means 1,000. */
   pageSize: number;
-  /** `next_page_token` of the page before; empty for the first page. */
+  /** The `next_page_token` of the previous page; empty for the first page. */
   pageToken: string;
-  /** Only agents whose labels match, in the selector's syntax. Empty: all. */
+  /** Returns only agents whose labels match this selector. Empty: all. */
   labelSelector: string;
-  /** Include every agent's files. */
+  /** Includes the files of each agent. */
   includeFiles: boolean;
-  /** Only agents that are connected to the controller asked. Controllers use it to ask one another. */
+  /**
+   * Returns only agents that are connected to the controller that receives the call. Controllers
+   * use it among themselves.
+   */
   localOnly: boolean;
-  /** Only agents of this liveness. */
+  /** Returns only agents with this liveness. */
   liveness: Agent_Liveness;
-  /** Only agents that have this entry, `entries/{entry}`. Empty: all. */
+  /** Returns only agents that have this entry, `entries/{entry}`. Empty: all. */
   entry: string;
   /**
-   * Only agents on which `entry`, or any entry when that is empty, is in this state. STATE_FAILED includes entries with files that can't
-   * be read.
+   * Returns only agents where `entry` has this state; without `entry`, where any entry has it.
+   * STATE_FAILED includes entries with files that cannot be read.
    */
   entryState: EntryStatus_State;
-  /** Only agents that are at least so many bytes behind: with `entry`, that entry on them, else all of them together. */
+  /**
+   * Returns only agents that lag by at least this many bytes. With `entry` the lag is that of the
+   * entry; without it, that of the whole agent.
+   */
   minLagBytes: bigint;
-  /** Only agents that are at least so many seconds behind, likewise. */
+  /**
+   * Returns only agents that lag by at least this many seconds, with `entry` or without it as for
+   * `min_lag_bytes`.
+   */
   minLagSeconds: number;
   /**
-   * What comes first, as AIP-132 writes it: `name` (the default), or `lag_bytes`, `lag_seconds`, `lost_bytes`, `bytes_per_second`, `cpu`,
-   * `resident_bytes` or `last_seen`, with ` desc` behind it for the most first. With `entry` the first four are that entry's. Equal ones are
-   * in the order of their names. What moves between two pages may be told twice, or not at all.
+   * The order, in the syntax of AIP-132: `name` (the default), `lag_bytes`, `lag_seconds`,
+   * `lost_bytes`, `bytes_per_second`, `cpu`, `resident_bytes` or `last_seen`. Append ` desc` for
+   * the largest value first. With `entry`, the values from `lag_bytes` to `bytes_per_second` are
+   * those of the entry. Agents with equal values are ordered by name. An agent whose value changes
+   * between two pages may be returned twice or not at all.
    */
   orderBy: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** A page of agents. */
+/** The response of ListAgents. */
 export interface ListAgentsResponse {
-  /** The agents, in the order asked for. */
+  /** The agents in the requested order. */
   agents: Agent[];
-  /** Ask for the next page with this; empty on the last page. */
+  /** The `page_token` for the next page; empty on the last page. */
   nextPageToken: string;
   /**
-   * Controllers that did not answer, `controllers/{controller}`: their agents are listed without health, and with the
-   * reason in `Agent.error`.
+   * The controllers, `controllers/{controller}`, that did not respond. Their agents are listed
+   * without health, and with the reason in Agent.error.
    */
   unreachable: string[];
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** Asks for one agent. */
+/** The request of GetAgent. */
 export interface GetAgentRequest {
   /** `agents/{agent}`. */
   name: string;
-  /** Answer NOT_FOUND when the agent is not connected to the controller asked. */
+  /** Fails with NOT_FOUND unless the agent is connected to the controller that receives the call. */
   localOnly: boolean;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** Asks to follow agents. */
+/** The request of WatchAgents. */
 export interface WatchAgentsRequest {
-  /** Only this agent, `agents/{agent}`. Empty: all. */
+  /** Streams only this agent, `agents/{agent}`. Empty: all. */
   name: string;
-  /** Only agents whose labels match. Empty: all. */
+  /** Streams only agents whose labels match this selector. Empty: all. */
   labelSelector: string;
-  /** Include every agent's files. */
+  /** Includes the files of each agent. */
   includeFiles: boolean;
-  /** Only agents that are connected to the controller asked. */
+  /** Streams only agents that are connected to the controller that receives the call. */
   localOnly: boolean;
-  /** Only agents of this liveness. */
+  /** Streams only agents with this liveness. */
   liveness: Agent_Liveness;
-  /** Only agents that have this entry, `entries/{entry}`. Empty: all. */
+  /** Streams only agents that have this entry, `entries/{entry}`. Empty: all. */
   entry: string;
-  /** Only agents on which `entry`, or any entry when that is empty, is in this state; see ListAgentsRequest. */
+  /**
+   * Streams only agents where `entry` has this state; without `entry`, where any entry has it. See
+   * ListAgentsRequest.
+   */
   entryState: EntryStatus_State;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** One agent as it is, or one change. */
+/** One agent, one change of an agent, or the end of the initial list. */
 export interface WatchAgentsResponse {
-  /** What the message tells. */
+  /** What the message reports. */
   kind: WatchAgentsResponse_Kind;
   /** The agent. */
   agent: Agent | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** What the message tells. */
+/** What a message reports. */
 export const WatchAgentsResponse_Kind = {
   /** UNSPECIFIED - Never sent. */
   UNSPECIFIED: "KIND_UNSPECIFIED",
-  /** PRESENT - The agent was there when the watch began. */
+  /** PRESENT - An agent that existed when the watch began. */
   PRESENT: "KIND_PRESENT",
-  /** SYNCED - All that was there has been told; `agent` is absent. */
+  /** SYNCED - The end of the initial list; `agent` is absent. */
   SYNCED: "KIND_SYNCED",
-  /** UPDATED - The agent is new or has changed. */
+  /** UPDATED - An agent is new or has changed. */
   UPDATED: "KIND_UPDATED",
-  /** REMOVED - The agent is no longer in the fleet, or no longer matches. */
+  /** REMOVED - An agent was removed from the fleet, or does not match any more. */
   REMOVED: "KIND_REMOVED",
 } as const;
 
@@ -195,32 +209,35 @@ export function watchAgentsResponse_KindToNumber(object: WatchAgentsResponse_Kin
   }
 }
 
-/** Asks for a page of facts. */
+/** The request of ListFacts. */
 export interface ListFactsRequest {
-  /** At most this many; 0 means 100, and more than 1,000 means 1,000. */
+  /** The maximum number of facts to return. 0 means 100; more than 1,000 means 1,000. */
   pageSize: number;
-  /** `next_page_token` of the page before; empty for the first page. */
+  /** The `next_page_token` of the previous page; empty for the first page. */
   pageToken: string;
-  /** Only facts of agents whose labels match, in the selector's syntax. Empty: all. */
+  /** Returns only facts of agents whose labels match this selector. Empty: all. */
   labelSelector: string;
-  /** Only facts of this agent, `agents/{agent}`. Empty: all. */
+  /** Returns only facts of this agent, `agents/{agent}`. Empty: all. */
   agent: string;
-  /** Only facts about this entry, `entries/{entry}`. Empty: all. */
+  /** Returns only facts about this entry, `entries/{entry}`. Empty: all. */
   entry: string;
-  /** Only facts of this kind. */
+  /** Returns only facts of this kind. */
   kind: ListFactsRequest_Kind;
-  /** Only of agents that are connected to the controller asked. Controllers use it to ask one another. */
+  /**
+   * Returns only facts of agents that are connected to the controller that receives the call.
+   * Controllers use it among themselves.
+   */
   localOnly: boolean;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** What to tell. */
+/** The kind of facts to return. */
 export const ListFactsRequest_Kind = {
-  /** UNSPECIFIED - Everything. */
+  /** UNSPECIFIED - All facts. */
   UNSPECIFIED: "KIND_UNSPECIFIED",
-  /** LOSS - What was lost. */
+  /** LOSS - Losses. */
   LOSS: "KIND_LOSS",
-  /** SEALED - Which generations are complete. */
+  /** SEALED - Sealed files. */
   SEALED: "KIND_SEALED",
 } as const;
 
@@ -274,148 +291,169 @@ export function listFactsRequest_KindToNumber(object: ListFactsRequest_Kind): nu
   }
 }
 
-/** A page of facts. */
+/** The response of ListFacts. */
 export interface ListFactsResponse {
-  /** The facts, in the order of agent and id. */
+  /** The facts, ordered by agent and id. */
   facts: Fact[];
-  /** Ask for the next page with this; empty on the last page. */
+  /** The `page_token` for the next page; empty on the last page. */
   nextPageToken: string;
-  /** Controllers that did not answer, `controllers/{controller}`: the facts of their agents are missing. */
+  /**
+   * The controllers, `controllers/{controller}`, that did not respond. The facts of their agents
+   * are missing.
+   */
   unreachable: string[];
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** Asks for samples of what an entry is collecting. */
+/** The request of TapEntry. */
 export interface TapEntryRequest {
   /** `entries/{entry}`. */
   name: string;
-  /** Only from agents whose labels match, too. Empty: from all that have the entry. */
+  /** Samples only agents whose labels match this selector. Empty: all agents that have the entry. */
   labelSelector: string;
-  /** At most so many lines a second from each agent: 0 means 20, and more than 1,000 means 1,000. */
+  /**
+   * The maximum number of records per second from each agent. 0 means 20; more than 1,000 means
+   * 1,000.
+   */
   linesPerSecond: number;
-  /** An agent that says nothing for so many milliseconds is given up; 0 means 10,000, and more than 60,000 means 60,000. */
+  /**
+   * How long an agent may send nothing, in milliseconds, before it is reported with an error. 0
+   * means 10,000; more than 60,000 means 60,000.
+   */
   timeoutMs: number;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** First `asked`, then what the agents tell, as it comes. */
+/** `asked` in the first message, then the samples of one agent in each message. */
 export interface TapEntryResponse {
-  /** Whom the question went to; in the first message only. */
+  /** Which agents receive the request; only in the first message. */
   asked:
     | Asked
     | undefined;
   /** `agents/{agent}`. */
   agent: string;
-  /** Its lines. */
+  /** The agent's samples. */
   part:
     | TapPart
     | undefined;
-  /** Why no more comes from this agent. */
+  /** Why this agent sends no further samples. */
   error: AskError | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** Asks what an entry would collect. */
+/** The request of PreviewEntry. */
 export interface PreviewEntryRequest {
-  /** The entry. `name` may be left out; an entry of the agents that has it is no conflict. */
+  /**
+   * The entry. `name` is optional. An existing entry of the same name is not reported as a
+   * conflict.
+   */
   entry:
     | Entry
     | undefined;
-  /** Only on agents whose labels match, too. Empty: on all that the entry selects. */
+  /** Only agents whose labels match this selector. Empty: all agents that the entry selects. */
   labelSelector: string;
-  /** How long agents watch the files grow, in milliseconds: 0 means 1,000, and more than 30,000 means 30,000. */
+  /**
+   * How long agents watch the files grow, in milliseconds. 0 means 1,000; more than 30,000 means
+   * 30,000.
+   */
   watchMs: number;
-  /** At most so many files of each agent are told one by one: 0 means 50, and more than 1,000 means 1,000. */
+  /** The maximum number of files to list for each agent. 0 means 50; more than 1,000 means 1,000. */
   filesMax: number;
-  /** So many first and so many last lines of each file: 0 means 3, and more than 20 means 20; none when negative. */
+  /**
+   * How many first and how many last lines to return of each file. 0 means 3; more than 20 means
+   * 20; a negative number means none.
+   */
   lines: number;
-  /** Each agent must have answered so many milliseconds after `watch_ms`; 0 means 10,000, and more than 60,000 means 60,000. */
+  /**
+   * How long after `watch_ms` each agent may take to respond, in milliseconds. 0 means 10,000; more
+   * than 60,000 means 60,000.
+   */
   timeoutMs: number;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** First `asked`, then one message for each agent. */
+/** `asked` in the first message, then one message for each agent. */
 export interface PreviewEntryResponse {
-  /** Whom the question went to; in the first message only. */
+  /** Which agents receive the request; only in the first message. */
   asked:
     | Asked
     | undefined;
   /** `agents/{agent}`. */
   agent: string;
-  /** What it would collect. */
+  /** What the entry would collect on this agent. */
   preview:
     | Preview
     | undefined;
-  /** Why that is not known. */
+  /** Why this agent has no preview. */
   error: AskError | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** Asks to restart an entry. */
+/** The request of RestartEntry. */
 export interface RestartEntryRequest {
   /** `entries/{entry}`. */
   name: string;
-  /** Only on agents whose labels match, too. Empty: on all that have the entry. */
+  /** Only agents whose labels match this selector. Empty: all agents that have the entry. */
   labelSelector: string;
-  /** Each agent must have done so after so many milliseconds; 0 means 10,000, and more than 60,000 means 60,000. */
+  /** How long each agent may take, in milliseconds. 0 means 10,000; more than 60,000 means 60,000. */
   timeoutMs: number;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** First `asked`, then one message for each agent. */
+/** `asked` in the first message, then one message for each agent. */
 export interface RestartEntryResponse {
-  /** Whom the question went to; in the first message only. */
+  /** Which agents receive the request; only in the first message. */
   asked:
     | Asked
     | undefined;
   /** `agents/{agent}`. */
   agent: string;
-  /** It has restarted the entry. */
+  /** The agent restarted the entry. */
   restarted:
     | Restarted
     | undefined;
-  /** Why it has not. */
+  /** Why the agent did not restart the entry. */
   error: AskError | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** Asks to set how much agents log. */
+/** The request of SetLogLevel. At least one of `name` and `label_selector` is required. */
 export interface SetLogLevelRequest {
-  /** Only this agent, `agents/{agent}`. Empty: all whose labels match. */
+  /** Only this agent, `agents/{agent}`. Empty: all agents whose labels match. */
   name: string;
-  /** Only agents whose labels match. Give this, `name`, or both. */
+  /** Only agents whose labels match this selector. */
   labelSelector: string;
   /** `debug`, `info`, `warn` or `error`. */
   level: string;
-  /** Back to the configured level after so many milliseconds; 0: when the process ends. */
+  /** After how many milliseconds the configured level applies again. 0: when the process ends. */
   forMs: bigint;
-  /** Each agent must have done so after so many milliseconds; 0 means 10,000, and more than 60,000 means 60,000. */
+  /** How long each agent may take, in milliseconds. 0 means 10,000; more than 60,000 means 60,000. */
   timeoutMs: number;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** First `asked`, then one message for each agent. */
+/** `asked` in the first message, then one message for each agent. */
 export interface SetLogLevelResponse {
-  /** Whom the question went to; in the first message only. */
+  /** Which agents receive the request; only in the first message. */
   asked:
     | Asked
     | undefined;
   /** `agents/{agent}`. */
   agent: string;
-  /** What it logs now. */
+  /** The agent's log level now. */
   logLevel:
     | LogLevel
     | undefined;
-  /** Why it is as before. */
+  /** Why the level is unchanged. */
   error: AskError | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** Asks for an agent's bundle. */
+/** The request of GetDiagnostics. */
 export interface GetDiagnosticsRequest {
   /** `agents/{agent}`. */
   name: string;
-  /** The agent must have answered after so many milliseconds; 0 means 10,000, and more than 60,000 means 60,000. */
+  /** How long the agent may take, in milliseconds. 0 means 10,000; more than 60,000 means 60,000. */
   timeoutMs: number;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
@@ -427,202 +465,223 @@ export interface GetDiagnosticsResponse {
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** Asks agents of the controller asked. */
+/** The request of AskAgents. */
 export interface AskAgentsRequest {
-  /** `agents/{agent}` of each; at most 10,000. */
+  /** The agents, `agents/{agent}`; at most 10,000. */
   agents: string[];
-  /** The question. Its `id` says nothing. */
+  /** The request for the agents. Its `id` is ignored. */
   ask:
     | Ask
     | undefined;
-  /** An agent that has not answered after so many milliseconds, or says nothing for so long in a tap, is given up; 1 to 120,000. */
+  /**
+   * How long an agent may send nothing, in milliseconds, before it is reported with an error: 1 to
+   * 120,000.
+   */
   silenceMs: number;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** A part of one agent's answer. */
+/** A part of one agent's response. */
 export interface AskAgentsResponse {
   /** `agents/{agent}`. */
   agent: string;
-  /** The part. Each agent's last one is `done`. Its `id` says nothing. */
+  /** The part. The last one of each agent is `done`. Its `id` has no meaning. */
   answer: Answer | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** Asks for alerts. */
+/** The request of ListAlerts. */
 export interface ListAlertsRequest {
-  /** At most this many; 0 means 100, and more than 1,000 means 1,000. */
+  /** The maximum number of alerts to return. 0 means 100; more than 1,000 means 1,000. */
   pageSize: number;
-  /** `next_page_token` of the page before; empty for the first page. */
+  /** The `next_page_token` of the previous page; empty for the first page. */
   pageToken: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** A page of alerts. */
+/** The response of ListAlerts. */
 export interface ListAlertsResponse {
   /** The alerts. */
   alerts: Alert[];
-  /** Ask for the next page with this; empty on the last page. */
+  /** The `page_token` for the next page; empty on the last page. */
   nextPageToken: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** Asks for conditions. */
+/** The request of ListConditions. */
 export interface ListConditionsRequest {
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** What is wrong at one controller. */
+/** The response of ListConditions. */
 export interface ListConditionsResponse {
-  /** What is wrong. */
+  /** The current problems. */
   conditions: Condition[];
-  /** Agents, `agents/{agent}`, that are connected and have not reported yet: nothing is known of them. */
+  /** The connected agents, `agents/{agent}`, that have not reported yet. Their state is not known. */
   unreported: string[];
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** Asks to send lines of an entry once more. */
+/** The request of RewindEntry. */
 export interface RewindEntryRequest {
   /** `entries/{entry}`. */
   name: string;
-  /** Only on agents whose labels match, too. Empty: on all that have the entry. */
+  /** Only agents whose labels match this selector. Empty: all agents that have the entry. */
   labelSelector: string;
-  /** Only on this agent, `agents/{agent}`. Empty: on all. */
+  /** Only this agent, `agents/{agent}`. Empty: all. */
   agent: string;
-  /** From where on. */
+  /** Where the replay begins. */
   target:
     | RewindTarget
     | undefined;
-  /** Only files at these paths, which may be globs. Empty: all. */
+  /** Re-sends only files with these paths, which may be globs. Empty: all files. */
   paths: string[];
-  /** Tell what would be sent once more, and do nothing. */
+  /** Reports what would be re-sent and changes nothing. */
   dryRun: boolean;
-  /** With `headers: none`, too, where no record says that it comes once more. */
+  /** Allows a replay with `headers: none`, where no header marks the replayed records. */
   allowUnmarked: boolean;
-  /** The replay's id, 1 to 64 of a-z, A-Z, 0-9, `-` and `_`. Who asks again with the same one lets no agent do it twice. Empty: a new one. */
+  /**
+   * The replay's id, 1 to 64 of a-z, A-Z, 0-9, `-` and `_`. A retry with the same id makes no agent
+   * re-send twice. Empty: the controller creates one.
+   */
   replayId: string;
-  /** Why, for the log. */
+  /** The reason, for the log. */
   reason: string;
-  /** Each agent must have answered after so many milliseconds; 0 means 10,000, and more than 60,000 means 60,000. */
+  /** How long each agent may take, in milliseconds. 0 means 10,000; more than 60,000 means 60,000. */
   timeoutMs: number;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** First `asked`, then one message for each agent. */
+/** `asked` in the first message, then one message for each agent. */
 export interface RewindEntryResponse {
-  /** Whom the question went to; in the first message only. */
+  /** Which agents receive the request; only in the first message. */
   asked:
     | Asked
     | undefined;
   /** `agents/{agent}`. */
   agent: string;
-  /** What it sends once more. */
+  /** What the agent re-sends. */
   rewound:
     | Rewound
     | undefined;
-  /** Why it sends nothing. */
+  /** Why the agent re-sends nothing. */
   error:
     | AskError
     | undefined;
-  /** The replay's id; in the first message only. */
+  /** The replay's id; only in the first message. */
   replayId: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** Asks for an agent's settings. */
+/** The request of GetAgentSettings. */
 export interface GetAgentSettingsRequest {
   /** `agents/{agent}/settings`. */
   name: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** Asks to change an agent's settings. */
+/** The request of UpdateAgentSettings. */
 export interface UpdateAgentSettingsRequest {
-  /** The settings; `name` says whose. */
+  /**
+   * The settings to write. `name` identifies the agent. A non-empty `etag` must be the current one;
+   * see AgentSettings.etag.
+   */
   settings:
     | AgentSettings
     | undefined;
-  /** Which fields to change. Empty: those that are set; `*`: all. */
+  /** The fields to write. Empty: every field that is set in `settings`. `*`: all fields. */
   updateMask:
     | string[]
     | undefined;
-  /** Why, up to 1,024 characters. */
+  /** The reason, at most 1,024 characters. */
   changeReason: string;
-  /** Check all that could be refused, and change nothing. */
+  /** Makes all checks and stores nothing. */
   validateOnly: boolean;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** Settings as they are now. */
+/** The response of UpdateAgentSettings. */
 export interface UpdateAgentSettingsResponse {
-  /** The settings. With `validate_only` as they would be, with the former etag. */
+  /**
+   * The settings as written. With `validate_only`, as the write would store them, with the current
+   * etag.
+   */
   settings:
     | AgentSettings
     | undefined;
-  /** What may keep them from having effect, for a person. */
+  /** Why the settings may have no effect, for a person. */
   warnings: string[];
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** Asks for a page of settings. */
+/** The request of ListAgentSettings. */
 export interface ListAgentSettingsRequest {
-  /** At most this many; 0 means 100, and more than 1,000 means 1,000. */
+  /** The maximum number of settings to return. 0 means 100; more than 1,000 means 1,000. */
   pageSize: number;
-  /** `next_page_token` of the page before; empty for the first page. */
+  /** The `next_page_token` of the previous page; empty for the first page. */
   pageToken: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** A page of settings. */
+/** The response of ListAgentSettings. */
 export interface ListAgentSettingsResponse {
-  /** The settings. */
+  /** The settings, ordered by name. */
   settings: AgentSettings[];
-  /** Ask for the next page with this; empty on the last page. */
+  /** The `page_token` for the next page; empty on the last page. */
   nextPageToken: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** Asks for a page of entries' states. */
+/** The request of ListEntryStates. */
 export interface ListEntryStatesRequest {
-  /** At most this many; 0 means 100, and more than 1,000 means 1,000. */
+  /** The maximum number of states to return. 0 means 100; more than 1,000 means 1,000. */
   pageSize: number;
-  /** `next_page_token` of the page before; empty for the first page. */
+  /** The `next_page_token` of the previous page; empty for the first page. */
   pageToken: string;
-  /** Only entries whose labels match, in the selector's syntax. Empty: all. */
+  /** Returns only entries whose labels match this selector. Empty: all. */
   labelSelector: string;
-  /** Only these, `entries/{entry}`; at most 1,000. Those that are not there are left out. Empty: all. */
+  /**
+   * Returns only these entries, `entries/{entry}`; at most 1,000. Entries that do not exist are
+   * left out. Empty: all.
+   */
   entries: string[];
-  /** Only as far as the agents go that are connected to the controller asked. Controllers use it to ask one another. */
+  /**
+   * Counts only agents that are connected to the controller that receives the call. Controllers use
+   * it among themselves.
+   */
   localOnly: boolean;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** A page of entries' states. */
+/** The response of ListEntryStates. */
 export interface ListEntryStatesResponse {
-  /** The states, in the order of the entries' names. */
+  /** The states, ordered by the entries' names. */
   states: EntryState[];
-  /** Ask for the next page with this; empty on the last page. */
+  /** The `page_token` for the next page; empty on the last page. */
   nextPageToken: string;
-  /** Controllers that did not answer, `controllers/{controller}`: what their agents report is missing in the sums. */
+  /**
+   * The controllers, `controllers/{controller}`, that did not respond. The sums do not include
+   * their agents' reports.
+   */
   unreachable: string[];
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** Asks for one entry's state. */
+/** The request of GetEntryState. */
 export interface GetEntryStateRequest {
   /** `entries/{entry}`. */
   name: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** Asks to forget an agent. */
+/** The request of ForgetAgent. */
 export interface ForgetAgentRequest {
   /** `agents/{agent}`. */
   name: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** It is forgotten. */
+/** The response of ForgetAgent. */
 export interface ForgetAgentResponse {
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
@@ -5030,15 +5089,25 @@ export const ForgetAgentResponse: MessageFns<ForgetAgentResponse> = {
 };
 
 /**
- * Tells what the fleet is doing. Any controller answers for all agents: what it does not know it asks the others. A page
- * may be shorter than asked for, so that it fits into the 4 MiB that a gRPC client takes by default.
+ * Reports the state of the fleet, and sends requests to its agents.
+ *
+ * Any controller responds for all agents: it gets what it does not know from the other controllers.
+ * A page may have fewer items than requested, so that it fits into the 4 MiB that gRPC clients
+ * accept by default.
+ *
+ * Methods that send requests to agents stream one message with `asked`, then the agents' responses.
+ * An agent that fails or does not respond in time is reported with an `error` in its message. It
+ * does not end the call, and the responses of the other agents do not wait for it.
  */
 export type FleetServiceDefinition = typeof FleetServiceDefinition;
 export const FleetServiceDefinition = {
   name: "FleetService",
   fullName: "logfleet.v1.FleetService",
   methods: {
-    /** Returns agents in the order of their names, or of what is asked for, page by page; those that are gone too, as they last were. */
+    /**
+     * Returns a page of agents, ordered by name or by `order_by`. It includes agents that are not
+     * connected, with their last known state.
+     */
     listAgents: {
       name: "ListAgents",
       requestType: ListAgentsRequest as typeof ListAgentsRequest,
@@ -5047,7 +5116,7 @@ export const FleetServiceDefinition = {
       responseStream: false,
       options: {},
     },
-    /** Returns one agent with all its files. NOT_FOUND when the fleet has never seen it. */
+    /** Returns one agent with all its files. NOT_FOUND if the fleet does not know the agent. */
     getAgent: {
       name: "GetAgent",
       requestType: GetAgentRequest as typeof GetAgentRequest,
@@ -5057,8 +5126,9 @@ export const FleetServiceDefinition = {
       options: {},
     },
     /**
-     * Streams agents as they are, then every change. First one PRESENT for each agent, then SYNCED, then UPDATED and
-     * REMOVED as they happen; changes of one agent that follow fast on one another are told as one.
+     * Streams the current agents, then every change. The stream begins with one PRESENT message for
+     * each agent and one SYNCED message. UPDATED and REMOVED messages follow as changes happen.
+     * Changes of one agent in quick succession are combined into one message.
      */
     watchAgents: {
       name: "WatchAgents",
@@ -5069,8 +5139,9 @@ export const FleetServiceDefinition = {
       options: {},
     },
     /**
-     * Returns losses and sealed files, page by page, in the order of agent and id. Only of agents that are connected now,
-     * and of each the last 1,000 losses and the last 20 sealed files; the topic `logfleet.audit` has all of all agents.
+     * Returns a page of losses and sealed files, ordered by agent and id. It covers only connected
+     * agents, and of each the last 1,000 losses and the last 20 sealed files. The topic
+     * `logfleet.audit` contains all facts of all agents.
      */
     listFacts: {
       name: "ListFacts",
@@ -5081,8 +5152,9 @@ export const FleetServiceDefinition = {
       options: {},
     },
     /**
-     * Streams samples of the lines that an entry is collecting right now, for an hour at most. Delivery does not wait for it: what is not
-     * taken in time is dropped and counted. Agents that connect later are not tapped. NOT_FOUND when there is no such entry.
+     * Streams samples of the records that an entry collects, for at most an hour. Delivery does not
+     * wait for the client: samples that it does not read in time are dropped and counted. Agents that
+     * connect later are not included. NOT_FOUND if the entry does not exist.
      */
     tapEntry: {
       name: "TapEntry",
@@ -5093,8 +5165,8 @@ export const FleetServiceDefinition = {
       options: {},
     },
     /**
-     * Asks the agents that an entry selects what it would collect; the entry need not exist, and is not written. INVALID_ARGUMENT as
-     * CreateEntry.
+     * Reports what an entry would collect on the agents that it selects. The entry need not exist,
+     * and is not stored. INVALID_ARGUMENT as for EntryService.CreateEntry.
      */
     previewEntry: {
       name: "PreviewEntry",
@@ -5104,7 +5176,10 @@ export const FleetServiceDefinition = {
       responseStream: true,
       options: {},
     },
-    /** Restarts an entry on the agents that have it; see RestartQuestion. NOT_FOUND when there is no such entry. */
+    /**
+     * Restarts an entry on the agents that have it; see RestartQuestion. NOT_FOUND if the entry does
+     * not exist.
+     */
     restartEntry: {
       name: "RestartEntry",
       requestType: RestartEntryRequest as typeof RestartEntryRequest,
@@ -5113,7 +5188,7 @@ export const FleetServiceDefinition = {
       responseStream: true,
       options: {},
     },
-    /** Sets how much agents log. */
+    /** Sets the log level of agents. */
     setLogLevel: {
       name: "SetLogLevel",
       requestType: SetLogLevelRequest as typeof SetLogLevelRequest,
@@ -5123,8 +5198,9 @@ export const FleetServiceDefinition = {
       options: {},
     },
     /**
-     * Fetches a bundle from an agent that tells how it is doing inside; see DiagnosticsQuestion. NOT_FOUND when the fleet has never seen
-     * the agent; UNAVAILABLE when it is not connected; DEADLINE_EXCEEDED when it does not answer in time, UNIMPLEMENTED when it can't.
+     * Returns a diagnostics bundle of an agent; see DiagnosticsQuestion. NOT_FOUND if the fleet does
+     * not know the agent, UNAVAILABLE if it is not connected, DEADLINE_EXCEEDED if it does not
+     * respond in time, UNIMPLEMENTED if its version does not support this.
      */
     getDiagnostics: {
       name: "GetDiagnostics",
@@ -5134,7 +5210,10 @@ export const FleetServiceDefinition = {
       responseStream: true,
       options: {},
     },
-    /** Asks agents that are connected to the controller asked, and no others. Controllers use it to ask one another. */
+    /**
+     * Sends a request to agents that are connected to the controller that receives the call, and to
+     * no others. Controllers use it among themselves.
+     */
     askAgents: {
       name: "AskAgents",
       requestType: AskAgentsRequest as typeof AskAgentsRequest,
@@ -5144,8 +5223,8 @@ export const FleetServiceDefinition = {
       options: {},
     },
     /**
-     * Returns the alerts that are firing, and those whose end the webhook has not been told, in the order of rule, agent and
-     * entry. Every controller knows all of them.
+     * Returns a page of the firing alerts, and of the resolved ones that the webhook has not been
+     * notified of. They are ordered by rule, agent and entry. Every controller returns all alerts.
      */
     listAlerts: {
       name: "ListAlerts",
@@ -5156,8 +5235,8 @@ export const FleetServiceDefinition = {
       options: {},
     },
     /**
-     * Returns what is wrong now with the agents that are connected to the controller asked. Controllers use it to ask one
-     * another.
+     * Returns the current problems of the agents that are connected to the controller that receives
+     * the call. Controllers use it among themselves.
      */
     listConditions: {
       name: "ListConditions",
@@ -5168,8 +5247,8 @@ export const FleetServiceDefinition = {
       options: {},
     },
     /**
-     * Sets positions of an entry back, so that lines go to Kafka once more, marked; see RewindQuestion. NOT_FOUND when there is no such entry;
-     * INVALID_ARGUMENT with `headers: none`, unless that is allowed.
+     * Re-sends lines of an entry, marked as replayed; see RewindQuestion. NOT_FOUND if the entry does
+     * not exist. INVALID_ARGUMENT if the entry has `headers: none` and `allow_unmarked` is not set.
      */
     rewindEntry: {
       name: "RewindEntry",
@@ -5179,7 +5258,7 @@ export const FleetServiceDefinition = {
       responseStream: true,
       options: {},
     },
-    /** Returns an agent's settings; the defaults when there are none. */
+    /** Returns an agent's settings; the defaults if it has none. */
     getAgentSettings: {
       name: "GetAgentSettings",
       requestType: GetAgentSettingsRequest as typeof GetAgentSettingsRequest,
@@ -5189,8 +5268,9 @@ export const FleetServiceDefinition = {
       options: {},
     },
     /**
-     * Changes an agent's settings. INVALID_ARGUMENT with every field that is wrong, ABORTED when `settings.etag` is stale. What may keep
-     * them from having effect, such as an entry that does not exist, is a warning.
+     * Changes an agent's settings. INVALID_ARGUMENT with every invalid field; ABORTED if
+     * `settings.etag` is stale. A setting that may have no effect, such as one for an entry that does
+     * not exist, leads to a warning.
      */
     updateAgentSettings: {
       name: "UpdateAgentSettings",
@@ -5200,7 +5280,7 @@ export const FleetServiceDefinition = {
       responseStream: false,
       options: {},
     },
-    /** Returns the settings of all agents that have some, page by page, in the order of the names. */
+    /** Returns a page of the settings of all agents that have settings, ordered by name. */
     listAgentSettings: {
       name: "ListAgentSettings",
       requestType: ListAgentSettingsRequest as typeof ListAgentSettingsRequest,
@@ -5209,7 +5289,7 @@ export const FleetServiceDefinition = {
       responseStream: false,
       options: {},
     },
-    /** Returns how entries are doing across the fleet, page by page, in the order of their names. */
+    /** Returns a page of the states of entries across the fleet, ordered by name. */
     listEntryStates: {
       name: "ListEntryStates",
       requestType: ListEntryStatesRequest as typeof ListEntryStatesRequest,
@@ -5218,7 +5298,7 @@ export const FleetServiceDefinition = {
       responseStream: false,
       options: {},
     },
-    /** Returns how one entry is doing across the fleet. NOT_FOUND when there is no such entry. */
+    /** Returns the state of one entry across the fleet. NOT_FOUND if the entry does not exist. */
     getEntryState: {
       name: "GetEntryState",
       requestType: GetEntryStateRequest as typeof GetEntryStateRequest,
@@ -5228,8 +5308,9 @@ export const FleetServiceDefinition = {
       options: {},
     },
     /**
-     * Removes an agent that is gone from the fleet's state, and with it its alerts; should it come back, it is a new one here. FAILED_PRECONDITION
-     * while it is connected; NOT_FOUND when the fleet has never seen it.
+     * Removes an agent that is not connected from the fleet's state, together with its alerts. If it
+     * connects again, it is a new agent. FAILED_PRECONDITION if it is connected, NOT_FOUND if the
+     * fleet does not know it.
      */
     forgetAgent: {
       name: "ForgetAgent",
@@ -5243,117 +5324,132 @@ export const FleetServiceDefinition = {
 } as const;
 
 export interface FleetServiceImplementation<CallContextExt = {}> {
-  /** Returns agents in the order of their names, or of what is asked for, page by page; those that are gone too, as they last were. */
+  /**
+   * Returns a page of agents, ordered by name or by `order_by`. It includes agents that are not
+   * connected, with their last known state.
+   */
   listAgents(
     request: ListAgentsRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ListAgentsResponse>>;
-  /** Returns one agent with all its files. NOT_FOUND when the fleet has never seen it. */
+  /** Returns one agent with all its files. NOT_FOUND if the fleet does not know the agent. */
   getAgent(request: GetAgentRequest, context: CallContext & CallContextExt): Promise<DeepPartial<Agent>>;
   /**
-   * Streams agents as they are, then every change. First one PRESENT for each agent, then SYNCED, then UPDATED and
-   * REMOVED as they happen; changes of one agent that follow fast on one another are told as one.
+   * Streams the current agents, then every change. The stream begins with one PRESENT message for
+   * each agent and one SYNCED message. UPDATED and REMOVED messages follow as changes happen.
+   * Changes of one agent in quick succession are combined into one message.
    */
   watchAgents(
     request: WatchAgentsRequest,
     context: CallContext & CallContextExt,
   ): ServerStreamingMethodResult<DeepPartial<WatchAgentsResponse>>;
   /**
-   * Returns losses and sealed files, page by page, in the order of agent and id. Only of agents that are connected now,
-   * and of each the last 1,000 losses and the last 20 sealed files; the topic `logfleet.audit` has all of all agents.
+   * Returns a page of losses and sealed files, ordered by agent and id. It covers only connected
+   * agents, and of each the last 1,000 losses and the last 20 sealed files. The topic
+   * `logfleet.audit` contains all facts of all agents.
    */
   listFacts(request: ListFactsRequest, context: CallContext & CallContextExt): Promise<DeepPartial<ListFactsResponse>>;
   /**
-   * Streams samples of the lines that an entry is collecting right now, for an hour at most. Delivery does not wait for it: what is not
-   * taken in time is dropped and counted. Agents that connect later are not tapped. NOT_FOUND when there is no such entry.
+   * Streams samples of the records that an entry collects, for at most an hour. Delivery does not
+   * wait for the client: samples that it does not read in time are dropped and counted. Agents that
+   * connect later are not included. NOT_FOUND if the entry does not exist.
    */
   tapEntry(
     request: TapEntryRequest,
     context: CallContext & CallContextExt,
   ): ServerStreamingMethodResult<DeepPartial<TapEntryResponse>>;
   /**
-   * Asks the agents that an entry selects what it would collect; the entry need not exist, and is not written. INVALID_ARGUMENT as
-   * CreateEntry.
+   * Reports what an entry would collect on the agents that it selects. The entry need not exist,
+   * and is not stored. INVALID_ARGUMENT as for EntryService.CreateEntry.
    */
   previewEntry(
     request: PreviewEntryRequest,
     context: CallContext & CallContextExt,
   ): ServerStreamingMethodResult<DeepPartial<PreviewEntryResponse>>;
-  /** Restarts an entry on the agents that have it; see RestartQuestion. NOT_FOUND when there is no such entry. */
+  /**
+   * Restarts an entry on the agents that have it; see RestartQuestion. NOT_FOUND if the entry does
+   * not exist.
+   */
   restartEntry(
     request: RestartEntryRequest,
     context: CallContext & CallContextExt,
   ): ServerStreamingMethodResult<DeepPartial<RestartEntryResponse>>;
-  /** Sets how much agents log. */
+  /** Sets the log level of agents. */
   setLogLevel(
     request: SetLogLevelRequest,
     context: CallContext & CallContextExt,
   ): ServerStreamingMethodResult<DeepPartial<SetLogLevelResponse>>;
   /**
-   * Fetches a bundle from an agent that tells how it is doing inside; see DiagnosticsQuestion. NOT_FOUND when the fleet has never seen
-   * the agent; UNAVAILABLE when it is not connected; DEADLINE_EXCEEDED when it does not answer in time, UNIMPLEMENTED when it can't.
+   * Returns a diagnostics bundle of an agent; see DiagnosticsQuestion. NOT_FOUND if the fleet does
+   * not know the agent, UNAVAILABLE if it is not connected, DEADLINE_EXCEEDED if it does not
+   * respond in time, UNIMPLEMENTED if its version does not support this.
    */
   getDiagnostics(
     request: GetDiagnosticsRequest,
     context: CallContext & CallContextExt,
   ): ServerStreamingMethodResult<DeepPartial<GetDiagnosticsResponse>>;
-  /** Asks agents that are connected to the controller asked, and no others. Controllers use it to ask one another. */
+  /**
+   * Sends a request to agents that are connected to the controller that receives the call, and to
+   * no others. Controllers use it among themselves.
+   */
   askAgents(
     request: AskAgentsRequest,
     context: CallContext & CallContextExt,
   ): ServerStreamingMethodResult<DeepPartial<AskAgentsResponse>>;
   /**
-   * Returns the alerts that are firing, and those whose end the webhook has not been told, in the order of rule, agent and
-   * entry. Every controller knows all of them.
+   * Returns a page of the firing alerts, and of the resolved ones that the webhook has not been
+   * notified of. They are ordered by rule, agent and entry. Every controller returns all alerts.
    */
   listAlerts(
     request: ListAlertsRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ListAlertsResponse>>;
   /**
-   * Returns what is wrong now with the agents that are connected to the controller asked. Controllers use it to ask one
-   * another.
+   * Returns the current problems of the agents that are connected to the controller that receives
+   * the call. Controllers use it among themselves.
    */
   listConditions(
     request: ListConditionsRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ListConditionsResponse>>;
   /**
-   * Sets positions of an entry back, so that lines go to Kafka once more, marked; see RewindQuestion. NOT_FOUND when there is no such entry;
-   * INVALID_ARGUMENT with `headers: none`, unless that is allowed.
+   * Re-sends lines of an entry, marked as replayed; see RewindQuestion. NOT_FOUND if the entry does
+   * not exist. INVALID_ARGUMENT if the entry has `headers: none` and `allow_unmarked` is not set.
    */
   rewindEntry(
     request: RewindEntryRequest,
     context: CallContext & CallContextExt,
   ): ServerStreamingMethodResult<DeepPartial<RewindEntryResponse>>;
-  /** Returns an agent's settings; the defaults when there are none. */
+  /** Returns an agent's settings; the defaults if it has none. */
   getAgentSettings(
     request: GetAgentSettingsRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<AgentSettings>>;
   /**
-   * Changes an agent's settings. INVALID_ARGUMENT with every field that is wrong, ABORTED when `settings.etag` is stale. What may keep
-   * them from having effect, such as an entry that does not exist, is a warning.
+   * Changes an agent's settings. INVALID_ARGUMENT with every invalid field; ABORTED if
+   * `settings.etag` is stale. A setting that may have no effect, such as one for an entry that does
+   * not exist, leads to a warning.
    */
   updateAgentSettings(
     request: UpdateAgentSettingsRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<UpdateAgentSettingsResponse>>;
-  /** Returns the settings of all agents that have some, page by page, in the order of the names. */
+  /** Returns a page of the settings of all agents that have settings, ordered by name. */
   listAgentSettings(
     request: ListAgentSettingsRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ListAgentSettingsResponse>>;
-  /** Returns how entries are doing across the fleet, page by page, in the order of their names. */
+  /** Returns a page of the states of entries across the fleet, ordered by name. */
   listEntryStates(
     request: ListEntryStatesRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ListEntryStatesResponse>>;
-  /** Returns how one entry is doing across the fleet. NOT_FOUND when there is no such entry. */
+  /** Returns the state of one entry across the fleet. NOT_FOUND if the entry does not exist. */
   getEntryState(request: GetEntryStateRequest, context: CallContext & CallContextExt): Promise<DeepPartial<EntryState>>;
   /**
-   * Removes an agent that is gone from the fleet's state, and with it its alerts; should it come back, it is a new one here. FAILED_PRECONDITION
-   * while it is connected; NOT_FOUND when the fleet has never seen it.
+   * Removes an agent that is not connected from the fleet's state, together with its alerts. If it
+   * connects again, it is a new agent. FAILED_PRECONDITION if it is connected, NOT_FOUND if the
+   * fleet does not know it.
    */
   forgetAgent(
     request: ForgetAgentRequest,
@@ -5362,120 +5458,135 @@ export interface FleetServiceImplementation<CallContextExt = {}> {
 }
 
 export interface FleetServiceClient<CallOptionsExt = {}> {
-  /** Returns agents in the order of their names, or of what is asked for, page by page; those that are gone too, as they last were. */
+  /**
+   * Returns a page of agents, ordered by name or by `order_by`. It includes agents that are not
+   * connected, with their last known state.
+   */
   listAgents(
     request: DeepPartial<ListAgentsRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<ListAgentsResponse>;
-  /** Returns one agent with all its files. NOT_FOUND when the fleet has never seen it. */
+  /** Returns one agent with all its files. NOT_FOUND if the fleet does not know the agent. */
   getAgent(request: DeepPartial<GetAgentRequest>, options?: CallOptions & CallOptionsExt): Promise<Agent>;
   /**
-   * Streams agents as they are, then every change. First one PRESENT for each agent, then SYNCED, then UPDATED and
-   * REMOVED as they happen; changes of one agent that follow fast on one another are told as one.
+   * Streams the current agents, then every change. The stream begins with one PRESENT message for
+   * each agent and one SYNCED message. UPDATED and REMOVED messages follow as changes happen.
+   * Changes of one agent in quick succession are combined into one message.
    */
   watchAgents(
     request: DeepPartial<WatchAgentsRequest>,
     options?: CallOptions & CallOptionsExt,
   ): AsyncIterable<WatchAgentsResponse>;
   /**
-   * Returns losses and sealed files, page by page, in the order of agent and id. Only of agents that are connected now,
-   * and of each the last 1,000 losses and the last 20 sealed files; the topic `logfleet.audit` has all of all agents.
+   * Returns a page of losses and sealed files, ordered by agent and id. It covers only connected
+   * agents, and of each the last 1,000 losses and the last 20 sealed files. The topic
+   * `logfleet.audit` contains all facts of all agents.
    */
   listFacts(request: DeepPartial<ListFactsRequest>, options?: CallOptions & CallOptionsExt): Promise<ListFactsResponse>;
   /**
-   * Streams samples of the lines that an entry is collecting right now, for an hour at most. Delivery does not wait for it: what is not
-   * taken in time is dropped and counted. Agents that connect later are not tapped. NOT_FOUND when there is no such entry.
+   * Streams samples of the records that an entry collects, for at most an hour. Delivery does not
+   * wait for the client: samples that it does not read in time are dropped and counted. Agents that
+   * connect later are not included. NOT_FOUND if the entry does not exist.
    */
   tapEntry(
     request: DeepPartial<TapEntryRequest>,
     options?: CallOptions & CallOptionsExt,
   ): AsyncIterable<TapEntryResponse>;
   /**
-   * Asks the agents that an entry selects what it would collect; the entry need not exist, and is not written. INVALID_ARGUMENT as
-   * CreateEntry.
+   * Reports what an entry would collect on the agents that it selects. The entry need not exist,
+   * and is not stored. INVALID_ARGUMENT as for EntryService.CreateEntry.
    */
   previewEntry(
     request: DeepPartial<PreviewEntryRequest>,
     options?: CallOptions & CallOptionsExt,
   ): AsyncIterable<PreviewEntryResponse>;
-  /** Restarts an entry on the agents that have it; see RestartQuestion. NOT_FOUND when there is no such entry. */
+  /**
+   * Restarts an entry on the agents that have it; see RestartQuestion. NOT_FOUND if the entry does
+   * not exist.
+   */
   restartEntry(
     request: DeepPartial<RestartEntryRequest>,
     options?: CallOptions & CallOptionsExt,
   ): AsyncIterable<RestartEntryResponse>;
-  /** Sets how much agents log. */
+  /** Sets the log level of agents. */
   setLogLevel(
     request: DeepPartial<SetLogLevelRequest>,
     options?: CallOptions & CallOptionsExt,
   ): AsyncIterable<SetLogLevelResponse>;
   /**
-   * Fetches a bundle from an agent that tells how it is doing inside; see DiagnosticsQuestion. NOT_FOUND when the fleet has never seen
-   * the agent; UNAVAILABLE when it is not connected; DEADLINE_EXCEEDED when it does not answer in time, UNIMPLEMENTED when it can't.
+   * Returns a diagnostics bundle of an agent; see DiagnosticsQuestion. NOT_FOUND if the fleet does
+   * not know the agent, UNAVAILABLE if it is not connected, DEADLINE_EXCEEDED if it does not
+   * respond in time, UNIMPLEMENTED if its version does not support this.
    */
   getDiagnostics(
     request: DeepPartial<GetDiagnosticsRequest>,
     options?: CallOptions & CallOptionsExt,
   ): AsyncIterable<GetDiagnosticsResponse>;
-  /** Asks agents that are connected to the controller asked, and no others. Controllers use it to ask one another. */
+  /**
+   * Sends a request to agents that are connected to the controller that receives the call, and to
+   * no others. Controllers use it among themselves.
+   */
   askAgents(
     request: DeepPartial<AskAgentsRequest>,
     options?: CallOptions & CallOptionsExt,
   ): AsyncIterable<AskAgentsResponse>;
   /**
-   * Returns the alerts that are firing, and those whose end the webhook has not been told, in the order of rule, agent and
-   * entry. Every controller knows all of them.
+   * Returns a page of the firing alerts, and of the resolved ones that the webhook has not been
+   * notified of. They are ordered by rule, agent and entry. Every controller returns all alerts.
    */
   listAlerts(
     request: DeepPartial<ListAlertsRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<ListAlertsResponse>;
   /**
-   * Returns what is wrong now with the agents that are connected to the controller asked. Controllers use it to ask one
-   * another.
+   * Returns the current problems of the agents that are connected to the controller that receives
+   * the call. Controllers use it among themselves.
    */
   listConditions(
     request: DeepPartial<ListConditionsRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<ListConditionsResponse>;
   /**
-   * Sets positions of an entry back, so that lines go to Kafka once more, marked; see RewindQuestion. NOT_FOUND when there is no such entry;
-   * INVALID_ARGUMENT with `headers: none`, unless that is allowed.
+   * Re-sends lines of an entry, marked as replayed; see RewindQuestion. NOT_FOUND if the entry does
+   * not exist. INVALID_ARGUMENT if the entry has `headers: none` and `allow_unmarked` is not set.
    */
   rewindEntry(
     request: DeepPartial<RewindEntryRequest>,
     options?: CallOptions & CallOptionsExt,
   ): AsyncIterable<RewindEntryResponse>;
-  /** Returns an agent's settings; the defaults when there are none. */
+  /** Returns an agent's settings; the defaults if it has none. */
   getAgentSettings(
     request: DeepPartial<GetAgentSettingsRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<AgentSettings>;
   /**
-   * Changes an agent's settings. INVALID_ARGUMENT with every field that is wrong, ABORTED when `settings.etag` is stale. What may keep
-   * them from having effect, such as an entry that does not exist, is a warning.
+   * Changes an agent's settings. INVALID_ARGUMENT with every invalid field; ABORTED if
+   * `settings.etag` is stale. A setting that may have no effect, such as one for an entry that does
+   * not exist, leads to a warning.
    */
   updateAgentSettings(
     request: DeepPartial<UpdateAgentSettingsRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<UpdateAgentSettingsResponse>;
-  /** Returns the settings of all agents that have some, page by page, in the order of the names. */
+  /** Returns a page of the settings of all agents that have settings, ordered by name. */
   listAgentSettings(
     request: DeepPartial<ListAgentSettingsRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<ListAgentSettingsResponse>;
-  /** Returns how entries are doing across the fleet, page by page, in the order of their names. */
+  /** Returns a page of the states of entries across the fleet, ordered by name. */
   listEntryStates(
     request: DeepPartial<ListEntryStatesRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<ListEntryStatesResponse>;
-  /** Returns how one entry is doing across the fleet. NOT_FOUND when there is no such entry. */
+  /** Returns the state of one entry across the fleet. NOT_FOUND if the entry does not exist. */
   getEntryState(
     request: DeepPartial<GetEntryStateRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<EntryState>;
   /**
-   * Removes an agent that is gone from the fleet's state, and with it its alerts; should it come back, it is a new one here. FAILED_PRECONDITION
-   * while it is connected; NOT_FOUND when the fleet has never seen it.
+   * Removes an agent that is not connected from the fleet's state, together with its alerts. If it
+   * connects again, it is a new agent. FAILED_PRECONDITION if it is connected, NOT_FOUND if the
+   * fleet does not know it.
    */
   forgetAgent(
     request: DeepPartial<ForgetAgentRequest>,

@@ -14,24 +14,54 @@ export const protobufPackage = "logfleet.v1";
 export const protobufFileName = "logfleet/v1/rollout.proto";
 
 /**
- * How a write of an entry goes out: in steps, each to more agents than the one before. The next step begins when every connected agent of
- * the present one has applied the entry, and all has been well for as long as the step says. What is not well is a failure.
+ * How to apply a write of an entry in steps, each to more agents than the step before.
+ *
+ * A step is finished when every connected agent of it has applied the entry and its waiting time
+ * has passed without a failure. Exceeding one of the bounds below is a failure.
  */
 export interface RolloutPlan {
-  /** The steps, 1 to 20; the last one is always `all`. */
+  /**
+   * The steps. The last one is always `all`.
+   *
+   * Required.
+   * Bounds: 1 to 20 steps.
+   */
   steps: RolloutStep[];
-  /** How many agents of a step may fail: report the entry as FAILED for 5 s. */
+  /**
+   * How many agents may fail before the rollout fails. An agent fails when it reports the entry as
+   * FAILED for 5 seconds.
+   *
+   * Default: 0.
+   */
   maxFailed: number;
-  /** How many bytes of the entry may be lost on the agents that have the new version, from when each was given it. */
+  /**
+   * How many bytes of the entry may be lost before the rollout fails. Losses count on agents that
+   * have the new version, from the time when they were given it.
+   *
+   * Default: 0.
+   */
   maxLostBytes: bigint;
-  /** By how many bytes the entry may lag on an agent that has the new version; 0: that is not looked at. */
+  /**
+   * How many bytes the entry may lag on any agent that has the new version before the rollout
+   * fails.
+   *
+   * Default: 0, which means no limit.
+   */
   maxLagBytes: bigint;
   /**
-   * What becomes of a rollout that has failed: `halt` (the default), it stays as it is until somebody resumes or undoes it; or `undo`,
-   * everybody has the former version again.
+   * What happens when the rollout fails. `halt` leaves all agents with the version that they have,
+   * until an operator resumes or undoes the rollout. `undo` gives all agents the previous version.
+   *
+   * Default: `halt`.
+   * Values: `halt`, `undo`.
    */
   onFailure: string;
-  /** After so many milliseconds in which not all connected agents of a step have applied the entry, it has failed; 0 means 600,000. */
+  /**
+   * How long the connected agents of a step may take to apply the entry, in milliseconds, before
+   * the rollout fails.
+   *
+   * Default: 600000.
+   */
   progressDeadlineMs: bigint;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
@@ -39,50 +69,71 @@ export interface RolloutPlan {
 /** One step of a plan. */
 export interface RolloutStep {
   /**
-   * Who is to have the new version: a number of agents, as `1`; a part of them, as `10%`, rounded up; those whose labels match, as
-   * `env=canary`, in the selector's syntax; or `all`. Numbers and parts are of the agents that the entry concerns and that are connected
-   * when the step begins, and count those of the steps before, who stay. Agents that come later are in with the same likelihood.
+   * The agents that have the new version in this step:
+   * - a number of agents, such as `1`
+   * - a percentage, such as `10%`, rounded up
+   * - the agents whose labels match a selector, such as `env=canary`
+   * - `all`
+   *
+   * Numbers and percentages refer to the agents that the entry concerns and that are connected when
+   * the step begins. They include the agents of the previous steps, which keep the new version. An
+   * agent that connects later joins the step with the same probability.
+   *
+   * Required.
+   * Bounds: 1 to 1,000,000 agents, or 1% to 100%.
    */
   canary: string;
-  /** For how many milliseconds all must be well, from when all have applied the entry, before the next step begins. */
+  /**
+   * How long no failure may occur, in milliseconds, before the next step begins. The time starts
+   * when all agents of the step have applied the entry.
+   *
+   * Default: 0.
+   * Bounds: 0 to 604,800,000 milliseconds (7 days).
+   */
   waitMs: bigint;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** Who is given the new version now: the same at every controller. */
+/** Which agents are given the new version at present. It is the same at every controller. */
 export interface RolloutStage {
-  /** Everybody is. */
+  /** All agents are in the stage. */
   everyone: boolean;
-  /** So are the agents whose labels match one of these. */
+  /** Agents whose labels match one of these selectors are in the stage. */
   selectors: string[];
   /**
-   * So are the agents for whom the first 8 bytes of the SHA-256 of the rollout's id and the agent's id, a big-endian number, are below
-   * this.
+   * Agents whose number is below this threshold are in the stage. An agent's number is the first 8
+   * bytes, big-endian, of the SHA-256 of the rollout's id and the agent's id.
    */
   threshold: bigint;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** What somebody who resumed a rollout has accepted in the present step. */
+/** The failures of the current step that an operator accepted by resuming the rollout. */
 export interface RolloutAccepted {
-  /** So many agents have failed. */
+  /** How many agents had failed. */
   failed: number;
-  /** So many bytes are lost. */
+  /** How many bytes were lost. */
   lostBytes: bigint;
-  /** An agent lags by so many bytes. */
+  /** The largest lag of an agent in bytes. */
   lagBytes: bigint;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** A write of an entry that goes out, or has gone out, in steps. The entry itself is the new version from the beginning: GetEntry shows it. */
+/**
+ * A write of an entry that is or was applied in steps. The entry itself has the new content from
+ * the beginning, and GetEntry returns that content.
+ */
 export interface Rollout {
-  /** Set when it begins; no other rollout has it. */
+  /** The unique id of the rollout. Set when it begins. */
   id: string;
   /** `entries/{entry}`. */
   entry: string;
-  /** Which version of the entry it brings: EntryVersion.version. */
+  /** The version of the entry that the rollout applies: EntryVersion.version. */
   entryVersion: bigint;
-  /** What agents have who are not given the new version yet. Absent: nothing, for the entry is new. In answers only its name and its etag. */
+  /**
+   * The content that agents outside the stage have. Absent if the entry is new, so these agents do
+   * not have it. Responses contain only its name and its etag.
+   */
   from:
     | Entry
     | undefined;
@@ -90,46 +141,49 @@ export interface Rollout {
   plan:
     | RolloutPlan
     | undefined;
-  /** The present step, counted from 1; 0: none has begun. */
+  /** The current step, counted from 1; 0 if no step has begun. */
   step: number;
-  /** Where it stands. */
+  /** The state of the rollout. */
   state: Rollout_State;
-  /** Why it stands there, for a person. */
+  /** The reason for the state, for a person. */
   reason: string;
-  /** When it began. */
+  /** When the rollout began. */
   createTime:
     | Date
     | undefined;
-  /** When it last changed. */
+  /** When the rollout last changed. */
   updateTime:
     | Date
     | undefined;
-  /** When the present step began, or was resumed. */
+  /** When the current step began or was resumed. */
   stepTime:
     | Date
     | undefined;
-  /** Who is given the new version. */
+  /** Which agents are given the new version. */
   stage:
     | RolloutStage
     | undefined;
-  /** What was accepted in the present step. */
+  /** The failures that were accepted in the current step. */
   accepted: RolloutAccepted | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** Where a rollout stands. */
+/** The state of a rollout. */
 export const Rollout_State = {
   /** UNSPECIFIED - Never sent. */
   UNSPECIFIED: "STATE_UNSPECIFIED",
-  /** PROGRESSING - It goes from step to step. */
+  /** PROGRESSING - The rollout proceeds from step to step. */
   PROGRESSING: "STATE_PROGRESSING",
-  /** PAUSED - Somebody has paused it: who has the new version keeps it. */
+  /** PAUSED - An operator paused the rollout. Agents that have the new version keep it. */
   PAUSED: "STATE_PAUSED",
-  /** HALTED - It has failed; `reason` says why. Who has the new version keeps it. */
+  /** HALTED - The rollout failed, with the cause in `reason`. Agents that have the new version keep it. */
   HALTED: "STATE_HALTED",
-  /** COMPLETE - Everybody is given the new version. */
+  /** COMPLETE - All agents are given the new version. */
   COMPLETE: "STATE_COMPLETE",
-  /** UNDONE - The entry was written again before it was complete, as an undo does; `reason` says why. */
+  /**
+   * UNDONE - The entry was written again before the rollout was complete, with the cause in `reason`. An
+   * undo also ends in this state.
+   */
   UNDONE: "STATE_UNDONE",
 } as const;
 
@@ -207,25 +261,31 @@ export function rollout_StateToNumber(object: Rollout_State): number {
   }
 }
 
-/** How many agents have made an entry's present version their own. Of an entry that is not being rolled out all agents are in the stage. */
+/**
+ * How many agents have applied an entry's current version. All agents are in the stage if the entry
+ * has no rollout in progress.
+ */
 export interface RolloutCounts {
-  /** Agents, connected now, whom the version concerns: its selector matches them, or that of the version before does. */
+  /**
+   * How many agents are connected and concerned: the selector of this version or of the previous
+   * one matches them.
+   */
   connected: number;
-  /** How many of them are in the stage: they are given the version. */
+  /** How many of the connected agents are in the stage, so they are given the version. */
   inStage: number;
-  /** How many of those have applied it. */
+  /** How many of the agents in the stage have applied the version. */
   updated: number;
-  /** How many of those have failed. */
+  /** How many of the agents in the stage have failed. */
   failed: number;
-  /** Who has failed, and why: the first 20, in the order of their names. */
+  /** The failed agents with the reason: the first 20, ordered by name. */
   failures: RolloutFailure[];
   /** Bytes of the entry that were lost in the stage since each agent was given the version. */
   lostBytes: bigint;
-  /** The most bytes by which the entry lags on an agent of the stage. */
+  /** The entry's largest lag on an agent in the stage, in bytes. */
   maxLagBytes: bigint;
-  /** Which agent that is, `agents/{agent}`. */
+  /** The agent with the largest lag, `agents/{agent}`. */
   maxLagAgent: string;
-  /** How many of the stage are there because of a selector. */
+  /** How many agents are in the stage because of a selector. */
   selected: number;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
@@ -234,30 +294,33 @@ export interface RolloutCounts {
 export interface RolloutFailure {
   /** `agents/{agent}`. */
   agent: string;
-  /** Why, for a person. */
+  /** The reason for the failure, for a person. */
   error: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** How an entry's present version is going out, with a plan or without. */
+/** How far an entry's current version is applied, with a plan or without one. */
 export interface RolloutStatus {
   /** `entries/{entry}`. */
   entry: string;
-  /** The entry's present etag: what agents are to apply. */
+  /** The entry's current etag, which is the revision that agents are to apply. */
   etag: string;
-  /** The entry's last rollout; absent when it had none. */
+  /** The entry's last rollout; absent if it never had one. */
   rollout:
     | Rollout
     | undefined;
-  /** Whether that rollout is about the present version; false: the entry was written since. */
+  /** Whether `rollout` applies the current version. False if the entry was written since. */
   current: boolean;
-  /** How many agents have the version. */
+  /** How many agents have applied the version. */
   counts:
     | RolloutCounts
     | undefined;
-  /** How many agents the version concerns that are not connected. Nobody waits for them. */
+  /** How many agents are concerned but not connected. The rollout does not wait for them. */
   away: number;
-  /** Controllers that did not answer, `controllers/{controller}`: their agents are not counted, and no rollout moves. */
+  /**
+   * The controllers, `controllers/{controller}`, that did not respond. The counts do not include
+   * their agents, and no rollout proceeds until they respond.
+   */
   unreachable: string[];
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }

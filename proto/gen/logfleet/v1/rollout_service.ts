@@ -13,75 +13,75 @@ export const protobufPackage = "logfleet.v1";
 
 export const protobufFileName = "logfleet/v1/rollout_service.proto";
 
-/** Asks how an entry is going out. */
+/** The request of GetRollout. */
 export interface GetRolloutRequest {
   /** `entries/{entry}`. */
   name: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** Asks for a page of rollouts. */
+/** The request of ListRollouts. */
 export interface ListRolloutsRequest {
-  /** At most this many; 0 means 100, and more than 1,000 means 1,000. */
+  /** The maximum number of rollouts to return. 0 means 100; more than 1,000 means 1,000. */
   pageSize: number;
-  /** `next_page_token` of the page before; empty for the first page. */
+  /** The `next_page_token` of the previous page; empty for the first page. */
   pageToken: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** A page of rollouts. */
+/** The response of ListRollouts. */
 export interface ListRolloutsResponse {
-  /** The rollouts, in the order of the entries' names. */
+  /** The rollouts, ordered by the entries' names. */
   rollouts: RolloutStatus[];
-  /** Ask for the next page with this; empty on the last page. */
+  /** The `page_token` for the next page; empty on the last page. */
   nextPageToken: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** Asks to follow how an entry is going out. */
+/** The request of WatchRollout. */
 export interface WatchRolloutRequest {
   /** `entries/{entry}`. */
   name: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** Asks to pause. */
+/** The request of PauseRollout. */
 export interface PauseRolloutRequest {
   /** `entries/{entry}`. */
   name: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** Asks to go on. */
+/** The request of ResumeRollout. */
 export interface ResumeRolloutRequest {
   /** `entries/{entry}`. */
   name: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** Asks to go back. */
+/** The request of UndoRollout. */
 export interface UndoRolloutRequest {
   /** `entries/{entry}`. */
   name: string;
-  /** Why, for the history: up to 1,024 characters. */
+  /** The reason for the history, at most 1,024 characters. */
   changeReason: string;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** What was written. */
+/** The response of UndoRollout. */
 export interface UndoRolloutResponse {
-  /** The revision of the write. */
+  /** The etcd revision of the write. */
   revision: bigint;
-  /** The entry was new, and is deleted. */
+  /** Whether the entry was deleted, because the rollout had created it. */
   deleted: boolean;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** Asks for counts. */
+/** The request of CountRollouts. */
 export interface CountRolloutsRequest {
-  /** Of these entries. */
+  /** The entries to count. */
   entries: CountedEntry[];
-  /** The controller answers when it knows etcd's state as of this revision. */
+  /** The controller responds when it has seen etcd's state at this revision. */
   revision: bigint;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
@@ -90,24 +90,24 @@ export interface CountRolloutsRequest {
 export interface CountedEntry {
   /** `entries/{entry}`. */
   name: string;
-  /** Its etag. A controller at which it has another leaves it out of its answer. */
+  /** The entry's etag. A controller that has a different etag leaves the entry out of its response. */
   etag: string;
   /**
-   * So many of the least numbers of agents are told; see RolloutStage.threshold. Those who are in the stage because of a selector are
-   * left out.
+   * How many of the smallest agent numbers to return; see RolloutStage.threshold. Agents that are
+   * in the stage because of a selector are excluded.
    */
   numbers: number;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** Counts of one controller. */
+/** The response of CountRollouts. */
 export interface CountRolloutsResponse {
-  /** The counts. */
+  /** The counts for each entry. */
   entries: EntryCounts[];
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
-/** Counts of one entry. */
+/** The counts for one entry at one controller. */
 export interface EntryCounts {
   /** `entries/{entry}`. */
   name: string;
@@ -115,7 +115,7 @@ export interface EntryCounts {
   counts:
     | RolloutCounts
     | undefined;
-  /** The least numbers, as many as were asked for, in ascending order. */
+  /** The smallest agent numbers in ascending order, as many as were requested. */
   numbers: bigint[];
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
@@ -1306,18 +1306,23 @@ export const EntryCounts: MessageFns<EntryCounts> = {
 };
 
 /**
- * Tells how versions of entries go out to the agents, and steers those that go out in steps. A rollout begins with a write of the entry
- * that has a plan: CreateEntryRequest.rollout, UpdateEntryRequest.rollout. While it is PROGRESSING, PAUSED or HALTED, a write of the entry
- * without a plan is refused with FAILED_PRECONDITION; one with a plan takes its place; DeleteEntry and RollbackEntry end it.
+ * Reports how far versions of entries are applied by the agents, and controls rollouts.
  *
- * NOT_FOUND when there is no such entry; FAILED_PRECONDITION when it has no rollout, or not in a state in which this can be done.
+ * A rollout begins with a write that has a plan: CreateEntryRequest.rollout or
+ * UpdateEntryRequest.rollout. While it is PROGRESSING, PAUSED or HALTED, a write of the entry
+ * without a plan fails with FAILED_PRECONDITION. A write with a plan replaces the rollout.
+ * DeleteEntry and RollbackEntry end it.
+ *
+ * Errors of all methods:
+ * - NOT_FOUND: no entry of that name exists.
+ * - FAILED_PRECONDITION: the entry has no rollout, or the rollout's state does not allow the call.
  */
 export type RolloutServiceDefinition = typeof RolloutServiceDefinition;
 export const RolloutServiceDefinition = {
   name: "RolloutService",
   fullName: "logfleet.v1.RolloutService",
   methods: {
-    /** Returns how an entry's present version is going out; of an entry that is not rolled out in steps, too. */
+    /** Returns how far an entry's current version is applied. The entry need not have a rollout. */
     getRollout: {
       name: "GetRollout",
       requestType: GetRolloutRequest as typeof GetRolloutRequest,
@@ -1326,7 +1331,10 @@ export const RolloutServiceDefinition = {
       responseStream: false,
       options: {},
     },
-    /** Returns the last rollout of every entry that had one, in the order of the entries' names, page by page. */
+    /**
+     * Returns a page of the last rollouts, one for each entry that had a rollout, ordered by the
+     * entries' names.
+     */
     listRollouts: {
       name: "ListRollouts",
       requestType: ListRolloutsRequest as typeof ListRolloutsRequest,
@@ -1336,8 +1344,9 @@ export const RolloutServiceDefinition = {
       options: {},
     },
     /**
-     * Streams how an entry's present version is going out: as it is, then every change, at most one every 500 ms. It does not end when all is
-     * done; it ends with NOT_FOUND when the entry is deleted.
+     * Streams how far an entry's current version is applied: the current status, then every change,
+     * at most one in 500 ms. The stream continues when the rollout is complete. It ends with
+     * NOT_FOUND when the entry is deleted.
      */
     watchRollout: {
       name: "WatchRollout",
@@ -1347,7 +1356,7 @@ export const RolloutServiceDefinition = {
       responseStream: true,
       options: {},
     },
-    /** Lets a PROGRESSING rollout stay as it is. */
+    /** Pauses a PROGRESSING rollout: its stage does not change until it is resumed. */
     pauseRollout: {
       name: "PauseRollout",
       requestType: PauseRolloutRequest as typeof PauseRolloutRequest,
@@ -1356,7 +1365,10 @@ export const RolloutServiceDefinition = {
       responseStream: false,
       options: {},
     },
-    /** Lets a PAUSED or HALTED rollout go on. What has failed in the present step until now is accepted. */
+    /**
+     * Resumes a PAUSED or HALTED rollout. Failures that have occurred in the current step are
+     * accepted.
+     */
     resumeRollout: {
       name: "ResumeRollout",
       requestType: ResumeRolloutRequest as typeof ResumeRolloutRequest,
@@ -1366,8 +1378,9 @@ export const RolloutServiceDefinition = {
       options: {},
     },
     /**
-     * Gives everybody the former version, as a new version of the entry, ROLLED_BACK; an entry that was new is deleted. A rollout that is
-     * COMPLETE can be undone, too, as long as the entry has not been written since.
+     * Gives all agents the previous version, written as a new version with the change ROLLED_BACK. If
+     * the rollout created the entry, the entry is deleted. A COMPLETE rollout can be undone as long
+     * as the entry has not been written since.
      */
     undoRollout: {
       name: "UndoRollout",
@@ -1377,7 +1390,10 @@ export const RolloutServiceDefinition = {
       responseStream: false,
       options: {},
     },
-    /** Counts the agents that are connected to the controller asked. Controllers use it to ask one another. */
+    /**
+     * Counts the agents that are connected to the controller that receives the call. Controllers use
+     * it among themselves.
+     */
     countRollouts: {
       name: "CountRollouts",
       requestType: CountRolloutsRequest as typeof CountRolloutsRequest,
@@ -1390,40 +1406,51 @@ export const RolloutServiceDefinition = {
 } as const;
 
 export interface RolloutServiceImplementation<CallContextExt = {}> {
-  /** Returns how an entry's present version is going out; of an entry that is not rolled out in steps, too. */
+  /** Returns how far an entry's current version is applied. The entry need not have a rollout. */
   getRollout(request: GetRolloutRequest, context: CallContext & CallContextExt): Promise<DeepPartial<RolloutStatus>>;
-  /** Returns the last rollout of every entry that had one, in the order of the entries' names, page by page. */
+  /**
+   * Returns a page of the last rollouts, one for each entry that had a rollout, ordered by the
+   * entries' names.
+   */
   listRollouts(
     request: ListRolloutsRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ListRolloutsResponse>>;
   /**
-   * Streams how an entry's present version is going out: as it is, then every change, at most one every 500 ms. It does not end when all is
-   * done; it ends with NOT_FOUND when the entry is deleted.
+   * Streams how far an entry's current version is applied: the current status, then every change,
+   * at most one in 500 ms. The stream continues when the rollout is complete. It ends with
+   * NOT_FOUND when the entry is deleted.
    */
   watchRollout(
     request: WatchRolloutRequest,
     context: CallContext & CallContextExt,
   ): ServerStreamingMethodResult<DeepPartial<RolloutStatus>>;
-  /** Lets a PROGRESSING rollout stay as it is. */
+  /** Pauses a PROGRESSING rollout: its stage does not change until it is resumed. */
   pauseRollout(
     request: PauseRolloutRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<RolloutStatus>>;
-  /** Lets a PAUSED or HALTED rollout go on. What has failed in the present step until now is accepted. */
+  /**
+   * Resumes a PAUSED or HALTED rollout. Failures that have occurred in the current step are
+   * accepted.
+   */
   resumeRollout(
     request: ResumeRolloutRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<RolloutStatus>>;
   /**
-   * Gives everybody the former version, as a new version of the entry, ROLLED_BACK; an entry that was new is deleted. A rollout that is
-   * COMPLETE can be undone, too, as long as the entry has not been written since.
+   * Gives all agents the previous version, written as a new version with the change ROLLED_BACK. If
+   * the rollout created the entry, the entry is deleted. A COMPLETE rollout can be undone as long
+   * as the entry has not been written since.
    */
   undoRollout(
     request: UndoRolloutRequest,
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<UndoRolloutResponse>>;
-  /** Counts the agents that are connected to the controller asked. Controllers use it to ask one another. */
+  /**
+   * Counts the agents that are connected to the controller that receives the call. Controllers use
+   * it among themselves.
+   */
   countRollouts(
     request: CountRolloutsRequest,
     context: CallContext & CallContextExt,
@@ -1431,40 +1458,51 @@ export interface RolloutServiceImplementation<CallContextExt = {}> {
 }
 
 export interface RolloutServiceClient<CallOptionsExt = {}> {
-  /** Returns how an entry's present version is going out; of an entry that is not rolled out in steps, too. */
+  /** Returns how far an entry's current version is applied. The entry need not have a rollout. */
   getRollout(request: DeepPartial<GetRolloutRequest>, options?: CallOptions & CallOptionsExt): Promise<RolloutStatus>;
-  /** Returns the last rollout of every entry that had one, in the order of the entries' names, page by page. */
+  /**
+   * Returns a page of the last rollouts, one for each entry that had a rollout, ordered by the
+   * entries' names.
+   */
   listRollouts(
     request: DeepPartial<ListRolloutsRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<ListRolloutsResponse>;
   /**
-   * Streams how an entry's present version is going out: as it is, then every change, at most one every 500 ms. It does not end when all is
-   * done; it ends with NOT_FOUND when the entry is deleted.
+   * Streams how far an entry's current version is applied: the current status, then every change,
+   * at most one in 500 ms. The stream continues when the rollout is complete. It ends with
+   * NOT_FOUND when the entry is deleted.
    */
   watchRollout(
     request: DeepPartial<WatchRolloutRequest>,
     options?: CallOptions & CallOptionsExt,
   ): AsyncIterable<RolloutStatus>;
-  /** Lets a PROGRESSING rollout stay as it is. */
+  /** Pauses a PROGRESSING rollout: its stage does not change until it is resumed. */
   pauseRollout(
     request: DeepPartial<PauseRolloutRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<RolloutStatus>;
-  /** Lets a PAUSED or HALTED rollout go on. What has failed in the present step until now is accepted. */
+  /**
+   * Resumes a PAUSED or HALTED rollout. Failures that have occurred in the current step are
+   * accepted.
+   */
   resumeRollout(
     request: DeepPartial<ResumeRolloutRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<RolloutStatus>;
   /**
-   * Gives everybody the former version, as a new version of the entry, ROLLED_BACK; an entry that was new is deleted. A rollout that is
-   * COMPLETE can be undone, too, as long as the entry has not been written since.
+   * Gives all agents the previous version, written as a new version with the change ROLLED_BACK. If
+   * the rollout created the entry, the entry is deleted. A COMPLETE rollout can be undone as long
+   * as the entry has not been written since.
    */
   undoRollout(
     request: DeepPartial<UndoRolloutRequest>,
     options?: CallOptions & CallOptionsExt,
   ): Promise<UndoRolloutResponse>;
-  /** Counts the agents that are connected to the controller asked. Controllers use it to ask one another. */
+  /**
+   * Counts the agents that are connected to the controller that receives the call. Controllers use
+   * it among themselves.
+   */
   countRollouts(
     request: DeepPartial<CountRolloutsRequest>,
     options?: CallOptions & CallOptionsExt,

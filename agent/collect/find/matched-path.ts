@@ -1,0 +1,77 @@
+import { type BigIntStats, statSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { type FoundFile, foundFile, isAbsent } from '../../model/found-file.ts';
+
+/** Node replaces bytes that are not UTF-8 by this character; such a path can't be opened. */
+const NOT_UTF8 = '\uFFFD';
+const BIGINT = { bigint: true } as const;
+/** Creating an exception for each missing file would cost more than the stat. */
+const AT_ONCE = { bigint: true, throwIfNoEntry: false } as const;
+
+/** A path that an entry's globs match, and the file that was last seen there. */
+export class MatchedPath {
+  readonly path: string;
+  /** Its folder is on a local file system, and it was not a link when the names were read. */
+  local: boolean;
+  /** It may be a link. */
+  link: boolean;
+  file: FoundFile | undefined;
+  /** Something may have changed since it was last observed. */
+  stale = true;
+  /** The scan that observed it last. */
+  scan = 0;
+  /** The file has another name, through which it can be written without an event here. */
+  #hasOtherNames = false;
+
+  constructor(path: string, local: boolean, link: boolean) {
+    this.path = path;
+    this.local = local;
+    this.link = link;
+  }
+
+  /** Whether nothing changed since it was observed, unless an event was lost. */
+  get isQuiet(): boolean {
+    return !this.stale && !this.#hasOtherNames && this.file !== undefined;
+  }
+
+  /** Observes a local file. Throws the system's error, except for a missing file. */
+  observeSync(): void {
+    this.stale = false;
+    try {
+      const stats = statSync(this.path, AT_ONCE);
+      if (stats) this.#update(stats);
+      else this.#clear();
+    } catch (error) {
+      this.file = undefined;
+      throw error;
+    }
+  }
+
+  /** Observes any file. Rejects with the system's error, except for a missing file. */
+  async observe(): Promise<void> {
+    if (this.local) return this.observeSync();
+    this.stale = false;
+    try {
+      this.#update(await stat(this.path, BIGINT));
+    } catch (error) {
+      this.file = undefined;
+      if (!isAbsent(error)) throw error;
+      this.#clear();
+    }
+  }
+
+  #update(stats: BigIntStats): void {
+    const { file } = this;
+    this.#hasOtherNames = stats.nlink > 1n;
+    // Keep the object if nothing changed: each scan compares thousands of them by identity.
+    if (file?.ctimeNs === stats.ctimeNs && file.inode === stats.ino && file.device === stats.dev) {
+      if (file.size === Number(stats.size) && file.local === this.local) return;
+    }
+    this.file = foundFile(this.path, stats, this.local);
+  }
+
+  #clear(): void {
+    this.file = undefined;
+    if (this.path.includes(NOT_UTF8)) throw new Error('the file name is not UTF-8: rename the file');
+  }
+}

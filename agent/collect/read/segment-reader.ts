@@ -1,0 +1,273 @@
+import { type EncodeResult, LineEncoder } from '../../encode/line-encoder.ts';
+import { fitToTopic, type LineFormat } from '../../encode/line-format.ts';
+import { checksumOf } from '../../encode/record-batch.ts';
+import { CHUNK_BYTES_MAX, type Workbench } from '../../encode/work-pool.ts';
+import { gapsIn } from '../../model/contiguous-position.ts';
+import { isPassedOver, type LineState, lineStates } from '../../model/line-state.ts';
+import { type AcknowledgedProgress, coveredRange } from '../../model/position.ts';
+import type { IntentSegment, ReturnedRange } from '../../model/segment.ts';
+import { isLocal, readAfter, readAt } from '../files/file-io.ts';
+import type { TappedSource } from './entry-taps.ts';
+import { charsetOfFile, lineStateAt } from './line-starts.ts';
+import { createSegment, previousFormat, type Range, type ReadSegment, withLineStates } from './read-range.ts';
+import { ReadTail } from './read-tail.ts';
+import { ReturnedRanges, rangeAfter } from './returned-ranges.ts';
+import { skipLine } from './skip-line.ts';
+
+const READ_BYTES_MIN = 64 * 1024;
+/** The same under a rate limit. */
+const LIMITED_BYTES_MIN = 1024;
+
+/** It has no state between calls. */
+const encoder = new LineEncoder();
+
+/** What the reader needs to know of a file. */
+export interface ReadableFile extends Partial<TappedSource> {
+  /** An open descriptor. */
+  fd: number;
+  size: number;
+  /** The file will not grow: an unterminated last line is sent, too. */
+  sealed: boolean;
+}
+
+/** What one read yielded. */
+export interface ReadResult {
+  /** If it has no lines, there is nothing to send, and its bytes are finished. */
+  segment: ReadSegment | undefined;
+  more: boolean;
+  full: boolean;
+  /** The file's size is at least this. */
+  seen: number;
+  /** Lines wait for more lines of their multiline record: read again after this time. */
+  againInMs: number | undefined;
+}
+
+/**
+ * Reads one generation and encodes its lines. A segment has all that determines its records beyond
+ * its bytes (where the first record's range begins, and what its two ends lie in the middle of), so
+ * the same range yields the same records whenever it is read. Incomplete lines, and multiline
+ * records that may continue, are read again with what follows.
+ */
+export class SegmentReader {
+  readonly returned = new ReturnedRanges();
+  #position: number;
+  #rangeStart: number;
+  #lineState: LineState | undefined;
+  #given: LineFormat | undefined;
+  #format: LineFormat | undefined;
+  /** The format with the topic's shorter line limit. */
+  #fitted: { from: LineFormat; bytes: number; format: LineFormat } | undefined;
+  /** The format of the range that was read again last. */
+  #previous: { document: string; bytes: number; format: LineFormat } | undefined;
+  #wantBytes = READ_BYTES_MIN;
+  /** What is read even if a rate limit allows less, so that a whole record fits. */
+  #limitedBytes = LIMITED_BYTES_MIN;
+  #rawPerEncoded = 1;
+  #tail: ReadTail | undefined;
+  /** Where the file ended at the last read to its end, and since when it has ended there. */
+  #quiet = { end: -1, sinceMs: 0 };
+
+  /**
+   * A reader of what is neither acknowledged nor in `open` segments, and of what was `returned`.
+   */
+  static fromProgress(
+    progress: AcknowledgedProgress,
+    open: readonly IntentSegment[],
+    returned: readonly IntentSegment[] = [],
+  ): SegmentReader {
+    const { gaps, last } = gapsIn(
+      [...progress.ahead, ...open.map(coveredRange), ...returned.map(coveredRange)],
+      progress,
+    );
+    const reader = new SegmentReader(last.position, last.rangeEnd, last.lineState);
+    for (const segment of returned) reader.returned.add(segment);
+    for (const gap of gaps) reader.returned.add({ ...gap, format: undefined });
+    return reader;
+  }
+
+  /**
+   * `rangeStart`: where the next record's range begins. `lineState`: what `position` lies in the
+   * middle of, if known.
+   */
+  constructor(position: number, rangeStart = position, lineState?: LineState) {
+    this.#position = position;
+    this.#rangeStart = rangeStart;
+    this.#lineState = lineState;
+  }
+
+  /** All bytes before it are in segments. */
+  get position(): number {
+    return this.#position;
+  }
+
+  /**
+   * Whether the next read detects by itself that the file was replaced, so that no observation is
+   * needed before.
+   */
+  detectsReplacement(fd: number): boolean {
+    return isLocal(fd) && !this.returned.first && this.#tail?.isWhole(this.#position) === true;
+  }
+
+  /** Drops what can be derived again. */
+  releaseCaches(): void {
+    this.#tail = undefined;
+    this.#given = undefined;
+    this.#format = undefined;
+    this.#fitted = undefined;
+    this.#previous = undefined;
+  }
+
+  /**
+   * Reads a chunk of at most `allowed` bytes, or one record if that is longer. undefined: the file
+   * was truncated or replaced. One call at a time. Rejects with the system's error.
+   */
+  async read(
+    bench: Workbench,
+    given: LineFormat,
+    file: ReadableFile,
+    nowMs: number,
+    allowed = Number.POSITIVE_INFINITY,
+  ): Promise<ReadResult | undefined> {
+    const again = this.returned.first;
+    // `file.fd` may change while this read awaits: the file is closed, or another generation
+    // begins.
+    const { fd } = file;
+    const { lineBytesMax } = bench.records;
+    const now = this.#fit(await this.#formatOf(fd, given), lineBytesMax);
+    const format = again?.format ? await this.#previousFormat(fd, now, again.format, lineBytesMax) : now;
+    this.#lineState ??= await lineStateAt(fd, this.#position, now);
+    const from = again ? await withLineStates(fd, again, format) : this.#rest(this.#lineState);
+    if (isPassedOver(from.startState))
+      return this.#skip(from, again, format, bench.chunk, { fd, size: file.size, sealed: file.sealed });
+    const { chunk, records, kernel } = bench;
+    const { start } = from;
+    const room = Math.floor(records.remaining * this.#rawPerEncoded) + 4096;
+    const limit = Math.max(allowed, this.#limitedBytes);
+    const want = Math.min(CHUNK_BYTES_MAX, Math.max(this.#wantBytes, room), from.end - start, limit);
+    const tail = again || !isLocal(fd) ? undefined : this.#tail;
+    const read = tail ? await readAfter(fd, chunk, want, start, tail.bytes) : await readAt(fd, chunk, 0, want, start);
+    if (!read) return undefined;
+    const { bytesRead } = read;
+    const seen = start + bytesRead;
+    const atEnd = bytesRead < want;
+    // A short read is not always the end: on network file systems, and before a bad sector.
+    const last = again ? seen === again.end : file.sealed && atEnd && seen >= file.size;
+    const waitMs =
+      again || !atEnd || !format.grouping ? undefined : this.#quietFor(seen, nowMs, format.grouping.timeoutMs);
+    const before = records.length;
+    const encoded = encoder.encode(
+      { ...from, bytes: chunk, length: bytesRead, position: start, isLast: last, isFlushed: waitMs === 0 },
+      format,
+      records,
+      kernel,
+    );
+    const checksum = checksumOf(chunk.subarray(0, encoded.consumed));
+    const segment = createSegment(from, encoded, { checksum, format: format.document });
+    this.#advance(again, start + encoded.consumed, encoded.rangeEnd, encoded.lineState);
+    if (!again) {
+      this.#tail ??= new ReadTail();
+      this.#tail.add(chunk.subarray(0, encoded.consumed));
+    }
+    if (file.events?.taps?.hasTaps && segment && !again)
+      file.events.taps.notify(file as TappedSource, segment, records, before);
+    if (encoded.recordCount > 0) this.#rawPerEncoded = encoded.consumed / (records.length - before);
+    const againInMs = encoded.isIncomplete && waitMs ? waitMs : undefined;
+    return {
+      segment,
+      more: this.#more(encoded, atEnd ? 0 : bytesRead, again),
+      full: encoded.isFull,
+      seen,
+      againInMs,
+    };
+  }
+
+  /** Everything that was not read yet. */
+  #rest(startState: LineState): Range {
+    const { lineStart } = lineStates;
+    const end = Number.POSITIVE_INFINITY;
+    return { start: this.#position, end, rangeStart: this.#rangeStart, startState, endState: lineStart };
+  }
+
+  async #formatOf(fd: number, given: LineFormat): Promise<LineFormat> {
+    if (this.#format && this.#given === given) return this.#format;
+    const { charset, certain } = await charsetOfFile(fd, given.charset);
+    const format = charset === given.charset ? given : { ...given, charset };
+    if (certain) [this.#given, this.#format] = [given, format];
+    return format;
+  }
+
+  /**
+   * The format of a range that was read before, for a topic that takes lines of at most `bytes`.
+   */
+  async #previousFormat(fd: number, now: LineFormat, document: string, bytes: number): Promise<LineFormat> {
+    if (document === now.document) return now;
+    if (this.#previous?.document !== document || this.#previous.bytes !== bytes) {
+      const before = await previousFormat(fd, document, now.target);
+      this.#previous = { document, bytes, format: fitToTopic(before, bytes) };
+    }
+    return this.#previous.format;
+  }
+
+  #fit(from: LineFormat, bytes: number): LineFormat {
+    if (bytes >= from.maxLineBytes) return from;
+    if (this.#fitted?.from !== from || this.#fitted.bytes !== bytes)
+      this.#fitted = { from, bytes, format: fitToTopic(from, bytes) };
+    return this.#fitted.format;
+  }
+
+  /** How much longer nothing new must appear until an open multiline record is sent, ms. */
+  #quietFor(end: number, nowMs: number, timeoutMs: number): number {
+    if (this.#quiet.end !== end) this.#quiet = { end, sinceMs: nowMs };
+    return Math.max(0, this.#quiet.sinceMs + timeoutMs - nowMs);
+  }
+
+  /** Skips the rest of a line. The result is a segment without lines. */
+  async #skip(
+    from: Range,
+    again: ReturnedRange | undefined,
+    { charset, document }: LineFormat,
+    chunk: Buffer,
+    file: Parameters<typeof skipLine>[3],
+  ): Promise<ReadResult> {
+    this.#tail = undefined;
+    const { end, lineState, atEnd, seen } = await skipLine(from, charset, chunk, file);
+    const { start, rangeStart, startState } = from;
+    this.#advance(again, end, rangeStart, lineState);
+    const cut = startState === lineStates.filtered ? undefined : { start, end, bytes: end - start };
+    const kept = { checksum: 0, format: document };
+    const reached = { end, endState: lineState, rangeEnd: rangeStart, lineState };
+    const segment = { start, lines: 0, rangeStart, startState, ...reached, cut, ...kept };
+    return {
+      segment: end > start ? segment : undefined,
+      more: !atEnd || !isPassedOver(lineState),
+      full: false,
+      seen,
+      againInMs: undefined,
+    };
+  }
+
+  #advance(again: ReturnedRange | undefined, end: number, rangeStart: number, lineState: LineState): void {
+    if (again) {
+      this.returned.consumed(again, { start: end, rangeStart, startState: lineState });
+      if (end >= again.end) this.#rangeStart = rangeAfter(again, this.#rangeStart);
+    } else [this.#position, this.#rangeStart, this.#lineState] = [end, rangeStart, lineState];
+  }
+
+  /**
+   * Whether there is more to read now, after a read of `bytesRead` bytes (0 at the end). If no line
+   * fitted, the next read is longer, or goes into the next batch.
+   */
+  #more(
+    { isFull, recordCount, consumed, lineState }: EncodeResult,
+    bytesRead: number,
+    again: ReturnedRange | undefined,
+  ): boolean {
+    if (recordCount > 0) this.#wantBytes = READ_BYTES_MIN;
+    if (consumed > 0) this.#limitedBytes = LIMITED_BYTES_MIN;
+    if (isFull || isPassedOver(lineState)) return true;
+    if (bytesRead === 0) return recordCount > 0 && again !== undefined;
+    if (recordCount === 0) this.#wantBytes = CHUNK_BYTES_MAX;
+    if (consumed === 0) this.#limitedBytes = Math.min(2 * bytesRead, CHUNK_BYTES_MAX);
+    return true;
+  }
+}

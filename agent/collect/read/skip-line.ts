@@ -1,0 +1,47 @@
+import { type Charset, completeBytes, findLineEnd } from '../../encode/charset.ts';
+import { CHUNK_BYTES_MAX } from '../../encode/work-pool.ts';
+import { isPassedOver, type LineState, lineStates } from '../../model/line-state.ts';
+import { readAt } from '../files/file-io.ts';
+import type { Range } from './read-range.ts';
+
+/** The most bytes skipped in one turn. */
+const SKIP_BYTES_MAX = 64 * 1024 * 1024;
+
+/** How far a line was skipped. */
+export interface SkippedLine {
+  end: number;
+  /** What `end` lies in the middle of. */
+  lineState: LineState;
+  /** The end of the file was reached. */
+  atEnd: boolean;
+  /** The file's size is at least this. */
+  seen: number;
+}
+
+/**
+ * Skips the rest of a line, without keeping any of it. Rate limits do not apply: nothing is sent,
+ * and each turn is recorded as a loss.
+ */
+export async function skipLine(
+  from: Range,
+  charset: Charset,
+  chunk: Buffer,
+  { fd, size, sealed }: { fd: number; size: number; sealed: boolean },
+): Promise<SkippedLine> {
+  let { start: end, startState: lineState } = from;
+  let atEnd = false;
+  let seen = end;
+  const stop = Math.min(from.end, from.start + SKIP_BYTES_MAX);
+  while (isPassedOver(lineState) && !atEnd && end < stop) {
+    const want = Math.min(CHUNK_BYTES_MAX, from.end - end);
+    const { bytesRead } = await readAt(fd, chunk, 0, want, end);
+    seen = end + bytesRead;
+    atEnd = bytesRead < want;
+    const bytes = chunk.subarray(0, bytesRead);
+    const found = findLineEnd(charset, bytes, 0, end);
+    if (found !== -1) [end, lineState] = [end + found + charset.terminator.length, lineStates.lineStart];
+    else if (seen === from.end || (sealed && atEnd && seen >= size)) end = seen;
+    else end += completeBytes(charset, bytes, end);
+  }
+  return { end, lineState, atEnd, seen };
+}

@@ -1,0 +1,65 @@
+import { EMPTY_HEAD, EMPTY_MARKER, type FileHead, type FileMarker } from './fingerprint.ts';
+import type { FoundFile } from './found-file.ts';
+import type { AcknowledgedProgress } from './position.ts';
+
+/**
+ * The durable state of a generation.
+ * - live: the file is at a path of the entry and may grow.
+ * - rotated: another file took its path, so it is sealed once it has not grown for a while.
+ * - sealed: it is complete in Kafka and was reported so.
+ * - away: it left the entry's paths when it was complete; it is kept in case it returns.
+ * - ended: its file was truncated or deleted; its end is reported once its last batches are
+ *   answered.
+ * - vanished: as ended, but nobody saw how far the file had grown.
+ */
+export type Phase = 'live' | 'rotated' | 'sealed' | 'away' | 'ended' | 'vanished';
+
+/** What is stored of one generation of one file, for one entry. */
+export interface Checkpoint extends AcknowledgedProgress {
+  entryUid: string;
+  generation: string;
+  device: bigint;
+  inode: bigint;
+  path: string;
+  head: FileHead;
+  /** When the file was created, ms since the epoch. 0: the file system does not say. */
+  birthMs: number;
+  /** The file's size when it was last observed, bytes. */
+  size: number;
+  /** The file's ctime when it was last observed, ns. 0: unknown. */
+  ctimeNs: bigint;
+  /**
+   * Bytes at or before `position`. They differ if the file was truncated and has grown past
+   * `position`.
+   */
+  marker: FileMarker;
+  /** The position at which the agent began to read. */
+  first: number;
+  phase: Phase;
+  /** Where its lines are sent. The partition is kept when the topic gets more. -1: none yet. */
+  topic: string;
+  partition: number;
+}
+
+/** Whether the generation's file no longer exists. */
+export function hasEnded({ phase }: Pick<Checkpoint, 'phase'>): boolean {
+  return phase === 'ended' || phase === 'vanished';
+}
+
+/** The checkpoint of a new generation, of which nothing has been read. */
+export function newCheckpoint(
+  entryUid: string,
+  generation: string,
+  file: Pick<FoundFile, 'device' | 'inode' | 'path' | 'birthMs'>,
+): Checkpoint {
+  const { device, inode, path, birthMs } = file;
+  const own = { entryUid, generation, device, inode, path, birthMs, size: 0, ctimeNs: 0n, head: EMPTY_HEAD };
+  const progress = { position: 0, rangeEnd: 0, lineState: undefined, ahead: [] };
+  return { ...own, ...progress, marker: EMPTY_MARKER, first: 0, phase: 'live', topic: '', partition: -1 };
+}
+
+/** The files that an entry matches. */
+export interface Globs {
+  paths: readonly string[];
+  exclude: readonly string[];
+}

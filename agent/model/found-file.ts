@@ -1,0 +1,54 @@
+import type { BigIntStats } from 'node:fs';
+import { errorCode } from '../../runtime/errors.ts';
+
+/** A regular file that an entry's globs match. Links are followed. */
+export interface FoundFile {
+  path: string;
+  device: bigint;
+  inode: bigint;
+  /** Its `fileKey`. */
+  key: string;
+  size: number;
+  changedMs: number;
+  /** When its bytes, names or permissions last changed, ns. Unlike mtime, no program can set it. */
+  ctimeNs: bigint;
+  /** When it was created, ms since the epoch. 0: the file system does not say. */
+  birthMs: number;
+  /** Its path has no symbolic link, and its file system is a local one. */
+  local: boolean;
+}
+
+/** Identifies a file for as long as it exists. */
+export function fileKey({ device, inode }: { device: bigint; inode: bigint }): string {
+  return `${device}:${inode}`;
+}
+
+export function keyOf({ dev, ino }: Pick<BigIntStats, 'dev' | 'ino'>): string {
+  return fileKey({ device: dev, inode: ino });
+}
+
+/** The file at `path` with these `stats`; undefined if it is not a regular file. */
+export function foundFile(path: string, stats: BigIntStats, local = false): FoundFile | undefined {
+  if (!stats.isFile()) return undefined;
+  return {
+    path,
+    device: stats.dev,
+    inode: stats.ino,
+    key: keyOf(stats),
+    size: Number(stats.size),
+    changedMs: Number(stats.mtimeMs),
+    ctimeNs: stats.ctimeNs,
+    birthMs: Number(stats.birthtimeMs),
+    local,
+  };
+}
+
+/** Whether `error` says that no file exists at the path. */
+export function isAbsent(error: unknown): boolean {
+  const code = errorCode(error);
+  return code === 'ENOENT' || code === 'ENOTDIR';
+}
+
+export function isAtOrBelow(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(folder === '/' ? '/' : `${folder}/`);
+}

@@ -1,0 +1,32 @@
+import { lengthAndBytes, varint } from '../encode/varint.ts';
+import type { Fact } from '../model/fact.ts';
+
+/** Who tells the facts. */
+export interface AuditOrigin {
+  agent: string;
+  host: string;
+}
+
+/** A fact as the audit topic has it: one JSON object, in the words of the records' headers. */
+export function auditDocument(fact: Fact, { agent, host }: AuditOrigin): string {
+  const { id, kind, timeMs, entry, entryUid, path, generation } = fact;
+  const about = { id, kind, time: new Date(timeMs).toISOString(), agent, host };
+  const subject = { entry: entry.replace(/^entries\//, ''), entryUid, path, generation };
+  if (kind === 'sealed') {
+    const { first, size, recordsEnd } = fact;
+    return JSON.stringify({ ...about, ...subject, first, size, recordsEnd });
+  }
+  const { start, end, bytes = end - start, openEnded, reason } = fact;
+  return JSON.stringify({ ...about, ...subject, start, end, bytes, openEnded, reason });
+}
+
+/** Records with a key and no headers; see line-encoder.ts for their layout. */
+export function encodeKeyedRecords(records: readonly { key: string; value: string }[]): Buffer {
+  return Buffer.concat(records.map((record, offsetDelta) => encodeKeyedRecord(record, offsetDelta)));
+}
+
+function encodeKeyedRecord({ key, value }: { key: string; value: string }, offsetDelta: number): Buffer {
+  const none = Buffer.of(0);
+  const body = Buffer.concat([none, none, varint(offsetDelta), lengthAndBytes(key), lengthAndBytes(value), none]);
+  return Buffer.concat([varint(body.length), body]);
+}

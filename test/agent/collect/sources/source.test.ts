@@ -1,0 +1,60 @@
+import assert from 'node:assert/strict';
+import { appendFileSync, closeSync, fstatSync, openSync } from 'node:fs';
+import { test } from 'node:test';
+import { Source } from '../../../../agent/collect/sources/source.ts';
+import { newCheckpoint } from '../../../../agent/model/checkpoint.ts';
+import type { Route, Segment } from '../../../../agent/produce/route.ts';
+import { systemClock } from '../../../../runtime/clock.ts';
+import { testFormat } from '../../../support/formats.ts';
+import { tempDir } from '../../../support/temp-dir.ts';
+import { testBench } from '../../../support/test-bench.ts';
+
+const LINE_BYTES = 100;
+const LINES = 6;
+
+/** A source of a file of LINES lines, and what reads from it one line a turn. */
+function sourceOf(file: string) {
+  appendFileSync(file, `${'x'.repeat(LINE_BYTES - 1)}\n`.repeat(LINES));
+  const fd = openSync(file, 'r');
+  const { dev: device, ino: inode, size } = fstatSync(fd, { bigint: true });
+  const checkpoint = newCheckpoint('e', 'g', { device, inode, path: file, birthMs: 0 });
+  const events = { onAcknowledged: () => {}, onStateChange: () => {} };
+  const source = new Source(
+    fd,
+    checkpoint,
+    { open: [], acknowledged: [], returned: [] },
+    Number(size),
+    events,
+    systemClock,
+  );
+  const nowhere = { topic: 't', partition: 0, wake: () => {} } as unknown as Route;
+  source.assign(nowhere, () => testFormat());
+  const bench = testBench();
+  const turn = async (): Promise<Segment | undefined> => {
+    // Room for one line: the first always has it.
+    bench.records.reset(1);
+    return (await source.fill(bench)).segment;
+  };
+  return { source, turn };
+}
+
+test('ranges that come back while another is read again are all read again, in order', async () => {
+  await using dir = await tempDir();
+  const { source, turn } = sourceOf(dir.at('a.log'));
+  const segments: Segment[] = [];
+  for (let line = 0; line < LINES; line++) segments.push((await turn()) as Segment);
+  source.returned(segments[4] as Segment);
+  const reading = turn();
+  for (const line of [2, 0]) source.returned(segments[line] as Segment);
+  source.acknowledged((await reading) as Segment);
+  for (const line of [1, 3, 5]) source.acknowledged(segments[line] as Segment);
+  const again: number[] = [];
+  for (let segment = await turn(); segment; segment = await turn()) {
+    again.push(segment.start / LINE_BYTES);
+    source.acknowledged(segment);
+  }
+  assert.deepEqual(again, [0, 2]);
+  assert.equal(source.position, LINES * LINE_BYTES);
+  assert.ok(source.complete);
+  closeSync(source.fd);
+});

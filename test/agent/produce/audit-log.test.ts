@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { WorkPool } from '../../../agent/encode/work-pool.ts';
+import { AuditLog } from '../../../agent/produce/audit-log.ts';
+import { DeliveryRouter } from '../../../agent/produce/delivery-router.ts';
+import { KafkaCluster } from '../../../agent/produce/kafka-cluster.ts';
+import { FactStore } from '../../../agent/state/fact-store.ts';
+import { IntentStore } from '../../../agent/state/intent-store.ts';
+import { StateDatabase } from '../../../agent/state/state-database.ts';
+import { systemClock } from '../../../runtime/clock.ts';
+import { createLogger } from '../../../runtime/logger.ts';
+import { eventually } from '../../support/eventually.ts';
+import { sharedKafka } from '../../support/servers.ts';
+import { tempDir } from '../../support/temp-dir.ts';
+import { countRecords, createTopic, newTopic, readTopic } from '../../support/topics.ts';
+
+const logger = createLogger({ level: 'error', format: 'json', write: () => {} });
+const tools = { clock: systemClock, logger };
+
+/** A store of facts and the log that empties it. */
+async function audited(dir: string, topic: string) {
+  const state = StateDatabase.open(dir);
+  const facts = new FactStore(state, tools);
+  const cluster = new KafkaCluster({ clientId: 'test', brokers: await sharedKafka(), createTopics: false });
+  let changes = 0;
+  const onFailureChange = () => changes++;
+  const pool = new WorkPool(4_000_000);
+  const router = new DeliveryRouter(cluster, new IntentStore(state), { ...tools, pool }, onFailureChange);
+  const log = new AuditLog(router, facts, { topic, agent: 'a', host: 'h' }, { ...tools, onFailureChange });
+  log.start();
+  return {
+    state,
+    facts,
+    log,
+    changes: () => changes,
+    [Symbol.asyncDispose]: async () => {
+      log.close();
+      await router.close();
+      state.close();
+    },
+  };
+}
+
+test('each fact is one JSON record with the generation as its key; those of a generation keep their order', async () => {
+  await using dir = await tempDir();
+  const topic = await createTopic(await sharedKafka(), 3);
+  await using on = await audited(dir.path, topic);
+  on.facts.setEntryName('u', 'entries/app');
+  const subject = { entryUid: 'u', path: '/ä/b.log' };
+  for (let at = 0; at < 150; at++)
+    on.facts.loss({
+      ...subject,
+      generation: `g${at % 5}`,
+      start: at,
+      end: at + 2,
+      openEnded: at === 0,
+      reason: 'budget',
+    });
+  on.facts.sealed({ ...subject, generation: 'g0', first: 1, size: 152, recordsEnd: 140 });
+  on.state.flush(systemClock.nowMs());
+  await eventually(() => assert.deepEqual(on.facts.unaudited(1), []));
+  const records = await readTopic(await sharedKafka(), topic);
+  assert.equal(records.length, 151);
+  assert.equal(new Set(records.map(({ partition }) => partition)).size > 1, true);
+  const values = records.map(({ key, value }) => ({ key: String(key), ...JSON.parse(String(value)) }));
+  for (const { key, generation } of values) assert.equal(key, generation);
+  const ofFirst = values.filter(({ generation }) => generation === 'g0');
+  const starts = ofFirst.filter(({ kind }) => kind === 'loss').map(({ start }) => start);
+  assert.deepEqual(
+    starts,
+    Array.from({ length: 30 }, (_, index) => index * 5),
+  );
+  const { id, time, ...first } = ofFirst[0];
+  assert.match(id, /^[0-9a-f]{16}$/);
+  assert.ok(Math.abs(Date.parse(time) - Date.now()) < 60_000);
+  const about = { key: 'g0', agent: 'a', host: 'h', entry: 'app', entryUid: 'u', path: '/ä/b.log', generation: 'g0' };
+  assert.deepEqual(first, { ...about, kind: 'loss', start: 0, end: 2, bytes: 2, openEnded: true, reason: 'budget' });
+  const { id: _id, time: _time, ...sealed } = values.find(({ kind }) => kind === 'sealed');
+  assert.deepEqual(sealed, { ...about, kind: 'sealed', first: 1, size: 152, recordsEnd: 140 });
+});
+
+test('a topic that is missing is told, and what waits for it arrives when it is there', async () => {
+  await using dir = await tempDir();
+  const kafka = await sharedKafka();
+  const topic = newTopic();
+  await using on = await audited(dir.path, topic);
+  on.facts.sealed({ entryUid: 'u', generation: 'g', path: '/a', first: 0, size: 1, recordsEnd: 1 });
+  on.state.flush(systemClock.nowMs());
+  await eventually(() => assert.match(on.log.failure, new RegExp(`can't be written to ${topic}: .*UNKNOWN_TOPIC`)));
+  assert.ok(on.changes() > 0);
+  // What holds the topic up does not hold up the agent's end.
+  await on.log.settle(600_000);
+  await createTopic(kafka, 1, { name: topic });
+  await eventually(async () => assert.equal(await countRecords(kafka, topic), 1), { timeoutMs: 20_000 });
+  await eventually(() => assert.equal(on.log.failure, ''));
+});
+
+test('a topic that takes small batches only gets small ones', async () => {
+  await using dir = await tempDir();
+  const kafka = await sharedKafka();
+  const topic = await createTopic(kafka, 1, { configEntries: [{ name: 'max.message.bytes', value: '2000' }] });
+  await using on = await audited(dir.path, topic);
+  for (let size = 0; size < 100; size++)
+    on.facts.sealed({ entryUid: 'u', generation: 'g', path: '/a', first: 0, size, recordsEnd: size });
+  on.state.flush(systemClock.nowMs());
+  await eventually(async () => assert.equal(await countRecords(kafka, topic), 100), { timeoutMs: 20_000 });
+});

@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { test } from 'node:test';
+import { newPrefix, startController } from '../../support/controllers.ts';
+import { eventually } from '../../support/eventually.ts';
+import { runProcess } from '../../support/process.ts';
+import { sharedEtcd } from '../../support/servers.ts';
+import { SimulatedAgent } from '../../support/simulated-agent.ts';
+import { tempDir } from '../../support/temp-dir.ts';
+
+test('apply warns of a selector that matches no agent, and applies it all the same; a fleet without agents it says nothing about', async () => {
+  await using dir = await tempDir('selectors');
+  await using controller = await startController(await sharedEtcd(), newPrefix());
+  const entries = ['env=prdo', 'env=prod', ''].map((selector, index) => ({
+    ...{ name: `e${index}`, paths: ['/x/*.log'], topic: 't', selector },
+  }));
+  await writeFile(dir.at('e.yaml'), JSON.stringify({ entries }));
+  const apply = (...more: string[]) =>
+    runProcess('cli/main.ts', ['apply', '-f', dir.at('e.yaml'), '--controller', controller.address, ...more]);
+  assert.deepEqual(await apply('--dry-run'), {
+    ...{ code: 0, stderr: '' },
+    stdout: [0, 1, 2].map((index) => `entry/e${index} created (dry run)\n`).join(''),
+  });
+  await using agent = new SimulatedAgent('web-1', [controller.address], { labels: { env: 'prod' } });
+  await eventually(() => assert.equal(agent.connections.length, 1));
+  const { code, stdout, stderr } = await apply();
+  assert.deepEqual([code, stderr], [0, 'warning: selector env=prdo matches no agent (1 known): e0\n']);
+  assert.match(stdout, /entry\/e0 created/);
+});

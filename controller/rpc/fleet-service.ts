@@ -111,7 +111,9 @@ export class FleetService implements FleetServiceImplementation {
   rewindEntry(request: RewindEntryRequest, context: CallContext) {
     const author = authorOf(context);
     const onRequest = ({ replayId: replay, entry, dryRun, reason }: RewindQuestion) =>
-      this.#logger.info('replay requested', { entry, replay, dryRun, author: author.name, reason });
+      this.#logger.info('replay requested', {
+        ...{ entry, replay, dryRun, author: author.name, authenticated: author.authenticated, reason },
+      });
     return this.#calls.requests.rewindEntry(request, { author, onRequest }, context.signal);
   }
 

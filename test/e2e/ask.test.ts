@@ -187,7 +187,7 @@ test("an agent's log level is set for some time, and its diagnostics have no sec
   await agent.logged('the log level was set');
   await agent.logged('the log level was reset to the configured one');
   const wrong = await cli(on, 'loglevel', 'agent/web-1', 'loud');
-  assert.match(wrong.stderr, /level: "loud" is not a level: give debug, info, warn, error/);
+  assert.match(wrong.stderr, /level: "loud" is not a level: give one of debug, info, warn, error/);
   assert.equal(wrong.code, 1);
   await eventually(async () => assert.equal((await agentNow(on, 'web-1')).files.length, 1));
   // Bytes, so not by `runProcess`.

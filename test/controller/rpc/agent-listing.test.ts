@@ -234,6 +234,6 @@ test('a token of one order is no token of another, and what is no order is told'
   for (const orderBy of ['', 'lag_bytes', 'cpu desc'])
     await assert.rejects(list({ pageToken: nextPageToken, orderBy }), /page_token/);
   for (const orderBy of ['name desc', 'lag', 'lag_bytes up', 'lag_bytes desc, name', 'toString'])
-    await assert.rejects(list({ orderBy }), /order_by: .* is no order/);
+    await assert.rejects(list({ orderBy }), /order_by: .* is not an order/);
   await assert.rejects(list({ entry: 'e', orderBy: 'x' }), /entry: .*order_by: /);
 });

@@ -123,7 +123,7 @@ test('a time that is none is not kept: it could not be told to anybody, nor be w
     const stream = hello(open(), 'timeless');
     await next(stream);
     stream.write({ report });
-    await ill(stream, status.INVALID_ARGUMENT, /is no time that there is/);
+    await ill(stream, status.INVALID_ARGUMENT, /is not a valid time/);
   }
   await othersGoOn();
 });

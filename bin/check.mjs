@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { entriesPage } from '../proto/reference/entries-page.ts';
+import { cliPage, cliPageFile } from './make-cli-page.mjs';
 import { entriesPageFile } from './make-entries-page.mjs';
 import { kernelCode, kernelFile } from './make-kernel.mjs';
 
@@ -57,6 +58,7 @@ const checks = [
   ['buf lint', () => run(tool('buf'), ['lint'])],
   ['generated code', generatedIsCurrent],
   ['generated kernel', () => fileIsCurrent(kernelFile, kernelCode)],
+  ['docs/cli.md', () => fileIsCurrent(cliPageFile, cliPage)],
   ['docs/entries.md', () => fileIsCurrent(entriesPageFile, entriesPage)],
   ['biome', () => run(tool('biome'), ['check', '--error-on-warnings', '.'])],
   ['tsc', () => run(tool('tsc'), ['-p', '.'])],

@@ -3,7 +3,8 @@
 //   main
 //   program
 //   commands                                      options, help and action of each command
-//   completion · import · rollouts · top · verify    one feature each, independent of one another
+//   completion · explain · import ·               one feature each, independent of one another
+//   rollouts · top · verify
 //   kinds                                         how each kind of resource is listed and shown
 //   entries                                       entries in files: reading, comparing, pruning
 //   rpc                                           the controller's API
@@ -14,13 +15,14 @@ import { applyCommand } from './commands/apply.ts';
 import { parseDurationArgument } from './commands/arguments.ts';
 import { auditCommand } from './commands/audit.ts';
 import { type CommandContext, createContext } from './commands/command-context.ts';
-import { commonExitCodes, withHelp } from './commands/command-help.ts';
+import { commonExitCodes, describeArgument, describeOption, withHelp } from './commands/command-help.ts';
 import { completeCommand, completionCommand } from './commands/completion.ts';
 import { deleteCommand } from './commands/delete.ts';
 import { describeCommand } from './commands/describe.ts';
 import { diagnosticsCommand } from './commands/diagnostics.ts';
 import { diffCommand } from './commands/diff.ts';
 import { drainCommand } from './commands/drain.ts';
+import { explainCommand } from './commands/explain.ts';
 import { forgetCommand } from './commands/forget.ts';
 import { getCommand } from './commands/get.ts';
 import { historyCommand } from './commands/history.ts';
@@ -46,14 +48,15 @@ const groups: Readonly<Record<string, readonly ((context: CommandContext) => Com
   'Work with lines:': [previewCommand, tapCommand, rewindCommand, verifyCommand],
   'Control agents:': [pauseCommand, resumeCommand, limitCommand, drainCommand, restartCommand, forgetCommand],
   'Troubleshoot agents:': [loglevelCommand, diagnosticsCommand],
-  'Other commands:': [completionCommand, optionsCommand],
+  'Other commands:': [explainCommand, completionCommand, optionsCommand],
 };
 
 /** The command line. `write` receives standard output. */
 export function createProgram(write: (text: string) => void): Command {
   const program = new Command('logfleet')
     .usage('[options] <command>')
-    .version(version, '--version')
+    .helpOption('-h, --help', 'show this help')
+    .version(version, '--version', 'print the version')
     .addOption(
       new Option('--controller <host:port>', 'address of a controller')
         .env('LOGFLEET_CONTROLLER')
@@ -69,36 +72,47 @@ export function createProgram(write: (text: string) => void): Command {
     .addOption(new Option('--cert-file <file>', 'client certificate; implies TLS').env('LOGFLEET_CERT_FILE'))
     .addOption(new Option('--key-file <file>', 'private key of the client certificate').env('LOGFLEET_KEY_FILE'))
     .addOption(
-      new Option('--author <name>', 'author of changes; a client certificate overrides it (default: user@host)').env(
-        'LOGFLEET_AUTHOR',
-      ),
+      new Option('--author <name>', 'author of changes, unless a client certificate names one')
+        .env('LOGFLEET_AUTHOR')
+        .default(undefined, 'user@host'),
     )
     .showHelpAfterError('(see --help)')
     .exitOverride()
-    .configureHelp({ subcommandTerm: (command) => command.name() })
+    .configureHelp({
+      subcommandTerm: (command) => command.name(),
+      optionDescription: describeOption,
+      argumentDescription: describeArgument,
+    })
     .configureOutput({ writeOut: write });
   const context = createContext(program, write);
   for (const [heading, commands] of Object.entries(groups)) {
     program.commandsGroup(heading);
     for (const build of commands) program.addCommand(build(context));
   }
+  addHelpCommand(program);
   program.addCommand(completeCommand(context), { hidden: true });
   inheritSettings(program);
   return withHelp(program, {
     summary: 'manage what a fleet collects and see how it is doing',
     examples: [
-      ['Collect what a file describes', 'logfleet apply -f entry.yaml'],
-      ['See what is collected, and by whom', 'logfleet get entries'],
-      ['See who is furthest behind', 'logfleet top agents'],
+      ['Collect the files of an entry', 'logfleet apply -f entry.yaml'],
+      ['Show what is collected, and how it is doing', 'logfleet get entries -o wide'],
+      ['Show the agents that are furthest behind', 'logfleet top agents'],
+      ['Show lines as they are collected', 'logfleet tap entry nginx-access'],
     ],
     exitCodes: commonExitCodes,
   });
+}
+
+function addHelpCommand(command: Command): void {
+  command.helpCommand('help [command]', 'show the help of a command');
 }
 
 /** commander passes settings on only to commands that it creates itself. */
 function inheritSettings(command: Command): void {
   for (const child of command.commands) {
     child.copyInheritedSettings(command);
+    if (child.commands.length > 0) addHelpCommand(child);
     inheritSettings(child);
   }
 }

@@ -1,8 +1,9 @@
 import { hostname } from 'node:os';
 import type { Clock } from '../runtime/clock.ts';
+import { FileChanges } from '../runtime/file-changes.ts';
 import { createLifecycle } from '../runtime/lifecycle.ts';
+import { LiveSecrets } from '../runtime/live-secrets.ts';
 import type { Logger } from '../runtime/logger.ts';
-import { loadSasl, loadTls, readSecret } from '../runtime/security.ts';
 import { AlertRepository } from './alerts/alert-repository.ts';
 import type { ControllerConfig } from './config.ts';
 import { createAlerter, ruleSettings } from './create-alerter.ts';
@@ -28,7 +29,7 @@ import { serveMetrics } from './metrics/metrics-server.ts';
 import { AgentService } from './rpc/agent-service.ts';
 import { EntryService } from './rpc/entry-service.ts';
 import { HistoryCalls } from './rpc/history-calls.ts';
-import { RpcServer, type ServerTls } from './rpc/rpc-server.ts';
+import { RpcServer } from './rpc/rpc-server.ts';
 import { SettingsRepository } from './settings/settings-repository.ts';
 import { KafkaTopics } from './topics/kafka-topics.ts';
 
@@ -49,12 +50,16 @@ export class Controller {
   readonly #tools: { clock: Clock; logger: Logger };
   readonly #clock: Clock;
   readonly #logger: Logger;
+  readonly #fileChanges: FileChanges;
+  readonly #secrets: LiveSecrets;
 
   constructor(config: ControllerConfig, tools: { clock: Clock; logger: Logger }) {
     this.#config = config;
     this.#tools = tools;
     this.#clock = tools.clock;
     this.#logger = tools.logger;
+    this.#fileChanges = new FileChanges(tools);
+    this.#secrets = new LiveSecrets(this.#fileChanges, tools);
   }
 
   /** Serves until `signal` is aborted, then drains. */
@@ -70,10 +75,10 @@ export class Controller {
     const fleetOptions = { controllerId: config.id, leaseTtlMs: config.lease_ttl };
     const fleet = createFleet({ client, mirror, keys, desired, settings }, fleetOptions, tools);
     const { agents, connected, lease } = fleet;
-    const peers = new Peers(fleet.controllers, loadTls(config.peer_tls, 'peer_tls'));
+    const peers = new Peers(fleet.controllers, this.#secrets.tls(config.peer_tls, 'peer_tls'));
     const topics = this.#createTopics();
     const alerts = new AlertRepository(client, mirror, keys.alerts, this.#logger);
-    const alerter = createAlerter(config, { alerts, agents, peers }, tools);
+    const alerter = createAlerter(config, { alerts, agents, peers, secrets: this.#secrets }, tools);
     const { repository, history, historyCalls } = this.#createHistory(store);
     const rolloutParts = { agents, peers, assignments, entries, rollouts, repository, entryKeys: keys.entries };
     const { driver, service: rolloutService } = createRollouts(rolloutParts, tools);
@@ -92,6 +97,7 @@ export class Controller {
     lifecycle.enter('RUNNING');
     const background = new AbortController();
     const running = [
+      this.#fileChanges.run(background.signal),
       mirror.run(background.signal),
       lease.run(config.advertise ?? reachableAddress(address), background.signal),
       fleet.rebalancer.run(() => [...connected.sessions()], background.signal),
@@ -145,8 +151,8 @@ export class Controller {
     const { kafka, topics } = this.#config;
     const settings = {
       brokers: kafka.brokers,
-      tls: loadTls(kafka.tls, 'kafka.tls'),
-      sasl: loadSasl(kafka.sasl, 'kafka.sasl'),
+      tls: this.#secrets.tls(kafka.tls, 'kafka.tls'),
+      sasl: this.#secrets.sasl(kafka.sasl, 'kafka.sasl'),
       partitions: topics.partitions,
       replicationFactor: topics.replication_factor,
       unlimitedRetention: topics.audit,
@@ -162,7 +168,7 @@ export class Controller {
   async #listen(server: RpcServer): Promise<string> {
     const { listen } = this.#config;
     const host = listen.slice(0, listen.lastIndexOf(':'));
-    const port = await server.listen(listen, this.#serverTls());
+    const port = await server.listen(listen, this.#secrets.serverTls(this.#config.tls, 'tls'));
     return `${host}:${port}`;
   }
 
@@ -178,19 +184,9 @@ export class Controller {
 
   #etcdSettings() {
     const { endpoints, tls, username, password, password_file: file } = this.#config.etcd;
-    const secret = file === undefined ? password : readSecret(file, 'etcd.password_file').toString().split('\n')[0];
-    const user = username === undefined ? undefined : { username, password: secret ?? '' };
-    return { endpoints, tls: loadTls(tls, 'etcd.tls'), user };
-  }
-
-  #serverTls(): ServerTls | undefined {
-    const { cert_file: cert, key_file: key, client_ca_file: clientCa } = this.#config.tls;
-    if (cert === undefined || key === undefined) return undefined;
-    return {
-      cert: readSecret(cert, 'tls.cert_file'),
-      key: readSecret(key, 'tls.key_file'),
-      clientCa: clientCa === undefined ? undefined : readSecret(clientCa, 'tls.client_ca_file'),
-    };
+    const secret = this.#secrets.line(file, 'etcd.password_file', password ?? '');
+    const user = username === undefined ? undefined : { username, password: secret };
+    return { endpoints, tls: this.#secrets.tls(tls, 'etcd.tls'), user };
   }
 }
 

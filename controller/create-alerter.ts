@@ -1,7 +1,7 @@
 import type { Clock } from '../runtime/clock.ts';
 import { errorText } from '../runtime/errors.ts';
+import type { LiveSecrets } from '../runtime/live-secrets.ts';
 import type { Logger } from '../runtime/logger.ts';
-import { readSecret } from '../runtime/security.ts';
 import type { AlertRepository } from './alerts/alert-repository.ts';
 import { Alerter } from './alerts/alerter.ts';
 import type { RuleSettings } from './alerts/conditions.ts';
@@ -23,15 +23,22 @@ export function ruleSettings({ alerts }: ControllerConfig): RuleSettings {
   };
 }
 
+interface AlerterParts {
+  alerts: AlertRepository;
+  agents: AgentDirectory;
+  peers: Peers;
+  secrets: LiveSecrets;
+}
+
 /** Creates what evaluates the alert rules and delivers alerts. */
 export function createAlerter(
   config: ControllerConfig,
-  { alerts, agents, peers }: { alerts: AlertRepository; agents: AgentDirectory; peers: Peers },
+  { alerts, agents, peers, secrets }: AlerterParts,
   tools: { clock: Clock; logger: Logger },
 ): Alerter {
   const rules = ruleSettings(config);
   const { webhook: url, token_file: tokenFile, interval: intervalMs } = config.alerts;
-  const token = tokenFile && readSecret(tokenFile, 'alerts.token_file').toString().split('\n')[0]?.trim();
+  const token = secrets.line(tokenFile, 'alerts.token_file', undefined);
   const webhook = url === undefined ? undefined : new Webhook(url, token);
   const collect = () => {
     const conditions = localConditions(agents, rules, tools.clock.nowMs());

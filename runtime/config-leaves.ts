@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { isHostPort } from './host-port.ts';
+import { parseByteSize, parseDuration } from './units.ts';
 
 export type LeafKind = 'text' | 'number' | 'flag' | 'list' | 'map';
 
@@ -18,12 +19,12 @@ export interface Leaf {
 
 /** A setting such as `5s`, `250ms`, `2m` or `1h`, in milliseconds. `least` has the same syntax. */
 export function duration(least = '0s') {
-  return amount({ ms: 1, s: 1000, m: 60_000, h: 3_600_000 }, 'a duration such as "5s" or "250ms"', least);
+  return amount((text) => parseDuration(text), 'a duration such as "5s" or "250ms"', least);
 }
 
 /** A setting such as `64MiB`, `512KiB` or a plain number, in bytes. `least` has the same syntax. */
 export function byteSize(least = '0B') {
-  return amount({ B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3, '': 1 }, 'a size such as "64MiB"', least);
+  return amount((text) => parseByteSize(text, 'B'), 'a size such as "64MiB"', least);
 }
 
 /** A setting with `key=value` pairs. */
@@ -72,12 +73,7 @@ function splitOnce(pair: string): [string, string] {
   return [pair.slice(0, at), pair.slice(at + 1)];
 }
 
-function amount(units: Readonly<Record<string, number>>, expected: string, least: string) {
-  const pattern = new RegExp(`^(\\d+(?:\\.\\d+)?)(${Object.keys(units).join('|')})$`);
-  const parse = (text: string) => {
-    const match = pattern.exec(text);
-    return match ? Number(match[1]) * (units[match[2] as string] as number) : undefined;
-  };
+function amount(parse: (text: string) => number | undefined, expected: string, least: string) {
   return z.union([z.string(), z.number()], `expected ${expected}`).transform((given, context) => {
     const text = String(given);
     const value = parse(text);

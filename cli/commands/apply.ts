@@ -62,7 +62,7 @@ export function applyCommand(context: CommandContext): Command {
       ['Wait until all connected agents have applied the change', 'logfleet apply -f entry.yaml --wait --timeout 2m'],
       [
         'Apply to 1 agent, then to 10 percent, then to all; undo on failure',
-        'logfleet apply -f entry.yaml --rollout 1,10%,all --step-wait 30s --on-failure undo',
+        'logfleet apply -f entry.yaml --rollout 1,10%,all --on-failure undo',
       ],
       ['Apply to the canary agents first', 'logfleet apply -f entry.yaml --rollout env=canary,all'],
     ],
@@ -107,7 +107,8 @@ function isSame(stored: Entry | undefined, entry: Entry): boolean {
 }
 
 function updateOf(entry: Entry, rollout: RolloutPlan | undefined): EntryWrite {
-  // allowMissing also for entries that exist: the controller may lag behind the one that created them.
+  // allowMissing also for entries that exist: the controller may lag behind the one that created
+  // them.
   const value = { entry, updateMask: ['*'], allowMissing: true, changeReason: '', validateOnly: false, rollout };
   return { write: { $case: 'update', value } };
 }
@@ -128,7 +129,8 @@ async function send(
     return await api.call((options) => api.entries.batchApply(request, options));
   } catch (error) {
     if (!(error instanceof CliError) || error.violations.length === 0) throw error;
-    // A newer controller has rules that this command lacks. It names writes by number, users know them by file and line.
+    // A newer controller has rules that this command lacks. It names writes by number, users know
+    // them by file and line.
     const violations = error.violations.map(({ field, description }) => ({
       field: field.replace(/^writes\[(\d+)\]\.\w+\.(?:entry\.)?/, (_, index) => `${origins[Number(index)]}: `),
       description,

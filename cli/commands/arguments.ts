@@ -13,14 +13,20 @@ export class KindArgument extends Argument {
   readonly completions: readonly string[];
 
   constructor(flags: '<kind>' | '[kind]', kinds: readonly KindName[], completions: readonly string[] = kinds) {
-    super(flags, pluralsOf(kinds));
+    super(flags, kinds.length === 1 ? kinds.join() : pluralsOf(kinds));
     this.kinds = kinds;
     this.completions = completions;
   }
 }
 
-export function nameArgument(flags = '[name...]'): Argument {
-  return new Argument(flags, 'names; or write kind/name for each');
+/** Any number of names. */
+export function namesArgument(): Argument {
+  return new Argument('[name...]', 'names; or write kind/name for each');
+}
+
+/** One name. It is optional, or variadic, where `kind/name` may stand for both arguments. */
+export function nameArgument(flags: '<name>' | '[name]' | '[name...]'): Argument {
+  return new Argument(flags, 'a name; or write kind/name');
 }
 
 export function selectorOption(description: string): Option {
@@ -78,7 +84,9 @@ export function parseRevisionArgument(text: string): bigint {
   throw new InvalidArgumentError('Give a revision, a whole number; logfleet history lists them.');
 }
 
-/** Parses a number within the range that the controller accepts: it clamps others without saying so. */
+/**
+ * Parses a number within the range that the controller accepts: it clamps others without saying so.
+ */
 export function parseCountArgument(min: number, max: number): (text: string) => number {
   return (text) => {
     const count = /^\d{1,9}$/.test(text) ? Number(text) : -1;

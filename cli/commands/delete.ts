@@ -5,7 +5,7 @@ import { forEachName } from '../kinds/for-each-name.ts';
 import { parseTarget, type Target } from '../kinds/target.ts';
 import { CliError, exitCodes } from '../output/cli-error.ts';
 import type { ControllerApi } from '../rpc/client.ts';
-import { dryRunOption, filenameOption, KindArgument, nameArgument, reasonOption } from './arguments.ts';
+import { dryRunOption, filenameOption, KindArgument, namesArgument, reasonOption } from './arguments.ts';
 import type { CommandContext } from './command-context.ts';
 import { withHelp } from './command-help.ts';
 import { forgetAgents } from './forget.ts';
@@ -22,7 +22,7 @@ interface DeleteOptions {
 export function deleteCommand({ withApi, write }: CommandContext): Command {
   const command = new Command('delete')
     .addArgument(new KindArgument('[kind]', KINDS))
-    .addArgument(nameArgument())
+    .addArgument(namesArgument())
     .addOption(filenameOption())
     .addOption(dryRunOption())
     .addOption(reasonOption())

@@ -4,7 +4,7 @@ import { kindNames, kinds } from '../kinds/kinds.ts';
 import { parseTarget } from '../kinds/target.ts';
 import { CliError, exitCodes } from '../output/cli-error.ts';
 import type { ControllerApi } from '../rpc/client.ts';
-import { KindArgument, nameArgument } from './arguments.ts';
+import { KindArgument, namesArgument } from './arguments.ts';
 import type { CommandContext } from './command-context.ts';
 import { withHelp } from './command-help.ts';
 
@@ -14,7 +14,7 @@ const KINDS = kindNames.filter((name) => kinds[name].describe);
 export function describeCommand({ withApi, write }: CommandContext): Command {
   const command = new Command('describe')
     .addArgument(new KindArgument('<kind>', KINDS))
-    .addArgument(nameArgument())
+    .addArgument(namesArgument())
     .action((kind: string, names: string[]) => withApi((api) => describe(api, [kind, ...names], write)));
   return withHelp(command, {
     summary: 'show everything about an entry or an agent',

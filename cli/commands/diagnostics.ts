@@ -12,7 +12,7 @@ import { withHelp } from './command-help.ts';
 export function diagnosticsCommand({ withApi, timeoutMs }: CommandContext): Command {
   const command = new Command('diagnostics')
     .addArgument(new KindArgument('<kind>', ['agent']))
-    .addArgument(nameArgument())
+    .addArgument(nameArgument('[name...]'))
     .action((kind: string, names: string[]) =>
       withApi((api) => diagnostics(api, parseOneTarget([kind, ...names], ['agent']).name, timeoutMs())),
     );

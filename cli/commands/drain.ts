@@ -9,7 +9,7 @@ import { CliError, exitCodes } from '../output/cli-error.ts';
 import { word } from '../output/format.ts';
 import type { ControllerApi } from '../rpc/client.ts';
 import { changeSettings } from '../rpc/settings.ts';
-import { KindArgument, nameArgument, reasonOption } from './arguments.ts';
+import { KindArgument, namesArgument, reasonOption } from './arguments.ts';
 import type { CommandContext } from './command-context.ts';
 import { withHelp } from './command-help.ts';
 
@@ -28,7 +28,7 @@ const POLL_INTERVAL_MS = 500;
 export function drainCommand({ withApi, write, givenTimeoutMs }: CommandContext): Command {
   const command = new Command('drain')
     .addArgument(new KindArgument('<kind>', ['agent']))
-    .addArgument(nameArgument())
+    .addArgument(namesArgument())
     .option('--wait', 'wait until the agents are drained, for --timeout (default: 10m)')
     .addOption(reasonOption())
     .action((kind: string, names: string[], options: DrainOptions) => {
@@ -36,9 +36,9 @@ export function drainCommand({ withApi, write, givenTimeoutMs }: CommandContext)
       return withApi((api) => drain(api, [kind, ...names], { ...options, timeoutMs }, write));
     });
   return withHelp(command, {
-    summary: 'deliver everything on an agent and then stop reading, before its host is shut down',
+    summary: 'deliver everything on an agent, then stop reading',
     details: [
-      'The agent delivers what its files contain and then reads nothing more until it is resumed. The output says what is left: unfinished last lines, files of paused entries, and lines written meanwhile.',
+      'Drain an agent before its host is shut down. The agent delivers what its files contain and reads nothing more until it is resumed. The output says what is left: unfinished last lines, files of paused entries, and lines written meanwhile.',
       'The drain waits for unreadable files. To skip such a file, pause its entry on that agent.',
     ],
     examples: [

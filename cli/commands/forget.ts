@@ -4,7 +4,7 @@ import { forEachName } from '../kinds/for-each-name.ts';
 import { parseTarget } from '../kinds/target.ts';
 import { CliError, exitCodes } from '../output/cli-error.ts';
 import type { ControllerApi } from '../rpc/client.ts';
-import { KindArgument, nameArgument } from './arguments.ts';
+import { KindArgument, namesArgument } from './arguments.ts';
 import type { CommandContext } from './command-context.ts';
 import { withHelp } from './command-help.ts';
 
@@ -12,7 +12,7 @@ import { withHelp } from './command-help.ts';
 export function forgetCommand({ withApi, write }: CommandContext): Command {
   const command = new Command('forget')
     .addArgument(new KindArgument('<kind>', ['agent']))
-    .addArgument(nameArgument())
+    .addArgument(namesArgument())
     .action((kind: string, words: string[]) => {
       const { names } = parseTarget([kind, ...words], ['agent']);
       if (names.length === 0) throw new CliError(exitCodes.usage, 'name the agents to forget');

@@ -17,7 +17,7 @@ import {
 import { parseTarget } from '../kinds/target.ts';
 import { CliError, exitCodes } from '../output/cli-error.ts';
 import type { ControllerApi } from '../rpc/client.ts';
-import { KindArgument, nameArgument, outputOption, selectorOption } from './arguments.ts';
+import { KindArgument, namesArgument, outputOption, selectorOption } from './arguments.ts';
 import type { CommandContext } from './command-context.ts';
 import { withHelp } from './command-help.ts';
 
@@ -47,7 +47,7 @@ const KIND_COMPLETIONS = [...kindNames.map((name) => kinds[name].plural), 'entry
 export function getCommand({ withApi, write }: CommandContext): Command {
   const command = new Command('get')
     .addArgument(new KindArgument('<kind>', kindNames, KIND_COMPLETIONS))
-    .addArgument(nameArgument())
+    .addArgument(namesArgument())
     .addOption(outputOption(outputs, 'table'))
     .addOption(selectorOption('only those whose labels match, such as env=prod,!canary'))
     .option('-w, --watch', 'show the list, then every change')

@@ -18,10 +18,7 @@ export function importCommand(context: CommandContext): Command {
     summary: 'convert the configuration of another log agent to entries',
     details: ['It converts what the log agents of the well-known Go course read: JSON in etcd, and ini files.'],
     examples: [
-      [
-        'Convert a key of etcd',
-        'logfleet import course-json --key /logagent/collect_config --etcd 10.0.0.5:2379 --dry-run',
-      ],
+      ['Convert a key of etcd', 'logfleet import course-json --key /app/collect --etcd etcd:2379 --dry-run'],
       ['Convert an ini file', 'logfleet import ini -f conf.ini --dry-run'],
     ],
   });
@@ -42,17 +39,14 @@ function courseJsonCommand({ withApi, write }: CommandContext): Command {
     examples: [
       [
         'Show what a key would be converted to',
-        'logfleet import course-json --key /logagent/collect_config --etcd 10.0.0.5:2379 --dry-run',
+        'logfleet import course-json --key /app/collect --etcd etcd:2379 --dry-run',
       ],
-      ['Convert one key per host', 'logfleet import course-json --key /logagent/%s/collect_config'],
+      ['Convert one key per host', 'logfleet import course-json --key /app/%s/collect'],
       [
         'Convert keys whose hosts are in the label ip',
-        'logfleet import course-json --key /logagent/%s/collect_config --host-label ip',
+        'logfleet import course-json --key /app/%s/collect --host-label ip',
       ],
-      [
-        'Convert a file to entries in YAML',
-        'logfleet import course-json -f collect.json -l role=web -o yaml > entries.yaml',
-      ],
+      ['Convert a file to entries in YAML', 'logfleet import course-json -f collect.json -o yaml > entries.yaml'],
     ],
     exitCodes: EXIT_CODES,
   });
@@ -71,7 +65,7 @@ function iniCommand({ withApi, write }: CommandContext): Command {
       ['Show what a file would be converted to', 'logfleet import ini -f conf.ini --dry-run'],
       [
         'Convert a file with relative paths for one host',
-        'logfleet import ini -f conf/config.ini --base-dir /opt/logagent --selector host=web-17',
+        'logfleet import ini -f conf.ini --base-dir /opt/logagent -l host=web-17',
       ],
     ],
     exitCodes: EXIT_CODES,

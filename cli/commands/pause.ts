@@ -5,7 +5,7 @@ import { parseTarget } from '../kinds/target.ts';
 import { CliError, exitCodes } from '../output/cli-error.ts';
 import type { ControllerApi } from '../rpc/client.ts';
 import { changeSettings } from '../rpc/settings.ts';
-import { KindArgument, nameArgument, reasonOption } from './arguments.ts';
+import { KindArgument, namesArgument, reasonOption } from './arguments.ts';
 import type { CommandContext } from './command-context.ts';
 import { type CommandHelp, withHelp } from './command-help.ts';
 
@@ -54,7 +54,7 @@ export function resumeCommand(context: CommandContext): Command {
 function switchCommand({ withApi, write }: CommandContext, name: 'pause' | 'resume', help: CommandHelp): Command {
   const command = new Command(name)
     .addArgument(new KindArgument('<kind>', KINDS))
-    .addArgument(nameArgument())
+    .addArgument(namesArgument())
     .option('--agent <id>', 'entries: only on this agent')
     .addOption(reasonOption())
     .action((kind: string, names: string[], { agent, reason = '' }: PauseOptions) =>

@@ -11,7 +11,7 @@ import { withHelp } from './command-help.ts';
 export function restartCommand({ withApi, write, timeoutMs }: CommandContext): Command {
   const command = new Command('restart')
     .addArgument(new KindArgument('<kind>', ['entry']))
-    .addArgument(nameArgument())
+    .addArgument(nameArgument('[name...]'))
     .addOption(agentSelectorOption())
     .action((kind: string, names: string[], options: { selector: string }) => {
       const { name } = parseOneTarget([kind, ...names], ['entry']);

@@ -34,7 +34,7 @@ const FILES_SHOWN_MAX = 20;
 export function rewindCommand({ withApi, write, timeoutMs }: CommandContext): Command {
   const command = new Command('rewind')
     .addArgument(new KindArgument('<kind>', ['entry']))
-    .addArgument(nameArgument())
+    .addArgument(nameArgument('[name...]'))
     .option('--to-beginning', 'from the beginning of each file')
     .option('--to-position <position>', 'from a byte position of one generation')
     .option('--generation <id>', 'with --to-position: the generation of the file')
@@ -67,12 +67,9 @@ export function rewindCommand({ withApi, write, timeoutMs }: CommandContext): Co
       ],
       [
         'Send some files of one agent from the beginning',
-        'logfleet rewind entry nginx-access --to-beginning --agent web-17 --path "/var/log/*"',
+        'logfleet rewind entry nginx --to-beginning --agent web-17 --path "/srv/*"',
       ],
-      [
-        'Send one file from a position',
-        'logfleet rewind entry nginx-access --to-position 4711 --generation 0f3a5c7e9b1d2f48',
-      ],
+      ['Send one file from a position', 'logfleet rewind entry nginx --to-position 4711 --generation 0f3a5c7e9b1d2f48'],
     ],
   });
 }

@@ -29,7 +29,7 @@ export function rollbackCommand({ withApi, write }: CommandContext): Command {
     summary: 'restore an earlier version of an entry',
     details: ['A deleted entry is restored with its identity: agents continue where they stopped.'],
     examples: [
-      ['Restore a version', 'logfleet rollback entry nginx-access --to-revision 4711 --reason "too many lines"'],
+      ['Restore a version', 'logfleet rollback entry nginx-access --to-revision 4711 --reason "noise"'],
       ['Validate a rollback', 'logfleet rollback entry nginx-access --to-revision 4711 --dry-run'],
     ],
   });

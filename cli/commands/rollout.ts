@@ -20,7 +20,7 @@ export function rolloutCommand(context: CommandContext): Command {
       'logfleet apply --rollout starts a rollout. Each step extends the change to more agents: a number of them, a percentage, those that a selector matches, or all. The next step starts when all connected agents of a step have applied the change and stayed healthy for --step-wait.',
     ],
     examples: [
-      ['Start a rollout', 'logfleet apply -f entry.yaml --rollout 1,10%,all --step-wait 30s --on-failure undo'],
+      ['Start a rollout', 'logfleet apply -f entry.yaml --rollout 1,10%,all --step-wait 30s'],
       ['Wait until it is complete', 'logfleet rollout status nginx-access'],
       ['List the rollouts', 'logfleet get rollouts'],
     ],

@@ -23,7 +23,7 @@ const LINE_FEED = Buffer.from('\n');
 export function tapCommand({ withApi, timeoutMs }: CommandContext): Command {
   const command = new Command('tap')
     .addArgument(new KindArgument('<kind>', ['entry']))
-    .addArgument(nameArgument())
+    .addArgument(nameArgument('[name...]'))
     .addOption(agentSelectorOption())
     .addOption(
       new Option('--rate <lines>', 'the most lines per second from each agent, up to 1000')

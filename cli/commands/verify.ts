@@ -42,7 +42,7 @@ export function verifyCommand({ write }: CommandContext): Command {
       ['Verify a topic', 'logfleet verify --topic nginx --kafka kafka-1:9092,kafka-2:9092'],
       [
         'Verify the last two hours of one entry',
-        'logfleet verify --topic nginx --entry nginx-access --since 2h --kafka kafka-1:9092 -o json',
+        'logfleet verify --topic nginx --entry nginx --since 2h --kafka kafka-1:9092',
       ],
       [
         'Verify with TLS and a login',

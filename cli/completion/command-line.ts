@@ -1,4 +1,4 @@
-import type { CommandSpec, OptionSpec } from './candidates.ts';
+import type { CommandSpec, OptionSpec } from './command-spec.ts';
 
 /** A partly written command line. */
 export interface CommandLine {
@@ -10,14 +10,16 @@ export interface CommandLine {
   given: ReadonlyMap<string, string>;
   /** The option whose value is being written. */
   option: OptionSpec | undefined;
-  /** The part of the last word to complete, and what precedes it in that word, such as `--output=`. */
+  /**
+   * The part of the last word to complete, and what precedes it in that word, such as `--output=`.
+   */
   current: string;
   prefix: string;
 }
 
 /**
- * Parses the words after the program's name; the last one is being written. Bash splits `--output=wide` into
- * three words, other shells pass one.
+ * Parses the words after the program's name; the last one is being written. Bash splits
+ * `--output=wide` into three words, other shells pass one.
  */
 export function parseLine(root: CommandSpec, words: readonly string[]): CommandLine {
   const before = words.slice(0, -1);

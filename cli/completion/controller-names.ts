@@ -8,8 +8,8 @@ const TIMEOUT_MS = 1_500;
 const NAMES_MAX = 1_000;
 
 /**
- * The names that the controller of the line knows, or else that of `defaults`. Without a response there are
- * none, and standard error says why; the completion scripts hide it.
+ * The names that the controller of the line knows, or else that of `defaults`. Without a response
+ * there are none, and standard error says why; the completion scripts hide it.
  */
 export function controllerNames(defaults: Omit<ConnectionOptions, 'timeoutMs'>): NameSource {
   return async (kind, given) => {

@@ -9,8 +9,8 @@ import { CliError, exitCodes } from '../output/cli-error.ts';
 import { inputName, readInput } from './read-input.ts';
 
 /**
- * Reads the entries of files, folders, and standard input (`-`). Rejects with CliError when there are none
- * or a file is not YAML.
+ * Reads the entries of files, folders, and standard input (`-`). Rejects with CliError when there
+ * are none or a file is not YAML.
  */
 export async function readEntries(files: readonly string[]): Promise<EntryDocument[]> {
   const documents: EntryDocument[] = [];
@@ -29,7 +29,10 @@ export function documentViolations(documents: readonly EntryDocument[]): FieldVi
   });
 }
 
-/** Throws CliError when there are violations. `outcome` says what was not done: `nothing was applied`. */
+/**
+ * Throws CliError when there are violations. `outcome` says what was not done: `nothing was
+ * applied`.
+ */
 export function throwIfInvalid(outcome: string, violations: readonly FieldViolation[]): void {
   if (violations.length > 0) throw new CliError(exitCodes.usage, `${outcome}: the input is invalid`, { violations });
 }

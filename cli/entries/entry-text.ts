@@ -6,8 +6,8 @@ import { renderDocument } from '../output/document.ts';
 const OUTPUT_ONLY = ['uid', 'etag', 'create_time', 'update_time', 'topic_status'];
 
 /**
- * An entry's fields that writers set, as YAML. Equal entries have equal texts: fields are in the order of
- * entry.proto, maps are sorted by key.
+ * An entry's fields that writers set, as YAML. Equal entries have equal texts: fields are in the
+ * order of entry.proto, maps are sorted by key.
  */
 export function entryText(entry: Entry): string {
   const document = Object.entries(entryToDocument(Entry.create(entry)));

@@ -14,8 +14,8 @@ export interface PruneOptions {
 }
 
 /**
- * The selector to prune by; undefined without --prune. Throws CliError when only one of the flags is
- * given: pruning without a selector, from the wrong folder, would delete every entry.
+ * The selector to prune by; undefined without --prune. Throws CliError when only one of the flags
+ * is given: pruning without a selector, from the wrong folder, would delete every entry.
  */
 export function pruneSelector({ prune, selector }: PruneOptions): string | undefined {
   if (!prune && selector === undefined) return undefined;
@@ -37,7 +37,9 @@ export function selectorViolations(
     .map(({ where }) => ({ field: `${where}: labels`, description }));
 }
 
-/** The stored entries that match the selector and are not among `wanted`, the names in the files. */
+/**
+ * The stored entries that match the selector and are not among `wanted`, the names in the files.
+ */
 export async function entriesToPrune(
   api: ControllerApi,
   labelSelector: string | undefined,

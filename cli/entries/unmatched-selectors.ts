@@ -7,8 +7,8 @@ import { listAgents } from '../rpc/lists.ts';
 const CONCURRENT_REQUESTS_MAX = 16;
 
 /**
- * Warns of each selector that matches no known agent: most often it is misspelt. It is not an error, because
- * matching agents may be installed later. A fleet without any agent gets no warning.
+ * Warns of each selector that matches no known agent: most often it is misspelt. It is not an
+ * error, because matching agents may be installed later. A fleet without any agent gets no warning.
  */
 export async function warnOfUnmatchedSelectors(api: ControllerApi, entries: readonly Entry[]): Promise<void> {
   const bySelector = Map.groupBy(

@@ -6,31 +6,31 @@ import { entryName } from '../../proto/rules/names.ts';
 import type { CourseItem, CourseReading, Remark } from './course-items.ts';
 
 export interface EntryOptions {
-  /** Where a path that is not absolute begins; undefined: such paths are refused. */
+  /** The folder that relative paths start from; undefined: relative paths are refused. */
   baseDir: string | undefined;
-  /** `Entry.start` of entries that are made. */
+  /** `Entry.start` of new entries. */
   start: string;
-  /** The word for where it comes from: the label `imported-from`. */
+  /** The value of the label `imported-from`. */
   source: string;
 }
 
-/** An entry made of an item. */
-export interface MadeEntry {
+/** An entry and the item it was converted from. */
+export interface ConvertedEntry {
   entry: Entry;
   item: CourseItem;
 }
 
-/** Folders that say nothing of what is in them. */
-const PLAIN_FOLDERS = ['', 'var', 'log', 'logs', 'tmp', 'data', 'opt', 'home'];
+/** Folders whose names do not describe the files in them. */
+const GENERIC_FOLDERS = ['', 'var', 'log', 'logs', 'tmp', 'data', 'opt', 'home'];
 const SLUG_MAX = 54;
 
-/** The entries for all items: the same for the same items, in whatever order. `selectors` is by host. */
+/** Converts all items. Equal items yield equal entries, in any order. `selectors` is by host. */
 export function courseEntries(
   { items, refused, notes }: CourseReading,
   selectors: ReadonlyMap<string, string>,
   options: EntryOptions,
-): { made: MadeEntry[]; refused: Remark[]; notes: Remark[] } {
-  const result = { made: [] as MadeEntry[], refused: [...refused], notes: [...notes] };
+): { converted: ConvertedEntry[]; refused: Remark[]; notes: Remark[] } {
+  const result = { converted: [] as ConvertedEntry[], refused: [...refused], notes: [...notes] };
   const topics = new Map<string, Set<string>>();
   for (const item of items) {
     const path = absolute(item.path, options.baseDir);
@@ -44,16 +44,20 @@ export function courseEntries(
     const known = topics.get(file) ?? new Set();
     topics.set(file, known);
     if (known.has(item.topic)) {
-      result.notes.push({ where: item.where, text: `${path.value} to ${item.topic} is there twice: it is taken once` });
+      result.notes.push({
+        where: item.where,
+        text: `${path.value} to ${item.topic} occurs twice: it is converted once`,
+      });
       continue;
     }
-    // The name is the file's, so that another topic changes its entry. A file that goes to a second topic is a second entry.
+    // The name depends on the file, so a changed topic updates the entry. A second topic of the
+    // same file makes a second entry.
     const identity = known.size === 0 ? file : `${file}\n${item.topic}`;
     known.add(item.topic);
     const entry = entryOf(item, { ...options, path: path.value, selector, identity });
     const wrong = entryViolations(entry).map(({ field, description }) => `${field}: ${description}`);
     if (wrong.length > 0) result.refused.push({ where: item.where, text: wrong.join('; ') });
-    else result.made.push({ entry, item });
+    else result.converted.push({ entry, item });
   }
   return result;
 }
@@ -74,10 +78,10 @@ function entryOf(
   });
 }
 
-/** What the file is called, and what tells it from others of that name. */
+/** The file's name, and a hash that distinguishes it from other files with that name. */
 function nameOf(path: string, identity: string): string {
   const folder = posix.basename(posix.dirname(path));
-  const parts = [...(PLAIN_FOLDERS.includes(folder) ? [] : [folder]), posix.basename(path).replace(/\.log$/, '')];
+  const parts = [...(GENERIC_FOLDERS.includes(folder) ? [] : [folder]), posix.basename(path).replace(/\.log$/, '')];
   const slug = parts
     .join('-')
     .toLowerCase()
@@ -87,7 +91,9 @@ function nameOf(path: string, identity: string): string {
   return `${slug || 'file'}-${createHash('sha256').update(identity).digest('hex').slice(0, 8)}`;
 }
 
-/** A former agent took a path as it stands; `*` and `?` in one can only be meant as a glob. */
+/**
+ * The other agent took paths literally. `*` and `?` stay, because they can only be meant as a glob.
+ */
 function globOf(path: string): string {
   return path.replace(/[[\]{}()!\\]/g, '\\$&');
 }
@@ -97,9 +103,9 @@ function absolute(
   baseDir: string | undefined,
 ): { value: string; problem?: undefined } | { problem: string } {
   if (/^[A-Za-z]:[\\/]|^\\\\|^[A-Za-z0-9_.-]*\\/.test(path))
-    return { problem: `${JSON.stringify(path)} is a path on Windows, where there is no agent` };
+    return { problem: `${JSON.stringify(path)} is a Windows path; agents run on Linux only` };
   if (path.startsWith('/')) return { value: posix.normalize(path) };
   if (baseDir !== undefined) return { value: posix.resolve(baseDir, path) };
-  const remedy = 'give --base-dir, the folder that the former agent was started in';
+  const remedy = 'give --base-dir, the folder that the other agent was started in';
   return { problem: `${JSON.stringify(path)} is not absolute: ${remedy}` };
 }

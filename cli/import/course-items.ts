@@ -1,57 +1,57 @@
 import { errorText } from '../../runtime/errors.ts';
 
-/** What a former agent collected: one file, to one topic. */
+/** What the other agent collected: one file to one topic. */
 export interface CourseItem {
   path: string;
   topic: string;
-  /** The service that the file is of, where the layout says one; else empty. */
+  /** The service of the file; empty in layouts without one. */
   service: string;
-  /** The host it is for: an address or a name. Empty: for all. */
+  /** The host, an address or a name; empty: all hosts. */
   host: string;
-  /** Where it is written, for a person. */
+  /** Where the item was found, for messages. */
   where: string;
 }
 
-/** A remark about one place of what was read. */
+/** A remark about something that was read. */
 export interface Remark {
   where: string;
   text: string;
 }
 
-/** What was read, what could not be taken, and what is left out of what was taken. */
+/** The items that were read, those that can't be converted, and notes about what is ignored. */
 export interface CourseReading {
   items: CourseItem[];
   refused: Remark[];
   notes: Remark[];
 }
 
-/** The layouts that are about, as `normalised` writes their words. Go's JSON does not mind upper and lower case either. */
+/** The names that known layouts use, as `normalised` returns them. Go's JSON ignores case, too. */
 const WORDS = {
   path: ['path', 'logpath', 'filepath', 'filename', 'logfile', 'logfilepath', 'file'],
   topic: ['topic', 'topicname', 'kafkatopic'],
   service: ['service', 'servicename', 'modulename', 'module', 'name', 'appname'],
 } as const;
 
-/** What the settings of the former agent that have no counterpart in an entry are here. */
-const ELSEWHERE: Readonly<Record<string, string>> = {
-  sendrate: 'entries have no limit of lines per second: it is left out',
-  mqhosts: "brokers are the agents' own setting, --kafka: it is left out",
-  offset: 'where to begin is said by --start: it is left out',
+/** Settings of the other agent without a counterpart in an entry. */
+const UNSUPPORTED: Readonly<Record<string, string>> = {
+  sendrate: 'entries have no limit in lines per second: ignored',
+  mqhosts: 'brokers are a setting of the agents, --kafka: ignored',
+  offset: '--start says where to start: ignored',
 };
 
-/** Reads `[{"path": …, "topic": …}, …]`, the value of a key or the content of a file. `where` names it. */
+/** Reads `[{"path": …, "topic": …}, …]`, a key's value or a file's content, which `where` names. */
 export function courseItems(text: string, where: string, host: string): CourseReading {
   const reading: CourseReading = { items: [], refused: [], notes: [] };
   let value: unknown;
   try {
     value = JSON.parse(text.replace(/^\uFEFF/, '').trim() || '[]');
   } catch (error) {
-    const remedy = /\\[^"\\/bfnrtu]/.test(text) ? '; a backslash in JSON is written twice' : '';
+    const remedy = /\\[^"\\/bfnrtu]/.test(text) ? '; write a backslash twice in JSON' : '';
     reading.refused.push({ where, text: `is not JSON: ${errorText(error)}${remedy}` });
     return reading;
   }
   const list = Array.isArray(value) ? value : [value];
-  if (list.length === 0) reading.notes.push({ where, text: 'is empty: nothing is collected by it' });
+  if (list.length === 0) reading.notes.push({ where, text: 'is empty: it collects nothing' });
   for (const [index, item] of list.entries())
     readItem(item, { where: Array.isArray(value) ? `${where}[${index}]` : where, host }, reading);
   return reading;
@@ -69,8 +69,8 @@ function readItem(value: unknown, { where, host }: { where: string; host: string
   for (const [key, given] of Object.entries(value)) {
     const word = wordOf(key);
     if (word && typeof given === 'string') item[word] = given.trim();
-    else if (word) reading.notes.push({ where, text: `${key} is no text: it is left out` });
-    else reading.notes.push({ where, text: `${key}: ${ELSEWHERE[normalised(key)] ?? 'is not known: it is left out'}` });
+    else if (word) reading.notes.push({ where, text: `${key} is not a string: ignored` });
+    else reading.notes.push({ where, text: `${key}: ${UNSUPPORTED[normalised(key)] ?? 'unknown: ignored'}` });
   }
   const missing = (['path', 'topic'] as const).filter((word) => item[word] === '');
   if (missing.length === 0) reading.items.push(item);

@@ -5,20 +5,23 @@ import { CliError, exitCodes } from '../output/cli-error.ts';
 import type { KeyTemplate } from './key-template.ts';
 
 export interface EtcdSource {
-  /** `host:port` or URLs, with commas. */
+  /** `host:port` or URLs, separated by commas. */
   addresses: string;
   timeoutMs: number;
   user: { username: string; password: string } | undefined;
 }
 
-/** A key that is of `host`, which is '' when it is of none. */
+/** A key and its value. `host` is empty when the key is for all hosts. */
 export interface EtcdValue {
   key: string;
   value: string;
   host: string;
 }
 
-/** Reads a key, or those of all hosts. By gRPC, whose paths etcd has not changed since 3.0, as it has those of its JSON gateway. */
+/**
+ * Reads a key, or the keys of all hosts. Uses gRPC: unlike those of the JSON gateway, its paths
+ * have not changed since etcd 3.0.
+ */
 export async function etcdValues(source: EtcdSource, template: KeyTemplate): Promise<EtcdValue[]> {
   const { timeoutMs, user } = source;
   const client = new Etcd3({
@@ -35,7 +38,7 @@ export async function etcdValues(source: EtcdSource, template: KeyTemplate): Pro
       return host === undefined ? [] : [{ key: key.toString(), value: value.toString(), host }];
     });
   } catch (error) {
-    const text = `etcd at ${source.addresses} does not tell ${template.prefix}: ${errorText(error)}`;
+    const text = `can't read ${template.prefix} from etcd at ${source.addresses}: ${errorText(error)}`;
     throw new CliError(exitCodes.unreachable, text, { cause: error });
   } finally {
     client.close();
@@ -50,7 +53,7 @@ function hostsOf(addresses: string): string[] {
     .map((text) => {
       const url = httpUrl(text) ?? httpUrl(`${text}:2379`);
       if (url === undefined)
-        throw new CliError(exitCodes.usage, `--etcd: ${JSON.stringify(text)} is no address: give HOST:PORT`);
+        throw new CliError(exitCodes.usage, `--etcd: ${JSON.stringify(text)} is not an address: give HOST:PORT`);
       return url;
     });
 }

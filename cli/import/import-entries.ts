@@ -5,7 +5,7 @@ import { renderList } from '../kinds/render.ts';
 import { CliError, exitCodes } from '../output/cli-error.ts';
 import type { ControllerApi } from '../rpc/client.ts';
 import { listAgents } from '../rpc/lists.ts';
-import { courseEntries, type MadeEntry } from './course-entry.ts';
+import { type ConvertedEntry, courseEntries } from './course-entry.ts';
 import { type CourseReading, courseItems, type Remark } from './course-items.ts';
 import { hostSelectors } from './host-selectors.ts';
 import { parseIni } from './ini-file.ts';
@@ -36,12 +36,12 @@ type Write = (text: string) => void;
 export async function importCourseJson(api: ControllerApi, options: ImportOptions, write: Write): Promise<void> {
   const { filename = [], key } = options;
   if ((key === undefined) === (filename.length === 0))
-    throw new CliError(exitCodes.usage, 'say where the list is: --key of etcd, or -f with files');
+    throw new CliError(exitCodes.usage, 'give the list: --key in etcd, or -f with files');
   const reading = emptyReading();
   for (const file of filename) add(reading, courseItems(await readInput(file), inputName(file), ''));
   if (key !== undefined)
     add(reading, await readKey({ addresses: options.etcd ?? ETCD_DEFAULT, key, timeoutMs: undefined }, options));
-  await make(api, reading, { ...options, source: 'course-json' }, write);
+  await importReading(api, reading, { ...options, source: 'course-json' }, write);
 }
 
 /** `logfleet import ini -f FILE` */
@@ -53,17 +53,16 @@ export async function importIni(api: ControllerApi, options: ImportOptions, writ
     if (layout.kafka !== '')
       reading.notes.push({
         where: inputName(file),
-        text: `the brokers are the agents' setting: --kafka ${layout.kafka}`,
+        text: `brokers are a setting of the agents: --kafka ${layout.kafka}`,
       });
-    if (layout.item?.topic === '')
-      reading.refused.push({ where: layout.item.where, text: 'there is no [kafka] topic' });
+    if (layout.item?.topic === '') reading.refused.push({ where: layout.item.where, text: '[kafka] topic is missing' });
     else if (layout.item) reading.items.push(layout.item);
     if (layout.etcd) {
       const addresses = options.etcd ?? layout.etcd.addresses;
       add(reading, await readKey({ ...layout.etcd, addresses }, options));
     }
   }
-  await make(api, reading, { ...options, source: 'ini' }, write);
+  await importReading(api, reading, { ...options, source: 'ini' }, write);
 }
 
 async function readKey(
@@ -71,7 +70,7 @@ async function readKey(
   { hostFromKey = false, etcdUser }: ImportOptions,
 ): Promise<CourseReading> {
   const template = keyTemplate(key, hostFromKey);
-  // etcd's client is loaded only where it is needed.
+  // Loaded on demand: etcd's client would slow every other command down.
   const { etcdValues } = await import('./etcd-values.ts');
   const source = { addresses, timeoutMs: timeoutMs || ETCD_TIMEOUT_MS, user: userOf(etcdUser) };
   const values = await etcdValues(source, template);
@@ -80,65 +79,69 @@ async function readKey(
   for (const value of values) add(reading, courseItems(value.value, value.key, value.host));
   const address = template.isExact && !hostFromKey ? addressIn(key) : undefined;
   if (address !== undefined) {
-    const advice = `its entries apply to every agent: --host-from-key gives them to ${address} alone`;
+    const advice = `its entries apply to every agent; with --host-from-key only to ${address}`;
     reading.notes.push({ where: key, text: advice });
   }
   return reading;
 }
 
-/** Makes entries of what was read, and tells of each. Throws CliError when something was not taken. */
-async function make(
+/** Writes or prints the entries. Throws CliError when an item could not be converted. */
+async function importReading(
   api: ControllerApi,
   reading: CourseReading,
   options: ImportOptions & { source: string },
   write: Write,
 ): Promise<void> {
-  const { refused, notes, made } = await entriesOf(api, reading, options);
-  const total = made.length + refused.length;
+  const { refused, notes, converted } = await entriesOf(api, reading, options);
+  const total = converted.length + refused.length;
   for (const { where, text } of notes) process.stderr.write(`note: ${where}: ${text}\n`);
   if (options.output)
     write(
       renderList(
         entryView,
-        made.map(({ entry }) => entry),
+        converted.map(({ entry }) => entry),
         options.output,
       ),
     );
-  else await writeAll(api, made, { dryRun: options.dryRun ?? false, source: options.source, refused }, write);
+  else await writeAll(api, converted, { dryRun: options.dryRun ?? false, source: options.source, refused }, write);
   if (refused.length === 0) return;
   const violations = refused.map(({ where, text }) => ({ field: where, description: text }));
-  throw new CliError(exitCodes.refused, `${refused.length} of ${total} can't be taken:`, { violations });
+  throw new CliError(exitCodes.refused, `${refused.length} of ${total} can't be converted:`, { violations });
 }
 
 async function entriesOf(api: ControllerApi, reading: CourseReading, options: ImportOptions & { source: string }) {
   const hosts = new Set(reading.items.map(({ host }) => host));
   const { selectors, problems } = await hostSelectors(hosts, {
     label: options.hostLabel,
-    also: options.selector ?? '',
+    common: options.selector ?? '',
     agents: () => listAgents(api, { labelSelector: '', includeFiles: false }),
   });
-  const { made, refused, notes } = courseEntries(reading, selectors, options as typeof options & { baseDir: string });
-  const homeless = reading.items.flatMap(({ host, where }) => {
+  const { converted, refused, notes } = courseEntries(
+    reading,
+    selectors,
+    options as typeof options & { baseDir: string },
+  );
+  const withoutSelector = reading.items.flatMap(({ host, where }) => {
     const problem = problems.get(host);
     return problem === undefined ? [] : [{ where, text: problem }];
   });
-  return { made, refused: [...refused, ...homeless], notes };
+  return { converted, refused: [...refused, ...withoutSelector], notes };
 }
 
 async function writeAll(
   api: ControllerApi,
-  made: readonly MadeEntry[],
+  converted: readonly ConvertedEntry[],
   { dryRun, source, refused }: { dryRun: boolean; source: string; refused: Remark[] },
   write: Write,
 ): Promise<void> {
-  for (const { entry, item } of made) {
+  for (const { entry, item } of converted) {
     try {
       const outcome = await writeEntry(api, entry, { reason: `import ${source}`, validateOnly: dryRun });
       const where = entry.selector === '' ? 'every agent' : entry.selector;
-      const told = `${outcome}${dryRun ? ' (dry run)' : ''}: ${entry.paths[0]} to ${entry.topic}, ${where}`;
-      write(`entry/${entryView.id(entry)} ${told}\n`);
+      const outcomeText = `${outcome}${dryRun ? ' (dry run)' : ''}: ${entry.paths[0]} to ${entry.topic}, ${where}`;
+      write(`entry/${entryView.id(entry)} ${outcomeText}\n`);
     } catch (error) {
-      // Nobody answers: that would be so for each.
+      // An unreachable controller would fail for each entry.
       if (!(error instanceof CliError) || error.exitCode !== exitCodes.refused) throw error;
       const text = [error.message, ...error.violations.map(({ field, description }) => `${field}: ${description}`)];
       refused.push({ where: item.where, text: text.join(' ') });

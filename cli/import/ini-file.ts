@@ -1,14 +1,17 @@
-/** A file's sections: values by key, both in lower case. What stands before the first section is in the section ''. */
+/**
+ * Values by section and key, both in lower case. Keys before the first section are in section ''.
+ */
 export type IniFile = ReadonlyMap<string, ReadonlyMap<string, string>>;
 
-/** A line that is neither a section, a setting nor a comment. */
+/** A line is neither a section, a setting nor a comment. */
 export class IniError extends Error {
   override readonly name = 'IniError';
 }
 
 /**
- * Reads what the course's agents read by Go's package ini (https://ini.unknwon.io): `key = value` or `key : value`; what is behind `#` or `;`
- * is a comment, except in quotes; of equal keys the last one counts. Line ends may be Windows', and a byte order mark is passed over.
+ * Parses as Go's package ini does (https://ini.unknwon.io): `key = value` or `key : value`. `#` and
+ * `;` start a comment, except in quotes. The last of equal keys counts. Accepts CRLF and a byte
+ * order mark.
  */
 export function parseIni(text: string): IniFile {
   const sections = new Map<string, Map<string, string>>();

@@ -1,21 +1,24 @@
+import { parseDuration } from '../../runtime/units.ts';
 import { CliError, exitCodes } from '../output/cli-error.ts';
 import type { CourseItem, Remark } from './course-items.ts';
 import type { IniFile } from './ini-file.ts';
 
-/** What an ini file of the course's layout says. */
+/** The settings of an ini file in the course's layout. */
 export interface IniLayout {
-  /** What it names itself: one file, to one topic. */
+  /** The file and topic in the ini file itself. */
   item: CourseItem | undefined;
-  /** Where it has the rest from. */
+  /** The key in etcd with further items. */
   etcd: { addresses: string; key: string; timeoutMs: number | undefined } | undefined;
-  /** Kafka's brokers; an agent's setting. */
+  /** Kafka's brokers, which are a setting of the agents. */
   kafka: string;
   notes: Remark[];
 }
 
 type Word = 'kafka' | 'topic' | 'etcd' | 'timeout' | 'key' | 'path';
 
-/** `section.key` in the layouts that are about; those without sections begin with ".". */
+/**
+ * The names `section.key` of each setting in known layouts; without a section they begin with ".".
+ */
 const WORDS: Readonly<Record<Word, readonly string[]>> = {
   kafka: ['kafka.address', 'kafka.addr', 'kafka.kafka_address', 'kafka.brokers', '.kafka_addr', '.kafka_address'],
   topic: ['kafka.topic', 'kafka.topic_name', '.kafka_topic', '.topic'],
@@ -27,7 +30,7 @@ const WORDS: Readonly<Record<Word, readonly string[]>> = {
   ),
 };
 
-/** Understands the file. Throws CliError when there is nothing in it to collect. */
+/** Finds the settings. Throws CliError when the file names nothing to collect. */
 export function iniLayout(ini: IniFile, where: string): IniLayout {
   const settings = new Map<string, string>();
   for (const [section, values] of ini) for (const [key, value] of values) settings.set(`${section}.${key}`, value);
@@ -35,11 +38,12 @@ export function iniLayout(ini: IniFile, where: string): IniLayout {
   const known = Object.values(WORDS).flat();
   const notes = [...settings.keys()]
     .filter((name) => !known.includes(name))
-    .map((name) => ({ where, text: `${name.replace(/^\./, '')} is not needed: it is left out` }));
+    .map((name) => ({ where, text: `${name.replace(/^\./, '')} is not needed: ignored` }));
   const [path, topic, addresses, key] = [get('path'), get('topic'), get('etcd'), get('key')];
   if (path === '' && key === '')
-    throw new CliError(exitCodes.usage, `${where} names neither a file, [taillog] filename, nor a key, [etcd] key`);
-  if (key !== '' && addresses === '') throw new CliError(exitCodes.usage, `${where} has [etcd] key, but no address`);
+    throw new CliError(exitCodes.usage, `${where} has neither [taillog] filename nor [etcd] key`);
+  if (key !== '' && addresses === '')
+    throw new CliError(exitCodes.usage, `${where} has [etcd] key, but not [etcd] address`);
   return {
     item: path === '' ? undefined : { path, topic, service: '', host: '', where: `${where} [taillog]` },
     etcd: key === '' ? undefined : { addresses, key, timeoutMs: timeoutOf(get('timeout')) },
@@ -48,8 +52,7 @@ export function iniLayout(ini: IniFile, where: string): IniLayout {
   };
 }
 
-/** Seconds, as the course's agents take it; `5s` and `500ms` are taken, too. */
+/** A bare number is in seconds, as for the course's agents. */
 function timeoutOf(text: string): number | undefined {
-  const match = /^(\d+)(ms|s)?$/.exec(text);
-  return match ? Number(match[1]) * (match[2] === 'ms' ? 1 : 1000) : undefined;
+  return parseDuration(text, 's');
 }

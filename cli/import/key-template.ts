@@ -1,40 +1,42 @@
 import { isIP } from 'node:net';
 import { CliError, exitCodes } from '../output/cli-error.ts';
 
-/** A key of etcd's, or one key for each host. */
+/** A key in etcd, or a pattern for one key per host. */
 export interface KeyTemplate {
-  /** What all keys begin with; all of the key when there is one only. */
+  /** The common beginning of all keys; the whole key if it is exact. */
   prefix: string;
   isExact: boolean;
-  /** The host that a key is of, '' when it is of none; undefined for a key that is not meant. */
+  /** The host of a key, '' for all hosts; undefined for a key that does not match. */
   hostOf(key: string): string | undefined;
 }
 
 /** `%s` as Go's Sprintf takes it, `${ip}`, `{ip}`, and `*`. */
-const PLACE = /%[sv]|\$?\{[^}]*\}|\*/;
+const PLACEHOLDER = /%[sv]|\$?\{[^}]*\}|\*/;
 
 /**
- * Understands `/logagent/collect_config` and, with a place for the host, `/logagent/%s/collect_config`. With `hostFromKey` a key without a place
- * is of the host whose address it contains, or which its last part names.
+ * Parses `/logagent/collect_config`, or `/logagent/%s/collect_config` with a placeholder for the
+ * host. With `hostFromKey` an exact key is for the host whose address it contains, or that its last
+ * part names.
  */
 export function keyTemplate(text: string, hostFromKey: boolean): KeyTemplate {
-  const place = PLACE.exec(text);
-  if (!place) return { prefix: text, isExact: true, hostOf: () => (hostFromKey ? hostIn(text) : '') };
-  const prefix = text.slice(0, place.index);
-  const suffix = text.slice(place.index + place[0].length);
-  if (PLACE.test(suffix)) throw new CliError(exitCodes.usage, `--key: ${text} has more than one place for the host`);
+  const placeholder = PLACEHOLDER.exec(text);
+  if (!placeholder) return { prefix: text, isExact: true, hostOf: () => (hostFromKey ? hostIn(text) : '') };
+  const prefix = text.slice(0, placeholder.index);
+  const suffix = text.slice(placeholder.index + placeholder[0].length);
+  if (PLACEHOLDER.test(suffix))
+    throw new CliError(exitCodes.usage, `--key: ${text} has more than one placeholder for the host`);
   return {
     prefix,
     isExact: false,
     hostOf: (key) => {
       const host = key.slice(prefix.length, key.length - suffix.length);
-      const isMeant = key.startsWith(prefix) && key.endsWith(suffix) && host !== '' && !host.includes('/');
-      return isMeant && key.length > prefix.length + suffix.length ? host : undefined;
+      const matches = key.startsWith(prefix) && key.endsWith(suffix) && host !== '' && !host.includes('/');
+      return matches && key.length > prefix.length + suffix.length ? host : undefined;
     },
   };
 }
 
-/** The address that a key contains, if it does. */
+/** The IPv4 address that a key contains. */
 export function addressIn(key: string): string | undefined {
   return key.match(/\d+(?:\.\d+){3}/g)?.find((text) => isIP(text) === 4);
 }

@@ -2,10 +2,12 @@ import { isDeepStrictEqual } from 'node:util';
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import { type ControllerApi, isNotFound } from '../rpc/client.ts';
 
-/** What an import says of an entry. What was changed of it since, its filter for example, stays. */
+/** The fields that an import sets. Others, such as the filter, keep what was set since. */
 const IMPORTED = ['paths', 'topic', 'selector'] as const;
 
-/** Does what has to be done so that the controller has the entry as it was imported; with `validateOnly` the controller only checks it. */
+/**
+ * Creates or updates an entry if its imported fields differ; with `validateOnly` without effect.
+ */
 export async function writeEntry(
   api: ControllerApi,
   entry: Entry,
@@ -18,9 +20,9 @@ export async function writeEntry(
       throw error;
     });
   if (present && IMPORTED.every((field) => isDeepStrictEqual(present[field], entry[field]))) return 'unchanged';
-  const what = present
+  const change = present
     ? { entry: { ...entry, etag: present.etag }, updateMask: [...IMPORTED] }
     : { entry, updateMask: ['*'], allowMissing: true };
-  await api.call((options) => api.entries.updateEntry({ ...what, changeReason, validateOnly }, options));
+  await api.call((options) => api.entries.updateEntry({ ...change, changeReason, validateOnly }, options));
   return present ? 'configured' : 'created';
 }

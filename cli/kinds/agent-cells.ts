@@ -23,7 +23,9 @@ export function descriptors({ openDescriptors: open, descriptorsMax: max }: Agen
   return max > 0 ? `${open}/${max}` : String(open);
 }
 
-/** How far an agent's clock is ahead (`+0.1s`) or behind (`-3600.0s`), marked when it is far off. */
+/**
+ * How far an agent's clock is ahead (`+0.1s`) or behind (`-3600.0s`), marked when it is far off.
+ */
 export function clockSkew({ health, clockSkewMs }: Agent): string {
   if (!health) return '-';
   const text = `${clockSkewMs < 0n ? '' : '+'}${(Number(clockSkewMs) / 1000).toFixed(1)}s`;

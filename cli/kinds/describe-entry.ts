@@ -9,7 +9,9 @@ import { fileCount, labelsText, lostText, stateText } from './agent-cells.ts';
 import { describeState } from './entry-states.ts';
 import { rateText } from './settings.ts';
 
-/** What `describe entry` prints: the entry, its state across the fleet, and each agent that has it. */
+/**
+ * What `describe entry` prints: the entry, its state across the fleet, and each agent that has it.
+ */
 export async function describeEntry(api: ControllerApi, id: string): Promise<string> {
   const entry = await api.call((options) => api.entries.getEntry({ name: entryName(id) }, options));
   const state = await api.call((options) => api.fleet.getEntryState({ name: entry.name }, options));

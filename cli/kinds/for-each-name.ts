@@ -2,8 +2,8 @@ import { CliError, exitCodes } from '../output/cli-error.ts';
 import { printError } from '../output/messages.ts';
 
 /**
- * Acts on each name even when another fails, as kubectl does. Prints all failures but the last, which
- * it throws. An unreachable controller ends it, because each further name would fail too.
+ * Acts on each name even when another fails, as kubectl does. Prints all failures but the last,
+ * which it throws. An unreachable controller ends it, because each further name would fail too.
  */
 export async function forEachName(names: readonly string[], action: (name: string) => Promise<void>): Promise<void> {
   const failures: unknown[] = [];

@@ -8,8 +8,8 @@ export interface Target<Name extends KindName = KindName> {
 }
 
 /**
- * Reads `entry a b`, `entries`, or `entry/a entry/b`, as kubectl does. Throws CliError for a kind that
- * is not one of `allowed`.
+ * Reads `entry a b`, `entries`, or `entry/a entry/b`, as kubectl does. Throws CliError for a kind
+ * that is not one of `allowed`.
  */
 export function parseTarget<Name extends KindName = KindName>(
   words: readonly string[],

@@ -44,7 +44,9 @@ export function planOf(options: PlanOptions): RolloutPlan | undefined {
   return plan;
 }
 
-/** Splits `1,10%,all`. Neighbouring selectors are one step: `env=canary,role=web,10%` has two steps. */
+/**
+ * Splits `1,10%,all`. Neighbouring selectors are one step: `env=canary,role=web,10%` has two steps.
+ */
 function stepsIn(text: string): string[] {
   const steps: string[] = [];
   let previous: Canary | undefined;

@@ -16,8 +16,8 @@ type Outcome = { kind: 'waiting' } | { kind: 'done' } | { kind: 'failed'; text: 
 const CONCURRENT_STREAMS_MAX = 8;
 
 /**
- * Waits until all agents have applied all versions, even when one fails. Prints all failures but the last,
- * which it throws as CliError.
+ * Waits until all agents have applied all versions, even when one fails. Prints all failures but
+ * the last, which it throws as CliError.
  */
 export async function waitForAll(
   api: ControllerApi,
@@ -43,7 +43,10 @@ export async function waitForAll(
   throw failures.at(-1);
 }
 
-/** Follows one entry until it is done; `timeoutMs` may be infinite. Throws CliError on failure and timeout. */
+/**
+ * Follows one entry until it is done; `timeoutMs` may be infinite. Throws CliError on failure and
+ * timeout.
+ */
 export async function waitFor(
   api: ControllerApi,
   { name, etag }: TargetVersion,

@@ -5,8 +5,8 @@ import { harmless } from '../output/format.ts';
 import { printWarning } from '../output/messages.ts';
 
 /**
- * Warns when a request does not reach every agent that matches. `conditions` are what an agent must match;
- * empty ones are skipped.
+ * Warns when a request does not reach every agent that matches. `conditions` are what an agent must
+ * match; empty ones are skipped.
  */
 export function warnOfUnreachedAgents({ matching, asked, away, leftOut }: Asked, ...conditions: string[]): void {
   const all = conditions.filter(Boolean).join(' and ');

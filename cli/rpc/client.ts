@@ -19,7 +19,9 @@ export interface ConnectionOptions {
   caFile?: string;
   certFile?: string;
   keyFile?: string;
-  /** Recorded as the author of changes unless a client certificate names one; default: user@host. */
+  /**
+   * Recorded as the author of changes unless a client certificate names one; default: user@host.
+   */
   author?: string;
 }
 
@@ -30,7 +32,10 @@ export interface ControllerApi extends Disposable {
   rollouts: RolloutServiceClient;
   /** Makes one call within the timeout. Rejects with CliError. */
   call<T>(request: (options: { signal: AbortSignal }) => Promise<T>): Promise<T>;
-  /** Follows a stream until it ends. Only its first message is limited by the timeout. Rejects with CliError. */
+  /**
+   * Follows a stream until it ends. Only its first message is limited by the timeout. Rejects with
+   * CliError.
+   */
   follow<T>(stream: AsyncIterable<T>): AsyncGenerator<T>;
 }
 
@@ -41,7 +46,9 @@ const CHANNEL_OPTIONS = {
   'grpc.keepalive_timeout_ms': 5_000,
 };
 
-/** Throws CliError for a malformed address and for unreadable files. Connects with the first call. */
+/**
+ * Throws CliError for a malformed address and for unreadable files. Connects with the first call.
+ */
 export function connect(options: ConnectionOptions): ControllerApi {
   if (!isHostPort(options.controller)) {
     const text = `--controller: ${JSON.stringify(options.controller)} is not an address: give HOST:PORT`;
@@ -73,7 +80,9 @@ export function connect(options: ConnectionOptions): ControllerApi {
   };
 }
 
-/** gRPC metadata is ASCII: other characters are percent-encoded, and the controller decodes them. */
+/**
+ * gRPC metadata is ASCII: other characters are percent-encoded, and the controller decodes them.
+ */
 function authorMetadata(author = `${userName()}@${hostname()}`): Metadata {
   const text = author.replace(/[^\x20-\x7e]|%/gu, (character) => encodeURIComponent(character));
   return Metadata({ 'logfleet-author': text });
@@ -119,8 +128,8 @@ function toCliError(error: unknown, { controller, timeoutMs }: ConnectionOptions
   }
   if (!(error instanceof ClientError)) return error;
   if (error.code === Status.UNAVAILABLE) return unavailable(error, controller);
-  // An HTTP error of a server that is not gRPC is mapped to a gRPC status, which may look like a refusal:
-  // https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md
+  // An HTTP error of a server that is not gRPC is mapped to a gRPC status, which may look like a
+  // refusal: https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md
   if (error.details.startsWith('Received HTTP status code')) {
     const text = `${controller} is not a controller: ${error.details}`;
     return new CliError(exitCodes.unreachable, text, { cause: error });
@@ -130,7 +139,9 @@ function toCliError(error: unknown, { controller, timeoutMs }: ConnectionOptions
   return new CliError(exitCodes.refused, text, { cause: error, violations });
 }
 
-/** UNAVAILABLE comes from grpc-js when the connection fails, and else from the controller itself. */
+/**
+ * UNAVAILABLE comes from grpc-js when the connection fails, and else from the controller itself.
+ */
 function unavailable(error: ClientError, controller: string): CliError {
   const details = grpcDetails(error.details).trim();
   const isReached = !/^(No connection established|Connection dropped|Name resolution failed)/.test(details);

@@ -1,13 +1,16 @@
 import type { ClientMiddleware } from 'nice-grpc';
 import { systemClock } from '../../runtime/clock.ts';
 
-/** The controller itself reports agents that do not respond within the timeout; this is its time to do so. */
+/**
+ * The controller itself reports agents that do not respond within the timeout; this is its time to
+ * do so.
+ */
 const CONTROLLER_GRACE_MS = 2_000;
 
 /**
- * Limits the wait for a stream's first message; later messages may take any time. A proxy in front of the
- * controller may answer HTTP/2 pings, so a dead controller would go unnoticed otherwise. Rejects with a
- * TimeoutError, as `AbortSignal.timeout` does.
+ * Limits the wait for a stream's first message; later messages may take any time. A proxy in front
+ * of the controller may answer HTTP/2 pings, so a dead controller would go unnoticed otherwise.
+ * Rejects with a TimeoutError, as `AbortSignal.timeout` does.
  */
 export function firstResponseWithin(timeoutMs: number): ClientMiddleware {
   return async function* (call, options) {

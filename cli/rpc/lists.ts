@@ -79,7 +79,9 @@ export function listEntryStates(
   });
 }
 
-/** Lists the losses of the connected agents, oldest first. Warns of controllers that do not respond. */
+/**
+ * Lists the losses of the connected agents, oldest first. Warns of controllers that do not respond.
+ */
 export async function listLosses(
   api: ControllerApi,
   filter: { labelSelector: string; agent: string; entry: string },
@@ -103,7 +105,9 @@ export function listAlerts(api: ControllerApi): Promise<Alert[]> {
   });
 }
 
-/** Lists the last rollout of each entry that has had one. Warns of controllers that do not respond. */
+/**
+ * Lists the last rollout of each entry that has had one. Warns of controllers that do not respond.
+ */
 export function listRollouts(api: ControllerApi): Promise<RolloutStatus[]> {
   const warn = unreachableWarner('its agents are not counted');
   return listAll(async (pageToken) => {
@@ -114,7 +118,9 @@ export function listRollouts(api: ControllerApi): Promise<RolloutStatus[]> {
   });
 }
 
-/** Returns a function that warns of each unreachable controller once, whatever the number of pages. */
+/**
+ * Returns a function that warns of each unreachable controller once, whatever the number of pages.
+ */
 function unreachableWarner(consequence: string): (unreachable: readonly string[]) => void {
   const reported = new Set<string>();
   return (unreachable) => {

@@ -30,8 +30,8 @@ export function listSettings(api: ControllerApi): Promise<AgentSettings[]> {
 }
 
 /**
- * Changes the fields of an agent's settings that `change` returns for the present settings. Prints the
- * controller's warnings.
+ * Changes the fields of an agent's settings that `change` returns for the present settings. Prints
+ * the controller's warnings.
  */
 export async function changeSettings(
   api: ControllerApi,

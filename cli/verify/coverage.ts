@@ -16,7 +16,10 @@ interface Run extends Range {
   place: RecordPosition;
 }
 
-/** The bytes of one generation that records cover. Adjacent ranges are merged, so memory grows with gaps only. */
+/**
+ * The bytes of one generation that records cover. Adjacent ranges are merged, so memory grows with
+ * gaps only.
+ */
 export class Coverage {
   readonly #runs: Run[] = [];
 

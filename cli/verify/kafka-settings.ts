@@ -11,7 +11,9 @@ import {
 import { CliError, exitCodes } from '../output/cli-error.ts';
 import type { KafkaSettings } from './topic-reader.ts';
 
-/** Validates `--kafka` and `--kafka.*`, which commander names `kafka.tls.caFile`. Throws CliError. */
+/**
+ * Validates `--kafka` and `--kafka.*`, which commander names `kafka.tls.caFile`. Throws CliError.
+ */
 export function kafkaSettings(brokers: string, options: Readonly<Record<string, unknown>>): KafkaSettings {
   const addresses = brokers.split(',').filter((address) => address !== '');
   const wrong = addresses.find((address) => !isHostPort(address));

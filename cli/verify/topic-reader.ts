@@ -9,7 +9,9 @@ type Batch = NonNullable<FetchResponse['responses'][number]['partitions'][number
 
 const EARLIEST = -2n;
 const LATEST = -1n;
-/** Small, because a byte on the wire can take ten in memory once records are decompressed objects. */
+/**
+ * Small, because a byte on the wire can take ten in memory once records are decompressed objects.
+ */
 const FETCH = { maxBytes: 512 * 1024, maxWaitTime: 500, minBytes: 1 };
 const PARTITION_BYTES_MAX = 256 * 1024;
 /** The most failures in a row. */
@@ -42,7 +44,10 @@ export interface TopicRecord {
   headers: readonly (readonly [key: Buffer | null, value: Buffer | null])[];
 }
 
-/** Reads topics by partition and offset, without a consumer group: the READ permission on the topic suffices. */
+/**
+ * Reads topics by partition and offset, without a consumer group: the READ permission on the topic
+ * suffices.
+ */
 export class TopicReader {
   readonly #consumer: Consumer;
 
@@ -64,7 +69,10 @@ export class TopicReader {
     await this.#consumer.close(true).catch(() => {});
   }
 
-  /** The partitions of `topic` from `sinceMs` or their beginning to their present end. Rejects with TopicReadError. */
+  /**
+   * The partitions of `topic` from `sinceMs` or their beginning to their present end. Rejects with
+   * TopicReadError.
+   */
   async spans(topic: string, sinceMs: number | undefined): Promise<Span[]> {
     try {
       const count = (await this.#metadata([topic])).topics.get(topic)?.partitionsCount ?? 0;
@@ -83,7 +91,9 @@ export class TopicReader {
     }
   }
 
-  /** Reads all spans to their ends in parallel. Rejects with TopicReadError after repeated failures. */
+  /**
+   * Reads all spans to their ends in parallel. Rejects with TopicReadError after repeated failures.
+   */
   async read(spans: readonly Span[], onRecord: (record: TopicRecord) => void): Promise<void> {
     const backoff = createBackoff(RETRY);
     let failures = 0;

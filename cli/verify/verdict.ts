@@ -50,8 +50,9 @@ export function judge({ ledger, facts, whole, entry }: Evidence): Verdict {
 }
 
 /**
- * The range that must be in the topic. An unsealed generation is expected from its first record, because an
- * entry with `start: end` starts anywhere. A missing beginning shows once the generation is sealed.
+ * The range that must be in the topic. An unsealed generation is expected from its first record,
+ * because an entry with `start: end` starts anywhere. A missing beginning shows once the generation
+ * is sealed.
  */
 function expected({ id, coverage, replayed }: Generation, facts: AuditFacts, whole: boolean) {
   const seal = facts.sealed.get(id);
@@ -68,8 +69,8 @@ function holesOf({ id, path, coverage, replayed }: Generation, range: Range): Ho
 }
 
 /**
- * Splits a hole into parts that losses explain and parts that nothing explains. Bytes after the last record of
- * a sealed generation were removed by a filter and are not a hole.
+ * Splits a hole into parts that losses explain and parts that nothing explains. Bytes after the
+ * last record of a sealed generation were removed by a filter and are not a hole.
  */
 function explained(hole: Hole, facts: AuditFacts): Hole[] {
   const recordsEnd = facts.sealed.get(hole.generation)?.recordsEnd ?? Number.POSITIVE_INFINITY;

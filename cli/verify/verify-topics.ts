@@ -21,7 +21,9 @@ export interface VerifyOptions {
 
 const PROGRESS_MS = 2_000;
 const HEADERS = Object.fromEntries(HEADER_NAMES.map((name) => [name, Buffer.from(name)])) as Record<HeaderName, Buffer>;
-/** A loss may reach the audit topic this much later than the lines that follow it reach their topic. */
+/**
+ * A loss may reach the audit topic this much later than the lines that follow it reach their topic.
+ */
 const LOSS_WAIT_MS = 1_500;
 
 /** Verifies topics and prints the result. Throws CliError when a hole or a duplicate was found. */
@@ -62,8 +64,9 @@ function nothingFound({ topic, entry, since }: VerifyOptions): string {
 }
 
 /**
- * Reads the audit topic first: an agent seals a generation once all of it is in Kafka, so the records of
- * sealed generations must be present afterwards. Reads it again at the end for losses reported meanwhile.
+ * Reads the audit topic first: an agent seals a generation once all of it is in Kafka, so the
+ * records of sealed generations must be present afterwards. Reads it again at the end for losses
+ * reported meanwhile.
  */
 async function examine(
   reader: TopicReader,

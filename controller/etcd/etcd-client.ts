@@ -1,5 +1,6 @@
 import { Etcd3, type IKeyValue, type IRangeRequest, type Lease } from 'etcd3';
 import { systemClock } from '../../runtime/clock.ts';
+import { replaceCredentials } from './etcd-credentials.ts';
 import { callEtcd } from './etcd-errors.ts';
 import type { KeyRange, ReadKey, StoredKey, Transaction } from './etcd-keys.ts';
 import { EtcdMembers } from './etcd-members.ts';
@@ -39,9 +40,13 @@ export class EtcdClient {
   readonly #members: EtcdMembers;
 
   constructor(settings: EtcdSettings) {
-    const hosts = settings.endpoints.map((url) => (settings.tls ? url.replace(/^http:/, 'https:') : url));
+    const hosts = settings.endpoints.map((url) => (settings.tls?.current ? url.replace(/^http:/, 'https:') : url));
     this.#members = new EtcdMembers(hosts, (host) => probe(host, settings), systemClock);
     this.#client = new Etcd3(etcdOptions(hosts, settings, CALL_TIMEOUT_MS, this.#members));
+    settings.tls?.onChange(() => {
+      const tls = settings.tls?.current;
+      if (tls) replaceCredentials(this.#client, tls);
+    });
   }
 
   /** Every key of a range, sorted, and the revision at which they were read. */

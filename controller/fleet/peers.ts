@@ -13,13 +13,22 @@ export interface Peer {
   rollouts: RolloutServiceClient;
 }
 
+interface PeerChannel {
+  channel: Channel;
+  /** The certificates it was opened with. Other certificates need another channel. */
+  tls: TlsMaterial | undefined;
+}
+
 /** The other live controllers, with a connection to each. */
 export class Peers {
-  readonly #controllers: LiveControllers;
-  readonly #tls: TlsMaterial | undefined;
-  readonly #channels = new Map<string, Channel>();
+  readonly #controllers: Pick<LiveControllers, 'otherAddresses'>;
+  readonly #tls: { readonly current: TlsMaterial | undefined };
+  readonly #channels = new Map<string, PeerChannel>();
 
-  constructor(controllers: LiveControllers, tls: TlsMaterial | undefined) {
+  constructor(
+    controllers: Pick<LiveControllers, 'otherAddresses'>,
+    tls: { readonly current: TlsMaterial | undefined },
+  ) {
     this.#controllers = controllers;
     this.#tls = tls;
   }
@@ -28,7 +37,7 @@ export class Peers {
   all(): Peer[] {
     const live = this.#controllers.otherAddresses();
     const addresses = new Set(live.values());
-    for (const [address, channel] of this.#channels) {
+    for (const [address, { channel }] of this.#channels) {
       if (addresses.has(address)) continue;
       channel.close();
       this.#channels.delete(address);
@@ -47,7 +56,7 @@ export class Peers {
   }
 
   close(): void {
-    for (const channel of this.#channels.values()) channel.close();
+    for (const { channel } of this.#channels.values()) channel.close();
     this.#channels.clear();
   }
 
@@ -56,18 +65,20 @@ export class Peers {
   }
 
   #channel(address: string): Channel {
-    let channel = this.#channels.get(address);
-    if (!channel) {
-      channel = this.#connect(address);
-      this.#channels.set(address, channel);
-    }
+    const tls = this.#tls.current;
+    const present = this.#channels.get(address);
+    if (present && present.tls === tls) return present.channel;
+    // Calls in progress continue: a closed channel takes no new ones.
+    present?.channel.close();
+    const channel = connect(address, tls);
+    this.#channels.set(address, { channel, tls });
     return channel;
   }
+}
 
-  #connect(address: string): Channel {
-    const options: ChannelOptions = { 'grpc.max_receive_message_length': -1, 'grpc.keepalive_time_ms': 10_000 };
-    if (!this.#tls) return createChannel(address, ChannelCredentials.createInsecure(), options);
-    const tls = grpcTls(this.#tls);
-    return createChannel(address, ChannelCredentials.createSsl(...tls.credentials), { ...options, ...tls.channel });
-  }
+function connect(address: string, tls: TlsMaterial | undefined): Channel {
+  const options: ChannelOptions = { 'grpc.max_receive_message_length': -1, 'grpc.keepalive_time_ms': 10_000 };
+  if (!tls) return createChannel(address, ChannelCredentials.createInsecure(), options);
+  const { credentials, channel } = grpcTls(tls);
+  return createChannel(address, ChannelCredentials.createSsl(...credentials), { ...options, ...channel });
 }

@@ -3,8 +3,11 @@ import type { Collector } from './collector.ts';
 
 const LOOK_INTERVAL_MS = 200;
 
-/** Waits until the collector reports that Kafka has all of a file. Reports of a former life of the same path don't count. */
-export function acknowledgements(collector: Collector) {
+/**
+ * Waits until the collector reports that Kafka has all of a file. Reports of a previous generation
+ * at the path don't count.
+ */
+export function acknowledgements(collector: Pick<Collector, 'files'>) {
   const formerGenerations = new Map<string, string>();
   return async (path: string, size: number, signal: AbortSignal): Promise<void> => {
     for (;;) {
@@ -21,7 +24,10 @@ export function acknowledgements(collector: Collector) {
   };
 }
 
-/** Bytes that the collector has not delivered, by its own report; undefined where it reports nothing. */
+/**
+ * The bytes that the collector has not delivered, by its own report; undefined if it reports
+ * nothing.
+ */
 export async function lagBytes(collector: Collector): Promise<number | undefined> {
   const files = await collector.files();
   return files?.reduce((sum, { size, position }) => sum + size - position, 0);

@@ -4,17 +4,17 @@ import { newPrefix, type RunningController, startController } from '../support/c
 import type { TempDir } from '../support/temp-dir.ts';
 import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts';
 
-/** What a run stands on: etcd, brokers behind proxies of ours, and a controller. */
+/** What a run uses: etcd, brokers behind proxies of ours, and a controller. */
 export interface Cluster extends AsyncDisposable {
   kafka: Kafka;
-  /** In the order of the brokers; clients reach these only. */
+  /** In the order of the brokers. Clients reach only these. */
   proxies: readonly TcpProxy[];
   /** The proxies' addresses. */
   bootstrap: string[];
   controller: RunningController;
 }
 
-/** A broker that is gone is noticed within seconds, and no record counts that fewer than two brokers have. */
+/** A dead broker is noticed within seconds, and a record counts only when two brokers have it. */
 const BROKER_CONFIG = {
   'min.insync.replicas': '2',
   'broker.session.timeout.ms': '2000',

@@ -1,7 +1,7 @@
 import type { RunningController } from '../support/controllers.ts';
 import type { Supervised } from './supervised.ts';
 
-/** Where the collector has come to in a file, by its own report. */
+/** The collector's progress in a file, by its own report. */
 export interface FileReport {
   path: string;
   generation: string;
@@ -13,17 +13,17 @@ export interface FileReport {
 /** A log collector under test: logfleet's agent, or a peer. */
 export interface Collector extends Supervised {
   readonly name: string;
-  /** Its state; the fault of a full disk fills the disk that it is on. */
+  /** The folder of its state. The full-disk fault fills the disk that it is on. */
   readonly stateDir: string;
-  /** What it says of its files; undefined where it says nothing. */
+  /** What it reports of its files; undefined if it reports nothing. */
   files(): Promise<FileReport[] | undefined>;
 }
 
-/** What a collector is told. */
+/** The configuration of a collector. */
 export interface CollectorSetup {
   controller: RunningController;
   bootstrap: readonly string[];
-  /** Globs: where the lines of all writers are. */
+  /** Globs that match the files of all writers. */
   paths: readonly string[];
   topic: string;
   stateDir: string;

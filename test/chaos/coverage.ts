@@ -3,11 +3,11 @@ export interface Span {
   end: number;
 }
 
-/** Which parts of a generation have been seen, as spans that don't touch, in order. */
+/** The parts of a generation that were seen: sorted spans that don't touch. */
 export class Coverage {
   readonly #spans: Span[] = [];
 
-  /** Takes in a span; returns how many of its bytes had been seen before. */
+  /** Adds a span. Returns how many of its bytes had been seen before. */
   add(start: number, end: number): number {
     let first = this.#spans.length;
     while (first > 0 && (this.#spans[first - 1] as Span).end >= start) first--;
@@ -24,12 +24,12 @@ export class Coverage {
     return seen;
   }
 
-  /** Where the last span ends; 0 when there is none. */
+  /** Where the last span ends; 0 if there is none. */
   get end(): number {
     return this.#spans.at(-1)?.end ?? 0;
   }
 
-  /** What lies between `from` and `to` and was not seen. */
+  /** The parts between `from` and `to` that were not seen. */
   holes(from: number, to: number): Span[] {
     const found: Span[] = [];
     let at = from;

@@ -1,6 +1,6 @@
 import type { LifeSeen } from './life-seen.ts';
 
-/** What the topic `logfleet.audit` tells of a generation. */
+/** What the topic `logfleet.audit` says of a generation. */
 export type Fact = Loss | { kind: 'sealed'; generation: string; first: number; size: number };
 
 export interface Loss {
@@ -8,11 +8,11 @@ export interface Loss {
   generation: string;
   start: number;
   end: number;
-  /** Whether there may have been more after `end`, which nobody saw. */
+  /** Whether there may have been more bytes after `end`, which nobody saw. */
   openEnded?: boolean;
 }
 
-/** Whether a line of a life lies within what was told as lost. */
+/** Whether a line lies within a reported loss. */
 export function isDeclared(life: LifeSeen, line: number, losses: readonly Loss[]): boolean {
   const [start, end] = [life.startOf(line), life.startOf(line + 1)];
   return losses.some(
@@ -21,7 +21,7 @@ export function isDeclared(life: LifeSeen, line: number, losses: readonly Loss[]
   );
 }
 
-/** Where a loss ends in a life of `size` bytes. */
+/** Where a loss ends in a generation of `size` bytes. */
 export function endOf({ end, openEnded = false }: Loss, size: number): number {
   return openEnded ? Math.max(end, size) : end;
 }

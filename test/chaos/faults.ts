@@ -12,20 +12,29 @@ export interface FaultTargets {
   cluster: Cluster;
   collector: Collector;
   disk: StateDisk | undefined;
-  /** Takes the knowledge from the collector that keeps it from delivering twice, to see whether the oracle finds what comes of it. */
+  /**
+   * Deletes or replaces the state by which the collector avoids duplicates, to see whether the
+   * oracle finds them.
+   */
   sabotage?: Sabotage | undefined;
 }
 
-/** Every other kill gives the collector its state of the kill before, or each kill leaves it none. */
+/** Every other kill restores the state of the kill before, or each kill deletes the state. */
 export const SABOTAGES = ['old-state', 'no-state'] as const;
 export type Sabotage = (typeof SABOTAGES)[number];
 
 const STOP_TIMEOUT_MS = 30_000;
 const START_ATTEMPTS = 3;
-/** A broker takes long to start on a busy machine; what should have come meanwhile is left out, but for the collector's kills. */
+/**
+ * A broker starts slowly on a busy machine. Faults due meanwhile are left out, except the
+ * collector's kills.
+ */
 const LATE_MAX_MS = 5_000;
 
-/** Does what a schedule says. Faults of the collector follow one another, and so do those of the cluster; both go on side by side. */
+/**
+ * Runs a schedule. Faults of the collector run one after the other, and so do those of the cluster;
+ * both run in parallel.
+ */
 export class Faults {
   readonly #targets: FaultTargets;
   readonly #say: (line: string) => void;
@@ -44,12 +53,12 @@ export class Faults {
     return this.#kills;
   }
 
-  /** How often each fault came. */
+  /** How often each fault occurred. */
   get done(): Record<string, number> {
     return Object.fromEntries([...this.#done].sort());
   }
 
-  /** Resolves when all have come and gone; rejects when one can't be ended. */
+  /** Resolves when all faults have ended. Rejects if one can't be ended. */
   async run(schedule: readonly Fault[], signal: AbortSignal): Promise<void> {
     const startMs = systemClock.monotonicMs();
     for (const fault of schedule) {
@@ -68,7 +77,7 @@ export class Faults {
       };
       if (ofAgent) this.#agent = this.#agent.then(apply);
       else this.#cluster = this.#cluster.then(apply);
-      // Told below, when the last one is through.
+      // Awaited below, after the last one.
       this.#agent.catch(() => {});
       this.#cluster.catch(() => {});
     }
@@ -133,8 +142,8 @@ export class Faults {
       await cp(stateDir, older, { recursive: true });
       return;
     }
-    this.#say(`sabotage: the collector goes on with ${sabotage === 'no-state' ? 'no' : 'an older'} state`);
-    // The folder itself may be a disk.
+    this.#say(`sabotage: the collector continues with ${sabotage === 'no-state' ? 'no' : 'an older'} state`);
+    // The folder itself may be a mounted disk.
     for (const name of await readdir(stateDir)) await rm(join(stateDir, name), { recursive: true, force: true });
     if (sabotage === 'old-state') await cp(older, stateDir, { recursive: true });
   }

@@ -6,9 +6,10 @@ import { type Random, seeded, subSeed } from './random.ts';
 import type { LifeWritten } from './verdict.ts';
 
 /**
- * How a writer ends one life of its file and begins the next. A perfect collector can deliver all of the first four: where the bytes go
- * away, or to where the collector doesn't look, the writer waits until they are acknowledged. The last two it doesn't wait for: what is
- * not delivered then is to be told as `loss`.
+ * How a writer ends one generation of its file and begins the next. A perfect collector can deliver
+ * all of the first four: where bytes are destroyed or moved to where the collector does not look,
+ * the writer waits until they are acknowledged. It does not wait for the last two: what is not
+ * delivered then must be reported as `loss`.
  */
 export const ROTATIONS = [
   'rename',
@@ -24,25 +25,28 @@ export interface WriterOptions {
   seed: number;
   name: string;
   rotation: Rotation;
-  /** What the collector's globs match: `*.log*` in here. */
+  /** The folder whose `*.log*` the collector's globs match. */
   folder: string;
-  /** What they don't. */
+  /** A folder that no glob matches. */
   archive: string;
   linesPerSecond: number;
-  /** Lines of a life, about. */
+  /** About how many lines a generation has. */
   linesPerLife: number;
   lines: Lines;
-  /** Resolves when Kafka has all `size` bytes of the file's present life. */
+  /** Resolves when Kafka has all `size` bytes of the file's present generation. */
   acknowledged(path: string, size: number, signal: AbortSignal): Promise<void>;
 }
 
 const TICK_MS = 20;
 const WAITS: readonly Rotation[] = ['rename-out', 'copytruncate', 'delete'];
 const SPLIT_SHARE = 0.2;
-/** Lines that still come through the old descriptor after a rename, until the service has noticed. */
+/**
+ * Lines still written through the old descriptor after a rename, until the service reopens its
+ * file.
+ */
 const LATE_LINES_MAX = 30;
 
-/** Writes one file, life after life, and knows how many lines each has. */
+/** Writes one file, generation after generation, and counts the lines of each. */
 export class FileWriter {
   readonly name: string;
   readonly #options: WriterOptions;
@@ -62,7 +66,7 @@ export class FileWriter {
     return this.#lives;
   }
 
-  /** Writes until `signal` is aborted; each life ends with a whole line. */
+  /** Writes until `signal` is aborted. Each generation ends with a whole line. */
   async run(signal: AbortSignal): Promise<void> {
     await mkdir(this.#options.archive, { recursive: true });
     let file = await open(this.#path, 'a');
@@ -122,7 +126,7 @@ export class FileWriter {
     }
   }
 
-  /** Ends the present life; returns where the next one is written. */
+  /** Ends the present generation. Returns where the next one is written. */
   async #rotate(file: FileHandle): Promise<FileHandle> {
     const { rotation, name, folder, archive } = this.#options;
     const { life } = this.#present;

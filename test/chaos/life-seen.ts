@@ -2,15 +2,15 @@ import type { Lines } from './lines.ts';
 
 const COUNT_MAX = 255;
 
-/** What of one life of a writer's file has come to the topic: a count for each line. */
+/** What has arrived of one generation of a writer's file: a count for each line. */
 export class LifeSeen {
   readonly writer: string;
   readonly life: number;
-  /** The life's generations by the records' headers. */
+  /** The generation's ids in the records' headers. */
   readonly generations = new Set<string>();
   altered = 0;
   readonly #lines: Lines;
-  /** Where each line begins, as far as anybody asked. */
+  /** Where each line begins, as far as it was computed. */
   readonly #starts = [0];
   #counts = new Uint8Array(256);
 
@@ -24,14 +24,14 @@ export class LifeSeen {
     return this.#lines.text({ writer: this.writer, life: this.life, line });
   }
 
-  /** Where a line begins, which is where the one before ends. */
+  /** Where a line begins, which is where the previous one ends. */
   startOf(line: number): number {
     for (let next = this.#starts.length; next <= line; next++)
       this.#starts.push((this.#starts[next - 1] as number) + this.text(next - 1).length + 1);
     return this.#starts[line] as number;
   }
 
-  /** The line that begins exactly at `start`; undefined when none does. */
+  /** The line that begins exactly at `start`, if any. */
   lineAt(start: number): number | undefined {
     while ((this.#starts.at(-1) as number) < start) this.startOf(this.#starts.length);
     let [low, high] = [0, this.#starts.length - 1];
@@ -52,12 +52,12 @@ export class LifeSeen {
     this.#counts[line] = Math.min(COUNT_MAX, (this.#counts[line] as number) + 1);
   }
 
-  /** How often a line has come. */
+  /** How often a line has arrived. */
   timesOf(line: number): number {
     return this.#counts[line] ?? 0;
   }
 
-  /** One more than the last line that came. */
+  /** The index of the last line that arrived, plus one. */
   get linesSeen(): number {
     for (let at = this.#counts.length; at > 0; at--) if (this.#counts[at - 1] !== 0) return at;
     return 0;

@@ -1,6 +1,6 @@
 import { seeded, subSeed } from './random.ts';
 
-/** Which line of which file's which life. */
+/** Identifies a line: writer, generation, number. */
 export interface LineId {
   writer: string;
   life: number;
@@ -8,17 +8,21 @@ export interface LineId {
 }
 
 /**
- * What the writers write, made from the seed alone: nobody has to keep the bytes of a long run to compare them later. `wild` has empty
- * lines, NULs, bytes that are no UTF-8, carriage returns and long lines; `plain` is printable ASCII, for collectors that promise no more.
+ * The lines that writers write, computed from the seed alone, so that the bytes of a long run need
+ * not be kept. `wild` has empty lines, NULs, bytes that are not UTF-8, carriage returns and long
+ * lines. `plain` is printable ASCII, for collectors that promise no more.
  */
 export type LineText = 'wild' | 'plain';
 
 const POOL_BYTES = 64 * 1024;
 const NEWLINE = 0x0a;
-/** Not a newline, and no space: what is read must not look like another line's beginning. */
+/** Neither a newline nor a space: text must not look like another line's beginning. */
 const SUBSTITUTE = 0x2e;
 const ID_BYTES_MAX = 64;
-/** Lives have distinct beginnings, and an empty line says nothing of who wrote it: the first line is never empty. */
+/**
+ * Generations begin differently, and an empty line does not identify itself: the first line is
+ * never empty.
+ */
 const EMPTY_SHARE = 0.02;
 const WILD_SHARE = 0.05;
 const LONG_SHARE = 0.0005;
@@ -55,7 +59,7 @@ export class Lines {
   }
 }
 
-/** Which line a value says it is; undefined when it says nothing. */
+/** The line that a value says it is; undefined if it does not say. */
 export function lineIdOf(value: Buffer): LineId | undefined {
   const match = /^([a-z][a-z0-9-]*) (\d+) (\d+) /.exec(value.toString('latin1', 0, ID_BYTES_MAX));
   return match ? { writer: match[1] as string, life: Number(match[2]), line: Number(match[3]) } : undefined;

@@ -4,7 +4,7 @@ import { supervise } from './supervised.ts';
 
 const script = join(import.meta.dirname, '..', '..', 'agent', 'main.ts');
 
-/** logfleet's agent, in a fleet: the entry comes to it from the controller, and its positions go there. */
+/** logfleet's agent in a fleet: the controller sends its entry and gets its positions. */
 export async function logfleet(options: CollectorSetup, say: (line: string) => void): Promise<Collector> {
   const { controller, bootstrap, paths, topic, stateDir, logFile } = options;
   const id = `chaos-${topic}`;
@@ -32,7 +32,7 @@ export async function logfleet(options: CollectorSetup, say: (line: string) => v
           size: Number(file.size),
         }));
       } catch {
-        // It has not said hello yet.
+        // The agent has not connected yet.
         return [];
       }
     },

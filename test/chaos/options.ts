@@ -13,7 +13,7 @@ export interface Options {
   rotations: readonly Rotation[];
   kinds: readonly FaultKind[];
   sabotage: Sabotage | undefined;
-  /** A collector to be measured by the same schedule. */
+  /** A collector to measure by the same schedule. */
   peer: Peer | undefined;
   save: boolean;
   keep: boolean;

@@ -4,7 +4,7 @@ import { LifeSeen } from './life-seen.ts';
 import { type LineId, type Lines, lineIdOf } from './lines.ts';
 import { type FileCounts, type LifeWritten, noCounts, type Verdict } from './verdict.ts';
 
-/** A record, as far as the oracle looks. */
+/** What the oracle reads of a record. */
 export interface SeenRecord {
   value: Buffer;
   headers: Readonly<Record<string, string>>;
@@ -16,15 +16,16 @@ interface GenerationSeen {
   coverage: Coverage;
 }
 
-/** Of each kind of violation. */
+/** The most violations of each kind that are described. */
 const EXAMPLES_MAX = 4;
-/** Of one life: no writer comes near. A number above it is a damaged one. */
+/** The most lines of one generation. No writer comes near, so a higher number is a damaged one. */
 const LINES_MAX = 10_000_000;
 
 /**
- * Compares what is in a topic with what writers wrote, in two ways that know nothing of one another: by what each line says of itself,
- * and by the headers, whose ranges must tile each generation and be the lines' positions in the file. Takes records one by one and keeps
- * a byte for each line, so that a long run can be checked.
+ * Compares a topic with what writers wrote, in two independent ways: by what each line says of
+ * itself, and by the headers, whose ranges must tile each generation and be the lines' positions in
+ * the file. It takes records one by one and keeps one byte per line, so that long runs can be
+ * checked.
  */
 export class Oracle {
   readonly #lines: Lines;
@@ -41,14 +42,14 @@ export class Oracle {
   }
 
   observe({ value, headers }: SeenRecord): void {
-    // What is sent once more on demand says so, and is nobody's double.
+    // A requested replay is marked and is no duplicate.
     if (headers['logfleet.replay'] !== undefined) return;
     this.#records++;
     const range = rangeOf(headers);
     const generation = range && this.#generationOf(headers['logfleet.generation'] ?? '', range);
     const id = lineIdOf(value);
     const isWhole = id !== undefined && id.line < LINES_MAX && value.equals(this.#lines.text(id));
-    // An empty line, or one whose beginning was altered, does not say which it is: its position does.
+    // An empty line, or one with an altered beginning, does not identify itself: its position does.
     const life = isWhole ? this.#lifeOf(id) : (generation?.life ?? (id && this.#lifeOf(id)));
     const line = isWhole ? id.line : ((range && generation?.life?.lineAt(range.start)) ?? id?.line);
     if (life === undefined || line === undefined || line >= LINES_MAX) {
@@ -64,7 +65,7 @@ export class Oracle {
     if (generation && range) this.#place(generation, headers['logfleet.generation'] as string, life, line, range);
   }
 
-  /** How many lines of `written` have not come yet. */
+  /** How many lines of `written` have not arrived yet. */
   missing(written: readonly LifeWritten[]): number {
     let missing = 0;
     for (const { writer, life, lines } of written) {
@@ -122,7 +123,10 @@ export class Oracle {
     return met;
   }
 
-  /** Whether a record's range is the line's own, of the one life that its generation is, and seen for the first time. */
+  /**
+   * Whether a record's range is its line's, in the one generation that it belongs to, and seen for
+   * the first time.
+   */
   #place(generation: GenerationSeen, name: string, life: LifeSeen, line: number, { start, end }: Span): void {
     generation.life ??= life;
     generation.first = Math.min(generation.first, start);
@@ -161,7 +165,7 @@ export class Oracle {
     return lost;
   }
 
-  /** Lines that look right and were not written: counted as foreign. */
+  /** Lines that look right and were not written. They count as foreign. */
   #neverWritten(written: readonly LifeWritten[]): void {
     const lengths = new Map(written.map(({ writer, life, lines }) => [`${writer} ${life}`, lines]));
     for (const [key, life] of this.#lives) {
@@ -172,7 +176,10 @@ export class Oracle {
     }
   }
 
-  /** Bytes that neither a record nor a `loss` covers: inside of generations, and of lives before, between and after their generations. */
+  /**
+   * Bytes that neither a record nor a `loss` covers: inside generations, and of files before,
+   * between and after them.
+   */
   #holes(written: readonly LifeWritten[], losses: readonly Loss[]): number {
     let bytes = 0;
     const tell = (holes: readonly Span[], where: string) => {
@@ -202,7 +209,7 @@ export class Oracle {
     return bytes;
   }
 
-  /** A sealed generation is complete at the position that the fact tells. */
+  /** A sealed generation is complete up to the position in the fact. */
   #sealedWrong(facts: readonly Fact[]): number {
     let wrong = 0;
     for (const fact of facts) {

@@ -5,7 +5,10 @@ import { rsyslogVersion } from './rsyslog.ts';
 
 const OTHERS = ['filebeat', 'otelcol', 'otelcol-contrib'] as const;
 
-/** What can be said of the peers on this machine. Throws an Error that says what to install when the one that is meant is not there. */
+/**
+ * The peers on this machine. Throws an Error that says what to install if the requested one is
+ * missing.
+ */
 export async function lookForPeers(peer: NonNullable<Options['peer']>): Promise<string> {
   const version = await rsyslogVersion();
   if (version === undefined)

@@ -1,13 +1,13 @@
-/** Numbers that a seed decides: the same seed, the same numbers. */
+/** Random numbers that the seed determines. */
 export interface Random {
-  /** From 0 to below 1. */
+  /** At least 0 and below 1. */
   next(): number;
-  /** A whole number from `least` to `most`, both included. */
+  /** An integer from `least` to `most`, both included. */
   between(least: number, most: number): number;
   pick<T>(items: readonly T[]): T;
 }
 
-/** mulberry32 (Tommy Ettinger, public domain): 32 bits of state are plenty for a schedule. */
+/** mulberry32 (Tommy Ettinger, public domain). 32 bits of state are enough for a schedule. */
 export function seeded(seed: number): Random {
   let state = seed >>> 0;
   const next = () => {
@@ -20,7 +20,7 @@ export function seeded(seed: number): Random {
   return { next, between, pick: <T>(items: readonly T[]) => items[between(0, items.length - 1)] as T };
 }
 
-/** A seed for a part of a run, so that one part's use of numbers does not change another's. FNV-1a. */
+/** A seed for a part of a run, so that one part's numbers don't depend on another's. FNV-1a. */
 export function subSeed(seed: number, ...parts: readonly (string | number)[]): number {
   let hash = 0x811c9dc5 ^ seed;
   const text = parts.join('/');

@@ -7,7 +7,10 @@ import { supervise } from './supervised.ts';
 
 const run = promisify(execFile);
 
-/** rsyslog's version; undefined where rsyslogd or its Kafka output is not installed (Debian: rsyslog-kafka). */
+/**
+ * rsyslog's version; undefined if rsyslogd or its Kafka output is not installed (Debian:
+ * rsyslog-kafka).
+ */
 export async function rsyslogVersion(): Promise<string | undefined> {
   try {
     const { stdout } = await run('rsyslogd', ['-v']);
@@ -36,8 +39,9 @@ export async function rsyslog(setup: CollectorSetup, say: (line: string) => void
 }
 
 /**
- * As its documentation advises who does not want to lose lines: positions are kept often, and after lines were handed on; an idempotent
- * producer that waits for all replicas; what Kafka refused is kept in a file and sent again.
+ * Configured as its documentation advises against loss: positions are stored often, and after lines
+ * were handed on; an idempotent producer waits for all replicas; what Kafka refuses is stored in a
+ * file and sent again.
  */
 function render({ paths, topic, bootstrap, stateDir }: CollectorSetup): string {
   const brokers = bootstrap.map((address) => `"${address}"`).join(',');

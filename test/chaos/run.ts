@@ -24,7 +24,7 @@ export interface RunOptions {
   rotations: readonly Rotation[];
   text: LineText;
   sabotage: Sabotage | undefined;
-  /** Whom the faults hit. */
+  /** What the faults hit. */
   collector(setup: CollectorSetup, say: (line: string) => void): Promise<Collector>;
 }
 
@@ -32,9 +32,9 @@ export interface RunResult {
   collector: string;
   kills: number;
   faults: Record<string, number>;
-  /** How often the collector ended though nobody had asked it to. */
+  /** How often the collector exited without being asked to. */
   endedByItself: number;
-  /** From the last line's writing to the last record's being read back. */
+  /** From when the last line was written to when the last record was read. */
   settledSeconds: number;
   verdict: Verdict;
 }
@@ -43,11 +43,14 @@ const PARTITIONS = 6;
 const LIFE_SECONDS = 4;
 const STATUS_INTERVAL_MS = 10_000;
 const LOOK_INTERVAL_MS = 500;
-/** When nothing has arrived for so long, nothing will. */
+/** After this long without a record, none will arrive. */
 const QUIET_MS = 40_000;
 const AUDIT_TOPIC = 'logfleet.audit';
 
-/** One run: writers write, faults come and go, everything heals, and the topic is compared with what was written. */
+/**
+ * One run: writers write, faults occur and end, everything heals, and the topic is compared with
+ * what was written.
+ */
 export async function runChaos(
   cluster: Cluster,
   dir: Pick<TempDir, 'at'>,
@@ -80,7 +83,7 @@ export async function runChaos(
   const oracle = new Oracle(lines);
   await using reader = await followTopic(cluster.bootstrap, topic, (record) => oracle.observe(record));
   const settledSeconds = await settle(reader, () => oracle.missing(written), say);
-  // What it would still send, it sends now.
+  // What the collector still has to send, it sends now.
   await collector.kill('SIGTERM');
   await untilAtEnd(reader);
   return {
@@ -93,7 +96,10 @@ export async function runChaos(
   };
 }
 
-/** Lets the writers write while the faults come; returns when the last fault has gone and the last line is written. */
+/**
+ * Lets the writers write while faults occur. Returns when the last fault has ended and the last
+ * line is written.
+ */
 async function writeThrough(
   collector: Collector,
   dir: Pick<TempDir, 'at'>,
@@ -122,7 +128,7 @@ async function writeThrough(
   const { signal } = stopping;
   const startMs = systemClock.monotonicMs();
   const status = reportStatus(collector, writers, faults, startMs, signal, say);
-  // The first that fails ends them all.
+  // The first failure ends the run.
   const all = writers.map((writer) => writer.run(signal));
   const failed = Promise.all(all).then(() => new Promise<never>(() => {}));
   try {
@@ -154,7 +160,10 @@ async function reportStatus(
   }
 }
 
-/** Waits until nothing is missing, or until nothing has come for a while; returns how many seconds the last record took. */
+/**
+ * Waits until nothing is missing, or nothing has arrived for a while. Returns after how many
+ * seconds the last record arrived.
+ */
 async function settle(reader: TopicReader, missing: () => number, say: (line: string) => void): Promise<number> {
   const startMs = systemClock.monotonicMs();
   let [records, lastMs] = [0, startMs];

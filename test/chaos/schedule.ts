@@ -1,19 +1,22 @@
 import { type Random, seeded, subSeed } from './random.ts';
 
-/** Faults that hit the collector; they follow one another. */
+/** Faults of the collector, which run one after the other. */
 export const AGENT_FAULTS = ['kill-agent', 'stop-agent', 'stall-agent', 'full-disk'] as const;
-/** Faults that hit brokers or the network to them; they too follow one another, beside the collector's. */
+/**
+ * Faults of brokers or of the network to them, which run one after the other, in parallel with the
+ * collector's.
+ */
 export const CLUSTER_FAULTS = ['kill-broker', 'kill-both', 'stall-broker', 'cut', 'drop-replies', 'hole'] as const;
 export const FAULT_KINDS = [...AGENT_FAULTS, ...CLUSTER_FAULTS] as const;
 export type FaultKind = (typeof FAULT_KINDS)[number];
 
 export interface Fault {
-  /** From the beginning of the run. */
+  /** From the beginning of the run, ms. */
   atMs: number;
   kind: FaultKind;
-  /** How long it lasts; a killed process stays away for as long. */
+  /** How long it lasts, ms. A killed process is restarted after this time. */
   forMs: number;
-  /** Which broker, from 0; undefined: all, or none for faults of the collector. */
+  /** The broker's index; undefined: all, or none for faults of the collector. */
   broker: number | undefined;
 }
 
@@ -26,10 +29,10 @@ export interface ScheduleOptions {
   brokers: number;
 }
 
-/** Of the collector's kills, every so many-th takes a broker along. */
+/** One of so many kills of the collector also kills a broker. */
 const KILL_BOTH_EVERY = 10;
 const QUIET_AT_START_MS = 1_500;
-/** Milliseconds, least and most. */
+/** Milliseconds, minimum and maximum. */
 const LASTS: Readonly<Record<FaultKind, readonly [number, number]>> = {
   'kill-agent': [0, 800],
   'stop-agent': [0, 800],
@@ -45,13 +48,13 @@ const LASTS: Readonly<Record<FaultKind, readonly [number, number]>> = {
 const CLUSTER_GAP_MS = [2_000, 8_000] as const;
 const ALL_BROKERS_SHARE = 0.25;
 
-/** The faults of a run in the order of their times. The same options, the same schedule. */
+/** The faults of a run, sorted by time. The same options yield the same schedule. */
 export function buildSchedule(options: ScheduleOptions): Fault[] {
   const faults = [...agentFaults(options), ...clusterFaults(options)];
   return faults.sort((a, b) => a.atMs - b.atMs);
 }
 
-/** Kills, spread evenly with jitter; after every other one comes something milder. */
+/** Kills, spread evenly with jitter. A milder fault follows every other one. */
 function agentFaults({ seed, durationMs, kills, kinds, brokers }: ScheduleOptions): Fault[] {
   const random = seeded(subSeed(seed, 'agent'));
   const kills_ = kinds.includes('kill-agent') || kinds.includes('kill-both') ? kills : 0;
@@ -96,7 +99,7 @@ function lasting(random: Random, kind: FaultKind, atMs: number, brokers: number)
   return { atMs: Math.round(atMs), kind, forMs, broker: brokers > 0 ? random.between(0, brokers - 1) : undefined };
 }
 
-/** Deals each kind once in a random order, then again: in a short run, too, each comes. */
+/** Deals each kind once in random order, then again, so that each occurs in a short run, too. */
 function deck(random: Random, kinds: readonly FaultKind[]): () => FaultKind | undefined {
   let left: FaultKind[] = [];
   return () => {

@@ -8,14 +8,16 @@ const run = promisify(execFile);
 const SIZE_MIB = 24;
 const BLOCK_BYTES = 4096;
 
-/** A small disk that can be filled up. */
+/** A small disk that can be filled. */
 export interface StateDisk {
   fill(): Promise<void>;
   free(): Promise<void>;
   unmount(): Promise<void>;
 }
 
-/** Mounts a small tmpfs at `folder`; says why, and returns undefined, where that is not possible. */
+/**
+ * Mounts a small tmpfs at `folder`. Where that is not possible it prints why and returns undefined.
+ */
 export async function mountStateDisk(folder: string, say: (line: string) => void): Promise<StateDisk | undefined> {
   await mkdir(folder, { recursive: true });
   try {
@@ -37,7 +39,7 @@ export async function mountStateDisk(folder: string, say: (line: string) => void
       }
     },
     free: () => rm(ballast, { force: true }),
-    // Lazily: a process that was just killed may hold it a moment longer.
+    // Unmount lazily: a process that was just killed may still hold it.
     unmount: async () => {
       await run('umount', ['-l', folder]);
     },

@@ -1,13 +1,15 @@
 import { type LocalProcess, startLocalProcess } from '../../stack/local-process.ts';
 
-/** A process that is started again when it ends by itself, as systemd would; it never outlives us. */
+/**
+ * A process that is restarted when it exits by itself, as by systemd. It never outlives the test.
+ */
 export interface Supervised {
   start(): Promise<void>;
-  /** Sends a signal and waits until it is gone. */
+  /** Sends a signal and waits until the process has exited. */
   kill(signal: NodeJS.Signals): Promise<void>;
   freeze(): void;
   thaw(): void;
-  /** How often it ended and nobody had asked it to. */
+  /** How often it exited without being asked to. */
   readonly endedByItself: number;
 }
 
@@ -16,7 +18,7 @@ const RESTART_DELAY_MS = 500;
 export interface Command {
   command: string;
   args: readonly string[];
-  /** Where all that it prints goes. */
+  /** The file that gets all its output. */
   logFile: string;
 }
 
@@ -55,6 +57,6 @@ function signalIfThere(target: LocalProcess | undefined, signal: NodeJS.Signals)
   try {
     if (target) process.kill(target.pid, signal);
   } catch {
-    // It has ended: there is nothing to stop or to continue.
+    // It has exited: there is nothing to stop or to continue.
   }
 }

@@ -1,17 +1,21 @@
 import { createConnection, createServer, type Socket } from 'node:net';
 
 /**
- * What happens to what passes: `pass` on · `cut`: connections are reset and new ones too · `drop-replies`: requests arrive, answers
- * don't · `hole`: neither does, and nobody is told, as with a half-open connection.
+ * What happens to traffic. `pass`: it is forwarded · `cut`: connections are reset and refused ·
+ * `drop-replies`: requests arrive, responses don't · `hole`: neither arrives, without an error, as
+ * on a half-open connection.
  */
 export type ProxyMode = 'pass' | 'cut' | 'drop-replies' | 'hole';
 
 /** A TCP proxy on loopback that breaks the network on demand. */
 export interface TcpProxy {
   readonly port: number;
-  /** Where to connect to; connections are refused before it is set. */
+  /** The address to connect to. Until it is set, connections are refused. */
   targetPort: number | undefined;
-  /** Back to `pass`, connections end that have missed bytes: the peer could not read on from the middle of an answer. */
+  /**
+   * When `pass` is set again, connections that missed bytes are closed: the peer could not read on
+   * from the middle of a response.
+   */
   setMode(mode: ProxyMode): void;
   stop(): Promise<void>;
 }

@@ -6,11 +6,11 @@ import type { SeenRecord } from './oracle.ts';
 
 registerCodecs();
 
-/** Follows a topic from its beginning with a client that is not ours, record by record, each once. */
+/** Reads a topic from its beginning with a client that is not ours, each record once. */
 export interface TopicReader extends AsyncDisposable {
-  /** How many were read. */
+  /** How many records were read. */
   readonly records: number;
-  /** Whether all that the topic has now were read. Rejects while Kafka can't be asked. */
+  /** Whether all records that the topic has now were read. Rejects while Kafka is unreachable. */
   isAtEnd(): Promise<boolean>;
 }
 
@@ -25,7 +25,7 @@ export async function followTopic(
     retry: { initialRetryTime: 100, retries: 30 },
   });
   const consumer = kafka.consumer({ groupId: `chaos-${randomUUID()}`, maxWaitTimeInMs: 50 });
-  // A consumer that begins again reads some records again: that is not the topic's doing.
+  // A consumer that restarts reads some records again. These are no duplicates in the topic.
   const nextOffsets = new Map<number, bigint>();
   let records = 0;
   await consumer.connect();

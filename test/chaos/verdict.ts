@@ -1,4 +1,4 @@
-/** How many lines a writer gave one life of its file. */
+/** How many lines a writer wrote to one generation of its file. */
 export interface LifeWritten {
   writer: string;
   life: number;
@@ -9,7 +9,7 @@ export interface LifeWritten {
 export interface FileCounts {
   written: number;
   lost: number;
-  /** Not delivered, and a `loss` fact says so. */
+  /** Not delivered, but covered by a `loss` fact. */
   declared: number;
   /** Copies beyond the first. */
   doubled: number;
@@ -24,16 +24,16 @@ export interface Verdict {
   total: FileCounts;
   /** By writer. */
   files: Record<string, FileCounts>;
-  /** By the headers. */
+  /** Judged by the headers. */
   tiling: {
     generations: number;
-    /** Records of ranges that had come before. */
+    /** Records of ranges that had already arrived. */
     overlaps: number;
-    /** Records whose range is not where their line is. */
+    /** Records whose range is not their line's. */
     misplaced: number;
     /** Bytes within generations that neither a record nor a `loss` covers. */
     holes: number;
-    /** Generations that end elsewhere than their `sealed` fact says. */
+    /** Generations whose end differs from that in their `sealed` fact. */
     sealedWrong: number;
   };
   /** The first violations, in words. */
@@ -44,11 +44,11 @@ export function noCounts(): FileCounts {
   return { written: 0, lost: 0, declared: 0, doubled: 0, altered: 0 };
 }
 
-/** For people: one line of sums, a table of the files, and what was wrong. */
+/** The verdict for people: a line of totals, a table of the files, and the violations. */
 export function verdictText({ ok, records, foreign, total, files, tiling, examples }: Verdict): string {
   const counts = (one: FileCounts) =>
     `${number(one.written)} written, ${number(one.lost)} lost, ${number(one.doubled)} doubled, ${number(one.altered)} altered` +
-    (one.declared > 0 ? `, ${number(one.declared)} told as loss` : '');
+    (one.declared > 0 ? `, ${number(one.declared)} reported as loss` : '');
   const lines = [
     `${ok ? 'OK' : 'VIOLATIONS'}: ${counts(total)}; ${number(records)} records, ${number(foreign)} that nobody wrote`,
     ...Object.entries(files).map(([name, one]) => `  ${name.padEnd(16)} ${counts(one)}`),

@@ -14,7 +14,7 @@ import { startWriter } from '../support/line-writer.ts';
 import { runProcess } from '../support/process.ts';
 import { createTopic, newTopic, readTopic } from '../support/topics.ts';
 
-/** What becomes of a question, by agent. */
+/** The outcome of a request, by agent. */
 async function outcomes(stream: Stream): Promise<Record<string, string>> {
   const answers = (await allOf(stream)).filter(({ agent }) => agent !== '');
   return Object.fromEntries(answers.map(({ agent, error }) => [agent, error?.code ?? 'answered']));
@@ -38,7 +38,7 @@ test('an agent that hangs is reported as timed out, and does not delay the respo
     from.api.stream('FleetService', method, { timeout_ms: 1_500, ...request });
   const expected = { 'agents/hung': 'CODE_DEADLINE_EXCEEDED', 'agents/well': 'answered', 'agents/third': 'answered' };
   const preview = { entry: rules, watch_ms: 100 };
-  // Wherever it is asked, and though the first question still waits for it.
+  // At any controller, and while the first request still waits for the agent.
   const asked = [controller, other].flatMap((from) => [
     outcomes(ask(from, 'PreviewEntry', preview)),
     outcomes(ask(from, 'RestartEntry', { name: 'entries/app' })),
@@ -65,7 +65,7 @@ test('an agent that hangs is reported as timed out, and does not delay the respo
   });
   tap.cancel();
   process.kill(hung.pid, 'SIGCONT');
-  // What it finds in its mail by then is cancelled: it is as able as the others.
+  // The requests it finds then were cancelled, so it works as well as the others.
   await eventually(async () => {
     const now = await outcomes(ask(other, 'PreviewEntry', preview));
     assert.deepEqual(now, { ...expected, 'agents/hung': 'answered' });
@@ -190,7 +190,7 @@ test("an agent's log level is set for some time, and its diagnostics have no sec
   assert.match(wrong.stderr, /level: "loud" is not a level: give one of debug, info, warn, error/);
   assert.equal(wrong.code, 1);
   await eventually(async () => assert.equal((await agentNow(on, 'web-1')).files.length, 1));
-  // Bytes, so not by `runProcess`.
+  // The output is binary, so `runProcess` can't be used.
   const bundle = await allOf(controller.api.stream('FleetService', 'GetDiagnostics', { name: 'agents/web-1' }));
   await writeFile(dir.at('bundle.tar.gz'), Buffer.concat(bundle.map(({ data }) => data)));
   await mkdir(dir.at('bundle'));

@@ -29,17 +29,17 @@ test("with three brokers, lines reach each partition's leader, also when leaders
     const writers = FILES.map((name) => startWriter(dir.at(`${name}.log`)));
     await using stack = new AsyncDisposableStack();
     for (const writer of writers) stack.defer(() => writer.stop());
-    // It knows of one broker, and learns of the others.
+    // The agent is configured with one broker and learns the others from it.
     const [first] = kafka.bootstrap as [string];
     const args = ['--entries', dir.at('entries.yaml'), '--kafka', first, '--state', dir.at('state')];
     await using agent = startProcess('agent/main.ts', args);
     const flowing = async (more: number) => {
-      // kafkajs fails for a while, too, when a leader is gone.
+      // kafkajs fails for a while, too, when a leader is killed.
       const before = await eventually(() => countRecords(kafka.bootstrap, topic), PATIENCE);
       await eventually(async () => assert.ok((await countRecords(kafka.bootstrap, topic)) > before + more), PATIENCE);
     };
     await flowing(500);
-    // The first one is the cluster's controller, too: alone it can't be missed.
+    // The first broker is also the cluster's only controller, so it must run.
     for (const broker of kafka.brokers.slice(1)) {
       await broker.kill('SIGKILL');
       await flowing(1_000);

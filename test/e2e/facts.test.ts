@@ -10,7 +10,7 @@ import { sharedEtcd, sharedKafka } from '../support/servers.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { countRecords, newTopic, readTopic } from '../support/topics.ts';
 
-/** What the audit topic has of one agent. */
+/** The audit topic's facts of one agent. */
 async function auditOf(kafka: string[], topic: string, agent: string) {
   const records = await readTopic(kafka, topic);
   return records.map(({ value }) => JSON.parse(String(value))).filter((fact) => fact.agent === agent);

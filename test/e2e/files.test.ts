@@ -31,7 +31,7 @@ test(
       const folder = /^[A-H]/.test(name) ? dir.path : dir.at('sub', 'deep');
       const bytes = await readFile(join(LOGHUB, name));
       contents.set(join(folder, name), bytes);
-      // As a service does: the file appears, then grows.
+      // As services do: the file is created, then grows.
       await writeFile(join(folder, name), bytes.subarray(0, 1_000));
       await appendFile(join(folder, name), bytes.subarray(1_000));
     }

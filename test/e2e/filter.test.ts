@@ -12,7 +12,7 @@ import { tempDir } from '../support/temp-dir.ts';
 import { countRecords, createTopic, newTopic, readTopic } from '../support/topics.ts';
 
 const LINES = 60_000;
-/** More bytes in a row than a read takes, and none of them in a record. */
+/** More bytes in a row than one read takes, none of them in a record. */
 const QUIET = { from: 20_000, to: 40_000 };
 
 const LEVELS = ['ERROR', 'WARN', 'INFO', 'DEBUG'] as const;
@@ -28,7 +28,9 @@ const json = (index: number) =>
     : JSON.stringify({ message: 'no ERROR', log: { level: levelOf(index) }, index });
 const trace = (index: number) => `${index} begins\n  ${levelOf(index)} within ${'y'.repeat(index % 60)}`;
 
-/** What each entry's records are, and what of them is to be kept, said without regular expressions. */
+/**
+ * Each entry's records, and which of them the filter includes, stated without regular expressions.
+ */
 const cases = {
   plain: {
     value: plain,
@@ -52,7 +54,10 @@ const cases = {
   },
 } as const;
 
-/** Each record that is to be there, with its range: from where the one before it ends, over all that was left out. */
+/**
+ * Each expected record with its range, which begins where the previous record ends and spans
+ * excluded records.
+ */
 function expected({ value, keeps }: (typeof cases)[keyof typeof cases]) {
   const records: { value: string; start: number; end: number }[] = [];
   let start = 0;
@@ -67,7 +72,7 @@ function expected({ value, keeps }: (typeof cases)[keyof typeof cases]) {
   return records;
 }
 
-/** The first that differs, for the difference of all would take minutes. */
+/** Only the first difference: to compare everything takes minutes. */
 function assertSame(seen: readonly object[], wanted: readonly object[]): void {
   const at = wanted.findIndex((record, index) => !isDeepStrictEqual(record, seen[index]));
   if (at !== -1) assert.deepEqual(seen[at], wanted[at]);
@@ -96,12 +101,12 @@ test('only records that the filter includes arrive, once each; their ranges tile
     await using agent = startProcess('agent/main.ts', args);
     await eventually(async () => assert.ok((await countRecords(kafka, topic)) > share * all));
     await agent.kill('SIGKILL');
-    // What was left out last lies before what comes now, in the range of its first record.
+    // The records excluded last lie in the range of the next record.
     if (share === 0.3) for (const [path, rest] of halves) await appendFile(path, rest);
   }
   await using _agent = startProcess('agent/main.ts', args);
   await eventually(async () => assert.ok((await countRecords(kafka, topic)) >= all));
-  // What is complete is told when it is gone; the last lines are in no record.
+  // A sealed fact follows the deletion. The last lines are in no record.
   for (const [path] of halves) await rm(path);
   await eventually(async () => assert.equal(await countRecords(kafka, audit), halves.length), { timeoutMs: 30_000 });
   const records = await readTopic(kafka, topic);

@@ -11,7 +11,7 @@ import { createTopic, newTopic } from '../support/topics.ts';
 
 type Json = Record<string, never>;
 
-/** Two controllers, and an agent at each: `stuck` has lines that go nowhere, of `fine` all arrive. */
+/** Two controllers with an agent each. No line of `stuck` is delivered, all lines of `fine` are. */
 async function fleet(...args: string[]) {
   const [etcd, kafka, prefix, dir] = [await sharedEtcd(), await sharedKafka(), newPrefix(), await tempDir('state')];
   const controllers = [await startController(etcd, prefix, ...args), await startController(etcd, prefix, ...args)];
@@ -109,25 +109,25 @@ test("any controller reports each agent's lag in bytes and seconds, and where an
 
 test('a watch at any controller reports agents that begin to match its query, and agents that cease to', async () => {
   await using on = await fleet();
-  const told: string[] = [];
+  const events: string[] = [];
   const request = { entry: 'entries/fine', entry_state: 'STATE_PAUSED' };
   const watch = on.home.api.stream('FleetService', 'WatchAgents', request);
   watch.on('error', () => {});
   void (async () => {
     for await (const { kind, agent } of watch)
-      told.push(`${kind} ${(agent as { name: string } | null)?.name ?? ''}`.trim());
+      events.push(`${kind} ${(agent as { name: string } | null)?.name ?? ''}`.trim());
   })().catch(() => {});
-  await eventually(() => assert.deepEqual(told, ['KIND_SYNCED']));
+  await eventually(() => assert.deepEqual(events, ['KIND_SYNCED']));
   const pause = (paused: boolean) =>
     on.home.api.call('EntryService', 'UpdateEntry', {
       entry: { name: 'entries/fine', paused },
       update_mask: { paths: ['paused'] },
     });
   await pause(true);
-  await eventually(() => assert.equal(told[1], 'KIND_UPDATED agents/fine'));
+  await eventually(() => assert.equal(events[1], 'KIND_UPDATED agents/fine'));
   await pause(false);
-  await eventually(() => assert.equal(told.at(-1), 'KIND_REMOVED agents/fine'));
-  assert.ok(told.every((line) => !line.includes('stuck')));
+  await eventually(() => assert.equal(events.at(-1), 'KIND_REMOVED agents/fine'));
+  assert.ok(events.every((line) => !line.includes('stuck')));
   watch.cancel();
 });
 
@@ -176,14 +176,15 @@ test('the loss of an unread file that is truncated repeatedly is forecast, and a
   );
   const file = on.dir.at('stuck.log');
   const agent = () => on.home.api.call('FleetService', 'GetAgent', { name: 'agents/stuck' });
-  /** Waits until the file's present life is the one that has so many bytes. */
+  /** Waits until the file's present generation has this many bytes. */
   const seen = (size: string) => eventually(async () => assert.equal((await agent()).files[0]?.size, size));
   await seen('23');
   await truncate(file);
   await seen('0');
   await appendFile(file, 'a second life\n');
   await seen('14');
-  // As long as the third one has, before it is too late to say when it ends: more than the trend's ten seconds.
+  // As long as the third generation lasts, while its forecast still holds: more than the trend's
+  // ten seconds.
   await eventually(async () => assert.ok((await agent()).files[0].lag_seconds > 12), { timeoutMs: 20_000 });
   await truncate(file);
   await seen('0');

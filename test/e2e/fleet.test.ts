@@ -144,7 +144,8 @@ test('a paused entry keeps its position and resumes there; a deleted one stops',
     assert.deepEqual([entries, files], [[], []]);
   });
   await appendFile(log, 'three\n');
-  // Another entry's line is delivered after it: had the deleted one still been read, its line would be there.
+  // Another entry's line is delivered later: if the deleted entry were still read, its line would
+  // be there.
   const other = await createTopic(kafka);
   await writeFile(dir.at('b.txt'), 'b\n');
   await controller.api.call('EntryService', 'CreateEntry', {

@@ -12,7 +12,7 @@ import { SimulatedAgent } from '../support/simulated-agent.ts';
 const run = promisify(execFile);
 const proto = join(import.meta.dirname, '..', '..', 'proto');
 
-/** The tool's path; undefined when the test is skipped for want of it. */
+/** The tool's path; undefined if it is not installed, which skips the test. */
 async function toolFor(t: TestContext, tool: OutsideTool): Promise<string | undefined> {
   const path = await findOutside(tool);
   if (!path) t.skip(`${tool.name} is not on this machine: npm run bench -- build-peers`);

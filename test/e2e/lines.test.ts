@@ -21,7 +21,8 @@ function ofEntry(records: readonly ReadRecord[], entry: string) {
   return own.map((record) => ({ ...record, ...rangeOf(record) })).sort((a, b) => a.start - b.start);
 }
 
-// Catalogue 48, 54, 56, 117: what a killed agent had begun, of a record of many lines, of a character, of a long line, is whole after it.
+// Catalogue 48, 54, 56, 117: a multiline record, a character and a long line that a killed agent
+// had begun are whole afterwards.
 test('multiline, converted and truncated records arrive whole and once, and their ranges tile, across kills of the agent', async () => {
   const kafka = await sharedKafka();
   const topic = await createTopic(kafka);

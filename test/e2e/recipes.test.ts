@@ -31,7 +31,7 @@ function contentOf({ encoding, terminator }: Entry, lines: readonly string[]): B
   return encoding === 'gbk' ? gbk(text) : Buffer.from(text);
 }
 
-/** Node decodes GBK but does not encode it: every pair of bytes is tried. */
+/** Node decodes GBK but can't encode it, so every pair of bytes is tried. */
 function gbk(text: string): Buffer {
   const decoder = new TextDecoder('gbk');
   const bytes = new Map<string, number[]>();

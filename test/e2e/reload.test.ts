@@ -11,7 +11,8 @@ import { countRecords, createTopic, readTopic } from '../support/topics.ts';
 
 const RELOADS = 2;
 
-// Catalogue 109 (beats #31767, loong #597) and 111 (beats #30061, #41954; imfile-same-file-monitors.sh).
+// Catalogue 109 (beats #31767, loong #597) and 111 (beats #30061, #41954;
+// imfile-same-file-monitors.sh).
 test('an entry that changes while its file grows delivers each line once, and so does another entry on the same file', async () => {
   const kafka = await sharedKafka();
   const topic = await createTopic(kafka);

@@ -21,7 +21,7 @@ async function entryOf(on: Ground, rules: object, id = 'app') {
 
 const replayOf = ({ headers }: ReadRecord) => headers['logfleet.replay'];
 
-/** The records of one replay, or those that are no replay, each in its offset's order. */
+/** The records of one replay, or those of no replay, in the order of their offsets. */
 function of(records: readonly ReadRecord[], replay: string | undefined): ReadRecord[] {
   return records.filter((record) => replayOf(record) === replay);
 }
@@ -29,7 +29,10 @@ function of(records: readonly ReadRecord[], replay: string | undefined): ReadRec
 const linesOf = (from: number, to: number) =>
   Array.from({ length: to - from }, (_, index) => `line ${from + index}\n`).join('');
 
-/** Bytes `[start, end)` are there, in the order of the file, each record behind the one before it. */
+/**
+ * Asserts that bytes `[start, end)` are there in the file's order, each record after the previous
+ * one.
+ */
 function assertBytes(records: readonly ReadRecord[], content: string, start: number, end: number): void {
   let at = start;
   for (const record of records) {
@@ -63,13 +66,13 @@ test('a rewind to the beginning sends lines again, marked and in order; new line
   const { code, stdout, stderr } = await cli(on, ...ask);
   assert.deepEqual([code, stderr], [0, '']);
   assert.match(stdout, /as replay again-1\n/);
-  // Asked twice, it is done once.
+  // A repeated request is handled once.
   const repeated = await cli(on, ...ask);
   assert.match(repeated.stdout, /already as replay again-1\n/);
   const logged = await agent.logged('a rewind began');
   assert.deepEqual([logged['replay'], logged['reason'], logged['generations']], ['again-1', 'a test', 1]);
-  const told = await on.controller.process.logged('replay requested');
-  assert.match(JSON.stringify(told), /"dryRun":true,"author":"[^"]+@[^"]+","authenticated":false/);
+  const written = await on.controller.process.logged('replay requested');
+  assert.match(JSON.stringify(written), /"dryRun":true,"author":"[^"]+@[^"]+","authenticated":false/);
   const until = Number(/ from 0 to (\d+)/.exec(stdout)?.[1]);
   const content = first + second;
   const lines = content.slice(0, until).split('\n').length - 1;
@@ -98,7 +101,7 @@ test('whenever the agent is killed, each replay and each first-time line arrives
     for (let kill = 0; kill < 6; kill++) {
       const before = await countRecords(kafka, topic);
       const asked = cli(on, 'rewind', 'entry', 'app', '--to-beginning', '--replay-id', `kill-${kill}`);
-      // Now and then in the middle of the question itself.
+      // Sometimes in the middle of the request itself.
       if (kill % 3 !== 2) assert.equal((await asked).code, 0);
       await eventually(async () => assert.ok((await countRecords(kafka, topic)) >= before + kill * 5_000));
       await agent.kill('SIGKILL');
@@ -172,7 +175,7 @@ test('a rewind accepts a time and a position within a line; it refuses an unackn
   const beyond = await cli(on, 'rewind', 'entry', 'app', '--to-position', '71', ...generation);
   assert.deepEqual([beyond.code, beyond.stdout.split('\n')[0]?.includes(': 0 generations')], [1, true]);
   assert.match(beyond.stderr, /position 71 is beyond the acknowledged position 70/);
-  // Nothing had been read an hour ago, and nothing has been read within the last moment.
+  // Nothing had been read an hour ago, and nothing was read in the last moment.
   const hour = await cli(on, 'rewind', 'entry', 'app', '--since', '1h', '--replay-id', 'hour');
   assert.match(hour.stdout, /from 0 to 70\n/, hour.stderr);
   await delivered(on, topic, 27);

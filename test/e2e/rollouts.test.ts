@@ -12,7 +12,7 @@ function logfleet({ controller }: Ground, ...args: string[]) {
   return runProcess('cli/main.ts', ['--controller', controller.address, '--author', 'ann', ...args]);
 }
 
-/** A file for `apply`, with an entry `app` of all files of the ground's folder. */
+/** A file for `apply` with an entry `app` that matches all files of the fixture's folder. */
 async function entryFile({ dir }: Ground, topic: string, more = ''): Promise<string> {
   const file = dir.at('app.yaml');
   await writeFile(file, `{name: app, paths: ["${dir.at('*.log')}"], start: beginning, topic: ${topic}${more}}\n`);
@@ -41,7 +41,7 @@ test('a rollout halts at the first agent whose topic Kafka refuses, and other ag
   // Each agent reads all files.
   await delivered(on, topic, 30);
 
-  // Kafka takes no two topics that differ in "." and "_" alone.
+  // Kafka refuses two topics whose names differ only in "." and "_".
   const refused = topic.replace('.x', '_x');
   const file = await entryFile(on, refused);
   const canary = await logfleet(on, 'apply', '-f', file, '--rollout', '1,50%', '--step-wait', '1s', '--wait');

@@ -8,13 +8,13 @@ import { acknowledged, agentNow, agentOf, delivered, type Ground, ground } from 
 import { follows, setFor } from '../support/settings.ts';
 import { countRecords, createTopic, readTopic } from '../support/topics.ts';
 
-/** An agent that has tried in vain waits for up to ten seconds. */
+/** An agent whose attempts failed waits up to ten seconds before the next one. */
 const RECONNECTS = { timeoutMs: 40_000 };
 
 const create = ({ controller }: Ground, entry_id: string, entry: object) =>
   controller.api.call('EntryService', 'CreateEntry', { entry_id, entry: { start: 'beginning', ...entry } });
 
-/** What came of each generation to a topic, whole and once. */
+/** What a topic has of each generation, whole and once. */
 const arrived = async ({ kafka }: Ground, topic: string) => [...assemble(await readTopic(kafka, topic)).values()];
 
 const statusOf = async (on: Ground, id: string, entry: string) =>
@@ -93,7 +93,7 @@ test('a limited entry lags while another one on its route finishes; when the lim
   const { controller, kafka, dir } = on;
   const topic = await createTopic(kafka);
   await using _agent = agentOf(on, 'a');
-  // A line that is longer than what a second allows has to fit.
+  // A line that is longer than the limit of one second must still fit.
   const content = `${numbered(2_000)}${'y'.repeat(50_000)}\n${numbered(20_000)}`;
   for (const name of ['slow', 'fast']) await writeFile(dir.at(`${name}.log`), content);
   await create(on, 'slow', { paths: [dir.at('slow.log')], topic, max_bytes_per_second: 10_240 });
@@ -158,7 +158,7 @@ test('a drained agent has delivered everything, reads nothing and reports what i
   await agent.kill('SIGKILL');
   const files = await arrived(on, topic);
   assert.deepEqual([files.length, ...files.map(({ bytes }) => String(bytes) === content)], [2, true, true]);
-  // What came since is drained by whoever starts next.
+  // Lines written since then are drained by the next start.
   await using _again = agentOf(on, 'a');
   await eventually(() => drained(4), { timeoutMs: 30_000 });
   assert.equal(await countRecords(kafka, topic), 200_001);

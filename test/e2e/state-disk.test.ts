@@ -10,7 +10,10 @@ import { countRecords, createTopic, readTopic } from '../support/topics.ts';
 
 const MANY = 300;
 
-/** An agent whose state is on a small disk of its own, and a log with one line, which it has delivered; undefined where no disk can be mounted. */
+/**
+ * An agent whose state is on a small disk of its own, and a log with one line, which is delivered;
+ * undefined where no disk can be mounted.
+ */
 async function ground(t: TestContext, ...settings: string[]) {
   const kafka = await sharedKafka();
   const dir = await tempDir('state-disk');
@@ -33,7 +36,7 @@ async function ground(t: TestContext, ...settings: string[]) {
   return { disk, log, start, delivered, values };
 }
 
-// Catalogue 76 (beats #19408): a disk without room, however long.
+// Catalogue 76 (beats #19408): a full disk, for any time.
 test("while the state's disk is full lines wait; after that each arrives once, whether the agent ran on, was killed or was stopped", async (t) => {
   const on = await ground(t, '--drain-timeout', '1s');
   if (!on) return t.skip('needs the right to mount a tmpfs');

@@ -40,7 +40,7 @@ test("a tap at any controller shows the selected agents' records as they are col
   await eventually(() =>
     assert.match(plain.stdout(), new RegExp(`^web-1 ${dir.at('a.log')} line \\d*[02468] x*$`, 'm')),
   );
-  // Whoever has seen enough ends the command, and that is no failure.
+  // Ending the command early is no failure.
   const piped = `"$0" "$@" --no-prefix | head -n 3; test "\${PIPESTATUS[0]}" = 0`;
   const { stdout } = await promisify(execFile)('bash', ['-c', piped, process.execPath, main, ...args]);
   assert.match(stdout, /^(line \d*[02468] x*\n){3}$/);
@@ -80,11 +80,11 @@ test('a tap that is not read does not disturb delivery, and its counts cover eac
     return quick.messages;
   })) as [Asking];
   assert.deepEqual([first.asked?.matching, first.asked?.asked], [1, 1]);
-  // The stalled one has been heard of, too.
+  // The command has also noticed the agent that stalls.
   const reading = stalled[Symbol.asyncIterator]();
   for (let heard = 0; heard < 2; heard++) await reading.next();
   const written: string[] = [];
-  // Longer than what all buffers on the way hold.
+  // Longer than all buffers on the way can hold.
   while (written.length < 16_000) {
     const lines = Array.from({ length: 200 }, (_, index) => `${written.length + index} ${'y'.repeat(1_500)}`);
     written.push(...lines);

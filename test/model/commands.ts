@@ -6,7 +6,7 @@ import { anySteering, anyWrite, makeWrite, type Steering, steer, type Write } fr
 
 type Command = fc.AsyncCommand<FleetModel, FleetSystem>;
 
-/** `may`: whether it makes sense now; without, it always does. */
+/** `may`: whether the command makes sense now. Without it, it always does. */
 function command(
   text: string,
   may: (model: Readonly<FleetModel>) => boolean,
@@ -15,7 +15,7 @@ function command(
   return { check: may, run, toString: () => text };
 }
 
-/** At least one controller runs: there is somebody to write to. */
+/** At least one controller runs, so that writes are possible. */
 const hasController = ({ controllers }: Readonly<FleetModel>) => controllers.some(Boolean);
 
 const write = (what: Write) =>
@@ -35,7 +35,7 @@ const agentCommand = (index: number, how: 'connect' | 'stop' | 'crash') =>
     },
   );
 
-/** Killed while a write is under way at it, or at the other one. */
+/** A controller is killed while a write is in progress at it, or at another one. */
 const killController = (index: number, during: Write) =>
   command(
     `kill controller ${index} during ${JSON.stringify(during)}`,
@@ -77,7 +77,7 @@ const startEtcd = command(
   },
 );
 
-/** A quiet point: all that runs must agree. */
+/** A quiet point: everything that runs must agree. */
 const settle = command(
   'settle',
   (model) => model.etcd && hasController(model),
@@ -87,7 +87,7 @@ const settle = command(
 const agent = fc.nat({ max: AGENT_LABELS.length - 1 });
 const controller = fc.nat({ max: 1 });
 
-/** What may happen, each as often as it is here. A new kind of write or fault goes here. */
+/** What may happen, as often as it is listed. Add a new kind of write or fault here. */
 export const COMMANDS: fc.Arbitrary<Command>[] = [
   ...Array.from({ length: 8 }, () => anyWrite.map(write)),
   ...Array.from({ length: 3 }, () => anySteering.map(steering)),

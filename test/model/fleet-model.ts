@@ -1,21 +1,26 @@
 import assert from 'node:assert/strict';
 
-/** What an entry may be; undefined: there is none. The owner is another one with each write. */
+/** The possible states of an entry; undefined: it does not exist. Each write sets another owner. */
 export type EntryState = { owner: string; selector: string } | undefined;
 
 /** What is known of one name. */
 interface Known {
-  /** What it may be now: one state, and those of writes since that were answered with UNAVAILABLE. */
+  /**
+   * The states that it may have now: one, and those of later writes that ended with UNAVAILABLE.
+   */
   possible: EntryState[];
-  /** Every acknowledged write that left an entry, by the revision that was answered. */
+  /** Every acknowledged write that left an entry, by the revision in the response. */
   readonly acknowledged: Map<string, EntryState>;
-  /** What an undo may bring back; empty: no version of it is going out in steps. */
+  /** What an undo may restore; empty: no version is being rolled out. */
   before: EntryState[];
-  /** One has gone out in steps. */
+  /** A version was rolled out in steps. */
   hadRollout: boolean;
 }
 
-/** What should be so, as far as answers tell. All runs and is connected at first. */
+/**
+ * The state that the fleet should have, as far as responses tell. At first everything runs and is
+ * connected.
+ */
 export class FleetModel {
   readonly #entries = new Map<string, Known>();
   readonly controllers = [true, true];
@@ -38,7 +43,7 @@ export class FleetModel {
     return known;
   }
 
-  /** `etag`: empty for a deletion. `inSteps`: it goes out by a plan. */
+  /** `etag`: empty for a deletion. `inSteps`: it is rolled out by a plan. */
   acknowledge(id: string, state: EntryState, etag: string, inSteps: boolean): void {
     const known = this.known(id);
     this.#begin(known, inSteps);
@@ -47,19 +52,19 @@ export class FleetModel {
     if (state) known.acknowledged.set(etag, state);
   }
 
-  /** Nobody knows whether it was written. */
+  /** A write of unknown outcome. */
   doubt(id: string, state: EntryState, inSteps: boolean): void {
     const known = this.known(id);
     this.#begin(known, inSteps);
     known.possible.push(state);
   }
 
-  /** It was refused, for a version is going out in steps: then one must be. */
+  /** A write that was refused because a version is being rolled out: then one must be. */
   isRolledOut(id: string): void {
     assert.ok(this.known(id).before.length > 0, `${id} is said to be rolled out`);
   }
 
-  /** A rollout was undone, by a write at `revision`; undefined: nobody knows whether it was. */
+  /** A rollout was undone by a write at `revision`; undefined: the outcome is unknown. */
   undone(id: string, revision: string | undefined, deleted: boolean): void {
     const known = this.known(id);
     if (revision === undefined) {
@@ -73,19 +78,25 @@ export class FleetModel {
     if (state && known.possible.length === 1) known.acknowledged.set(revision, state);
   }
 
-  /** Whether an agent may be given an older version of it than it had. */
+  /** Whether an agent may get an older version of the entry than it had. */
   mayGoBack(id: string): boolean {
     return this.known(id).hadRollout;
   }
 
-  /** The former one may be complete by now, or not: then what was before it, too, may be what is before this one. */
+  /**
+   * The previous rollout may or may not be complete. So what was before it may also be what is
+   * before this one.
+   */
   #begin(known: Known, inSteps: boolean): void {
     if (!inSteps) return;
     known.before = [...known.before, ...known.possible];
     known.hadRollout = true;
   }
 
-  /** It was answered that the entry is there, or is not: then that must be possible, and nothing else is any more. */
+  /**
+   * A response said that the entry exists, or does not: that must be possible, and no other state
+   * is any more.
+   */
   learn(id: string, isThere: boolean): void {
     const known = this.known(id);
     const left = known.possible.filter((state) => (state !== undefined) === isThere);

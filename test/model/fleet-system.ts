@@ -12,7 +12,7 @@ import type { FleetModel } from './fleet-model.ts';
 import { AGENT_LABELS, SELECTORS } from './selectors.ts';
 
 const PATIENCE = { timeoutMs: 45_000 };
-/** Agents that wait as long as real ones would make the test wait, too. */
+/** Agents that wait as long as real ones would slow the test down. */
 const HASTE = 10;
 
 interface Seen {
@@ -22,14 +22,14 @@ interface Seen {
   going?: Going | undefined;
 }
 
-/** A rollout that is under way, as etcd has it. */
+/** A running rollout, as etcd has it. */
 interface Going {
   id: string;
   from: { etag: string; selector: string } | undefined;
   stage: { everyone?: boolean; selectors?: string[]; threshold?: string } | undefined;
 }
 
-/** Real etcd, real controllers, and agents that are the real link. */
+/** A real etcd, real controllers, and agents with the real link. */
 export class FleetSystem implements AsyncDisposable {
   readonly etcd: Etcd;
   readonly #stack: AsyncDisposableStack;
@@ -37,7 +37,7 @@ export class FleetSystem implements AsyncDisposable {
   readonly #ports: readonly number[];
   readonly #controllers: (RunningController | undefined)[] = [];
   readonly #agents: (SimulatedAgent | undefined)[] = [];
-  /** What the last process of each agent has left on its disk. */
+  /** What each agent's last process left on its disk. */
   readonly #disks: Entry[][] = [];
 
   private constructor(etcd: Etcd, ports: readonly number[], stack: AsyncDisposableStack) {
@@ -96,7 +96,7 @@ export class FleetSystem implements AsyncDisposable {
     this.#agents[index] = undefined;
   }
 
-  /** Waits until all that runs agrees, and judges it by the model. */
+  /** Waits until everything that runs agrees, and compares it with the model. */
   async settle(model: FleetModel): Promise<void> {
     const truth = await this.#truth();
     for (const id of model.ids) {
@@ -111,7 +111,7 @@ export class FleetSystem implements AsyncDisposable {
     }
     for (const [index, agent] of this.#agents.entries()) {
       if (!agent) continue;
-      // Rollouts go on meanwhile.
+      // Rollouts proceed meanwhile.
       await eventually(async () => {
         const wanted = wantedOf(index, await this.#truth());
         assert.deepEqual(agent.applied, wanted, agent.failures.slice(-3).join('; '));
@@ -121,12 +121,13 @@ export class FleetSystem implements AsyncDisposable {
     await this.#showsWhoIsLive();
   }
 
-  /** What etcd has, once every controller says the same. */
+  /** What etcd has, once every controller reports the same. */
   async #truth(): Promise<Record<string, Seen>> {
     const client = new Etcd3({ hosts: this.etcd.endpoint });
     try {
       return await eventually(async () => {
-        // One after the other: a rollout that begins in between is another entry's version, and looked at the next time.
+        // Entries are read one after the other: a rollout that begins meanwhile changes an entry's
+        // version, which the next attempt reads.
         const rollouts = await this.#rollouts(client);
         const { kvs } = await client.getAll().prefix(`${this.#prefix}entries/`).exec();
         const truth: Record<string, Seen> = {};
@@ -150,7 +151,7 @@ export class FleetSystem implements AsyncDisposable {
     }
   }
 
-  /** Those that are under way, by their id and the revision of the entry's version that they are about. */
+  /** The running rollouts, by their id and the revision of the version that they roll out. */
   async #rollouts(client: Etcd3): Promise<Map<string, Going>> {
     const { kvs } = await client.getAll().prefix(`${this.#prefix}rollouts/`).exec();
     const all = kvs.map(({ value, create_revision: created }) => ({ ...JSON.parse(value.toString()), created }));
@@ -200,7 +201,7 @@ function wantedOf(index: number, truth: Record<string, Seen>): Record<string, st
   return Object.fromEntries(wanted);
 }
 
-/** Whether a rollout gives an agent the new version, by what rollout.proto says. */
+/** Whether a rollout gives an agent the new version, by the rules in rollout.proto. */
 function isIn(index: number, { id, stage }: Going): boolean {
   if (stage?.everyone || stage?.selectors?.some((selector) => isMeant(index, selector))) return true;
   const digest = createHash('sha256').update(`${id}agent-${index}`).digest();
@@ -213,7 +214,7 @@ function isMeant(index: number, selector: string): boolean {
   return known.matches(AGENT_LABELS[index] ?? {}, `agent-${index}`);
 }
 
-/** Only a rollout whose place another one takes gives an agent an older version than it had. */
+/** An agent gets an older version than it had only when another rollout replaces its rollout. */
 function assertEachChangeOnce(agent: SimulatedAgent, model: FleetModel): void {
   const isFair = (offence: string) => {
     const [, id = '', etag, highest] = /^entries\/(.*): (\d+) after (\d+)$/.exec(offence) ?? [];

@@ -7,14 +7,17 @@ import { AGENT_LABELS } from './selectors.ts';
 export interface ModelOptions {
   seed: number;
   runs: number;
-  /** Of each run, at most. */
+  /** The most commands of each run. */
   commands: number;
-  /** Looks for the shortest sequence that fails: each attempt starts all processes anew. */
+  /** Searches for the shortest failing sequence. Each attempt starts all processes again. */
   shrink: boolean;
   say?: (text: string) => void;
 }
 
-/** Sequences of whatever may happen to a fleet, drawn by the seed; afterwards all must agree. Rejects with the sequence that failed. */
+/**
+ * Runs random sequences of what may happen to a fleet, drawn by the seed; afterwards all must
+ * agree. Rejects with the sequence that failed.
+ */
 export async function runModel({ seed, runs, commands, shrink, say = () => {} }: ModelOptions): Promise<void> {
   let run = 0;
   const sequences = fc.commands(COMMANDS, { maxCommands: commands, size: 'max' });
@@ -28,7 +31,7 @@ export async function runModel({ seed, runs, commands, shrink, say = () => {} }:
   await fc.assert(property, { seed, numRuns: runs, endOnFailure: !shrink });
 }
 
-/** Everything runs again, and is judged. */
+/** Everything runs again and is compared with the model. */
 async function allAgrees(model: FleetModel, real: FleetSystem): Promise<void> {
   if (!model.etcd) await real.etcd.start();
   for (const [index, runs] of model.controllers.entries()) if (!runs) await real.startController(index);

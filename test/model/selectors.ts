@@ -1,4 +1,7 @@
-/** Selectors, and what they mean: told by hand, so that the model does not ask the code that it is to judge. */
+/**
+ * Selectors and the agents that they match, written by hand, so that the model does not use the
+ * code that it judges.
+ */
 export interface KnownSelector {
   text: string;
   matches(labels: Readonly<Record<string, string>>, agentId: string): boolean;
@@ -15,7 +18,7 @@ export const SELECTORS: readonly KnownSelector[] = [
   { text: 'role=nobody', matches: ({ role }) => role === 'nobody' },
 ];
 
-/** Of agent-0, agent-1 and so on. */
+/** The labels of agent-0, agent-1 and so on. */
 export const AGENT_LABELS: readonly Record<string, string>[] = [
   { role: 'a', env: 'prod' },
   { role: 'b', env: 'prod' },

@@ -11,20 +11,20 @@ interface OneWrite {
   kind: 'create' | 'update' | 'delete' | 'rollback';
   id: string;
   selector: string;
-  /** Which of the acknowledged revisions a rollback goes to, as a part of all. */
+  /** The acknowledged revision that a rollback goes to, as a fraction of all. */
   back: number;
-  /** How a creation or an update goes out; empty: to all at once. */
+  /** How a creation or an update is rolled out; empty: to all agents at once. */
   steps: readonly { canary: string; wait_ms?: number }[];
 }
 
-/** A write as a model knows it: one entry, or several at once. */
+/** A write as the model knows it: of one entry, or of several at once. */
 export interface Write {
   via: number;
   writes: readonly OneWrite[];
 }
 
 const all = { canary: 'all' };
-/** The first of them goes no further by itself. */
+/** The first plan does not proceed by itself. */
 const PLANS = [
   [{ canary: '1', wait_ms: 3_600_000 }, all],
   [{ canary: '50%' }, all],
@@ -56,7 +56,9 @@ export const anyWrite: fc.Arbitrary<Write> = fc.oneof(
 
 let count = 0;
 
-/** Makes the write, and tells the model what came of it. Rejects with what may not come of one. */
+/**
+ * Makes the write and tells the model the outcome. Rejects with an outcome that a write can't have.
+ */
 export async function makeWrite(model: FleetModel, real: FleetSystem, { via: first, writes }: Write): Promise<void> {
   const controller = model.controllers[first] ? first : 1 - first;
   const planned = writes.map((write) => plan(model, write));
@@ -125,12 +127,12 @@ function refused(model: FleetModel, planned: readonly Planned[], error: ServiceE
   }
 }
 
-/** Of several writes nobody is told which of them it was but by the name in the text. */
+/** Of several writes, only the name in the error's text says which one failed. */
 function meant(planned: readonly Planned[], { details }: ServiceError): string {
   return planned.find(({ id }) => details.includes(`entries/${id}`))?.id ?? planned[0]?.id ?? '';
 }
 
-/** What somebody does with a rollout. */
+/** What an operator does with a rollout. */
 export interface Steering {
   via: number;
   id: string;
@@ -143,7 +145,10 @@ export const anySteering: fc.Arbitrary<Steering> = fc.record({
   method: fc.constantFrom('PauseRollout', 'PauseRollout', 'PauseRollout', 'ResumeRollout', 'UndoRollout'),
 });
 
-/** Steers a rollout, if there is one, and tells the model what came of it. Rejects with what may not come of that. */
+/**
+ * Acts on a rollout, if there is one, and tells the model the outcome. Rejects with an impossible
+ * outcome.
+ */
 export async function steer(model: FleetModel, real: FleetSystem, { via: first, id, method }: Steering): Promise<void> {
   const controller = model.controllers[first] ? first : 1 - first;
   const { before } = model.known(id);

@@ -2,7 +2,10 @@ import { readFile } from 'node:fs/promises';
 import { assemble } from '../support/assemble.ts';
 import { readTopic } from '../support/topics.ts';
 
-/** `verify-topic BROKERS TOPIC FILE`: whether the topic holds exactly the file's bytes, by kafkajs and the records' ranges. */
+/**
+ * `verify-topic BROKERS TOPIC FILE`: checks that the topic has exactly the file's bytes, by kafkajs
+ * and the records' ranges.
+ */
 const [brokers = '', topic = '', file = ''] = process.argv.slice(2);
 const records = await readTopic(brokers.split(','), topic);
 const generations = [...assemble(records).values()];

@@ -13,7 +13,7 @@ import { runProcess, startProcess } from '../support/process.ts';
 import { type TempDir, tempDir } from '../support/temp-dir.ts';
 import { countRecords, createTopic, newTopic, topicNames } from '../support/topics.ts';
 
-/** The processes whose command line names a folder. */
+/** The processes whose command line contains a folder. */
 async function processesAt(dir: TempDir): Promise<number[]> {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
   const found = await Promise.all(
@@ -49,7 +49,7 @@ test(
       assert.ok((await fetch(`${etcd}/readyz`)).ok);
       await createTopic([kafka]);
       assert.ok((await processesAt(dir)).length >= 2);
-      // A terminal's Ctrl-C comes from npm once more.
+      // npm forwards a terminal's Ctrl-C a second time.
       if (signal === 'SIGINT') process.kill(stack.pid, signal);
       await stack.kill(signal);
       await eventually(async () => assert.deepEqual(await processesAt(dir), []));

@@ -1,7 +1,7 @@
 import { type ServiceError, status } from '@grpc/grpc-js';
 import type { Stream } from './grpc-client.ts';
 
-/** Says hello as an agent of this id. */
+/** Sends the Hello of an agent with this id. */
 export function hello(stream: Stream, agentId: string, more: object = {}): Stream {
   const identity = { agent_id: agentId, host: 'h', os: 'linux', labels: {} };
   stream.write({ hello: { identity, instance_id: 'one', ...more } });

@@ -8,10 +8,12 @@ const utf8 = (text: string): Character => [text, Buffer.from(text)];
 const le = (text: string): Character => [text, Buffer.from(text, 'utf16le')];
 const be = (text: string): Character => [text, Buffer.from(text, 'utf16le').swap16()];
 const ascii = ['a', 'b', ' ', '\r', '\n', '\n', '\0'];
-// U+010A and U+0A0A have a line feed's byte; U+0A15 U+4E00 has both of them, in a row (filebeat#205).
+// U+010A and U+0A0A contain a line feed's byte. U+0A15 U+4E00 contain it and the next one in a row
+// (filebeat#205).
 const wide = [...ascii, 'Ċ', 'ਊ', 'ਕ', '一', '一', '\uFEFF', '😀'];
 const bytes = (text: string, hex: string): Character => [text, Buffer.from(hex, 'hex')];
-// Second bytes that are a backslash or a bar in ASCII, as Fluent Bit's tests of generic encodings have them.
+// Second bytes that are a backslash or a bar in ASCII, as in Fluent Bit's tests of generic
+// encodings.
 const ALPHABETS: [Encoding, Character[]][] = [
   ['utf-8', [...ascii, 'é', '一', '😀'].map(utf8)],
   ['utf-16le', wide.map(le)],
@@ -44,7 +46,7 @@ const multilines = fc.record({
   maxLines: fc.integer({ min: 2, max: 4 }),
 });
 
-/** Of texts, which are looked for in bytes, and of others. */
+/** Some filters search texts in bytes, others don't. */
 const filters = fc.constantFrom<FilterFacts>(
   { include: 'a' },
   { exclude: 'b' },

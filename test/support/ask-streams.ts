@@ -1,10 +1,10 @@
 import type { Stream } from './grpc-client.ts';
 
-/** A message of a call that asks agents, as the .proto files say. */
+/** A message of a call that queries agents, as in the .proto files. */
 // biome-ignore lint/suspicious/noExplicitAny: the messages are what the .proto files say, and have no types here.
 export type Asking = any;
 
-/** Reads a stream as it comes. */
+/** Reads a stream as it arrives. */
 export function readStream(stream: Stream): { messages: Asking[]; ended: Promise<void>; cancel(): void } {
   const messages: Asking[] = [];
   const ended = (async () => {
@@ -14,7 +14,7 @@ export function readStream(stream: Stream): { messages: Asking[]; ended: Promise
   return { messages, ended, cancel: () => stream.cancel() };
 }
 
-/** All messages of a stream that ends. Rejects as it does. */
+/** All messages of a stream that ends. Rejects with the stream's error. */
 export async function allOf(stream: Stream): Promise<Asking[]> {
   const { messages, ended } = readStream(stream);
   await ended;

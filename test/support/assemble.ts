@@ -1,17 +1,18 @@
 import assert from 'node:assert/strict';
 import type { ReadRecord } from './topics.ts';
 
-/** One generation put together again from its records. */
+/** One generation, assembled from its records. */
 export interface Assembled {
   path: string;
-  /** The file's bytes as far as they were delivered. */
+  /** The file's bytes, as far as they were delivered. */
   bytes: Buffer;
   records: number;
 }
 
 /**
- * The oracle: sorts records by generation and range, asserts that the ranges tile without hole or overlap from where the generation was
- * begun, and puts the bytes back together. The terminator is what lies between a value's end and its range's end.
+ * The oracle: sorts records by generation and range, asserts that the ranges tile without hole or
+ * overlap from where reading began, and assembles the bytes. The terminator is what lies between a
+ * value's end and its range's end.
  */
 export function assemble(records: readonly ReadRecord[]): Map<string, Assembled> {
   const byGeneration = Map.groupBy(records, ({ headers }) => headers['logfleet.generation'] ?? '');

@@ -10,22 +10,24 @@ import { countRecords, readTopic } from './topics.ts';
 
 const PATIENCE = { timeoutMs: 60_000 };
 
-/** A broker of the test's own, which agents reach by a proxy and the test directly. */
+/** A broker for one test, which agents reach through a proxy and the test directly. */
 export interface BehindProxy extends AsyncDisposable {
   dir: TempDir;
   kafka: Kafka;
   proxy: TcpProxy;
-  /** Past the proxy. */
+  /** Its address without the proxy. */
   direct: readonly string[];
-  /** Collects `NAME.log`. */
+  /** Starts an agent that collects `NAME.log`. */
   startAgent(name: string, topic: string, ...args: string[]): Promise<TestProcess>;
-  /** Waits until the topic has more than so many records beyond what it has now. */
+  /** Waits until the topic has more than this many additional records. */
   flowing(topic: string, more: number): Promise<void>;
-  /** Waits until the topic has so many records, and asserts that they are these bytes, each once. */
+  /**
+   * Waits until the topic has this many records, and asserts that they are these bytes, each once.
+   */
   isWhole(topic: string, bytes: Buffer | string, lines: number, agent: TestProcess): Promise<void>;
 }
 
-/** Its producer ids expire a second after they were last used. */
+/** Its producer ids expire a second after their last use. */
 export async function startBehindProxy(): Promise<BehindProxy> {
   const dir = await tempDir('behind-proxy');
   const proxy = await startTcpProxy();

@@ -10,10 +10,12 @@ export interface TestCertificates {
   client: { key: string; cert: string };
 }
 
-/** An authority of the test's own, in PEM. */
+/** A certificate authority for one test, in PEM. */
 export interface TestAuthority {
   cert: string;
-  /** A certificate for servers on loopback and for clients; a date makes an expired one. */
+  /**
+   * A certificate for servers on loopback and for clients. A date in the past makes an expired one.
+   */
   issue(name: string, expires?: Date): Promise<{ key: string; cert: string }>;
 }
 
@@ -51,7 +53,7 @@ export async function createAuthority(name = 'test authority'): Promise<TestAuth
   return { cert: authority.cert, issue };
 }
 
-/** The files of a new authority, with a certificate for a server on loopback and one for a client. */
+/** The files of a new authority, with a server's certificate for loopback and a client's. */
 export async function testCertificates(dir: TempDir): Promise<TestCertificates> {
   const authority = await createAuthority();
   const write = async (name: string, text: string) => {

@@ -10,22 +10,22 @@ export interface RunningController extends AsyncDisposable {
   api: ApiClient;
 }
 
-/** A prefix of the test's own, so that tests share an etcd. */
+/** A key prefix for one test, so that tests can share an etcd. */
 export function newPrefix(): string {
   return `/test-${randomUUID()}/`;
 }
 
-/** grpc.health.v1's answer, as bytes: field 1, the status, is 1 (SERVING). */
+/** The response of grpc.health.v1 as bytes: field 1, the status, is 1 (SERVING). */
 const SERVING = Buffer.from([8, 1]);
 
-/** What grpc.health.v1 says: rejects unless it is SERVING. */
+/** Checks grpc.health.v1. Rejects unless it is SERVING. */
 export async function serves(address: string): Promise<void> {
   assert.deepEqual(await rawCall(address, '/grpc.health.v1.Health/Check', Buffer.alloc(0)), SERVING);
 }
 
 /**
- * A real controller process that serves: it knows the entries and is known to the other controllers. On a free port unless `args` say
- * another.
+ * A real controller process that is ready: it has read the entries, and the other controllers know
+ * it. On a free port unless `args` name one.
  */
 export async function startController(etcd: string, prefix: string, ...args: string[]): Promise<RunningController> {
   const listen = args.includes('--listen') ? [] : ['--listen', '127.0.0.1:0'];

@@ -1,4 +1,4 @@
-/** A record decoded by the letter of Kafka's documentation, slowly, and without the code under test. */
+/** A record decoded as Kafka's documentation says, slowly, and without the code under test. */
 export interface DecodedRecord {
   offsetDelta: number;
   value: Buffer;

@@ -6,7 +6,7 @@ export const good = { paths: ['/var/log/app/*.log'], topic: 'app' };
 
 export const controller = async (...args: string[]) => startController(await sharedEtcd(), newPrefix(), ...args);
 
-/** A version as the dynamic client has it. */
+/** A version as the dynamic client returns it. */
 export interface Version {
   name: string;
   version: string;
@@ -21,7 +21,7 @@ export interface Version {
   rolled_back_to: string;
 }
 
-/** The whole history of an entry, the newest version first, page by page. */
+/** The whole history of an entry, newest version first, read page by page. */
 export async function versionsOf(
   { api }: Pick<RunningController, 'api'>,
   id: string,

@@ -3,11 +3,11 @@ import { type Etcd, startEtcd } from '../../stack/etcd.ts';
 import { freePort } from '../../stack/free-port.ts';
 import { tempDir } from './temp-dir.ts';
 
-/** Three real etcd processes that are one etcd. */
+/** Three real etcd processes that form one cluster. */
 export interface EtcdCluster extends AsyncDisposable {
   readonly members: readonly Etcd[];
   readonly endpoints: string[];
-  /** Which of the members leads; asks those of `among`. */
+  /** The index of the leader, as the members in `among` report it. */
   leader(among?: readonly Etcd[]): Promise<Etcd>;
 }
 
@@ -32,7 +32,7 @@ export async function startEtcdCluster(...flags: string[]): Promise<EtcdCluster>
       throw new Error('none of them leads');
     },
     [Symbol.asyncDispose]: async () => {
-      // Whoever was stopped with SIGSTOP hears nothing else.
+      // A process stopped by SIGSTOP reacts to no other signal.
       await Promise.all(members.map((member) => member.kill('SIGKILL')));
       await dir[Symbol.asyncDispose]();
     },

@@ -6,11 +6,11 @@ import { sharedEtcd, sharedKafka } from './servers.ts';
 import { type TempDir, tempDir } from './temp-dir.ts';
 import { countRecords } from './topics.ts';
 
-/** What a test of the fleet stands on. */
+/** What a test of the fleet uses: servers, a controller, a folder. */
 export interface Ground extends AsyncDisposable {
   kafka: string[];
   etcd: string;
-  /** What the controller's keys begin with. */
+  /** The prefix of the controller's keys. */
   prefix: string;
   controller: RunningController;
   dir: TempDir;
@@ -35,7 +35,7 @@ export async function ground(): Promise<Ground> {
   };
 }
 
-/** An agent of this fleet, with its state in the ground's folder. */
+/** An agent of this fleet, with its state in the fixture's folder. */
 export function agentOf(
   { kafka, controller, dir }: Ground,
   id: string,
@@ -44,7 +44,7 @@ export function agentOf(
   return startAgent({ id, controller: controller.address, kafka, state: dir.at(`state-${id}`), ...more });
 }
 
-/** What the fleet's state tells of an agent. */
+/** What the fleet reports of an agent. */
 // biome-ignore lint/suspicious/noExplicitAny: a message as the .proto files say.
 export async function agentNow({ controller }: Ground, id: string): Promise<any> {
   return controller.api.call('FleetService', 'GetAgent', { name: `agents/${id}` });
@@ -64,7 +64,7 @@ export async function acknowledged(
   });
 }
 
-/** Waits until the topic has so many records. */
+/** Waits until the topic has this many records. */
 export async function delivered(on: Ground, topic: string, count: number): Promise<void> {
   await eventually(async () => assert.equal(await countRecords(on.kafka, topic), count));
 }

@@ -20,7 +20,7 @@ export interface Stream extends AsyncIterable<Message> {
   on(event: 'error', listener: (error: ServiceError) => void): this;
 }
 
-/** A client made from the published .proto files alone, as another service would make one. */
+/** A client created from the published .proto files alone, as another service would create one. */
 export interface ApiClient extends Disposable {
   // biome-ignore lint/suspicious/noExplicitAny: the messages are what the .proto files say, and have no types here.
   call(service: string, method: string, request: Message, metadata?: Record<string, string>): Promise<any>;
@@ -72,7 +72,10 @@ export function apiClient(address: string): ApiClient {
   };
 }
 
-/** A call of one message each way, as bytes: for what no .proto of ours describes. `path` is `/service/Method`. */
+/**
+ * A call with one message each way, as bytes, for services that our .proto files don't describe.
+ * `path`: `/service/Method`.
+ */
 export function rawCall(address: string, path: string, request: Buffer): Promise<Buffer> {
   const client = new Client(address, credentials.createInsecure());
   const bytes = (message: Buffer) => message;
@@ -83,7 +86,7 @@ export function rawCall(address: string, path: string, request: Buffer): Promise
   }).finally(() => client.close());
 }
 
-/** The first answer of a stream of bytes. */
+/** The first response of a stream of bytes. */
 export function rawStream(address: string, path: string, request: Buffer): Promise<Buffer> {
   const client = new Client(address, credentials.createInsecure());
   const bytes = (message: Buffer) => message;

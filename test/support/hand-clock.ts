@@ -1,4 +1,4 @@
-/** A clock that stands until it is moved on, and timers that go off then. */
+/** A clock that moves only when told to. Timers fire as it moves. */
 export class HandClock {
   ms = 0;
   readonly #timers = new Set<{ atMs: number; then: () => void }>();
@@ -16,7 +16,7 @@ export class HandClock {
     return this.#timers.size;
   }
 
-  /** Goes on until then, from timer to timer. */
+  /** Moves to that time, from timer to timer. */
   runTo(endMs: number): void {
     for (;;) {
       const next = [...this.#timers].sort((a, b) => a.atMs - b.atMs)[0];

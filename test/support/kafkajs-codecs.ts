@@ -9,7 +9,7 @@ interface Encoder {
   buffer: Buffer;
 }
 
-/** kafkajs has gzip only; the others are its users' to add. */
+/** kafkajs has gzip only. Its users add the others. */
 export function registerCodecs(): void {
   const codec = (compress: (data: Buffer) => Buffer, decompress: (data: Buffer) => Buffer) => () => ({
     compress: async (encoder: Encoder) => compress(encoder.buffer),

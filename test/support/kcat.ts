@@ -6,8 +6,8 @@ const run = promisify(execFile);
 const SPACE = 0x20;
 
 /**
- * The values of a topic's partition as kcat (librdkafka) reads them, a client that shares nothing with ours nor with kafkajs; undefined
- * where it is not installed.
+ * The values of a topic's partition as kcat (librdkafka) reads them, a client that shares nothing
+ * with ours or with kafkajs; undefined if it is not installed.
  */
 export async function kcatValues(bootstrap: readonly string[], topic: string): Promise<Buffer[] | undefined> {
   // %S: the value's length in bytes.

@@ -30,8 +30,9 @@ export interface Range {
 }
 
 /**
- * One generation with its state, over processes that are killed. What would be Kafka has a batch when it is delivered; the intents that are
- * on the disk, and what FormerBatches tells of them, are kept here.
+ * One generation with its state, over processes that are killed. What would be Kafka has a batch
+ * when it is delivered; the intents that are on the disk, and what FormerBatches tells of them, are
+ * kept here.
  */
 export class Life {
   readonly #dir: TempDir;
@@ -60,8 +61,9 @@ export class Life {
   }
 
   /**
-   * With all noted changes `written` before, or none since they were last. What the disk says is open then, the next process inherits: as
-   * still open where `isOpen` says so; else what Kafka has is found to be there, and what it does not have is returned.
+   * With all noted changes `written` before, or none since they were last. What the disk says is
+   * open then, the next process inherits: as still open where `isOpen` says so; else what Kafka has
+   * is found to be there, and what it does not have is returned.
    */
   kill({ written, isOpen }: { written: boolean; isOpen: (at: number) => boolean }): void {
     if (written) this.write();

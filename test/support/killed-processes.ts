@@ -18,7 +18,10 @@ export async function partitionGround(): Promise<PartitionGround> {
   return { brokers, topic: await createTopic(brokers), dir: await tempDir() };
 }
 
-/** A process that sent 1, 2 and 3 and was killed before it wrote down the answers; the state before 2 and 3 were answered is the same. */
+/**
+ * A process that sent 1, 2 and 3 and was killed before it wrote down the answers; the state before
+ * 2 and 3 were answered is the same.
+ */
 export async function killedAfterThree({ brokers, topic, dir }: PartitionGround): Promise<void> {
   await using first = new PartitionProcess(brokers, topic, dir.at('state'));
   for (const number of [1, 2, 3]) {

@@ -1,9 +1,9 @@
 import type { FormatFacts } from '../../agent/encode/line-format.ts';
 
-/** A character and its bytes in the encoding of the test. */
+/** A character and its bytes in the test's encoding. */
 export type Character = readonly [text: string, bytes: Buffer];
 
-/** A record that must be there. */
+/** An expected record. */
 export interface Expected {
   value: string;
   start: number;
@@ -24,9 +24,10 @@ interface Facts extends FormatFacts {
 }
 
 /**
- * What must become of a complete file of `characters`, the first `markBytes` of which are no content: said by the letter of entry.proto, over
- * characters and whole lines, slowly, and without the code under test. `cut`: how many bytes are lost; `filtered`: how many records
- * the filter has left out, a long line counting once.
+ * The expected records of a complete file of `characters`, of which the first `markBytes` are no
+ * content. It follows the text of entry.proto over characters and whole lines, slowly, and without
+ * the code under test. `cut`: how many bytes are lost; `filtered`: how many records the filter
+ * excludes, a long line counting once.
  */
 export function expectedRecords(characters: readonly Character[], facts: Facts, markBytes = 0) {
   const records: Expected[] = [];
@@ -39,7 +40,7 @@ export function expectedRecords(characters: readonly Character[], facts: Facts, 
     records.push({ value, start: at, end, flags: [...flags].sort().join() });
     at = end;
   };
-  /** Tells whether the first part of a record goes, by which the others go. */
+  /** Whether the first part of a record is included, which decides for the others. */
   const judge = (value: string) => {
     const kept = isKept(value, facts);
     if (!kept) filtered++;
@@ -138,7 +139,7 @@ function isKept(value: string, { filter }: Facts): boolean {
   return new RegExp(include, 'u').test(value) && !(exclude !== undefined && new RegExp(exclude, 'u').test(value));
 }
 
-/** As many whole characters as go into `max` bytes, again and again. */
+/** Splits into pieces of as many whole characters as fit into `max` bytes. */
 function pieces({ characters }: Line, max: number): Character[][] {
   const parts: Character[][] = [[]];
   for (const character of characters) {

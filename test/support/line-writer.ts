@@ -13,7 +13,7 @@ export interface LineWriter {
 const PAUSE_MS = 5;
 const LINES_AT_ONCE = 7;
 
-/** As a service writes its log: a few lines at a time, sometimes half a line. */
+/** Writes as services do: a few lines at a time, sometimes half a line. */
 export function startWriter(file: string): LineWriter {
   const parts: string[] = [];
   let lines = 0;

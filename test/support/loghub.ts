@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Real logs of many systems (https://github.com/logpai/loghub), beside the checkout where it is developed. */
+/** Real logs of many systems (https://github.com/logpai/loghub), beside a developer's checkout. */
 export const LOGHUB = join(import.meta.dirname, '..', '..', '..', 'shared', 'data', 'loghub');
 
-/** For tests that need it: why they are left out, where it is not there. */
+/** The reason to skip tests that need it, if it is missing. */
 export const needsLoghub = { skip: existsSync(LOGHUB) ? false : `${LOGHUB} is not there` };

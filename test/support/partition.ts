@@ -14,7 +14,10 @@ import { type Clock, systemClock } from '../../runtime/clock.ts';
 import { createLogger } from '../../runtime/logger.ts';
 import { testFormat } from './formats.ts';
 
-/** A producer of one partition with its state, as one process of an agent has it; the next process begins with another. */
+/**
+ * A producer of one partition with its state, as one process of an agent has it; the next process
+ * begins with another.
+ */
 export class PartitionProcess implements AsyncDisposable {
   readonly state: StateDatabase;
   /** Whether the state is of this machine. */
@@ -61,7 +64,10 @@ export class PartitionProcess implements AsyncDisposable {
     };
   }
 
-  /** Goes on with what the former process left; batches whose number is not in `have` can't be built. */
+  /**
+   * Goes on with what the former process left; batches whose number is not in `have` can't be
+   * built.
+   */
   restore(have: (number: number) => boolean = () => true): void {
     this.producer.restore(this.former(have));
   }

@@ -4,19 +4,21 @@ import { eventually } from './eventually.ts';
 
 const repository = join(import.meta.dirname, '..', '..');
 
-/** One of our processes, run from its source; killed with its scope if the test did not end it. */
+/**
+ * One of our processes, run from its source. It is killed with its scope unless the test ended it.
+ */
 export interface TestProcess extends AsyncDisposable {
   readonly pid: number;
   readonly exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
   stdout(): string;
   stderr(): string;
-  /** Sends a signal and waits until it is gone. */
+  /** Sends a signal and waits until the process has exited. */
   kill(signal: NodeJS.Signals): Promise<void>;
-  /** The first log line with this message; waits for it. */
+  /** Waits for the first log line with this message and returns it. */
   logged(message: string, options?: { timeoutMs?: number }): Promise<Record<string, unknown>>;
 }
 
-/** `uid`: as another user. */
+/** `uid`: run as another user. */
 export function startProcess(
   script: string,
   args: readonly string[],
@@ -59,7 +61,7 @@ export function startProcess(
   };
 }
 
-/** Runs one of our processes to its end. */
+/** Runs one of our processes until it exits. */
 export async function runProcess(script: string, args: readonly string[], env: NodeJS.ProcessEnv = {}) {
   await using child = startProcess(script, args, env);
   const { code } = await child.exited;

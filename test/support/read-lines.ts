@@ -9,20 +9,20 @@ import type { IntentSegment } from '../../agent/model/segment.ts';
 import { type DecodedRecord, decodeRecords } from './decode-records.ts';
 import { testBench } from './test-bench.ts';
 
-/** A segment with its records, as they went into the batch. */
+/** A segment with its records as they are in the batch. */
 export interface ReadSegment {
   segment: Omit<IntentSegment, 'generation'>;
   encoded: Buffer;
   records: DecodedRecord[];
 }
 
-/** Where a reader begins, and the range of its first record; by default at 0, and where it begins. */
+/** Where a reader begins, and its first record's range; by default 0 and the same. */
 interface ReadFrom {
   position?: number;
   rangeStart?: number;
 }
 
-/** Reads a file as a source does, each turn into a batch of its own. The file is its caller's to write and to grow. */
+/** Reads a file as a source does, each turn into a batch of its own. The caller writes the file. */
 export class TurnReader implements Disposable {
   readonly fd: number;
   format: LineFormat;
@@ -31,11 +31,11 @@ export class TurnReader implements Disposable {
   readonly reader: SegmentReader;
   readonly segments: ReadSegment[] = [];
   nowMs = 0;
-  /** What the topic takes. */
+  /** The topic's limit for a record. */
   lineBytesMax = Number.POSITIVE_INFINITY;
   /** What a rate limit allows. */
   allowed = Number.POSITIVE_INFINITY;
-  /** How long the last turn wants to wait for more. */
+  /** How long the last turn asked to wait for more lines. */
   againInMs: number | undefined;
 
   constructor(file: string, format: LineFormat, from: ReadFrom | SegmentReader = {}, batchBytes = () => 1_000_000) {
@@ -47,7 +47,7 @@ export class TurnReader implements Disposable {
     else this.reader = new SegmentReader(from.position ?? 0, from.rangeStart ?? from.position ?? 0);
   }
 
-  /** Reads as long as there is something; returns what that gave. */
+  /** Reads while there is something to read, and returns the segments. */
   async read(file = { size: 0, sealed: false }): Promise<ReadSegment[]> {
     const from = this.segments.length;
     for (;;) {
@@ -75,7 +75,9 @@ export class TurnReader implements Disposable {
   }
 }
 
-/** The records of a segment made once more from its bytes, as after a crash. `charset`: as it is for this file. */
+/**
+ * Builds a segment's records again from its bytes, as after a crash. `charset`: that of the file.
+ */
 export function rebuilt(fd: number, { segment }: ReadSegment, format: LineFormat): Buffer {
   const { start, end } = segment;
   const bytes = Buffer.alloc(end - start);

@@ -4,7 +4,10 @@ import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import { entryDocuments } from '../../proto/rules/entry-document.ts';
 import type { FieldViolation } from '../../proto/rules/field-violation.ts';
 
-/** A recipe of docs/entries.md: an entry, the lines of a file, and the records that the page shows for them. */
+/**
+ * A recipe of docs/entries.md: an entry, the lines of a file, and the records that the page shows
+ * for them.
+ */
 export interface Recipe {
   title: string;
   entry: Entry;

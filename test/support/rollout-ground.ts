@@ -16,7 +16,7 @@ export interface Ground extends AsyncDisposable {
   write(topic: string, plan?: object, more?: object): Promise<{ etag: string }>;
   // biome-ignore lint/suspicious/noExplicitAny: a message as the .proto files say.
   call(method: string, request?: object, service?: string): Promise<any>;
-  /** Who has which version: as many agents as have each topic. */
+  /** How many agents have each topic. */
   held(): Record<string, number>;
 }
 
@@ -61,7 +61,7 @@ export async function ground(agents: number, controllers = 1): Promise<Ground> {
   return it;
 }
 
-/** The first version is everywhere. */
+/** Waits until every agent has the first version. */
 export async function started(on: Ground): Promise<void> {
   await on.write('one');
   await eventually(() => assert.deepEqual(on.held(), { one: on.agents.length }));

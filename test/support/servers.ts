@@ -3,7 +3,10 @@ import { startEtcd } from '../../stack/etcd.ts';
 import { startKafka } from '../../stack/kafka.ts';
 import { tempDir } from './temp-dir.ts';
 
-/** The test runner's servers, for tests that neither stop them nor mind others: take topics and prefixes of your own. */
+/**
+ * The test runner's servers, for tests that don't stop them and share them: use your own topics and
+ * prefixes.
+ */
 export async function sharedEtcd(): Promise<string> {
   const given = process.env['LOGFLEET_TEST_ETCD'];
   if (given !== undefined) return given;

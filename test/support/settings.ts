@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { eventually } from './eventually.ts';
 import { agentNow, type Ground } from './ground.ts';
 
-/** What UpdateAgentSettings answers, and what settings are: messages as the .proto files say. */
+/** The response of UpdateAgentSettings, and settings, as messages of the .proto files. */
 // biome-ignore lint/suspicious/noExplicitAny: messages.
 type Answer = any;
 
-/** Changes an agent's settings: those that are given. */
+/** Changes the given ones of an agent's settings. */
 export function setFor(
   { controller }: Pick<Ground, 'controller'>,
   id: string,
@@ -19,7 +19,7 @@ export function setFor(
   return controller.api.call('FleetService', 'UpdateAgentSettings', request);
 }
 
-/** Sets them, and waits until the agent follows. */
+/** Sets them and waits until the agent has applied them. */
 export async function follows(on: Ground, id: string, fields: Record<string, unknown>): Promise<void> {
   const { settings } = await setFor(on, id, fields);
   await eventually(async () => {

@@ -13,19 +13,25 @@ interface SimulatedOptions {
   haste?: number;
 }
 
-/** The agent's own link, with a collector that has no files but remembers what it was told. Runs in the test's process. */
+/**
+ * The agent's own link with a collector that has no files and remembers what it applied. It runs in
+ * the test's process.
+ */
 export class SimulatedAgent implements AsyncDisposable {
   readonly id: string;
   readonly labels: Record<string, string>;
   readonly collector = new RememberingCollector();
   /** The controllers that it was connected to, one after the other, and when. */
   readonly connections: { address: string; atMs: number }[] = [];
-  /** Why it has no stream, each time. */
+  /** Why it had no stream, each time. */
   readonly failures: string[] = [];
   readonly #link: ControllerLink;
   readonly #running: Promise<void>;
 
-  /** `former`: the state that its last process has left on the disk. `haste`: how much shorter its waits are. */
+  /**
+   * `former`: the state that its previous process left on the disk. `haste`: the factor by which
+   * its waits are shorter.
+   */
   constructor(
     id: string,
     addresses: readonly string[],
@@ -47,23 +53,23 @@ export class SimulatedAgent implements AsyncDisposable {
     this.#running = this.#link.run();
   }
 
-  /** What it has applied: etag by name. */
+  /** What it has applied: etags by name. */
   get applied(): Record<string, string> {
     return Object.fromEntries(this.collector.entries.map(({ name, etag }) => [name, etag]));
   }
 
-  /** Throws when a change came twice, or an older one after a newer. */
+  /** Throws if a change arrived twice, or an older one after a newer one. */
   assertEachChangeOnce(): void {
     assert.deepEqual(this.collector.offences, [], `agent ${this.id}`);
   }
 
-  /** Says goodbye. */
+  /** Leaves with a goodbye. */
   async stop(): Promise<void> {
     this.#link.leave();
     await this.#running;
   }
 
-  /** Its stream is gone without a word, as with kill -9. */
+  /** Ends the stream without a goodbye, as kill -9 does. */
   async crash(): Promise<void> {
     this.collector.dead = true;
     await this.stop();
@@ -90,13 +96,16 @@ export class SimulatedAgent implements AsyncDisposable {
   }
 }
 
-/** Applies at once, and notes what must not be: an etag that is not higher than the former one's, and a change that is none. */
+/**
+ * Applies at once, and notes violations: an etag that is not higher than the previous one, and a
+ * change without a difference.
+ */
 class RememberingCollector implements Collector {
   #entries = new Map<string, Entry>();
-  /** The highest etag that each entry has had here, also when it was taken away since. */
+  /** The highest etag that each entry has had here, also if it was removed since. */
   readonly #highest = new Map<string, bigint>();
   readonly offences: string[] = [];
-  /** How many changes it was told. */
+  /** How many changes it got. */
   changes = 0;
   dead = false;
   #onChange: () => void = () => {};

@@ -32,7 +32,9 @@ export interface GroundOptions {
   intents?: readonly OpenIntent[];
 }
 
-/** Sources over real files and a real store; only the clock is the test's, and what would be Kafka. */
+/**
+ * Sources over real files and a real store; only the clock is the test's, and what would be Kafka.
+ */
 export class Ground {
   readonly state: StateDatabase;
   readonly store: CheckpointStore;

@@ -4,13 +4,13 @@ import { systemClock } from '../../runtime/clock.ts';
 import type { RunningController } from './controllers.ts';
 import { eventually } from './eventually.ts';
 
-/** The entries that are written. */
+/** The names of the entries that are written. */
 export const WRITTEN = ['a', 'b', 'c', 'd'];
-/** A history keeps a thousand of an entry. */
+/** Fewer than the thousand versions that a history keeps of an entry. */
 const PAUSE_MS = 30;
 const PATIENCE = { timeoutMs: 40_000 };
 
-/** Writes all the time, by both controllers in turn, and keeps what was acknowledged. */
+/** Writes continuously, at both controllers in turn, and keeps what was acknowledged. */
 export class SteadyWrites {
   readonly acknowledged = new Map<string, { etag: string; owner: string }[]>();
   readonly refused: { code: number; details: string; tookMs: number }[] = [];
@@ -31,7 +31,7 @@ export class SteadyWrites {
     }
   }
 
-  /** One write; true when it was acknowledged. */
+  /** One write. True: it was acknowledged. */
   async write(id: string): Promise<boolean> {
     const owner = `team-${++this.#count}`;
     const sinceMs = systemClock.monotonicMs();
@@ -64,7 +64,7 @@ export class SteadyWrites {
     await this.#running;
   }
 
-  /** Resolves when all entries were written a few times more. */
+  /** Resolves when all entries were written a few more times. */
   async goesOn(): Promise<void> {
     const before = WRITTEN.map((id) => this.acknowledged.get(id)?.length ?? 0);
     const goal = (index: number) => (before[index] as number) + 5;

@@ -1,7 +1,7 @@
 import { hello } from './agent-streams.ts';
 import { type ApiClient, apiClient, type Stream } from './grpc-client.ts';
 
-/** What an agent makes of a version of an entry. */
+/** What an agent reports of a version of an entry. */
 export interface Report {
   state: string;
   error?: string;
@@ -17,17 +17,20 @@ interface Desired {
 
 const RECONNECT_MS = 200;
 
-/** An agent's stream to real controllers, without files: it applies at once what it is told, and says so, or what `reports` has it say. */
+/**
+ * An agent's stream to real controllers, without files. It applies at once what it gets and
+ * acknowledges it, or reports what `reports` says.
+ */
 export class StreamAgent implements Disposable {
   readonly id: string;
   readonly #addresses: readonly string[];
   readonly #labels: Record<string, string>;
   readonly #held = new Map<string, { etag: string; topic: string }>();
-  /** Every version it was ever told, `entry@topic`. */
+  /** Every version that it ever got, as `entry@topic`. */
   readonly told = new Set<string>();
-  /** What it says of a topic that is not applied. */
+  /** What it reports for a topic instead of APPLIED. */
   readonly reports = new Map<string, Report>();
-  /** It takes what it is told, and says nothing. */
+  /** It takes what it gets and reports nothing. */
   silent = false;
   #stream: Stream | undefined;
   #api: ApiClient | undefined;
@@ -43,12 +46,12 @@ export class StreamAgent implements Disposable {
     void this.#run();
   }
 
-  /** The topic of an entry, as it has it now: tests tell versions apart by it. */
+  /** The topic of an entry as the agent has it now. Tests tell versions apart by it. */
   topicOf(name: string): string | undefined {
     return this.#held.get(name)?.topic;
   }
 
-  /** Says again how its entries are. */
+  /** Reports the state of its entries again. */
   report(): void {
     const entries = [...this.#held].map(([entry, { etag, topic }]) => ({
       ...{ entry, etag },
@@ -58,7 +61,7 @@ export class StreamAgent implements Disposable {
     this.#reported = true;
   }
 
-  /** Ends the stream: it connects anew by itself. */
+  /** Ends the stream. The agent reconnects by itself. */
   reconnect(): void {
     this.#stream?.cancel();
   }
@@ -80,7 +83,7 @@ export class StreamAgent implements Disposable {
         hello(this.#stream, this.id, { identity });
         for await (const { desired } of this.#stream) if (desired) this.#take(desired as Desired);
       } catch {
-        // Its controller is gone, or is not there yet.
+        // Its controller was killed, or has not started yet.
       }
       this.#api[Symbol.dispose]();
       if (!this.#closed) await new Promise((resolve) => setTimeout(resolve, RECONNECT_MS));

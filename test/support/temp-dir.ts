@@ -4,11 +4,11 @@ import { join } from 'node:path';
 
 export interface TempDir extends AsyncDisposable {
   path: string;
-  /** A path below it. */
+  /** A path in the folder. */
   at(...parts: string[]): string;
 }
 
-/** A folder of the test's own, gone with its scope. */
+/** A folder for one test, deleted with its scope. */
 export async function tempDir(name = 'test'): Promise<TempDir> {
   const path = await mkdtemp(join(tmpdir(), `logfleet-${name}-`));
   return {

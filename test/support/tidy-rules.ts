@@ -20,7 +20,10 @@ const RULES = {
 
 type RuleName = keyof typeof RULES;
 
-/** Paths whose violations of a rule are not reported yet, by their beginnings. This list only shrinks. */
+/**
+ * Paths whose violations of a rule are not reported yet, by their beginnings. This list only
+ * shrinks.
+ */
 const EXEMPT: Readonly<Partial<Record<RuleName, readonly string[]>>> = {
   size: ['agent/encode/kernel.as', 'test/support/line-oracle.ts'],
   width: [''],

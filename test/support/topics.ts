@@ -16,7 +16,7 @@ export interface ReadRecord {
 
 registerCodecs();
 
-/** How a test's own client gets in where Kafka wants TLS or a login. */
+/** How a test's client connects where Kafka requires TLS or a login. */
 export type Entrance = Pick<kafkajs.KafkaConfig, 'ssl' | 'sasl'>;
 
 function client(bootstrap: readonly string[], entrance: Entrance) {
@@ -28,12 +28,12 @@ function client(bootstrap: readonly string[], entrance: Entrance) {
   });
 }
 
-/** The name of a topic of the test's own, not made yet. */
+/** A new topic name. The topic does not exist yet. */
 export function newTopic(): string {
   return `test-${randomUUID()}`;
 }
 
-/** Makes a topic of the test's own, of a new name unless one is given, and returns its name. */
+/** Creates a topic, with a new name unless one is given, and returns the name. */
 export async function createTopic(
   bootstrap: readonly string[],
   partitions = 1,
@@ -50,7 +50,7 @@ export async function createTopic(
       topics: [{ topic: name, numPartitions: partitions, ...config }],
       waitForLeaders: false,
     });
-    // kafkajs' own waiting gives up when a busy broker has not heard of the topic yet.
+    // kafkajs gives up waiting when a busy broker does not know the topic yet.
     await eventually(async () => {
       const { topics } = await admin.fetchTopicMetadata({ topics: [name] });
       assert.ok(topics.every((topic) => topic.partitions.every(({ leader }) => leader >= 0)));
@@ -123,7 +123,7 @@ export async function produce(
   }
 }
 
-/** The topics there are. */
+/** The names of all topics. */
 export async function topicNames(bootstrap: readonly string[]): Promise<string[]> {
   const admin = client(bootstrap, {}).admin();
   await admin.connect();

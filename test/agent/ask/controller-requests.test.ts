@@ -71,7 +71,7 @@ test('unknown requests and failures are reported in words, and unexpected failur
   assert.deepEqual(await outcome(), [2n, true, 'CODE_INTERNAL', 'broken']);
   assert.match(logged.join(), /a request failed/);
   const upgrade = "this agent's version does not support the request: upgrade the agent";
-  // One of a later version is none after decoding.
+  // A request of a later version is empty after decoding.
   const later = Ask.decode(
     Buffer.concat([Ask.encode(Ask.create({ id: 3n, timeoutMs: 1_000 })).finish(), Buffer.from([0x9a, 0x06, 0])]),
   );

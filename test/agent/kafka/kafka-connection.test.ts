@@ -4,42 +4,19 @@ import { createServer, type Server } from 'node:net';
 import { test } from 'node:test';
 import { KafkaConnection } from '../../../agent/kafka/kafka-connection.ts';
 import { apis } from '../../../agent/kafka/kafka-messages.ts';
-import { startKafka } from '../../../stack/kafka.ts';
 import { assemble } from '../../support/assemble.ts';
-import { type TestCertificates, testCertificates } from '../../support/certificates.ts';
+import { testCertificates } from '../../support/certificates.ts';
 import { eventually } from '../../support/eventually.ts';
+import { guardedKafka } from '../../support/guarded-kafka.ts';
 import { startWriter } from '../../support/line-writer.ts';
 import { runProcess, startProcess } from '../../support/process.ts';
 import { sharedKafka } from '../../support/servers.ts';
-import { type TempDir, tempDir } from '../../support/temp-dir.ts';
+import { tempDir } from '../../support/temp-dir.ts';
 import { countRecords, createTopic, type Entrance, readTopic } from '../../support/topics.ts';
 
 const PASSWORD = 'a, "strange"=pässword';
 
-/** A broker that lets in by TLS and login only, by each mechanism; sessions of SCRAM-SHA-512 last two seconds. */
-async function guardedKafka(dir: TempDir, certificates: TestCertificates) {
-  const plain = 'org.apache.kafka.common.security.plain.PlainLoginModule';
-  const scram = 'org.apache.kafka.common.security.scram.ScramLoginModule';
-  return startKafka({
-    dataDir: dir.at('kafka'),
-    protocol: 'SASL_SSL',
-    config: {
-      'sasl.enabled.mechanisms': 'PLAIN,SCRAM-SHA-256,SCRAM-SHA-512',
-      'sasl.mechanism.inter.broker.protocol': 'PLAIN',
-      'listener.name.client.plain.sasl.jaas.config': `${plain} required username="a" password="a" user_a="a" user_alice="plain";`,
-      'listener.name.client.scram-sha-256.sasl.jaas.config': `${scram} required;`,
-      'listener.name.client.scram-sha-512.sasl.jaas.config': `${scram} required;`,
-      'listener.name.client.scram-sha-512.connections.max.reauth.ms': '2000',
-      'ssl.keystore.type': 'PEM',
-      'ssl.keystore.location': certificates.server.keyAndCert,
-      'ssl.truststore.type': 'PEM',
-      'ssl.truststore.location': certificates.ca,
-    },
-    scramUsers: ['SCRAM-SHA-256=[name=bob,password=secret-256]', 'SCRAM-SHA-512=[name=eve,password=secret-512]'],
-  });
-}
-
-test('an agent gets in by TLS with plain and with scram, stays when sessions end, and says what is wrong with a login', async () => {
+test('an agent logs in over TLS with plain and scram, renews sessions, and explains a failed login', async () => {
   await using dir = await tempDir('sasl');
   const certificates = await testCertificates(dir);
   const kafka = await guardedKafka(dir, certificates);
@@ -120,7 +97,7 @@ async function listening(server: Server): Promise<{ host: string; port: number }
   return { host: '127.0.0.1', port: (server.address() as { port: number }).port };
 }
 
-test('a port that is not Kafka, is closed, or wants TLS is told as that', async () => {
+test('a port that is not Kafka, is closed, or requires TLS is reported as such', async () => {
   const web = createServer((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'));
   const shut = createServer((socket) => socket.destroy());
   try {
@@ -141,7 +118,7 @@ test('a port that is not Kafka, is closed, or wants TLS is told as that', async 
   }
 });
 
-test('a broker that does not speak what is needed is refused with the release that does', async () => {
+test('a broker that lacks a required API is refused with the release that has it', async () => {
   const [address] = await sharedKafka();
   const [host, port] = (address as string).split(':') as [string, string];
   const needs = [apis.metadata, { name: 'Produce', key: 0, version: 999, since: '99.0' }];

@@ -47,7 +47,7 @@ const damages: Record<string, (file: string) => Promise<void>> = {
 };
 
 for (const [damage, make] of Object.entries(damages)) {
-  test(`a state that is ${damage} is put aside, and its last copy goes on`, async () => {
+  test(`a state that is ${damage} is put aside, and its last copy takes over`, async () => {
     await using dir = await tempDir();
     await begun(dir);
     await make(dir.at('checkpoints.db'));
@@ -59,7 +59,7 @@ for (const [damage, make] of Object.entries(damages)) {
   });
 }
 
-test('a damaged state without a copy begins anew, and says that positions are lost', async () => {
+test('a damaged state without a copy starts empty, and reports that positions are lost', async () => {
   await using dir = await tempDir();
   await writeFile(dir.at('checkpoints.db'), 'no database, and long enough to be looked at as one'.repeat(20));
   const { state, store, lost, logged } = opened(dir);

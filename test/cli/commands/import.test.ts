@@ -60,13 +60,10 @@ test('the list of a key becomes entries; again nothing changes; another topic ch
   const first = await load();
   assert.deepEqual([first.code, outcomes(first.stdout)], [0, Array(3).fill('created')], first.stderr);
   assert.match(first.stdout, /entry\/nginx-[0-9a-f]{8} created: \/var\/log\/nginx\.log to nginx_log, every agent\n/);
+  assert.match(first.stderr, /collect_config\[1\]: send_rate: entries have no limit in lines per second: ignored/);
   assert.match(
     first.stderr,
-    /collect_config\[1\]: send_rate: entries have no limit of lines per second: it is left out/,
-  );
-  assert.match(
-    first.stderr,
-    /collect_config\[2\]: \/var\/log\/nginx\.log to nginx_log is there twice: it is taken once/,
+    /collect_config\[2\]: \/var\/log\/nginx\.log to nginx_log occurs twice: it is converted once/,
   );
   const made = await on.entries();
   const app = made.find(({ topic }) => topic === 'app_log') as Shown;
@@ -106,7 +103,7 @@ test('a key for each host: names become host=NAME, addresses are looked up among
   assert.equal(plain.code, 1);
   assert.match(
     plain.stderr,
-    /error: 1 of 3 can't be taken:\n.*10\.255\.255\.1\/conf\[0\]: no agent has the address 10\.255\.255\.1: start one/,
+    /error: 1 of 3 can't be converted:\n.*10\.255\.255\.1\/conf\[0\]: no agent has the address 10\.255\.255\.1: start one/,
   );
   const labelled = await load('--host-label', 'ip');
   assert.deepEqual(selectors(labelled.stdout), ['a ip=web-17', 'b ip=10.255.255.1', `c ip=${own}`].sort());
@@ -132,22 +129,22 @@ test('what can not be taken is told with its reason, and the rest is made', asyn
   const { code, stdout, stderr } = await on.run('import', 'course-json', ...files, '--start', 'beginning');
   assert.deepEqual([code, outcomes(stdout)], [1, ['created']]);
   for (const reason of [
-    /error: 6 of 7 can't be taken:/,
-    /list\.json\[0\]: "D:\\\\tmp\\\\nginx\.log" is a path on Windows/,
+    /error: 6 of 7 can't be converted:/,
+    /list\.json\[0\]: "D:\\\\tmp\\\\nginx\.log" is a Windows path/,
     /list\.json\[1\]: "\.\/my\.log" is not absolute: give --base-dir/,
     /list\.json\[3\]: has no topic; it has "path", "topic:"/,
     /list\.json\[4\]: topic: "no such topic!" is not a Kafka topic name/,
     /list\.json\[5\]: expected \{"path": …, "topic": …\}, found "text"/,
-    /broken\.json: is not JSON: .*; a backslash in JSON is written twice/,
+    /broken\.json: is not JSON: .*; write a backslash twice in JSON/,
   ])
     assert.match(stderr, reason);
   const based = await on.run('import', 'course-json', ...files, '--base-dir', '/opt/agent', '-o', 'json');
   const paths = (JSON.parse(based.stdout).entries as Shown[]).map((entry) => entry.paths[0]);
   assert.deepEqual(paths, ['/opt/agent/my.log', '/ok.log']);
   const cases: [string[], number, RegExp][] = [
-    [['course-json'], 2, /say where the list is: --key of etcd, or -f/],
+    [['course-json'], 2, /give the list: --key in etcd, or -f/],
     [['course-json', '--key', '/none', '--etcd', on.etcd], 1, /has no key \/none/],
-    [['course-json', '--key', '/k', '--etcd', '127.0.0.1:1'], 3, /etcd at 127\.0\.0\.1:1 does not tell \/k/],
+    [['course-json', '--key', '/k', '--etcd', '127.0.0.1:1'], 3, /can't read \/k from etcd at 127\.0\.0\.1:1/],
     [['ini', '-f', dir.at('none.ini')], 2, /can't read .*none\.ini/],
   ];
   for (const [args, expected, message] of cases) {
@@ -170,8 +167,8 @@ test('an ini file brings its own file and the key it names, and an agent then co
   const load = ['import', 'ini', '-f', dir.at('conf.ini'), '--base-dir', dir.path, '--start', 'beginning'];
   const first = await on.run(...load);
   assert.deepEqual([first.code, outcomes(first.stdout)], [0, ['created', 'created']], first.stderr);
-  assert.match(first.stderr, /the brokers are the agents' setting: --kafka 127\.0\.0\.1:9092/);
-  assert.match(first.stderr, /kafka\.chan_max_size is not needed: it is left out/);
+  assert.match(first.stderr, /brokers are a setting of the agents: --kafka 127\.0\.0\.1:9092/);
+  assert.match(first.stderr, /kafka\.chan_max_size is not needed: ignored/);
   assert.deepEqual(outcomes((await on.run(...load)).stdout), ['unchanged', 'unchanged']);
   await using agent = startAgent({ id: 'a', controller: on.controller.address, kafka, state: dir.at('state') });
   await agent.logged('connected to the controller');

@@ -13,7 +13,10 @@ import { createTopic, newTopic } from '../../support/topics.ts';
 
 const main = join(import.meta.dirname, '..', '..', '..', 'cli', 'main.ts');
 
-/** Two agents of a fleet: the files of `behind` go to a topic that is not there, 8,000 and 16 bytes of them; the file of `fine` arrives. */
+/**
+ * Two agents of a fleet: the files of `behind` go to a topic that is not there, 8,000 and 16 bytes
+ * of them; the file of `fine` arrives.
+ */
 async function fleet() {
   const [etcd, kafka, dir] = [await sharedEtcd(), await sharedKafka(), await tempDir('top')];
   const controller = await startController(etcd, newPrefix());

@@ -121,7 +121,8 @@ test('fish completes the same', { skip: !has('fish') }, async () => {
 });
 
 test('zsh completes the same', { skip: !has('zsh') }, async () => {
-  // A terminal within zsh. At its prompt Tab, and Enter when the rest has come; the command is printed instead of run.
+  // A terminal within zsh. At its prompt Tab, and Enter when the rest has come; the command is
+  // printed instead of run.
   const tab = async (line: string, rest: string) => {
     const [ran] = await run(
       'zsh',

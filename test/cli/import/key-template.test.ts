@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { keyTemplate } from '../../../cli/import/key-template.ts';
 
-test('a place for the host, however it is written, stands for one part of the key', () => {
+test('a placeholder for the host, in any syntax, stands for one part of the key', () => {
   for (const key of ['/logagent/%s/conf', '/logagent/$' + '{ip}/conf', '/logagent/{ip}/conf', '/logagent/*/conf']) {
     const { prefix, isExact, hostOf } = keyTemplate(key, false);
     assert.deepEqual([prefix, isExact, hostOf('/logagent/10.0.0.1/conf')], ['/logagent/', false, '10.0.0.1'], key);
@@ -16,7 +16,7 @@ test('a place for the host, however it is written, stands for one part of the ke
       assert.equal(hostOf(other), undefined, `${key}: ${other}`);
   }
   assert.equal(keyTemplate('collect_log_%s_conf', false).hostOf('collect_log_web-1_conf'), 'web-1');
-  assert.throws(() => keyTemplate('/%s/%s', false), /more than one place for the host/);
+  assert.throws(() => keyTemplate('/%s/%s', false), /more than one placeholder for the host/);
 });
 
 test('a key without a place is of all hosts, or of the one that it names when that is asked for', () => {

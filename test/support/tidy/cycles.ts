@@ -3,8 +3,9 @@ import { type ImportGraph, importGraph } from './imports.ts';
 import type { SourceFile, Violation } from './source-file.ts';
 
 /**
- * Cycles between files, and between folders. Type imports count: what a reader must understand together is a cycle.
- * A folder is the directory in which a file lies, so a parent is another folder than its child.
+ * Cycles between files, and between folders. Type imports count: what a reader must understand
+ * together is a cycle. A folder is the directory in which a file lies, so a parent is another
+ * folder than its child.
  */
 export function cycleViolations(files: readonly SourceFile[]): Violation[] {
   return [...violationsIn(importGraph(files), 'files'), ...violationsIn(importGraph(files, posix.dirname), 'folders')];
@@ -24,7 +25,9 @@ function violationsIn(graph: ImportGraph, kind: 'files' | 'folders'): Violation[
   });
 }
 
-/** The sets of two and more nodes that all reach each other: Tarjan's strongly connected components. */
+/**
+ * The sets of two and more nodes that all reach each other: Tarjan's strongly connected components.
+ */
 export function tangles(graph: ImportGraph): string[][] {
   const found: string[][] = [];
   const order = new Map<string, number>();

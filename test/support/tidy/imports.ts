@@ -35,7 +35,10 @@ export interface Edge {
 /** From each node to the nodes that it imports, with the first import of each. */
 export type ImportGraph = ReadonlyMap<string, ReadonlyMap<string, Edge>>;
 
-/** The graph between files, or between what `nodeOf` makes of their paths. Imports within one node are no edges. */
+/**
+ * The graph between files, or between what `nodeOf` makes of their paths. Imports within one node
+ * are no edges.
+ */
 export function importGraph(files: readonly SourceFile[], nodeOf = (path: string): string => path): ImportGraph {
   const graph = new Map<string, Map<string, Edge>>();
   for (const file of files.filter(({ path }) => isCode(path) && !isGenerated(path))) {

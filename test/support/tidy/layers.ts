@@ -10,13 +10,15 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   cli: ['proto', 'runtime'],
   stack: ['runtime'],
   bench: ['agent', 'bin', 'controller', 'cli', 'proto', 'runtime', 'stack', 'test'],
-  bin: ['proto'],
+  bin: ['cli', 'proto'],
+  examples: [],
   test: ['agent', 'bin', 'controller', 'cli', 'proto', 'runtime', 'stack', 'bench'],
 };
 
 /**
- * The layers inside a folder, from the top down. A layer imports only layers below it. A layer may hold several modules,
- * which don't import each other. A module is a folder with all below it that has no row, or a file without its ending.
+ * The layers inside a folder, from the top down. A layer imports only layers below it. A layer may
+ * hold several modules, which don't import each other. A module is a folder with all below it that
+ * has no row, or a file without its ending.
  */
 export type LayerTable = Readonly<Record<string, readonly (readonly string[])[]>>;
 

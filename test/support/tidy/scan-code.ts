@@ -10,13 +10,16 @@ export interface Token {
 
 const COMMENT = String.raw`\/\/[^\n]*|\/\*[\s\S]*?\*\/`;
 const STRING = String.raw`'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|${'`(?:\\\\[\\s\\S]|[^`\\\\])*`'}`;
-/** A slash after an operator, an opening bracket or a line's start begins a pattern; any other one divides. */
+/**
+ * A slash after an operator, an opening bracket or a line's start begins a pattern; any other one
+ * divides.
+ */
 const PATTERN = String.raw`(?<=[(,=:[!&|?{};>\n]\s*|return )\/(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n[])+\/`;
 const TOKEN = new RegExp(`(?<comment>${COMMENT})|(?<string>${STRING})|${PATTERN}`, 'g');
 
 /**
- * The comments and strings of TypeScript, JavaScript, AssemblyScript and Protocol Buffers.
- * It needs no compiler. A template inside a template is taken for two strings and code between them.
+ * The comments and strings of TypeScript, JavaScript, AssemblyScript and Protocol Buffers. It needs
+ * no compiler. A template inside a template is taken for two strings and code between them.
  */
 export function scanCode(text: string): Token[] {
   return [...text.matchAll(TOKEN)].flatMap(({ 0: match, index, groups }) => {

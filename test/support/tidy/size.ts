@@ -5,7 +5,10 @@ import { isGenerated, linesOf, type SourceFile, type Violation } from './source-
 const FILE_LINES_MAX = 300;
 const FUNCTION_LINES_MAX = 60;
 
-/** The start of a function, of a method or of a constant that holds a function, by the formatter's layout. */
+/**
+ * The start of a function, of a method or of a constant that holds a function, by the formatter's
+ * layout.
+ */
 const HEAD =
   /^(?<indent> *)(?:export )?(?:(?:private|static|override|async|get|set) )*(?:function\*? \w+|const \w+ = (?:async )?|\*?#?[a-z]\w*)(?:<.*>)?\(/;
 const NO_FUNCTION = /^\s*(?:if|for|while|switch|catch|return|test|describe|super)\b/;

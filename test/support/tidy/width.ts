@@ -1,10 +1,14 @@
 import { proseLines } from './prose.ts';
 import { isGenerated, type SourceFile, type Violation } from './source-file.ts';
 
-/** Prose is read, not scanned: a wider line is hard to follow from its end to the next one's start. */
+/**
+ * Prose is read, not scanned: a wider line is hard to follow from its end to the next one's start.
+ */
 const PROSE_COLUMNS_MAX = 100;
 
-/** What may stand before the first word: indentation, and the signs of comments, lists and quotes. */
+/**
+ * What may stand before the first word: indentation, and the signs of comments, lists and quotes.
+ */
 const MARGIN = /^\s*(?:(?:\/\/|\/?\*\*?|#+|[-+>·]|\d+\.)\s*)*/;
 
 export function widthViolations(file: SourceFile): Violation[] {

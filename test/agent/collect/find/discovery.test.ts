@@ -63,7 +63,7 @@ test("a link that was changed to another folder leads to that folder's files, ev
     await Promise.all([touch(dir, 'v1/one.log'), touch(dir, 'v2/two.log')]);
   } while (changed('v1') !== changed('v2'));
   await symlink('v1', dir.at('current'));
-  // Longer after the change than a time that may still come again.
+  // Late enough after the change that its ctime can't occur again.
   const later = { nowMs: () => systemClock.nowMs() + 10_000 };
   const discovery = new Discovery({ paths: [dir.at('current', '*.log')], exclude: [] }, undefined, later);
   const names = async () => (await discovery.scan(signal)).files.map(({ path }) => path.slice(dir.path.length + 1));
@@ -87,7 +87,7 @@ test("once a folder's files were seen to change without events, each scan observ
   await grown(0);
   await grown(0);
   for (const name of all) await appendFile(dir.at(name), 'x');
-  // One of six, and from then on all.
+  // One of six at first, and all from then on.
   assert.ok((await grown(1)) > 0);
   assert.equal(await grown(1), 12);
   for (const name of all) await appendFile(dir.at(name), 'x');

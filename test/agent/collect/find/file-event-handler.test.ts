@@ -9,14 +9,14 @@ import { createLogger } from '../../../../runtime/logger.ts';
 import { eventually } from '../../../support/eventually.ts';
 import { type TempDir, tempDir } from '../../../support/temp-dir.ts';
 
-/** More than a folder may have in a second before it is called busy. */
+/** More events in a second than a folder may have before it counts as busy. */
 const MANY = 400;
 
-/** Follows the hints of one glob, and notes what it is told. */
+/** Follows the file events of one glob and notes the calls. */
 class Follower implements Disposable {
   readonly discovery: Discovery;
   readonly between: FileEventHandler;
-  /** The last size that was told of each path. */
+  /** The last size that was reported for each path. */
   readonly sizes = new Map<string, number>();
   scans = 0;
   readonly #stop = new AbortController();
@@ -50,7 +50,7 @@ class Follower implements Disposable {
   }
 }
 
-/** To two files in turn: of writes to one the system makes one hint. */
+/** Writes to two files in turn: the system merges events of writes to the same one. */
 function manyWrites(dir: TempDir): void {
   for (let write = 0; write < MANY; write++) appendFileSync(dir.at(write % 2 === 0 ? 'a.log' : 'b.log'), 'x\n');
 }

@@ -3,7 +3,10 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { Backlog } from '../../../../agent/collect/lag/backlog.ts';
 
-/** What the file did: it grew by so many bytes after so long, and was read on by a share of what was unread. */
+/**
+ * A step: after this time the file grew by this many bytes, and this share of the unread bytes was
+ * read.
+ */
 const step = fc.record({
   afterMs: fc.integer({ min: 0, max: 5_000 }),
   bytes: fc.integer({ min: 1, max: 1_000 }),
@@ -23,9 +26,9 @@ test("a byte's age is never understated, whatever was merged, and what was read 
         seen.push({ end, timeMs: nowMs });
         position += Math.floor((end - position) * read);
         const truly = seen.find((mark) => mark.end > position)?.timeMs;
-        const told = backlog.sinceMs(position);
-        assert.equal(told === undefined, truly === undefined);
-        if (told !== undefined && truly !== undefined) assert.ok(told <= truly && told >= 0);
+        const age = backlog.sinceMs(position);
+        assert.equal(age === undefined, truly === undefined);
+        if (age !== undefined && truly !== undefined) assert.ok(age <= truly && age >= 0);
       }
       assert.equal(backlog.sinceMs(end), undefined);
     }),
@@ -42,7 +45,7 @@ test('the oldest byte of a file that grows for hours unread has its exact age', 
   const backlog = new Backlog();
   for (let second = 0; second < 10_000; second++) backlog.fileGrew(second + 1, second * 1_000);
   assert.equal(backlog.sinceMs(0), 0);
-  // The last ones are the closest, and are told apart the best.
+  // The last marks are the closest and the most exact.
   const since = backlog.sinceMs(9_999) as number;
   assert.ok(since > 9_000_000, `${since}`);
 });

@@ -7,7 +7,7 @@ import type { Source } from '../../../../agent/collect/sources/source.ts';
 import { Ground } from '../../../support/source-ground.ts';
 import { tempDir } from '../../../support/temp-dir.ts';
 
-/** 60 s behind by 1,000 bytes, and ever further: by 10 bytes a second. */
+/** 60 s and 1,000 bytes behind, growing by 10 bytes per second. */
 const falling = { lagBytes: 1_000, lagMs: 60_000, lagPerSecond: 10 };
 const hourly = [0, 3_600_000, 7_200_000];
 const MINUTE_MS = 60_000;
@@ -46,7 +46,9 @@ test('a deleted file is given up when the limit for deleted files is reached, un
   assert.equal(secondsUntilBudgetLoss(falling, deletions.slice(2), 3_000, nowMs), 0);
 });
 
-/** Truncates the file after `seconds`, in which it had a line each second that was read at once. */
+/**
+ * Truncates the file after `seconds`, during which it got a line each second that was read at once.
+ */
 async function rotate(on: Ground, file: string, seconds: number): Promise<void> {
   for (let second = 0; second < seconds; second++) {
     on.nowMs += 1_000;
@@ -58,7 +60,7 @@ async function rotate(on: Ground, file: string, seconds: number): Promise<void> 
   await on.scan([file]);
 }
 
-/** Lines that nobody reads. */
+/** Lines that are not read. */
 async function fallBehind(on: Ground, file: string, seconds: number): Promise<void> {
   for (let second = 0; second < seconds; second++) {
     on.nowMs += 1_000;
@@ -97,7 +99,7 @@ test('nothing is forecast when truncated lines are read from a copy', async () =
     on.nowMs += MINUTE_MS;
     await on.scan(round > 0 ? [file, copy] : [file]);
     await on.deliver();
-    // As logrotate does it: the copy before, so that this one is another file.
+    // As logrotate does: the copy is made before, so it is another file.
     if (round > 0) await unlink(copy);
     await writeFile(copy, lines);
     await truncate(file);
@@ -120,7 +122,7 @@ test('the loss of a deleted file that will not be read before the limit is reach
     await on.scan([]);
   }
   const forecasts = on.sources.map((source) => on.set.lossForecast(source));
-  // 8,000 bytes are left, and 1,000 come each minute.
+  // 8,000 bytes are left, and 1,000 more are needed each minute.
   assert.deepEqual(forecasts, [480, 480]);
   on.close();
 });
@@ -143,7 +145,7 @@ test('nothing is forecast for a renamed file that is read through its descriptor
 test('bytes unread at the start are as old as the file, or as the last change that a previous process saw', async () => {
   await using dir = await tempDir();
   const file = dir.at('a.log');
-  // As long as it was changed only when it was made, its file system may not tell when that was.
+  // Until its first change, a file's birth time may be the ctime that is reported in its place.
   for (let stats = await written(file); Math.floor(stats.ctimeMs) === Math.floor(stats.birthtimeMs); )
     stats = await written(file);
   const { ctimeMs, birthtimeMs } = await stat(file);

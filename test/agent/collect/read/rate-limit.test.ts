@@ -51,7 +51,7 @@ test('reading keeps to the limit over time, whatever the length of lines, and is
     }
     const wanted = perSecond * 600;
     assert.ok(reading.bytes > wanted / 1.5 && reading.bytes < wanted * 1.5 + line, `${reading.bytes} of ${wanted}`);
-    // It is woken when there is something to read, not again and again.
+    // It is woken when there is something to read, not repeatedly.
     assert.ok(reading.turns <= 600 * 11, `${reading.turns} turns`);
   }
 });
@@ -60,7 +60,7 @@ test('readers take turns, and one that reads nothing delays no other', () => {
   const clock = new HandClock();
   const limit = new RateLimit(clock);
   limit.set(100_000);
-  // Those of an entry that was paused since, and one whose Kafka is away.
+  // Readers of an entry that was paused since, and one whose Kafka is away.
   for (let paused = 0; paused < 10_000; paused++) limit.room({ wake: () => false });
   limit.room({ wake: () => true });
   const readers = Array.from({ length: 200 }, () => new Reading(limit, 1_000));

@@ -35,7 +35,7 @@ test('a file event continues reading as long as the bytes before the position ar
   }
   assert.equal(on.set.readOn(file), true);
   assert.equal(on.sources[0], source);
-  // Lines that are too long are split.
+  // Over-long lines are split.
   assert.ok(on.lines.get(source.generation)?.join('') === expected.replaceAll('\n', ''));
   on.close();
 });

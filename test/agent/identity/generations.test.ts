@@ -41,7 +41,7 @@ const HEADLINES = ['time', 'host', 'path'].map((name) => name.padEnd(499, ','));
 const HEADLINE = `${HEADLINES.join('\n')}\n`;
 
 // Catalogue 12: beats #1341; vector #23076; imfile #2659.
-test('a smaller file with the inode number of a former one is read from its beginning', async () => {
+test('a smaller file that reuses an inode number is read from its beginning', async () => {
   await using dir = await tempDir();
   const { on, former } = await reused(dir, { former: 'the former file\n', latter: 'new\n' });
   assert.deepEqual([on.allLines, on.lines.has(former)], [['new'], false]);
@@ -50,14 +50,14 @@ test('a smaller file with the inode number of a former one is read from its begi
 });
 
 // Catalogue 13: vector #5902, PR #26334. Catalogue 14: vector #23076; loong #597.
-test('a larger file with the inode number of a former one is read from its beginning', async () => {
+test('a larger file that reuses an inode number is read from its beginning', async () => {
   await using dir = await tempDir();
   const { on } = await reused(dir, { former: 'former\n', latter: 'a longer first line\nand more\n' });
   assert.deepEqual(on.allLines, ['a longer first line', 'and more']);
   on.close();
 });
 
-test('a larger file with the inode number and the headline of a former one is told by the bytes before the position', async () => {
+test('a larger file with the same inode number and head is recognised by its marker', async () => {
   await using dir = await tempDir();
   const [former, latter] = [`${HEADLINE}one\n`, `${HEADLINE}two\nthree\n`];
   const { on } = await reused(dir, { former, latter }, { birthMs: 0 });
@@ -65,7 +65,7 @@ test('a larger file with the inode number and the headline of a former one is to
   on.close();
 });
 
-test('a file with the inode number and all bytes of a former one is told by its time of birth', async () => {
+test('a file with the same inode number and bytes is recognised by its time of birth', async () => {
   await using dir = await tempDir();
   const { on } = await reused(dir, { former: 'headline\n', latter: 'headline\nrest\n' }, { birthMs: 1 });
   assert.deepEqual(on.allLines, ['headline', 'rest']);
@@ -73,7 +73,7 @@ test('a file with the inode number and all bytes of a former one is told by its 
 });
 
 // Catalogue 15: vector #25079, #17240; otel #46496.
-test('files with the same first KiB are read each, and each goes on where it was after a restart', async () => {
+test('files with the same first KiB are all read, and each continues after a restart', async () => {
   await using dir = await tempDir();
   const before = new Ground(dir);
   for (const name of ['a', 'b']) await writeFile(dir.at(`${name}.csv`), `${HEADLINE}${name}\n`);
@@ -102,7 +102,7 @@ test('files of a few bytes that never grow are delivered', async () => {
 });
 
 // Catalogue 19: otel TestStartsWith_FromFile; imfile-growing-file-id.sh.
-test('a file that grows past the head while it is read, over restarts too, is one generation', async () => {
+test('a file that grows past its head while it is read, also over restarts, is one generation', async () => {
   await using dir = await tempDir();
   const generations = new Set<string>();
   for (let round = 0; round < 8; round++) {
@@ -119,7 +119,7 @@ test('a file that grows past the head while it is read, over restarts too, is on
 });
 
 // Catalogue 20: beats #34418, #5876, #13492.
-test('a file system that comes back as another device is not shipped again', async () => {
+test('a file system that returns as another device is not sent again', async () => {
   await using dir = await tempDir();
   const { on: before, file, source } = await begun(dir, 'one\n');
   before.store.put({ ...source.checkpoint, device: source.device + 7n });
@@ -134,7 +134,7 @@ test('a file system that comes back as another device is not shipped again', asy
 });
 
 // Catalogue 21 [R].
-test('a file with two names that both match comes once, and keeps the path that it has', async () => {
+test('a file with two matching names is delivered once, and keeps its path', async () => {
   await using dir = await tempDir();
   const { on, file, source } = await begun(dir, 'one\n');
   await link(file, dir.at('b.log'));
@@ -151,7 +151,7 @@ test('a file with two names that both match comes once, and keeps the path that 
 });
 
 // Catalogue 22: TestFilestreamSymlinkRotated; fb #1118; vector #1053.
-test('when a link comes to lead to another file, the rest of the former comes and all of the latter', async () => {
+test("when a link's target changes, the rest of the old file and all of the new one are delivered", async () => {
   await using dir = await tempDir();
   const on = new Ground(dir);
   const current = dir.at('current');
@@ -171,7 +171,7 @@ test('when a link comes to lead to another file, the rest of the former comes an
 });
 
 // Catalogue 24: TestFilestreamSymlinkRemoved.
-test('a file whose link was removed is read on', async () => {
+test('a file whose symbolic link was removed is read further', async () => {
   await using dir = await tempDir();
   const on = new Ground(dir);
   await writeFile(dir.at('target'), 'one\n');
@@ -187,7 +187,7 @@ test('a file whose link was removed is read on', async () => {
 });
 
 // Catalogue 25: TestFilestreamTruncateWithSymlink.
-test('a file and a link to it that both match come once', async () => {
+test('a file and a matching link to it are delivered once', async () => {
   await using dir = await tempDir();
   const on = new Ground(dir);
   await writeFile(dir.at('a.log'), 'one\n');
@@ -202,7 +202,7 @@ test('a file and a link to it that both match come once', async () => {
 });
 
 // Catalogue 30: fb #3111; [R].
-test('inode numbers above 2^53 that are the same as a double are two files', async () => {
+test('inode numbers above 2^53 that are equal as doubles are two files', async () => {
   const inode = 5_230_885_576_068_206_338n;
   assert.equal(Number(inode), Number(inode + 1n));
   const rows = [inode, inode + 1n].map((each) =>

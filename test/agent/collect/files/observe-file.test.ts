@@ -1,18 +1,18 @@
 import assert from 'node:assert/strict';
 import { appendFileSync, closeSync, fstatSync, openSync } from 'node:fs';
 import { test } from 'node:test';
-import { Source } from '../../agent/collect/sources/source.ts';
-import { newCheckpoint } from '../../agent/model/checkpoint.ts';
-import type { Route } from '../../agent/produce/route.ts';
-import { systemClock } from '../../runtime/clock.ts';
-import { testFormat } from '../support/formats.ts';
-import { tempDir } from '../support/temp-dir.ts';
-import { testBench } from '../support/test-bench.ts';
+import { Source } from '../../../../agent/collect/sources/source.ts';
+import { newCheckpoint } from '../../../../agent/model/checkpoint.ts';
+import type { Route } from '../../../../agent/produce/route.ts';
+import { systemClock } from '../../../../runtime/clock.ts';
+import { testFormat } from '../../../support/formats.ts';
+import { tempDir } from '../../../support/temp-dir.ts';
+import { testBench } from '../../../support/test-bench.ts';
 
 const LOOKS = 300;
 
-// Seen in CI: a look took the file's size, the file grew, the reader went past that size, and then the look held the file for truncated;
-// all of it was sent once more.
+// Seen in CI: an observation took the file's size, the file grew, and the reader passed that size.
+// The observation then took the file for truncated, and all of it was sent again.
 test('a file that grows and is read while it is observed is not taken for truncated', async () => {
   await using dir = await tempDir();
   const file = dir.at('a.log');

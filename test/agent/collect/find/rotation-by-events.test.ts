@@ -1,16 +1,17 @@
 import { appendFile, rename, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { acknowledged, agentOf, delivered, ground } from '../support/ground.ts';
-import { createTopic } from '../support/topics.ts';
+import { acknowledged, agentOf, delivered, ground } from '../../../support/ground.ts';
+import { createTopic } from '../../../support/topics.ts';
 
-// A file at the path of a former one was looked at as the former one, and its lines waited for the next scan.
+// A new file at the path of a previous one was observed as the previous one, and its lines waited
+// for the next scan.
 test('a rotated file and its successor are read to their ends without waiting for a scan', async () => {
   await using on = await ground();
   const { controller, dir, kafka } = on;
   const topic = await createTopic(kafka);
   const file = dir.at('a.log');
   await writeFile(file, 'one\n');
-  // No scan but those that the entry's revisions cause.
+  // No scans except those that the entry's revisions cause.
   await using _agent = agentOf(on, 'a', { args: ['--scan-interval', '1h'] });
   const entry = await controller.api.call('EntryService', 'CreateEntry', {
     entry_id: 'app',

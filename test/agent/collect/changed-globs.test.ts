@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { appendFile, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { acknowledged, agentOf, delivered, ground } from '../support/ground.ts';
-import { createTopic, readTopic } from '../support/topics.ts';
+import { acknowledged, agentOf, delivered, ground } from '../../support/ground.ts';
+import { createTopic, readTopic } from '../../support/topics.ts';
 
-// `start: end` held for the entry's first globs only: files that a later glob added were read from their beginning.
+// `start: end` applied to the entry's first globs only: files that a later glob added were read
+// from their beginning.
 test('start: end applies to files that existed when a glob was added; later files are read from their beginning', async () => {
   await using on = await ground();
   const { controller, dir, kafka } = on;

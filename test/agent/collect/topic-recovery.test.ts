@@ -1,6 +1,6 @@
 import { test } from 'node:test';
-import { acknowledged, agentOf, ground } from '../support/ground.ts';
-import { createTopic, newTopic } from '../support/topics.ts';
+import { acknowledged, agentOf, ground } from '../../support/ground.ts';
+import { createTopic, newTopic } from '../../support/topics.ts';
 
 test('an entry whose topic was invalid for a while recovers when the topic is valid again', async () => {
   await using on = await ground();
@@ -13,7 +13,7 @@ test('an entry whose topic was invalid for a while recovers when the topic is va
     return on.controller.api.call('EntryService', 'UpdateEntry', { entry, allow_missing: true });
   };
   await acknowledged(on, 'web-1', await write(topic));
-  // Kafka takes no two topics that differ in "." and "_" alone.
+  // Kafka refuses two topics whose names differ only in "." and "_".
   await acknowledged(on, 'web-1', await write(topic.replace('.x', '_x')), 'STATE_FAILED');
   await acknowledged(on, 'web-1', await write(topic));
 });

@@ -1,8 +1,9 @@
 import { hostname } from 'node:os';
 import type { Clock } from '../runtime/clock.ts';
+import { FileChanges } from '../runtime/file-changes.ts';
 import { createLifecycle } from '../runtime/lifecycle.ts';
+import { LiveSecrets } from '../runtime/live-secrets.ts';
 import type { Logger } from '../runtime/logger.ts';
-import { loadSasl, loadTls, readSecret } from '../runtime/security.ts';
 import { AlertBook } from './alerts/alert-book.ts';
 import type { ControllerConfig } from './config.ts';
 import { createAlerter, ruleSettings } from './create-alerter.ts';
@@ -30,7 +31,7 @@ import { AgentService } from './rpc/agent-service.ts';
 import { EntryChanges } from './rpc/entry-changes.ts';
 import { EntryService } from './rpc/entry-service.ts';
 import { EntryWriting } from './rpc/entry-writing.ts';
-import { RpcServer, type ServerTls } from './rpc/rpc-server.ts';
+import { RpcServer } from './rpc/rpc-server.ts';
 import { TopicFeed } from './rpc/topic-feed.ts';
 import { SettingsStore } from './settings/settings-store.ts';
 import { KafkaTopics } from './topics/kafka-topics.ts';
@@ -42,11 +43,15 @@ export class Controller {
   readonly #config: ControllerConfig;
   readonly #clock: Clock;
   readonly #logger: Logger;
+  readonly #fileChanges: FileChanges;
+  readonly #secrets: LiveSecrets;
 
   constructor(config: ControllerConfig, tools: { clock: Clock; logger: Logger }) {
     this.#config = config;
     this.#clock = tools.clock;
     this.#logger = tools.logger;
+    this.#fileChanges = new FileChanges(tools);
+    this.#secrets = new LiveSecrets(this.#fileChanges, tools);
   }
 
   /** Serves until `signal` is aborted, then drains. */
@@ -64,10 +69,9 @@ export class Controller {
     const fleet = new Fleet(membership, { assignments, settings }, tools);
     const feed = new TopicFeed();
     const topics = this.#createTopics(store, feed);
-    const peers = new Peers(membership, loadTls(this.#config.peer_tls, 'peer_tls'));
+    const peers = new Peers(membership, this.#secrets.tls(this.#config.peer_tls, 'peer_tls'));
     const book = new AlertBook(client, mirror, etcd.prefix, this.#logger);
-    const alerter = createAlerter(this.#config, { book, fleet, peers }, tools);
-    const election = this.#election(client, mirror, 'alerts');
+    const alerter = createAlerter(this.#config, { book, fleet, peers, secrets: this.#secrets }, tools);
     const history = this.#history(client, store, rollouts);
     const rolloutParts = { client, ...history, store, rollouts, assignments, fleet, peers };
     const { mover, service } = createRollouts(rolloutParts, tools);
@@ -88,12 +92,13 @@ export class Controller {
     lifecycle.enter('RUNNING');
     const background = new AbortController();
     const running = [
+      this.#fileChanges.run(background.signal),
       mirror.run(background.signal),
       membership.run(this.#config.advertise ?? reachable(address), background.signal),
       fleet.run(background.signal),
       forgetAgents(membership, client, this.#config.forget_agents_after, tools, background.signal),
       topics.run(() => wantedTopics(store, this.#config.topics.audit), background.signal),
-      alerter.run(election, background.signal),
+      alerter.run(this.#election(client, mirror, 'alerts'), background.signal),
       mover.run(this.#election(client, mirror, 'rollouts'), background.signal),
       this.#watchHealth(server, () => mirror.revision > 0n && membership.joined, signal),
     ];
@@ -140,7 +145,7 @@ export class Controller {
   async #listen(server: RpcServer): Promise<string> {
     const { listen } = this.#config;
     const host = listen.slice(0, listen.lastIndexOf(':'));
-    const port = await server.listen(listen, this.#serverTls());
+    const port = await server.listen(listen, this.#secrets.serverTls(this.#config.tls, 'tls'));
     return `${host}:${port}`;
   }
 
@@ -148,8 +153,8 @@ export class Controller {
     const { kafka, topics } = this.#config;
     const settings = {
       brokers: kafka.brokers,
-      tls: loadTls(kafka.tls, 'kafka.tls'),
-      sasl: loadSasl(kafka.sasl, 'kafka.sasl'),
+      tls: this.#secrets.tls(kafka.tls, 'kafka.tls'),
+      sasl: this.#secrets.sasl(kafka.sasl, 'kafka.sasl'),
       partitions: topics.partitions,
       replicationFactor: topics.replication_factor,
       keptForEver: topics.audit,
@@ -172,19 +177,9 @@ export class Controller {
 
   #etcdSettings() {
     const { endpoints, tls, username, password, password_file: file } = this.#config.etcd;
-    const secret = file === undefined ? password : readSecret(file, 'etcd.password_file').toString().split('\n')[0];
-    const user = username === undefined ? undefined : { username, password: secret ?? '' };
-    return { endpoints, tls: loadTls(tls, 'etcd.tls'), user };
-  }
-
-  #serverTls(): ServerTls | undefined {
-    const { cert_file: cert, key_file: key, client_ca_file: clientCa } = this.#config.tls;
-    if (cert === undefined || key === undefined) return undefined;
-    return {
-      cert: readSecret(cert, 'tls.cert_file'),
-      key: readSecret(key, 'tls.key_file'),
-      clientCa: clientCa === undefined ? undefined : readSecret(clientCa, 'tls.client_ca_file'),
-    };
+    const secret = this.#secrets.line(file, 'etcd.password_file', password ?? '');
+    const user = username === undefined ? undefined : { username, password: secret };
+    return { endpoints, tls: this.#secrets.tls(tls, 'etcd.tls'), user };
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Clock } from '../runtime/clock.ts';
 import { errorText } from '../runtime/errors.ts';
+import type { LiveSecrets } from '../runtime/live-secrets.ts';
 import type { Logger } from '../runtime/logger.ts';
-import { readSecret } from '../runtime/security.ts';
 import type { AlertBook } from './alerts/alert-book.ts';
 import { Alerter } from './alerts/alerter.ts';
 import { fleetConditions, localConditions } from './alerts/collect.ts';
@@ -25,13 +25,12 @@ export function ruleSettings({ alerts }: ControllerConfig): RuleSettings {
 
 export function createAlerter(
   config: ControllerConfig,
-  { book, fleet, peers }: { book: AlertBook; fleet: Fleet; peers: Peers },
+  { book, fleet, peers, secrets }: { book: AlertBook; fleet: Fleet; peers: Peers; secrets: LiveSecrets },
   tools: { clock: Clock; logger: Logger },
 ): Alerter {
   const { alerts, id } = config;
   const rules = ruleSettings(config);
-  const token =
-    alerts.token_file && readSecret(alerts.token_file, 'alerts.token_file').toString().split('\n')[0]?.trim();
+  const token = secrets.line(alerts.token_file, 'alerts.token_file', undefined);
   const webhook = alerts.webhook === undefined ? undefined : new Webhook(alerts.webhook, token);
   const collect = () => {
     const conditions = localConditions(fleet, rules, tools.clock.nowMs());

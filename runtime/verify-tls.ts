@@ -3,7 +3,9 @@ import { createSecureContext } from 'node:tls';
 import { errorText } from './errors.ts';
 import { SecretFileError, type TlsMaterial } from './security.ts';
 
-const BLOCK = /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----[\s\S]*?-----END (?:TRUSTED |X509 )?CERTIFICATE-----/g;
+/** Only what stands on lines of its own is read by OpenSSL. */
+const BLOCK =
+  /^-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----\s*$[\s\S]*?^-----END (?:TRUSTED |X509 )?CERTIFICATE-----\s*$/gm;
 const BEGINNING = /-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----/g;
 
 /**
@@ -32,7 +34,8 @@ function certificatesOf(pem: Buffer, setting: string): X509Certificate[] {
   const text = pem.toString('latin1');
   const blocks = text.match(BLOCK) ?? [];
   if (blocks.length === 0) throw invalid(`${setting}: holds no certificate in PEM format`);
-  if (blocks.length !== text.match(BEGINNING)?.length) throw invalid(`${setting}: ends in the middle of a certificate`);
+  if (blocks.length !== text.match(BEGINNING)?.length)
+    throw invalid(`${setting}: holds a certificate that is not whole`);
   try {
     return blocks.map((block) => new X509Certificate(block));
   } catch (error) {

@@ -11,21 +11,23 @@ const NO_TIME = '0001-01-01T00:00:00Z';
 /** Tells alerts to an HTTP server, in the form of Alertmanager's webhook, version 4. */
 export class Webhook {
   readonly #url: string;
-  readonly #token: string | undefined;
+  readonly #token: { readonly current: string | undefined } | undefined;
 
-  constructor(url: string, token: string | undefined) {
+  /** `token` is read for each request. */
+  constructor(url: string, token: { readonly current: string | undefined } | undefined) {
     this.#url = url;
     this.#token = token;
   }
 
   /** Rejects unless the server says 2xx within 5 s, and with the signal's reason as soon as that is aborted. */
   async send(alerts: readonly AlertRecord[], signal: AbortSignal): Promise<void> {
+    const token = this.#token?.current?.trim();
     const response = await fetch(this.#url, {
       method: 'POST',
       headers: {
         'content-type': 'application/json',
         'user-agent': 'logfleet-controller',
-        ...(this.#token !== undefined && { authorization: `Bearer ${this.#token}` }),
+        ...(token !== undefined && { authorization: `Bearer ${token}` }),
       },
       body: JSON.stringify(payload(alerts)),
       signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),

@@ -1,5 +1,6 @@
 import { Etcd3, type IKeyValue, type IRangeRequest, type Lease } from 'etcd3';
 import { systemClock } from '../../runtime/clock.ts';
+import { replaceCredentials } from './etcd-credentials.ts';
 import { etcdCall } from './etcd-errors.ts';
 import type { KeyRange, ReadKey, StoredKey, Transaction } from './etcd-keys.ts';
 import { EtcdMembers } from './etcd-members.ts';
@@ -24,7 +25,7 @@ export interface EtcdLease {
 }
 
 /**
- * With etcd-errors.ts, etcd-members.ts, etcd-options.ts and etcd-watch.ts the one place that knows the etcd3 package. Guarded against, from its source: calls have no deadline of their own,
+ * With etcd-credentials.ts, etcd-errors.ts, etcd-members.ts, etcd-options.ts and etcd-watch.ts the one place that knows the etcd3 package. Guarded against, from its source: calls have no deadline of their own,
  * dead members are asked as often as others, lost leases are not granted again (EtcdLease leaves renewal to its user), and
  * a cancelled watch says `error` once and is gone (`watch` hands that to its user, who lists again).
  */
@@ -33,9 +34,13 @@ export class EtcdClient {
   readonly #members: EtcdMembers;
 
   constructor(settings: EtcdSettings) {
-    const hosts = settings.endpoints.map((url) => (settings.tls ? url.replace(/^http:/, 'https:') : url));
+    const hosts = settings.endpoints.map((url) => (settings.tls?.current ? url.replace(/^http:/, 'https:') : url));
     this.#members = new EtcdMembers(hosts, (host) => probe(host, settings), systemClock);
     this.#client = new Etcd3(etcdOptions(hosts, settings, CALL_TIMEOUT_MS, this.#members));
+    settings.tls?.onChange(() => {
+      const tls = settings.tls?.current;
+      if (tls) replaceCredentials(this.#client, tls);
+    });
   }
 
   /** Every key of a range, in their order, and the revision at which they were so. */

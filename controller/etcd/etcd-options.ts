@@ -1,6 +1,8 @@
 import { Etcd3, type IOptions } from 'etcd3';
 import { systemClock } from '../../runtime/clock.ts';
+import type { Live } from '../../runtime/live-secrets.ts';
 import { grpcTls, type TlsMaterial } from '../../runtime/security.ts';
+import { etcdCredentials } from './etcd-credentials.ts';
 import { etcdCall } from './etcd-errors.ts';
 import { EtcdMembers, requireLeader } from './etcd-members.ts';
 import { StoreError } from './store-error.ts';
@@ -14,17 +16,18 @@ export function etcdOptions(
   timeoutMs: number,
   members: EtcdMembers,
 ): IOptions {
+  const material = tls?.current;
   return {
     hosts,
-    ...(tls && { credentials: credentialsOf(tls) }),
-    ...(user && { auth: user }),
+    ...(material && { credentials: etcdCredentials(material) }),
+    ...(user && { auth: loginOf(user) }),
     faultHandling: members.faultHandling,
     grpcOptions: {
       'grpc.keepalive_time_ms': 7_000,
       'grpc.keepalive_timeout_ms': 3_000,
       'grpc.max_receive_message_length': -1,
       interceptors: [requireLeader],
-      ...(tls && grpcTls(tls).channel),
+      ...(material && grpcTls(material).channel),
     },
     defaultCallOptions: ({ isStream }) => (isStream ? {} : { deadline: new Date(Date.now() + timeoutMs) }),
   };
@@ -44,15 +47,23 @@ export async function probe(host: string, settings: EtcdSettings): Promise<void>
   }
 }
 
-function credentialsOf({ ca, cert, key }: TlsMaterial) {
+/** etcd3 reads the password each time that it logs in. */
+function loginOf({ username, password }: EtcdUser) {
   return {
-    rootCertificate: ca as Buffer,
-    ...(key && { privateKey: key }),
-    ...(cert && { certChain: cert }),
+    username,
+    get password() {
+      return password.current;
+    },
   };
 }
+
+export interface EtcdUser {
+  username: string;
+  password: { readonly current: string };
+}
+
 export interface EtcdSettings {
   endpoints: readonly string[];
-  tls: TlsMaterial | undefined;
-  user: { username: string; password: string } | undefined;
+  tls: Live<TlsMaterial | undefined> | undefined;
+  user: EtcdUser | undefined;
 }

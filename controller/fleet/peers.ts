@@ -7,13 +7,19 @@ import type { Membership } from './membership.ts';
 /** How long another controller may take to answer: then it is told as unreachable. */
 export const PEER_TIMEOUT_MS = 2_000;
 
+interface PeerChannel {
+  channel: Channel;
+  /** What it connects with; another one needs another channel. */
+  tls: TlsMaterial | undefined;
+}
+
 /** Clients of the other controllers, kept as long as those are alive. */
 export class Peers {
-  readonly #membership: Membership;
-  readonly #tls: TlsMaterial | undefined;
-  readonly #channels = new Map<string, Channel>();
+  readonly #membership: Pick<Membership, 'peers'>;
+  readonly #tls: { readonly current: TlsMaterial | undefined };
+  readonly #channels = new Map<string, PeerChannel>();
 
-  constructor(membership: Membership, tls: TlsMaterial | undefined) {
+  constructor(membership: Pick<Membership, 'peers'>, tls: { readonly current: TlsMaterial | undefined }) {
     this.#membership = membership;
     this.#tls = tls;
   }
@@ -22,7 +28,7 @@ export class Peers {
   all(): { id: string; client: FleetServiceClient; rollouts: RolloutServiceClient }[] {
     const alive = this.#membership.peers();
     const addresses = new Set(alive.values());
-    for (const [address, channel] of this.#channels) {
+    for (const [address, { channel }] of this.#channels) {
       if (addresses.has(address)) continue;
       channel.close();
       this.#channels.delete(address);
@@ -41,7 +47,7 @@ export class Peers {
   }
 
   close(): void {
-    for (const channel of this.#channels.values()) channel.close();
+    for (const { channel } of this.#channels.values()) channel.close();
     this.#channels.clear();
   }
 
@@ -50,18 +56,20 @@ export class Peers {
   }
 
   #channel(address: string): Channel {
-    let channel = this.#channels.get(address);
-    if (!channel) {
-      channel = this.#connect(address);
-      this.#channels.set(address, channel);
-    }
+    const tls = this.#tls.current;
+    const present = this.#channels.get(address);
+    if (present && present.tls === tls) return present.channel;
+    // Calls in progress continue: a closed channel takes no new ones.
+    present?.channel.close();
+    const channel = connect(address, tls);
+    this.#channels.set(address, { channel, tls });
     return channel;
   }
+}
 
-  #connect(address: string): Channel {
-    const options: ChannelOptions = { 'grpc.max_receive_message_length': -1, 'grpc.keepalive_time_ms': 10_000 };
-    if (!this.#tls) return createChannel(address, ChannelCredentials.createInsecure(), options);
-    const tls = grpcTls(this.#tls);
-    return createChannel(address, ChannelCredentials.createSsl(...tls.credentials), { ...options, ...tls.channel });
-  }
+function connect(address: string, tls: TlsMaterial | undefined): Channel {
+  const options: ChannelOptions = { 'grpc.max_receive_message_length': -1, 'grpc.keepalive_time_ms': 10_000 };
+  if (!tls) return createChannel(address, ChannelCredentials.createInsecure(), options);
+  const { credentials, channel } = grpcTls(tls);
+  return createChannel(address, ChannelCredentials.createSsl(...credentials), { ...options, ...channel });
 }

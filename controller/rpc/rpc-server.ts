@@ -1,11 +1,12 @@
-import { ServerCredentials } from '@grpc/grpc-js';
 import { createServer, type Server } from 'nice-grpc';
 import { errorDetailsServerMiddleware } from 'nice-grpc-error-details';
 import { HealthDefinition, HealthServiceImpl, HealthState } from 'nice-grpc-server-health';
 import { EntryServiceDefinition } from '../../proto/gen/logfleet/v1/entry_service.ts';
 import { FleetServiceDefinition } from '../../proto/gen/logfleet/v1/fleet_service.ts';
 import { RolloutServiceDefinition } from '../../proto/gen/logfleet/v1/rollout_service.ts';
+import type { Live } from '../../runtime/live-secrets.ts';
 import type { Logger } from '../../runtime/logger.ts';
+import type { ServerTls } from '../../runtime/security.ts';
 import { wholeMessages } from '../../runtime/whole-messages.ts';
 import { AgentStreamDefinition } from './agent-definition.ts';
 import type { AgentService } from './agent-service.ts';
@@ -16,6 +17,7 @@ import { mapErrors } from './error-mapping.ts';
 import type { FleetService } from './fleet-service.ts';
 import { reflectionServices } from './reflection.ts';
 import type { RolloutService } from './rollout-service.ts';
+import { serverCredentials } from './server-credentials.ts';
 
 const DRAIN_TIMEOUT_MS = 5_000;
 const OPTIONS = {
@@ -30,12 +32,6 @@ const OPTIONS = {
   // Probes that connect and never call are let go.
   'grpc.max_connection_idle_ms': 300_000,
 };
-
-export interface ServerTls {
-  cert: Buffer;
-  key: Buffer;
-  clientCa: Buffer | undefined;
-}
 
 export interface RpcServices {
   entries: EntryService;
@@ -68,8 +64,8 @@ export class RpcServer {
   }
 
   /** Listens; returns the port. */
-  listen(address: string, tls: ServerTls | undefined): Promise<number> {
-    return this.#server.listen(address, tls ? secure(tls) : ServerCredentials.createInsecure());
+  listen(address: string, tls: Live<ServerTls | undefined>): Promise<number> {
+    return this.#server.listen(address, serverCredentials(tls));
   }
 
   /**
@@ -92,12 +88,4 @@ export class RpcServer {
     await this.#server.shutdown();
     clearTimeout(force);
   }
-}
-
-function secure({ cert, key, clientCa }: ServerTls): ServerCredentials {
-  return ServerCredentials.createSsl(
-    clientCa ?? null,
-    [{ cert_chain: cert, private_key: key }],
-    clientCa !== undefined,
-  );
 }

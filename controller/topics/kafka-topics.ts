@@ -12,8 +12,8 @@ const TOPIC_ALREADY_EXISTS = 36;
 
 export interface TopicSettings {
   brokers: readonly string[];
-  tls: TlsMaterial | undefined;
-  sasl: Login | undefined;
+  tls: { readonly current: TlsMaterial | undefined };
+  sasl: { readonly current: Login | undefined };
   partitions: number;
   replicationFactor: number;
   /** A topic whose records must not expire; the others are as the brokers' defaults say. */
@@ -27,7 +27,7 @@ export class KafkaTopics {
   readonly #logger: Logger;
   readonly #onChange: (topic: string) => void;
   readonly #statuses = new Map<string, TopicStatus>();
-  #admin: Admin | undefined;
+  #connected: { admin: Admin; tls: TlsMaterial | undefined; sasl: Login | undefined } | undefined;
   #wake: (() => void) | undefined;
 
   constructor(settings: TopicSettings, tools: { clock: Clock; logger: Logger; onChange: (topic: string) => void }) {
@@ -64,18 +64,18 @@ export class KafkaTopics {
       signal.removeEventListener('abort', end);
     }
     // What it says of requests that have no answer yet is of no interest any more.
-    void this.#admin?.close().catch(() => {});
+    void this.#connected?.admin.close().catch(() => {});
   }
 
   /** Whether Kafka answered. */
   async #checkAll(topics: ReadonlySet<string>): Promise<boolean> {
     if (topics.size === 0) return true;
     try {
-      this.#admin ??= this.#connect();
-      const present = new Set(await this.#admin.listTopics({ includeInternals: false }));
+      const admin = this.#connect();
+      const present = new Set(await admin.listTopics({ includeInternals: false }));
       for (const topic of topics) {
-        if (!present.has(topic)) await this.#create(this.#admin, topic);
-        else await this.#describe(this.#admin, topic);
+        if (!present.has(topic)) await this.#create(admin, topic);
+        else await this.#describe(admin, topic);
       }
       return true;
     } catch (error) {
@@ -128,8 +128,14 @@ export class KafkaTopics {
     this.#onChange(topic);
   }
 
+  /** The admin of the last call, or another one when the certificates or the password have changed. */
   #connect(): Admin {
-    const { brokers, tls, sasl } = this.#settings;
+    const { brokers } = this.#settings;
+    const tls = this.#settings.tls.current;
+    const sasl = this.#settings.sasl.current;
+    const last = this.#connected;
+    if (last && last.tls === tls && last.sasl === sasl) return last.admin;
+    void last?.admin.close().catch(() => {});
     const options: BaseOptions = {
       clientId: 'logfleet-controller',
       bootstrapBrokers: [...brokers],
@@ -138,7 +144,9 @@ export class KafkaTopics {
       ...(tls && { tls }),
       ...(sasl && { sasl }),
     };
-    return new Admin(options);
+    const admin = new Admin(options);
+    this.#connected = { admin, tls, sasl };
+    return admin;
   }
 }
 

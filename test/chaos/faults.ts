@@ -142,7 +142,7 @@ export class Faults {
       await cp(stateDir, older, { recursive: true });
       return;
     }
-    this.#say(`sabotage: the collector goes on with ${sabotage === 'no-state' ? 'no' : 'an older'} state`);
+    this.#say(`sabotage: the collector continues with ${sabotage === 'no-state' ? 'no' : 'an older'} state`);
     // The folder itself may be a mounted disk.
     for (const name of await readdir(stateDir)) await rm(join(stateDir, name), { recursive: true, force: true });
     if (sabotage === 'old-state') await cp(older, stateDir, { recursive: true });

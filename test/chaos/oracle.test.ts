@@ -117,8 +117,8 @@ test('lost lines covered by a loss are counted separately; others are not', () =
   const [start] = spanOf(records[COUNT + 4]);
   const [, end] = spanOf(records[COUNT + 6]);
   const fewer = records.toSpliced(COUNT + 4, 3);
-  const told = judge(fewer, [{ kind: 'loss', generation: 'rename1', start, end }]);
-  assert.deepEqual([told.ok, told.total.lost, told.total.declared], [true, 0, 3]);
+  const judged = judge(fewer, [{ kind: 'loss', generation: 'rename1', start, end }]);
+  assert.deepEqual([judged.ok, judged.total.lost, judged.total.declared], [true, 0, 3]);
   const less = judge(fewer, [{ kind: 'loss', generation: 'rename1', start, end: end - 1 }]);
   assert.deepEqual([less.ok, less.total.lost, less.total.declared], [false, 1, 2]);
 });
@@ -127,10 +127,10 @@ test('an open-ended loss covers only what was written after it and never read', 
   const records = perfect();
   const [start] = spanOf(records[2 * COUNT - 3]);
   const [, end] = spanOf(records[2 * COUNT - 3]);
-  const told = (from: number): Fact => ({ kind: 'loss', generation: 'rename1', start: from, end, openEnded: true });
-  const { ok, total } = judge(records.toSpliced(2 * COUNT - 3, 3), [told(start)]);
+  const lossFrom = (from: number): Fact => ({ kind: 'loss', generation: 'rename1', start: from, end, openEnded: true });
+  const { ok, total } = judge(records.toSpliced(2 * COUNT - 3, 3), [lossFrom(start)]);
   assert.deepEqual([ok, total.lost, total.declared], [true, 0, 3]);
-  assert.equal(judge(records.toSpliced(2 * COUNT - 4, 4), [told(start)]).total.lost, 1);
+  assert.equal(judge(records.toSpliced(2 * COUNT - 4, 4), [lossFrom(start)]).total.lost, 1);
 });
 
 test('a sealed fact with another end than the generation has is a violation', () => {

@@ -48,7 +48,7 @@ export function noCounts(): FileCounts {
 export function verdictText({ ok, records, foreign, total, files, tiling, examples }: Verdict): string {
   const counts = (one: FileCounts) =>
     `${number(one.written)} written, ${number(one.lost)} lost, ${number(one.doubled)} doubled, ${number(one.altered)} altered` +
-    (one.declared > 0 ? `, ${number(one.declared)} told as loss` : '');
+    (one.declared > 0 ? `, ${number(one.declared)} reported as loss` : '');
   const lines = [
     `${ok ? 'OK' : 'VIOLATIONS'}: ${counts(total)}; ${number(records)} records, ${number(foreign)} that nobody wrote`,
     ...Object.entries(files).map(([name, one]) => `  ${name.padEnd(16)} ${counts(one)}`),

@@ -109,25 +109,25 @@ test("any controller reports each agent's lag in bytes and seconds, and where an
 
 test('a watch at any controller reports agents that begin to match its query, and agents that cease to', async () => {
   await using on = await fleet();
-  const told: string[] = [];
+  const events: string[] = [];
   const request = { entry: 'entries/fine', entry_state: 'STATE_PAUSED' };
   const watch = on.home.api.stream('FleetService', 'WatchAgents', request);
   watch.on('error', () => {});
   void (async () => {
     for await (const { kind, agent } of watch)
-      told.push(`${kind} ${(agent as { name: string } | null)?.name ?? ''}`.trim());
+      events.push(`${kind} ${(agent as { name: string } | null)?.name ?? ''}`.trim());
   })().catch(() => {});
-  await eventually(() => assert.deepEqual(told, ['KIND_SYNCED']));
+  await eventually(() => assert.deepEqual(events, ['KIND_SYNCED']));
   const pause = (paused: boolean) =>
     on.home.api.call('EntryService', 'UpdateEntry', {
       entry: { name: 'entries/fine', paused },
       update_mask: { paths: ['paused'] },
     });
   await pause(true);
-  await eventually(() => assert.equal(told[1], 'KIND_UPDATED agents/fine'));
+  await eventually(() => assert.equal(events[1], 'KIND_UPDATED agents/fine'));
   await pause(false);
-  await eventually(() => assert.equal(told.at(-1), 'KIND_REMOVED agents/fine'));
-  assert.ok(told.every((line) => !line.includes('stuck')));
+  await eventually(() => assert.equal(events.at(-1), 'KIND_REMOVED agents/fine'));
+  assert.ok(events.every((line) => !line.includes('stuck')));
   watch.cancel();
 });
 

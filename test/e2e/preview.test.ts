@@ -48,7 +48,7 @@ test('a preview shows the files, positions and records that are then collected, 
     answers.push(...(await previewOf(on, { entry: { ...rules, start }, lines: 2 })));
   await writer.stop();
   const [, { preview: fewer }] = await previewOf(on, { entry: rules, files_max: 3 });
-  assert.match(fewer.truncated, /^only 3 files are listed/, 'secret.log is not told, and no file that is read');
+  assert.match(fewer.truncated, /^only 3 files are listed/, 'secret.log is not listed, nor any file that is read');
   const [asked, { preview }, , { preview: fromEnd }] = answers;
   assert.deepEqual([asked.asked.matching, asked.asked.asked, asked.asked.away], [1, 1, 0]);
   const filesOf = ({ files }: Asking) => new Map<string, Asking>(files.map((file: Asking) => [file.path, file]));
@@ -154,12 +154,12 @@ test('the selector of a new entry matches agents of every controller', async () 
   const entry = { paths: [on.dir.at('x.log')], topic: 't', selector: 'agent in (one,two)' };
   for (const controller of [a, b]) {
     const answers = await eventually(async () => {
-      const told = await previewOf({ controller }, { entry });
-      assert.equal(told.length, 3, JSON.stringify(told));
-      return told;
+      const answered = await previewOf({ controller }, { entry });
+      assert.equal(answered.length, 3, JSON.stringify(answered));
+      return answered;
     });
-    const told = answers.slice(1).map(({ agent, preview }) => [agent, preview?.file_count]);
-    assert.deepEqual(told.sort(), [
+    const counts = answers.slice(1).map(({ agent, preview }) => [agent, preview?.file_count]);
+    assert.deepEqual(counts.sort(), [
       ['agents/one', 1],
       ['agents/two', 1],
     ]);

@@ -72,7 +72,8 @@ test('files that new connections could not use are refused, with what is wrong',
   const other = await createAuthority('other');
   const bad: [string, string, RegExp][] = [
     ['ca.pem', '', /controller\.tls\.ca_file: holds no certificate/],
-    ['ca.pem', `${other.cert}${authority.cert.slice(0, -60)}`, /ca_file: ends in the middle/],
+    ['ca.pem', `${other.cert}\n${authority.cert.slice(0, -60)}`, /ca_file: holds a certificate that is not whole/],
+    ['ca.pem', `${authority.cert.trim()}${other.cert}`, /ca_file: holds a certificate that is not whole/],
     ['ca.pem', authority.cert.replace(/MII/, 'XXX'), /ca_file: holds a certificate that can't be decoded/],
     ['ca.pem', (await authority.issue('old', new Date(0))).cert, /ca_file: the certificate is valid from .* to 1970/],
     ['cert.pem', good.cert.slice(0, 200), /cert_file: holds no certificate/],
@@ -94,7 +95,7 @@ test('files that new connections could not use are refused, with what is wrong',
   assert.equal(tls.current, inUse);
 
   await writePair(dir, good);
-  await writeFile(dir.at('ca.pem'), `${(await authority.issue('old', new Date(0))).cert}${other.cert}`);
+  await writeFile(dir.at('ca.pem'), `${(await authority.issue('old', new Date(0))).cert}\n${other.cert}`);
   await check();
   assert.notEqual(tls.current, inUse, 'a bundle may hold an old authority beside a current one');
 });

@@ -61,7 +61,7 @@ test('a complete file that grows and is read before the next scan is reported wi
   on.close();
 });
 
-for (const when of ['before its file is met', 'later'])
+for (const when of ['before its file is found', 'later'])
   test(`a batch of a previous process that Kafka turns out not to have ${when} arrives once, though its file is closed and reopened`, async () => {
     await using dir = await tempDir();
     const before = new Ground(dir);

@@ -4,40 +4,17 @@ import { createServer, type Server } from 'node:net';
 import { test } from 'node:test';
 import { KafkaConnection } from '../../../agent/kafka/kafka-connection.ts';
 import { apis } from '../../../agent/kafka/kafka-messages.ts';
-import { startKafka } from '../../../stack/kafka.ts';
 import { assemble } from '../../support/assemble.ts';
-import { type TestCertificates, testCertificates } from '../../support/certificates.ts';
+import { testCertificates } from '../../support/certificates.ts';
 import { eventually } from '../../support/eventually.ts';
+import { guardedKafka } from '../../support/guarded-kafka.ts';
 import { startWriter } from '../../support/line-writer.ts';
 import { runProcess, startProcess } from '../../support/process.ts';
 import { sharedKafka } from '../../support/servers.ts';
-import { type TempDir, tempDir } from '../../support/temp-dir.ts';
+import { tempDir } from '../../support/temp-dir.ts';
 import { countRecords, createTopic, type Entrance, readTopic } from '../../support/topics.ts';
 
 const PASSWORD = 'a, "strange"=pässword';
-
-/** A broker that lets in by TLS and login only, by each mechanism; sessions of SCRAM-SHA-512 last two seconds. */
-async function guardedKafka(dir: TempDir, certificates: TestCertificates) {
-  const plain = 'org.apache.kafka.common.security.plain.PlainLoginModule';
-  const scram = 'org.apache.kafka.common.security.scram.ScramLoginModule';
-  return startKafka({
-    dataDir: dir.at('kafka'),
-    protocol: 'SASL_SSL',
-    config: {
-      'sasl.enabled.mechanisms': 'PLAIN,SCRAM-SHA-256,SCRAM-SHA-512',
-      'sasl.mechanism.inter.broker.protocol': 'PLAIN',
-      'listener.name.client.plain.sasl.jaas.config': `${plain} required username="a" password="a" user_a="a" user_alice="plain";`,
-      'listener.name.client.scram-sha-256.sasl.jaas.config': `${scram} required;`,
-      'listener.name.client.scram-sha-512.sasl.jaas.config': `${scram} required;`,
-      'listener.name.client.scram-sha-512.connections.max.reauth.ms': '2000',
-      'ssl.keystore.type': 'PEM',
-      'ssl.keystore.location': certificates.server.keyAndCert,
-      'ssl.truststore.type': 'PEM',
-      'ssl.truststore.location': certificates.ca,
-    },
-    scramUsers: ['SCRAM-SHA-256=[name=bob,password=secret-256]', 'SCRAM-SHA-512=[name=eve,password=secret-512]'],
-  });
-}
 
 test('an agent gets in by TLS with plain and with scram, stays when sessions end, and says what is wrong with a login', async () => {
   await using dir = await tempDir('sasl');

@@ -23,3 +23,24 @@ test('a webhook that does not answer is waited for no longer than the term of th
     await new Promise((resolve) => server.close(resolve));
   }
 });
+
+test('a token that was replaced in its file is sent with the next alert', async () => {
+  const tokens: (string | undefined)[] = [];
+  const server = createServer((request, response) => {
+    tokens.push(request.headers.authorization);
+    response.end();
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  try {
+    const token = { current: 'first' };
+    const webhook = new Webhook(`http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`, token);
+    const { signal } = new AbortController();
+    await webhook.send([], signal);
+    token.current = 'second';
+    await webhook.send([], signal);
+    assert.deepEqual(tokens, ['Bearer first', 'Bearer second']);
+  } finally {
+    server.closeAllConnections();
+    await new Promise((resolve) => server.close(resolve));
+  }
+});

@@ -11,6 +11,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   stack: ['runtime'],
   bench: ['agent', 'bin', 'controller', 'cli', 'proto', 'runtime', 'stack', 'test'],
   bin: ['cli', 'proto'],
+  examples: [],
   test: ['agent', 'bin', 'controller', 'cli', 'proto', 'runtime', 'stack', 'bench'],
 };
 

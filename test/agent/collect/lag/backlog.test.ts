@@ -26,9 +26,9 @@ test("a byte's age is never understated, whatever was merged, and what was read 
         seen.push({ end, timeMs: nowMs });
         position += Math.floor((end - position) * read);
         const truly = seen.find((mark) => mark.end > position)?.timeMs;
-        const told = backlog.sinceMs(position);
-        assert.equal(told === undefined, truly === undefined);
-        if (told !== undefined && truly !== undefined) assert.ok(told <= truly && told >= 0);
+        const age = backlog.sinceMs(position);
+        assert.equal(age === undefined, truly === undefined);
+        if (age !== undefined && truly !== undefined) assert.ok(age <= truly && age >= 0);
       }
       assert.equal(backlog.sinceMs(end), undefined);
     }),

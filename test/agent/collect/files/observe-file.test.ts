@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { appendFileSync, closeSync, fstatSync, openSync } from 'node:fs';
 import { test } from 'node:test';
-import { Source } from '../../agent/collect/sources/source.ts';
-import { newCheckpoint } from '../../agent/model/checkpoint.ts';
-import type { Route } from '../../agent/produce/route.ts';
-import { systemClock } from '../../runtime/clock.ts';
-import { testFormat } from '../support/formats.ts';
-import { tempDir } from '../support/temp-dir.ts';
-import { testBench } from '../support/test-bench.ts';
+import { Source } from '../../../../agent/collect/sources/source.ts';
+import { newCheckpoint } from '../../../../agent/model/checkpoint.ts';
+import type { Route } from '../../../../agent/produce/route.ts';
+import { systemClock } from '../../../../runtime/clock.ts';
+import { testFormat } from '../../../support/formats.ts';
+import { tempDir } from '../../../support/temp-dir.ts';
+import { testBench } from '../../../support/test-bench.ts';
 
 const LOOKS = 300;
 

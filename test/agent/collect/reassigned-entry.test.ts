@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { assemble } from '../support/assemble.ts';
-import { acknowledged, agentOf, delivered, ground } from '../support/ground.ts';
-import { startWriter } from '../support/line-writer.ts';
-import { createTopic, readTopic } from '../support/topics.ts';
+import { assemble } from '../../support/assemble.ts';
+import { acknowledged, agentOf, delivered, ground } from '../../support/ground.ts';
+import { startWriter } from '../../support/line-writer.ts';
+import { createTopic, readTopic } from '../../support/topics.ts';
 
 const TURNS = 12;
 

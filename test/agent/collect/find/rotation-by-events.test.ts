@@ -1,7 +1,7 @@
 import { appendFile, rename, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { acknowledged, agentOf, delivered, ground } from '../support/ground.ts';
-import { createTopic } from '../support/topics.ts';
+import { acknowledged, agentOf, delivered, ground } from '../../../support/ground.ts';
+import { createTopic } from '../../../support/topics.ts';
 
 // A new file at the path of a previous one was observed as the previous one, and its lines waited
 // for the next scan.

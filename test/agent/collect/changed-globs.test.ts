@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { appendFile, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { acknowledged, agentOf, delivered, ground } from '../support/ground.ts';
-import { createTopic, readTopic } from '../support/topics.ts';
+import { acknowledged, agentOf, delivered, ground } from '../../support/ground.ts';
+import { createTopic, readTopic } from '../../support/topics.ts';
 
 // `start: end` applied to the entry's first globs only: files that a later glob added were read
 // from their beginning.

@@ -1,6 +1,6 @@
 import { test } from 'node:test';
-import { acknowledged, agentOf, ground } from '../support/ground.ts';
-import { createTopic, newTopic } from '../support/topics.ts';
+import { acknowledged, agentOf, ground } from '../../support/ground.ts';
+import { createTopic, newTopic } from '../../support/topics.ts';
 
 test('an entry whose topic was invalid for a while recovers when the topic is valid again', async () => {
   await using on = await ground();

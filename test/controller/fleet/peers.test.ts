@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Server, ServerCredentials } from '@grpc/grpc-js';
+import { Peers } from '../../../controller/fleet/peers.ts';
+import { FleetServiceDefinition } from '../../../proto/gen/logfleet/v1/fleet_service.ts';
+import type { TlsMaterial } from '../../../runtime/security.ts';
+import { createAuthority, type TestAuthority } from '../../support/certificates.ts';
+
+/** A server that answers ListConditions with nothing, to clients of this authority only. */
+async function startPeer(authority: TestAuthority, port = 0): Promise<{ port: number; stop(): void }> {
+  const { key, cert } = await authority.issue('peer');
+  const server = new Server();
+  const { path } = { path: `/${FleetServiceDefinition.fullName}/ListConditions` };
+  const bytes = { requestSerialize: identity, requestDeserialize: identity };
+  const responses = { responseSerialize: identity, responseDeserialize: identity };
+  server.addService(
+    { list: { path, requestStream: false, responseStream: false, ...bytes, ...responses } },
+    { list: (_call: unknown, callback: (error: null, response: Buffer) => void) => callback(null, Buffer.alloc(0)) },
+  );
+  const pair = { private_key: Buffer.from(key), cert_chain: Buffer.from(cert) };
+  const credentials = ServerCredentials.createSsl(Buffer.from(authority.cert), [pair], true);
+  const bound = await new Promise<number>((resolve, reject) =>
+    server.bindAsync(`127.0.0.1:${port}`, credentials, (error, at) => (error ? reject(error) : resolve(at))),
+  );
+  return { port: bound, stop: () => server.forceShutdown() };
+}
+
+function identity(bytes: Buffer): Buffer {
+  return bytes;
+}
+
+async function materialOf(authority: TestAuthority): Promise<TlsMaterial> {
+  const { key, cert } = await authority.issue('controller');
+  return { ca: Buffer.from(authority.cert), key: Buffer.from(key), cert: Buffer.from(cert) };
+}
+
+test('another controller is reached by the current certificates: also when all were replaced', async () => {
+  const [former, latter] = [await createAuthority('first'), await createAuthority('second')];
+  const tls = { current: await materialOf(former) };
+  let peer = await startPeer(former);
+  const { port } = peer;
+  const peers = new Peers({ peers: () => new Map([['other', `127.0.0.1:${port}`]]) }, tls);
+  try {
+    await peers.find('other')?.listConditions({});
+    const [known] = peers.all();
+    peer.stop();
+    peer = await startPeer(latter, port);
+    await assert.rejects(async () => known?.client.listConditions({}), /certificate/);
+    tls.current = await materialOf(latter);
+    await peers.find('other')?.listConditions({});
+    await peers.all()[0]?.client.listConditions({});
+  } finally {
+    peers.close();
+    peer.stop();
+  }
+});

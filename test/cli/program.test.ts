@@ -43,7 +43,7 @@ test('invalid input exits with 2 and changes nothing, a refusal with 1, an unrea
   await writeFile(dir.at('wrong.yaml'), wrong);
   const refused = await run(['apply', '-f', dir.at('wrong.yaml')]);
   assert.deepEqual([refused.code, refused.stdout], [2, '']);
-  assert.match(refused.stderr, /^error: nothing was applied: the input is invalid\n/);
+  assert.match(refused.stderr, /^error: nothing was applied: the input is invalid:\n/);
   assert.match(refused.stderr, /wrong\.yaml:10: path: is not a field of an entry: did you mean "paths"\?\n/);
   assert.match(refused.stderr, /wrong\.yaml:10: name: "entries\/Bad" is not an entry's name/);
   const twins = await run(['apply', '-f', '-'], `${YAML}- {name: web, topic: t, paths: [/a]}\n`);

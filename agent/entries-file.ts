@@ -83,7 +83,7 @@ export class EntriesFile implements ConfigurationFiles {
   #reject(error: string): void {
     if (error === this.#error) return;
     this.#error = error;
-    this.#logger.warn('the changed entries can not be used; the previous entries stay in force', {
+    this.#logger.warn('the changed entries cannot be used; the previous entries stay in force', {
       file: this.#path,
       error,
       remedy: 'correct the file; it is then applied without a restart',

@@ -14,17 +14,18 @@ import { writeDurably } from './link/write-durably.ts';
  */
 export class HealthFile {
   readonly #file: string;
-  readonly #entries: EntriesFile;
-  readonly #collector: Collector;
+  readonly #entries: Pick<EntriesFile, 'error'>;
+  readonly #collector: Pick<Collector, 'report' | 'onChange'>;
   readonly #clock: Clock;
   readonly #logger: Logger;
   #written = '';
+  #lastFailure = '';
   #writing: Promise<void> = Promise.resolve();
   #cancelTimer: (() => void) | undefined;
 
   constructor(
     stateDir: string,
-    { entries, collector }: { entries: EntriesFile; collector: Collector },
+    { entries, collector }: { entries: Pick<EntriesFile, 'error'>; collector: Pick<Collector, 'report' | 'onChange'> },
     tools: { clock: Clock; logger: Logger },
   ) {
     this.#file = join(stateDir, 'health.json');
@@ -72,8 +73,16 @@ export class HealthFile {
       const written = { time: new Date(this.#clock.nowMs()), pid: process.pid, ...shown };
       await writeDurably(this.#file, `${JSON.stringify(written, undefined, 2)}\n`);
       this.#written = text;
+      this.#lastFailure = '';
     } catch (error) {
-      this.#logger.warn('the health file can not be written', { file: this.#file, error: errorText(error) });
+      this.#logFailure(errorText(error));
     }
+  }
+
+  #logFailure(error: string): void {
+    if (error === this.#lastFailure) return;
+    this.#lastFailure = error;
+    const remedy = 'make state_dir writable; it is written again with the next change';
+    this.#logger.warn('the health file cannot be written', { file: this.#file, error, remedy });
   }
 }

@@ -3,7 +3,8 @@
 //   main
 //   program
 //   commands                                      options, help and action of each command
-//   completion · import · rollouts · top · verify    one feature each, independent of one another
+//   completion · explain · import ·               one feature each, independent of one another
+//   rollouts · top · verify
 //   kinds                                         how each kind of resource is listed and shown
 //   entries                                       entries in files: reading, comparing, pruning
 //   rpc                                           the controller's API
@@ -21,6 +22,7 @@ import { describeCommand } from './commands/describe.ts';
 import { diagnosticsCommand } from './commands/diagnostics.ts';
 import { diffCommand } from './commands/diff.ts';
 import { drainCommand } from './commands/drain.ts';
+import { explainCommand } from './commands/explain.ts';
 import { forgetCommand } from './commands/forget.ts';
 import { getCommand } from './commands/get.ts';
 import { historyCommand } from './commands/history.ts';
@@ -46,7 +48,7 @@ const groups: Readonly<Record<string, readonly ((context: CommandContext) => Com
   'Work with lines:': [previewCommand, tapCommand, rewindCommand, verifyCommand],
   'Control agents:': [pauseCommand, resumeCommand, limitCommand, drainCommand, restartCommand, forgetCommand],
   'Troubleshoot agents:': [loglevelCommand, diagnosticsCommand],
-  'Other commands:': [completionCommand, optionsCommand],
+  'Other commands:': [explainCommand, completionCommand, optionsCommand],
 };
 
 /** The command line. `write` receives standard output. */

@@ -68,7 +68,7 @@ export class FileBackedValue<T> implements ConfigurationFiles {
 
   #logRejection(error: string): void {
     const { setting, files } = this.#options;
-    this.#logger.warn('changed files can not be used; the previous content stays in use', {
+    this.#logger.warn('changed files cannot be used; the previous content stays in use', {
       setting,
       files,
       error,

@@ -112,7 +112,7 @@ export class FileChanges {
     const text = errorText(error);
     if (text === this.#lastError) return;
     this.#lastError = text;
-    this.#logger.warn('configuration files can not be watched and are read at intervals instead', {
+    this.#logger.warn('configuration files cannot be watched and are read at intervals instead', {
       error: text,
       intervalMs: CHECK_INTERVAL_MS,
       remedy: 'raise fs.inotify.max_user_watches and fs.inotify.max_user_instances',

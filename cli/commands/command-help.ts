@@ -58,8 +58,13 @@ export function listSection(
 /** The command's formatter, with the width of the terminal. */
 export function helpOf(command: Command): Help {
   const help = command.createHelp();
-  help.prepareContext({ helpWidth: command.configureOutput().getOutHelpWidth?.() ?? DEFAULT_WIDTH });
+  help.prepareContext({ helpWidth: helpWidthOf(command) });
   return help;
+}
+
+/** The width of the terminal. */
+export function helpWidthOf(command: Command): number {
+  return command.configureOutput().getOutHelpWidth?.() ?? DEFAULT_WIDTH;
 }
 
 /** `output format (one of: table, json; default: table)` */

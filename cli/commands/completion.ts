@@ -1,11 +1,12 @@
 import { Argument, Command } from 'commander';
 import { complete } from '../completion/candidates.ts';
-import type { CommandSpec } from '../completion/command-spec.ts';
+import type { Choices, CommandSpec } from '../completion/command-spec.ts';
 import { controllerNames } from '../completion/controller-names.ts';
 import { completionScripts } from '../completion/scripts.ts';
 import { KindArgument } from './arguments.ts';
 import type { CommandContext } from './command-context.ts';
 import { withHelp } from './command-help.ts';
+import { FieldPathArgument } from './explain.ts';
 
 type Shell = keyof typeof completionScripts;
 
@@ -53,11 +54,16 @@ function specOf(command: Command): CommandSpec {
     arguments: command.registeredArguments.map((argument) => ({
       name: argument.name(),
       isVariadic: argument.variadic,
-      choices: argument instanceof KindArgument ? argument.completions : (argument.argChoices ?? []),
+      choices: choicesOf(argument),
     })),
     commands: help
       .visibleCommands(command)
       .filter((each) => each.name() !== 'help')
       .map(specOf),
   };
+}
+
+function choicesOf(argument: Argument): Choices {
+  if (argument instanceof FieldPathArgument) return (current) => argument.completions(current);
+  return argument instanceof KindArgument ? argument.completions : (argument.argChoices ?? []);
 }

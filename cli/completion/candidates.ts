@@ -1,5 +1,5 @@
 import { type CommandLine, parseLine } from './command-line.ts';
-import type { CommandSpec, OptionSpec } from './command-spec.ts';
+import type { Choices, CommandSpec, OptionSpec } from './command-spec.ts';
 
 export interface Candidate {
   text: string;
@@ -22,8 +22,11 @@ export type NameSource = (kind: 'entry' | 'agent', given: ReadonlyMap<string, st
 /** Completes the last of the words after the program's name. The last word may be empty. */
 export async function complete(root: CommandSpec, words: readonly string[], names: NameSource): Promise<Completion> {
   const line = parseLine(root, words);
-  const values = async (placeholder: Placeholder) => {
-    const { texts, files } = await valuesOf(placeholder, line.positionals, (kind) => names(kind, line.given));
+  const values = async ({ name, choices }: Placeholder) => {
+    const fixed = typeof choices === 'function' ? choices(line.current) : choices;
+    const { texts, files } = await valuesOf({ name, choices: fixed }, line.positionals, (kind) =>
+      names(kind, line.given),
+    );
     const unused = texts.filter((text) => !line.positionals.includes(text));
     return { candidates: unused.map((text) => ({ text: line.prefix + text, description: '' })), files };
   };
@@ -39,7 +42,7 @@ export async function complete(root: CommandSpec, words: readonly string[], name
 /** The placeholder of a value and its choices. */
 interface Placeholder {
   name: string;
-  choices: readonly string[];
+  choices: Choices;
 }
 
 async function positional(
@@ -57,7 +60,7 @@ async function positional(
 
 /** The values that fit a placeholder. */
 async function valuesOf(
-  { name, choices }: Placeholder,
+  { name, choices }: { name: string; choices: readonly string[] },
   [kind = '']: readonly string[],
   names: (kind: 'entry' | 'agent') => Promise<readonly string[]>,
 ): Promise<{ texts: readonly string[]; files: boolean }> {

@@ -20,5 +20,8 @@ export interface OptionSpec {
 export interface ArgumentSpec {
   name: string;
   isVariadic: boolean;
-  choices: readonly string[];
+  choices: Choices;
 }
+
+/** The possible values, or a function that finds those that continue what is written. */
+export type Choices = readonly string[] | ((current: string) => readonly string[]);

@@ -1,6 +1,6 @@
 import { type ServiceError, status } from '@grpc/grpc-js';
 
-/** What went wrong, and what to do about it. The codes are gRPC's; docs/api.md lists them. */
+/** What went wrong, and what to do about it. The .proto files say which call returns which code. */
 export function remedyOf({ code, details, message }: ServiceError, controller: string): string {
   // grpc-js ends some texts with an empty note.
   const text = (details || message).replace(/\.?\s*Resolution note:\s*$/, '');

@@ -4,6 +4,7 @@ import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
+import { bundleAgent } from '../../bin/bundle-agent.mjs';
 import { eventually } from '../support/eventually.ts';
 import { sharedEtcd, sharedKafka } from '../support/servers.ts';
 import { tempDir } from '../support/temp-dir.ts';
@@ -34,6 +35,7 @@ test('the executables run from a checkout, by a link from elsewhere, and from th
       const { stdout: version } = await run(join(folder, program), ['--version']);
       assert.match(version, /\d+\.\d+\.\d+\n$/, join(folder, program));
     }
+    assert.match((await run(join(folder, 'logfleet'), ['explain', 'entry.topic'])).stdout, /^KIND: {3}entry\n/);
     const topic = await createTopic(kafka);
     await writeFile(dir.at('a.log'), 'one\ntwo\n');
     await writeFile(dir.at('e.yaml'), JSON.stringify({ name: 'a', paths: [dir.at('a.log')], topic }));
@@ -57,6 +59,30 @@ test('the executables run from a checkout, by a link from elsewhere, and from th
   await eventually(() => run(dir.at('bin', 'logfleet'), ['--controller', address, 'get', 'entries']));
   controller.kill('SIGTERM');
   assert.equal(await exited, 0, log);
+});
+
+test('the installed agent follows its entries file: what it watches with is part of its bundle', async () => {
+  await using dir = await tempDir('bundle');
+  await bundleAgent(dir.at('agent'));
+  await symlink(join(repository, 'package.json'), dir.at('package.json'));
+  const packages = (await packagesOf(repository)).filter((name) => name !== 'chokidar');
+  await mkdir(dir.at('node_modules'));
+  for (const name of packages) await link(dir.at('node_modules'), name);
+  const entry = { name: 'a', paths: [dir.at('a.log')], topic: 'unused' };
+  await writeFile(dir.at('e.yaml'), JSON.stringify(entry));
+  const args = ['--entries', dir.at('e.yaml'), '--kafka', (await sharedKafka()).join(','), '--state', dir.at('state')];
+  const agent = execFile(process.execPath, [dir.at('agent', 'main.js'), ...args]);
+  let log = '';
+  agent.stderr?.on('data', (text: string) => {
+    log += text;
+  });
+  try {
+    await eventually(() => assert.match(log, /"agent started"/));
+    await writeFile(dir.at('e.yaml'), JSON.stringify({ ...entry, paused: true }));
+    await eventually(() => assert.match(log, /"applied the changed entries".*"changed":\["entries\/a"\]/, log));
+  } finally {
+    agent.kill('SIGKILL');
+  }
 });
 
 async function packagesOf(root: string): Promise<string[]> {

@@ -7,7 +7,7 @@ const LOOK_INTERVAL_MS = 200;
  * Waits until the collector reports that Kafka has all of a file. Reports of a previous generation
  * at the path don't count.
  */
-export function acknowledgements(collector: Collector) {
+export function acknowledgements(collector: Pick<Collector, 'files'>) {
   const formerGenerations = new Map<string, string>();
   return async (path: string, size: number, signal: AbortSignal): Promise<void> => {
     for (;;) {

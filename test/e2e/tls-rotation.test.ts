@@ -55,13 +55,13 @@ function reloaded(running: TestProcess): string[] {
 
 test('every certificate and authority is replaced under a running fleet: streams continue, new connections use the new', async () => {
   await using dir = await tempDir('rotation');
-  const [former, latter] = [await createAuthority('first'), await createAuthority('second')];
+  const [first, second] = [await createAuthority('first'), await createAuthority('second')];
   const etcdParty = await createParty(dir, 'etcd');
   const controllerParty = await createParty(dir, 'controller');
   const agentParty = await createParty(dir, 'agent');
-  for (const party of [etcdParty, controllerParty, agentParty]) await issueTo(party, former);
+  for (const party of [etcdParty, controllerParty, agentParty]) await issueTo(party, first);
   // etcd reads its certificate for each connection, and its clients' authorities only when it starts.
-  await writeFile(dir.at('etcd', 'clients-ca.pem'), `${former.cert}\n${latter.cert}`);
+  await writeFile(dir.at('etcd', 'clients-ca.pem'), `${first.cert}\n${second.cert}`);
   const etcd = await startEtcd({
     dataDir: dir.at('etcd'),
     tls: { ...etcdParty, ca: dir.at('etcd', 'clients-ca.pem') },
@@ -101,14 +101,14 @@ test('every certificate and authority is replaced under a running fleet: streams
       }, PATIENCE);
       await eventually(async () => assert.equal(await countRecords(kafka, topic), records, agent.stderr()), PATIENCE);
     };
-    await issueTo(operator, former);
+    await issueTo(operator, first);
     await applied('before', 1);
 
-    for (const party of [etcdParty, controllerParty, agentParty]) await issueTo(party, latter);
+    for (const party of [etcdParty, controllerParty, agentParty]) await issueTo(party, second);
     await eventually(() => assert.deepEqual([...new Set(reloaded(controller))], ['etcd.tls', 'tls']), PATIENCE);
     await eventually(() => assert.deepEqual([...new Set(reloaded(agent))], ['controller.tls']), PATIENCE);
-    assert.equal((await apply('refused')).code, 3, 'the former authority does not know the new certificate');
-    await issueTo(operator, latter);
+    assert.equal((await apply('refused')).code, 3, 'the first authority does not sign the new certificate');
+    await issueTo(operator, second);
     await applied('during', 2);
     assert.doesNotMatch(agent.stderr(), /no stream to the controller/, 'the stream continues');
 
@@ -119,9 +119,9 @@ test('every certificate and authority is replaced under a running fleet: streams
     toEtcd.setMode('pass');
     await applied('after', 3);
 
-    await writeFile(controllerParty.key, (await latter.issue('another')).key);
+    await writeFile(controllerParty.key, (await second.issue('another')).key);
     const rejected = await controller.logged(
-      'changed files can not be used; the previous content stays in use',
+      'changed files cannot be used; the previous content stays in use',
       PATIENCE,
     );
     assert.match(String(rejected['error']), /cert_file and key_file don't go together/);

@@ -4,8 +4,9 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { Etcd3 } from 'etcd3';
-import { stampProducer } from '../../agent/encode/record-batch.ts';
+import { type RecordBatch, stampProducer } from '../../agent/encode/record-batch.ts';
 import { KafkaCluster } from '../../agent/produce/kafka-cluster.ts';
+import { systemClock } from '../../runtime/clock.ts';
 import { createTopic } from '../support/topics.ts';
 import {
   type EtcdKey,
@@ -30,7 +31,11 @@ export interface RestoredFiles extends Disposable {
   stateDir: string;
 }
 
+/** See the fields of a record batch in agent/encode/record-batch.ts. */
 const BATCH_HEADER_BYTES = 61;
+const BASE_OFFSET_AT = 0;
+const LEADER_EPOCH_AT = 12;
+const TIMESTAMPS_AT = [27, 35];
 const LEASE_SECONDS = 5;
 /** The agent binds its state to the machine by these files, where they are. */
 const MACHINE_IDS = ['/etc/machine-id', '/sys/class/dmi/id/product_uuid'];
@@ -81,13 +86,12 @@ function bindToMachine(db: DatabaseSync, file: string): void {
  * ones in the place of those that were recorded.
  */
 export async function restoreTopics({ token, stateDir }: RestoredFiles, brokers: readonly string[]): Promise<void> {
+  const nowMs = systemClock.nowMs();
   const db = new DatabaseSync(databaseFile(stateDir));
   const cluster = new KafkaCluster({ clientId: 'restore', brokers, createTopics: false });
   try {
     for (const { topic, partitions } of topicsOf(token)) {
-      // The recorded timestamps are old: retention would remove the records at once.
-      const configEntries = [{ name: 'retention.ms', value: '-1' }];
-      await createTopic(brokers, partitions, { name: topic, configEntries });
+      await createTopic(brokers, partitions, { name: topic });
       const { clusterId, topicId } = await cluster.topicIncarnation(topic);
       db.prepare('UPDATE producer SET cluster_id = ?, topic_id = ? WHERE topic = ?').run(clusterId, topicId, topic);
     }
@@ -97,21 +101,29 @@ export async function restoreTopics({ token, stateDir }: RestoredFiles, brokers:
       const { producerId, baseSequence } = identityOf(bytes);
       const producer = producers.get(producerId) ?? (await cluster.initProducer());
       producers.set(producerId, producer);
-      const [header, records] = [bytes.subarray(0, BATCH_HEADER_BYTES), [bytes.subarray(BATCH_HEADER_BYTES)]];
-      header.writeBigInt64BE(0n, 0);
-      header.writeInt32BE(-1, 12);
-      stampProducer({ header, records, byteLength: bytes.length }, producer, baseSequence);
-      await cluster.produce(topic, partition, { header, records, byteLength: bytes.length });
+      const batch = batchOf(bytes, nowMs);
+      stampProducer(batch, producer, baseSequence);
+      await cluster.produce(topic, partition, batch);
     }
     for (const table of ['producer', 'intent']) {
       const update = db.prepare(`UPDATE ${table} SET producer_id = -?, epoch = ? WHERE producer_id = ?`);
       for (const [recorded, { id, epoch }] of producers) update.run(id, epoch, recorded);
       db.exec(`UPDATE ${table} SET producer_id = -producer_id WHERE producer_id < 0`);
     }
+    db.prepare('UPDATE intent SET timestamp_ms = ?').run(nowMs);
   } finally {
     await cluster.close();
     db.close();
   }
+}
+
+/** A batch as a producer sends it. With its recorded time, Kafka would soon forget the producer and remove the records. */
+function batchOf(bytes: Buffer, nowMs: number): RecordBatch {
+  const header = bytes.subarray(0, BATCH_HEADER_BYTES);
+  header.writeBigInt64BE(0n, BASE_OFFSET_AT);
+  header.writeInt32BE(-1, LEADER_EPOCH_AT);
+  for (const at of TIMESTAMPS_AT) header.writeBigInt64BE(BigInt(nowMs), at);
+  return { header, records: [bytes.subarray(BATCH_HEADER_BYTES)], byteLength: bytes.length };
 }
 
 /** Writes the recorded keys into an empty etcd at the revisions that they had: entries' etags are revisions. */

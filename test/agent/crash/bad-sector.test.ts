@@ -5,7 +5,7 @@ import { begun } from '../../support/source-ground.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
 // Catalogue 77 (vector's `while let Ok`). A process's own memory has nothing at small addresses: the kernel answers EIO, as a bad sector does.
-test('a read that fails with EIO is told on the file, tried again, and skips nothing', async (t) => {
+test('a read that fails with EIO is reported on the file, retried, and skips nothing', async (t) => {
   if (process.platform !== 'linux') return t.skip('needs /proc/self/mem');
   await using dir = await tempDir();
   const { on, file, source } = await begun(dir, 'one\n');
@@ -26,7 +26,7 @@ test('a read that fails with EIO is told on the file, tried again, and skips not
   on.close();
 });
 
-test('a file that fails holds up no other', async (t) => {
+test('a file that fails does not delay others', async (t) => {
   if (process.platform !== 'linux') return t.skip('needs /proc/self/mem');
   await using dir = await tempDir();
   const { on, file, source } = await begun(dir, 'one\n');

@@ -12,7 +12,7 @@ import { countRecords, createTopic, readTopic } from '../../support/topics.ts';
 const LINES = 30_000;
 
 // Catalogue 78 (vector file_duplicate_processing_after_restart; otel Shutdown Logic; kafkajs #879).
-test('SIGTERM amid a backlog waits for the answers and writes down all of them; the next start has nothing to ask', async () => {
+test('SIGTERM amid a backlog waits for all responses and stores them; the next start has no open batches', async () => {
   const kafka = await sharedKafka();
   const topic = await createTopic(kafka, 2);
   await using dir = await tempDir('stop');

@@ -24,7 +24,7 @@ function opened(stateDir: string) {
 }
 
 // Catalogue 75: the disk has the log of writes up to some byte (beats #3537, #25135; otel #35899, #49735).
-test('whatever is torn off the end of the log of writes, the state is as it once was, and not later than it was written', async () => {
+test('whatever is torn off the end of the write-ahead log, the state is an earlier state, and a whole one', async () => {
   await using dir = await tempDir();
   const first = opened(dir.at('state'));
   for (let position = 1; position <= 20; position++) first.reach(position);
@@ -49,7 +49,7 @@ test('whatever is torn off the end of the log of writes, the state is as it once
 });
 
 // Catalogue 74 (vector's two-phase write, beats #19634): what was being written is no copy yet.
-test('of a copy that was finished and one that was not, the finished one is gone on from', async () => {
+test('of a finished copy and an unfinished one, the finished one is used', async () => {
   await using dir = await tempDir();
   const first = opened(dir.path);
   first.reach(10);
@@ -60,7 +60,7 @@ test('of a copy that was finished and one that was not, the finished one is gone
   await truncate(dir.at('checkpoints.db'), 5_000);
   const { positions, state, logged } = opened(dir.path);
   assert.deepEqual(positions(), [10]);
-  assert.match(logged.join(), /going on from its last copy; lines sent since may come twice/);
+  assert.match(logged.join(), /its last copy is used; lines sent since then may arrive twice/);
   await state.copy(2 * MINUTE_MS);
   state.close();
   await truncate(dir.at('checkpoints.db'), 5_000);
@@ -70,7 +70,7 @@ test('of a copy that was finished and one that was not, the finished one is gone
 });
 
 // Catalogue 115 ([R]): a container is replaced by another with the same volume, or a volume is cloned; from within that is the same.
-test('a state that another machine has written keeps its positions, and its producer ids are not sent by', async () => {
+test('a state from another machine keeps its positions, and its producer ids are not used to send', async () => {
   await using dir = await tempDir();
   const topic = { topic: 't', partition: 0, clusterId: 'c', topicId: 'i' };
   const first = opened(dir.path);
@@ -88,12 +88,12 @@ test('a state that another machine has written keeps its positions, and its prod
   const { positions, intents, logged, state } = opened(dir.path);
   assert.deepEqual(positions(), [10]);
   assert.deepEqual([intents.producer('t', 0)?.producer.id, intents.producer('t', 0)?.usable], [7n, false]);
-  assert.match(logged.join(), /the producer ids in it are not used/);
+  assert.match(logged.join(), /its producer ids are not used/);
   state.close();
 });
 
 // Nobody pulls a plug here: that SQLite waits for the disk at each commit is what a loss of power is survived by (https://www.sqlite.org/pragma.html#pragma_synchronous).
-test('with durability: power each commit waits for the disk, and not otherwise', async () => {
+test('each commit waits for the disk with durability: power, and only then', async () => {
   await using dir = await tempDir();
   const waits = (['power', 'process'] as const).map((durability) => {
     const state = StateDatabase.open(dir.at(durability), durability);

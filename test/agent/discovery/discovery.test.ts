@@ -34,7 +34,7 @@ test('a file that is created, written and renamed between two scans is found by 
 });
 
 // Catalogue 66: imfile-wildcards-dirs-multi*.sh. Catalogue 65 (fb #2428, #3111): no hint tells of any of this.
-test('folders that come below ** are looked into, and a folder that is deleted and made again is a new one', async () => {
+test('new folders below ** are scanned, and a folder that is deleted and made again is a new one', async () => {
   await using dir = await tempDir();
   const on = new Ground(dir);
   const glob = dir.at('**', '*.log');
@@ -69,7 +69,7 @@ test('files with any name are read', async () => {
 });
 
 // Catalogue 67: vector no_error_on_dir, ignore_not_found; [R].
-test('folders, pipes, sockets, devices and links to nowhere that match are no files, and hold up none', async () => {
+test('matching folders, pipes, sockets, devices and dangling links are not files, and delay none', async () => {
   await using dir = await tempDir();
   const on = new Ground(dir);
   await mkdir(dir.at('folder.log'));
@@ -87,7 +87,7 @@ test('folders, pipes, sockets, devices and links to nowhere that match are no fi
 });
 
 // Catalogue 67; as the user of the tests may read everything, the whole way is in test/e2e/files.test.ts.
-test('a file that could not be opened is told, and read when it can be', async (t) => {
+test("a file that can't be opened is reported, and read once it can be", async (t) => {
   if (process.getuid?.() === 0) return t.skip('root may read everything');
   await using dir = await tempDir();
   const on = new Ground(dir);
@@ -101,7 +101,7 @@ test('a file that could not be opened is told, and read when it can be', async (
 });
 
 // Catalogue 68: otel TestStartAtEnd, TestIgnoreEmptyFiles; vector #5902. More of it in test/agent/collect/entry-collector.test.ts.
-test('with start: end a file that was empty is read whole, and after a restart each goes on where it was', async () => {
+test('with start: end an empty file is read whole, and after a restart each file continues', async () => {
   await using dir = await tempDir();
   const start = () => 'end' as const;
   const before = new Ground(dir, { start });
@@ -129,7 +129,7 @@ test('with start: end a file that was empty is read whole, and after a restart e
 });
 
 // Catalogue 71: beats #16076; vector #18044.
-test('files that have not changed are not looked at, and one that has is', async () => {
+test('only files that have changed are observed', async () => {
   await using dir = await tempDir();
   const on = new Ground(dir);
   on.wallMs = Date.now() + HOUR_MS;

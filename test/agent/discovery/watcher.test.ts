@@ -14,7 +14,7 @@ const SCRIPT = `
 `;
 
 // Catalogue 64: fb tail_fs_add; imfile maxiNotifyWatches.
-test('when the system gives no more watches it is told once, with the remedy, and nothing ends', async (t) => {
+test('when inotify watches run out it is logged once, with the remedy, and collection continues', async (t) => {
   await using dir = await tempDir();
   // In a user namespace of its own, which has limits of its own.
   const limited = 'echo 0 > /proc/sys/user/max_inotify_watches && exec "$@"';

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import type { FormatFacts } from '../../../agent/encode/line-format.ts';
-import type { Segment } from '../../../agent/produce/route.ts';
+import type { Segment } from '../../../agent/produce/route-source.ts';
 import { testFormat } from '../../support/formats.ts';
 import { Life } from '../../support/killed-life.ts';
 import { tempDir } from '../../support/temp-dir.ts';
@@ -54,7 +54,7 @@ function recordsOf({ seen }: Life): string[] {
 
 const multiline = { start: '^a', timeoutMs: 1_000, maxLines: 2 };
 
-test('what was given back and not sent again before a kill ends in the middle of the multiline record of which the rest is in Kafka', async (t) => {
+test('returned lines, not sent again before a kill, end inside a multiline record whose rest is in Kafka', async (t) => {
   assert.deepEqual(await recordsWithGap(t, { multiline }, ['a1\n 2\n 3\n', 'a4\na5\n']), [
     '0-6 split "a1\\n 2"',
     '6-9 split " 3"',
@@ -62,7 +62,7 @@ test('what was given back and not sent again before a kill ends in the middle of
   ]);
 });
 
-test('what was given back and not sent again before a kill ends in the middle of the multiline record of which the rest was too long and dropped', async (t) => {
+test('returned lines, not sent again before a kill, end inside a multiline record whose rest was dropped', async (t) => {
   const facts = { multiline, overLong: 'drop', maxLineBytes: 8 } as const;
   assert.deepEqual(await recordsWithGap(t, facts, ['a1\n 2\n 345678901', '\na4\na5\n']), [
     '0-6 split "a1\\n 2"',
@@ -70,7 +70,7 @@ test('what was given back and not sent again before a kill ends in the middle of
   ]);
 });
 
-test('a part of a multiline record goes because the first part went, also when both were given back and sent again one by one, over two kills', async (t) => {
+test('the second part of a multiline record follows the first, also when both are returned and resent apart', async (t) => {
   const facts = { multiline, filter: { include: '1' } };
   const { life, first } = await lifeOf(t, facts, ['a1\n 2\n 3\n', 'a1\na5\n']);
   const [second] = await readOn(life);

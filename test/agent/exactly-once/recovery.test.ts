@@ -4,8 +4,8 @@ import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { type RecordBatch, stampProducer } from '../../../agent/encode/record-batch.ts';
 import type { ProducerIdentity } from '../../../agent/kafka/kafka-messages.ts';
-import { outgoing } from '../../../agent/produce/outgoing-batch.ts';
-import { acquireProducerId } from '../../../agent/produce/reconcile.ts';
+import { acquireProducer } from '../../../agent/produce/acquire-producer.ts';
+import { QueuedBatch } from '../../../agent/produce/queued-batch.ts';
 import { eventually } from '../../support/eventually.ts';
 import { killedAfterThree, killedBeforeSending, partitionGround } from '../../support/killed-processes.ts';
 import { PartitionProcess } from '../../support/partition.ts';
@@ -16,7 +16,7 @@ async function lines(brokers: readonly string[], topic: string): Promise<number[
 }
 
 // vector file_start_position_server_restart_unfinalized, otel #20552: a crash between Kafka's answer and the checkpoint.
-test('what Kafka has of a killed process is found delivered, and is neither built nor sent again', async () => {
+test('what Kafka has of a killed process counts as delivered, and is neither rebuilt nor resent', async () => {
   const on = await partitionGround();
   await killedAfterThree(on);
   await using next = new PartitionProcess(on.brokers, on.topic, on.dir.at('state'));
@@ -28,7 +28,7 @@ test('what Kafka has of a killed process is found delivered, and is neither buil
   assert.deepEqual(await lines(on.brokers, on.topic), [1, 2, 3, 4]);
 });
 
-test('what Kafka has not of a killed process is built again and sent in its order, before what is new', async () => {
+test('what Kafka lacks of a killed process is rebuilt and sent in order, before new batches', async () => {
   const on = await partitionGround();
   await killedAfterThree(on);
   await killedBeforeSending(on, [4, 5]);
@@ -40,7 +40,7 @@ test('what Kafka has not of a killed process is built again and sent in its orde
   assert.deepEqual(await lines(on.brokers, on.topic), [1, 2, 3, 4, 5, 6]);
 });
 
-test('what can not be built again is given back, with all that comes after it, and its place is taken by what is new', async () => {
+test("a batch that can't be rebuilt is returned with those after it, and new ones take its sequence", async () => {
   const on = await partitionGround();
   await killedAfterThree(on);
   await killedBeforeSending(on, [4, 5, 6]);
@@ -54,7 +54,7 @@ test('what can not be built again is given back, with all that comes after it, a
 });
 
 // Seen in a run of chaos: a proxy forwarded the killed process's last request seconds after the next one had asked.
-test('a request of the killed process that is still on its way is waited for before its lines are given back', async () => {
+test("lines are returned only after a late request of the killed process can't arrive any more", async () => {
   const on = await partitionGround();
   await killedAfterThree(on);
   await killedBeforeSending(on, [4]);
@@ -70,7 +70,7 @@ test('a request of the killed process that is still on its way is waited for bef
   assert.deepEqual([next.returned, await lines(on.brokers, on.topic)], [[], [1, 2, 3, 4, 5]]);
 });
 
-test('a process that is killed while it recovers leaves the same to the next one', async () => {
+test('a process that is killed while it recovers leaves the same work to the next one', async () => {
   const on = await partitionGround();
   await killedAfterThree(on);
   for (let round = 0; round < 3; round++) {
@@ -86,7 +86,7 @@ test('a process that is killed while it recovers leaves the same to the next one
 });
 
 // An id that Kafka does not know any more (expired, truncated): "success" to a repetition would prove nothing, it would be appended twice.
-test('when Kafka has forgotten the producer id, the log itself tells what it has', async () => {
+test('when Kafka has forgotten the producer id, the log is read back', async () => {
   const on = await partitionGround();
   await killedAfterThree(on);
   await killedBeforeSending(on, [4]);
@@ -107,7 +107,7 @@ test('when Kafka has forgotten the producer id, the log itself tells what it has
   assert.deepEqual(await lines(on.brokers, on.topic), [1, 2, 3, 4]);
 });
 
-test('a topic that was deleted and made again has nothing of the former one', async () => {
+test('a topic that was deleted and made again has nothing of the previous one', async () => {
   const on = await partitionGround();
   await killedAfterThree(on);
   await deleteTopic(on.brokers, on.topic);
@@ -121,7 +121,7 @@ test('a topic that was deleted and made again has nothing of the former one', as
 });
 
 // Two writers with one id lose lines without a word: the broker takes the second's batches for repetitions of the first's.
-test('a state that was copied beside its original asks by the former id and sends by another', async () => {
+test("a copied state asks about the original's producer id and sends with another", async () => {
   const on = await partitionGround();
   await killedAfterThree(on);
   await killedBeforeSending(on, [4]);
@@ -139,7 +139,7 @@ test('a state that was copied beside its original asks by the former id and send
   assert.deepEqual((await lines(on.brokers, on.topic)).sort(), [1, 2, 3, 4, 5]);
 });
 
-test('a state that is older than what Kafka has of its id is not taken at its word', async () => {
+test('a state older than what Kafka has of its producer id is not trusted', async () => {
   const on = await partitionGround();
   await killedAfterThree(on);
   await cp(on.dir.at('state'), on.dir.at('old'), { recursive: true });
@@ -157,7 +157,7 @@ test('a state that is older than what Kafka has of its id is not taken at its wo
   assert.deepEqual(await lines(on.brokers, on.topic), [1, 2, 3, 4, 5]);
 });
 
-test('a batch whose intent can not be written waits, and is sent when it can be', async () => {
+test("a batch whose intent can't be written waits, and is sent once it can be", async () => {
   const on = await partitionGround();
   await using process = new PartitionProcess(on.brokers, on.topic, on.dir.at('state'));
   process.send(1);
@@ -187,12 +187,12 @@ test('intents leave the disk together with the positions that they led to', asyn
 });
 
 // The id's first batch: Kafka knows nothing of the id before, and takes whatever comes by it.
-test('a request of the killed process that is still on its way is not appended besides when it is the first by its id', async () => {
+test("a late request of the killed process is not appended twice when it is its id's first", async () => {
   const on = await partitionGround();
   const former = new PartitionProcess(on.brokers, on.topic, on.dir.at('state'));
-  await acquireProducerId(former.cluster, former.ledger);
+  await acquireProducer(former.cluster, former.ledger);
   const producer = former.ledger.producer as ProducerIdentity;
-  former.ledger.assignSequence(outgoing(former.batch(1)));
+  former.ledger.assignSequence(QueuedBatch.fromOutgoing(former.batch(1)));
   await former[Symbol.asyncDispose]();
   await using next = new PartitionProcess(on.brokers, on.topic, on.dir.at('state'));
   next.restore();
@@ -209,14 +209,14 @@ test('a request of the killed process that is still on its way is not appended b
 });
 
 // A leader that hangs, and is led away from: what is sent to the new one is answered before what was sent to the old one.
-test('a batch is found although one that was sent after it was answered before it', async () => {
+test('a batch is found although a later one was acknowledged first', async () => {
   const on = await partitionGround();
   await killedAfterThree(on);
   {
     await using dying = new PartitionProcess(on.brokers, on.topic, on.dir.at('state'));
     dying.restore();
     await eventually(() => assert.deepEqual(dying.acknowledged, [1, 2, 3]));
-    const sent = [4, 5].map((number) => ({ number, batch: outgoing(dying.batch(number)) }));
+    const sent = [4, 5].map((number) => ({ number, batch: QueuedBatch.fromOutgoing(dying.batch(number)) }));
     for (const { number, batch } of sent) {
       dying.ledger.assignSequence(batch);
       const { baseOffset } = await dying.cluster.produce(on.topic, 0, batch.encoded as RecordBatch);

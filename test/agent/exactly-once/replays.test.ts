@@ -51,7 +51,7 @@ const plainOf = (records: readonly Seen[]) =>
     .map(({ value, start, end, flags }) => ({ value, start, end, flags }))
     .sort((a, b) => a.start - b.start || a.end - b.end);
 
-test('whatever the file, the rules, the batches and the kills: first lines are as if there were no replay, and each replay has its lines once more, each once', async () => {
+test('for any file, rules, batches and kills: first-time records ignore replays, and each replay is exact', async () => {
   await using dir = await tempDir();
   let count = 0;
   await fc.assert(

@@ -15,7 +15,7 @@ const CHUNKS = 300;
 const BACKLOG_LINES = CHUNK_LINES * CHUNKS;
 
 // vector test_fair_reads, otel #17846, #50328 (catalogue 99).
-test('lines of a hundred live files arrive while a backlog of 300 MB is being read, on the same partition', async (t) => {
+test('lines of 100 live files arrive while a backlog of 300 MB is read, on the same partition', async (t) => {
   const kafka = await sharedKafka();
   const topic = await createTopic(kafka);
   await using dir = await tempDir();

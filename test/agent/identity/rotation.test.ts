@@ -7,7 +7,7 @@ import { tempDir } from '../../support/temp-dir.ts';
 const MINUTE_MS = 60_000;
 
 // Catalogue 1: filestream TestFilestreamCloseRenamed; imfile-rename.sh.
-test('after a rotation the rest of the old file and all of the new one come once', async () => {
+test('after a rotation the rest of the old file and all of the new one are delivered once', async () => {
   await using dir = await tempDir();
   const { on, file } = await begun(dir, 'one\n');
   await rename(file, dir.at('a.log.1'));
@@ -28,7 +28,7 @@ test('after a rotation the rest of the old file and all of the new one come once
 });
 
 // Catalogue 2: TestFilestreamMetadataUpdatedOnRename; otel TestMoveFile.
-test('a renamed file goes on where it was, and its path is the new one, in the state too', async () => {
+test('a renamed file continues at its position, and its stored path is the new one', async () => {
   await using dir = await tempDir();
   const { on, file, source } = await begun(dir, 'one\n');
   await rename(file, dir.at('b.log'));
@@ -42,7 +42,7 @@ test('a renamed file goes on where it was, and its path is the new one, in the s
 });
 
 // Catalogue 3: otel TestTrackMovedAwayFiles.
-test('a file that was moved out of the glob is read on through its open descriptor', async () => {
+test('a file moved out of the glob is read further through its open descriptor', async () => {
   await using dir = await tempDir();
   const { on, file } = await begun(dir, 'one\n');
   await mkdir(dir.at('archive'));
@@ -56,7 +56,7 @@ test('a file that was moved out of the glob is read on through its open descript
 });
 
 // Catalogue 4: vector file_start_position_server_restart_with_file_rotation; imfile-rename-while-stopped.sh; fb #1330.
-test('a file that was rotated while the agent was stopped goes on where it was, and the new one is read whole', async () => {
+test('after a rotation during a stop, the old file continues and the new one is read whole', async () => {
   await using dir = await tempDir();
   const file = await stopped(dir, 'one\n');
   await appendFile(file, 'two\n');
@@ -70,7 +70,7 @@ test('a file that was rotated while the agent was stopped goes on where it was, 
 });
 
 // Catalogue 5: fb #5024; beats #1281.
-test('three rotations while the agent was stopped: each generation comes once', async () => {
+test('after three rotations during a stop, each generation is delivered once', async () => {
   await using dir = await tempDir();
   const file = await stopped(dir, 'g0 a\n');
   await appendFile(file, 'g0 b\n');
@@ -87,7 +87,7 @@ test('three rotations while the agent was stopped: each generation comes once', 
 });
 
 // Catalogue 6: otel TestRotation (sequential); beats #1956.
-test('a chain of renames between two scans loses no unread rest', async () => {
+test('a chain of renames between two scans loses no unread lines', async () => {
   await using dir = await tempDir();
   const on = new Ground(dir);
   const names = ['a.log', 'a.log.1', 'a.log.2'];
@@ -106,7 +106,7 @@ test('a chain of renames between two scans loses no unread rest', async () => {
 });
 
 // Catalogue 10: beats PR #43978, #2395; loong DeletedFileUnittest. Catalogue 29: beats PR #50324, #40447: the log of a container that is gone.
-test('a deleted file is drained through its descriptor, is pinned meanwhile, and is sealed when nothing more comes', async () => {
+test('a deleted file is drained through its descriptor, counts as pinned, and is then sealed', async () => {
   await using dir = await tempDir();
   const { on, file, source } = await begun(dir, 'one\n');
   await appendFile(file, 'two\nthree');
@@ -126,7 +126,7 @@ test('a deleted file is drained through its descriptor, is pinned meanwhile, and
 });
 
 // Catalogue 26: vector #7990; otel #40523; fb #2110.
-test('of a file that is archived with gzip while it is unread the rest comes from the descriptor, and the archive is not read', async () => {
+test('an unread file that is compressed is drained through its descriptor; the archive is not read', async () => {
   await using dir = await tempDir();
   const { on, file } = await begun(dir, 'one\n');
   await appendFile(file, 'two\n');
@@ -144,7 +144,7 @@ test('of a file that is archived with gzip while it is unread the rest comes fro
   on.close();
 });
 
-test('an archive that was met while it was empty is not read either', async () => {
+test('an archive that was found while it was empty is not read either', async () => {
   await using dir = await tempDir();
   const on = new Ground(dir);
   const archive = dir.at('a.log.gz');
@@ -160,7 +160,7 @@ test('an archive that was met while it was empty is not read either', async () =
 });
 
 // Catalogue 7: otel's rule for ephemeral files, #17846; fb #9580.
-test('rotations that delete the oldest file faster than it is read lose nothing of what was opened', async () => {
+test('rotations that delete files faster than they are read lose nothing of opened files', async () => {
   await using dir = await tempDir();
   const on = new Ground(dir);
   const names = ['a.log', 'a.log.1', 'a.log.2'].map((name) => dir.at(name));
@@ -180,7 +180,7 @@ test('rotations that delete the oldest file faster than it is read lose nothing 
 });
 
 // Catalogue 8: fb #10414, #1108. Catalogue 9: fb PR #466, #2847: the broker is away for two rotations.
-test('a file that was rotated or deleted before it was read is kept however long that takes, and comes in its order', async () => {
+test('a file rotated or deleted before it was read is kept for any time, and delivered in order', async () => {
   await using dir = await tempDir();
   const on = new Ground(dir);
   const [file, rotated] = [dir.at('a.log'), dir.at('a.log.1')];

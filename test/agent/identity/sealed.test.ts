@@ -8,7 +8,7 @@ import { tempDir } from '../../support/temp-dir.ts';
 const MINUTE_MS = 60_000;
 
 // Catalogue 47: vector read_line; otel TestNoNewline #4849.
-test('a rotated file is sealed when it has not grown for long: its last line comes, it is closed, and not read again', async () => {
+test('a rotated file that stops growing is sealed: its last line is sent, and it is closed for good', async () => {
   await using dir = await tempDir();
   const { on, file, source } = await begun(dir, 'one\ntwo');
   const rotated = dir.at('a.log.1');
@@ -49,7 +49,7 @@ test('a rotated file is sealed when it has not grown for long: its last line com
   later.close();
 });
 
-test('a rotated file that is sealed and then deleted is neither a loss nor told again', async () => {
+test('a sealed rotated file that is deleted is neither a loss nor reported again', async () => {
   await using dir = await tempDir();
   const { on, file } = await begun(dir, 'one\n');
   await rename(file, dir.at('a.log.1'));
@@ -68,7 +68,7 @@ test('a rotated file that is sealed and then deleted is neither a loss nor told 
   later.close();
 });
 
-test('a file that nobody saw the end of is not told to be complete by the next process either', async () => {
+test('a file whose end nobody saw is not reported as complete by the next process either', async () => {
   await using dir = await tempDir();
   const { on: before, source } = await begun(dir, 'all\n');
   await unlink(dir.at('a.log'));

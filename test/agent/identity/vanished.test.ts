@@ -5,7 +5,7 @@ import { begun, Ground, stopped } from '../../support/source-ground.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
 // Catalogue 28 [R]: archived outside the glob while the agent was stopped; here the archive is near and is found.
-test('a file that was moved to an archive below its folder while the agent was stopped is found there and drained', async () => {
+test('a file moved to a folder below its own during a stop is found there and drained', async () => {
   await using dir = await tempDir();
   const file = await stopped(dir, 'one\n');
   await appendFile(file, 'two\n');
@@ -21,7 +21,7 @@ test('a file that was moved to an archive below its folder while the agent was s
 });
 
 // Catalogue 28 [R].
-test('a file that is nowhere when the agent comes is a loss of what was known to be unread, with an open end', async () => {
+test('a file that is gone when the agent starts is an open-ended loss of its known unread bytes', async () => {
   await using dir = await tempDir();
   const { on: former, file, source } = await begun(dir, 'one\ntwo, not terminated');
   await former.find(file);
@@ -39,7 +39,7 @@ test('a file that is nowhere when the agent comes is a loss of what was known to
   on.close();
 });
 
-test('a file that had been delivered to its end and is nowhere when the agent comes is a loss of no byte that is known', async () => {
+test('a delivered file that is gone when the agent starts is an open-ended loss of no known byte', async () => {
   await using dir = await tempDir();
   const file = await stopped(dir, 'one\n');
   await unlink(file);
@@ -53,7 +53,7 @@ test('a file that had been delivered to its end and is nowhere when the agent co
 });
 
 // Catalogue 81: vector's 60 s expiry; beats clean_removed; [R].
-test('a known file that can not be looked for is not given up', async () => {
+test("a known file whose folder can't be searched is not given up", async () => {
   await using dir = await tempDir();
   const file = await stopped(dir, 'one\n');
   const { default: fs } = await import('node:fs/promises');

@@ -19,7 +19,7 @@ before(async () => {
 after(() => on[Symbol.asyncDispose]());
 
 // KIP-98 (catalogue 87).
-test('batches whose answers are lost on their way are there once', async () => {
+test('batches whose responses are lost arrive once', async () => {
   const topic = await createTopic(on.direct);
   const writer = startWriter(on.dir.at('replies.log'));
   await using agent = await on.startAgent('replies', topic);
@@ -37,7 +37,7 @@ test('batches whose answers are lost on their way are there once', async () => {
 });
 
 // platformatic #309, librdkafka #3584, confluent-go #830 (catalogue 89).
-test('a broker that has forgotten the producer id mid-stream gets each line once', async () => {
+test('a broker that forgets the producer id in between gets each line once', async () => {
   const topic = await createTopic(on.direct);
   await writeFile(on.dir.at('forgotten.log'), '');
   await using agent = await on.startAgent('forgotten', topic);

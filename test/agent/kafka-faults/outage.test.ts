@@ -10,7 +10,7 @@ const RSS_BYTES_MAX = 400 * 1024 * 1024;
 
 // vector #13714, fb #4280, otel #45120, rsyslog #1052, otel #18476, fb #1903 (catalogue 84, 104): here for some seconds, with a backlog
 // of several times what all batches may hold; nothing in it depends on how long.
-test('while no broker is there memory stays bounded whatever is written, and all of it is delivered once', async () => {
+test('while no broker is up, memory stays bounded, and everything is delivered once afterwards', async () => {
   await using on = await startBehindProxy();
   const topic = await createTopic(on.direct);
   await writeFile(on.dir.at('outage.log'), 'first\n');

@@ -16,7 +16,7 @@ import { countRecords, createTopic, readTopic } from '../../support/topics.ts';
 const LINES = 3_000;
 
 // platformatic ignores throttleTimeMs (catalogue 96).
-test('a quota slows an agent down, which takes that for no failure, and each line is there once', async () => {
+test('a quota slows the agent down, is no failure, and each line arrives once', async () => {
   const kafka = await sharedKafka();
   const topic = await createTopic(kafka);
   await using dir = await tempDir();
@@ -36,5 +36,5 @@ test('a quota slows an agent down, which takes that for no failure, and each lin
   });
   const [only] = [...assemble(await readTopic(kafka, topic)).values()];
   assert.equal(only?.bytes.toString(), content);
-  assert.doesNotMatch(agent.stderr(), /"message":"delivery is held up"|does not answer/);
+  assert.doesNotMatch(agent.stderr(), /"message":"delivery is held up"|does not respond/);
 });

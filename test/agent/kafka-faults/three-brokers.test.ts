@@ -52,7 +52,7 @@ async function isWhole(topic: string, bytes: Buffer | string, lines: number, age
 }
 
 // platformatic #377, librdkafka #1432, #4953 (catalogue 85, 91).
-test('a leader that is killed while five batches are in flight loses and doubles nothing, and another takes over', async () => {
+test('a leader killed with five batches in flight loses and doubles nothing, and another takes over', async () => {
   const topic = await createTopic(kafka.bootstrap, 1, { replicationFactor: 3 });
   const line = (index: number) => `${index} ${Math.random()} ${Math.random()} ${'x'.repeat(index % 90)}\n`;
   const content = Array.from({ length: 300_000 }, (_, index) => line(index)).join('');
@@ -69,7 +69,7 @@ test('a leader that is killed while five batches are in flight loses and doubles
 });
 
 // Catalogue 88.
-test('with too few replicas lines wait, and arrive once and in order when there are enough', async () => {
+test('with too few in-sync replicas lines wait, then arrive once and in order', async () => {
   const topic = await createTopic(kafka.bootstrap, 1, { replicationFactor: 3 });
   const writer = startWriter(dir.at('replicas.log'));
   await using agent = await startAgent('replicas', topic);

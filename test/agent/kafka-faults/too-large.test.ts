@@ -32,7 +32,7 @@ async function delivered(kafka: readonly string[], topic: string): Promise<strin
 
 // beats #14906, vector #1772 (catalogue 92): one record that is too large is retried for ever, or dropped without a word.
 for (const over_long of ['split', 'drop'] as const) {
-  test(`a line that the topic does not take any more is split, and nothing of it is lost (over_long: ${over_long})`, async () => {
+  test(`a line above the topic limit is split, and nothing is lost (over_long: ${over_long})`, async () => {
     const kafka = await sharedKafka();
     const topic = await createTopic(kafka);
     await using dir = await tempDir();
@@ -55,7 +55,7 @@ for (const over_long of ['split', 'drop'] as const) {
   });
 }
 
-test('what was split for the topic is split the same way when it is built again after a kill', async () => {
+test('a line that was split for the topic is split the same way when it is rebuilt after a kill', async () => {
   const kafka = await sharedKafka();
   const topic = await createTopic(kafka, 1, { configEntries: [{ name: 'max.message.bytes', value: '20000' }] });
   await using dir = await tempDir();
@@ -71,7 +71,7 @@ test('what was split for the topic is split the same way when it is built again 
   await eventually(async () => assert.equal(await delivered(kafka, topic), content), PATIENCE);
 });
 
-test('a line that even cut to 1 KiB is not taken is told as a loss, and those behind it go on', async () => {
+test('a line refused even in pieces of 1 KiB is a loss, and the lines after it are delivered', async () => {
   const kafka = await sharedKafka();
   const topic = await createTopic(kafka, 1, { configEntries: [{ name: 'max.message.bytes', value: '600' }] });
   await using dir = await tempDir();

@@ -34,7 +34,7 @@ function partitionsByPath(records: readonly ReadRecord[]): Map<string, Set<numbe
 }
 
 // Catalogue 94.
-test('a topic that grows while the agent runs is used whole by new files, and a file keeps its partition', async () => {
+test('new files use the new partitions of a topic, and a file keeps its partition', async () => {
   const brokers = await sharedKafka();
   const topic = await createTopic(brokers, 1);
   await using dir = await tempDir();
@@ -94,7 +94,7 @@ test('a topic that grows while the agent runs is used whole by new files, and a 
 });
 
 // Catalogue 94. What had been acknowledged before is gone with the former topic; nothing else is.
-test('a topic made again with fewer partitions gets every line written since, without a restart', async () => {
+test('a topic made again with fewer partitions gets every later line, without a restart', async () => {
   const brokers = await sharedKafka();
   const topic = await createTopic(brokers, 6);
   await using dir = await tempDir();
@@ -119,7 +119,7 @@ test('a topic made again with fewer partitions gets every line written since, wi
   );
 });
 
-test('what was sent to the topic made again before anybody noticed is found there by the next process', async () => {
+test('batches sent to a recreated topic before anybody noticed are found by the next process', async () => {
   const brokers = await sharedKafka();
   const topic = await createTopic(brokers);
   await using dir = await tempDir();
@@ -144,7 +144,7 @@ test('what was sent to the topic made again before anybody noticed is found ther
   );
 });
 
-test('what a former process left for a topic that is no more is given back after a minute, and shows no error any more', async () => {
+test('batches left for a deleted topic are returned after a minute, and show no error afterwards', async () => {
   const brokers = await sharedKafka();
   const topic = await createTopic(brokers);
   await using dir = await tempDir();

@@ -16,7 +16,7 @@ import { countRecords, createTopic, type Entrance, readTopic } from '../../suppo
 
 const PASSWORD = 'a, "strange"=pässword';
 
-test('an agent gets in by TLS with plain and with scram, stays when sessions end, and says what is wrong with a login', async () => {
+test('an agent logs in over TLS with plain and scram, renews sessions, and explains a failed login', async () => {
   await using dir = await tempDir('sasl');
   const certificates = await testCertificates(dir);
   const kafka = await guardedKafka(dir, certificates);
@@ -97,14 +97,17 @@ async function listening(server: Server): Promise<{ host: string; port: number }
   return { host: '127.0.0.1', port: (server.address() as { port: number }).port };
 }
 
-test('a port that is not Kafka, is closed, or wants TLS is told as that', async () => {
+test('a port that is not Kafka, is closed, or requires TLS is reported as such', async () => {
   const web = createServer((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n'));
   const shut = createServer((socket) => socket.destroy());
   try {
     const open = (address: { host: string; port: number }) =>
       KafkaConnection.open(address, { clientId: 'test', requiredApis: [] });
     await assert.rejects(open(await listening(web)), { code: 'UNSUPPORTED', message: /is not Kafka/ });
-    await assert.rejects(open(await listening(shut)), { code: 'NETWORK', message: /does that port want TLS/ });
+    await assert.rejects(open(await listening(shut)), {
+      code: 'NETWORK',
+      message: /check whether its port expects TLS/,
+    });
     const closed = createServer();
     const address = await listening(closed);
     await new Promise((resolve) => closed.close(resolve));
@@ -118,12 +121,12 @@ test('a port that is not Kafka, is closed, or wants TLS is told as that', async 
   }
 });
 
-test('a broker that does not speak what is needed is refused with the release that does', async () => {
+test('a broker that lacks a required API is refused with the release that has it', async () => {
   const [address] = await sharedKafka();
   const [host, port] = (address as string).split(':') as [string, string];
   const needs = [apis.metadata, { name: 'Produce', key: 0, version: 999, since: '99.0' }];
   await assert.rejects(KafkaConnection.open({ host, port: Number(port) }, { clientId: 'test', requiredApis: needs }), {
     code: 'UNSUPPORTED',
-    message: /does not speak Produce version 999: it must be Kafka 99\.0 or newer/,
+    message: /has no Produce version 999: upgrade it to Kafka 99\.0 or newer/,
   });
 });

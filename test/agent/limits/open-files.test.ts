@@ -20,7 +20,7 @@ async function writeFiles(folder: string, count: number, content: (index: number
 }
 
 // Catalogue 105: vector #18044, #14818, PR #25241; beats #32401.
-test('ten times as many files as may be open are all read, and what comes later too, in turns', async () => {
+test('ten times as many files as may be open are all read, later lines too, in turns', async () => {
   await using dir = await tempDir();
   const on = new Ground(dir, { filesMax: OPEN_MAX });
   on.wallMs = Date.now() + 3_600_000;
@@ -81,7 +81,7 @@ test('files that are never read to their end take turns', async () => {
   on.close();
 });
 
-test('an idle file that was closed and is deleted after more was written is a loss with an open end', async () => {
+test('an idle file that was closed, then written and deleted, is a loss with an open end', async () => {
   await using dir = await tempDir();
   const on = new Ground(dir, { filesMax: 1 });
   const file = dir.at('a.log');
@@ -101,7 +101,7 @@ test('an idle file that was closed and is deleted after more was written is a lo
   on.close();
 });
 
-test('an idle file that was closed and is moved out of the glob after more was written is found and drained', async () => {
+test('an idle file that was closed, then written and moved out of the glob, is found and drained', async () => {
   await using dir = await tempDir();
   const on = new Ground(dir, { filesMax: 2 });
   const [file, moved] = [dir.at('a.log'), dir.at('a.log.1')];
@@ -124,7 +124,7 @@ test('an idle file that was closed and is moved out of the glob after more was w
 });
 
 // Issue 4, "within a budget of pinned bytes".
-test('deleted files that hold more disk space than they may are given up, the oldest first, as losses', async () => {
+test('deleted files above the disk budget are given up as losses, the oldest first', async () => {
   await using dir = await tempDir();
   const on = new Ground(dir, { pinnedBytesMax: 250 });
   for (const name of ['a', 'b', 'c']) {
@@ -145,7 +145,7 @@ test('deleted files that hold more disk space than they may are given up, the ol
 });
 
 // Catalogue 105, with a real agent.
-test('an agent that may have 256 open files reads 5,000', async () => {
+test('an agent that may open 256 files reads 5,000', async () => {
   const kafka = await sharedKafka();
   const topic = await createTopic(kafka, 4);
   await using dir = await tempDir();

@@ -64,7 +64,7 @@ function seen(reader: { records: TurnReader['records'] }): Expected[] {
 // Catalogue C and J: half lines, CR and LF in two reads (fb skip_empty_lines_crlf, TestFilestreamEmptyLinesOnly), too long (vector file_max_line_bytes,
 // imfile-discard-truncated-line.sh), cut within a character (fb truncate_long_lines_utf8), read within one (otel SmileyFaceUTF16), groups cut by a read
 // (otel log-collection PR #303).
-test('whatever the text, its encoding, the rules and the moments of reading: the records are those of the whole file, and their ranges tile', async () => {
+test('for any text, encoding, rules and read times: the records are those of the whole file, and tile', async () => {
   await using dir = await tempDir();
   const file = dir.at('a.log');
   await fc.assert(
@@ -92,7 +92,7 @@ test('whatever the text, its encoding, the rules and the moments of reading: the
 });
 
 // What exactly once after a crash stands on: a batch is made again from the bytes of its ranges (catalogue 48, 117; vector test_multi_line_checkpointing).
-test('whatever the bytes and the rules: the range of a segment read again is the same records, whole or in smaller batches', async () => {
+test("for any bytes and rules: a segment's range read again gives the same records, in batches of any size", async () => {
   await using dir = await tempDir();
   const file = dir.at('a.log');
   const content = fc
@@ -164,7 +164,7 @@ test('whatever the bytes and the rules: the range of a segment read again is the
 });
 
 // What was read before the kill has an intent each, in their order; which of them Kafka has it tells (catalogue 48).
-test('an agent that is killed at any moment goes on with the same records, whatever of its batches Kafka has, and whatever the entry says by then', async () => {
+test('an agent killed at any moment continues with the same records, whatever Kafka has and the entry says', async () => {
   await using dir = await tempDir();
   const file = dir.at('a.log');
   await fc.assert(

@@ -12,7 +12,7 @@ const utf16be = (text: string) => utf16le(text).swap16();
 const MARK = '\uFEFF';
 
 // Catalogue 57 (beats#1349, fluent-bit 505672b96): it is the file's first three bytes, as any others.
-test('the mark of a UTF-8 file stays in the value of its first line', async () => {
+test("the byte order mark of a UTF-8 file stays in its first line's value", async () => {
   await using dir = await tempDir();
   writeFileSync(dir.at('a.log'), `${MARK}one\ntwo\n`);
   using reader = new TurnReader(dir.at('a.log'), testFormat());
@@ -42,7 +42,7 @@ for (const [name, bytes, mark] of [
   ['little-endian', utf16le, MARK],
   ['little-endian without a mark', utf16le, ''],
 ] as const) {
-  test(`UTF-16 that is ${name} is followed by the byte`, async () => {
+  test(`UTF-16 that is ${name} is followed byte by byte`, async () => {
     await using dir = await tempDir();
     const file = dir.at('a.log');
     using reader = new TurnReader(file, testFormat({ encoding: 'utf-16' }));
@@ -68,7 +68,7 @@ for (const [name, bytes, mark] of [
 }
 
 // Catalogue 50 (fluent-bit skip_empty_lines_crlf): with crlf a lone LF or CR is content.
-test('with crlf only both together end a line, also for where to begin', async () => {
+test('with crlf only CR LF ends a line, also when looking for a start', async () => {
   await using dir = await tempDir();
   const file = dir.at('a.log');
   writeFileSync(file, 'a\nb\r\n\r\nc\rd\ne');

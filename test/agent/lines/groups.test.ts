@@ -7,7 +7,7 @@ import { tempDir } from '../../support/temp-dir.ts';
 const format = { multiline: { continuation: '^\\s', timeoutMs: 1_000, maxLines: 500 } };
 
 // Catalogue 119 ([R]; loong): a record never goes on in another file.
-test('the last record of a rotated file is its own, though the next file begins with what could go on with it', async () => {
+test('the last record of a rotated file ends there, although the next file begins with a continuation', async () => {
   await using dir = await tempDir();
   const on = new Ground(dir, { format });
   const [file, rotated] = [dir.at('a.log'), dir.at('a.log.1')];
@@ -29,7 +29,7 @@ test('the last record of a rotated file is its own, though the next file begins 
 });
 
 // Catalogue 117 (vector test_multi_line_checkpointing; imfile-endregex-save-lf-persist.sh), by the state that is on the disk.
-test('a record that was open when the agent was killed is rebuilt from its first line, and comes once', async () => {
+test('a record open at a kill is rebuilt from its first line, and arrives once', async () => {
   await using dir = await tempDir();
   const file = dir.at('a.log');
   const killed = new Ground(dir, { format });
@@ -47,7 +47,7 @@ test('a record that was open when the agent was killed is rebuilt from its first
 });
 
 // Catalogue 101 (fluent-bit #3926, #4273): nothing of an open record is kept in memory that a pause could lose.
-test('a record that was open when its entry was paused is whole, and comes once, when it goes on', async () => {
+test('a record open when its entry was paused arrives whole and once after the resume', async () => {
   await using dir = await tempDir();
   const on = new Ground(dir, { format });
   const file = dir.at('a.log');

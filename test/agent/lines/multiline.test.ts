@@ -18,7 +18,7 @@ function values(reader: TurnReader): string[] {
 }
 
 // Catalogue 122: five lines in 0.3 s against a flush of 50 ms (otel log-collection PR #434).
-test('a record waits as long as its file grows, and goes when it has not grown for the timeout', async () => {
+test('a record waits while its file grows, and is sent when it has not grown for the timeout', async () => {
   await using dir = await tempDir();
   const file = dir.at('a.log');
   using reader = new TurnReader(file, testFormat({ multiline: continuation }));
@@ -69,7 +69,7 @@ test('when a file is complete, so is its last record, terminated or not', async 
   }
 });
 
-test('a source looks again by itself when the timeout of an open record is over', async () => {
+test("a source reads again by itself when an open record's timeout is over", async () => {
   await using dir = await tempDir();
   const file = dir.at('a.log');
   writeFileSync(file, STACK);

@@ -13,7 +13,7 @@ for (const [overLong, records, flags] of [
   ['drop', 2, undefined],
   ['truncate', 3, 'truncated'],
 ] as const) {
-  test(`a gigabyte without a newline takes no memory to ${overLong}, and the line after it is whole`, async () => {
+  test(`a gigabyte without a newline needs no memory to ${overLong}, and the next line is whole`, async () => {
     await using dir = await tempDir();
     const file = dir.at('a.log');
     writeFileSync(file, 'before\n');
@@ -39,7 +39,7 @@ for (const [overLong, records, flags] of [
 }
 
 // Catalogue 53 (vector#7229).
-test('the position advances though all lines are too long and none of them goes', async () => {
+test('the position advances when all lines are too long and none is sent', async () => {
   await using dir = await tempDir();
   const file = dir.at('a.log');
   writeFileSync(file, `${'x'.repeat(5_000)}\n`.repeat(1_000));
@@ -54,7 +54,7 @@ test('the position advances though all lines are too long and none of them goes'
 });
 
 // Catalogue 51: exactly at the limit, and one byte above.
-test('a line as long as allowed is whole under every policy, with a CR to come or without', async () => {
+test('a line of the maximum length is whole under every policy, with a CR after it or without', async () => {
   await using dir = await tempDir();
   for (const overLong of ['split', 'truncate', 'drop'] as const) {
     const file = dir.at(`${overLong}.log`);
@@ -69,7 +69,7 @@ test('a line as long as allowed is whole under every policy, with a CR to come o
   }
 });
 
-test('a piece of a line that comes back when the entry drops such lines goes as it went before, up to where the next piece begins', async () => {
+test('a returned piece of a line is sent as before, up to the next piece, although the entry now drops it', async () => {
   await using dir = await tempDir();
   const file = dir.at('a.log');
   // The first piece ends with what may be half a terminator.
@@ -86,7 +86,7 @@ test('a piece of a line that comes back when the entry drops such lines goes as 
   );
 });
 
-test('a line that comes back keeps to what its topic takes, though the entry allows less than that by now', async () => {
+test("a returned line keeps the topic's limit, although the entry's is lower now", async () => {
   await using dir = await tempDir();
   const file = dir.at('a.log');
   writeFileSync(file, `${'x'.repeat(3000)}\n`);

@@ -8,7 +8,7 @@ import { Ground, HOUR_MS } from '../../support/source-ground.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
 // Catalogue 46 (vector test_split_reads, #21084; otel TestSplitWrite, #21893; nxadm TestIncompleteLines).
-test('a line whose halves come an hour apart is one record, from its first byte', async () => {
+test('a line whose halves are written an hour apart is one record, from its first byte', async () => {
   await using dir = await tempDir();
   const on = new Ground(dir);
   writeFileSync(dir.at('a.log'), 'one\ntw');
@@ -26,7 +26,7 @@ test('a line whose halves come an hour apart is one record, from its first byte'
 });
 
 // Catalogue 48 (fluent-bit flb_tail_file_db_offset, logstash-input-file #151): what is read of a half line is nowhere noted as read.
-test('a line that an agent was killed in comes whole from the next one', async () => {
+test('a line half read at a kill is sent whole by the next process', async () => {
   await using dir = await tempDir();
   const killed = new Ground(dir);
   writeFileSync(dir.at('a.log'), 'one\ntw');
@@ -42,7 +42,7 @@ test('a line that an agent was killed in comes whole from the next one', async (
 });
 
 // Catalogue 50 (TestFilestreamEmptyLinesOnly, otel TestMultipleEmpty, vector file_read_empty_lines).
-test('each empty line is a record, of a file too that has nothing else', async () => {
+test('each empty line is a record, also in a file of empty lines', async () => {
   await using dir = await tempDir();
   for (const [terminator, content, ranges] of [
     ['lf', '\n\n\n', ['0-1', '1-2', '2-3']],
@@ -66,7 +66,7 @@ for (const [encoding, encode] of [
   ['utf-8', (text) => Buffer.from(text)],
   ['utf-16be', utf16be],
 ] as const satisfies [Encoding, (text: string) => Buffer][]) {
-  test(`characters of ${encoding} that lie across the ends of reads are whole`, async () => {
+  test(`characters of ${encoding} across the ends of reads are whole`, async () => {
     await using dir = await tempDir();
     const lines = Array.from({ length: 60 }, (_, index) => 'a'.repeat(index) + '😀'.repeat(900 * (index % 40)));
     writeFileSync(dir.at('a.log'), encode(`${lines.join('\n')}\n`));

@@ -6,7 +6,7 @@ import { begun, Ground } from '../../support/source-ground.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
 // Catalogue 110 (beats #40447). Whoever narrows the globs wants no more of these lines: they stay in the file, and are not a loss.
-test('of a file that the globs leave behind the rest stays where it is, and comes when they mean it again', async () => {
+test('the rest of a file that no longer matches stays, and is sent when it matches again', async () => {
   await using dir = await tempDir();
   const { on, file } = await begun(dir, 'one\n');
   appendFileSync(file, 'two\n');
@@ -24,7 +24,7 @@ test('of a file that the globs leave behind the rest stays where it is, and come
 });
 
 // Catalogue 110: what was under way when the globs were narrowed holds the file, and its end is seen.
-test('when the globs leave a file behind that is deleted while its last batch is under way, the unread rest is a loss', async () => {
+test('a file that no longer matches and is deleted with its last batch in flight is a loss of the rest', async () => {
   await using dir = await tempDir();
   const { on, file, source } = await begun(dir, 'one\n');
   appendFileSync(file, 'two\n');
@@ -45,7 +45,7 @@ test('when the globs leave a file behind that is deleted while its last batch is
 });
 
 // Catalogue 113 (beats takeOver, #40197): format 1 knew no birth, no marker and no times.
-test('a file that an older version knew by less is known, and not read again', async () => {
+test('a file stored with an older, shorter fingerprint is recognised and not read again', async () => {
   await using dir = await tempDir();
   const { on, file, source } = await begun(dir, 'one\n');
   const { dev: device, ino: inode } = statSync(file, { bigint: true });

@@ -47,24 +47,24 @@ const damages: Record<string, (file: string) => Promise<void>> = {
 };
 
 for (const [damage, make] of Object.entries(damages)) {
-  test(`a state that is ${damage} is put aside, and its last copy goes on`, async () => {
+  test(`a state that is ${damage} is put aside, and its last copy takes over`, async () => {
     await using dir = await tempDir();
     await begun(dir);
     await make(dir.at('checkpoints.db'));
     const { state, store, lost, logged } = opened(dir);
     assert.deepEqual([lost, store.load('e').map(({ position }) => position)], [false, [10]]);
-    assert.match(logged.join(), /"level":"error".*the state is damaged: going on from its last copy/);
+    assert.match(logged.join(), /"level":"error".*the state is damaged: its last copy is used/);
     state.close();
     assert.ok((await readdir(dir.path)).some((name) => name.includes('unreadable')));
   });
 }
 
-test('a damaged state without a copy begins anew, and says that positions are lost', async () => {
+test('a damaged state without a copy starts empty, and reports that positions are lost', async () => {
   await using dir = await tempDir();
   await writeFile(dir.at('checkpoints.db'), 'no database, and long enough to be looked at as one'.repeat(20));
   const { state, store, lost, logged } = opened(dir);
   assert.deepEqual([lost, store.load('e')], [true, []]);
-  assert.match(logged.join(), /all files are read from their beginning/);
+  assert.match(logged.join(), /all files are read from the beginning/);
   state.close();
 });
 

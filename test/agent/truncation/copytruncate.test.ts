@@ -15,7 +15,7 @@ async function behind(dir: TempDir) {
 }
 
 // Catalogue 40: otel TestCopyTruncateWriteBoth; beats copytruncate_prospector_test "rotated twice in order".
-test('of a log that is copied and truncated between two scans the rest comes from the copy, and nothing twice', async () => {
+test('after a copytruncate between two scans the rest is read from the copy, and nothing twice', async () => {
   await using dir = await tempDir();
   const { on, file, source, copy, glob } = await behind(dir);
   await copyFile(file, copy);
@@ -39,7 +39,7 @@ test('of a log that is copied and truncated between two scans the rest comes fro
   on.close();
 });
 
-test('a copy that is seen long before its original is truncated is not read meanwhile', async () => {
+test('a copy that appears long before the truncation of its original is not read meanwhile', async () => {
   await using dir = await tempDir();
   const { on, file, copy, glob } = await behind(dir);
   await on.find(glob);
@@ -63,7 +63,7 @@ test('a copy that is seen long before its original is truncated is not read mean
   on.close();
 });
 
-test('a copy whose original is not truncated is a file of its own, read whole some seconds later', async () => {
+test('a copy whose original is not truncated is a file of its own, read whole after some seconds', async () => {
   await using dir = await tempDir();
   const { on, file, copy, glob } = await behind(dir);
   await copyFile(file, copy);
@@ -86,7 +86,7 @@ test('a copy whose original is not truncated is a file of its own, read whole so
   on.close();
 });
 
-test('a new file with the name of a copy and other lines is read at once', async () => {
+test("a new file with a copy's name and other lines is read at once", async () => {
   await using dir = await tempDir();
   const { on, glob } = await behind(dir);
   await writeFile(dir.at('a.log.debug'), 'other\n');
@@ -96,7 +96,7 @@ test('a new file with the name of a copy and other lines is read at once', async
   on.close();
 });
 
-test('a copy that lacks what was read of the original meanwhile is not read again', async () => {
+test('a copy that lacks lines read from the original meanwhile is not read again', async () => {
   await using dir = await tempDir();
   // Longer than the head, which is all that the copy could be known by if it were shorter.
   const { on, file } = await begun(dir, `${'x'.repeat(99)}\n`.repeat(20));
@@ -116,7 +116,7 @@ test('a copy that lacks what was read of the original meanwhile is not read agai
 });
 
 // Catalogue 42: beats #45300.
-test('three copies and truncations, the last while the agent was stopped: each line comes once', async () => {
+test('after three copytruncates, the last one during a stop, each line is delivered once', async () => {
   await using dir = await tempDir();
   const glob = dir.at('a.log*');
   const file = dir.at('a.log');
@@ -152,7 +152,7 @@ test('three copies and truncations, the last while the agent was stopped: each l
   on.close();
 });
 
-test('a copy is known by its name: with a suffix, or a date before the extension', () => {
+test('a copy is recognised by its name: a suffix, or a date before the extension', () => {
   for (const copy of ['/l/a.log.1', '/l/a.log-20260101', '/l/a-20260101.log', '/l/a.log.old'])
     assert.ok(mayBeCopyOf(copy, '/l/a.log'), copy);
   for (const other of ['/l/a.log', '/l/b.log', '/m/a.log.1', '/l/b.log.1', '/l/aa.log', '/l/a.logs'])

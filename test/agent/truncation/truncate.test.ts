@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { appendFile, copyFile, stat, truncate, utimes, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import type { Segment } from '../../../agent/produce/route.ts';
+import type { Segment } from '../../../agent/produce/route-source.ts';
 import { begun, Ground } from '../../support/source-ground.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
@@ -10,7 +10,7 @@ const LINE = `${'x'.repeat(99)}\n`;
 const LONG = LINE.repeat(20);
 
 // Catalogue 31: TestFilestreamTruncatedFileOpen; otel TestTruncateThenWrite; imfile-truncate.sh.
-test('what is written after a truncation is a generation of its own, from its beginning; the former one is sealed', async () => {
+test('lines written after a truncation are a new generation; the previous one is sealed', async () => {
   await using dir = await tempDir();
   const { on, file, source } = await begun(dir, 'the first life\n');
   await truncate(file);
@@ -26,7 +26,7 @@ test('what is written after a truncation is a generation of its own, from its be
 });
 
 // Catalogue 41: otel's design, "Known Limitations".
-test('the unread rest of a truncated file is a loss, by its bytes', async () => {
+test('the unread rest of a truncated file is a loss, counted in bytes', async () => {
   await using dir = await tempDir();
   const { on, file, source } = await begun(dir, 'one\n');
   await appendFile(file, 'two\nthree\n');
@@ -42,7 +42,7 @@ test('the unread rest of a truncated file is a loss, by its bytes', async () => 
 });
 
 // Catalogue 32: TestFilestreamTruncatedFileClosed. Catalogue 38: fb set_file_position; fb #375.
-test('a file that was truncated while the agent was stopped is read from its beginning, and the end of its former life is not known', async () => {
+test('a file truncated during a stop is read from its beginning; its previous end is not known', async () => {
   await using dir = await tempDir();
   const { on: before, file, source } = await begun(dir, 'the first life\n');
   before.kill();
@@ -57,7 +57,7 @@ test('a file that was truncated while the agent was stopped is read from its beg
 });
 
 // Catalogue 34: loong WholeFileOverwriteUnittest TestOverwriteSameSize.
-test('a file that is written anew with as many bytes, and the same times, is read again', async () => {
+test('a file rewritten with the same size and times is read again', async () => {
   await using dir = await tempDir();
   const { on, file } = await begun(dir, 'one\n');
   const { atime, mtime } = await stat(file);
@@ -70,7 +70,7 @@ test('a file that is written anew with as many bytes, and the same times, is rea
 });
 
 // Catalogue 35: loong CheckFileSignatureAndOffset.
-test('a file that is written anew, smaller and with the same first KiB, is read from its beginning', async () => {
+test('a file rewritten smaller, with the same first KiB, is read from its beginning', async () => {
   await using dir = await tempDir();
   const { on, file } = await begun(dir, LONG);
   await writeFile(file, `${LONG.slice(0, 1200)}new\n`);
@@ -81,7 +81,7 @@ test('a file that is written anew, smaller and with the same first KiB, is read 
   on.close();
 });
 
-test('a file that is truncated and has grown past its former size between two looks is read from its beginning', async () => {
+test('a file truncated and grown past its previous size is read from its beginning', async () => {
   await using dir = await tempDir();
   const { on, file } = await begun(dir, 'one\n');
   await writeFile(file, 'a longer line\nand more\n');
@@ -91,7 +91,7 @@ test('a file that is truncated and has grown past its former size between two lo
   on.close();
 });
 
-test('with the same first KiB the bytes before the position tell that it was truncated and has grown past it', async () => {
+test('with the same first KiB, the marker shows that the file was truncated and has grown', async () => {
   await using dir = await tempDir();
   const { on, file } = await begun(dir, `${LONG}one\n`);
   await writeFile(file, `${LONG}two\nthree\n`);
@@ -102,7 +102,7 @@ test('with the same first KiB the bytes before the position tell that it was tru
   on.close();
 });
 
-test('so it does after a restart', async () => {
+test('the marker shows it after a restart, too', async () => {
   await using dir = await tempDir();
   const { on: before, file } = await begun(dir, `${LONG}one\n`);
   before.kill();
@@ -115,7 +115,7 @@ test('so it does after a restart', async () => {
 });
 
 // Catalogue 37 [R].
-test('an answer that comes late, for a generation that was truncated, does not move the position of the next one', async () => {
+test("a late acknowledgement of a truncated generation does not move the next one's position", async () => {
   await using dir = await tempDir();
   const { on, file, source } = await begun(dir, 'one\n');
   await appendFile(file, 'two\n');
@@ -137,7 +137,7 @@ test('an answer that comes late, for a generation that was truncated, does not m
   on.close();
 });
 
-test('what is given back of a generation that was truncated is a loss', async () => {
+test('lines returned for a truncated generation are a loss', async () => {
   await using dir = await tempDir();
   const { on, file, source } = await begun(dir, 'one\n');
   await appendFile(file, 'two\n');
@@ -154,7 +154,7 @@ test('what is given back of a generation that was truncated is a loss', async ()
   on.close();
 });
 
-test('the end of a generation that was under way when the agent was killed is told by the next one', async () => {
+test('the end of a generation with batches in flight at a kill is recorded by the next process', async () => {
   await using dir = await tempDir();
   const { on: before, file, source } = await begun(dir, 'one\n');
   await appendFile(file, 'two\n');
@@ -174,7 +174,7 @@ test('the end of a generation that was under way when the agent was killed is to
 });
 
 // Catalogue 39: loong "same signature but size decrease". Decided: never skip. What is left of it comes again, as another generation.
-test('a file that is cut to half is another generation, from its beginning', async () => {
+test('a file cut to half is a new generation, read from its beginning', async () => {
   await using dir = await tempDir();
   const { on, file } = await begun(dir, 'one\ntwo\n');
   await truncate(file, 4);
@@ -194,7 +194,7 @@ test('a file that is cut to half is another generation, from its beginning', asy
 });
 
 // Catalogue 44: loong #1267.
-test('cp /dev/null over a file whose writer goes on appending is a truncation', async () => {
+test('cp /dev/null over a file that is still written to is a truncation', async () => {
   await using dir = await tempDir();
   const { on, file } = await begun(dir, 'one\n');
   const { open } = await import('node:fs/promises');

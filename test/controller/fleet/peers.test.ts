@@ -35,20 +35,20 @@ async function materialOf(authority: TestAuthority): Promise<TlsMaterial> {
 }
 
 test('another controller is reached by the current certificates: also when all were replaced', async () => {
-  const [former, latter] = [await createAuthority('first'), await createAuthority('second')];
-  const tls = { current: await materialOf(former) };
-  let peer = await startPeer(former);
+  const [first, second] = [await createAuthority('first'), await createAuthority('second')];
+  const tls = { current: await materialOf(first) };
+  let peer = await startPeer(first);
   const { port } = peer;
-  const peers = new Peers({ peers: () => new Map([['other', `127.0.0.1:${port}`]]) }, tls);
+  const peers = new Peers({ otherAddresses: () => new Map([['other', `127.0.0.1:${port}`]]) }, tls);
   try {
     await peers.find('other')?.listConditions({});
     const [known] = peers.all();
     peer.stop();
-    peer = await startPeer(latter, port);
-    await assert.rejects(async () => known?.client.listConditions({}), /certificate/);
-    tls.current = await materialOf(latter);
+    peer = await startPeer(second, port);
+    await assert.rejects(async () => known?.fleet.listConditions({}), /certificate/);
+    tls.current = await materialOf(second);
     await peers.find('other')?.listConditions({});
-    await peers.all()[0]?.client.listConditions({});
+    await peers.all()[0]?.fleet.listConditions({});
   } finally {
     peers.close();
     peer.stop();

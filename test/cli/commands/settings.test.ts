@@ -73,7 +73,7 @@ test('a drain that times out reports what it waits for, and invalid input is ref
   assert.equal(late.code, 1);
   assert.match(late.stderr, /agent\/a is not drained after 2 s: 1 file to be delivered/);
   const both = await cli('pause', 'agent', 'a');
-  assert.match(both.stderr, /settings\.draining: an agent that is paused reads nothing.*resume it first/);
+  assert.match(both.stderr, /settings\.draining: a paused agent cannot be drained.*resume it first/);
   for (const [args, error] of [
     [['limit', 'agent', 'a', 'much'], /such as 512KiB or 5MiB, or none/],
     [['limit', 'agent', 'a', '100'], /settings\.max_bytes_per_second: 100 is out of range: use 1024 to/],

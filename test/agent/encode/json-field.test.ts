@@ -132,7 +132,7 @@ function documents(wrong: fc.Arbitrary<string>, gap: fc.Arbitrary<string>) {
   }));
 }
 
-test('of whatever JSON the field is the last one of its keys, escapes and all', () => {
+test('the field of any JSON document is the value of its last equal key, with escapes decoded', () => {
   const { object } = documents(numbers, good);
   const texts = fc.tuple(good, object, good).map((parts) => parts.join(''));
   fc.assert(
@@ -141,7 +141,7 @@ test('of whatever JSON the field is the last one of its keys, escapes and all', 
   );
 });
 
-test('whatever is wrong somewhere, it is no object where it is none for JSON.parse', () => {
+test('a malformed document has no field, exactly where JSON.parse rejects it', () => {
   const { value } = documents(broken, space);
   fc.assert(
     fc.property(value, paths, (text, path) => assertAgrees(Buffer.from(text), path)),
@@ -152,7 +152,7 @@ test('whatever is wrong somewhere, it is no object where it is none for JSON.par
   fc.assert(fc.property(texts, paths, assertAgrees), { numRuns: 5_000 });
 });
 
-test('an object with one byte changed, cut or added is read by what it is then', () => {
+test('a document with one byte changed, removed or added gives the result of JSON.parse', () => {
   const { object } = documents(numbers, good);
   const changes = fc.record({ at: fc.nat(), byte: fc.nat(255), cut: fc.nat(1), add: fc.boolean() });
   fc.assert(
@@ -166,13 +166,13 @@ test('an object with one byte changed, cut or added is read by what it is then',
   );
 });
 
-test('how deep an object is makes no difference', () => {
+test('the depth of an object is not limited', () => {
   const deep = `{"a":${'['.repeat(100_000)}${']'.repeat(100_000)},"b":7}`;
   assert.equal(new JsonField(['b']).findText(Buffer.from(deep), 0, deep.length), '7');
   assert.equal(new JsonField(['b']).findText(Buffer.from(deep), 0, deep.length - 1), undefined);
 });
 
-test('text is what it says, all else is as it stands there', () => {
+test('a string gives its decoded text, any other value its JSON', () => {
   const line = Buffer.from(
     '{"s":"a\\u0041\\n","n":1.50,"big":12345678901234567890,"o":{ "x" : [1, 2] },"z":null,"é":true}',
   );

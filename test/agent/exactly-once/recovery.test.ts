@@ -170,7 +170,7 @@ test("a batch whose intent can't be written waits, and is sent once it can be", 
   await eventually(() => assert.deepEqual(process.acknowledged, [1, 2]));
 });
 
-test('intents leave the disk together with the positions that they led to', async () => {
+test('intents are deleted together with the write of their positions', async () => {
   const on = await partitionGround();
   {
     await using process = new PartitionProcess(on.brokers, on.topic, on.dir.at('state'));

@@ -7,7 +7,7 @@ import { tempDir } from '../../support/temp-dir.ts';
 import { createTopic, readTopic } from '../../support/topics.ts';
 
 // Seen in a run of chaos with 200 kills: the leader told the next process of a batch that no replica had yet, and was killed with it.
-test('what only the leader has of a killed process does not count as delivered', async () => {
+test("a killed process's batches that only the leader has do not count as acknowledged", async () => {
   await using dir = await tempDir();
   const kafka = await startKafka({ dataDir: dir.at('kafka'), brokers: 2 });
   const [leader, follower] = kafka.brokers;

@@ -24,7 +24,7 @@ test("the byte order mark of a UTF-8 file stays in its first line's value", asyn
 });
 
 // Catalogue 59, 60 (otel's InvalidUTFReplacement and trimming are the counterexamples).
-test('NUL, invalid UTF-8, blanks at both ends and empty lines are delivered as they are', async () => {
+test('NUL, invalid UTF-8, leading and trailing blanks, and empty lines are delivered unchanged', async () => {
   await using dir = await tempDir();
   const lines = ['', ' \t a \t ', '\0\0', '\xff\xfe\x80', '\xc3', '', '\r'];
   writeFileSync(dir.at('a.log'), Buffer.from(`${lines.join('\n')}\n`, 'latin1'));

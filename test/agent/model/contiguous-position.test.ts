@@ -22,7 +22,7 @@ function assertGaps(reached: AcknowledgedProgress): void {
   assert.deepEqual(last, from === reached ? reached : { position, rangeEnd, lineState });
 }
 
-test('in whatever order ranges are told, the position is the end of the prefix without a gap, the last record before it is known, and each gap beyond it ends in the middle of what follows', () => {
+test('for any order of ranges, the position is the end of the gapless prefix, and each gap ends in the state of the next range', () => {
   const ranges = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 30 }).map((lengths) => {
     const starts = lengths.map((_, index) => lengths.slice(0, index).reduce((sum, length) => sum + length, 100));
     // Some have no record: the last one ends where it did before them.
@@ -54,7 +54,7 @@ test('in whatever order ranges are told, the position is the end of the prefix w
   );
 });
 
-test('behind a range without records the last record is that before it, though that is another than when the range was read', () => {
+test('after a range without records, the last record is the one before it, whatever it was at the read', () => {
   const position = new ContiguousPosition({ position: 0, rangeEnd: 0, lineState: lineStates.lineStart, ahead: [] });
   position.add([20, 30, 5]);
   position.add([0, 20, 15]);

@@ -41,7 +41,7 @@ async function audited(dir: string, topic: string) {
   };
 }
 
-test('each fact is one JSON record with the generation as its key; those of a generation keep their order', async () => {
+test('each fact is a JSON record with its generation as key; facts of a generation keep their order', async () => {
   await using dir = await tempDir();
   const topic = await createTopic(await sharedKafka(), 3);
   await using on = await audited(dir.path, topic);
@@ -79,7 +79,7 @@ test('each fact is one JSON record with the generation as its key; those of a ge
   assert.deepEqual(sealed, { ...about, kind: 'sealed', first: 1, size: 152, recordsEnd: 140 });
 });
 
-test('a topic that is missing is told, and what waits for it arrives when it is there', async () => {
+test('a missing audit topic is reported, and the waiting facts arrive once it exists', async () => {
   await using dir = await tempDir();
   const kafka = await sharedKafka();
   const topic = newTopic();
@@ -95,7 +95,7 @@ test('a topic that is missing is told, and what waits for it arrives when it is 
   await eventually(() => assert.equal(on.log.failure, ''));
 });
 
-test('a topic that takes small batches only gets small ones', async () => {
+test('a topic that accepts only small batches gets small ones', async () => {
   await using dir = await tempDir();
   const kafka = await sharedKafka();
   const topic = await createTopic(kafka, 1, { configEntries: [{ name: 'max.message.bytes', value: '2000' }] });

@@ -61,7 +61,7 @@ test('lines keep their order when their compression changes while batches are be
   }
 });
 
-test('sources that give no records, however many, let others go on between them', async () => {
+test('any number of sources without records let other work run between them', async () => {
   const SOURCES = 60;
   const logger = createLogger({ level: 'error', format: 'json' });
   await using dir = await tempDir();

@@ -68,7 +68,7 @@ test('a damaged state without a copy starts empty, and reports that positions ar
   state.close();
 });
 
-test('a copy is made of what has changed since the last, and not more often than once a minute', async () => {
+test('a changed state is copied, at most once a minute', async () => {
   await using dir = await tempDir();
   const { state, store } = opened(dir);
   const write = (position: number) => {
@@ -92,7 +92,7 @@ test('a copy is made of what has changed since the last, and not more often than
 });
 
 // A kill between putting the damaged state aside and giving the copy its place: an empty state would read no file that `start: end` passes over.
-test('a process that is killed while it puts a damaged state aside leaves its copy to the next one', async () => {
+test('if a process is killed while it moves a damaged state aside, the next one uses the copy', async () => {
   await using dir = await tempDir();
   await begun(dir);
   await rename(dir.at('checkpoints.db'), dir.at('checkpoints.db.unreadable-1'));
@@ -104,7 +104,7 @@ test('a process that is killed while it puts a damaged state aside leaves its co
   state.close();
 });
 
-test('positions are lost until what is on the disk is found: a process that is killed before leaves that to the next one', async () => {
+test('positions stay lost, also after a kill, until the existing files are found', async () => {
   await using dir = await tempDir();
   await writeFile(dir.at('checkpoints.db.unreadable-1'), 'put aside by one that was killed then');
   for (const [lost, found] of [

@@ -32,7 +32,7 @@ function opened(dir: string, more: { audit?: boolean } = {}): { state: StateData
   return { state, facts: new FactStore(state, { clock: tickingClock(), logger, ...more }) };
 }
 
-test('facts, their entry by name and the totals are there after opening again', async () => {
+test('a reopened state has the facts, their entry names and the totals', async () => {
   await using dir = await tempDir();
   const { state, facts } = opened(dir.path);
   facts.setEntryName('u1', 'entries/app');
@@ -58,7 +58,7 @@ test('facts, their entry by name and the totals are there after opening again', 
   again.state.close();
 });
 
-test('a fact told again, by this process or the next, is the same one and counts once', async () => {
+test('a fact that is recorded again, by this process or the next, counts once', async () => {
   await using dir = await tempDir();
   const { state, facts } = opened(dir.path);
   facts.loss(LOSS);
@@ -77,7 +77,7 @@ test('a fact told again, by this process or the next, is the same one and counts
   again.state.close();
 });
 
-test('what is not on the disk yet is not for the audit topic; what the topic has is not told to it again', async () => {
+test('only durable facts go to the audit topic, and none goes there again', async () => {
   await using dir = await tempDir();
   const { state, facts } = opened(dir.path);
   let told = 0;
@@ -100,7 +100,7 @@ test('what is not on the disk yet is not for the audit topic; what the topic has
   again.state.close();
 });
 
-test('a fact that could not be written stays noted, and is shown all the same', async () => {
+test("a fact that can't be written stays noted and is shown", async () => {
   await using dir = await tempDir();
   const { state, facts } = opened(dir.path);
   facts.loss(LOSS);
@@ -113,7 +113,7 @@ test('a fact that could not be written stays noted, and is shown all the same', 
   state.close();
 });
 
-test('the last thousand losses are kept, older ones until the audit topic has them; sealed files do not crowd them out', async () => {
+test('the last thousand losses are kept, and older ones until they are audited, however many files are sealed', async () => {
   await using dir = await tempDir();
   const { state, facts } = opened(dir.path);
   facts.loss({ ...LOSS, start: 1, end: 2 });
@@ -134,7 +134,7 @@ test('the last thousand losses are kept, older ones until the audit topic has th
   again.state.close();
 });
 
-test('without an audit topic nothing waits for it', async () => {
+test('without an audit topic no fact waits for it', async () => {
   await using dir = await tempDir();
   const { state, facts } = opened(dir.path, { audit: false });
   facts.loss(LOSS);

@@ -25,7 +25,7 @@ function opened(dir: string) {
   return { state, store, moveTo, rows };
 }
 
-test('of a generation that moves four times a second each minute has one, and what does not move has none', async () => {
+test('a growing generation gets one milestone a minute, an idle one none', async () => {
   await using dir = await tempDir();
   const { state, store, moveTo, rows } = opened(dir.path);
   for (let quarter = 0; quarter < 4 * 60 * 5; quarter++) moveTo(quarter, START_MS + quarter * 250);
@@ -46,7 +46,7 @@ test('of a generation that moves four times a second each minute has one, and wh
   state.close();
 });
 
-test('what a flush has written that failed is written by the next one, in the same minute too', async () => {
+test('the milestones of a failed flush are written by the next one, also in the same minute', async () => {
   await using dir = await tempDir();
   const { state, store, moveTo, rows } = opened(dir.path);
   let fails = false;
@@ -68,7 +68,7 @@ test('what a flush has written that failed is written by the next one, in the sa
   state.close();
 });
 
-test('there is one a minute for two hours, one an hour for seven days, and the last one before that stays', async () => {
+test('milestones are kept one a minute for two hours, one an hour for seven days, and the last before', async () => {
   await using dir = await tempDir();
   const { state, store, moveTo, rows } = opened(dir.path);
   const minutes = 9 * 24 * 60;
@@ -87,7 +87,7 @@ test('there is one a minute for two hours, one an hour for seven days, and the l
   state.close();
 });
 
-test('a state of format 5 is brought up to date: nothing is sent once more, and where a generation was is known from then on', async () => {
+test('a state of format 5 is migrated without replays, and gets milestones from then on', async () => {
   await using dir = await tempDir();
   const { state, moveTo } = opened(dir.path);
   moveTo(7, START_MS);

@@ -6,8 +6,8 @@ import { JsonField } from '../../../agent/encode/json-field.ts';
 type Json = string | { source: string; members?: Map<string, Json> };
 
 /**
- * JSON by the letter of RFC 8259. JSON.parse can't be asked for the keys of an object: that of V8 13.6, Node 24's, takes some keys with escapes for
- * others, as `"` for `\`, once it has read other objects.
+ * JSON by the letter of RFC 8259. JSON.parse is no oracle for an object's keys: in V8 13.6 (Node
+ * 24) it confuses some keys with escapes, such as `"` and `\`, once it has parsed other objects.
  */
 function parsed(text: string): Json | undefined {
   let at = 0;
@@ -78,7 +78,7 @@ const paths = fc.array(keys, { minLength: 1, maxLength: 3 });
 const space = fc.constantFrom('', '', ' ', '\t\r\n', '\v', '\u00a0');
 const good = fc.constantFrom('', '', '', ' ', '\t\r\n');
 
-/** A key as it may be written: as it is, or each character by its number. */
+/** A key as it may be written: literally, or with each character as an escape. */
 const written = fc.tuple(keys, fc.boolean()).map(([key, escaped]) => {
   if (!escaped) return JSON.stringify(key);
   const units = [...Array(key.length).keys()].map((at) => key.charCodeAt(at).toString(16).padStart(4, '0'));

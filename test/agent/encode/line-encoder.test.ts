@@ -8,7 +8,7 @@ import { type LineState, lineStates } from '../../../agent/model/line-state.ts';
 import { decodeRecords } from '../../support/decode-records.ts';
 import { testFormat } from '../../support/formats.ts';
 
-/** Encodes `bytes` in chunks of `chunkBytes`, reading half lines again, as a source does. */
+/** Encodes `bytes` in chunks of `chunkBytes` and reads incomplete lines again, as a source does. */
 function encodeAll(bytes: Buffer, options: { chunkBytes: number; maxLineBytes: number; position: number }) {
   const encoder = new LineEncoder();
   const target = new RecordBuffer();

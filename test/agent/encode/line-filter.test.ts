@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { type FilterFacts, LineFilter } from '../../../agent/encode/line-filter.ts';
 import { linePattern } from '../../../proto/rules/line-words.ts';
 
-/** Which of the lines are kept, when they lie one behind the other, as in a chunk. */
+/** Which of the lines are kept if they lie one after the other, as in a chunk. */
 function kept(facts: FilterFacts, lines: readonly Buffer[]): boolean[] {
   const filter = new LineFilter(facts);
   filter.begin(Buffer.concat(lines.flatMap((line) => [line, Buffer.from('\n')])));

@@ -58,7 +58,7 @@ test('the kernel writes the same bytes as the line-by-line encoder', () => {
       const oneByOne = new RecordBuffer();
       oneByOne.reset(batchBytes);
       const expected = encoder.encode({ ...plain, bytes: lines, isLast: last, isFlushed: false }, format, oneByOne);
-      // What is behind the chunk, and was in the records before, must not matter.
+      // Bytes after the chunk, and old bytes in the record buffer, must not matter.
       bench.chunk.fill('\n');
       bench.records.bytes.fill(0xff, 0, 30_000);
       lines.copy(bench.chunk);
@@ -148,8 +148,9 @@ function lz4RoundTrip(bytes: Buffer): Buffer {
 }
 
 /**
- * What a decoder may count on (https://github.com/lz4/lz4/blob/dev/doc/lz4_Block_format.md#end-of-block-conditions), and a lenient one does
- * not mind: the last five bytes are literals, and no match begins in the last twelve.
+ * Checks what a strict decoder may require: the last five bytes are literals, and no match begins
+ * in the last twelve
+ * (https://github.com/lz4/lz4/blob/dev/doc/lz4_Block_format.md#end-of-block-conditions).
  */
 function assertEndsByTheBook(block: Buffer, length: number): void {
   let at = 0;

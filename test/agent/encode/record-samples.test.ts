@@ -8,7 +8,7 @@ import { lineStates } from '../../../agent/model/line-state.ts';
 import { decodeRecords } from '../../support/decode-records.ts';
 import { testFormat } from '../../support/formats.ts';
 
-/** Encodes lines behind others, as a batch of several sources has them. */
+/** Encodes lines after other lines, as in a batch of several sources. */
 function encoded(lines: readonly string[], headers: 'standard' | 'none') {
   const target = new RecordBuffer();
   const encode = (texts: readonly string[]) => {

@@ -11,7 +11,7 @@ const utf16le = (text: string) => Buffer.from(text, 'utf16le');
 const utf16be = (text: string) => utf16le(text).swap16();
 const MARK = '\uFEFF';
 
-// Catalogue 57 (beats#1349, fluent-bit 505672b96): it is the file's first three bytes, as any others.
+// Catalogue 57 (beats#1349, fluent-bit 505672b96): the mark is three bytes like any others.
 test("the byte order mark of a UTF-8 file stays in its first line's value", async () => {
   await using dir = await tempDir();
   writeFileSync(dir.at('a.log'), `${MARK}one\ntwo\n`);
@@ -36,7 +36,8 @@ test('NUL, invalid UTF-8, leading and trailing blanks, and empty lines are deliv
   );
 });
 
-// Catalogue 56 (TestFilestreamUTF16BOMs): what is appended has no mark of its own; its first character may come in two reads.
+// Catalogue 56 (TestFilestreamUTF16BOMs): appended text has no mark of its own, and its first
+// character may arrive in two reads.
 for (const [name, bytes, mark] of [
   ['big-endian', utf16be, MARK],
   ['little-endian', utf16le, MARK],

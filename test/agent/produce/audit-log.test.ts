@@ -17,7 +17,7 @@ import { countRecords, createTopic, newTopic, readTopic } from '../../support/to
 const logger = createLogger({ level: 'error', format: 'json', write: () => {} });
 const tools = { clock: systemClock, logger };
 
-/** A store of facts and the log that empties it. */
+/** A fact store and the audit log that reads it. */
 async function audited(dir: string, topic: string) {
   const state = StateDatabase.open(dir);
   const facts = new FactStore(state, tools);
@@ -88,7 +88,7 @@ test('a missing audit topic is reported, and the waiting facts arrive once it ex
   on.state.flush(systemClock.nowMs());
   await eventually(() => assert.match(on.log.failure, new RegExp(`can't be written to ${topic}: .*UNKNOWN_TOPIC`)));
   assert.ok(on.changes() > 0);
-  // What holds the topic up does not hold up the agent's end.
+  // A problem of the topic does not delay the agent's stop.
   await on.log.settle(600_000);
   await createTopic(kafka, 1, { name: topic });
   await eventually(async () => assert.equal(await countRecords(kafka, topic), 1), { timeoutMs: 20_000 });

@@ -14,7 +14,7 @@ function opened(dir: TempDir) {
   return { ...openAgentState(options, { clock: systemClock, logger }), logged };
 }
 
-/** A state with one position, copied at 10, written again at 20 and closed. */
+/** A state with one position: written and copied at 10, written again at 20, and closed. */
 async function begun(dir: TempDir): Promise<void> {
   const { state, store } = opened(dir);
   const checkpoint = newCheckpoint('e', 'g', { path: '/a.log', device: 1n, inode: 2n, birthMs: 0 });
@@ -26,7 +26,8 @@ async function begun(dir: TempDir): Promise<void> {
   state.close();
 }
 
-// beats #3537, #4733, #25135, #35893; imfile-bad-state-file.sh; loong TestInvalidCheckpointFile; otel #35899, #36840, #49735.
+// beats #3537, #4733, #25135, #35893; imfile-bad-state-file.sh; loong TestInvalidCheckpointFile;
+// otel #35899, #36840, #49735.
 const damages: Record<string, (file: string) => Promise<void>> = {
   'zeroed by a loss of power': async (file) => {
     const { size } = await stat(file);
@@ -91,7 +92,8 @@ test('a changed state is copied, at most once a minute', async () => {
   state.close();
 });
 
-// A kill between putting the damaged state aside and giving the copy its place: an empty state would read no file that `start: end` passes over.
+// A kill after the damaged state is moved aside and before the copy is in its place. With an empty
+// state, the agent would not read files that `start: end` skips.
 test('if a process is killed while it moves a damaged state aside, the next one uses the copy', async () => {
   await using dir = await tempDir();
   await begun(dir);

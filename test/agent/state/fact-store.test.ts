@@ -21,7 +21,7 @@ const LOSS: Loss = {
 };
 const SEALED: Sealed = { entryUid: 'u1', generation: 'g2', path: '/b.log', first: 0, size: 7, recordsEnd: 7 };
 
-/** A clock that is a millisecond later whenever it is asked. */
+/** A clock that advances by a millisecond at each call. */
 function tickingClock(): Clock {
   let nowMs = 1_000;
   return { ...systemClock, nowMs: () => nowMs++ };
@@ -70,7 +70,7 @@ test('a fact that is recorded again, by this process or the next, counts once', 
   again.facts.loss(LOSS);
   assert.equal(again.state.flush(1), undefined);
   assert.deepEqual([again.facts.last.length, again.facts.totals('u1').losses], [1, 1]);
-  // The same generation sealed at another size is another fact.
+  // If the generation is sealed again at another size, that is another fact.
   again.facts.sealed(SEALED);
   again.facts.sealed({ ...SEALED, size: 8 });
   assert.equal(again.facts.totals('u1').sealedFiles, 2);
@@ -124,7 +124,7 @@ test('the last thousand losses are kept, and older ones until they are audited, 
   assert.equal(rows(), 1_251);
   facts.markAudited(facts.unaudited(2_000).map(({ id }) => id));
   state.flush(1);
-  // Pruned by the time of the last thousand, and twenty.
+  // Facts older than the last thousand losses and twenty sealed files are pruned.
   assert.equal(rows(), 1_020);
   assert.equal(facts.last.length, 1_020);
   assert.deepEqual(facts.totals('u1'), { losses: 1_201, lostBytes: 12_001, sealedFiles: 50 });

@@ -194,7 +194,7 @@ export class FileCollector implements Collector {
     } catch (error) {
       return errorText(error);
     }
-    return this.#audit?.pending ? this.#audit.failure || 'losses and sealed files to be written to their topic' : '';
+    return this.#audit?.hasPending ? this.#audit.failure || 'losses and sealed files to be written to their topic' : '';
   }
 
   /** Facts go to the topic when they are durable. */

@@ -3,83 +3,96 @@ import type { Encoding, Terminator } from '../../proto/rules/line-words.ts';
 
 const CHARACTER_BYTES_MAX = 4;
 
-/** How the bytes of a file are to be taken. */
+/** How a file's bytes are split into lines and decoded. */
 export interface Charset {
-  /** Of one code unit: lines end at whole units, counted from the file's beginning. */
+  /** Bytes of a code unit. Lines end at whole units, counted from the start of the file. */
   unit: 1 | 2;
-  /** What ends a line. */
+  /** Ends a line. */
   terminator: Buffer;
-  /** A carriage return, when the terminator begins with one. */
-  half: Buffer | undefined;
-  /** undefined: the bytes are UTF-8, or whatever they are, and stay as they are. */
+  /** Set if the terminator begins with one. */
+  carriageReturn: Buffer | undefined;
+  /** undefined: the bytes stay as they are, valid UTF-8 or not. */
   decoder: TextDecoder | undefined;
-  /** What is not content at the beginning of a file; empty: nothing. */
-  mark: Buffer;
-  /** Its byte order is to be learned from the file. */
+  /** Is not content at the start of a file. Empty if such a mark is content. */
+  byteOrderMark: Buffer;
+  /** The byte order must be read from the file's mark. */
   isFromMark: boolean;
 }
 
-/** What an entry says of it. */
-interface Words {
+/** An entry's options. */
+interface CharsetOptions {
   encoding?: Encoding;
   terminator?: Terminator;
 }
 
 const made = new Map<string, Charset>();
 
-/** There is one of each: a decoder keeps nothing from one call to the next. */
-export function charsetFor({ encoding = 'utf-8', terminator = 'lf' }: Words): Charset {
+/**
+ * The charset for an entry's options. Charsets are shared: decoders keep no state between calls.
+ */
+export function charsetFor({ encoding = 'utf-8', terminator = 'lf' }: CharsetOptions): Charset {
   const key = `${encoding} ${terminator}`;
   const charset = made.get(key) ?? makeCharset(encoding, terminator);
   made.set(key, charset);
   return charset;
 }
 
-/** UTF-16 in the byte order that a file's first two bytes tell: without a mark it is little-endian (Encoding Standard, 4.2). */
-export function charsetFromMark({ half }: Charset, head: Buffer): Charset {
+/**
+ * UTF-16 in the byte order of the file's mark; little-endian without one (Encoding Standard, 4.2).
+ */
+export function charsetFromMark({ carriageReturn: half }: Charset, head: Buffer): Charset {
   const encoding = head[0] === 0xfe && head[1] === 0xff ? 'utf-16be' : 'utf-16le';
   return charsetFor({ encoding, terminator: half ? 'crlf' : 'lf' });
 }
 
 function makeCharset(encoding: Encoding, terminator: Terminator): Charset {
-  const bytes = (text: string) => inUnits(text, encoding);
+  const bytes = (text: string) => encodeText(text, encoding);
   return {
     unit: encoding.startsWith('utf-16') ? 2 : 1,
     terminator: bytes(terminator === 'crlf' ? '\r\n' : '\n'),
-    half: terminator === 'crlf' ? bytes('\r') : undefined,
-    // A mark further on is a character as others are.
+    carriageReturn: terminator === 'crlf' ? bytes('\r') : undefined,
+    // Later in the file the mark is an ordinary character.
     decoder: encoding === 'utf-8' ? undefined : new TextDecoder(encoding, { ignoreBOM: true }),
-    mark: encoding.startsWith('utf-16') ? bytes('\uFEFF') : Buffer.alloc(0),
+    byteOrderMark: encoding.startsWith('utf-16') ? bytes('\uFEFF') : Buffer.alloc(0),
     isFromMark: encoding === 'utf-16',
   };
 }
 
-/** The terminator at or after `at`, -1: none. `position`: where `bytes` begin in their generation. */
+/**
+ * The first terminator at or after `at`; -1: none. `position`: where `bytes` begin in their
+ * generation.
+ */
 export function findLineEnd({ terminator, unit }: Charset, bytes: Buffer, at: number, position: number): number {
   let found = bytes.indexOf(terminator, at);
-  // U+0A15 U+4E00 has the bytes of a line feed, too, but not as a unit.
+  // The bytes of U+0A15 U+4E00 contain a line feed, but not as a unit.
   while (unit === 2 && found !== -1 && (position + found) % 2 === 1) found = bytes.indexOf(terminator, found + 1);
   return found;
 }
 
-/** How many of `bytes` are there for certain: a half unit, and what may be half a terminator, wait for what follows. */
-export function completeBytes({ unit, half }: Charset, bytes: Buffer, position: number): number {
+/**
+ * How many of `bytes` can be used now. Half a unit, and what may be half a terminator, wait for the
+ * bytes after them.
+ */
+export function completeBytes({ unit, carriageReturn: half }: Charset, bytes: Buffer, position: number): number {
   const length = unit === 2 ? bytes.length - ((position + bytes.length) % 2) : bytes.length;
   if (!half || length < half.length) return Math.max(0, length);
   return bytes.subarray(length - half.length, length).equals(half) ? length - half.length : length;
 }
 
-/** How many of `bytes`, which begin at `position` of their generation, are no content. */
-export function markBytes({ mark }: Charset, bytes: Buffer, position: number): number {
+/**
+ * How many of `bytes` belong to the byte order mark and are not content. `position`: where `bytes`
+ * begin in their generation.
+ */
+export function markBytes({ byteOrderMark: mark }: Charset, bytes: Buffer, position: number): number {
   return position === 0 && mark.length > 0 && bytes.subarray(0, mark.length).equals(mark) ? mark.length : 0;
 }
 
-/** The last position up to `limit` that is between two characters of the text that begins at `from`. */
+/** The last boundary between two characters up to `limit`, in the text that begins at `from`. */
 export function characterEnd({ decoder, unit }: Charset, bytes: Buffer, from: number, limit: number): number {
   if (!decoder) return utf8CharacterEnd(bytes, from, limit);
   for (let end = limit; end > from && end > limit - CHARACTER_BYTES_MAX; end -= unit) {
     decoder.decode(bytes.subarray(from, end), { stream: true });
-    // What a whole character has left behind is nothing.
+    // After complete characters, the decoder has nothing left to flush.
     if (decoder.decode() === '') return end;
   }
   return limit;
@@ -96,7 +109,7 @@ function utf8CharacterEnd(bytes: Buffer, from: number, limit: number): number {
   return limit;
 }
 
-function inUnits(text: string, encoding: Encoding): Buffer {
+function encodeText(text: string, encoding: Encoding): Buffer {
   if (!encoding.startsWith('utf-16')) return Buffer.from(text);
   const bytes = Buffer.from(text, 'utf16le');
   return encoding === 'utf-16be' ? bytes.swap16() : bytes;

@@ -1,19 +1,22 @@
 import type { LineState } from '../model/line-state.ts';
 
+/** A part of a file, as the line encoder gets it. */
 export interface Chunk {
   bytes: Buffer;
-  /** How many of `bytes` were read. */
+  /** The number of bytes that were read into `bytes`. */
   length: number;
-  /** Where the chunk's first byte is in its generation. */
+  /** The position of the first byte in its generation. */
   position: number;
-  /** Where the first record's range begins: before `position` when what lies between was skipped. */
+  /** Where the first record's range begins: before `position` if bytes were skipped. */
   rangeStart: number;
-  /** Never `skipped` or `filtered`: the rest of such a line is passed over before. */
+  /** Never `skipped` or `filtered`: the caller skips the rest of such a line. */
   startState: LineState;
-  /** Nothing follows: the generation ends with this chunk, or it is read again up to where a batch ended. */
+  /**
+   * The generation ends with this chunk, or the chunk is read again up to where a batch ended.
+   */
   isLast: boolean;
-  /** When it is read again: what its last record's end was in the middle of then. */
+  /** In a re-read: what the end of its last record lay in the middle of. */
   endState: LineState;
-  /** What there is of a multiline record is all of it: nothing came for a while. */
+  /** The timeout of multiline records has passed: an incomplete record is taken as complete. */
   isFlushed: boolean;
 }

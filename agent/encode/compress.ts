@@ -8,9 +8,10 @@ const gzipAsync = promisify(gzip);
 const zstdAsync = promisify(zstdCompress);
 
 /**
- * Compresses the records of one batch; the output, in pieces to be written one after the other, is the caller's. The input must stay
- * untouched until the promise settles. LZ4 by this thread: that costs less than a way to the thread pool and back with a copy
- * (docs/decisions/0011); the others on libuv's thread pool. `none` copies, so that the input can be used again.
+ * Compresses the records of one batch. The caller owns the output: pieces to be written in order.
+ * The input must not change until the promise settles. LZ4 runs on this thread, which costs less
+ * than a hop to the thread pool with a copy (docs/decisions/0011); the others run on libuv's thread
+ * pool. `none` copies the input, so that its buffer can be reused.
  */
 export async function compress({ records, kernel }: Workbench, compression: Compression): Promise<Uint8Array[]> {
   const bytes = records.view();
@@ -22,7 +23,7 @@ export async function compress({ records, kernel }: Workbench, compression: Comp
     case 'snappy':
       return [await (await import('snappy')).compress(bytes)];
     case 'lz4':
-      // The next chunk's reading begins first: the thread pool is at it meanwhile.
+      // Let the read of the next chunk begin first: it runs on the thread pool meanwhile.
       await setImmediate();
       return [Buffer.from(kernel.lz4Frame(bytes))];
     case 'zstd':

@@ -3,14 +3,15 @@ const ZERO = 0x30;
 const DIGITS_MAX = 16;
 
 /**
- * A byte position kept as its decimal digits in ASCII, so that a line's END, which is the next line's START, is made once and by
- * adding a small number: no division, no string. Positions are safe integers (8 PiB; no file system known holds a larger file).
+ * A byte position as decimal digits in ASCII. A line's END is the next line's START, so it is
+ * computed once, by adding a small number: no division, no string. Positions are safe integers
+ * (8 PiB; no known file system holds a larger file).
  */
 export class DecimalPosition {
   readonly #digits = new Uint8Array(DIGITS_MAX);
   #from = DIGITS_MAX;
 
-  /** How many digits there are. */
+  /** The number of digits. */
   get length(): number {
     return DIGITS_MAX - this.#from;
   }
@@ -38,7 +39,7 @@ export class DecimalPosition {
     if (at < this.#from) this.#from = at;
   }
 
-  /** Writes the digits at `at` and returns the position behind them. */
+  /** Writes the digits at `at` and returns the position after them. */
   write(target: Uint8Array, at: number): number {
     let to = at;
     for (let index = this.#from; index < DIGITS_MAX; index++) target[to++] = this.#digits[index] as number;

@@ -1,27 +1,35 @@
-// The hot path's inner loops, in AssemblyScript: lines to records, and records to an LZ4 frame. `npm run generate` makes kernel-code.ts
-// of it. All memory is the caller's: the chunk that was read, the records made of it and the compressed frame lie in one WebAssembly
-// memory, so that nothing is copied to get here, and a call serves a whole chunk.
+// The hot path's inner loops in AssemblyScript: lines to records, and records to an LZ4 frame.
+// `npm run generate` compiles this file into kernel-code.ts. The caller owns all memory: the chunk,
+// its records and the compressed frame lie in one WebAssembly memory, so nothing is copied into the
+// kernel, and one call serves a whole chunk.
 //
-// Both read up to 16 bytes behind what they are given and write up to 16 bytes behind what they fill: the regions have that room.
+// Both functions read up to 16 bytes after their input and write up to 16 bytes after their output:
+// the regions have that room.
 
 const LINE_FEED: u8 = 0x0a;
 const DASH: u8 = 0x2d;
 const ZERO: u8 = 0x30;
 const NULL_KEY: u8 = 1;
-/** attributes, timestampDelta and the null key, a byte each. */
+/** attributes, timestampDelta and the null key: a byte each. */
 const FIXED_BYTES: u32 = 3;
 
-/** Decimal digits of the range's two ends, each to the right of 16 bytes; a safe integer has no more. */
+/**
+ * The decimal digits of the range's two ends, right-aligned in 16 bytes: enough for safe integers.
+ */
 const START_DIGITS: usize = 0;
 const END_DIGITS: usize = 16;
 const DIGITS_MAX: u32 = 16;
-/** What `writeLines` has reached: two uint32, the position in the chunk and the length of the records. */
+/** The results of `writeLines`, two uint32: its end in the chunk and the length of the records. */
 const REACHED: usize = 32;
 
 /**
- * Writes the records of the whole lines in `bytes[at, length)`, each with the headers that are given (none: `headersLength` 0), until one
- * has no room, is longer than `lineBytesMax` or has no end. The first range goes from `rangeStart` on; `bytes[0]` is at `position`, and
- * `end` of it is where the record before ended. See record-writer.ts for the form of a record. Returns how many were written.
+ * Appends a record for each complete line in `bytes[at, length)` until a line has no room, is
+ * longer than `lineBytesMax`, or has no end. Returns the number of records. record-writer.ts
+ * describes a record.
+ * - `position`: of `bytes[0]` in its generation.
+ * - `rangeStart`: where the first record's range begins.
+ * - `end`: where the previous record ended in `bytes`.
+ * - `headers`: of each record. `headersLength` 0: no headers.
  */
 export function writeLines(
   bytes: usize, length: u32, at: u32, end: u32, position: f64, rangeStart: f64, lineBytesMax: u32,
@@ -30,7 +38,7 @@ export function writeLines(
   const stop = bytes + length;
   const first = count;
   let from = bytes + at;
-  let formerEnd = bytes + end;
+  let previousEnd = bytes + end;
   let to = records + recordsLength;
   let startLength = setDigits(START_DIGITS, <u64>rangeStart);
   let endLength = setDigits(END_DIGITS, <u64>position + end);
@@ -38,7 +46,7 @@ export function writeLines(
     const found = findLineFeed(from, stop);
     if (found == 0 || <u32>(found - from) > lineBytesMax) break;
     const valueBytes = <u32>(found - from);
-    endLength = addDigits(END_DIGITS, endLength, <u32>(found + 1 - formerEnd));
+    endLength = addDigits(END_DIGITS, endLength, <u32>(found + 1 - previousEnd));
     let headerBytes: u32 = 1;
     let rangeBytes: u32 = 0;
     if (headersLength > 0) {
@@ -69,14 +77,14 @@ export function writeLines(
     v128.store(START_DIGITS, v128.load(END_DIGITS));
     startLength = endLength;
     count++;
-    from = formerEnd = found + 1;
+    from = previousEnd = found + 1;
   }
   store<u32>(REACHED, <u32>(from - bytes));
   store<u32>(REACHED + 4, <u32>(to - records));
   return count - first;
 }
 
-/** Where the next line feed in [from, stop) is; 0 when there is none. */
+/** The next line feed in [from, stop); 0: none. */
 @inline
 function findLineFeed(from: usize, stop: usize): usize {
   const feeds = i8x16.splat(LINE_FEED);
@@ -89,7 +97,7 @@ function findLineFeed(from: usize, stop: usize): usize {
   return 0;
 }
 
-/** Whole 16 bytes at a time. */
+/** Copies 16 bytes at a time. */
 @inline
 function copy(to: usize, from: usize, bytes: u32): void {
   for (let at: usize = 0; at < <usize>bytes; at += 16) v128.store(to + at, v128.load(from + at));
@@ -111,7 +119,7 @@ function writeVarint(at: usize, value: u32): usize {
   return at + 1;
 }
 
-/** Writes a number's digits, and returns how many there are. */
+/** Writes the digits of a number and returns how many there are. */
 function setDigits(digits: usize, value: u64): u32 {
   let length: u32 = 0;
   do {
@@ -121,7 +129,7 @@ function setDigits(digits: usize, value: u64): u32 {
   return length;
 }
 
-/** Adds to the number of `length` digits, and returns how many there are now. */
+/** Adds to a number of `length` digits and returns how many digits it has now. */
 @inline
 function addDigits(digits: usize, length: u32, amount: u32): u32 {
   let at: u32 = 0;
@@ -137,10 +145,12 @@ function addDigits(digits: usize, length: u32, amount: u32): u32 {
 }
 
 /*
- * LZ4 frame (https://github.com/lz4/lz4/blob/dev/doc/lz4_Frame_format.md), as Kafka reads it (KIP-57: independent blocks):
+ * LZ4 frame (https://github.com/lz4/lz4/blob/dev/doc/lz4_Frame_format.md) as Kafka reads it
+ * (KIP-57: independent blocks):
  *
- *   magic uint32 | FLG 0x60: version 1, independent blocks, no checksums | BD 0x60: blocks of up to 1 MiB | HC: checksum of both
- *   blockSize uint32, its highest bit set when the block is not compressed | block
+ *   magic uint32 | FLG 0x60: version 1, independent blocks, no checksums
+ *                | BD 0x60: blocks of up to 1 MiB | HC: checksum of both
+ *   blockSize uint32, its highest bit set if the block is not compressed | block
  *   endMark uint32 = 0
  *
  * A batch's records fit into one block.
@@ -151,7 +161,10 @@ const FRAME_CHECKSUM: u8 = 0x51;
 const FRAME_HEAD_BYTES: usize = 7;
 const NOT_COMPRESSED: u32 = 0x80000000;
 
-/** Writes the frame of `from[0, length)`, of at most 1 MiB, and returns its length. `table` has the room of 4 << HASH_LOG bytes. */
+/**
+ * Writes the frame of `from[0, length)`, at most 1 MiB, and returns its length. `table` has room
+ * for 4 << HASH_LOG bytes.
+ */
 export function writeLz4Frame(from: usize, length: u32, to: usize, table: usize): u32 {
   store<u32>(to, FRAME_MAGIC);
   store<u16>(to + 4, FRAME_FLAGS);
@@ -172,10 +185,11 @@ export function writeLz4Frame(from: usize, length: u32, to: usize, table: usize)
 /*
  * LZ4 block (https://github.com/lz4/lz4/blob/dev/doc/lz4_Block_format.md): sequences of
  *
- *   token (literals << 4 | match - 4) | more of the literals' length | literals | offset uint16 | more of the match's length
+ *   token (literals << 4 | match - 4) | more of the literals' length | literals
+ *     | offset uint16 | more of the match's length
  *
- * where a length of 15 goes on in bytes, as long as they are 255. The last sequence has literals only: the last five bytes, at least; and
- * no match begins in the last twelve.
+ * A length of 15 continues in the next bytes, while they are 255. The last sequence has literals
+ * only, at least the last five bytes. No match begins in the last twelve bytes.
  */
 const HASH_LOG: u32 = 12;
 const HASH_PRIME: u64 = 889523592379;
@@ -183,10 +197,16 @@ const MATCH_BYTES_MIN: usize = 4;
 const LAST_LITERALS: usize = 5;
 const LAST_MATCH: usize = 12;
 const OFFSET_MAX: usize = 65535;
-/** After 2^6 places without a match every second one is tried, then every third: what does not compress is passed over quickly. */
+/**
+ * After 2^6 positions without a match only every second one is tried, then every third, and so on:
+ * data that does not compress is skipped quickly.
+ */
 const SKIP_LOG: u32 = 6;
 
-/** A greedy search with one candidate per hash of five bytes, as LZ4's own fast level has it: 16 KiB of table stay in the first cache. */
+/**
+ * A greedy search with one candidate per hash of five bytes, as in LZ4's own fast level. The table
+ * of 16 KiB stays in the first-level cache.
+ */
 function compressBlock(from: usize, length: u32, to: usize, table: usize): u32 {
   const stop = from + length;
   let out = to;
@@ -207,7 +227,7 @@ function compressBlock(from: usize, length: u32, to: usize, table: usize): u32 {
       }
       let token = out;
       out = writeLiterals(out, literals, <u32>(at - literals));
-      // A match behind a match has no literals: looked for at once.
+      // Look for a match right after the match: it has no literals.
       for (;;) {
         store<u16>(out, <u16>(at - match));
         const behind = matchEnd(at + MATCH_BYTES_MIN, match + MATCH_BYTES_MIN, matchStop);
@@ -232,7 +252,10 @@ function compressBlock(from: usize, length: u32, to: usize, table: usize): u32 {
   return <u32>(out + rest - to);
 }
 
-/** The next place from `at` on whose four bytes were there before, in the upper half, and where, in the lower; 0 when there is none. */
+/**
+ * Finds the next position from `at` on whose four bytes occurred before. Returns it in the upper
+ * half, and the earlier occurrence in the lower half; 0: none.
+ */
 @inline
 function findMatch(at: usize, from: usize, lastMatch: usize, table: usize): u64 {
   let tries: u32 = 1 << SKIP_LOG;
@@ -240,7 +263,7 @@ function findMatch(at: usize, from: usize, lastMatch: usize, table: usize): u64 
   for (let next = at + 1; next <= lastMatch; next += <usize>(tries++ >> SKIP_LOG)) {
     const match = from + <usize>load<u32>(slot);
     store<u32>(slot, <u32>(at - from));
-    // The next one's slot is on its way while these are compared.
+    // The next slot is loaded while these bytes are compared.
     slot = slotOf(table, next);
     if (at - match <= OFFSET_MAX && load<u32>(match) == load<u32>(at)) return (<u64>at << 32) | <u64>match;
     at = next;
@@ -253,7 +276,7 @@ function slotOf(table: usize, at: usize): usize {
   return table + (<usize>(((load<u64>(at) << 24) * HASH_PRIME) >> (64 - HASH_LOG)) << 2);
 }
 
-/** The end of what is alike from `at` and `match` on, before `stop`. */
+/** Where the equal bytes from `at` and `match` on end, at most `stop`. */
 @inline
 function matchEnd(at: usize, match: usize, stop: usize): usize {
   while (at + 8 <= stop) {
@@ -290,7 +313,7 @@ function storeToken(token: usize, literals: u32): u32 {
   return short;
 }
 
-/** What of a length does not fit into its half of the token. */
+/** Writes the part of a length that does not fit into its half of the token. */
 @inline
 function writeLength(out: usize, short: u32, length: u32): usize {
   if (short < 15) return out;

@@ -8,32 +8,36 @@ import type { RecordBuffer } from './record-buffer.ts';
 import type { RecordKernel } from './record-kernel.ts';
 import { RecordWriter } from './record-writer.ts';
 
+/** What became of a chunk. */
 export interface EncodeResult {
-  /** Bytes of the chunk that are done with. */
+  /** Bytes of the chunk that need not be read again. */
   consumed: number;
-  /** Where the bytes of the last record begin, when there is a filter: what it does not keep may lie before them in the record's range. */
+  /**
+   * Where the bytes of the last record begin, if there is a filter: lines that it excluded may lie
+   * before them in the record's range.
+   */
   lastRecordStart: number | undefined;
   /** The end of the last record's range. */
   rangeEnd: number;
-  /** Records written. */
   recordCount: number;
-  /** Records that the filter did not keep. */
+  /** The number of records that the filter excluded. */
   filteredCount: number;
-  /** What the last record's end is in the middle of, whether the filter kept it or not. */
+  /** What the end of the last record lies in the middle of, even if the filter excluded it. */
   endState: LineState;
-  /** What `consumed` is in the middle of: where to go on. */
+  /** What the position after `consumed` lies in the middle of. */
   lineState: LineState;
   /** The record buffer has no room for the next line. */
   isFull: boolean;
-  /** Whole lines wait for what follows them. */
+  /** Complete lines wait for the next ones, which may belong to the same record. */
   isIncomplete: boolean;
   cut: Cut | undefined;
 }
 
 /**
- * The hot path: the file's chunk becomes records, without an object per line; half lines stay in the file. Lines that nothing is special
- * about are the kernel's, a whole run in one call; the others are written here, one by one. Has state for one call only, so one encoder
- * serves one chunk at a time.
+ * The hot path: encodes a chunk's lines as records, without an object per line. Incomplete lines
+ * stay in the file. The kernel writes plain lines, a whole run in one call; all other lines are
+ * written here, one by one. An encoder keeps state during one call only, so it serves one chunk at
+ * a time.
  */
 export class LineEncoder {
   readonly #finder = new LineFinder();
@@ -47,50 +51,51 @@ export class LineEncoder {
   #filtered = 0;
   #at = 0;
   #lineState: LineState = lineStates.lineStart;
-  /** Behind the last record. */
+  /** Where the last record ends. */
   #end = 0;
-  #lastAt: number | undefined;
-  /** Content before it is in records, filtered out, or counted as cut. */
+  #lastRecordStart: number | undefined;
+  /** Content before it is in records, excluded by the filter, or counted as cut. */
   #counted = 0;
-  /** What that is in the middle of, for the records, and where to go on from it. */
+  /** What `#counted` lies in the middle of: for the records, and for the next read. */
   #endState: LineState = lineStates.lineStart;
-  #countedPlace: LineState = lineStates.lineStart;
+  #countedState: LineState = lineStates.lineStart;
   #cut: Cut | undefined;
-  #full = false;
+  #isFull = false;
 
-  /** `kernel`: in whose memory chunk and target are. */
+  /** `kernel`: chunk and target lie in its memory. */
   encode(chunk: Chunk, format: LineFormat, target: RecordBuffer, kernel?: RecordKernel): EncodeResult {
-    this.#begin(chunk, format, target);
+    this.#reset(chunk, format, target);
     const first = this.#at;
-    const forPlain = kernel?.takes(this.#bytes, format.headers?.forFlags(0)) && isPlain(format) ? kernel : undefined;
+    const plainKernel =
+      kernel?.canEncode(this.#bytes, format.headers?.forFlags(0)) && isPlain(format) ? kernel : undefined;
     do {
-      if (forPlain && this.#lineState === lineStates.lineStart) this.#plainLines(forPlain);
-    } while (!this.#full && this.#at < chunk.length && this.#step());
-    if (this.#full) {
-      const taken = this.#records + this.#filtered > 0;
-      this.#at = taken ? this.#counted : 0;
-      this.#lineState = taken ? this.#countedPlace : chunk.startState;
+      if (plainKernel && this.#lineState === lineStates.lineStart) this.#encodePlainLines(plainKernel);
+    } while (!this.#isFull && this.#at < chunk.length && this.#encodeNext());
+    if (this.#isFull) {
+      const hasRecords = this.#records + this.#filtered > 0;
+      this.#at = hasRecords ? this.#counted : 0;
+      this.#lineState = hasRecords ? this.#countedState : chunk.startState;
     } else if (this.#at === first && !chunk.isLast && !isPassedOver(this.#lineState)) {
-      // A mark alone is not worth a word.
+      // Only a byte order mark so far.
       this.#at = 0;
     } else {
       this.#countCut();
     }
     return {
       consumed: this.#at,
-      lastRecordStart: this.#lastAt,
+      lastRecordStart: this.#lastRecordStart,
       rangeEnd: this.#records > 0 ? this.#position + this.#end : chunk.rangeStart,
       recordCount: this.#records,
       filteredCount: this.#filtered,
       endState: this.#at > this.#counted ? lineStates.lineStart : this.#endState,
       lineState: this.#lineState,
-      isFull: this.#full,
-      isIncomplete: this.#finder.open,
+      isFull: this.#isFull,
+      isIncomplete: this.#finder.isIncomplete,
       cut: this.#cut,
     };
   }
 
-  #begin(chunk: Chunk, format: LineFormat, target: RecordBuffer): void {
+  #reset(chunk: Chunk, format: LineFormat, target: RecordBuffer): void {
     this.#bytes = chunk.bytes.subarray(0, chunk.length);
     this.#position = chunk.position;
     this.#rangeStart = chunk.rangeStart;
@@ -104,12 +109,12 @@ export class LineEncoder {
     this.#end = 0;
     this.#endState = lineStates.lineStart;
     this.#records = this.#filtered = 0;
-    this.#cut = this.#lastAt = undefined;
-    this.#full = false;
+    this.#cut = this.#lastRecordStart = undefined;
+    this.#isFull = false;
   }
 
-  /** The lines that nothing is special about: as many as there are in a row. */
-  #plainLines(kernel: RecordKernel): void {
+  /** Writes as many plain lines as there are in a row. */
+  #encodePlainLines(kernel: RecordKernel): void {
     const chunk = this.#bytes;
     const at = this.#at;
     const end = this.#end;
@@ -119,13 +124,13 @@ export class LineEncoder {
     if (written === 0) return;
     this.#countCut();
     this.#records += written;
-    this.#end = kernel.reached;
-    this.#took(this.#end, lineStates.lineStart);
-    this.#writer.goOn(this.#position + this.#end);
+    this.#end = kernel.lastRunEnd;
+    this.#advanceTo(this.#end, lineStates.lineStart);
+    this.#writer.continueAt(this.#position + this.#end);
   }
 
-  /** Takes one record, or passes over what is not wanted; false when it can't. */
-  #step(): boolean {
+  /** Writes one record or skips one. False: it can't. */
+  #encodeNext(): boolean {
     const finder = this.#finder;
     if (isPassedOver(this.#lineState)) return this.#passOver();
     const inGroup = this.#lineState === lineStates.group || this.#lineState === lineStates.filteredGroup;
@@ -140,36 +145,37 @@ export class LineEncoder {
     if (!this.#isKept(text)) {
       this.#countCut();
       this.#filtered++;
-      this.#leaveOut();
+      this.#dropFiltered();
       return true;
     }
-    this.#full = !this.#write(text);
-    if (this.#full) return false;
+    this.#isFull = !this.#write(text);
+    if (this.#isFull) return false;
     this.#countCut();
     this.#records++;
-    if (this.#format.filter) this.#lastAt = this.#position + this.#at;
-    this.#end = finder.next;
-    this.#took(finder.next, finder.after);
+    if (this.#format.filter) this.#lastRecordStart = this.#position + this.#at;
+    this.#end = finder.nextStart;
+    this.#advanceTo(finder.nextStart, finder.nextState);
     return true;
   }
 
-  /** The rest of a line. */
+  /** Skips the rest of a line. */
   #passOver(): boolean {
-    const next = this.#finder.lineAfter(this.#at);
+    const next = this.#finder.nextLineStart(this.#at);
     if (next === -1) return false;
-    if (this.#lineState === lineStates.filtered) this.#took(next, lineStates.lineStart);
+    if (this.#lineState === lineStates.filtered) this.#advanceTo(next, lineStates.lineStart);
     else [this.#at, this.#lineState] = [next, lineStates.lineStart];
     return true;
   }
 
   /**
-   * Whether the filter keeps the record found. Of what is too large for one, the first part decides; unless it is the topic that takes no
-   * larger ones: a line that was kept as a whole is read again then, and may not be dropped for what its first part lacks.
+   * Whether the filter keeps the record found. If a line is too long for one record, its first part
+   * decides. But if only the topic refuses longer lines, the line was kept as a whole before, and
+   * must not be dropped for what its first part lacks.
    */
   #isKept(text: Buffer | undefined): boolean {
     const { filter, facts } = this.#format;
     if (!filter || this.#lineState === lineStates.line) return true;
-    const { after, valueEnd } = this.#finder;
+    const { nextState: after, valueEnd } = this.#finder;
     const tooLong = after === lineStates.line || isPassedOver(after);
     if (tooLong && facts.topicBytesMax !== undefined) return true;
     if (this.#lineState === lineStates.group && !tooLong) return true;
@@ -179,29 +185,29 @@ export class LineEncoder {
     return filter.keeps(0, text.length);
   }
 
-  /** The record found, and what belongs to it. */
-  #leaveOut(): void {
-    const { after, next } = this.#finder;
+  /** Drops the record found, and its rest. */
+  #dropFiltered(): void {
+    const { nextState: after, nextStart: next } = this.#finder;
     const rest = after === lineStates.group ? lineStates.filteredGroup : lineStates.filtered;
-    this.#took(next, after, after === lineStates.lineStart ? after : rest);
+    this.#advanceTo(next, after, after === lineStates.lineStart ? after : rest);
   }
 
-  /** All before `at` is dealt with. */
-  #took(at: number, endState: LineState, lineState = endState): void {
+  /** All before `at` is in records or dropped. */
+  #advanceTo(at: number, endState: LineState, lineState = endState): void {
     this.#at = this.#counted = at;
     this.#endState = endState;
-    this.#lineState = this.#countedPlace = lineState;
+    this.#lineState = this.#countedState = lineState;
   }
 
   #write(text: Buffer | undefined): boolean {
-    const { valueEnd, next, flags } = this.#finder;
+    const { valueEnd, nextStart: next, flags } = this.#finder;
     const template = this.#format.headers?.forFlags(flags);
     const advance = next - this.#end;
     if (!text) return this.#writer.write(this.#bytes, this.#at, valueEnd, advance, template);
     return this.#writer.write(text, 0, text.length, advance, template);
   }
 
-  /** What lies between the last record and here is cut off. */
+  /** Counts what lies between the last record and here as cut off. */
   #countCut(): void {
     if (this.#at <= this.#counted) return;
     const start = this.#position + this.#counted;
@@ -211,5 +217,5 @@ export class LineEncoder {
 }
 
 function isPlain({ charset, grouping, filter }: LineFormat): boolean {
-  return charset.unit === 1 && !charset.half && !charset.decoder && !grouping && !filter;
+  return charset.unit === 1 && !charset.carriageReturn && !charset.decoder && !grouping && !filter;
 }

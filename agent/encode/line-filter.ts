@@ -2,52 +2,57 @@ import { isAscii } from 'node:buffer';
 import { jsonPath, linePattern } from '../../proto/rules/line-words.ts';
 import { JsonField } from './json-field.ts';
 
-/** Which records go; at least one of the patterns is given. */
+/** Which records are sent. At least one of the patterns is given. */
 export interface FilterFacts {
   include?: string;
   exclude?: string;
-  /** The patterns look at this field of the record. */
+  /** The patterns apply to this field of the record. */
   jsonField?: string;
 }
 
-/** A pattern that is nothing but texts, one of which must be there: each is a run of characters that stand for themselves, or are escaped. */
-const TEXTS = /^(?:[^\\^$.*+?()[\]{}|]|\\[\\^$.*+?()[\]{}|/])+(?:\|(?:[^\\^$.*+?()[\]{}|]|\\[\\^$.*+?()[\]{}|/])+)*$/u;
+/**
+ * Matches a pattern that consists of literal texts only, separated by `|`. A text is a run of
+ * characters that are escaped or have no special meaning.
+ */
+const LITERALS =
+  /^(?:[^\\^$.*+?()[\]{}|]|\\[\\^$.*+?()[\]{}|/])+(?:\|(?:[^\\^$.*+?()[\]{}|]|\\[\\^$.*+?()[\]{}|/])+)*$/u;
 
 /**
- * Judges records by the bytes of their values, and by nothing else: the same bytes are kept whenever they are read. What can't be judged is
- * kept: a record that is no JSON object, or lacks the field, or is too much for a pattern.
+ * Decides which records are sent by the bytes of their values alone, so the same bytes always get
+ * the same result. A record that can't be judged is kept: it is no JSON object, lacks the field, or
+ * exhausts a pattern.
  */
 export class LineFilter {
-  readonly #include: Texts | RegExp | undefined;
-  readonly #exclude: Texts | RegExp | undefined;
+  readonly #include: LiteralSearch | RegExp | undefined;
+  readonly #exclude: LiteralSearch | RegExp | undefined;
   readonly #field: JsonField | undefined;
   #bytes: Buffer = Buffer.alloc(0);
-  #ascii = false;
-  /** All of `#bytes`, once it is asked for: a part of it is cheaper than a string of its own. */
+  #isAscii = false;
+  /** All of `#bytes`, made on demand: a substring is cheaper than a string of its own. */
   #text: string | undefined;
 
   constructor({ include, exclude, jsonField }: FilterFacts) {
     const path = jsonField === undefined ? undefined : jsonPath(jsonField);
     this.#field = path && new JsonField(path);
-    const matcher = (pattern: string) => (this.#field ? undefined : textsOf(pattern)) ?? linePattern(pattern);
+    const matcher = (pattern: string) => (this.#field ? undefined : literalsOf(pattern)) ?? linePattern(pattern);
     this.#include = include === undefined ? undefined : matcher(include);
     this.#exclude = exclude === undefined ? undefined : matcher(exclude);
   }
 
-  /** The records to be judged next lie in `bytes`, one behind the other. */
+  /** The next records lie in `bytes`, one after the other. */
   begin(bytes: Buffer): void {
     this.#bytes = bytes;
     this.#text = undefined;
-    this.#ascii = !this.#field && isAscii(bytes);
-    if (this.#include instanceof Texts) this.#include.begin(bytes);
-    if (this.#exclude instanceof Texts) this.#exclude.begin(bytes);
+    this.#isAscii = !this.#field && isAscii(bytes);
+    if (this.#include instanceof LiteralSearch) this.#include.begin(bytes);
+    if (this.#exclude instanceof LiteralSearch) this.#exclude.begin(bytes);
   }
 
   keeps(from: number, to: number): boolean {
     const include = this.#include;
     const exclude = this.#exclude;
-    if (include instanceof Texts && !include.areIn(from, to)) return false;
-    if (exclude instanceof Texts && exclude.areIn(from, to)) return false;
+    if (include instanceof LiteralSearch && !include.isFoundIn(from, to)) return false;
+    if (exclude instanceof LiteralSearch && exclude.isFoundIn(from, to)) return false;
     const included = include instanceof RegExp ? include : undefined;
     const excluded = exclude instanceof RegExp ? exclude : undefined;
     if (!included && !excluded) return true;
@@ -59,16 +64,19 @@ export class LineFilter {
   }
 
   #textIn(from: number, to: number): string {
-    if (!this.#ascii) return this.#bytes.toString('utf8', from, to);
+    if (!this.#isAscii) return this.#bytes.toString('utf8', from, to);
     this.#text ??= this.#bytes.toString('latin1');
     return this.#text.substring(from, to);
   }
 }
 
-/** Finds texts in bytes, without a string: each is looked for beyond the record at once, so that what is rare costs nothing a record. */
-class Texts {
+/**
+ * Finds literal texts in bytes, without making strings. It searches beyond the current record, so a
+ * rare text costs nothing per record.
+ */
+class LiteralSearch {
   readonly #texts: readonly Buffer[];
-  /** Where each is next, as far as it was looked for. */
+  /** The next occurrence of each text; Infinity: none. */
   readonly #next: number[];
   #bytes: Buffer = Buffer.alloc(0);
 
@@ -82,8 +90,8 @@ class Texts {
     this.#next.fill(-1);
   }
 
-  /** Whether one of them is in `[from, to)`. `from` only goes on. */
-  areIn(from: number, to: number): boolean {
+  /** Whether one of the texts is in `[from, to)`. `from` never decreases. */
+  isFoundIn(from: number, to: number): boolean {
     for (let index = 0; index < this.#texts.length; index++) {
       const text = this.#texts[index] as Buffer;
       let at = this.#next[index] as number;
@@ -97,18 +105,18 @@ class Texts {
   }
 }
 
-/** `otherwise`: when the pattern backtracks through more memory than V8 gives it, which it tells by throwing. */
-function matches(pattern: RegExp, text: string, otherwise: boolean): boolean {
+/** `fallback`: the result if V8 throws because the pattern backtracks through too much memory. */
+function matches(pattern: RegExp, text: string, fallback: boolean): boolean {
   try {
     return pattern.test(text);
   } catch {
-    return otherwise;
+    return fallback;
   }
 }
 
-function textsOf(pattern: string): Texts | undefined {
-  // In bytes U+FFFD is whatever is no UTF-8.
-  if (!TEXTS.test(pattern) || !pattern.isWellFormed() || pattern.includes('\uFFFD')) return undefined;
+function literalsOf(pattern: string): LiteralSearch | undefined {
+  // U+FFFD in a decoded text stands for invalid UTF-8, which has other bytes.
+  if (!LITERALS.test(pattern) || !pattern.isWellFormed() || pattern.includes('\uFFFD')) return undefined;
   const texts = pattern.match(/(?:\\.|[^|])+/gu) ?? [];
-  return new Texts(texts.map((text) => text.replace(/\\(.)/gu, '$1')));
+  return new LiteralSearch(texts.map((text) => text.replace(/\\(.)/gu, '$1')));
 }

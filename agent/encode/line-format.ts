@@ -3,83 +3,87 @@ import { type Charset, charsetFor } from './charset.ts';
 import { type FilterFacts, LineFilter } from './line-filter.ts';
 import { StandardHeaders } from './record-headers.ts';
 
-/** A multiline pattern sees no more of a line. */
+/** A multiline pattern is matched against no more bytes of a line. */
 const PATTERN_BYTES_MAX = 4096;
 const CHARACTER_BYTES_MAX = 4;
 
-/** Which lines are one record; one of the two patterns is given. */
+/** Which lines form one record. Exactly one of the two patterns is given. */
 export interface MultilineFacts {
-  /** A line that matches begins a record. */
+  /** A matching line begins a record. */
   start?: string;
-  /** A line that matches goes on with the record before it. */
+  /** A matching line continues the record before it. */
   continuation?: string;
-  /** After so long without a byte more, the lines that are there are the record. */
+  /** If the file does not grow for this long, the record is complete. */
   timeoutMs: number;
   maxLines: number;
 }
 
 /**
- * What of an entry decides how its lines are written. Plain JSON, kept with each intent; the same bytes with the same facts are the same
- * records. What is left out was not there yet when an older agent wrote it, and means the default.
+ * The properties of an entry that determine how its lines are encoded. Stored as JSON with each
+ * intent: the same bytes with the same facts yield the same records. Facts of older agents lack
+ * newer properties, which then have their defaults.
  */
 export interface FormatFacts {
   host: string;
   /** The entry's id, without `entries/`. */
   entry: string;
   headers: 'standard' | 'none';
-  /** Of the file's bytes, before any conversion. */
+  /** Bytes in the file, before conversion. */
   maxLineBytes: number;
   overLong?: OverLong;
   terminator?: Terminator;
   encoding?: Encoding;
   multiline?: MultilineFacts;
   filter?: FilterFacts;
-  /** The topic takes no longer lines: what is longer is split, whatever `overLong` says. */
+  /** The topic refuses longer lines: they are split, whatever `overLong` says. */
   topicBytesMax?: number;
-  /** The lines are sent once more, by the replay with this id. */
+  /** The id of the replay that sends the lines. */
   replay?: string;
 }
 
-/** How the lines of one source are grouped to records. */
+/** How lines are grouped into records. */
 export interface Grouping {
   pattern: RegExp;
-  /** Whether a line that matches begins a record; else it goes on with one. */
-  begins: boolean;
-  /** How much of a line the pattern sees; less than the piece of a line that is always there when it is read again. */
+  /** Whether a matching line begins a record. If not, it continues one. */
+  isStart: boolean;
+  /**
+   * How much of a line the pattern is matched against: less than the part of a line that every
+   * re-read has.
+   */
   patternBytes: number;
   timeoutMs: number;
   maxLines: number;
 }
 
-/** How the lines of one source are written. */
+/** How the lines of one source are encoded. */
 export interface LineFormat extends SharedFormat {
   target: FormatTarget;
   /** undefined: records without headers. */
   headers: StandardHeaders | undefined;
 }
 
-/** Which lines it is for. */
+/** The generation whose lines are encoded. */
 export interface FormatTarget {
   path: string;
   generation: string;
 }
 
-/** What of a format is the same for all sources of an entry. */
+/** The parts of a format that all sources of an entry share. */
 export interface SharedFormat {
   facts: FormatFacts;
   /** The facts, as JSON. */
   document: string;
-  /** What is longer is dealt with as `overLong` says. Whole code units. */
+  /** Longer lines are handled as `overLong` says. A multiple of the code unit. */
   maxLineBytes: number;
   overLong: OverLong;
   charset: Charset;
   /** undefined: each line is a record. */
   grouping: Grouping | undefined;
-  /** undefined: all records go. */
+  /** undefined: all records are sent. */
   filter: LineFilter | undefined;
 }
 
-/** Of its parts some are large, or slow to make: it is made once for all sources of an entry. */
+/** Make it once for all sources of an entry: some parts are large, or slow to make. */
 export function sharedFormat(facts: FormatFacts): SharedFormat {
   const { overLong = 'split', topicBytesMax } = facts;
   const charset = charsetFor(facts);
@@ -90,30 +94,36 @@ export function sharedFormat(facts: FormatFacts): SharedFormat {
     maxLineBytes,
     overLong,
     charset,
-    grouping: facts.multiline && groupingOf(facts.multiline, maxLineBytes),
+    grouping: facts.multiline && createGrouping(facts.multiline, maxLineBytes),
     filter: facts.filter && new LineFilter(facts.filter),
   };
   return topicBytesMax === undefined ? format : fitToTopic(format, topicBytesMax);
 }
 
-/** The format for the lines of one generation of a file at `path`. */
-export function lineFormat(shared: SharedFormat, at: FormatTarget): LineFormat {
+/** The format for the lines of one generation. */
+export function lineFormat(shared: SharedFormat, target: FormatTarget): LineFormat {
   const { host, entry, headers, replay } = shared.facts;
-  const { path, generation } = at;
+  const { path, generation } = target;
   return {
     ...shared,
-    target: at,
+    target,
     headers: headers === 'none' ? undefined : new StandardHeaders({ host, path, entry, generation, replay }),
   };
 }
 
-/** The same format for lines that a replay sends once more. `marked`: they say so, though the entry's other lines say nothing. */
-export function replayFormat({ target: at, ...shared }: LineFormat, replay: string, marked: boolean): LineFormat {
-  const facts: FormatFacts = { ...shared.facts, ...(marked && { headers: 'standard' }), replay };
-  return lineFormat({ ...shared, facts, document: JSON.stringify(facts) }, at);
+/**
+ * The same format for the lines of a replay. `isMarked`: they get headers that say so, even if the
+ * entry's other lines have none.
+ */
+export function replayFormat({ target, ...shared }: LineFormat, replay: string, isMarked: boolean): LineFormat {
+  const facts: FormatFacts = { ...shared.facts, ...(isMarked && { headers: 'standard' }), replay };
+  return lineFormat({ ...shared, facts, document: JSON.stringify(facts) }, target);
 }
 
-/** The same format for a topic that takes lines of `topicBytesMax` at most. Nothing of a line is lost for that. */
+/**
+ * The same format for a topic that accepts lines of at most `topicBytesMax`. Longer lines are
+ * split, so nothing is lost.
+ */
 export function fitToTopic<Format extends SharedFormat>(format: Format, topicBytesMax: number): Format {
   const { charset, grouping } = format;
   if (topicBytesMax >= format.maxLineBytes) return format;
@@ -129,10 +139,10 @@ export function fitToTopic<Format extends SharedFormat>(format: Format, topicByt
   };
 }
 
-function groupingOf({ start, continuation, timeoutMs, maxLines }: MultilineFacts, maxLineBytes: number): Grouping {
-  const begins = start !== undefined;
+function createGrouping({ start, continuation, timeoutMs, maxLines }: MultilineFacts, maxLineBytes: number): Grouping {
+  const isStart = start !== undefined;
   const pattern = linePattern(start ?? continuation ?? '');
-  return { pattern, begins, patternBytes: patternBytesOf(maxLineBytes), timeoutMs, maxLines };
+  return { pattern, isStart, patternBytes: patternBytesOf(maxLineBytes), timeoutMs, maxLines };
 }
 
 function patternBytesOf(maxLineBytes: number): number {

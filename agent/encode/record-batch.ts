@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { crc32c } from '@node-rs/crc32';
 import type { Compression } from '../../proto/rules/line-words.ts';
 import type { ProducerIdentity } from '../kafka/kafka-messages.ts';
@@ -31,23 +32,24 @@ export const compressionCodes: Readonly<Record<Compression, number>> = { none: 0
 export interface BatchHeader {
   compression: Compression;
   recordCount: number;
-  /** When its lines were read, ms since the epoch; the timestamp of each of its records. */
+  /** When its lines were read, ms since the epoch: the timestamp of each record. */
   timestampMs: number;
 }
 
-/** One encoded batch: its header and the compressed records, to be written one after the other. */
+/** An encoded batch: its header and the compressed records, to be written in this order. */
 export interface RecordBatch {
   header: Buffer;
   records: readonly Uint8Array[];
-  /** Of all together. */
+  /** The size of header and records together. */
   byteLength: number;
 }
 
 /**
- * A batch around `records`, the encoded records after compression, which are not copied. It is whole when `stampProducer` has
- * written the producer and the checksum.
+ * A batch with the compressed `records`, which are not copied. It is complete once `stampProducer`
+ * has written the producer and the checksum.
  */
 export function encodeRecordBatch(facts: BatchHeader, records: readonly Uint8Array[]): RecordBatch {
+  assert(facts.recordCount > 0, 'a batch without records');
   const byteLength = records.reduce((sum, piece) => sum + piece.length, BATCH_HEADER_BYTES);
   const header = Buffer.allocUnsafe(BATCH_HEADER_BYTES);
   header.writeBigInt64BE(0n, 0);
@@ -63,12 +65,16 @@ export function encodeRecordBatch(facts: BatchHeader, records: readonly Uint8Arr
   return { header, records, byteLength };
 }
 
-/** Writes the producer's identity and sequence into an encoded batch, and the checksum. May be done again for another producer. */
+/**
+ * Writes the producer, the sequence and the checksum into an encoded batch. May be repeated with
+ * another producer or sequence.
+ */
 export function stampProducer(
   { header, records }: RecordBatch,
   producer: ProducerIdentity,
   baseSequence: number,
 ): void {
+  assert(baseSequence >= 0, 'a batch without a sequence');
   header.writeBigInt64BE(producer.id, 43);
   header.writeInt16BE(producer.epoch, 51);
   header.writeInt32BE(baseSequence, 53);
@@ -76,7 +82,7 @@ export function stampProducer(
   header.writeUInt32BE(checksum, CRC_AT);
 }
 
-/** What the header of a batch in a partition's log tells. */
+/** The header of a batch in a partition's log. */
 export interface LoggedBatch {
   lastOffset: bigint;
   producer: ProducerIdentity;
@@ -84,10 +90,14 @@ export interface LoggedBatch {
   recordCount: number;
 }
 
-/** The headers of the whole batches in `log`, as Kafka's Fetch gives them; a batch that is cut ends it. */
+/**
+ * The headers of the complete batches in `log`, the records of a Fetch response. Throws RangeError
+ * if they are malformed.
+ */
 export function* batchHeaders(log: Buffer): Generator<LoggedBatch> {
   for (let at = 0; at + BATCH_HEADER_BYTES <= log.length; ) {
     const length = log.readInt32BE(at + 8) + 12;
+    if (length < BATCH_HEADER_BYTES) throw new RangeError(`a record batch of ${length} bytes`);
     if (at + length > log.length) return;
     yield {
       lastOffset: log.readBigInt64BE(at) + BigInt(log.readInt32BE(at + 23)),

@@ -1,31 +1,34 @@
 import { lengthAndBytes, varint } from './varint.ts';
 
-/** What the standard headers say of every line of one source. */
+/** The values of the standard headers, the same for all lines of a source. */
 export interface HeaderFacts {
   host: string;
   path: string;
   /** The entry's id, without `entries/`. */
   entry: string;
   generation: string;
-  /** The replay that sends the lines once more. */
+  /** The id of the replay that sends the lines. */
   replay?: string | undefined;
 }
 
 /**
- * The bytes of a record's headers around its range. `before` holds the headers' count, the static headers and the key of
- * `logfleet.range`; the range's length and digits follow, then `after`.
+ * The bytes of a record's headers around its range. `before` has the number of headers, the static
+ * headers and the key of `logfleet.range`. The range's length and digits follow, then `after`.
  */
 export interface HeaderTemplate {
   before: Buffer;
   after: Buffer;
 }
 
-/** The bits of a record's flags. */
+/** The bits of a record's flags; the keys are the words in the header `logfleet.flags`. */
 export const recordFlags = { split: 1, truncated: 2, unterminated: 4 } as const;
 
 const EMPTY = Buffer.alloc(0);
 
-/** The headers of the record contract (docs/record.md) for the lines of one source, each made when the first record needs it. */
+/**
+ * The headers of the record contract (docs/record.md) for the lines of one source. A template is
+ * made when the first record needs it.
+ */
 export class StandardHeaders {
   readonly #facts: HeaderFacts;
   readonly #made: HeaderTemplate[] = [];
@@ -34,14 +37,14 @@ export class StandardHeaders {
     this.#facts = facts;
   }
 
-  /** For records with these flags. */
+  /** The template for records with these flags. */
   forFlags(flags: number): HeaderTemplate {
-    this.#made[flags] ??= templateOf(this.#facts, flags);
+    this.#made[flags] ??= createTemplate(this.#facts, flags);
     return this.#made[flags];
   }
 }
 
-function templateOf({ host, path, entry, generation, replay }: HeaderFacts, flags: number): HeaderTemplate {
+function createTemplate({ host, path, entry, generation, replay }: HeaderFacts, flags: number): HeaderTemplate {
   const set = Object.keys(recordFlags).filter((name) => flags & recordFlags[name as keyof typeof recordFlags]);
   const own = [
     header('host.name', host),
@@ -54,7 +57,8 @@ function templateOf({ host, path, entry, generation, replay }: HeaderFacts, flag
   const flagged = all.length === 0 ? EMPTY : header('logfleet.flags', all.join());
   const count = varint(own.length + 1 + Math.sign(flagged.length));
   const range = lengthAndBytes('logfleet.range');
-  // The kernel takes nothing behind the range: what all lines of a replay have is before it.
+  // The kernel writes nothing after the range, so flags that all lines of a replay have are before
+  // it.
   if (set.length === 0) return { before: Buffer.concat([count, ...own, flagged, range]), after: EMPTY };
   return { before: Buffer.concat([count, ...own, range]), after: flagged };
 }

@@ -1,6 +1,6 @@
 /** A record as it was encoded. */
 export interface SampledRecord {
-  /** A copy of the value's first bytes. */
+  /** A copy of the first bytes of the value. */
   value: Buffer;
   valueBytes: number;
   /** `START-END`; undefined without headers. */
@@ -12,8 +12,9 @@ const RANGE = Buffer.from('logfleet.range');
 const ATTRIBUTES_BYTES = 1;
 
 /**
- * Takes `wanted` of the `count` records that begin at `from`, evenly spread, and passes over the others by their lengths. `valueBytesMax`: of
- * each value. What it is given is what RecordWriter and the kernel write.
+ * Samples `wanted` of the `count` records that begin at `from`, evenly spread, and skips the others
+ * by their lengths. The bytes must come from RecordWriter or the kernel. `valueBytesMax`: how much
+ * of each value is copied.
  */
 export function sampleRecords(
   bytes: Buffer,
@@ -21,7 +22,7 @@ export function sampleRecords(
   { count, wanted, valueBytesMax }: { count: number; wanted: number; valueBytesMax: number },
 ): SampledRecord[] {
   const sampled: SampledRecord[] = [];
-  const reader = new Reader(bytes, from);
+  const reader = new RecordReader(bytes, from);
   for (let index = 0; index < count; index++) {
     const length = reader.varint();
     const end = reader.at + length;
@@ -32,8 +33,11 @@ export function sampleRecords(
   return sampled;
 }
 
-/** Reads the fields of records: all numbers are zigzag varints, https://kafka.apache.org/documentation/#record. */
-class Reader {
+/**
+ * Reads the fields of records. All numbers are zigzag varints
+ * (https://kafka.apache.org/documentation/#record).
+ */
+class RecordReader {
   readonly #bytes: Buffer;
   at: number;
 
@@ -66,7 +70,7 @@ class Reader {
     return { value: Buffer.from(value.subarray(0, valueBytesMax)), valueBytes: value.length, range };
   }
 
-  /** A length, -1 for null, and the bytes. */
+  /** Reads a length, -1 for null, and as many bytes. */
   #field(): Buffer {
     const length = Math.max(0, this.varint());
     this.at += length;

@@ -16,15 +16,15 @@ const NO_HEADERS = 0x00;
 /** attributes, timestampDelta and the null key, a byte each. */
 const FIXED_BYTES = 3;
 
-/** Writes the records of one source's run of lines: counts their ranges up. */
+/** Writes the records of a run of lines of one source, and computes their ranges. */
 export class RecordWriter {
   readonly #start = new DecimalPosition();
   readonly #end = new DecimalPosition();
   #target!: RecordBuffer;
-  /** Where the first record's range begins, when that is before the run. */
+  /** Where the run begins, if the first record's range begins before it. */
   #skippedTo: number | undefined;
 
-  /** The first record's range begins at `rangeStart`; what follows is counted from `position` on. */
+  /** The first record's range begins at `rangeStart`; the run begins at `position`. */
   begin(target: RecordBuffer, rangeStart: number, position: number): void {
     this.#target = target;
     this.#start.set(rangeStart);
@@ -33,8 +33,8 @@ export class RecordWriter {
   }
 
   /**
-   * Writes one record with the value `bytes[from, to)`, whose range ends `advance` bytes behind the former one's end; false when there is
-   * no room, and then nothing is written any more.
+   * Writes one record with the value `bytes[from, to)`. Its range ends `advance` bytes after the
+   * previous range. Returns false if it has no room; the writer must not be used afterwards.
    */
   write(bytes: Buffer, from: number, to: number, advance: number, headers: HeaderTemplate | undefined): boolean {
     const valueBytes = to - from;
@@ -63,8 +63,8 @@ export class RecordWriter {
     return true;
   }
 
-  /** Others were written, up to `position`. */
-  goOn(position: number): void {
+  /** The kernel wrote the lines up to `position`. */
+  continueAt(position: number): void {
     this.#start.set(position);
     this.#end.set(position);
     this.#skippedTo = undefined;

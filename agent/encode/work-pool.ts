@@ -1,14 +1,15 @@
+import assert from 'node:assert/strict';
 import { RECORD_BUFFER_BYTES, RecordBuffer } from './record-buffer.ts';
 import { RecordKernel } from './record-kernel.ts';
 
-/** The most that is read at once; longer than the longest line allowed. */
+/** The largest read. Longer than the longest allowed line. */
 export const CHUNK_BYTES_MAX = 1024 * 1024;
 
-/** The two large buffers that making one batch takes: the file's chunk, and the records made of it. */
+/** The two large buffers that encoding a batch needs: the file's chunk, and its records. */
 export interface Workbench {
   chunk: Buffer;
   records: RecordBuffer;
-  /** In whose memory both are. */
+  /** Both lie in its memory. */
   kernel: RecordKernel;
 }
 
@@ -21,13 +22,14 @@ export function createWorkbenches(count: number): Workbench[] {
   }));
 }
 
-/** Something that there is a fixed amount of; who comes first is served first. */
+/** A counting semaphore. Waiters are served in the order of their calls. */
 class Semaphore {
   #free: number;
+  readonly #total: number;
   readonly #waiting: { amount: number; grant: () => void }[] = [];
 
   constructor(total: number) {
-    this.#free = total;
+    this.#total = this.#free = total;
   }
 
   async acquire(amount: number): Promise<void> {
@@ -40,6 +42,7 @@ class Semaphore {
 
   release(amount: number): void {
     this.#free += amount;
+    assert(this.#free <= this.#total, 'more is released than was acquired');
     for (let next = this.#waiting[0]; next && this.#free >= next.amount; next = this.#waiting[0]) {
       this.#waiting.shift();
       this.#free -= next.amount;
@@ -49,24 +52,24 @@ class Semaphore {
 }
 
 /**
- * Bounds the memory of delivery: few workbenches, used again and again, and a budget in bytes for the batches that wait for
- * Kafka's answer. Whoever wants more waits, and the files are the buffer.
+ * Bounds the memory of delivery: a few reusable workbenches, and a budget in bytes for batches that
+ * are not acknowledged. When it is used up, reading waits and the files are the buffer.
  */
 export class WorkPool {
   readonly #benches: Semaphore;
   readonly #budget: Semaphore;
-  readonly #troubled: Semaphore;
+  readonly #blockedBudget: Semaphore;
   readonly #idle: Workbench[];
 
-  /** `bufferBytes`: what all batches without an answer may hold together. */
+  /** `bufferBytes`: how much all unacknowledged batches may hold together. */
   constructor(bufferBytes: number, benchesMax = 4) {
     this.#budget = new Semaphore(bufferBytes);
-    this.#troubled = new Semaphore(bufferBytes / 2);
+    this.#blockedBudget = new Semaphore(bufferBytes / 2);
     this.#benches = new Semaphore(benchesMax);
     this.#idle = createWorkbenches(benchesMax);
   }
 
-  /** Takes a workbench; give it back. */
+  /** Waits for a workbench. Release it afterwards. */
   async acquireBench(): Promise<Workbench> {
     await this.#benches.acquire(1);
     return this.#idle.pop() as Workbench;
@@ -77,7 +80,7 @@ export class WorkPool {
     this.#benches.release(1);
   }
 
-  /** Waits for `bytes` of the budget. */
+  /** Waits for `bytes` of the budget. Release them afterwards. */
   reserveBytes(bytes: number): Promise<void> {
     return this.#budget.acquire(bytes);
   }
@@ -86,14 +89,17 @@ export class WorkPool {
     this.#budget.release(bytes);
   }
 
-  /** The same for batches of partitions in trouble, which together get half of the budget: the others go on. */
+  /**
+   * The same for batches of blocked partitions. Together they get half of the budget, so they never
+   * block the other partitions.
+   */
   async reserveForBlocked(bytes: number): Promise<void> {
-    await this.#troubled.acquire(bytes);
+    await this.#blockedBudget.acquire(bytes);
     await this.#budget.acquire(bytes);
   }
 
   releaseFromBlocked(bytes: number): void {
     this.#budget.release(bytes);
-    this.#troubled.release(bytes);
+    this.#blockedBudget.release(bytes);
   }
 }

@@ -1,12 +1,18 @@
 import { CodedError } from '../../runtime/errors.ts';
 
 /**
- * Why a broker can't be talked to. NETWORK: not reached, or lost with requests unanswered; it is not known whether they were carried
- * out. AUTHENTICATION: it refused the login. UNSUPPORTED: it is too old, or not Kafka.
+ * Why a broker can't be used.
+ * - NETWORK: it can't be reached, or the connection was lost. Pending requests may have been carried
+ *   out.
+ * - AUTHENTICATION: it refused the login.
+ * - UNSUPPORTED: it is too old, or not Kafka.
  */
 export class KafkaConnectionError extends CodedError<'NETWORK' | 'AUTHENTICATION' | 'UNSUPPORTED'> {}
 
-/** Kafka's names for its error codes (https://kafka.apache.org/protocol#protocol_error_codes), as far as an agent can meet them. */
+/**
+ * Kafka's names of the error codes that an agent may get
+ * (https://kafka.apache.org/protocol#protocol_error_codes).
+ */
 const names: Readonly<Record<number, string>> = {
   [-1]: 'UNKNOWN_SERVER_ERROR',
   1: 'OFFSET_OUT_OF_RANGE',

@@ -8,7 +8,7 @@ const NO_SESSION = { id: 0, epoch: -1 };
 const ANY_EPOCH = -1;
 const READ_UNCOMMITTED = 0;
 
-/** Instead of a timestamp, in a question for an offset. */
+/** Special timestamps in a request for offsets. */
 export const LATEST = -1n;
 export const EARLIEST = -2n;
 
@@ -18,9 +18,11 @@ export interface Partition {
 }
 
 export type FetchResult = KafkaResult<{
-  /** Offsets below it are on all in-sync replicas. */
+  /** All in-sync replicas have the records with lower offsets. */
   highWatermark: bigint;
-  /** Whole record batches, the last one perhaps cut; they may begin before the offset that was asked for. */
+  /**
+   * Record batches. The first may begin before the requested offset, the last may be incomplete.
+   */
   records: Buffer;
 }>;
 
@@ -61,7 +63,7 @@ function parseFetched(reader: WireReader): FetchResult {
     reader.skipTags();
     return partition;
   });
-  // An error of the whole request comes without topics.
+  // If the whole request fails, the response has no topics.
   return topics.length === 0 ? { errorCode, highWatermark: -1n, records: Buffer.alloc(0) } : onlyItem(topics);
 }
 
@@ -104,9 +106,9 @@ export function listOffsets(
     reader.int32();
     const topics = reader.compactArray(() => {
       reader.compactString();
-      const answer = onlyItem(reader.compactArray(() => parseOffset(reader)));
+      const result = onlyItem(reader.compactArray(() => parseOffset(reader)));
       reader.skipTags();
-      return answer;
+      return result;
     });
     return onlyItem(topics);
   };

@@ -4,8 +4,9 @@ import type { WireReader } from './wire-reader.ts';
 import { WireWriter } from './wire-writer.ts';
 
 /*
- * The few messages that an agent sends, each in one version (https://kafka.apache.org/protocol#protocol_messages). TAGS are the tagged
- * fields of flexible versions (KIP-482); none is ever sent.
+ * The requests that an agent sends, each in one version
+ * (https://kafka.apache.org/protocol#protocol_messages). TAGS are the tagged fields of flexible
+ * versions (KIP-482). The agent sends none.
  */
 export const apis = {
   produce: { name: 'Produce', key: 0, version: 9, since: '2.8' },
@@ -19,7 +20,7 @@ export const apis = {
   describeProducers: { name: 'DescribeProducers', key: 61, version: 0, since: '2.8' },
 } as const satisfies Record<string, KafkaApi>;
 
-/** A producer as a broker knows it (KIP-98). */
+/** An idempotent producer, as brokers identify it (KIP-98). */
 export interface ProducerIdentity {
   id: bigint;
   epoch: number;
@@ -32,7 +33,7 @@ export interface ProducerIdentity {
 export function apiVersions(): KafkaRequest<Map<number, { min: number; max: number }>> {
   const writer = new WireWriter().compactString('logfleet').compactString(ownVersion).noTags();
   const parse = (reader: WireReader) => {
-    // An older broker answers in version 0, with an error: that it knows none of what we need is then found out by its absence.
+    // An older broker responds in version 0 with an error. It has none of the required versions.
     if (reader.int16() !== 0) return new Map();
     const ranges = reader.compactArray(() => {
       const range = [reader.int16(), { min: reader.int16(), max: reader.int16() }] as const;
@@ -46,9 +47,9 @@ export function apiVersions(): KafkaRequest<Map<number, { min: number; max: numb
 
 export interface TopicMetadata {
   errorCode: number;
-  /** Another one when a topic is deleted and made again (KIP-516), hex. */
+  /** Hex. A topic that is deleted and created again gets another id (KIP-516). */
   id: string;
-  /** Leader node by partition; -1 while it has none. */
+  /** The leader's node id by partition; -1: no leader. */
   leaders: number[];
 }
 
@@ -110,7 +111,7 @@ function parseTopic(reader: WireReader): [string, TopicMetadata] {
   return [name, { errorCode, id, leaders }];
 }
 
-/** An answer that is a number of Kafka's (0: well) and what it is about. */
+/** A response, or a part of one, with Kafka's error code. 0: success. */
 export type KafkaResult<Value> = Value & { errorCode: number };
 
 /*
@@ -127,7 +128,7 @@ export function initProducerId(): KafkaRequest<KafkaResult<ProducerIdentity>> {
   return { api: apis.initProducerId, isFlexible: true, body: [writer.done()], parse };
 }
 
-/** What a partition's leader remembers of one producer. */
+/** What a partition's leader knows of one producer. */
 export interface ActiveProducer extends ProducerIdentity {
   lastSequence: number;
 }
@@ -151,11 +152,11 @@ export function describeProducers(
   writer.noTags();
   const parse = (reader: WireReader) => {
     reader.int32();
-    const answers = reader.compactArray(() => {
+    const topics = reader.compactArray(() => {
       reader.compactString();
       return onlyItem(reader.compactArray(() => parseProducers(reader)));
     });
-    return onlyItem(answers);
+    return onlyItem(topics);
   };
   return { api: apis.describeProducers, isFlexible: true, body: [writer.done()], parse };
 }
@@ -176,8 +177,8 @@ function parseProducers(reader: WireReader): KafkaResult<{ errorMessage: string 
   return { errorCode, errorMessage, producers };
 }
 
-/** We ask about one partition of one topic at a time. */
+/** Each request is about one partition of one topic, so each response has one item. */
 export function onlyItem<Item>(items: readonly Item[]): Item {
-  if (items.length !== 1) throw new RangeError(`${items.length} answers to one question`);
+  if (items.length !== 1) throw new RangeError(`${items.length} items in a response to a request for one`);
   return items[0] as Item;
 }

@@ -6,24 +6,27 @@ import { WireWriter } from './wire-writer.ts';
 const ACKS_ALL = -1;
 const NO_TAGS_THRICE = Buffer.alloc(3);
 
-/** Kafka's answer for one partition. */
+/** Kafka's response for one partition. */
 export type ProduceResult = KafkaResult<{
   errorMessage: string | null;
-  /** The offset of the batch's first record; the first append's own one when the batch was a repetition, or -1. */
+  /**
+   * The offset of the batch's first record. For a repeated batch: where it was appended first, or
+   * -1.
+   */
   baseOffset: bigint;
-  /** How long the broker asks to wait because of a quota, ms. */
+  /** How long the agent must wait because of a quota, ms. */
   throttleMs: number;
 }>;
 
 export interface ProduceTarget {
   topic: string;
   partition: number;
-  /** How long the broker may wait for the in-sync replicas. */
+  /** How long the broker may wait for the in-sync replicas, ms. */
   timeoutMs: number;
 }
 
 /*
- * One batch for one partition's leader, to be answered when all in-sync replicas have it.
+ * Appends one batch to one partition. The leader responds when all in-sync replicas have it.
  *
  * ProduceRequest v9 => transactional_id:COMPACT_NULLABLE_STRING acks:INT16 timeout_ms:INT32 [topic_data] TAGS
  *   topic_data => name:COMPACT_STRING [partition_data] TAGS
@@ -52,9 +55,9 @@ export function produce(target: ProduceTarget, batch: readonly Uint8Array[]): Ka
 function parse(reader: WireReader): ProduceResult {
   const topics = reader.compactArray(() => {
     reader.compactString();
-    const answer = onlyItem(reader.compactArray(() => parsePartition(reader)));
+    const result = onlyItem(reader.compactArray(() => parsePartition(reader)));
     reader.skipTags();
-    return answer;
+    return result;
   });
   return { ...onlyItem(topics), throttleMs: reader.int32() };
 }

@@ -1,21 +1,21 @@
 import type { WireReader } from './wire-reader.ts';
 
-/** One API of the broker's in the one version that we speak, e.g. Metadata 12. */
+/** One API of Kafka in the one version that the agent uses, for example Metadata 12. */
 export interface KafkaApi {
   name: string;
   key: number;
   version: number;
-  /** The first release that speaks this version. */
+  /** The first release with this version. */
   since: string;
 }
 
-/** A request ready to be sent, and how its answer is read. */
-export interface KafkaRequest<Answer> {
+/** A request that is ready to be sent, and the parser of its response. */
+export interface KafkaRequest<Response> {
   api: KafkaApi;
-  /** Header version 2 for the request and 1 for the answer (KIP-482), else 1 and 0. */
+  /** Header version 2 in the request and 1 in the response (KIP-482), else 1 and 0. */
   isFlexible: boolean;
-  /** The body; the pieces are written one after the other and must stay untouched until the answer has come. */
+  /** The pieces of the body, in order. They must not change until the response has arrived. */
   body: readonly Uint8Array[];
-  /** Throws RangeError when the answer makes no sense. */
-  parse(reader: WireReader): Answer;
+  /** Throws RangeError if the response is malformed. */
+  parse(reader: WireReader): Response;
 }

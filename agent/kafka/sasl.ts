@@ -8,43 +8,49 @@ import type { WireReader } from './wire-reader.ts';
 import { WireWriter } from './wire-writer.ts';
 
 const pbkdf2Async = promisify(pbkdf2);
-/** What a login needs of a connection: one request, answered in the order of the requests. */
+
+/** The part of a connection that a login uses. Responses arrive in the order of the requests. */
 interface SaslChannel {
-  /** Rejects with ConnectionError. */
+  /** Rejects with KafkaConnectionError. */
   request<T>(request: KafkaRequest<T>): Promise<T>;
 }
 
-/** RFC 5802 asks servers for 4096 at least; a thousand times as many would keep the agent busy for a hostile server. */
+/**
+ * RFC 5802 requires 4096 at least. Without a bound, a hostile server could keep the agent busy.
+ */
 const ITERATIONS_MAX = 1_000_000;
 
-/** Logs in; returns how long the session lasts, ms, 0 for ever (KIP-368). Rejects with ConnectionError. */
+/**
+ * Logs in. Returns the lifetime of the session, ms; 0: unlimited (KIP-368). Rejects with
+ * KafkaConnectionError.
+ */
 export async function logIn(connection: SaslChannel, login: Login): Promise<number> {
   const handshake = await connection.request(saslHandshake(login.mechanism));
   if (handshake.errorCode !== 0) {
     const offered = handshake.mechanisms.join(', ');
     throw refused(
-      `${kafkaErrorName(handshake.errorCode)}: ${login.mechanism} is not among the broker's mechanisms (${offered})`,
+      `${kafkaErrorName(handshake.errorCode)}: ${login.mechanism} is not enabled on the broker; use one of ${offered}`,
     );
   }
   const exchange = async (bytes: Buffer) => {
-    const answer = await connection.request(saslAuthenticate(bytes));
-    if (answer.errorCode !== 0) throw refused(answer.errorMessage ?? kafkaErrorName(answer.errorCode));
-    return answer;
+    const response = await connection.request(saslAuthenticate(bytes));
+    if (response.errorCode !== 0) throw refused(response.errorMessage ?? kafkaErrorName(response.errorCode));
+    return response;
   };
   if (login.mechanism !== 'PLAIN') return scram(login, exchange);
   // RFC 4616: authorization identity, NUL, user, NUL, password.
   return (await exchange(Buffer.from(`\0${login.username}\0${login.password}`))).sessionLifetimeMs;
 }
 
-interface Exchanged {
+interface SaslResponse {
   bytes: Buffer;
   sessionLifetimeMs: number;
 }
 
-/** SCRAM (RFC 5802, RFC 7677), without channel binding, as Kafka has it (KIP-84). */
+/** SCRAM (RFC 5802, RFC 7677) without channel binding, as in Kafka (KIP-84). */
 async function scram(
   { mechanism, username, password }: Login,
-  exchange: (bytes: Buffer) => Promise<Exchanged>,
+  exchange: (bytes: Buffer) => Promise<SaslResponse>,
 ): Promise<number> {
   const hash = mechanism === 'SCRAM-SHA-256' ? 'sha256' : 'sha512';
   const nonce = randomBytes(24).toString('base64url');
@@ -53,7 +59,7 @@ async function scram(
   const { r: serverNonce = '', s: salt = '', i: iterations = '' } = attributes(challenge);
   const rounds = Number(iterations);
   if (!serverNonce.startsWith(nonce) || !(rounds > 0 && rounds <= ITERATIONS_MAX))
-    throw refused('its challenge makes no sense');
+    throw refused("the broker's challenge is malformed");
   const length = createHash(hash).digest().length;
   const salted = await pbkdf2Async(password.normalize('NFKC'), Buffer.from(salt, 'base64'), rounds, length, hash);
   const sign = (key: Buffer, text: string) => createHmac(hash, key).update(text).digest();
@@ -68,12 +74,12 @@ async function scram(
   const expected = sign(sign(salted, 'Server Key'), authMessage);
   const shown = Buffer.from(verifier, 'base64');
   if (shown.length !== expected.length || !timingSafeEqual(shown, expected)) {
-    throw refused('the broker does not know the password either: it is not who it says it is');
+    throw refused('the broker does not know the password: it may be an impostor');
   }
   return last.sessionLifetimeMs;
 }
 
-/** `a=1,b=2`; values may hold `=`. */
+/** Parses `a=1,b=2`. Values may contain `=`. */
 function attributes(text: string): Record<string, string> {
   return Object.fromEntries(text.split(',').map((pair) => [pair.slice(0, 1), pair.slice(2)]));
 }
@@ -99,7 +105,9 @@ function saslHandshake(mechanism: string): KafkaRequest<{ errorCode: number; mec
  * SaslAuthenticateResponse v2 => error_code:INT16 error_message:COMPACT_NULLABLE_STRING auth_bytes:COMPACT_BYTES
  *                                session_lifetime_ms:INT64 TAGS
  */
-function saslAuthenticate(bytes: Buffer): KafkaRequest<Exchanged & { errorCode: number; errorMessage: string | null }> {
+function saslAuthenticate(
+  bytes: Buffer,
+): KafkaRequest<SaslResponse & { errorCode: number; errorMessage: string | null }> {
   const parse = (reader: WireReader) => ({
     errorCode: reader.int16(),
     errorMessage: reader.compactString(),

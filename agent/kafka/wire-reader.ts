@@ -1,4 +1,4 @@
-/** Reads what WireWriter's words name. Throws RangeError when the bytes end too early. */
+/** Reads the fields that WireWriter writes. Throws RangeError if the bytes end too early. */
 export class WireReader {
   readonly #bytes: Buffer;
   #at = 0;
@@ -37,7 +37,7 @@ export class WireReader {
     throw new RangeError('a varint of more than five bytes');
   }
 
-  /** The form of versions that are not flexible; null for a negative length. */
+  /** As in versions that are not flexible; null if the length is negative. */
   string(): string | null {
     const length = this.int16();
     return length < 0 ? null : this.#take(length).toString();
@@ -52,7 +52,7 @@ export class WireReader {
     return length < 0 ? null : this.#take(length);
   }
 
-  /** The form of versions that are not flexible. */
+  /** As in versions that are not flexible. */
   array<Item>(read: () => Item): Item[] {
     return this.#items(this.int32(), read);
   }
@@ -61,12 +61,12 @@ export class WireReader {
     return this.#items(this.unsignedVarint() - 1, read);
   }
 
-  /** In hex. */
+  /** Hex. */
   uuid(): string {
     return this.#take(16).toString('hex');
   }
 
-  /** Passes over tagged fields, known to later versions only. */
+  /** Skips tagged fields, which only later versions define. */
   skipTags(): void {
     for (let rest = this.unsignedVarint(); rest > 0; rest--) {
       this.unsignedVarint();
@@ -74,7 +74,7 @@ export class WireReader {
     }
   }
 
-  /** Each item takes a byte at least: a nonsense count ends with the bytes, not with the memory. */
+  /** Each item takes a byte at least, so a wrong count runs out of bytes, not of memory. */
   #items<Item>(count: number, read: () => Item): Item[] {
     const items: Item[] = [];
     for (let rest = count; rest > 0; rest--) items.push(read());

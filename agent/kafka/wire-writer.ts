@@ -1,12 +1,13 @@
 /**
- * Writes the fields of Kafka's protocol (https://kafka.apache.org/protocol#protocol_types), big-endian. `compact` forms belong to
- * flexible versions (KIP-482): lengths are unsigned varints of length + 1, and 0 is null.
+ * Writes the fields of Kafka's protocol (https://kafka.apache.org/protocol#protocol_types),
+ * big-endian. `compact` types belong to flexible versions (KIP-482): their lengths are unsigned
+ * varints of length + 1, and 0 is null.
  */
 export class WireWriter {
   #bytes = Buffer.allocUnsafe(512);
   #length = 0;
 
-  /** What has been written; the writer must not be used after. */
+  /** Returns the bytes. The writer must not be used afterwards. */
   done(): Buffer {
     return this.#bytes.subarray(0, this.#length);
   }
@@ -48,7 +49,7 @@ export class WireWriter {
     return this.#byte(rest);
   }
 
-  /** The form of versions that are not flexible. */
+  /** As in versions that are not flexible. */
   string(value: string): this {
     const bytes = Buffer.from(value);
     return this.int16(bytes.length).#raw(bytes);
@@ -68,12 +69,12 @@ export class WireWriter {
     return this;
   }
 
-  /** The zero UUID: "by name". */
+  /** The zero UUID: the topic is identified by its name. */
   noUuid(): this {
     return this.#raw(Buffer.alloc(16));
   }
 
-  /** No tagged fields. */
+  /** An empty set of tagged fields. */
   noTags(): this {
     return this.#byte(0);
   }

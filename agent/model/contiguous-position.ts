@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { recordEndBefore } from './line-state.ts';
 import type { AcknowledgedPosition, AcknowledgedProgress, CoveredRange } from './position.ts';
 import type { ReturnedRange } from './segment.ts';
@@ -26,6 +27,7 @@ export class ContiguousPosition {
 
   /** Adds an acknowledged range. */
   add(range: CoveredRange): void {
+    assert(range[0] <= range[1], 'a range ends before it starts');
     if (range[0] > this.value) {
       this.#ahead = merged([...this.#ahead, range]);
       return;

@@ -9,41 +9,46 @@ import { DeliveryProblem } from './delivery-problem.ts';
 import { type DeliveryRouter, partitionOf } from './delivery-router.ts';
 import type { PartitionProducer } from './partition-producer.ts';
 
-/** Far below a batch's size, with paths of the longest kind too. */
-const FACTS_AT_ONCE = 100;
+/** Far below a batch's size, even with the longest paths. */
+const FACTS_PER_BATCH_MAX = 100;
 const RETRY = { initialMs: 100, maxMs: 5_000 };
-/** A topic that is just being made is nothing to tell. */
+/** A topic that is being created is unknown for this long; that is not reported. */
 const QUIET_MS = 2_000;
 const SETTLE_POLL_MS = 20;
 
+export interface AuditDependencies {
+  clock: Clock;
+  logger: Logger;
+  onFailureChange: () => void;
+}
+
 /**
- * Writes each fact to the audit topic, at least once, for as long as it takes, beside the lines and never in their way. All facts of a
- * generation are in one partition, in their order.
+ * Writes each fact to the audit topic, at least once, for as long as it takes, and never delays
+ * lines. All facts of a generation are in one partition, in their order.
  */
 export class AuditLog {
   readonly #router: DeliveryRouter;
   readonly #facts: FactQueue;
-  readonly #to: AuditOrigin & { topic: string };
-  readonly #tools: { clock: Clock; logger: Logger; onFailureChange: () => void };
-  readonly #trouble: DeliveryProblem;
+  readonly #target: AuditOrigin & { topic: string };
+  readonly #clock: Clock;
+  readonly #problem: DeliveryProblem;
   readonly #producers = new Set<PartitionProducer>();
   readonly #stop = new AbortController();
   readonly #backoff = createBackoff(RETRY);
-  #factsAtOnce = FACTS_AT_ONCE;
+  #factsPerBatch = FACTS_PER_BATCH_MAX;
   #wake: (() => void) | undefined;
 
   constructor(
     router: DeliveryRouter,
     facts: FactQueue,
-    to: AuditOrigin & { topic: string },
-    tools: { clock: Clock; logger: Logger; onFailureChange: () => void },
+    target: AuditOrigin & { topic: string },
+    { clock, logger, onFailureChange: onChange }: AuditDependencies,
   ) {
     this.#router = router;
     this.#facts = facts;
-    this.#to = to;
-    this.#tools = tools;
-    const { clock, logger, onFailureChange: onChange } = tools;
-    this.#trouble = new DeliveryProblem({ clock, logger: logger.child({ topic: to.topic }), onChange });
+    this.#target = target;
+    this.#clock = clock;
+    this.#problem = new DeliveryProblem({ clock, logger: logger.child({ topic: target.topic }), onChange });
     facts.onAdded(() => this.#wake?.());
   }
 
@@ -51,27 +56,27 @@ export class AuditLog {
     void this.#run();
   }
 
-  /** What holds the facts up, for a person; empty when nothing does. */
+  /** Why facts are held up, for operators; empty if they are not. */
   get failure(): string {
-    const failures = [this.#trouble.reportable, ...[...this.#producers].map(({ failure }) => failure)];
+    const failures = [this.#problem.reportable, ...[...this.#producers].map(({ failure }) => failure)];
     const failure = failures.find((each) => each !== undefined);
-    const { topic } = this.#to;
+    const { topic } = this.#target;
     return failure ? `losses and sealed files can't be written to ${topic}: ${failure.message}` : '';
   }
 
   /** Whether there are durable facts that the topic does not have yet. */
-  get pending(): boolean {
+  get hasPending(): boolean {
     return this.#facts.unaudited(1).length > 0;
   }
 
-  /** Waits until the topic has every durable fact, for so long. */
+  /** Waits until the topic has every durable fact, but no longer than `timeoutMs`. */
   async settle(timeoutMs: number): Promise<void> {
-    const { clock } = this.#tools;
-    const deadline = clock.monotonicMs() + timeoutMs;
-    while (this.failure === '' && this.pending && clock.monotonicMs() < deadline) await clock.sleep(SETTLE_POLL_MS);
+    const deadline = this.#clock.monotonicMs() + timeoutMs;
+    while (this.failure === '' && this.hasPending && this.#clock.monotonicMs() < deadline)
+      await this.#clock.sleep(SETTLE_POLL_MS);
   }
 
-  /** Facts without an answer are sent again by the next process. */
+  /** Stops. The next process sends the facts that are not acknowledged. */
   close(): void {
     this.#stop.abort();
     this.#wake?.();
@@ -80,7 +85,7 @@ export class AuditLog {
   async #run(): Promise<void> {
     const { signal } = this.#stop;
     while (!signal.aborted) {
-      const facts = this.#facts.unaudited(this.#factsAtOnce);
+      const facts = this.#facts.unaudited(this.#factsPerBatch);
       if (facts.length > 0) await this.#send(facts);
       else
         await new Promise<void>((resolve) => {
@@ -96,42 +101,41 @@ export class AuditLog {
     await Promise.all([...groups].map(([partition, own]) => this.#deliver(partition, own)));
   }
 
-  /** undefined when it is not known yet, or the agent stops. */
+  /** undefined: the agent stops. */
   async #partitionCount(): Promise<number | undefined> {
-    const { clock } = this.#tools;
-    for (const startMs = clock.monotonicMs(); !this.#stop.signal.aborted; ) {
+    for (const startMs = this.#clock.monotonicMs(); !this.#stop.signal.aborted; ) {
       try {
-        const count = await this.#router.partitionCount(this.#to.topic);
-        this.#trouble.clear();
+        const count = await this.#router.partitionCount(this.#target.topic);
+        this.#problem.clear();
         return count;
       } catch (error) {
-        if (clock.monotonicMs() - startMs > QUIET_MS) this.#trouble.report(error as DeliveryError);
+        if (this.#clock.monotonicMs() - startMs > QUIET_MS) this.#problem.report(error as DeliveryError);
         await this.#pause();
       }
     }
     return undefined;
   }
 
-  /** Never resolves when the agent stops before there is an answer. */
+  /** Never resolves if the agent stops before the batch is acknowledged or returned. */
   async #deliver(partition: number, facts: readonly Fact[]): Promise<void> {
-    const records = facts.map((fact) => ({ key: fact.generation, value: auditDocument(fact, this.#to) }));
-    const header = { compression: 'none', recordCount: facts.length, timestampMs: this.#tools.clock.nowMs() } as const;
+    const records = facts.map((fact) => ({ key: fact.generation, value: auditDocument(fact, this.#target) }));
+    const header = { compression: 'none', recordCount: facts.length, timestampMs: this.#clock.nowMs() } as const;
     const encoded = encodeRecordBatch(header, [encodeKeyedRecords(records)]);
-    const producer = this.#router.producer(this.#to.topic, partition);
+    const producer = this.#router.producer(this.#target.topic, partition);
     this.#producers.add(producer);
-    const refused = await new Promise<DeliveryError | 'again' | undefined>((resolve) =>
+    const outcome = await new Promise<DeliveryError | 'acknowledged' | 'returned'>((resolve) =>
       producer.enqueue({
         encoded,
         recordCount: facts.length,
         facts: undefined,
-        onAcknowledged: () => resolve(undefined),
-        onReturned: (refused) => resolve(refused ?? 'again'),
+        onAcknowledged: () => resolve('acknowledged'),
+        onReturned: (tooLarge) => resolve(tooLarge ?? 'returned'),
       }),
     );
-    if (refused === 'again') return;
-    if (refused) {
-      this.#factsAtOnce = Math.max(1, Math.floor(this.#factsAtOnce / 2));
-      if (facts.length === 1) this.#trouble.report(refused);
+    if (outcome === 'returned') return;
+    if (outcome !== 'acknowledged') {
+      this.#factsPerBatch = Math.max(1, Math.floor(this.#factsPerBatch / 2));
+      if (facts.length === 1) this.#problem.report(outcome);
       await this.#pause();
       return;
     }
@@ -140,6 +144,6 @@ export class AuditLog {
   }
 
   #pause(): Promise<void> {
-    return this.#tools.clock.sleep(this.#backoff.next(), this.#stop.signal).catch(() => {});
+    return this.#clock.sleep(this.#backoff.next(), this.#stop.signal).catch(() => {});
   }
 }

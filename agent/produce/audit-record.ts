@@ -1,13 +1,13 @@
 import { lengthAndBytes, varint } from '../encode/varint.ts';
 import type { Fact } from '../model/fact.ts';
 
-/** Who tells the facts. */
+/** The agent that the facts come from. */
 export interface AuditOrigin {
   agent: string;
   host: string;
 }
 
-/** A fact as the audit topic has it: one JSON object, in the words of the records' headers. */
+/** A fact as it is in the audit topic: a JSON object with the words of the records' headers. */
 export function auditDocument(fact: Fact, { agent, host }: AuditOrigin): string {
   const { id, kind, timeMs, entry, entryUid, path, generation } = fact;
   const about = { id, kind, time: new Date(timeMs).toISOString(), agent, host };
@@ -20,7 +20,7 @@ export function auditDocument(fact: Fact, { agent, host }: AuditOrigin): string 
   return JSON.stringify({ ...about, ...subject, start, end, bytes, openEnded, reason });
 }
 
-/** Records with a key and no headers; see line-encoder.ts for their layout. */
+/** Encodes records with a key and without headers. record-writer.ts describes their layout. */
 export function encodeKeyedRecords(records: readonly { key: string; value: string }[]): Buffer {
   return Buffer.concat(records.map((record, offsetDelta) => encodeKeyedRecord(record, offsetDelta)));
 }

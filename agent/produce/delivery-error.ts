@@ -1,11 +1,14 @@
-import { CodedError } from '../../runtime/errors.ts';
+import { AssertionError } from 'node:assert';
+import { CodedError, errorText } from '../../runtime/errors.ts';
 
 /**
- * What a failed send means for its route (docs/internals/producing.md):
- * - `retriable`: the cluster is busy with itself or can't be reached; the same batches go again, in order, for ever.
- * - `pausing`: somebody must act (rights, a missing topic); the route waits, says so, and tries again by itself.
- * - `too-large`: the broker takes no batch of this size; it has not been appended.
- * - `sequence`: the broker's idea of the producer's sequence differs from ours.
+ * What a failed request means for its partition (docs/internals/producing.md):
+ * - `retriable`: the cluster is busy or can't be reached. The same batches are sent again, in order,
+ *   for as long as it takes.
+ * - `pausing`: an operator must act (rights, a missing topic). The partition reports it and
+ *   retries.
+ * - `too-large`: the broker accepts no batch of this size, and did not append it.
+ * - `sequence`: the broker expects another sequence than ours.
  */
 export type FailureKind = 'retriable' | 'pausing' | 'too-large' | 'sequence';
 
@@ -13,7 +16,7 @@ export type DeliveryErrorCode = 'NETWORK' | 'AUTHENTICATION' | 'UNSUPPORTED' | '
 
 export class DeliveryError extends CodedError<DeliveryErrorCode> {
   readonly kind: FailureKind;
-  /** Kafka's error number; 0 when the failure is not an answer of Kafka's. */
+  /** Kafka's error code; 0 if the error is not from a response of Kafka. */
   readonly kafkaCode: number;
 
   constructor(
@@ -28,25 +31,29 @@ export class DeliveryError extends CodedError<DeliveryErrorCode> {
   }
 
   /**
-   * Whether the batch may be in Kafka, and the answer to a repetition would not tell: the broker's producer ids expire while it can't be
-   * reached, and then a repetition is appended; a limit on sizes counts before repetitions are recognised.
+   * Whether the batch may be in Kafka although sending it again would not show that. A broker that
+   * was unreachable may have forgotten the producer id, and appends a repeat then. A limit on sizes
+   * is checked before repeats are recognised.
    */
   get isOutcomeUnknown(): boolean {
     return (
-      this.kind === 'sequence' || this.kind === 'too-large' || this.code === 'NETWORK' || unsure.has(this.kafkaCode)
+      this.kind === 'sequence' ||
+      this.kind === 'too-large' ||
+      this.code === 'NETWORK' ||
+      mayBeAppended.has(this.kafkaCode)
     );
   }
 }
 
-/** Already appended before: as good as success. */
+/** The batch was appended before: as good as success. */
 export const DUPLICATE_SEQUENCE_NUMBER = 46;
 export const UNKNOWN_TOPIC_OR_PARTITION = 3;
 export const TOPIC_AUTHORIZATION_FAILED = 29;
 
-/** REQUEST_TIMED_OUT, NOT_ENOUGH_REPLICAS_AFTER_APPEND: it is appended, if not on all replicas. */
-const unsure: ReadonlySet<number> = new Set([7, 20]);
+/** REQUEST_TIMED_OUT, NOT_ENOUGH_REPLICAS_AFTER_APPEND: appended, but not on all replicas. */
+const mayBeAppended: ReadonlySet<number> = new Set([7, 20]);
 
-/** The errors that need something else than another try, by Kafka's number; all others are retriable. */
+/** The errors that are not retriable, by Kafka's code. */
 const kinds: Readonly<Record<number, FailureKind>> = {
   3: 'pausing', // UNKNOWN_TOPIC_OR_PARTITION
   10: 'too-large', // MESSAGE_TOO_LARGE
@@ -70,14 +77,26 @@ const kinds: Readonly<Record<number, FailureKind>> = {
 };
 
 const remedies: Readonly<Record<number, string>> = {
-  3: 'the topic or partition does not exist: create it, or set the right topic on the entry',
+  3: 'the topic or partition does not exist: create it, or correct the topic of the entry',
   10: "a batch is larger than the topic's max.message.bytes",
   29: 'the agent may not write to the topic: grant its principal WRITE',
   31: 'the agent may not produce idempotently: grant its principal IDEMPOTENT_WRITE or WRITE on the topic',
 };
 
-/** The error for Kafka's answer `code` (not 0), `name` as Kafka calls it. */
+/** The error for a response of Kafka with an error code (not 0), which Kafka calls `name`. */
 export function kafkaResponseError(code: number, name: string, detail: string | null | undefined): DeliveryError {
-  const text = [`Kafka answered ${name} (${code})`, detail, remedies[code]].filter(Boolean).join(': ');
+  const text = [`Kafka returned ${name} (${code})`, detail, remedies[code]].filter(Boolean).join(': ');
   return new DeliveryError('KAFKA', kinds[code] ?? 'retriable', text, { kafkaCode: code });
+}
+
+/** Any other error counts as a lost connection. A broken invariant is rethrown. */
+export function toDeliveryError(error: unknown): DeliveryError {
+  if (error instanceof DeliveryError) return error;
+  rethrowBroken(error);
+  return new DeliveryError('NETWORK', 'retriable', errorText(error), { cause: error });
+}
+
+/** Rethrows the error of a broken invariant: retrying could duplicate or lose lines. */
+export function rethrowBroken(error: unknown): void {
+  if (error instanceof AssertionError) throw error;
 }

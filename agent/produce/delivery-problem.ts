@@ -2,70 +2,70 @@ import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { type DeliveryError, UNKNOWN_TOPIC_OR_PARTITION } from './delivery-error.ts';
 
-/** A cluster busy with itself for less than this is nothing to tell an operator. */
+/** A shorter problem of the cluster is not reported to operators. */
 const QUIET_MS = 3_000;
-/** A topic that is being made, or a broker that starts, takes seconds. */
+/** While a topic is created or a broker starts, the topic is unknown for seconds. */
 const TOPIC_GONE_MS = 60_000;
 
-/** What holds up delivery on one route, from the first failure to the next success. */
+/** What holds up delivery to one partition or topic, from the first error to the next success. */
 export class DeliveryProblem {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #onChange: () => void;
   #error: DeliveryError | undefined;
   #sinceMs = 0;
-  #sameSinceMs = 0;
-  #warned = false;
+  #sameErrorSinceMs = 0;
+  #isWarned = false;
 
-  constructor(tools: { clock: Clock; logger: Logger; onChange: () => void }) {
-    this.#clock = tools.clock;
-    this.#logger = tools.logger;
-    this.#onChange = tools.onChange;
+  constructor({ clock, logger, onChange }: { clock: Clock; logger: Logger; onChange: () => void }) {
+    this.#clock = clock;
+    this.#logger = logger;
+    this.#onChange = onChange;
   }
 
   get isActive(): boolean {
     return this.#error !== undefined;
   }
 
-  /** The error for a person; undefined while all is well, or the trouble is young and likely to pass. */
+  /** The error to show to operators; undefined if there is none, or it will probably pass. */
   get reportable(): DeliveryError | undefined {
-    const lasting = this.#clock.monotonicMs() - this.#sinceMs > QUIET_MS;
-    return this.#error?.kind !== 'retriable' || lasting ? this.#error : undefined;
+    const isLasting = this.#clock.monotonicMs() - this.#sinceMs > QUIET_MS;
+    return this.#error?.kind !== 'retriable' || isLasting ? this.#error : undefined;
   }
 
-  /** Whether the partition is no more, or no broker has known the topic for so long that it is no more. */
+  /** Whether the partition no longer exists, or no broker has known the topic for a minute. */
   get isPartitionGone(): boolean {
-    const lastedMs = this.#clock.monotonicMs() - this.#sameSinceMs;
-    const unknown = this.#error?.kafkaCode === UNKNOWN_TOPIC_OR_PARTITION && lastedMs > TOPIC_GONE_MS;
-    return unknown || this.#error?.code === 'NO_PARTITION';
+    const lastedMs = this.#clock.monotonicMs() - this.#sameErrorSinceMs;
+    const isUnknown = this.#error?.kafkaCode === UNKNOWN_TOPIC_OR_PARTITION && lastedMs > TOPIC_GONE_MS;
+    return isUnknown || this.#error?.code === 'NO_PARTITION';
   }
 
-  /** What lasted so long begins to last anew. */
+  /** Restarts the minute after which an unknown topic counts as gone. */
   restartTimer(): void {
-    this.#sameSinceMs = this.#clock.monotonicMs();
+    this.#sameErrorSinceMs = this.#clock.monotonicMs();
   }
 
   report(error: DeliveryError): void {
-    const first = !this.#error;
-    if (error.kafkaCode !== this.#error?.kafkaCode) this.#sameSinceMs = this.#clock.monotonicMs();
-    if (first) {
+    const isFirst = !this.#error;
+    if (error.kafkaCode !== this.#error?.kafkaCode) this.#sameErrorSinceMs = this.#clock.monotonicMs();
+    if (isFirst) {
       this.#sinceMs = this.#clock.monotonicMs();
-      this.#warned = false;
+      this.#isWarned = false;
     }
     this.#error = error;
-    if (this.reportable && !this.#warned) {
-      this.#warned = true;
+    if (this.reportable && !this.#isWarned) {
+      this.#isWarned = true;
       this.#logger.warn('delivery is held up', { error: error.message });
-    } else if (first) {
-      // A leader that moves is worth a line, not a warning.
-      this.#logger.info('delivery is held up for a moment', { error: error.message });
+    } else if (isFirst) {
+      // A leader that moves deserves a line, but no warning.
+      this.#logger.info('delivery is briefly held up', { error: error.message });
     }
     this.#onChange();
   }
 
   clear(): void {
     if (!this.#error) return;
-    this.#logger.info('delivery goes on', { after: this.#error.message });
+    this.#logger.info('delivery has resumed', { error: this.#error.message });
     this.#error = undefined;
     this.#onChange();
   }

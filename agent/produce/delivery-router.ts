@@ -3,35 +3,35 @@ import type { Compression } from '../../proto/rules/line-words.ts';
 import type { IntentStore } from '../state/intent-store.ts';
 import type { DeliveryError } from './delivery-error.ts';
 import type { KafkaCluster } from './kafka-cluster.ts';
-import type { RecoveredBatch } from './outgoing-batch.ts';
 import { PartitionLedger } from './partition-ledger.ts';
 import { PartitionProducer } from './partition-producer.ts';
-import { Route, type RouteTools } from './route.ts';
+import type { RecoveredBatch } from './queued-batch.ts';
+import { Route, type RouteDependencies } from './route.ts';
 
-/** Which partition of a topic: the one a source had before, else one by the hash of `key`. */
+/** Which partition of a topic: the source's previous one, else one by the hash of `key`. */
 export interface PartitionChoice {
-  /** -1: none before. */
+  /** -1: none. */
   previous: number;
   key: string;
 }
 
-/** All routes of an agent, made as they are needed. */
+/** All routes and producers of an agent, each made when it is first needed. */
 export class DeliveryRouter {
   readonly #cluster: KafkaCluster;
-  readonly #tools: RouteTools;
   readonly #intents: IntentStore;
+  readonly #needs: RouteDependencies;
   readonly #onFailureChange: () => void;
   readonly #routes = new Map<string, Route>();
   readonly #producers = new Map<string, PartitionProducer>();
 
-  constructor(cluster: KafkaCluster, intents: IntentStore, tools: RouteTools, onFailureChange: () => void) {
+  constructor(cluster: KafkaCluster, intents: IntentStore, needs: RouteDependencies, onFailureChange: () => void) {
     this.#cluster = cluster;
     this.#intents = intents;
-    this.#tools = tools;
+    this.#needs = needs;
     this.#onFailureChange = onFailureChange;
   }
 
-  /** Finishes what a former process left open; before the first route. */
+  /** Finishes the open batches of the previous process. Call it before the first `route`. */
   restore(batches: readonly RecoveredBatch[]): void {
     const byPartition = Map.groupBy(batches, ({ intent }) => `${intent.topic}/${intent.partition}`);
     for (const [first, ...more] of byPartition.values()) {
@@ -39,38 +39,38 @@ export class DeliveryRouter {
     }
   }
 
-  /** Rejects with DeliveryError while the topic is not there or Kafka can't be reached. */
+  /** Rejects with DeliveryError while the topic does not exist or Kafka can't be reached. */
   partitionCount(topic: string): Promise<number> {
     return this.#cluster.partitionCount(topic);
   }
 
-  route(topic: string, partitions: number, choice: PartitionChoice, compression: Compression): Route {
-    const kept = choice.previous >= 0 && choice.previous < partitions;
-    const partition = kept ? choice.previous : partitionOf(choice.key, partitions);
-    const key = `${topic}/${partition}/${compression}`;
-    let route = this.#routes.get(key);
+  /** The route for a source of a topic that has `partitions`. */
+  route(topic: string, partitions: number, { previous, key }: PartitionChoice, compression: Compression): Route {
+    const partition = previous >= 0 && previous < partitions ? previous : partitionOf(key, partitions);
+    const name = `${topic}/${partition}/${compression}`;
+    let route = this.#routes.get(name);
     if (!route) {
-      route = new Route(this.producer(topic, partition), compression, this.#tools);
-      this.#routes.set(key, route);
+      route = new Route(this.producer(topic, partition), compression, this.#needs);
+      this.#routes.set(name, route);
     }
     return route;
   }
 
-  /** One for each partition, so that lines keep their order when their compression changes. */
+  /** One producer for each partition, so lines keep their order if their compression changes. */
   producer(topic: string, partition: number): PartitionProducer {
-    const key = `${topic}/${partition}`;
-    let producer = this.#producers.get(key);
+    const name = `${topic}/${partition}`;
+    let producer = this.#producers.get(name);
     if (!producer) {
-      const { clock, logger } = this.#tools;
-      const tools = { clock, logger, onFailureChange: this.#onFailureChange };
+      const { clock, logger } = this.#needs;
       const ledger = new PartitionLedger(this.#intents, { topic, partition });
-      producer = new PartitionProducer(this.#cluster, ledger, tools);
-      this.#producers.set(key, producer);
+      const onFailureChange = this.#onFailureChange;
+      producer = new PartitionProducer(this.#cluster, ledger, { clock, logger, onFailureChange });
+      this.#producers.set(name, producer);
     }
     return producer;
   }
 
-  /** What holds up delivery to `topic`, or to any topic. */
+  /** Why delivery to `topic`, or to any topic, is held up. */
   failure(topic?: string): DeliveryError | undefined {
     for (const producer of this.#producers.values()) {
       if ((topic === undefined || producer.partition.topic === topic) && producer.failure) return producer.failure;
@@ -85,7 +85,7 @@ export class DeliveryRouter {
   }
 }
 
-/** The same for a file and its successor after a rotation, so that their order is kept. */
+/** A file and its successor after a rotation have the same key, so their lines keep their order. */
 export function partitionOf(key: string, partitions: number): number {
   return createHash('sha256').update(key).digest().readUInt32BE(0) % partitions;
 }

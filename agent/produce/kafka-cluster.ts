@@ -17,56 +17,64 @@ import {
 import { type ProduceResult, produce } from '../kafka/kafka-produce.ts';
 import type { KafkaRequest } from '../kafka/kafka-request.ts';
 import { DeliveryError, kafkaResponseError, UNKNOWN_TOPIC_OR_PARTITION } from './delivery-error.ts';
+import type { TopicIncarnation } from './topic-incarnation.ts';
 
 export interface ClusterOptions {
   clientId: string;
-  /** Addresses to learn the cluster from, `host:port`. */
+  /** The first brokers to connect to, `host:port`. */
   brokers: readonly string[];
   /** Read for each new connection. */
   tls?: { readonly current: TlsMaterial | undefined };
   /** Read for each new connection. */
   sasl?: { readonly current: Login | undefined };
-  /** Ask the brokers to make topics that are missing, which they do where `auto.create.topics.enable` is set. */
+  /** Let brokers create missing topics, which they do if `auto.create.topics.enable` is set. */
   createTopics: boolean;
-  /** How old what is known of a topic's partitions may become; 5 minutes, as with Kafka's own clients, unless given. */
+  /** How old a topic's metadata may become. Default: 5 minutes, as in Kafka's own clients. */
   metadataAgeMsMax?: number;
 }
 
-/** How long a broker may wait for the in-sync replicas; it then answers REQUEST_TIMED_OUT. */
+/** How long a broker may wait for the in-sync replicas before it returns REQUEST_TIMED_OUT. */
 const PRODUCE_TIMEOUT_MS = 20_000;
-/** Metadata asked for again within this time is answered from the last answer, so that fifty routes ask once. */
+/** Requests for metadata within this time share one response: fifty routes cost one request. */
 const METADATA_FRESH_MS = 200;
-
 const METADATA_AGE_MS_MAX = 300_000;
-
 const FETCH_BYTES_MAX = 2 * 1024 * 1024;
 
-const NEEDS = [apis.produce, apis.fetch, apis.listOffsets, apis.metadata, apis.initProducerId, apis.describeProducers];
+const REQUIRED_APIS = [
+  apis.produce,
+  apis.fetch,
+  apis.listOffsets,
+  apis.metadata,
+  apis.initProducerId,
+  apis.describeProducers,
+];
 
-interface Link {
-  opened: Promise<KafkaConnection>;
+/** The connection to one broker. */
+interface BrokerLink {
+  opening: Promise<KafkaConnection>;
   /** undefined until it is open. */
   connection: KafkaConnection | undefined;
 }
 
 /**
- * The agent's view of one Kafka cluster: connections by broker, partitions and leaders by topic, and the few calls the agent
- * makes. Retries are the callers'. Every method rejects with DeliveryError.
+ * The agent's client of one Kafka cluster: connections by broker, partitions and leaders by topic,
+ * and the few requests that the agent sends. It does not retry. Every method rejects with
+ * DeliveryError.
  */
 export class KafkaCluster {
   readonly #options: ClusterOptions;
-  readonly #links = new Map<string, Link>();
+  readonly #links = new Map<string, BrokerLink>();
   readonly #topics = new Map<string, TopicMetadata & { atMs: number }>();
   readonly #refreshes = new Map<string, { atMs: number; done: Promise<void> }>();
   #brokers = new Map<number, BrokerAddress>();
   #clusterId = '';
-  #closed = false;
+  #isClosed = false;
 
   constructor(options: ClusterOptions) {
     this.#options = options;
   }
 
-  /** How many partitions `topic` has; it may grow, and be deleted and made anew. */
+  /** How many partitions `topic` has. It may get more, or be deleted and created again. */
   async partitionCount(topic: string): Promise<number> {
     const { metadataAgeMsMax = METADATA_AGE_MS_MAX } = this.#options;
     const learntMs = this.#topics.get(topic)?.atMs ?? Number.NEGATIVE_INFINITY;
@@ -74,12 +82,12 @@ export class KafkaCluster {
     const view = this.#topics.get(topic);
     if (view?.errorCode !== 0) {
       this.#topics.delete(topic);
-      throw answerError(view?.errorCode ?? UNKNOWN_TOPIC_OR_PARTITION, `topic ${topic}`);
+      throw responseError(view?.errorCode ?? UNKNOWN_TOPIC_OR_PARTITION, `topic ${topic}`);
     }
     return view.leaders.length;
   }
 
-  /** Asks the cluster anew who leads the partitions of `topic`. */
+  /** Fetches the partitions of `topic` and their leaders again. */
   refresh(topic: string): Promise<void> {
     const last = this.#refreshes.get(topic);
     if (last && systemClock.monotonicMs() - last.atMs < METADATA_FRESH_MS) return last.done;
@@ -88,68 +96,77 @@ export class KafkaCluster {
     return done;
   }
 
-  /** A new producer id; its sequences start at 0 on every partition. */
+  /** Acquires a producer id. Its sequences start at 0 on every partition. */
   async initProducer(): Promise<ProducerIdentity> {
-    const answer = await call(await this.#anyBroker(), initProducerId());
-    if (answer.errorCode !== 0) throw answerError(answer.errorCode, null);
-    return { id: answer.id, epoch: answer.epoch };
+    const response = await send(await this.#anyBroker(), initProducerId());
+    if (response.errorCode !== 0) throw responseError(response.errorCode, null);
+    return { id: response.id, epoch: response.epoch };
   }
 
-  /** Appends one encoded batch; the answer may be an error of Kafka's. Rejects when it is not known whether it was appended. */
+  /**
+   * Appends one encoded batch. The result may have an error code of Kafka's. Rejects if it is
+   * unknown whether the batch was appended.
+   */
   async produce(topic: string, partition: number, batch: RecordBatch): Promise<ProduceResult> {
     const target = { topic, partition, timeoutMs: PRODUCE_TIMEOUT_MS };
     const leader = await this.#leader(topic, partition);
-    return call(leader, produce(target, [batch.header, ...batch.records]));
+    return send(leader, produce(target, [batch.header, ...batch.records]));
   }
 
-  /** The last sequence that the partition's leader has of `producer`; undefined when it does not know the id (KIP-664). */
+  /**
+   * The last sequence that the partition's leader has of `producer` (KIP-664); undefined if it does
+   * not know the id.
+   */
   async lastSequence(topic: string, partition: number, producer: ProducerIdentity): Promise<number | undefined> {
-    const answer = await call(await this.#leader(topic, partition), describeProducers(topic, partition));
-    if (answer.errorCode !== 0) throw answerError(answer.errorCode, answer.errorMessage);
-    const known = answer.producers.find(({ id, epoch }) => id === producer.id && epoch === producer.epoch);
+    const response = await send(await this.#leader(topic, partition), describeProducers(topic, partition));
+    if (response.errorCode !== 0) throw responseError(response.errorCode, response.errorMessage);
+    const known = response.producers.find(({ id, epoch }) => id === producer.id && epoch === producer.epoch);
     return known?.lastSequence;
   }
 
-  /** Which cluster it is and which life of the topic, as last learnt. Rejects while the topic is not there. */
-  async topicIncarnation(topic: string): Promise<{ clusterId: string; topicId: string }> {
+  /** The cluster and the topic's id, as last fetched. Rejects while the topic does not exist. */
+  async topicIncarnation(topic: string): Promise<TopicIncarnation> {
     if (!this.#topics.has(topic)) await this.refresh(topic);
     const view = this.#topics.get(topic);
-    // An error comes with another topic id, or none: that tells nothing about the topic's life.
-    if (view?.errorCode !== 0) throw answerError(view?.errorCode ?? UNKNOWN_TOPIC_OR_PARTITION, `topic ${topic}`);
+    // With an error the topic id is another one, or missing, and says nothing about the topic.
+    if (view?.errorCode !== 0) throw responseError(view?.errorCode ?? UNKNOWN_TOPIC_OR_PARTITION, `topic ${topic}`);
     return { clusterId: this.#clusterId, topicId: view.id };
   }
 
-  /** The first offset that a partition still has, and the one that its next record will get. */
+  /** The first offset that a partition still has, and the offset of its next record. */
   async offsets(at: Partition): Promise<{ earliest: bigint; next: bigint }> {
     const leader = await this.#leader(at.topic, at.partition);
     const [earliest, next] = [
-      await call(leader, listOffsets(at, EARLIEST)),
-      await call(leader, listOffsets(at, LATEST)),
+      await send(leader, listOffsets(at, EARLIEST)),
+      await send(leader, listOffsets(at, LATEST)),
     ];
     const errorCode = earliest.errorCode || next.errorCode;
-    if (errorCode !== 0) throw answerError(errorCode, null);
+    if (errorCode !== 0) throw responseError(errorCode, null);
     return { earliest: earliest.offset, next: next.offset };
   }
 
-  /** Record batches from `offset` on, as they are in the log. */
+  /** Reads record batches from `offset` on, as they are in the log. */
   async fetch(at: Partition, offset: bigint): Promise<FetchResult> {
-    const answer = await call(await this.#leader(at.topic, at.partition), fetch(at, offset, FETCH_BYTES_MAX));
-    if (answer.errorCode !== 0) throw answerError(answer.errorCode, null);
-    return answer;
+    const response = await send(await this.#leader(at.topic, at.partition), fetch(at, offset, FETCH_BYTES_MAX));
+    if (response.errorCode !== 0) throw responseError(response.errorCode, null);
+    return response;
   }
 
   async close(): Promise<void> {
-    this.#closed = true;
-    const links = await Promise.allSettled([...this.#links.values()].map(({ opened }) => opened));
+    this.#isClosed = true;
+    const links = await Promise.allSettled([...this.#links.values()].map(({ opening }) => opening));
     this.#links.clear();
     for (const link of links) if (link.status === 'fulfilled') link.value.close();
   }
 
   async #fetchMetadata(topic: string): Promise<void> {
-    const answer: ClusterMetadata = await call(await this.#anyBroker(), metadata([topic], this.#options.createTopics));
-    this.#brokers = answer.brokers;
-    this.#clusterId = answer.clusterId;
-    const found = answer.topics.get(topic);
+    const response: ClusterMetadata = await send(
+      await this.#anyBroker(),
+      metadata([topic], this.#options.createTopics),
+    );
+    this.#brokers = response.brokers;
+    this.#clusterId = response.clusterId;
+    const found = response.topics.get(topic);
     if (found) this.#topics.set(topic, { ...found, atMs: systemClock.monotonicMs() });
   }
 
@@ -157,7 +174,7 @@ export class KafkaCluster {
     if (!this.#topics.has(topic)) await this.refresh(topic);
     const view = this.#topics.get(topic);
     if (view?.errorCode !== 0 || partition >= view.leaders.length) {
-      throw answerError(view?.errorCode || UNKNOWN_TOPIC_OR_PARTITION, `partition ${partition} of topic ${topic}`);
+      throw responseError(view?.errorCode || UNKNOWN_TOPIC_OR_PARTITION, `partition ${partition} of topic ${topic}`);
     }
     const broker = this.#brokers.get(view.leaders[partition] ?? -1);
     if (!broker)
@@ -165,7 +182,9 @@ export class KafkaCluster {
     return this.#link(broker);
   }
 
-  /** A connection to whichever broker answers first in order: those known already, then those configured. */
+  /**
+   * A connection to the first reachable broker: known ones are tried first, then configured ones.
+   */
   async #anyBroker(): Promise<KafkaConnection> {
     const failures: DeliveryError[] = [];
     for (const broker of [...this.#brokers.values(), ...this.#options.brokers.map(parseBroker)]) {
@@ -181,49 +200,50 @@ export class KafkaCluster {
   #link(broker: BrokerAddress): Promise<KafkaConnection> {
     const key = `${broker.host}:${broker.port}`;
     const present = this.#links.get(key);
-    if (present && present.connection?.isUsable !== false) return present.opened;
-    const link: Link = { opened: this.#connect(broker), connection: undefined };
+    if (present && present.connection?.isUsable !== false) return present.opening;
+    const link: BrokerLink = { opening: this.#connect(broker), connection: undefined };
     this.#links.set(key, link);
     present?.connection?.retire();
     const forget = () => {
       if (this.#links.get(key) === link) this.#links.delete(key);
     };
-    link.opened.then((connection) => {
+    link.opening.then((connection) => {
       link.connection = connection;
       connection.onClose(forget);
     }, forget);
-    return link.opened;
+    return link.opening;
   }
 
   async #connect(broker: BrokerAddress): Promise<KafkaConnection> {
-    if (this.#closed) throw new DeliveryError('NETWORK', 'retriable', 'the agent is stopping');
+    if (this.#isClosed) throw new DeliveryError('NETWORK', 'retriable', 'the agent is stopping');
     const { clientId, tls, sasl } = this.#options;
     try {
       const secrets = { tls: tls?.current, login: sasl?.current };
-      return await KafkaConnection.open(broker, { clientId, ...secrets, requiredApis: NEEDS });
+      return await KafkaConnection.open(broker, { clientId, ...secrets, requiredApis: REQUIRED_APIS });
     } catch (error) {
-      throw asDeliveryError(error);
+      throw fromConnectionError(error);
     }
   }
 }
 
-async function call<Answer>(connection: KafkaConnection, request: KafkaRequest<Answer>): Promise<Answer> {
+async function send<Response>(connection: KafkaConnection, request: KafkaRequest<Response>): Promise<Response> {
   try {
     return await connection.request(request);
   } catch (error) {
-    throw asDeliveryError(error);
+    throw fromConnectionError(error);
   }
 }
 
-function answerError(code: number, detail: string | null): DeliveryError {
+function responseError(code: number, detail: string | null): DeliveryError {
   return kafkaResponseError(code, kafkaErrorName(code), detail);
 }
 
-function asDeliveryError(error: unknown): DeliveryError {
+/** Converts a KafkaConnectionError. */
+function fromConnectionError(error: unknown): DeliveryError {
   if (error instanceof DeliveryError) return error;
   const { code, retryable } = error as KafkaConnectionError;
-  const hint = code === 'AUTHENTICATION' ? ': check kafka.sasl' : '';
-  return new DeliveryError(code, retryable ? 'retriable' : 'pausing', `${errorText(error)}${hint}`, { cause: error });
+  const remedy = code === 'AUTHENTICATION' ? ': check kafka.sasl' : '';
+  return new DeliveryError(code, retryable ? 'retriable' : 'pausing', `${errorText(error)}${remedy}`, { cause: error });
 }
 
 function parseBroker(address: string): BrokerAddress {

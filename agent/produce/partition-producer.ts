@@ -3,115 +3,139 @@ import type { Clock } from '../../runtime/clock.ts';
 import { errorText } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Partition } from '../kafka/kafka-fetch.ts';
-import { DeliveryError } from './delivery-error.ts';
+import { acquireProducer, wasTopicRecreated } from './acquire-producer.ts';
+import { DeliveryError, rethrowBroken, toDeliveryError } from './delivery-error.ts';
 import { DeliveryProblem } from './delivery-problem.ts';
 import type { KafkaCluster } from './kafka-cluster.ts';
-import type { OutgoingBatch, QueuedBatch, RecoveredBatch } from './outgoing-batch.ts';
-import { compareSequences, outgoing, parkBatch, recovered } from './outgoing-batch.ts';
 import type { PartitionLedger } from './partition-ledger.ts';
-import { produceBatch, toDeliveryError } from './produce-batch.ts';
-import { acquireProducerId, reconcile, wasTopicRecreated } from './reconcile.ts';
+import { produceBatch } from './produce-batch.ts';
+import { compareSequences, type OutgoingBatch, QueuedBatch, type RecoveredBatch } from './queued-batch.ts';
+import { reconcile } from './reconcile.ts';
 import { SendWindow } from './send-window.ts';
 
-/** A request of a process that is gone is answered, or gone too, after so long. */
-const ON_ITS_WAY_MS = 3_000;
+/** After this time a request of a killed process has arrived or is lost. */
+const IN_TRANSIT_MS = 3_000;
 const RETRY = { initialMs: 100, maxMs: 5_000 };
 
+export interface ProducerDependencies {
+  clock: Clock;
+  logger: Logger;
+  onFailureChange: () => void;
+}
+
 /**
- * Sends batches to one partition in order, each once: an idempotent producer of its own, which outlives the process. What a batch is made
- * of is written down before it is sent. A failed batch stops the sending; when all in flight have an answer, the failed ones go again
- * in their order with their first sequences, so that the broker recognises what it has. A new process asks Kafka first what it has.
- * OPEN → SETTLING (waits for what is in flight) → RECOVERING (asks, builds again, or takes a new id) → OPEN; CLOSED at the end. */
+ * Sends batches to one partition, in order and each once, as an idempotent producer (KIP-98) whose
+ * id outlives the process. The content of a batch is stored before the batch is sent.
+ *
+ * States:
+ * - OPEN: sends.
+ * - SETTLING: a batch has failed. Nothing is sent until all batches in flight have a response.
+ * - RECOVERING: asks Kafka what it has, builds parked batches, or acquires a new producer id. The
+ *   failed batches are then sent again in their order with their first sequences, so that the
+ *   broker recognises repeats. A new process begins here if it has open intents.
+ * - CLOSED.
+ */
 export class PartitionProducer {
-  readonly #cluster: KafkaCluster;
   readonly partition: Partition;
+  readonly #cluster: KafkaCluster;
   readonly #ledger: PartitionLedger;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #trouble: DeliveryProblem;
+  readonly #problem: DeliveryProblem;
+  readonly #window: SendWindow;
   readonly #stop = new AbortController();
   readonly #backoff = createBackoff(RETRY);
   #state: 'OPEN' | 'SETTLING' | 'RECOVERING' | 'CLOSED' = 'OPEN';
-  #reconciled: boolean;
+  #isReconciled: boolean;
+  /** Kafka does not permit the agent to find out what it has. Sending again is tried once. */
+  #isUncertain = false;
   #queue: QueuedBatch[] = [];
   readonly #inFlight: QueuedBatch[] = [];
   readonly #failed: QueuedBatch[] = [];
-  readonly #window: SendWindow;
-  /** How often batches were given back: what was begun before must not overtake them. */
-  returnCount = 0;
-  /** Kafka may not tell: it is tried once by sending again. */
-  #untold = false;
+  #returnCount = 0;
   #order: Promise<void> = Promise.resolve();
 
   constructor(
     cluster: KafkaCluster,
     ledger: PartitionLedger,
-    tools: { clock: Clock; logger: Logger; onFailureChange: () => void },
+    { clock, logger, onFailureChange }: ProducerDependencies,
   ) {
-    this.#cluster = cluster;
     this.partition = ledger;
+    this.#cluster = cluster;
     this.#ledger = ledger;
-    this.#reconciled = ledger.producer === undefined;
-    this.#clock = tools.clock;
-    this.#window = new SendWindow(tools.clock);
-    this.#logger = tools.logger.child({ topic: ledger.topic, partition: ledger.partition });
-    this.#trouble = new DeliveryProblem({ clock: tools.clock, logger: this.#logger, onChange: tools.onFailureChange });
+    this.#isReconciled = ledger.producer === undefined;
+    this.#clock = clock;
+    this.#window = new SendWindow(clock);
+    this.#logger = logger.child({ topic: ledger.topic, partition: ledger.partition });
+    this.#problem = new DeliveryProblem({ clock, logger: this.#logger, onChange: onFailureChange });
   }
 
-  /** What holds up delivery, for a person; undefined while nothing waits, all is well or the trouble is young. */
+  /** Why delivery is held up; undefined if no batch waits, or the problem will probably pass. */
   get failure(): DeliveryError | undefined {
-    return this.#queue.length + this.#inFlight.length + this.#failed.length > 0 ? this.#trouble.reportable : undefined;
+    return this.#queue.length + this.#inFlight.length + this.#failed.length > 0 ? this.#problem.reportable : undefined;
   }
 
-  /** Runs `task`, which makes a batch ready, after those before it: batches of all routes go in the order in which they were begun. */
+  /**
+   * How often batches were returned. A batch that was begun before the last time must not overtake
+   * the returned lines.
+   */
+  get returnCount(): number {
+    return this.#returnCount;
+  }
+
+  /**
+   * Runs `task`, which prepares a batch, after the tasks before it. So batches of all routes are
+   * sent in the order in which they were begun.
+   */
   runInOrder(task: () => Promise<void>): void {
     this.#order = this.#order.then(task);
   }
 
-  /** Takes what a former process left open, before anything else. */
+  /** Takes over the open batches of the previous process. Call it before `enqueue`. */
   restore(batches: readonly RecoveredBatch[]): void {
-    this.#queue = batches.map(recovered);
+    this.#queue = batches.map(QueuedBatch.fromRecovered);
     this.#ledger.restore(this.#queue);
-    this.#drive();
+    this.#sendQueued();
   }
 
-  /** Takes a batch to send after those before it. The caller keeps to IN_FLIGHT_MAX batches without an answer. */
+  /** Sends a batch after those before it. The caller has at most IN_FLIGHT_MAX open batches. */
   enqueue(batch: OutgoingBatch): void {
-    const sequenced = outgoing(batch);
-    this.#queue.push(sequenced);
-    if (this.#trouble.reportable) parkBatch(sequenced);
-    this.#drive();
+    const queued = QueuedBatch.fromOutgoing(batch);
+    this.#queue.push(queued);
+    if (this.#problem.reportable) queued.park();
+    this.#sendQueued();
   }
 
-  /** Stops sending and forgets what has no answer: the next process asks Kafka whether it is there. */
+  /** Stops sending. The next process asks Kafka about the batches without a response. */
   close(): void {
     this.#state = 'CLOSED';
     this.#stop.abort();
     this.#queue = [];
   }
 
-  #drive(): void {
+  #sendQueued(): void {
     if (this.#state !== 'OPEN') return;
-    if (!this.#reconciled || !this.#ledger.producer) {
+    if (!this.#isReconciled || !this.#ledger.producer) {
       if (this.#queue.length > 0) void this.#recover();
       return;
     }
     while (this.#inFlight.length < this.#window.size(this.#inFlight.length)) {
       const [batch] = this.#queue;
       if (batch && !batch.encoded && this.#inFlight.length === 0) void this.#recover();
-      if (!batch?.encoded || !this.#lineState(batch)) return;
+      if (!batch?.encoded || !this.#assignSequence(batch)) return;
       this.#queue.shift();
       void this.#send(batch);
     }
   }
 
-  /** Without its intent on the disk a batch is not sent: it waits until the state can be written again. */
-  #lineState(batch: QueuedBatch): boolean {
+  /** False if the batch's intent can't be stored: it waits until the state can be written again. */
+  #assignSequence(batch: QueuedBatch): boolean {
     try {
       this.#ledger.assignSequence(batch);
       return true;
     } catch (error) {
-      this.#trouble.report(new DeliveryError('STATE', 'pausing', errorText(error), { cause: error }));
+      rethrowBroken(error);
+      this.#problem.report(new DeliveryError('STATE', 'pausing', errorText(error), { cause: error }));
       if (this.#inFlight.length > 0) this.#state = 'SETTLING';
       else void this.#recover();
       return false;
@@ -121,8 +145,8 @@ export class PartitionProducer {
   async #send(batch: QueuedBatch): Promise<void> {
     this.#inFlight.push(batch);
     try {
-      const tools = { clock: this.#clock, signal: this.#stop.signal };
-      this.#succeeded(batch, await produceBatch(this.#cluster, this.#ledger, batch, tools));
+      const waiting = { clock: this.#clock, signal: this.#stop.signal };
+      this.#acknowledged(batch, await produceBatch(this.#cluster, this.#ledger, batch, waiting));
     } catch (error) {
       batch.failure = toDeliveryError(error);
       this.#failed.push(batch);
@@ -130,125 +154,131 @@ export class PartitionProducer {
     }
     this.#inFlight.splice(this.#inFlight.indexOf(batch), 1);
     if (this.#state === 'SETTLING' && this.#inFlight.length === 0) this.#settle();
-    else this.#drive();
+    else this.#sendQueued();
   }
 
-  #succeeded(batch: QueuedBatch, offset: bigint): void {
-    const { lastOffset: former } = this.#ledger;
-    // A repetition may be answered with the offset of the first time, before those of batches sent since; others come in their order.
-    if (batch.attempts === 1 && offset >= 0n && offset <= former) {
-      this.#logger.error('offsets went back: Kafka has lost records, or the topic was made anew', { offset, former });
-      this.#reconciled = false;
+  #acknowledged(batch: QueuedBatch, offset: bigint): void {
+    const { lastOffset: previous } = this.#ledger;
+    // Only a resent batch may get the offset of its first attempt, which is before those of later
+    // batches.
+    if (batch.attempts === 1 && offset >= 0n && offset <= previous) {
+      this.#logger.error('offsets went back: Kafka lost records, or the topic was recreated', { offset, previous });
+      this.#isReconciled = false;
       if (this.#state === 'OPEN') this.#state = 'SETTLING';
     }
     this.#window.succeeded();
-    this.#untold = false;
+    this.#isUncertain = false;
     this.#backoff.reset();
-    if (this.#state === 'OPEN') this.#trouble.clear();
+    if (this.#state === 'OPEN') this.#problem.clear();
     this.#ledger.acknowledged(batch, offset);
   }
 
-  /** All in flight have an answer: puts the failed ones back, in their order, and recovers from what the first one met. */
+  /**
+   * Nothing is in flight: puts the failed batches back in order and recovers from the first error.
+   */
   #settle(): void {
     const failed = this.#failed.splice(0).sort(compareSequences);
     this.#queue = [...failed, ...this.#queue];
     this.#window.failed();
     const error = failed[0]?.failure;
-    if (error) this.#begin(error);
-    if (error?.kind === 'too-large' && (failed[0]?.attempts === 1 || this.#untold)) {
-      // The broker has refused the first batch and so has none after it.
-      this.#handBack(error);
+    if (error) this.#report(error);
+    if (error?.kind === 'too-large' && (failed[0]?.attempts === 1 || this.#isUncertain)) {
+      // The broker refused the first batch, so it has none of the later ones.
+      this.#returnAll(error);
       this.#state = 'OPEN';
     } else {
-      if (failed.some(({ failure }) => failure?.isOutcomeUnknown)) this.#reconciled = false;
+      if (failed.some(({ failure }) => failure?.isOutcomeUnknown)) this.#isReconciled = false;
       void this.#recover();
     }
   }
 
-  /** All lines come again; the first batch was too large, perhaps. */
-  #handBack(tooLarge?: DeliveryError): void {
+  /** Returns all batches to their owners. `tooLarge`: the error of the first one. */
+  #returnAll(tooLarge?: DeliveryError): void {
     const batches = this.#queue.splice(0);
     this.#ledger.withdraw(batches);
-    this.returnCount++;
-    for (const [index, batch] of batches.entries()) batch.onReturned(index === 0 ? tooLarge : undefined);
+    this.#returnCount++;
+    for (const [index, batch] of batches.entries()) batch.returned(index === 0 ? tooLarge : undefined);
   }
 
   async #recover(): Promise<void> {
     this.#state = 'RECOVERING';
-    let wait = this.#trouble.isActive;
+    let wait = this.#problem.isActive;
     while (!this.#stop.signal.aborted) {
       try {
         if (wait) await this.#clock.sleep(this.#backoff.next(), this.#stop.signal);
-        if (await wasTopicRecreated(this.#cluster, this.#ledger)) this.#reconciled = false;
-        if (!this.#reconciled) await this.#reconcile();
-        if (!this.#ledger.producer) await acquireProducerId(this.#cluster, this.#ledger);
-        await this.#build();
+        if (await wasTopicRecreated(this.#cluster, this.#ledger)) this.#isReconciled = false;
+        if (!this.#isReconciled) await this.#reconcile();
+        if (!this.#ledger.producer) await acquireProducer(this.#cluster, this.#ledger);
+        await this.#buildFirst();
         break;
       } catch (error) {
         if (this.#stop.signal.aborted) return;
-        this.#begin(toDeliveryError(error));
-        if (this.#trouble.isPartitionGone) return this.#leave();
+        this.#report(toDeliveryError(error));
+        if (this.#problem.isPartitionGone) return this.#leavePartition();
         wait = true;
       }
     }
     if (this.#state !== 'RECOVERING') return;
     this.#state = 'OPEN';
-    if (this.#queue.length === 0) this.#trouble.clear();
-    this.#drive();
+    if (this.#queue.length === 0) this.#problem.clear();
+    this.#sendQueued();
   }
 
   /**
-   * Brings what has no answer in accord with what Kafka has: after a crash, and when the broker's sequence is not ours, as after its
-   * restart, when it remembers a producer's last batch only.
+   * Settles the open batches with what Kafka has. Needed after a crash, and when the broker's
+   * sequence differs from ours, as after its restart, when it knows a producer's last batch only.
    */
   async #reconcile(): Promise<void> {
     const open = this.#queue.filter(({ baseSequence }) => baseSequence !== undefined);
-    const {
-      acknowledged,
-      keepsProducerId: continues,
-      isCertain: certain,
-    } = await reconcile(this.#cluster, this.#ledger, open, this.#logger);
+    const { acknowledged, keepsProducerId, isCertain } = await reconcile(
+      this.#cluster,
+      this.#ledger,
+      open,
+      this.#logger,
+    );
     this.#queue = this.#queue.filter((batch) => !acknowledged.has(batch));
     for (const batch of acknowledged) this.#ledger.acknowledged(batch, -1n);
-    if (certain) for (const batch of this.#queue) batch.attempts = 0;
-    if (!continues || (!certain && this.#untold)) this.#startAnew();
-    this.#untold = !certain;
-    this.#reconciled = true;
+    if (isCertain) for (const batch of this.#queue) batch.attempts = 0;
+    if (!keepsProducerId || (!isCertain && this.#isUncertain)) this.#dropProducer();
+    this.#isUncertain = !isCertain;
+    this.#isReconciled = true;
   }
 
-  /** While trouble lasts, the batches that wait give up their memory: the files are the buffer. */
-  #begin(error: DeliveryError): void {
-    this.#trouble.report(error);
-    if (this.#trouble.reportable) for (const batch of this.#queue) parkBatch(batch);
+  /** While a problem lasts, waiting batches give up their memory: the files are the buffer. */
+  #report(error: DeliveryError): void {
+    this.#problem.report(error);
+    if (this.#problem.reportable) for (const batch of this.#queue) batch.park();
   }
 
-  /** Nothing of what is open can be in Kafka any more: its lines go wherever their sources go now. */
-  #leave(): void {
-    this.#trouble.restartTimer();
+  /** The partition is gone, and with it the open batches: their lines go where their sources go. */
+  #leavePartition(): void {
+    this.#problem.restartTimer();
     this.#ledger.dropProducer();
-    this.#reconciled = true;
+    this.#isReconciled = true;
     this.#state = 'OPEN';
-    this.#handBack();
+    this.#returnAll();
   }
 
   /**
-   * Builds the next batch to be sent, if need be. If that can't be, it goes back with what is after it; not before it is certain that no
-   * request of a former process or connection is on its way with it.
+   * Builds the next batch if it is not encoded. If its bytes no longer exist, it is returned with
+   * those after it, but only once no request with it can still be in transit.
    */
-  async #build(): Promise<void> {
+  async #buildFirst(): Promise<void> {
     const [next] = this.#queue;
-    if (next) next.encoded ??= await next.build?.();
-    if (!next || next.encoded) return;
-    await this.#clock.sleep(ON_ITS_WAY_MS, this.#stop.signal);
+    if (!next || (await next.build())) return;
+    await this.#clock.sleep(IN_TRANSIT_MS, this.#stop.signal);
     await this.#reconcile();
-    if (this.#queue[0] === next) this.#handBack();
-    else await this.#build();
+    if (this.#queue[0] === next) this.#returnAll();
+    else await this.#buildFirst();
   }
 
-  /** Another id: what a former process left is read again, the rest is sent with new places. */
-  #startAnew(): void {
+  /**
+   * A new producer id is needed. Batches of a previous process are returned, to be read again; the
+   * others get new sequences.
+   */
+  #dropProducer(): void {
     this.#ledger.dropProducer();
-    if (this.#queue.some(({ encoded, park }) => !encoded && !park)) this.#handBack();
+    if (this.#queue.some(({ needsFile }) => needsFile)) this.#returnAll();
     else this.#ledger.withdraw(this.#queue);
   }
 }

@@ -1,14 +1,15 @@
+import assert from 'node:assert/strict';
 import type { Clock } from '../../runtime/clock.ts';
-import { errorText } from '../../runtime/errors.ts';
 import { kafkaErrorName } from '../kafka/kafka-error.ts';
 import type { Partition } from '../kafka/kafka-fetch.ts';
-import { DeliveryError, DUPLICATE_SEQUENCE_NUMBER, kafkaResponseError } from './delivery-error.ts';
+import { DUPLICATE_SEQUENCE_NUMBER, kafkaResponseError } from './delivery-error.ts';
 import type { KafkaCluster } from './kafka-cluster.ts';
-import type { QueuedBatch } from './outgoing-batch.ts';
+import type { QueuedBatch } from './queued-batch.ts';
 
 /**
- * Sends one batch and returns the offset of its first record, -1 when Kafka had it already and does not tell. Waits as long as a quota
- * asks for. Rejects with DeliveryError when Kafka has refused it, or when it is not known whether it was appended.
+ * Sends one batch and returns the offset of its first record; -1 if Kafka had it already and does
+ * not say where. Waits as long as a quota requires. Rejects with DeliveryError if Kafka refuses the
+ * batch, or if it is unknown whether the batch was appended.
  */
 export async function produceBatch(
   cluster: KafkaCluster,
@@ -17,17 +18,12 @@ export async function produceBatch(
   { clock, signal }: { clock: Clock; signal: AbortSignal },
 ): Promise<bigint> {
   batch.attempts++;
-  if (!batch.encoded) throw new RangeError('a batch was sent before it was built');
-  const answer = await cluster.produce(topic, partition, batch.encoded);
-  if (answer.throttleMs > 0) await clock.sleep(answer.throttleMs, signal).catch(() => {});
-  if (answer.errorCode === DUPLICATE_SEQUENCE_NUMBER) return -1n;
-  if (answer.errorCode !== 0) {
-    throw kafkaResponseError(answer.errorCode, kafkaErrorName(answer.errorCode), answer.errorMessage);
+  assert(batch.encoded, 'a batch is sent before it is built');
+  const response = await cluster.produce(topic, partition, batch.encoded);
+  if (response.throttleMs > 0) await clock.sleep(response.throttleMs, signal).catch(() => {});
+  if (response.errorCode === DUPLICATE_SEQUENCE_NUMBER) return -1n;
+  if (response.errorCode !== 0) {
+    throw kafkaResponseError(response.errorCode, kafkaErrorName(response.errorCode), response.errorMessage);
   }
-  return answer.baseOffset;
-}
-
-export function toDeliveryError(error: unknown): DeliveryError {
-  if (error instanceof DeliveryError) return error;
-  return new DeliveryError('NETWORK', 'retriable', errorText(error), { cause: error });
+  return response.baseOffset;
 }

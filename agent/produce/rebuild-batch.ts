@@ -4,8 +4,8 @@ import type { Workbench, WorkPool } from '../encode/work-pool.ts';
 import type { BatchFacts, IntentSegment } from '../model/segment.ts';
 
 /**
- * Makes the records of a batch once more, `encode` by `encode`, which rejects when a segment's bytes are not what they were. Rejects when
- * they don't come to the same number of records: a broker recognises a repetition by that.
+ * Encodes a batch's records again. `encode` encodes one segment and rejects if its bytes are no
+ * longer the same. Rejects if the number of records differs: a broker recognises a repeat by that.
  */
 export async function rebuildBatch(
   facts: BatchFacts,
@@ -16,7 +16,9 @@ export async function rebuildBatch(
   try {
     bench.records.reset();
     for (const [index, segment] of facts.segments.entries()) await encode(index, segment, bench);
-    if (bench.records.recordCount !== facts.recordCount) throw new Error('the lines are not the same any more');
+    const { recordCount } = bench.records;
+    if (recordCount !== facts.recordCount)
+      throw new Error(`the file's bytes have changed: ${recordCount} records instead of ${facts.recordCount}`);
     return encodeRecordBatch(facts, await compress(bench, facts.compression));
   } finally {
     pool.releaseBench(bench);

@@ -3,41 +3,30 @@ import { batchHeaders } from '../encode/record-batch.ts';
 import type { Partition } from '../kafka/kafka-fetch.ts';
 import { DeliveryError, TOPIC_AUTHORIZATION_FAILED } from './delivery-error.ts';
 import type { KafkaCluster } from './kafka-cluster.ts';
-import { lastSequence, type QueuedBatch } from './outgoing-batch.ts';
 import type { PartitionLedger } from './partition-ledger.ts';
+import type { QueuedBatch } from './queued-batch.ts';
 import { sequenceAfter, sequenceDistance } from './sequence.ts';
 
-/** What Kafka has of the batches that have a place and no answer. */
+/** Which of the open batches Kafka has. */
 export interface Reconciliation {
   acknowledged: ReadonlySet<QueuedBatch>;
-  /** The id goes on: the others are sent again with the same id and sequence, which also fences off a request still on its way. */
+  /**
+   * The producer id stays in use: the other batches are sent again with the same id and sequences.
+   * That also fences off a request that is still in transit.
+   */
   keepsProducerId: boolean;
-  /** false: Kafka may not tell. */
+  /** False: Kafka does not permit the agent to find out. */
   isCertain: boolean;
 }
 
 const NONE: ReadonlySet<QueuedBatch> = new Set();
 
 /**
- * Learns about the topic; whether it was deleted and made again since the ledger was begun. Rejects with DeliveryError, also while there is no
- * such topic, and with the code NO_PARTITION when it was made again without this partition.
- */
-export async function wasTopicRecreated(cluster: KafkaCluster, ledger: PartitionLedger): Promise<boolean> {
-  await cluster.refresh(ledger.topic);
-  const count = await cluster.partitionCount(ledger.topic);
-  const { clusterId, topicId } = await cluster.topicIncarnation(ledger.topic);
-  const { incarnation: life } = ledger;
-  const anew = life !== undefined && (clusterId !== life.clusterId || topicId !== life.topicId);
-  // A broker that has not heard of a topic's growth yet tells too few: of a life that is the same.
-  if (ledger.partition >= count && (anew || !life))
-    throw new DeliveryError('NO_PARTITION', 'pausing', `${ledger.topic} has no partition ${ledger.partition} any more`);
-  return anew;
-}
-
-/**
- * Asks the partition's leader for the last sequence that it has of our id (DescribeProducers, KIP-664): what goes up to it is delivered.
- * An id that it has forgotten (expired, or truncated with an unclean election) leaves that open: then the log itself is read. It keeps
- * with each batch who sent it, with which sequence. Rejects with DeliveryError when Kafka can't be asked now.
+ * Finds out which of the open batches Kafka has. DescribeProducers (KIP-664) returns the last
+ * sequence that the partition's leader has of our producer id: batches up to it are acknowledged.
+ * If the leader does not know the id (expired, or truncated by an unclean election), the log itself
+ * is read: each batch in it carries its producer and sequence. Rejects with DeliveryError if Kafka
+ * can't be asked now.
  */
 export async function reconcile(
   cluster: KafkaCluster,
@@ -46,40 +35,44 @@ export async function reconcile(
   logger: Logger,
 ): Promise<Reconciliation> {
   const { producer } = ledger;
-  const life = await cluster.topicIncarnation(ledger.topic);
-  if (!producer || life.clusterId !== ledger.incarnation?.clusterId)
+  const now = await cluster.topicIncarnation(ledger.topic);
+  if (!producer || now.clusterId !== ledger.incarnation?.clusterId)
     return { acknowledged: NONE, keepsProducerId: false, isCertain: true };
-  const anew = life.topicId !== ledger.incarnation.topicId;
+  const isRecreated = now.topicId !== ledger.incarnation.topicId;
   try {
-    // The new one may have what was sent before anybody noticed: a broker takes any sequence of an id that it does not know.
-    if (anew)
-      return { acknowledged: await readBack(cluster, ledger, open, 0n), keepsProducerId: false, isCertain: true };
+    // The new topic may have batches that were sent before anybody noticed: a broker accepts any
+    // sequence from a producer id that it does not know.
+    if (isRecreated)
+      return { acknowledged: await findInLog(cluster, ledger, open, 0n), keepsProducerId: false, isCertain: true };
     const last = await cluster.lastSequence(ledger.topic, ledger.partition, producer);
     if (last !== undefined) {
-      const acknowledged = open.filter((batch) => sequenceDistance(lastSequence(batch), last) >= 0);
+      const acknowledged = open.filter((batch) => sequenceDistance(batch.lastSequence, last) >= 0);
       const next = open[acknowledged.length]?.baseSequence ?? ledger.nextSequence;
       if (next === sequenceAfter(last, 1)) {
         await requireCommitted(cluster, ledger, acknowledged);
         return { acknowledged: new Set(acknowledged), keepsProducerId: ledger.isUsable, isCertain: true };
       }
     }
-    const found = await readBack(cluster, ledger, open, ledger.lastOffset + 1n);
-    // An id that nothing was sent by, as far as Kafka knows: its first batch may be on its way still. Sent again, it is there once.
-    const unused = last === undefined && found.size === 0 && open[0]?.baseSequence === 0;
-    return { acknowledged: found, keepsProducerId: unused && ledger.isUsable, isCertain: true };
+    const found = await findInLog(cluster, ledger, open, ledger.lastOffset + 1n);
+    // Kafka has nothing of this id yet: its first batch may still be in transit. If it is sent
+    // again, Kafka keeps it once.
+    const isUnused = last === undefined && found.size === 0 && open[0]?.baseSequence === 0;
+    return { acknowledged: found, keepsProducerId: isUnused && ledger.isUsable, isCertain: true };
   } catch (error) {
-    // Both questions need the right to READ the topic.
+    // Both requests need the right to READ the topic.
     if (!(error instanceof DeliveryError) || error.kafkaCode !== TOPIC_AUTHORIZATION_FAILED) throw error;
-    const remedy = 'grant the agent READ on the topic';
-    const batches = open.length;
-    if (batches > 0) logger.warn('Kafka may not tell what it has: batches may be there twice', { batches, remedy });
-    return { acknowledged: NONE, keepsProducerId: ledger.isUsable && !anew, isCertain: false };
+    if (open.length > 0) {
+      const remedy = 'grant the agent READ on the topic';
+      logger.warn('the topic may not be read: batches may arrive twice', { count: open.length, remedy });
+    }
+    return { acknowledged: NONE, keepsProducerId: ledger.isUsable && !isRecreated, isCertain: false };
   }
 }
 
 /**
- * A leader tells also of what its replicas do not have yet, and what is lost if it dies now: a batch counts when consumers can read it. Rejects
- * with DeliveryError while they can't; then it is to be asked again.
+ * Requires that consumers can read the batches. A leader also reports sequences that its replicas
+ * do not have yet, which are lost if it dies now. Rejects with DeliveryError while they can't be
+ * read; the caller asks again.
  */
 async function requireCommitted(
   cluster: KafkaCluster,
@@ -88,23 +81,16 @@ async function requireCommitted(
 ): Promise<void> {
   const last = batches.slice(-1);
   const from = ledger.lastOffset + 1n;
-  if ((await readBack(cluster, ledger, last, from)).size === last.length) return;
-  // What retention has removed was there.
+  if ((await findInLog(cluster, ledger, last, from)).size === last.length) return;
+  // Retention may have removed them.
   if ((await cluster.offsets(ledger)).earliest > from) return;
   const { topic, partition } = ledger;
-  const text = `the in-sync replicas of partition ${partition} of ${topic} do not have yet what its leader has`;
+  const text = `the in-sync replicas of partition ${partition} of ${topic} do not have the leader's last batches yet`;
   throw new DeliveryError('KAFKA', 'retriable', text);
 }
 
-/** Takes an id, and notes where the partition ends: what will be sent by it comes after that. Rejects with DeliveryError. */
-export async function acquireProducerId(cluster: KafkaCluster, ledger: PartitionLedger): Promise<void> {
-  const producer = await cluster.initProducer();
-  const { next } = await cluster.offsets(ledger);
-  ledger.startProducer(await cluster.topicIncarnation(ledger.topic), producer, next - 1n);
-}
-
-/** Which of `open` the log holds, from offset `from` to its present end. */
-async function readBack(
+/** Which of `open` the log has, from offset `from` to its present end. */
+async function findInLog(
   cluster: KafkaCluster,
   ledger: PartitionLedger,
   open: readonly QueuedBatch[],
@@ -113,7 +99,7 @@ async function readBack(
   const found = new Set<QueuedBatch>();
   const { producer } = ledger;
   if (open.length === 0 || !producer) return found;
-  for await (const header of headersFrom(cluster, ledger, from)) {
+  for await (const header of readBatchHeaders(cluster, ledger, from)) {
     if (header.producer.id !== producer.id || header.producer.epoch !== producer.epoch) continue;
     const same = open.find(({ baseSequence }) => baseSequence === header.baseSequence);
     if (same?.recordCount === header.recordCount) found.add(same);
@@ -121,7 +107,7 @@ async function readBack(
   return found;
 }
 
-async function* headersFrom(cluster: KafkaCluster, at: Partition, from: bigint) {
+async function* readBatchHeaders(cluster: KafkaCluster, at: Partition, from: bigint) {
   const { earliest, next } = await cluster.offsets(at);
   let offset = from < earliest || from > next ? earliest : from;
   while (offset < next) {
@@ -131,6 +117,6 @@ async function* headersFrom(cluster: KafkaCluster, at: Partition, from: bigint) 
       offset = header.lastOffset + 1n;
       yield header;
     }
-    if (offset === before) throw new DeliveryError('KAFKA', 'retriable', `nothing could be read at offset ${offset}`);
+    if (offset === before) throw new DeliveryError('KAFKA', 'retriable', `no batch could be read at offset ${offset}`);
   }
 }

@@ -1,12 +1,17 @@
 import type { Clock } from '../../runtime/clock.ts';
 
-/** Kafka remembers the last five batches of a producer on a partition (KIP-98, KIP-185): more in flight could not be told apart. */
+/**
+ * Kafka remembers the last five batches of a producer on a partition (KIP-98, KIP-185). It could
+ * not recognise repeats of more.
+ */
 export const IN_FLIGHT_MAX = 5;
 /** Much less than any sensible `producer.id.expiration.ms`. */
 const IDLE_MS = 60_000;
 
-/** How many batches of a producer may be in flight: one until an answer was good, for a broker accepts any sequence of an id that it does not
- * know, so that a gap would go unseen. */
+/**
+ * How many batches of a producer may be in flight: one until the first success, because a broker
+ * accepts any sequence from a producer id that it does not know, so a gap would go unnoticed.
+ */
 export class SendWindow {
   readonly #clock: Clock;
   #size = 1;
@@ -16,7 +21,7 @@ export class SendWindow {
     this.#clock = clock;
   }
 
-  /** With nothing in flight for long, the broker may have forgotten the id: then the first answer counts again. */
+  /** After a long pause the broker may have forgotten the id: the window is 1 again. */
   size(inFlight: number): number {
     if (inFlight === 0 && this.#clock.monotonicMs() - this.#successMs > IDLE_MS) this.#size = 1;
     return this.#size;

@@ -10,25 +10,28 @@ import { type Durability, StateDatabase, StateError, stateFile } from './state-d
 export interface StateOptions {
   stateDir: string;
   durability: Durability;
-  /** What becomes of lines while the state can't be written. */
+  /** Whether lines wait or are sent while the state can't be written. */
   stateFailure: 'hold' | 'deliver';
-  /** Facts are to be written to the audit topic. */
+  /** Whether facts are written to the audit topic. */
   audit: boolean;
 }
 
-/** All that an agent keeps on its disk. */
+/** All that an agent stores on its disk. */
 export interface AgentState {
   state: StateDatabase;
   store: CheckpointStore;
   facts: FactStore;
   intents: IntentStore;
-  /** Positions were lost with a damaged state: what is on the disk must be read from its beginning, for better twice than never. */
+  /**
+   * Positions were lost with a damaged state: existing files must be read from the beginning,
+   * because duplicates are better than losses.
+   */
   lost: boolean;
 }
 
 /**
- * Opens the agent's state. One that is damaged (torn or zeroed by a crash of the machine) is put aside, and the last copy of it takes its
- * place. Throws StateError.
+ * Opens the agent's state. A damaged one (torn or zeroed by a crash of the machine) is moved aside
+ * and replaced by its last copy. Throws StateError.
  */
 export function openAgentState(options: StateOptions, tools: { clock: Clock; logger: Logger }): AgentState {
   const { stateDir, durability } = options;
@@ -43,11 +46,11 @@ export function openAgentState(options: StateOptions, tools: { clock: Clock; log
 
 function partsOf(
   state: StateDatabase,
-  { stateDir, stateFailure, audit }: StateOptions,
+  { stateFailure, audit }: StateOptions,
   tools: { clock: Clock; logger: Logger },
 ): Omit<AgentState, 'state' | 'lost'> {
   if (!bindToMachine(state)) {
-    tools.logger.warn('the state was copied from another machine: the producer ids in it are not used', { stateDir });
+    tools.logger.warn('the state was copied from another machine: its producer ids are not used', { file: state.file });
   }
   const intents = new IntentStore(state, stateFailure === 'hold');
   return { store: new CheckpointStore(state), facts: new FactStore(state, { ...tools, audit }), intents };
@@ -65,17 +68,18 @@ function openOrRestore(
       if (!(error instanceof StateError) || error.code !== 'UNREADABLE' || !copied) throw error;
       const restored = restoreState(stateFile(stateDir), clock.nowMs());
       copied = restored.copied;
-      const fields = { stateDir, error, aside: restored.aside };
+      const fields = { file: stateFile(stateDir), aside: restored.aside, error };
       if (copied)
-        logger.error('the state is damaged: going on from its last copy; lines sent since may come twice', fields);
-      else logger.error('the state is damaged and there is no copy: all files are read from their beginning', fields);
+        logger.error('the state is damaged: its last copy is used; lines sent since then may arrive twice', fields);
+      else logger.error('the state is damaged and has no copy: all files are read from the beginning', fields);
     }
   }
 }
 
 /**
- * Whether the state began anew, in the place of a damaged one, and what was on the disk then is not found yet. That is kept: a process that
- * is killed before it has found it leaves that to the next one.
+ * Whether the state is new, in place of a damaged one, and the files that existed then are not
+ * found yet. That is stored, so a process that is killed before it finds them leaves it to the next
+ * one.
  */
 function positionsAreLost(state: StateDatabase): boolean {
   const { db, file } = state;

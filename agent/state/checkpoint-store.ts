@@ -6,33 +6,31 @@ import { Milestones } from './milestones.ts';
 import { ReplayStore } from './replay-store.ts';
 import type { StateDatabase, StatePart } from './state-database.ts';
 
-/** A place in the table. */
-const NOT_KNOWN = -1;
+/** Stored for an unknown line state. */
+const UNKNOWN = -1;
 
-/** In `meta` while positions were lost with a damaged state, and not all files are found anew. */
+/** In `meta` while positions are lost with a damaged state and not all files are found again. */
 export const LOST_KEY = 'lost';
 
-/** A change that is not written yet; without a checkpoint the generation is to be forgotten. */
+/** A change that is not written yet. Without a checkpoint the generation is removed. */
 interface PendingWrite {
   entryUid: string;
   generation: string;
   checkpoint: Checkpoint | undefined;
 }
 
-/** The durable record of positions. A position may be older on disk than in memory, never newer. */
+/** The durable positions. A position may be older on disk than in memory, never newer. */
 export class CheckpointStore implements StatePart {
   readonly #state: StateDatabase;
-  /** What of the generations is sent once more. */
   readonly replays: ReplayStore;
-  /** Where the generations were when. */
   readonly milestones: Milestones;
   readonly #put: StatementSync;
   readonly #delete: StatementSync;
   readonly #putEntry: StatementSync;
-  /** What is to be written or deleted, by entry and generation. */
+  /** By entry and generation. */
   readonly #dirty = new Map<string, PendingWrite>();
   readonly #scanned = new Map<string, Globs>();
-  #regained = false;
+  #isLostCleared = false;
 
   constructor(state: StateDatabase) {
     const { db } = state;
@@ -48,19 +46,19 @@ export class CheckpointStore implements StatePart {
     this.replays = new ReplayStore(state);
   }
 
-  /** All checkpoints that are written. */
+  /** All written checkpoints. */
   all(): Checkpoint[] {
     const select = this.#state.db.prepare('SELECT * FROM generation');
     select.setReadBigInts(true);
     return select.all().map(fromRow);
   }
 
-  /** All checkpoints of one entry, those noted and not yet written too. */
+  /** All checkpoints of one entry, also those that are not written yet. */
   load(entryUid: string): Checkpoint[] {
     const select = this.#state.db.prepare('SELECT * FROM generation WHERE entry_uid = ?');
     select.setReadBigInts(true);
     const known = new Map<string, Checkpoint>();
-    // Row by row: all rows at once would be more memory than what they become.
+    // Row by row: all rows at once would take more memory than the checkpoints.
     for (const row of select.iterate(entryUid)) {
       const checkpoint = fromRow(row);
       known.set(checkpoint.generation, checkpoint);
@@ -73,7 +71,7 @@ export class CheckpointStore implements StatePart {
     return [...known.values()];
   }
 
-  /** Notes a new generation: its id is on the disk before any of its lines is sent. */
+  /** Notes a new generation. Its id is on the disk before any of its lines is sent. */
   putNew(checkpoint: Checkpoint): void {
     this.put(checkpoint);
     this.#state.markUrgent();
@@ -84,13 +82,13 @@ export class CheckpointStore implements StatePart {
     this.#note({ entryUid: checkpoint.entryUid, generation: checkpoint.generation, checkpoint });
   }
 
-  /** Notes that a generation is to be forgotten. */
+  /** Notes that a generation is removed. */
   remove(entryUid: string, generation: string): void {
     this.replays.forget(generation);
     this.#note({ entryUid, generation, checkpoint: undefined });
   }
 
-  /** The globs by which the entry's files were last looked for; undefined when they never were. */
+  /** The globs of the entry's last scan; undefined: it was never scanned. */
   scannedGlobs(entryUid: string): Globs | undefined {
     const noted = this.#scanned.get(entryUid);
     if (noted) return noted;
@@ -98,18 +96,18 @@ export class CheckpointStore implements StatePart {
     return row && { paths: JSON.parse(String(row['paths'])), exclude: JSON.parse(String(row['exclude'])) };
   }
 
-  /** Notes by which globs the entry's files were looked for: written together with the positions of what was found. */
+  /** Notes the globs of a scan, which are written together with the positions of its files. */
   markScanned(entryUid: string, { paths, exclude }: Globs): void {
     this.#scanned.set(entryUid, { paths, exclude });
   }
 
-  /** Notes that what was lost with a damaged state is found: written together with the positions of it. */
+  /** Notes that all files are found after a loss of positions, written together with these. */
   clearLost(): void {
-    this.#regained = true;
+    this.#isLostCleared = true;
   }
 
   get isDirty(): boolean {
-    return this.#dirty.size > 0 || this.#scanned.size > 0 || this.#regained;
+    return this.#dirty.size > 0 || this.#scanned.size > 0 || this.#isLostCleared;
   }
 
   write(nowMs: number): void {
@@ -123,14 +121,14 @@ export class CheckpointStore implements StatePart {
     }
     for (const [uid, { paths, exclude }] of this.#scanned)
       this.#putEntry.run(uid, JSON.stringify(paths), JSON.stringify(exclude));
-    if (this.#regained) this.#state.db.prepare('DELETE FROM meta WHERE key = ?').run(LOST_KEY);
+    if (this.#isLostCleared) this.#state.db.prepare('DELETE FROM meta WHERE key = ?').run(LOST_KEY);
   }
 
   onWritten(): void {
     this.milestones.written();
     this.#dirty.clear();
     this.#scanned.clear();
-    this.#regained = false;
+    this.#isLostCleared = false;
   }
 
   #note(noted: PendingWrite): void {
@@ -139,12 +137,12 @@ export class CheckpointStore implements StatePart {
 
   #write(at: Checkpoint, nowMs: number): void {
     if (at.position > at.first) this.milestones.record(at, nowMs);
-    // SQLite's integers are signed: a device or inode above 2^63 is kept as its two's complement.
+    // SQLite's integers are signed: a device or inode above 2^63 is stored as two's complement.
     const device = BigInt.asIntN(64, at.device);
     const inode = BigInt.asIntN(64, at.inode);
     const file = [device, inode, at.path, at.head.bytes, at.head.hash, Math.floor(at.birthMs), at.size] as const;
     const marker = [at.ctimeNs, at.marker.end, at.marker.bytes, at.marker.hash] as const;
-    const reached = [at.position, at.rangeEnd, at.lineState ?? NOT_KNOWN, JSON.stringify(at.ahead)] as const;
+    const progress = [at.position, at.rangeEnd, at.lineState ?? UNKNOWN, JSON.stringify(at.ahead)] as const;
     this.#put.run(
       at.entryUid,
       at.generation,
@@ -152,7 +150,7 @@ export class CheckpointStore implements StatePart {
       ...marker,
       at.first,
       at.phase,
-      ...reached,
+      ...progress,
       at.topic,
       at.partition,
       nowMs,
@@ -180,7 +178,7 @@ function fromRow(row: Record<string, SQLOutputValue>): Checkpoint {
     phase: String(row['phase']) as Phase,
     position: Number(row['position']),
     rangeEnd: Number(row['range_end']),
-    lineState: Number(row['place']) === NOT_KNOWN ? undefined : (Number(row['place']) as LineState),
+    lineState: Number(row['place']) === UNKNOWN ? undefined : (Number(row['place']) as LineState),
     ahead: parseAhead(String(row['ahead'])),
     topic: String(row['topic']),
     partition: Number(row['partition']),

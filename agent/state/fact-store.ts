@@ -5,33 +5,40 @@ import type { Logger } from '../../runtime/logger.ts';
 import type { Fact, FactLog, FactQueue, FactTotals, Loss, Sealed } from '../model/fact.ts';
 import type { StateDatabase, StatePart } from './state-database.ts';
 
-/** How many of the last facts are kept to be shown, by kind; what the audit topic does not have is kept besides. */
+/** How many of the last facts are kept for display, by kind. Unaudited facts are always kept. */
 const KEPT = { loss: 1_000, sealed: 20 } as const;
 const TOTALS_PREFIX = 'facts/';
 
-export interface FactTools {
+export interface FactStoreDependencies {
   clock: Clock;
   logger: Logger;
-  /** False: there is no audit topic to wait for. */
+  /** Whether there is an audit topic. Default: true. */
   audit?: boolean;
 }
 
-/** The durable record of facts: each is written with the same flush as the positions that were noted beside it. */
+/**
+ * The durable facts. Each is written by the same flush as the positions that were noted with it.
+ */
 export class FactStore implements FactLog, FactQueue, StatePart {
-  readonly #tools: FactTools;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #hasAudit: boolean;
   readonly #statements: Statements;
+  /** Entry names by uid. */
   readonly #names = new Map<string, string>();
   readonly #totals = new Map<string, FactTotals>();
   readonly #changedTotals = new Set<string>();
-  /** The last ones of each kind, the oldest first; those noted and not written yet too. */
+  /** The last facts of each kind, the oldest first, also those that are not written yet. */
   readonly #last: Record<Fact['kind'], Fact[]>;
   readonly #listeners: (() => void)[] = [];
   #noted = new Map<string, Fact>();
-  /** Audited, and not written as such yet. */
+  /** Audited, but not written as such yet. */
   readonly #audited = new Set<string>();
 
-  constructor(state: StateDatabase, tools: FactTools) {
-    this.#tools = tools;
+  constructor(state: StateDatabase, { clock, logger, audit = true }: FactStoreDependencies) {
+    this.#clock = clock;
+    this.#logger = logger;
+    this.#hasAudit = audit;
     this.#statements = prepare(state);
     for (const row of this.#statements.totals.all())
       this.#totals.set(String(row['key']).slice(TOTALS_PREFIX.length), JSON.parse(String(row['value'])));
@@ -42,16 +49,16 @@ export class FactStore implements FactLog, FactQueue, StatePart {
   loss(loss: Loss): void {
     const { path, generation, start, end, bytes = end - start, openEnded, reason } = loss;
     if (!this.#note({ kind: 'loss', ...loss }, [start, end, reason])) return;
-    this.#tools.logger.error('bytes of a file are lost', { path, generation, start, end, bytes, openEnded, reason });
+    this.#logger.error('bytes of a file are lost', { path, generation, start, end, bytes, openEnded, reason });
   }
 
   sealed(sealed: Sealed): void {
     const { path, generation, first, size } = sealed;
     if (!this.#note({ kind: 'sealed', ...sealed }, [first, size])) return;
-    this.#tools.logger.info('a file is complete in Kafka', { path, generation, size });
+    this.#logger.info('a file is complete in Kafka', { path, generation, size });
   }
 
-  /** Tells the name of an entry, for the facts that are noted from now on. */
+  /** Sets the name of an entry for the facts that are noted from now on. */
   setEntryName(entryUid: string, name: string): void {
     this.#names.set(entryUid, name);
   }
@@ -60,7 +67,7 @@ export class FactStore implements FactLog, FactQueue, StatePart {
     return this.#totals.get(entryUid) ?? { losses: 0, lostBytes: 0, sealedFiles: 0 };
   }
 
-  /** Of all entries that this agent ever had. */
+  /** Lost bytes of all entries that this agent ever had. */
   get lostBytes(): number {
     return [...this.#totals.values()].reduce((sum, { lostBytes }) => sum + lostBytes, 0);
   }
@@ -93,7 +100,7 @@ export class FactStore implements FactLog, FactQueue, StatePart {
   write(): void {
     const { insert, putTotals, audit, prune } = this.#statements;
     for (const { id, timeMs, ...rest } of this.#noted.values())
-      insert.run(id, JSON.stringify(rest), this.#tools.audit === false ? 1 : 0, timeMs);
+      insert.run(id, JSON.stringify(rest), this.#hasAudit ? 0 : 1, timeMs);
     for (const uid of this.#changedTotals) putTotals.run(TOTALS_PREFIX + uid, JSON.stringify(this.#totals.get(uid)));
     for (const id of this.#audited) audit.run(id);
     for (const kind of ['loss', 'sealed'] as const) {
@@ -103,21 +110,21 @@ export class FactStore implements FactLog, FactQueue, StatePart {
   }
 
   onWritten(): void {
-    const more = this.#noted.size > 0;
+    const hasNew = this.#noted.size > 0;
     this.#noted.clear();
     this.#changedTotals.clear();
     this.#audited.clear();
-    if (more) for (const listener of this.#listeners) listener();
+    if (hasNew) for (const listener of this.#listeners) listener();
   }
 
-  /** False when it was told before, as by a former process that was killed. */
+  /** False if the fact is noted already, for example by a process that was killed. */
   #note(fact: ({ kind: 'loss' } & Loss) | ({ kind: 'sealed' } & Sealed), what: readonly unknown[]): boolean {
     const { kind, entryUid, generation } = fact;
     const key = JSON.stringify([kind, entryUid, generation, ...what]);
     const id = createHash('sha256').update(key).digest('hex').slice(0, 16);
     if (this.#noted.has(id) || this.#isWritten(id)) return false;
     const entry = this.#names.get(entryUid) ?? entryUid;
-    const noted: Fact = { id, timeMs: this.#tools.clock.nowMs(), entry, ...fact };
+    const noted: Fact = { id, timeMs: this.#clock.nowMs(), entry, ...fact };
     this.#noted.set(id, noted);
     this.#count(noted);
     const last = this.#last[kind];
@@ -137,7 +144,7 @@ export class FactStore implements FactLog, FactQueue, StatePart {
     this.#changedTotals.add(fact.entryUid);
   }
 
-  /** A state that can't be read keeps no fact from being told. */
+  /** If the state can't be read, the fact is recorded anyway. */
   #isWritten(id: string): boolean {
     try {
       return this.#statements.find.get(id) !== undefined;

@@ -1,14 +1,21 @@
+import assert from 'node:assert/strict';
 import type { SQLOutputValue } from 'node:sqlite';
 import type { Compression } from '../../proto/rules/line-words.ts';
 import type { LineState } from '../model/line-state.ts';
-import type { IntentSegment, OpenIntent } from '../model/segment.ts';
+import type { BatchFacts, IntentSegment, OpenIntent } from '../model/segment.ts';
 
-const NOT_KNOWN = -1;
+/** Stored for an unknown line state. */
+const UNKNOWN = -1;
 
-/**
- * The segments of an intent, as its row has them: for each `GENERATION,START,END,LINES,RANGESTART,STARTSAT,ENDSAT,CHECKSUM,FORMAT`,
- * `,START,END,BYTES` of what is cut, and `,RANGEEND,PLACE`, PLACE -1 when it is not known. What older programs wrote has no PLACE, and no
- * RANGEEND where it is END.
+/*
+ * The column `segments` of an intent:
+ *
+ *   segments => segment (' ' segment)*
+ *   segment => generation,start,end,lines,rangeStart,startState,endState,checksum,format
+ *              [,cutStart,cutEnd,cutBytes] ,rangeEnd,lineState
+ *
+ * `format` is an id in the table `format`; `lineState` is -1 if unknown. Older programs wrote no
+ * `lineState`, and no `rangeEnd` where it equals `end`.
  */
 export function segmentsText(segments: readonly IntentSegment[], formatId: (document: string) => number): string {
   const texts = segments.map((segment) => {
@@ -16,14 +23,24 @@ export function segmentsText(segments: readonly IntentSegment[], formatId: (docu
       segment;
     const range = [generation, start, end, lines, rangeStart, startState, endState, checksum, formatId(segment.format)];
     const cutOff = cut ? [cut.start, cut.end, cut.bytes] : [];
-    return [...range, ...cutOff, rangeEnd, lineState ?? NOT_KNOWN].join();
+    return [...range, ...cutOff, rangeEnd, lineState ?? UNKNOWN].join();
   });
   return texts.join(' ');
 }
 
-/** `documents`: the formats, by their ids. */
+/** Asserts what holds for each intent, when it is written and when it is read. */
+export function assertConsistent({ recordCount, segments }: BatchFacts): void {
+  let lines = 0;
+  for (const { start, end, lines: own } of segments) {
+    assert(start <= end, 'a segment ends before it starts');
+    lines += own;
+  }
+  assert(lines === recordCount, `${lines} lines in an intent for ${recordCount} records`);
+}
+
+/** `documents`: the formats by id. */
 export function intentFromRow(row: Record<string, SQLOutputValue>, documents: ReadonlyMap<number, string>): OpenIntent {
-  return {
+  const intent: OpenIntent = {
     id: Number(row['id']),
     topic: String(row['topic']),
     partition: Number(row['partition']),
@@ -36,6 +53,8 @@ export function intentFromRow(row: Record<string, SQLOutputValue>, documents: Re
       .split(' ')
       .map((text) => segmentFrom(text, documents)),
   };
+  assertConsistent(intent);
+  return intent;
 }
 
 function segmentFrom(text: string, documents: ReadonlyMap<number, string>): IntentSegment {
@@ -43,21 +62,21 @@ function segmentFrom(text: string, documents: ReadonlyMap<number, string>): Inte
   const [start, end, lines, rangeStart, startState, endState, checksum, format, ...more] = numbers.map(
     Number,
   ) as Numbers;
-  const lineState = more.length % 3 === 2 ? (more.pop() as LineState | typeof NOT_KNOWN) : NOT_KNOWN;
+  const lineState = more.length % 3 === 2 ? (more.pop() as LineState | typeof UNKNOWN) : UNKNOWN;
   const rangeEnd = more.length % 3 === 1 ? (more.pop() as number) : end;
   const [from, to, bytes] = more;
   const document = documents.get(format) ?? '';
   const replay = replayOf(document);
   return {
     ...{ generation, start, end, lines, rangeStart, startState, endState, rangeEnd, checksum },
-    lineState: lineState === NOT_KNOWN ? undefined : lineState,
+    lineState: lineState === UNKNOWN ? undefined : lineState,
     format: document,
     ...(replay !== undefined && { replay }),
     cut: from === undefined ? undefined : { start: from, end: to ?? from, bytes: bytes ?? 0 },
   };
 }
 
-/** A format says which replay it is for; see FormatFacts. */
+/** The replay in a format, see FormatFacts. */
 function replayOf(document: string): string | undefined {
   return document === '' ? undefined : (JSON.parse(document) as { replay?: string }).replay;
 }

@@ -1,29 +1,35 @@
+import assert from 'node:assert/strict';
 import type { SQLOutputValue, StatementSync } from 'node:sqlite';
 import type { Intent, OpenIntent, ProducerRecord } from '../model/segment.ts';
-import { intentFromRow, segmentsText } from './intent-row.ts';
+import { assertConsistent, intentFromRow, segmentsText } from './intent-row.ts';
 import type { StateDatabase, StatePart } from './state-database.ts';
 
 /**
- * Intents: what is written before a batch is sent, so that after a kill -9 it is known what may be in Kafka. An intent is closed by the
- * flush that also writes the positions it led to; one that stays open although its batch was answered does no harm.
+ * The durable intents. One is written before its batch is sent, so that after a kill -9 the agent
+ * knows what may be in Kafka. It is deleted by the flush that also writes the positions after the
+ * batch. An intent whose batch was acknowledged just before the kill does no harm.
  */
 export class IntentStore implements StatePart {
   readonly #state: StateDatabase;
-  readonly #required: boolean;
+  readonly #isRequired: boolean;
   readonly #insert: StatementSync;
   readonly #delete: StatementSync;
   readonly #putProducer: StatementSync;
   readonly #formats = new Map<string, number>();
   #nextId: number;
-  #acknowledged: number[] = [];
-  #void: number[] = [];
-  readonly #progress = new Map<string, ProducerRecord>();
+  /** The ids of closed intents that are not deleted yet. */
+  readonly #acknowledged = new Set<number>();
+  readonly #withdrawn = new Set<number>();
+  readonly #producers = new Map<string, ProducerRecord>();
 
-  /** `required`: a batch is not sent without its intent; else it is, when the state can't be written, and may then be there twice. */
-  constructor(state: StateDatabase, required = true) {
+  /**
+   * `isRequired`: a batch is not sent without its intent. If false, it is sent while the state
+   * can't be written, and may then arrive twice.
+   */
+  constructor(state: StateDatabase, isRequired = true) {
     const { db } = state;
     this.#state = state;
-    this.#required = required;
+    this.#isRequired = isRequired;
     this.#insert = db.prepare('INSERT INTO intent VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
     this.#delete = db.prepare('DELETE FROM intent WHERE id = ?');
     this.#putProducer = db.prepare('INSERT OR REPLACE INTO producer VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)');
@@ -35,7 +41,7 @@ export class IntentStore implements StatePart {
     state.add(this);
   }
 
-  /** Those that a former process left open, in the order in which they were written. */
+  /** The open intents of the previous process, in the order in which they were written. */
   openIntents(): OpenIntent[] {
     const select = this.#state.db.prepare('SELECT * FROM intent ORDER BY id');
     select.setReadBigInts(true);
@@ -51,26 +57,33 @@ export class IntentStore implements StatePart {
   }
 
   /**
-   * Writes an intent now, with the void intents that were noted before it, and returns its id. Nothing is written when that
-   * fails: throws StateError, and the batch must not be sent, or returns undefined, and it may.
+   * Writes an intent now, together with the withdrawals that are noted, and returns its id. If that
+   * fails, nothing is written: throws StateError and the batch must not be sent, or returns
+   * undefined and it may be.
    */
   add(intent: Intent): number | undefined {
     try {
       return this.#add(intent);
     } catch (error) {
-      if (this.#required) throw error;
+      if (this.#isRequired || error instanceof assert.AssertionError) throw error;
       return undefined;
     }
   }
 
+  /** Each intent is closed once. */
+  #requireOpen(id: number): void {
+    assert(id < this.#nextId && !this.#acknowledged.has(id) && !this.#withdrawn.has(id), 'the intent is closed');
+  }
+
   #add(intent: Intent): number {
+    assertConsistent(intent);
     const id = this.#nextId;
     const { topic, partition, producer, baseSequence, recordCount, timestampMs, compression } = intent;
     const added: string[] = [];
     this.#state.flushUrgent(timestampMs);
     try {
       this.#state.transaction(() => {
-        this.#writeVoid();
+        this.#deleteWithdrawn();
         const segments = segmentsText(intent.segments, (format) => this.#formatId(format, added));
         const batch = [baseSequence, recordCount, timestampMs, compression, segments] as const;
         this.#insert.run(id, topic, partition, producer.id, producer.epoch, ...batch);
@@ -79,49 +92,55 @@ export class IntentStore implements StatePart {
       for (const document of added) this.#formats.delete(document);
       throw error;
     }
-    this.#void = [];
+    this.#withdrawn.clear();
     this.#nextId++;
     return id;
   }
 
-  /** Notes that the batch is in Kafka. The positions it led to must be noted in the same turn: one flush writes both. */
+  /** Notes that Kafka has the batch. Note its positions in the same turn: one flush writes both. */
   acknowledged(id: number): void {
-    this.#acknowledged.push(id);
+    this.#requireOpen(id);
+    this.#acknowledged.add(id);
   }
 
-  /** Notes that the batch is not in Kafka and will not be sent: another intent may take its sequence. */
+  /** Notes that the batch will not be in Kafka: another intent may take its sequence. */
   withdraw(id: number): void {
-    this.#void.push(id);
+    this.#requireOpen(id);
+    this.#withdrawn.add(id);
   }
 
-  /** Notes a new producer: before anything is sent by it, it is on the disk, and all that was sent by the former one is closed there. */
+  /**
+   * Notes a new producer id. Before anything is sent with it, it is on the disk, and the intents of
+   * the previous id are closed there.
+   */
   startProducer(record: ProducerRecord): void {
     this.updateProducer(record);
     this.#state.markUrgent();
   }
 
-  /** Notes how far a producer has come: on the disk that is never ahead of the intents that are open there. */
+  /** Notes a producer's progress. On the disk it is never ahead of the open intents. */
   updateProducer(record: ProducerRecord): void {
-    this.#progress.set(`${record.topic}/${record.partition}`, record);
+    this.#producers.set(`${record.topic}/${record.partition}`, record);
   }
 
   get isDirty(): boolean {
-    return this.#acknowledged.length + this.#void.length + this.#progress.size > 0;
+    return this.#acknowledged.size + this.#withdrawn.size + this.#producers.size > 0;
   }
 
   write(): void {
     for (const id of this.#acknowledged) this.#delete.run(id);
-    this.#writeVoid();
-    for (const record of this.#progress.values()) this.#writeProducer(record);
+    this.#deleteWithdrawn();
+    for (const record of this.#producers.values()) this.#writeProducer(record);
   }
 
   onWritten(): void {
-    [this.#acknowledged, this.#void] = [[], []];
-    this.#progress.clear();
+    this.#acknowledged.clear();
+    this.#withdrawn.clear();
+    this.#producers.clear();
   }
 
-  #writeVoid(): void {
-    for (const id of this.#void) this.#delete.run(id);
+  #deleteWithdrawn(): void {
+    for (const id of this.#withdrawn) this.#delete.run(id);
   }
 
   #writeProducer(record: ProducerRecord): void {

@@ -5,44 +5,44 @@ import { coveredRange, parseAhead } from '../model/position.ts';
 import type { IntentSegment } from '../model/segment.ts';
 import type { StateDatabase, StatePart } from './state-database.ts';
 
-/** How many rewinds are known, lest one that is asked for twice is made twice. */
+/** How many rewinds are kept, so that a repeated request has no effect. */
 const REWINDS_KEPT = 100;
-/** A place in the table. */
-const NOT_KNOWN = -1;
+/** Stored for an unknown line state. */
+const UNKNOWN = -1;
 
-/** Bytes `[start, end)` of a generation that are sent once more. */
+/** Bytes `[start, end)` of a generation that a rewind sends again. */
 export interface ReplayRange {
-  /** The same for all generations of one rewind. */
+  /** All generations of a rewind have the same id. */
   id: string;
   entryUid: string;
   generation: string;
   start: number;
-  /** Kafka had every line before it when the replay was asked for. */
+  /** Every line before it was acknowledged when the rewind was requested. */
   end: number;
-  /** What `end` is in the middle of, as far as is known. */
+  /** What `end` lies in the middle of. undefined: unknown. */
   endState: LineState | undefined;
-  /** The records say which replay they are of. */
+  /** The records name their replay. */
   isMarked: boolean;
 }
 
-/** A replay, as long as not all of it is in Kafka once more. */
+/** A replay that is not complete. */
 export interface Replay extends ReplayRange {
-  /** What of it is in Kafka. */
+  /** What Kafka has of it. */
   acknowledged: ContiguousPosition;
 }
 
-interface Stored extends Replay {
+interface StoredReplay extends Replay {
   seq: number;
 }
 
-/** The durable record of replays: what is to be sent once more of which generation, and how far that has come. */
+/** The durable replays and their progress. */
 export class ReplayStore implements StatePart {
   readonly #state: StateDatabase;
   readonly #update: StatementSync;
   readonly #delete: StatementSync;
-  readonly #byGeneration = new Map<string, Stored[]>();
-  readonly #changed = new Set<Stored>();
-  readonly #gone = new Set<number>();
+  readonly #byGeneration = new Map<string, StoredReplay[]>();
+  readonly #changed = new Set<StoredReplay>();
+  readonly #removed = new Set<number>();
   #lastSeq = 0;
 
   constructor(state: StateDatabase) {
@@ -54,22 +54,22 @@ export class ReplayStore implements StatePart {
     state.add(this);
   }
 
-  /** The replays of a generation, in the order in which they are made. */
+  /** The replays of a generation, in the order in which they are sent. */
   forGeneration(generation: string): readonly Replay[] {
     return this.#byGeneration.get(generation) ?? [];
   }
 
-  /** What was answered when a rewind of an entry was asked for; undefined when it never was. */
+  /** The response to a rewind of an entry; undefined: it was never requested. */
   rewindResponse(entryUid: string, id: string): string | undefined {
     const row = this.#state.db.prepare('SELECT document FROM rewind WHERE entry_uid = ? AND id = ?').get(entryUid, id);
     return row && String(row['document']);
   }
 
-  /** Writes a rewind and its replays, all of them or none, and all that is noted before. Throws StateError. */
+  /** Writes a rewind with its replays, and all noted changes before. Throws StateError. */
   begin(rewind: { entryUid: string; id: string; answer: string }, ranges: readonly ReplayRange[], nowMs: number): void {
     const { db } = this.#state;
     this.#state.flush(nowMs);
-    const begun = ranges.map((range, index): Stored => {
+    const begun = ranges.map((range, index): StoredReplay => {
       const acknowledged = new ContiguousPosition({
         position: range.start,
         rangeEnd: range.start,
@@ -81,8 +81,8 @@ export class ReplayStore implements StatePart {
     this.#state.transaction(() => {
       const insert = db.prepare('INSERT INTO replay VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)');
       for (const { seq, id, entryUid, generation, start, end, endState, isMarked: marked } of begun) {
-        const range = [start, end, endState ?? NOT_KNOWN, Number(marked)] as const;
-        insert.run(seq, id, entryUid, generation, ...range, start, start, NOT_KNOWN, '[]');
+        const range = [start, end, endState ?? UNKNOWN, Number(marked)] as const;
+        insert.run(seq, id, entryUid, generation, ...range, start, start, UNKNOWN, '[]');
       }
       db.prepare('INSERT INTO rewind VALUES (?, ?, ?, ?)').run(rewind.id, rewind.entryUid, rewind.answer, nowMs);
       db.prepare(
@@ -92,7 +92,7 @@ export class ReplayStore implements StatePart {
     for (const replay of begun) this.#keep(replay);
   }
 
-  /** Notes that Kafka has a segment of a replay; the intent of its batch is closed by the same flush. */
+  /** Notes that Kafka has a segment of a replay. The same flush closes the intent of its batch. */
   acknowledged(segment: IntentSegment): void {
     const replay = this.#byGeneration.get(segment.generation)?.find(({ id }) => id === segment.replay);
     if (!replay) return;
@@ -101,49 +101,49 @@ export class ReplayStore implements StatePart {
     else this.#drop(replay);
   }
 
-  /** Notes that nothing more of a generation can be sent. */
+  /** Removes the replays of a generation that can no longer be read. */
   forget(generation: string): void {
     for (const replay of [...(this.#byGeneration.get(generation) ?? [])]) this.#drop(replay);
   }
 
   get isDirty(): boolean {
-    return this.#changed.size + this.#gone.size > 0;
+    return this.#changed.size + this.#removed.size > 0;
   }
 
   write(): void {
     for (const { seq, acknowledged } of this.#changed) {
-      const { position, rangeEnd, lineState = NOT_KNOWN, ahead } = acknowledged.progress;
+      const { position, rangeEnd, lineState = UNKNOWN, ahead } = acknowledged.progress;
       this.#update.run(position, rangeEnd, lineState, JSON.stringify(ahead), seq);
     }
-    for (const seq of this.#gone) this.#delete.run(seq);
+    for (const seq of this.#removed) this.#delete.run(seq);
   }
 
   onWritten(): void {
     this.#changed.clear();
-    this.#gone.clear();
+    this.#removed.clear();
   }
 
-  #keep(replay: Stored): void {
+  #keep(replay: StoredReplay): void {
     this.#lastSeq = Math.max(this.#lastSeq, replay.seq);
     const others = this.#byGeneration.get(replay.generation);
     if (others) others.push(replay);
     else this.#byGeneration.set(replay.generation, [replay]);
   }
 
-  #drop(replay: Stored): void {
+  #drop(replay: StoredReplay): void {
     const left = (this.#byGeneration.get(replay.generation) ?? []).filter((other) => other !== replay);
     if (left.length > 0) this.#byGeneration.set(replay.generation, left);
     else this.#byGeneration.delete(replay.generation);
     this.#changed.delete(replay);
-    this.#gone.add(replay.seq);
+    this.#removed.add(replay.seq);
   }
 }
 
-function fromRow(row: Record<string, SQLOutputValue>): Stored {
+function fromRow(row: Record<string, SQLOutputValue>): StoredReplay {
   const number = (name: string) => Number(row[name]);
-  const lineState = (name: string) => (number(name) === NOT_KNOWN ? undefined : (number(name) as LineState));
+  const lineState = (name: string) => (number(name) === UNKNOWN ? undefined : (number(name) as LineState));
   const { position, rangeEnd } = { position: number('position'), rangeEnd: number('range_end') };
-  const reached = { position, rangeEnd, lineState: lineState('place'), ahead: parseAhead(String(row['ahead'])) };
+  const progress = { position, rangeEnd, lineState: lineState('place'), ahead: parseAhead(String(row['ahead'])) };
   return {
     seq: number('seq'),
     id: String(row['id']),
@@ -153,6 +153,6 @@ function fromRow(row: Record<string, SQLOutputValue>): Stored {
     end: number('end_position'),
     endState: lineState('end_place'),
     isMarked: number('marked') === 1,
-    acknowledged: new ContiguousPosition(reached),
+    acknowledged: new ContiguousPosition(progress),
   };
 }

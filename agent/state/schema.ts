@@ -1,9 +1,9 @@
 import type { DatabaseSync } from 'node:sqlite';
 
-/** What the present program writes. A newer format is refused, an older one is brought up to date step by step. */
+/** The format that this program writes. A newer one is refused, an older one is migrated. */
 export const SCHEMA_VERSION = 6;
 
-/** Step n brings format n to format n + 1. Steps are never changed once released. */
+/** Step n migrates format n to format n + 1. Released steps never change. */
 const STEPS: readonly string[] = [
   `CREATE TABLE generation (
      entry_uid TEXT NOT NULL, generation TEXT NOT NULL,
@@ -12,7 +12,8 @@ const STEPS: readonly string[] = [
      topic TEXT NOT NULL, partition INTEGER NOT NULL, updated_ms INTEGER NOT NULL,
      PRIMARY KEY (entry_uid, generation)) STRICT, WITHOUT ROWID;
    CREATE TABLE entry (uid TEXT PRIMARY KEY, paths TEXT NOT NULL, exclude TEXT NOT NULL) STRICT, WITHOUT ROWID;`,
-  // born_ms 0: not known. size: when last seen. marker: the bytes before position. ahead: JSON [[start, end], …] that Kafka has beyond it. fact: in the order of its rowid.
+  // born_ms 0: unknown. size: when last observed. marker: of the bytes before position. ahead: JSON
+  // [[start, end], …], the ranges acknowledged beyond it. fact: ordered by rowid.
   `ALTER TABLE generation ADD COLUMN born_ms INTEGER NOT NULL DEFAULT 0;
    ALTER TABLE generation ADD COLUMN size INTEGER NOT NULL DEFAULT 0;
    ALTER TABLE generation ADD COLUMN marker_bytes INTEGER NOT NULL DEFAULT 0;
@@ -31,7 +32,8 @@ const STEPS: readonly string[] = [
    CREATE TABLE fact (id TEXT PRIMARY KEY, document TEXT NOT NULL, audited INTEGER NOT NULL, time_ms INTEGER NOT NULL) STRICT;
    CREATE INDEX fact_by_audit ON fact (audited);
    CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;`,
-  // touched_ns 0: not known. marker_end: where the marker's bytes end. first: where the agent began to read.
+  // touched_ns: ctime, 0: unknown. marker_end: where the marker's bytes end. first: where the agent
+  // began to read.
   `ALTER TABLE generation ADD COLUMN touched_ns INTEGER NOT NULL DEFAULT 0;
    ALTER TABLE generation ADD COLUMN marker_end INTEGER NOT NULL DEFAULT 0;
    ALTER TABLE generation ADD COLUMN first INTEGER NOT NULL DEFAULT 0;
@@ -39,9 +41,12 @@ const STEPS: readonly string[] = [
   // range_end: where the last record before the position ends. ahead: [start, end, range_end] each.
   `ALTER TABLE generation ADD COLUMN range_end INTEGER NOT NULL DEFAULT 0;
    UPDATE generation SET range_end = position;`,
-  // place: what the position is in the middle of, -1: not known. ahead: [start, end, range_end, place] each.
+  // place: the line state at the position, -1: unknown. ahead: [start, end, range_end, place] each.
   'ALTER TABLE generation ADD COLUMN place INTEGER NOT NULL DEFAULT -1;',
-  // replay: bytes [start, end_position) that are sent once more, in the order of seq; how far as in generation. ahead, in both: [start, end, range_end, place, starts_at] each. rewind: what was answered. milestone: where a generation was when.
+  // replay: bytes [start, end_position) that are sent again, ordered by seq; progress as in
+  // generation. ahead, in both: [start, end, range_end, place, starts_at] each; starts_at is the
+  // line state at start. rewind: the responses to requests. milestone: positions of generations in
+  // the past.
   `CREATE TABLE replay (
      seq INTEGER PRIMARY KEY, id TEXT NOT NULL, entry_uid TEXT NOT NULL, generation TEXT NOT NULL,
      start INTEGER NOT NULL, end_position INTEGER NOT NULL, end_place INTEGER NOT NULL, marked INTEGER NOT NULL,
@@ -54,7 +59,7 @@ const STEPS: readonly string[] = [
      PRIMARY KEY (generation, time_ms)) STRICT, WITHOUT ROWID;`,
 ];
 
-/** Brings a database of format `version` (0: an empty one) to the present format, in one transaction. */
+/** Migrates a database of format `version` (0: empty) to the present format, in one transaction. */
 export function migrate(db: DatabaseSync, version: number): void {
   if (version === SCHEMA_VERSION) return;
   db.exec(`BEGIN IMMEDIATE; ${STEPS.slice(version).join('\n')} PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT;`);

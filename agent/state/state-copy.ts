@@ -3,7 +3,7 @@ import { open, rename, rm } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
 import { backup, type DatabaseSync } from 'node:sqlite';
 
-/** SQLite's own names for what belongs to a database file. */
+/** The suffixes of the files of a SQLite database. */
 const PARTS = ['', '-wal', '-shm'];
 const ASIDE = '.unreadable-';
 
@@ -11,7 +11,10 @@ export function copyOf(file: string): string {
   return `${file}.copy`;
 }
 
-/** Makes a copy of the database beside it, on the disk and whole at any time, to begin from when the database can't be read any more. */
+/**
+ * Copies the database to a file next to it, for use if the database becomes unreadable. The copy is
+ * complete at any time.
+ */
 export async function copyState(db: DatabaseSync, file: string): Promise<void> {
   const unfinished = `${copyOf(file)}.new`;
   await rm(unfinished, { force: true });
@@ -25,7 +28,10 @@ export async function copyState(db: DatabaseSync, file: string): Promise<void> {
   await rename(unfinished, copyOf(file));
 }
 
-/** Puts a database that can't be read aside, and its last copy in its place. Returns where it is now, and whether there was a copy. */
+/**
+ * Moves an unreadable database aside and its last copy into its place. Returns where the database
+ * is now, and whether there was a copy.
+ */
 export function restoreState(file: string, nowMs: number): { aside: string; copied: boolean } {
   const aside = `${file}${ASIDE}${new Date(nowMs).toISOString().replace(/[:.]/g, '-')}`;
   for (const part of PARTS) if (existsSync(file + part)) renameSync(file + part, aside + part);
@@ -34,14 +40,14 @@ export function restoreState(file: string, nowMs: number): { aside: string; copi
   return { aside, copied };
 }
 
-/** Whether a database that could not be read was put aside here. */
+/** Whether an unreadable database was moved aside here. */
 export function hasAside(file: string): boolean {
   return readdirSync(dirname(file)).some((name) => name.startsWith(basename(file) + ASIDE));
 }
 
 /**
- * Whether what was in the database is lost: a file without a byte, where there was one worth a copy, or none, where a process that put it aside was
- * killed before the copy had its place.
+ * Whether the database's content is lost although there is a copy. Either the file is empty, or it
+ * is missing because a process moved it aside and was killed before it moved the copy.
  */
 export function isEmptied(file: string): boolean {
   return existsSync(copyOf(file)) && !(existsSync(file) && statSync(file).size > 0);

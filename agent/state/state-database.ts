@@ -9,10 +9,13 @@ export type StateErrorCode = 'LOCKED' | 'UNREADABLE' | 'UNUSABLE' | 'FULL' | 'NE
 
 export class StateError extends CodedError<StateErrorCode> {}
 
-/** What a committed transaction survives: the end of the process, or the loss of power. */
+/** What a committed transaction survives: a crash of the process, or a loss of power. */
 export type Durability = 'process' | 'power';
 
-/** In WAL mode NORMAL does not wait for the disk at a commit (https://www.sqlite.org/pragma.html#pragma_synchronous). */
+/**
+ * In WAL mode, NORMAL does not wait for the disk at a commit
+ * (https://www.sqlite.org/pragma.html#pragma_synchronous).
+ */
 const SYNCHRONOUS = { process: 'NORMAL', power: 'FULL' } as const;
 
 /** SQLITE_CORRUPT and SQLITE_NOTADB. */
@@ -20,29 +23,30 @@ const DAMAGED: ReadonlySet<number> = new Set([11, 26]);
 const SQLITE_FULL = 13;
 const COPY_INTERVAL_MS = 60_000;
 
-/** What node:sqlite throws. */
+/** An error of node:sqlite. */
 type SqliteError = Error & { errcode?: number };
 
-/** A part of the state that gathers changes in memory and writes them when the whole is flushed. */
+/** A part of the state. It collects changes in memory and writes them when the state is flushed. */
 export interface StatePart {
-  /** Whether there is something to write. */
+  /** Whether there are changes to write. */
   readonly isDirty: boolean;
-  /** Writes what is noted, inside the flush's transaction. */
+  /** Writes the noted changes within the flush's transaction. */
   write(nowMs: number): void;
-  /** The transaction is on the disk: what was noted may be forgotten. */
+  /** The transaction is committed: the noted changes may be forgotten. */
   onWritten(): void;
 }
 
 /**
- * The agent's durable state: SQLite in the state folder, held by one process at a time. Each part notes its changes; `flush` writes all
- * of them in one transaction, so that the parts never contradict each other on the disk.
+ * The agent's durable state: a SQLite database in the state folder, which one process holds at a
+ * time. Each part notes its changes, and `flush` writes all of them in one transaction, so the
+ * parts never contradict each other on the disk.
  */
 export class StateDatabase {
   readonly db: DatabaseSync;
   readonly file: string;
   readonly #parts: StatePart[] = [];
-  #urgent = false;
-  #changed = true;
+  #isUrgent = false;
+  #hasChanged = true;
   #copiedMs = 0;
 
   private constructor(db: DatabaseSync, file: string) {
@@ -51,8 +55,8 @@ export class StateDatabase {
   }
 
   /**
-   * Opens or creates `<stateDir>/checkpoints.db`. Throws StateError: LOCKED when another process holds it, UNREADABLE when what is in it
-   * is damaged, NEWER_VERSION, FULL when the disk is, or UNUSABLE.
+   * Opens or creates `<stateDir>/checkpoints.db`. Throws StateError: LOCKED (another process holds
+   * it), UNREADABLE (it is damaged), NEWER_VERSION, FULL (the disk is full), or UNUSABLE.
    */
   static open(stateDir: string, durability: Durability = 'process'): StateDatabase {
     const file = stateFile(stateDir);
@@ -72,22 +76,24 @@ export class StateDatabase {
     }
   }
 
-  /** Adds a part; its changes are written by every later flush, after those of the parts added before. */
+  /** Adds a part. A flush writes the parts in the order in which they were added. */
   add(part: StatePart): void {
     this.#parts.push(part);
   }
 
-  /** Something was noted that must be on the disk before anything is sent, such as a new generation's id. */
+  /** A noted change must be on the disk before anything is sent, such as a new generation's id. */
   markUrgent(): void {
-    this.#urgent = true;
+    this.#isUrgent = true;
   }
 
-  /** Writes what is noted if that is urgent. Throws StateError, and it stays urgent, when that fails. */
+  /**
+   * Flushes if a noted change is urgent. Throws StateError; the change stays noted and urgent then.
+   */
   flushUrgent(nowMs: number): void {
-    if (this.#urgent) this.flush(nowMs);
+    if (this.#isUrgent) this.flush(nowMs);
   }
 
-  /** Writes all that is noted in one transaction; throws StateError and keeps it noted when that fails. */
+  /** Writes all noted changes in one transaction. Throws StateError; they stay noted then. */
   flush(nowMs: number): void {
     const parts = this.#parts.filter(({ isDirty: dirty }) => dirty);
     if (parts.length === 0) return;
@@ -95,11 +101,11 @@ export class StateDatabase {
       for (const part of parts) part.write(nowMs);
     });
     for (const part of parts) part.onWritten();
-    this.#urgent = false;
-    this.#changed = true;
+    this.#isUrgent = false;
+    this.#hasChanged = true;
   }
 
-  /** Runs `task` in a transaction, which is on the disk when this returns. Throws StateError, and nothing is written, when that fails. */
+  /** Runs `task` in a transaction and commits it. Throws StateError; nothing is written then. */
   transaction(task: () => void): void {
     try {
       this.db.exec('BEGIN IMMEDIATE');
@@ -111,13 +117,16 @@ export class StateDatabase {
     }
   }
 
-  /** Makes a copy to begin from when the database can't be read any more, now and then and only of what has changed. Rejects with StateError. */
+  /**
+   * Copies the database, for use if it becomes unreadable. Does nothing if it has not changed, or
+   * was copied less than a minute ago. Rejects with StateError.
+   */
   async copy(nowMs: number): Promise<void> {
-    if (!this.#changed || nowMs - this.#copiedMs < COPY_INTERVAL_MS) return;
+    if (!this.#hasChanged || nowMs - this.#copiedMs < COPY_INTERVAL_MS) return;
     this.#copiedMs = nowMs;
-    this.#changed = false;
+    this.#hasChanged = false;
     await copyState(this.db, this.file).catch((error: unknown) => {
-      this.#changed = true;
+      this.#hasChanged = true;
       throw asStateError(error, `${this.file}'s copy`);
     });
   }
@@ -132,14 +141,14 @@ export function stateFile(stateDir: string): string {
 }
 
 function prepare(db: DatabaseSync, file: string, durability: Durability): void {
-  // EXCLUSIVE keeps the file locked for as long as the process lives, kill -9 included.
+  // EXCLUSIVE keeps the file locked until the process ends, even by kill -9.
   db.exec(`PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = ${SYNCHRONOUS[durability]};
     BEGIN IMMEDIATE; COMMIT;`);
   const { user_version: version } = db.prepare('PRAGMA user_version').get() as { user_version: number };
   if (version > SCHEMA_VERSION) {
     throw new StateError(
       'NEWER_VERSION',
-      `${file} was written by a newer logfleet-agent (format ${version}): upgrade this one`,
+      `${file} was written by a newer logfleet-agent (format ${version}): upgrade this agent`,
     );
   }
   const { quick_check: found } = db.prepare('PRAGMA quick_check(1)').get() as { quick_check: string };
@@ -147,7 +156,7 @@ function prepare(db: DatabaseSync, file: string, durability: Durability): void {
   migrate(db, version);
 }
 
-/** Node's own recursive mkdir never returns for a folder that can't be made below /proc. */
+/** Node's own recursive mkdir never returns for a folder below /proc that can't be created. */
 function makeFolder(path: string): void {
   if (existsSync(path)) return;
   if (dirname(path) !== path) makeFolder(dirname(path));
@@ -159,7 +168,7 @@ function asStateError(error: unknown, file: string): StateError {
   if (/locked|busy/i.test(errorText(error))) {
     return new StateError(
       'LOCKED',
-      `${file} is held by another logfleet-agent: stop it, or give this one a --state folder of its own`,
+      `${file} is locked by another logfleet-agent: stop it, or give this one another --state folder`,
     );
   }
   const { errcode = 0 } = error as SqliteError;

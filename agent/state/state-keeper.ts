@@ -3,22 +3,33 @@ import { errorText } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { StateDatabase } from './state-database.ts';
 
-/** Acknowledged positions reach the disk this often. */
+/** How often acknowledged positions are written to the disk. */
 const FLUSH_INTERVAL_MS = 250;
 
-/** Writes the state again and again, and says what keeps it from being written. */
+export interface StateKeeperDependencies {
+  clock: Clock;
+  logger: Logger;
+  /** `error` has changed. */
+  onChange: () => void;
+}
+
+/** Flushes the state periodically and reports if it can't be written. */
 export class StateKeeper {
   readonly #state: StateDatabase;
-  readonly #tools: { clock: Clock; logger: Logger; onChange: () => void };
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #onErrorChange: () => void;
   #keeping: Promise<void> | undefined;
   #error = '';
 
-  constructor(state: StateDatabase, tools: { clock: Clock; logger: Logger; onChange: () => void }) {
+  constructor(state: StateDatabase, { clock, logger, onChange }: StateKeeperDependencies) {
     this.#state = state;
-    this.#tools = tools;
+    this.#clock = clock;
+    this.#logger = logger;
+    this.#onErrorChange = onChange;
   }
 
-  /** Why the state can't be written, for a person; empty when it can. */
+  /** Why the state can't be written, for operators; empty if it can. */
   get error(): string {
     return this.#error;
   }
@@ -27,12 +38,12 @@ export class StateKeeper {
     this.#keeping = this.#keep(signal);
   }
 
-  /** Writes all that is noted. Throws StateError. */
+  /** Writes all noted changes. Throws StateError. */
   flush(): void {
-    this.#state.flush(this.#tools.clock.nowMs());
+    this.#state.flush(this.#clock.nowMs());
   }
 
-  /** After `start`'s signal: writes the rest, and closes the state. */
+  /** Call it after `start`'s signal: writes the noted changes and closes the state. */
   async close(): Promise<void> {
     await this.#keeping;
     this.flush();
@@ -40,19 +51,18 @@ export class StateKeeper {
   }
 
   async #keep(signal: AbortSignal): Promise<void> {
-    const { clock, logger, onChange } = this.#tools;
     while (!signal.aborted) {
-      const former = this.#error;
+      const previous = this.#error;
       try {
         this.flush();
-        await this.#state.copy(clock.nowMs());
+        await this.#state.copy(this.#clock.nowMs());
         this.#error = '';
       } catch (error) {
         this.#error = errorText(error);
-        if (!former) logger.error("the agent's state can't be written", { error: this.#error });
+        if (!previous) this.#logger.error("the agent's state can't be written", { error: this.#error });
       }
-      if (former !== this.#error) onChange();
-      await clock.sleep(FLUSH_INTERVAL_MS, signal).catch(() => {});
+      if (previous !== this.#error) this.#onErrorChange();
+      await this.#clock.sleep(FLUSH_INTERVAL_MS, signal).catch(() => {});
     }
   }
 }

@@ -134,7 +134,7 @@ test('a topic that takes only small batches gets them, each line once', async ()
   const own = ['--entries', dir.at('entries.yaml'), '--state', dir.at('state'), '--once'];
   const { code, stderr } = await runProcess('agent/main.ts', [...own, '--kafka', kafka.join(',')]);
   assert.equal(code, 0, stderr);
-  assert.match(stderr, /making smaller batches/);
+  assert.match(stderr, /sending smaller batches/);
   const [file] = assemble(await readTopic(kafka, topic)).values();
   assert.ok(file?.bytes.equals(content));
 });
@@ -291,5 +291,5 @@ test('a state folder is held by one agent at a time', async () => {
   await first.logged('agent started');
   const second = await runProcess('agent/main.ts', args);
   assert.equal(second.code, 1);
-  assert.match(second.stderr, /is held by another logfleet-agent/);
+  assert.match(second.stderr, /is locked by another logfleet-agent/);
 });

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { mkdir, readFile, rename, rm, symlink, unlink, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { systemClock } from '../../runtime/clock.ts';
+import { type Clock, systemClock } from '../../runtime/clock.ts';
 import { FileChanges, pathsTo } from '../../runtime/file-changes.ts';
 import { createLogger } from '../../runtime/logger.ts';
 import { eventually } from '../support/eventually.ts';
+import { HandClock } from '../support/hand-clock.ts';
 import { type TempDir, tempDir } from '../support/temp-dir.ts';
 
 const tools = {
@@ -12,11 +13,14 @@ const tools = {
   logger: createLogger({ level: 'warn', format: 'text', write: () => {} }),
 };
 
+/** Less than CHECK_INTERVAL_MS, also when a hand clock moves 200 ms with each attempt. */
+const PATIENCE = { timeoutMs: 5_000 };
+
 /** Watches `path`, and keeps what the file `content` held at the last check. */
-function watch(path: string, content = path) {
+function watch(path: string, content = path, clock: Pick<Clock, 'after'> = systemClock) {
   const stop = new AbortController();
   const seen = { text: '', checks: 0 };
-  const changes = new FileChanges(tools);
+  const changes = new FileChanges({ ...tools, clock: { ...systemClock, after: clock.after } });
   const check = async () => {
     seen.text = await readFile(content, 'utf8').catch(() => 'missing');
     seen.checks++;
@@ -25,7 +29,7 @@ function watch(path: string, content = path) {
   const running = changes.run(stop.signal);
   return {
     seen,
-    reads: (text: string) => eventually(() => assert.equal(seen.text, text), { timeoutMs: 5_000 }),
+    reads: (text: string) => eventually(() => assert.equal(seen.text, text), PATIENCE),
     [Symbol.asyncDispose]: async () => {
       stop.abort();
       await running;
@@ -119,18 +123,28 @@ test('a file of a watched folder is noticed when it is added, changed and delete
   await watched.reads('missing');
 });
 
-test('many writes in a row are one change', async () => {
+test('a file that is still being written is not checked; afterwards it is, once', async () => {
   await using dir = await tempDir();
   const file = dir.at('a.yaml');
   await writeFile(file, '');
-  await using watched = watch(file);
+  const clock = new HandClock();
+  await using watched = watch(file, file, clock);
+  await using witness = watch(file);
+  const checkedAfter = (ms: number, checks: number) =>
+    eventually(() => {
+      clock.runTo(clock.ms + ms);
+      assert.equal(watched.seen.checks, checks);
+    }, PATIENCE);
   // One at the start, and one as soon as the file is watched.
-  await eventually(() => assert.equal(watched.seen.checks, 2));
-  for (let step = 1; step <= 20; step++) await writeFile(file, 'x'.repeat(step));
-  await watched.reads('x'.repeat(20));
-  await writeFile(file, 'last');
-  await watched.reads('last');
-  assert.equal(watched.seen.checks, 4);
+  await checkedAfter(200, 2);
+  for (const text of ['o', 'on', 'one']) {
+    await writeFile(file, text);
+    await witness.reads(text);
+    clock.runTo(clock.ms + 150);
+  }
+  assert.deepEqual([watched.seen.checks, watched.seen.text], [2, '']);
+  await checkedAfter(200, 3);
+  await eventually(() => assert.equal(watched.seen.text, 'one'), PATIENCE);
 });
 
 test('files beside a watched file, and below the folders of a watched folder, cause no check', async () => {

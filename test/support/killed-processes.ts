@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { outgoing, recovered } from '../../agent/produce/outgoing-batch.ts';
+import { QueuedBatch } from '../../agent/produce/queued-batch.ts';
 import { eventually } from './eventually.ts';
 import { PartitionProcess } from './partition.ts';
 import { sharedKafka } from './servers.ts';
@@ -33,6 +33,6 @@ export async function killedAfterThree({ brokers, topic, dir }: PartitionGround)
 /** A process that wrote down that it would send these, and was killed before it did. */
 export async function killedBeforeSending({ brokers, topic, dir }: PartitionGround, numbers: number[]): Promise<void> {
   await using process = new PartitionProcess(brokers, topic, dir.at('state'));
-  process.ledger.restore(process.former().map(recovered));
-  for (const number of numbers) process.ledger.assignSequence(outgoing(process.batch(number)));
+  process.ledger.restore(process.former().map(QueuedBatch.fromRecovered));
+  for (const number of numbers) process.ledger.assignSequence(QueuedBatch.fromOutgoing(process.batch(number)));
 }

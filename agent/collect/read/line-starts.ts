@@ -57,7 +57,7 @@ async function isLineStartKept(
   // A line may have any length, so it is searched in steps of bounded memory.
   for (let end = position; start === undefined; end -= LOOK_BACK_BYTES)
     start = await lineStartWithin(fd, end, LOOK_BACK_BYTES + charset.terminator.length, charset);
-  const length = Math.min(position - start, maxLineBytes + charset.mark.length);
+  const length = Math.min(position - start, maxLineBytes + charset.byteOrderMark.length);
   const { bytesRead, buffer } = await readAt(fd, Buffer.allocUnsafe(length), 0, length, start);
   const bytes = buffer.subarray(0, bytesRead);
   const from = markBytes(charset, bytes, start);
@@ -85,7 +85,7 @@ export async function lineStartBefore(fd: number, position: number, given = char
 export async function lineStartAt(fd: number, position: number, format: SharedFormat): Promise<number | undefined> {
   const { charset } = await charsetOfFile(fd, format.charset);
   if (await isLineStart(fd, position, charset)) return position;
-  const { terminator, mark } = charset;
+  const { terminator, byteOrderMark: mark } = charset;
   return lineStartWithin(fd, position, format.maxLineBytes + terminator.length + mark.length, charset);
 }
 

@@ -4,7 +4,7 @@ import { gapsIn } from '../../model/contiguous-position.ts';
 import { lineStates } from '../../model/line-state.ts';
 import { type CoveredRange, coveredRange } from '../../model/position.ts';
 import type { InheritedRanges, IntentSegment } from '../../model/segment.ts';
-import type { RouteSource, SourceTurn } from '../../produce/route.ts';
+import type { RouteSource, SourceTurn } from '../../produce/route-source.ts';
 import type { Replay, ReplayStore } from '../../state/replay-store.ts';
 import { type ReadableFile, SegmentReader } from './segment-reader.ts';
 

@@ -8,7 +8,7 @@ import type { FactLog } from '../../model/fact.ts';
 import { fileKey } from '../../model/found-file.ts';
 import { coveredRange } from '../../model/position.ts';
 import type { InheritedRanges, IntentSegment, OpenIntent } from '../../model/segment.ts';
-import type { RecoveredBatch } from '../../produce/outgoing-batch.ts';
+import type { RecoveredBatch } from '../../produce/queued-batch.ts';
 import { rebuildBatch } from '../../produce/rebuild-batch.ts';
 import type { CheckpointStore } from '../../state/checkpoint-store.ts';
 import type { FileBudget } from '../files/file-budget.ts';

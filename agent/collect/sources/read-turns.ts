@@ -3,7 +3,7 @@ import type { LineFormat } from '../../encode/line-format.ts';
 import type { Workbench } from '../../encode/work-pool.ts';
 import type { AcknowledgedProgress } from '../../model/position.ts';
 import type { InheritedRanges, IntentSegment } from '../../model/segment.ts';
-import type { RouteSource, SourceTurn } from '../../produce/route.ts';
+import type { RouteSource, SourceTurn } from '../../produce/route-source.ts';
 import type { Replay, ReplayStore } from '../../state/replay-store.ts';
 import { Replays } from '../read/replays.ts';
 import { type ReadableFile, SegmentReader } from '../read/segment-reader.ts';

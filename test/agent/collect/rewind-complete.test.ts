@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { appendFileSync, unlinkSync, writeFileSync } from 'node:fs';
 import { rename } from 'node:fs/promises';
 import { test } from 'node:test';
-import type { Segment } from '../../../agent/produce/route.ts';
+import type { Segment } from '../../../agent/produce/route-source.ts';
 import { beginning, rewindOf, rewound, sealedFile, signal } from '../../support/rewinds.ts';
 import { begun, HOUR_MS, SourceFixture } from '../../support/source-fixture.ts';
 import { tempDir } from '../../support/temp-dir.ts';

@@ -60,7 +60,7 @@ test('of a finished copy and an unfinished one, the finished one is used', async
   await truncate(dir.at('checkpoints.db'), 5_000);
   const { positions, state, logged } = opened(dir.path);
   assert.deepEqual(positions(), [10]);
-  assert.match(logged.join(), /going on from its last copy; lines sent since may come twice/);
+  assert.match(logged.join(), /its last copy is used; lines sent since then may arrive twice/);
   await state.copy(2 * MINUTE_MS);
   state.close();
   await truncate(dir.at('checkpoints.db'), 5_000);
@@ -88,7 +88,7 @@ test('a state from another machine keeps its positions, and its producer ids are
   const { positions, intents, logged, state } = opened(dir.path);
   assert.deepEqual(positions(), [10]);
   assert.deepEqual([intents.producer('t', 0)?.producer.id, intents.producer('t', 0)?.usable], [7n, false]);
-  assert.match(logged.join(), /the producer ids in it are not used/);
+  assert.match(logged.join(), /its producer ids are not used/);
   state.close();
 });
 

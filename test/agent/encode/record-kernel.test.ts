@@ -87,7 +87,7 @@ test("records of a replay are the kernel's, and say which replay they are of", (
     isFlushed: false,
   };
   const lineState = { startState: lineStates.lineStart, endState: lineStates.lineStart };
-  assert.ok(bench.kernel.takes(bench.chunk, format.headers?.forFlags(0)));
+  assert.ok(bench.kernel.canEncode(bench.chunk, format.headers?.forFlags(0)));
   encoder.encode({ ...chunk, ...lineState }, format, bench.records, bench.kernel);
   const headers = decodeRecords(bench.records.view(), 2).map((record) => record.headers);
   const own = { 'logfleet.replay': 'r1', 'logfleet.flags': 'replay', 'logfleet.generation': '00ff' };

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { appendFileSync, writeFileSync } from 'node:fs';
 import { type TestContext, test } from 'node:test';
 import type { FormatFacts } from '../../../agent/encode/line-format.ts';
-import type { Segment } from '../../../agent/produce/route.ts';
+import type { Segment } from '../../../agent/produce/route-source.ts';
 import { testFormat } from '../../support/formats.ts';
 import { KilledGeneration } from '../../support/killed-generation.ts';
 import { tempDir } from '../../support/temp-dir.ts';

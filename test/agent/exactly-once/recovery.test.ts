@@ -4,8 +4,8 @@ import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { type RecordBatch, stampProducer } from '../../../agent/encode/record-batch.ts';
 import type { ProducerIdentity } from '../../../agent/kafka/kafka-messages.ts';
-import { outgoing } from '../../../agent/produce/outgoing-batch.ts';
-import { acquireProducerId } from '../../../agent/produce/reconcile.ts';
+import { acquireProducer } from '../../../agent/produce/acquire-producer.ts';
+import { QueuedBatch } from '../../../agent/produce/queued-batch.ts';
 import { eventually } from '../../support/eventually.ts';
 import { killedAfterThree, killedBeforeSending, partitionGround } from '../../support/killed-processes.ts';
 import { PartitionProcess } from '../../support/partition.ts';
@@ -190,9 +190,9 @@ test('intents leave the disk together with the positions that they led to', asyn
 test("a late request of the killed process is not appended twice when it is its id's first", async () => {
   const on = await partitionGround();
   const former = new PartitionProcess(on.brokers, on.topic, on.dir.at('state'));
-  await acquireProducerId(former.cluster, former.ledger);
+  await acquireProducer(former.cluster, former.ledger);
   const producer = former.ledger.producer as ProducerIdentity;
-  former.ledger.assignSequence(outgoing(former.batch(1)));
+  former.ledger.assignSequence(QueuedBatch.fromOutgoing(former.batch(1)));
   await former[Symbol.asyncDispose]();
   await using next = new PartitionProcess(on.brokers, on.topic, on.dir.at('state'));
   next.restore();
@@ -216,7 +216,7 @@ test('a batch is found although a later one was acknowledged first', async () =>
     await using dying = new PartitionProcess(on.brokers, on.topic, on.dir.at('state'));
     dying.restore();
     await eventually(() => assert.deepEqual(dying.acknowledged, [1, 2, 3]));
-    const sent = [4, 5].map((number) => ({ number, batch: outgoing(dying.batch(number)) }));
+    const sent = [4, 5].map((number) => ({ number, batch: QueuedBatch.fromOutgoing(dying.batch(number)) }));
     for (const { number, batch } of sent) {
       dying.ledger.assignSequence(batch);
       const { baseOffset } = await dying.cluster.produce(on.topic, 0, batch.encoded as RecordBatch);

@@ -31,7 +31,7 @@ test('what only the leader has of a killed process does not count as delivered',
     }
     await using next = new PartitionProcess(brokers, topic, dir.at('state'));
     next.restore();
-    await eventually(() => assert.match(next.logged.join(), /do not have yet what its leader has/), {
+    await eventually(() => assert.match(next.logged.join(), /do not have the leader's last batches yet/), {
       timeoutMs: 30_000,
     });
     assert.deepEqual(next.acknowledged, []);

@@ -16,7 +16,7 @@ test('a half-open connection is given up within the timeout, and batches in flig
   await using agent = await on.startAgent('hole', topic);
   await eventually(async () => assert.ok((await countRecords(on.direct, topic)) > 100), PATIENCE);
   on.proxy.setMode('hole');
-  await eventually(() => assert.match(agent.stderr(), /does not answer/), PATIENCE);
+  await eventually(() => assert.match(agent.stderr(), /does not respond/), PATIENCE);
   on.proxy.setMode('pass');
   await on.flowing(topic, 200);
   await writer.stop();

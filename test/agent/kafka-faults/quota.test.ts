@@ -36,5 +36,5 @@ test('a quota slows the agent down, is no failure, and each line arrives once', 
   });
   const [only] = [...assemble(await readTopic(kafka, topic)).values()];
   assert.equal(only?.bytes.toString(), content);
-  assert.doesNotMatch(agent.stderr(), /"message":"delivery is held up"|does not answer/);
+  assert.doesNotMatch(agent.stderr(), /"message":"delivery is held up"|does not respond/);
 });

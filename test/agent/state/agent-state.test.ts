@@ -53,7 +53,7 @@ for (const [damage, make] of Object.entries(damages)) {
     await make(dir.at('checkpoints.db'));
     const { state, store, lost, logged } = opened(dir);
     assert.deepEqual([lost, store.load('e').map(({ position }) => position)], [false, [10]]);
-    assert.match(logged.join(), /"level":"error".*the state is damaged: going on from its last copy/);
+    assert.match(logged.join(), /"level":"error".*the state is damaged: its last copy is used/);
     state.close();
     assert.ok((await readdir(dir.path)).some((name) => name.includes('unreadable')));
   });
@@ -64,7 +64,7 @@ test('a damaged state without a copy starts empty, and reports that positions ar
   await writeFile(dir.at('checkpoints.db'), 'no database, and long enough to be looked at as one'.repeat(20));
   const { state, store, lost, logged } = opened(dir);
   assert.deepEqual([lost, store.load('e')], [true, []]);
-  assert.match(logged.join(), /all files are read from their beginning/);
+  assert.match(logged.join(), /all files are read from the beginning/);
   state.close();
 });
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { appendFile, copyFile, stat, truncate, utimes, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import type { Segment } from '../../../agent/produce/route.ts';
+import type { Segment } from '../../../agent/produce/route-source.ts';
 import { begun, SourceFixture } from '../../support/source-fixture.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 

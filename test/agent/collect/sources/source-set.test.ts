@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { Discovery } from '../../../../agent/collect/find/discovery.ts';
 import type { Source } from '../../../../agent/collect/sources/source.ts';
 import { type FoundFile, foundFile } from '../../../../agent/model/found-file.ts';
-import type { Segment } from '../../../../agent/produce/route.ts';
+import type { Segment } from '../../../../agent/produce/route-source.ts';
 import { begun, begunLocally, HOUR_MS, SourceFixture } from '../../../support/source-fixture.ts';
 import { tempDir } from '../../../support/temp-dir.ts';
 import { testBench } from '../../../support/test-bench.ts';

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { appendFileSync, closeSync } from 'node:fs';
 import { test } from 'node:test';
-import type { Route, Segment } from '../../../../agent/produce/route.ts';
+import type { Route } from '../../../../agent/produce/route.ts';
+import type { Segment } from '../../../../agent/produce/route-source.ts';
 import { testFormat } from '../../../support/formats.ts';
 import { openSource } from '../../../support/open-source.ts';
 import { tempDir } from '../../../support/temp-dir.ts';

@@ -1,39 +1,38 @@
 import { RECORD_BYTES_MAX } from '../encode/record-buffer.ts';
 import type { WorkPool } from '../encode/work-pool.ts';
 
-/** What one batch holds of the pool's budget, from before it is made until it has its answer. */
+/** One batch's share of the memory budget, from before it is encoded until it is acknowledged. */
 export class MemoryReservation {
   readonly #pool: WorkPool;
   #bytes = RECORD_BYTES_MAX;
-  #troubled = false;
+  #isForBlocked = false;
 
-  /** The caller has taken RECORD_BYTES_MAX: how large the batch becomes shows when it is made. */
+  /** The caller has reserved RECORD_BYTES_MAX; the batch's size is known once it is encoded. */
   constructor(pool: WorkPool) {
     this.#pool = pool;
   }
 
-  /** The batch is made, and needs no more than `bytes`. */
+  /** Keeps `bytes` of the reservation at most. */
   shrink(bytes: number): void {
     const kept = Math.min(bytes, this.#bytes);
     this.#give(this.#bytes - kept);
     this.#bytes = kept;
   }
 
-  /** The batch is given up, or has its answer. */
   release(): void {
     this.#give(this.#bytes);
     this.#bytes = 0;
   }
 
-  /** Waits for the memory to make a batch of a partition in trouble again. */
+  /** Waits for the memory to build a batch of a blocked partition again. */
   async reacquire(): Promise<void> {
     await this.#pool.reserveForBlocked(RECORD_BYTES_MAX);
     this.#bytes = RECORD_BYTES_MAX;
-    this.#troubled = true;
+    this.#isForBlocked = true;
   }
 
   #give(bytes: number): void {
-    if (this.#troubled) this.#pool.releaseFromBlocked(bytes);
+    if (this.#isForBlocked) this.#pool.releaseFromBlocked(bytes);
     else this.#pool.releaseBytes(bytes);
   }
 }

@@ -169,7 +169,7 @@ test('apply --wait reports which agents failed and why; a rollout is paused, res
     '60s',
   );
   assert.equal(undone.code, 1);
-  assert.match(undone.stderr, /error: entry\/app: the rollout was undone by itself: 1 agent failed: web-\d: /);
+  assert.match(undone.stderr, /error: entry\/app: the rollout was undone automatically: 1 agent failed: web-\d: /);
   assert.equal((await logfleet(on, 'rollout', 'status', 'app', '--timeout', '60s')).code, 0);
 
   const cases: [string[], number, RegExp][] = [

@@ -32,7 +32,7 @@ function isRunning(pid: number, program: string): boolean {
 const isLinux = { skip: process.platform === 'linux' ? false : 'looks into /proc' };
 
 test(
-  'npm run stack tells where the servers are, and leaves no process behind: by Ctrl-C, and by kill -9',
+  'npm run stack prints the addresses of its servers, and leaves no process after Ctrl-C or kill -9',
   isLinux,
   async () => {
     for (const signal of ['SIGINT', 'SIGKILL'] as const) {
@@ -75,7 +75,7 @@ test('a standalone agent beside npm run stack gets its topic created, as by a de
 });
 
 test(
-  'what the stack holds is there when it is started again; a taken port and a server that dies are told',
+  'the data of the stack survives a restart, and a port in use or a server that dies is reported',
   isLinux,
   async () => {
     await using dir = await tempDir('stack');

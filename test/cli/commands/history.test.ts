@@ -146,7 +146,7 @@ test('history, diff and rollback: who changed what, what differs, and back', asy
     new RegExp(`4 +Rolled-back to ${first} +\\S+ +\\d+s +one was better\n`),
   );
   const cases: [string[], number, RegExp][] = [
-    [['rollback', 'entry', 'a', '--to-revision', '1'], 1, /has no version of revision 1: the last ones are/],
+    [['rollback', 'entry', 'a', '--to-revision', '1'], 1, /has no version of revision 1: its last revisions are/],
     [['rollback', 'entry', 'a', '--to-revision', 'x'], 2, /Give a revision/],
     [['history', 'entry', 'none'], 1, /there is no entries\/none/],
     [['history', 'agent', 'a'], 2, /"agent" does not fit this command: give entries/],

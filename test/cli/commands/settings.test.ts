@@ -25,7 +25,7 @@ test('pause, resume, limit and drain set how an agent goes on, and get and descr
   assert.equal((await cli('get', 'settings')).stderr, 'No settings found.\n');
   const paused = await cli('pause', 'entry', 'app', 'none', '--agent', 'a', '--reason', 'noise');
   assert.equal(paused.stdout, 'entry/app paused on a\nentry/none paused on a\n');
-  assert.equal(paused.stderr, 'warning: there is no entries/none: paused when there is\n');
+  assert.equal(paused.stderr, 'warning: there is no entries/none: it will be paused once it exists\n');
   await acknowledged(on, 'a', entry, 'STATE_PAUSED');
   assert.equal(
     (await cli('limit', 'agent', 'a', '5MiB', '--reason', 'slow link')).stdout,

@@ -38,7 +38,10 @@ const other = fc.record({
 });
 const step: fc.Arbitrary<Step> = fc.oneof(planned, other);
 
-/** What a controller knows; `look` is called at each key that changes, before and after its listeners. */
+/**
+ * What a controller knows; `look` is called at each key that changes, before and after its
+ * listeners.
+ */
 function view(client: EtcdClient, prefix: string, look: (assignments: Assignments) => void) {
   const keys = new Keyspace(prefix);
   const mirror = new EtcdMirror(client, keys.current, tools);
@@ -59,7 +62,10 @@ interface Known {
   isActive: boolean;
 }
 
-/** Writes as controllers do, and past them; and knows who may be given which version, each of which has a topic of its own. */
+/**
+ * Writes as controllers do, and past them; and knows who may be given which version, each of which
+ * has a topic of its own.
+ */
 class Writer {
   readonly #client: EtcdClient;
   readonly #keys: Keyspace;

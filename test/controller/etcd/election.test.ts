@@ -77,7 +77,8 @@ test('one of several is elected; when it ends, another at once, with a higher re
     const second = await elected(term.revision);
     assert.equal(await writeFenced(first.client, term, [{ ...write, value: 'too late' }]), undefined);
     assert.equal((await second.client.get(write.key))?.value, 'by the first');
-    // Somebody takes the key away, as an operator may: the third, or the second again, has a term of its own.
+    // Somebody takes the key away, as an operator may: the third, or the second again, has a term
+    // of its own.
     const former = second.terms.at(-1) as Term;
     await second.client.delete(`${prefix}elections/x`);
     assert.equal(await writeFenced(second.client, former, [{ ...write, value: 'too late' }]), undefined);

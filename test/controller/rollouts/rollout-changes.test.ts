@@ -88,7 +88,8 @@ test('the rollout of an entry that a controller can not read is kept: others may
   await eventually(() => assert.ok(other.process.stderr().includes(`${on.prefix}elections/rollouts`)));
   const below = { start: `${on.prefix}rollouts/`, end: `${on.prefix}rollouts0` };
   const [own] = (await client.list(below)).keys;
-  // When one that is looked at later, whose entry there is not, has gone, this one has been looked at.
+  // When one that is looked at later, whose entry there is not, has gone, this one has been looked
+  // at.
   const orphan = `${on.prefix}rollouts/~`;
   await client.put(orphan, JSON.stringify({ ...JSON.parse(own?.value ?? ''), id: '~', entry: 'entries/none' }));
   await eventually(async () => assert.equal(await client.get(orphan), undefined));

@@ -82,7 +82,9 @@ function agentOf({ at, own, cpuCores, residentBytes, seen, role, entry }: Made, 
   });
 }
 
-/** The directory of a controller: its own agents in full, of live agents elsewhere only their place. */
+/**
+ * The directory of a controller: its own agents in full, of live agents elsewhere only their place.
+ */
 function directoryOf(controllerId: string, all: readonly Agent[]): AgentDirectory {
   const sorted = [...all].sort((a, b) => (a.name < b.name ? -1 : 1));
   const directory: Partial<AgentDirectory> = {
@@ -114,8 +116,8 @@ function knownAgent(agent: Agent, controllerId: string): KnownAgent {
 }
 
 /**
- * The controllers of a fleet; the one that is asked asks the others, of which `silent` does not answer. In an answer of theirs is room for
- * `pageMax` agents.
+ * The controllers of a fleet; the one that is asked asks the others, of which `silent` does not
+ * answer. In an answer of theirs is room for `pageMax` agents.
  */
 function ask(all: readonly Agent[], { pageMax = 1_000, silent }: { pageMax?: number; silent?: string }) {
   const none = { all: () => [] } as unknown as Peers;

@@ -128,7 +128,7 @@ export class KafkaTopics {
     this.#onChange(topic);
   }
 
-  /** The admin of the last call, or another one when the certificates or the password have changed. */
+  /** The admin of the last call, or a new one when certificates or the password have changed. */
   #connect(): Admin {
     const { brokers } = this.#settings;
     const tls = this.#settings.tls.current;

@@ -1,7 +1,8 @@
 // node bin/bootstrap.mjs [SCRIPT [ARGUMENT…]]
 //
-// Makes a fresh clone ready, then runs SCRIPT on Node 24 or newer: what `npm start`, `npm test` and the others begin with.
-// It runs on whatever Node the machine has, from 20 on, before any package is installed; so it is plain JavaScript.
+// Installs the packages of a fresh clone, then runs SCRIPT on Node.js 24 or newer. `npm start`,
+// `npm test` and the other scripts begin with it. It is plain JavaScript, because it runs before
+// any package is installed, on any Node.js from version 20 on.
 
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -65,11 +66,11 @@ function isCurrent() {
 }
 
 /**
- * Installs into a folder of its own and moves node_modules into place when it is whole. So a broken-off install leaves what was there,
- * and of two at once the first to finish wins.
+ * Installs into a temporary folder and moves node_modules into place when it is complete. So an
+ * interrupted installation changes nothing, and of two concurrent ones the first is kept.
  */
 function install() {
-  say(`installing the packages of package-lock.json${existsSync(modules) ? ' again, for it has changed' : ''} …`);
+  say(`installing the packages of package-lock.json${existsSync(modules) ? ' again, because it has changed' : ''} …`);
   const startMs = performance.now();
   removeLeftovers();
   const hash = lockHash();
@@ -86,37 +87,36 @@ function install() {
 
 function runNpm(staging) {
   const args = ['ci', '--prefix', staging, '--no-audit', '--no-fund', '--loglevel=error'];
-  // A NODE_ENV=production of the user's would leave out what the checks and the smoke test need.
+  // With NODE_ENV=production npm would leave out packages that the checks and the smoke test need.
   args.push('--include=dev', '--include=optional');
   const npm = spawnSync('npm', args, { cwd: staging, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] });
-  if (npm.error?.code === 'ENOENT') giveUp('npm is not on PATH; install it (it comes with Node.js)');
-  if (npm.error) giveUp(`npm can't be run: ${npm.error.message}`);
+  if (npm.error?.code === 'ENOENT') giveUp('npm is not on PATH: install it (it comes with Node.js)');
+  if (npm.error) giveUp(`npm cannot be run: ${npm.error.message}`);
   if (npm.status === 0) return;
   process.stderr.write(npm.stdout + npm.stderr);
-  if (npm.signal) giveUp('the installation was broken off');
-  giveUp('the packages could not be installed; npm says above why');
+  if (npm.signal) giveUp('the installation was interrupted');
+  giveUp('the packages could not be installed: see the output of npm above');
 }
 
 function moveIntoPlace(staging) {
-  const former = join(staging, 'former');
-  renameIfThere(modules, former);
+  renameIfExists(modules, join(staging, 'previous'));
   try {
     renameSync(join(staging, 'node_modules'), modules);
   } catch (error) {
-    // Somebody else's came in between; theirs is as good as ours when it is of the same lock file.
-    if (!isCurrent()) giveUp(`node_modules can't be moved into place: ${error.message}; try again`);
+    // Another installation was faster. It is as good if it has the same lock file.
+    if (!isCurrent()) giveUp(`node_modules cannot be moved into place: ${error.message}: try again`);
   }
 }
 
-function renameIfThere(from, to) {
+function renameIfExists(from, to) {
   try {
     renameSync(from, to);
   } catch (error) {
-    if (error.code !== 'ENOENT') giveUp(`node_modules can't be replaced: ${error.message}`);
+    if (error.code !== 'ENOENT') giveUp(`node_modules cannot be replaced: ${error.message}`);
   }
 }
 
-/** What a kill -9 left behind. A folder that is young may be another process's at work. */
+/** Removes what a killed installation left behind. A recent folder may belong to a running one. */
 function removeLeftovers() {
   for (const name of readdirSync(repository)) {
     const path = join(repository, name);
@@ -128,7 +128,7 @@ function removeLeftovers() {
 function findNode() {
   if (majorOf(process.versions.node) >= NODE_WANTED) return process.execPath;
   const packaged = join(modules, `node-${process.platform}-${process.arch}`, 'bin', 'node');
-  // The binary may be there and not run: Alpine has another C library.
+  // The binary may exist and not run: Alpine has a different C library.
   const version = spawnSync(packaged, ['--version'], { encoding: 'utf8' });
   if (version.status === 0 && majorOf(version.stdout) >= NODE_WANTED) return packaged;
   return giveUp(
@@ -136,20 +136,20 @@ function findNode() {
   );
 }
 
-/** Ends as the script does: with its exit code, or by its signal. */
+/** Runs the script, and ends with its exit code or by its signal. */
 function run(node, script, args) {
-  // The launchers that SCRIPT may start need the same Node.
+  // Launchers that the script starts need the same Node.js.
   const env = { LOGFLEET_NODE: node, ...process.env };
   const child = spawn(node, [join(repository, script), ...args], { stdio: 'inherit', env });
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
   const forward = (signal) => child.kill(signal);
   for (const signal of signals) process.on(signal, forward);
-  child.once('error', (error) => giveUp(`${node} can't be run: ${error.message}`));
+  child.once('error', (error) => giveUp(`${node} cannot be run: ${error.message}`));
   child.once('exit', (code, signal) => {
     for (const name of signals) process.off(name, forward);
     if (signal === null) process.exit(code);
     process.kill(process.pid, signal);
-    // A signal that does not end a process, or one that is yet on its way.
+    // The signal may not end this process, or may not have arrived yet.
     process.exitCode = 128 + constants.signals[signal];
   });
 }

@@ -23,7 +23,10 @@ function run(command, args) {
   return { ok: status === 0, text: `${stdout ?? ''}${stderr ?? ''}` };
 }
 
-/** Generates into a temporary folder and compares, so generated code is neither edited nor out of date. */
+/**
+ * Generates into a temporary folder and compares, so generated code is neither edited nor out of
+ * date.
+ */
 function generatedIsCurrent() {
   const folder = mkdtempSync(join(tmpdir(), 'logfleet-gen-'));
   try {

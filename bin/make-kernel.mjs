@@ -7,7 +7,7 @@ import asc from 'assemblyscript/asc';
 const folder = join(dirname(fileURLToPath(import.meta.url)), '..', 'agent', 'encode');
 export const kernelFile = join(folder, 'gen', 'kernel-code.ts');
 
-/** What the file has to be. Rejects with the compiler's errors. */
+/** The text of the file. Rejects with the compiler's errors. */
 export async function kernelCode() {
   const options = { runtime: 'stub', optimizeLevel: 3, noAssert: true, enable: ['simd'], importMemory: true };
   const source = readFileSync(join(folder, 'kernel.as'), 'utf8');

@@ -2,16 +2,16 @@ import type { Clock } from '../runtime/clock.ts';
 import { errorText } from '../runtime/errors.ts';
 import type { LiveSecrets } from '../runtime/live-secrets.ts';
 import type { Logger } from '../runtime/logger.ts';
-import type { AlertBook } from './alerts/alert-book.ts';
+import type { AlertRepository } from './alerts/alert-repository.ts';
 import { Alerter } from './alerts/alerter.ts';
-import { fleetConditions, localConditions } from './alerts/collect.ts';
 import type { RuleSettings } from './alerts/conditions.ts';
+import { fleetConditions, localConditions } from './alerts/fleet-conditions.ts';
 import { Webhook } from './alerts/webhook.ts';
 import type { ControllerConfig } from './config.ts';
-import type { Fleet } from './fleet/fleet.ts';
+import type { AgentDirectory } from './fleet/agent-directory.ts';
 import { PEER_TIMEOUT_MS, type Peers } from './fleet/peers.ts';
 
-/** The rules' settings. */
+/** The settings of the alert rules. */
 export function ruleSettings({ alerts }: ControllerConfig): RuleSettings {
   return {
     agentLostMs: alerts.agent_lost,
@@ -23,30 +23,37 @@ export function ruleSettings({ alerts }: ControllerConfig): RuleSettings {
   };
 }
 
+interface AlerterParts {
+  alerts: AlertRepository;
+  agents: AgentDirectory;
+  peers: Peers;
+  secrets: LiveSecrets;
+}
+
+/** Creates what evaluates the alert rules and delivers alerts. */
 export function createAlerter(
   config: ControllerConfig,
-  { book, fleet, peers, secrets }: { book: AlertBook; fleet: Fleet; peers: Peers; secrets: LiveSecrets },
+  { alerts, agents, peers, secrets }: AlerterParts,
   tools: { clock: Clock; logger: Logger },
 ): Alerter {
-  const { alerts, id } = config;
   const rules = ruleSettings(config);
-  const token = secrets.line(alerts.token_file, 'alerts.token_file', undefined);
-  const webhook = alerts.webhook === undefined ? undefined : new Webhook(alerts.webhook, token);
+  const { webhook: url, token_file: tokenFile, interval: intervalMs } = config.alerts;
+  const token = secrets.line(tokenFile, 'alerts.token_file', undefined);
+  const webhook = url === undefined ? undefined : new Webhook(url, token);
   const collect = () => {
-    const conditions = localConditions(fleet, rules, tools.clock.nowMs());
-    const others = peers.all().map((peer) => ({
-      id: peer.id,
+    const conditions = localConditions(agents, rules, tools.clock.nowMs());
+    const others = peers.all().map(({ id, fleet }) => ({
+      id,
       listConditions: async () => {
         try {
-          return await peer.client.listConditions({}, { signal: AbortSignal.timeout(PEER_TIMEOUT_MS) });
+          return await fleet.listConditions({}, { signal: AbortSignal.timeout(PEER_TIMEOUT_MS) });
         } catch (error) {
-          const text = { controller: peer.id, error: errorText(error) };
-          tools.logger.warn("a controller does not tell its agents' conditions", text);
+          tools.logger.warn('controller does not list its conditions', { controller: id, error: errorText(error) });
           return undefined;
         }
       },
     }));
-    return fleetConditions(fleet, { id, conditions }, others);
+    return fleetConditions(agents, { id: config.id, conditions }, others);
   };
-  return new Alerter({ rules, intervalMs: alerts.interval, webhook }, book, collect, tools);
+  return new Alerter({ rules, intervalMs, webhook }, alerts, collect, tools);
 }

@@ -1,29 +1,30 @@
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
-import type { EntryStore } from './entries/entry-store.ts';
+import type { EntryView } from './entries/entry-view.ts';
 import type { FleetSums } from './fleet/entry-sums.ts';
-import type { Fleet } from './fleet/fleet.ts';
-import type { Peers } from './fleet/peers.ts';
-import { AgentQuestions } from './rpc/agent-questions.ts';
-import { EntryStates } from './rpc/entry-states.ts';
-import { type FleetParts, FleetService } from './rpc/fleet-service.ts';
+import { AgentRequestCalls } from './rpc/agent-request-calls.ts';
+import { AgentWatchCalls } from './rpc/agent-watch-calls.ts';
+import { EntryStateCalls } from './rpc/entry-state-calls.ts';
+import { FleetService, type FleetServiceParts } from './rpc/fleet-service.ts';
 import { SettingsCalls } from './rpc/settings-calls.ts';
-import type { SettingsStore } from './settings/settings-store.ts';
+import type { SettingsRepository } from './settings/settings-repository.ts';
 
-/** What answers about the fleet. */
+/** Creates FleetService with the calls that it consists of. */
 export function createFleetService(
-  parts: Pick<FleetParts, 'forget' | 'alerts'> & {
-    store: EntryStore;
-    settings: SettingsStore;
-    fleet: Fleet;
-    peers: Peers;
+  parts: Omit<FleetServiceParts, 'calls'> & {
+    entries: EntryView;
+    settings: SettingsRepository;
     sums: FleetSums;
   },
   tools: { clock: Clock; logger: Logger },
 ): FleetService {
-  const { store, settings, fleet, peers, sums, forget, alerts } = parts;
-  const questions = new AgentQuestions({ fleet, peers, store, clock: tools.clock });
-  const calls = new SettingsCalls({ settings, entries: store, clock: tools.clock });
-  const states = new EntryStates(store, sums, peers);
-  return new FleetService(fleet, peers, { questions, settings: calls, states, forget, alerts }, tools);
+  const { entries, settings, sums, agents, peers } = parts;
+  const { clock } = tools;
+  const calls = {
+    requests: new AgentRequestCalls({ agents, peers, clock }, entries),
+    settings: new SettingsCalls({ settings, entries, clock }),
+    states: new EntryStateCalls(entries, sums, peers),
+    watches: new AgentWatchCalls(agents, peers, tools),
+  };
+  return new FleetService({ ...parts, calls }, tools);
 }

@@ -3,7 +3,7 @@ import { runProcess } from '../runtime/run-process.ts';
 import { controllerConfigSpec } from './config.ts';
 import { Controller } from './controller.ts';
 
-// Not by an empty event loop: a connection to a server that hangs would hold up the end.
+// An explicit exit: an open connection to a hanging server would keep the event loop alive.
 const exitCode = await runProcess(controllerConfigSpec, (config, logger, signal) =>
   new Controller(config, { clock: systemClock, logger }).run(signal),
 );

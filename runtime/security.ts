@@ -105,7 +105,10 @@ export function loadServerTls(settings: ServerTlsSettings, name: string, read = 
   };
 }
 
-/** The same for grpc-js: the arguments of its `createSsl`, and the channel options that go with them. */
+/**
+ * The same for grpc-js: the arguments of its `createSsl`, and the channel options that go with
+ * them.
+ */
 export function grpcTls({ ca, key, cert, servername, rejectUnauthorized }: TlsMaterial) {
   const verify = rejectUnauthorized === false ? { rejectUnauthorized } : {};
   return {

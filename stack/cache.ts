@@ -2,14 +2,15 @@ import { mkdir, mkdtemp, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode } from '../runtime/errors.ts';
 
-/** Where built servers are kept: LOGFLEET_CACHE, or `.cache` in the checkout. */
+/** The folder for servers that were built: LOGFLEET_CACHE, or `.cache` in the checkout. */
 export function cacheFolder(): string {
   return process.env['LOGFLEET_CACHE'] ?? join(import.meta.dirname, '..', '.cache');
 }
 
 /**
- * The folder `name` of the cache, filled by `build` when it is not there yet. The build goes to a folder of its own that is renamed
- * when it is whole: a build that was broken off leaves nothing, and of two at once the first one wins.
+ * Returns the folder `name` of the cache. If it does not exist, `build` fills a temporary folder,
+ * which is renamed when it is complete. So an interrupted build leaves nothing behind, and of two
+ * concurrent builds the first one is kept.
  */
 export async function cached(name: string, build: (folder: string) => Promise<void>): Promise<string> {
   const cache = cacheFolder();

@@ -11,29 +11,34 @@ import { accepts, waitUntilUp } from './wait-until-up.ts';
 const VERSION = '3.6.7';
 const UP_TIMEOUT_MS = 30_000;
 
-/** Two thousand entries in one batch: by its defaults, 128 and 1.5 MiB, etcd takes 64. */
+/**
+ * Allows batches of two thousand entries. With etcd's defaults, 128 and 1.5 MiB, the limit is 64.
+ */
 export const LARGE_BATCHES = ['--max-txn-ops=4096', '--max-request-bytes=8388608'] as const;
 
 export interface EtcdOptions {
   dataDir: string;
   clientPort?: number;
-  /** Serve clients by TLS, and let in those only whose certificate is of this authority. PEM files. */
+  /** Serves clients over TLS, and requires client certificates of this authority. PEM files. */
   tls?: { ca: string; cert: string; key: string };
-  /** Of a cluster: this member's name and peer port, and all members as --initial-cluster wants them. One is ready when most are. */
+  /**
+   * For a cluster: this member's name and peer port, and all members in the syntax of
+   * --initial-cluster. A member is ready when a majority is.
+   */
   member?: { name: string; peerPort: number; all: string };
-  /** Further flags of etcd's. */
+  /** Further flags of etcd. */
   flags?: readonly string[] | undefined;
-  /** Told what it last printed when it ends and nobody here asked it to. */
+  /** Called with its last output when the server ends without `stop` or `kill`. */
   onDied?: ((lastLines: string) => void) | undefined;
 }
 
-/** A real etcd on loopback, with a data folder of its own. */
+/** An etcd on loopback with its own data folder. */
 export interface Etcd {
   readonly endpoint: string;
   readonly port: number;
-  /** Of the process that runs now, or ran last. */
+  /** The id of the running process, or of the last one. */
   readonly pid: number;
-  /** Starts it again on the same data and port. */
+  /** Starts it again with the same data and port. */
   start(): Promise<void>;
   stop(): Promise<void>;
   kill(signal: NodeJS.Signals): Promise<void>;
@@ -42,7 +47,7 @@ export interface Etcd {
 export async function startEtcd(options: EtcdOptions, say: (line: string) => void = () => {}): Promise<Etcd> {
   const binary = await etcdBinary(say);
   const port = await freePort(options.clientPort);
-  const { tls, member = await alone() } = options;
+  const { tls, member = await onlyMember() } = options;
   const endpoint = `${tls ? 'https' : 'http'}://127.0.0.1:${port}`;
   const peer = `http://127.0.0.1:${member.peerPort}`;
   await mkdir(options.dataDir, { recursive: true });
@@ -76,7 +81,7 @@ export async function startEtcd(options: EtcdOptions, say: (line: string) => voi
   };
 }
 
-async function alone() {
+async function onlyMember() {
   const peerPort = await freePort();
   return { name: 'logfleet', peerPort, all: `logfleet=http://127.0.0.1:${peerPort}` };
 }
@@ -85,7 +90,7 @@ async function isReady(endpoint: string): Promise<boolean> {
   return (await fetch(`${endpoint}/readyz`)).ok;
 }
 
-/** etcd 3.6 from PATH, or built once from the Go module proxy into the cache. */
+/** The path of etcd 3.6: from PATH, or built once from the Go module proxy into the cache. */
 async function etcdBinary(say: (line: string) => void): Promise<string> {
   if (await isOnPath()) return 'etcd';
   const folder = await cached(`etcd-${VERSION}`, async (building) => {
@@ -104,7 +109,7 @@ async function isOnPath(): Promise<boolean> {
     const { stdout } = await promisify(execFile)('etcd', ['--version']);
     return /etcd Version: 3\.6\./.test(stdout);
   } catch {
-    // Not there: it is built.
+    // It is not on PATH, so it is built.
     return false;
   }
 }

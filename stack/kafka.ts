@@ -12,19 +12,26 @@ const UP_TIMEOUT_MS = 60_000;
 
 export interface KafkaOptions {
   dataDir: string;
-  /** 1 (the default) or more; the first one is the controller too. */
+  /** 1 (the default) or more. The first broker is the controller as well. */
   brokers?: number;
-  /** The first broker's port. */
+  /** The port of the first broker. */
   port?: number;
   /** Further settings of the brokers, such as listeners with SASL. */
   config?: Readonly<Record<string, string>>;
-  /** The protocol of the clients' listener: PLAINTEXT unless `config` sets up another. */
+  /**
+   * The protocol of the clients' listener. The default is PLAINTEXT; `config` configures others.
+   */
   protocol?: 'PLAINTEXT' | 'SSL' | 'SASL_PLAINTEXT' | 'SASL_SSL';
-  /** SCRAM users to make when the storage is formatted: `SCRAM-SHA-256=[name=alice,password=secret]`. */
+  /**
+   * SCRAM users to create with the storage, such as `SCRAM-SHA-256=[name=alice,password=secret]`.
+   */
   scramUsers?: readonly string[];
-  /** The ports that clients are told in the place of the brokers' own, in their order: a proxy's. Brokers reach one another directly. */
+  /**
+   * The ports of a proxy, one for each broker, that are advertised to clients instead of the
+   * brokers' own ports. Brokers connect to each other directly.
+   */
   advertisedPorts?: readonly number[];
-  /** Told what a broker last printed when it ends and nobody here asked it to. */
+  /** Called with its last output when a broker ends without `stop` or `kill`. */
   onDied?: ((lastLines: string) => void) | undefined;
 }
 
@@ -38,7 +45,7 @@ export interface KafkaBroker {
   kill(signal: NodeJS.Signals): Promise<void>;
 }
 
-/** A real Apache Kafka (KRaft) on loopback, with a data folder of its own. */
+/** An Apache Kafka (KRaft) on loopback with its own data folder. */
 export interface Kafka {
   readonly bootstrap: string[];
   readonly brokers: readonly KafkaBroker[];
@@ -62,7 +69,7 @@ export async function startKafka(options: KafkaOptions, say: (line: string) => v
   return {
     bootstrap: brokers.map(({ address }) => address),
     brokers,
-    // The controller last: a broker that can't say goodbye to it waits for a while.
+    // The controller stops last: a broker that cannot reach it waits before it stops.
     stop: async () => {
       for (const broker of [...brokers].reverse()) await broker.stop();
     },
@@ -73,7 +80,7 @@ interface BrokerPlan extends KafkaOptions {
   id: number;
   count: number;
   port: number;
-  /** For the other brokers, where clients are told a proxy's port. */
+  /** The port for the other brokers if a proxy's port is advertised to clients. */
   internalPort: number | undefined;
   controllerPort: number;
   clusterId: string;
@@ -153,7 +160,7 @@ async function format(libs: string, plan: BrokerPlan, properties: string): Promi
   await buildStep('java', [...QUICK_JAVA, '-cp', join(libs, '*'), 'kafka.tools.StorageTool', ...args], plan.dataDir);
 }
 
-/** The id of the cluster whose data the folder holds, or a new one, kept there. */
+/** The id of the cluster whose data is in the folder. A new id is stored there. */
 async function clusterIdOf(dataDir: string, libs: string): Promise<string> {
   const file = join(dataDir, 'cluster-id');
   const kept = await readFile(file, 'utf8').catch((error: unknown) => {
@@ -168,12 +175,12 @@ async function clusterIdOf(dataDir: string, libs: string): Promise<string> {
   return id;
 }
 
-/** Kafka's jars and a logger, from Maven into the cache. */
+/** The folder of Kafka's jars and a logger, downloaded once by Maven into the cache. */
 async function kafkaLibs(say: (line: string) => void): Promise<string> {
   await requireTool('java', `Apache Kafka ${VERSION}`);
   const folder = await cached(`kafka-${VERSION}`, async (building) => {
-    await requireTool('mvn', `fetching Apache Kafka ${VERSION}`);
-    say(`fetching Apache Kafka ${VERSION} (once, about ten seconds) …`);
+    await requireTool('mvn', `downloading Apache Kafka ${VERSION}`);
+    say(`downloading Apache Kafka ${VERSION} (once, about ten seconds) …`);
     await writeFile(join(building, 'pom.xml'), POM);
     await buildStep('mvn', ['-q', '-B', 'dependency:copy-dependencies', '-DoutputDirectory=libs'], building);
   });
@@ -186,7 +193,7 @@ function render(config: Readonly<Record<string, string>>): string {
     .join('\n')}\n`;
 }
 
-/** For programs that run for a second: no time to warm up. */
+/** For programs that run for about a second, which is too short for optimised code. */
 const QUICK_JAVA = ['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', '-Xshare:auto'];
 
 const LOG4J = `rootLogger.level=WARN

@@ -8,9 +8,9 @@ const STOP_TIMEOUT_MS = 15_000;
 const LAST_LINES = 12;
 
 /**
- * Runs a command and ends it when standard input ends: when the parent dies, even by kill -9, its end of the pipe closes. The
- * watcher is a subshell of the wrapper, which itself waits for the command and passes on its exit code. The first line of output is
- * the command's own process id.
+ * Runs a command and kills it when standard input ends. If the parent dies, even by kill -9, its
+ * end of the pipe closes. A subshell of the wrapper watches the pipe; the wrapper waits for the
+ * command and returns its exit code. The first line of output is the command's own process id.
  */
 const WRAPPER = `sh -c 'echo "pid $$"; exec "$@"' sh "$@" </dev/null & child=$!
 trap 'kill -TERM $child 2>/dev/null' TERM INT
@@ -25,21 +25,21 @@ export interface LocalProcessOptions {
   args: readonly string[];
   env?: NodeJS.ProcessEnv;
   cwd?: string;
-  /** Where its output goes. */
+  /** The file that its output is appended to. */
   logFile: string;
-  /** Told when it ends and nobody here asked it to. */
+  /** Called with its last output when it ends without `stop` or `kill`. */
   onDied?: ((lastLines: string) => void) | undefined;
 }
 
-/** A server process of ours that never outlives us. */
+/** A server process that never outlives this process. */
 export interface LocalProcess {
   readonly pid: number;
   readonly exited: Promise<number | null>;
-  /** Asks it to end, insists after 15 s, and waits until it is gone. */
+  /** Sends SIGTERM, after 15 s SIGKILL, and waits for the exit. */
   stop(): Promise<void>;
-  /** Sends a signal to the server itself, and waits until it is gone. */
+  /** Sends a signal to the server itself, and waits for its exit. */
   kill(signal: NodeJS.Signals): Promise<void>;
-  /** The last lines it printed, for an error message. */
+  /** Its last lines of output, for an error message. */
   lastLines(): Promise<string>;
 }
 
@@ -49,7 +49,7 @@ export async function startLocalProcess(options: LocalProcessOptions): Promise<L
     cwd: options.cwd,
     env: { ...process.env, ...options.env },
     stdio: ['pipe', 'pipe', 'pipe'],
-    // A group of its own: Ctrl-C in a terminal reaches us alone, and we stop the servers in order.
+    // Its own process group, so Ctrl-C reaches only this process, which stops the servers in order.
     detached: true,
   });
   const exited = new Promise<number | null>((resolve) => shell.once('exit', resolve));
@@ -57,26 +57,26 @@ export async function startLocalProcess(options: LocalProcessOptions): Promise<L
   const pid = await readPid(shell);
   shell.stdout?.pipe(log, { end: false });
   shell.once('close', () => log.end());
-  let asked = false;
+  let isStopping = false;
   const kill = async (signal: NodeJS.Signals) => {
-    asked = true;
+    isStopping = true;
     signalPid(pid, signal);
     await exited;
   };
   const lastLines = async () =>
     (await readFile(options.logFile, 'utf8')).trimEnd().split('\n').slice(-LAST_LINES).join('\n');
   if (options.onDied) {
-    const tell = options.onDied;
-    void exited.then(async () => asked || tell(await lastLines().catch(errorText)));
+    const { onDied } = options;
+    void exited.then(async () => isStopping || onDied(await lastLines().catch(errorText)));
   }
   return {
     pid,
     exited,
     kill,
     stop: async () => {
-      const insist = setTimeout(() => signalPid(pid, 'SIGKILL'), STOP_TIMEOUT_MS);
+      const killTimer = setTimeout(() => signalPid(pid, 'SIGKILL'), STOP_TIMEOUT_MS);
       await kill('SIGTERM');
-      clearTimeout(insist);
+      clearTimeout(killTimer);
     },
     lastLines,
   };
@@ -90,7 +90,7 @@ function readPid(shell: ChildProcess): Promise<number> {
     text += data.toString();
     const match = /^pid (\d+)\n/.exec(text);
     if (!match) return;
-    // Without a reader a flowing stream drops what comes until the log is attached.
+    // A flowing stream without a reader would drop output until the log is attached.
     stdout.pause();
     stdout.off('data', onData);
     const rest = text.slice(match[0].length);
@@ -99,8 +99,8 @@ function readPid(shell: ChildProcess): Promise<number> {
   };
   stdout.on('data', onData);
   shell.once('error', reject);
-  // Not `exit`: what it printed before may not have been read yet.
-  shell.once('close', (code) => reject(new Error(`the process ended at once with code ${code}`)));
+  // Not on `exit`, because output from before may not have been read yet.
+  shell.once('close', (code) => reject(new Error(`the process exited at once with code ${code}`)));
   return promise;
 }
 

@@ -5,15 +5,17 @@ import { runUntilSignal } from '../runtime/lifecycle.ts';
 import { createLogger } from '../runtime/logger.ts';
 import { serversFromEnv, startStack } from './start-stack.ts';
 
-const HELP = `Starts a real etcd and a real Apache Kafka on this machine, for trying logfleet out.
+const HELP = `Starts etcd and Apache Kafka on this machine, to try logfleet.
+
 
 Usage: npm run stack -- [options]
 
-  --data DIR          where they keep their data (default: .stack)
-  --etcd-port PORT    etcd's port (default: a free one)
-  --kafka-port PORT   Kafka's port (default: a free one)
+  --data DIR          the folder for their data (default: .stack)
+  --etcd-port PORT    the port of etcd (default: a free port)
+  --kafka-port PORT   the port of Kafka (default: a free port)
 
-ETCD=host:port and KAFKA=host:port name servers of your own, to be used instead. Ctrl-C stops what was started.
+The variables ETCD=host:port and KAFKA=host:port name your own servers to use instead.
+Ctrl-C stops the servers that were started.
 `;
 
 function readOptions() {
@@ -61,7 +63,7 @@ Try:
   kcat -b ${stack.kafka[0]} -L
   etcdctl --endpoints ${stack.etcd[0]} get --prefix /logfleet/
 
-Ctrl-C stops them.
+Ctrl-C stops the servers.
 `);
   try {
     if (!signal.aborted)

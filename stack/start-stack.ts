@@ -8,28 +8,34 @@ export interface StackOptions {
   dataDir: string;
   etcdPort?: number;
   kafkaPort?: number;
-  /** The user's own servers, to be used instead: etcd's URLs and Kafka's `host:port`s. */
+  /** Servers of the user to use instead: URLs of etcd, and `host:port` of Kafka's brokers. */
   etcd?: readonly string[];
   kafka?: readonly string[];
-  /** Whether Kafka makes a topic when somebody produces to it, as it does unless told otherwise. Tests want no topic but their own. */
+  /**
+   * Whether producing creates a missing topic, which is Kafka's default. Tests create their own
+   * topics.
+   */
   autoCreateTopics?: boolean;
-  /** Whether etcd takes larger batches than it does unless told otherwise. Tests want it as most people have it. */
+  /** Whether etcd accepts larger batches than by default. Tests use the default. */
   largeBatches?: boolean;
   say?: (line: string) => void;
 }
 
 export interface Stack {
-  /** URLs. */
+  /** The URLs of etcd. */
   etcd: string[];
-  /** `host:port`s. */
+  /** The `host:port` of each broker. */
   kafka: string[];
-  /** Rejects when a server that was started here ends by itself. */
+  /** Rejects when a server that was started here ends unexpectedly. */
   died: Promise<never>;
-  /** Stops what was started here. */
+  /** Stops the servers that were started here. */
   stop(): Promise<void>;
 }
 
-/** The user's servers as the variables ETCD and KAFKA name them. Throws an Error for what is no address. */
+/**
+ * Reads the user's servers from the variables ETCD and KAFKA. Throws an Error for an invalid
+ * address.
+ */
 export function serversFromEnv(env: NodeJS.ProcessEnv): Pick<StackOptions, 'etcd' | 'kafka'> {
   const list = (variable: string, parse: (address: string) => string | undefined) =>
     env[variable]
@@ -38,7 +44,7 @@ export function serversFromEnv(env: NodeJS.ProcessEnv): Pick<StackOptions, 'etcd
       .map((item) => {
         const address = parse(item);
         if (address === undefined)
-          throw new Error(`${variable}: ${JSON.stringify(item)} is no address: give HOST:PORT,…`);
+          throw new Error(`${variable}: ${JSON.stringify(item)} is not an address: use HOST:PORT,…`);
         return address;
       });
   const etcd = list('ETCD', httpUrl);
@@ -46,16 +52,18 @@ export function serversFromEnv(env: NodeJS.ProcessEnv): Pick<StackOptions, 'etcd
   return { ...(etcd?.length && { etcd }), ...(kafka?.length && { kafka }) };
 }
 
-/** Starts etcd and Kafka side by side, but for those the user brings. When one fails, the other is stopped. */
+/**
+ * Starts etcd and Kafka, except those that the user has. If one fails, the other one is stopped.
+ */
 export async function startStack(options: StackOptions): Promise<Stack> {
   const { dataDir, etcdPort, kafkaPort, autoCreateTopics = false, say = () => {} } = options;
   const flags = options.largeBatches ? LARGE_BATCHES : [];
   const config = { 'auto.create.topics.enable': String(autoCreateTopics) };
   const death = Promise.withResolvers<never>();
-  // Whoever does not wait for it does not want to know.
+  // A caller that does not await it must not get an unhandled rejection.
   death.promise.catch(() => {});
   const onDied = (name: string) => (lastLines: string) =>
-    death.reject(new StackError('NOT_UP', `${name} ended by itself:\n${lastLines}`));
+    death.reject(new StackError('NOT_UP', `${name} ended unexpectedly:\n${lastLines}`));
   const startOwnEtcd = () =>
     startEtcd(
       { dataDir: join(dataDir, 'etcd'), onDied: onDied('etcd'), flags, ...(etcdPort && { clientPort: etcdPort }) },

@@ -14,7 +14,7 @@ const tools = {
 
 export type ToolName = keyof typeof tools;
 
-/** Rejects with one sentence that says what to install when `name` is not on PATH, or is a Java that is too old. */
+/** Rejects with a remedy if `name` is not on PATH, or if it is a Java that is too old. */
 export async function requireTool(name: ToolName, why: string): Promise<void> {
   const { args, remedy } = tools[name];
   let text: string;
@@ -32,7 +32,7 @@ export async function requireTool(name: ToolName, why: string): Promise<void> {
     throw new StackError('MISSING_TOOL', `${why} needs Java 17 or newer, and java is version ${major}: ${remedy}`);
 }
 
-/** Runs a build step; rejects with its last lines when it fails. */
+/** Runs a build step and returns its output. Rejects with its last lines if it fails. */
 export async function buildStep(
   command: string,
   args: readonly string[],

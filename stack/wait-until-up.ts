@@ -4,9 +4,12 @@ import { errorText } from '../runtime/errors.ts';
 import type { LocalProcess } from './local-process.ts';
 import { StackError } from './tools.ts';
 
-const LOOK_INTERVAL_MS = 50;
+const POLL_INTERVAL_MS = 50;
 
-/** Waits until `isUp` says so; rejects with the server's last lines when it ends or takes longer than `timeoutMs`. */
+/**
+ * Waits until `isUp` resolves to true. Rejects with the server's last lines if the server exits, or
+ * after `timeoutMs`.
+ */
 export async function waitUntilUp(
   name: string,
   server: LocalProcess,
@@ -20,9 +23,9 @@ export async function waitUntilUp(
     ended = true;
   });
   for (;;) {
-    if (ended) throw new StackError('NOT_UP', `${name} ended at once:\n${await server.lastLines()}`);
+    if (ended) throw new StackError('NOT_UP', `${name} exited at once:\n${await server.lastLines()}`);
     try {
-      // Another server at the port may have answered.
+      // If it has ended, another server at the same port responded.
       if ((await isUp()) && !ended) return;
     } catch (error) {
       last = errorText(error);
@@ -34,11 +37,11 @@ export async function waitUntilUp(
         `${name} is not up after ${timeoutMs / 1000} s: ${last}\n${await server.lastLines()}`,
       );
     }
-    await systemClock.sleep(LOOK_INTERVAL_MS);
+    await systemClock.sleep(POLL_INTERVAL_MS);
   }
 }
 
-/** Whether something listens on a port of this machine; rejects when not. */
+/** Resolves to true if a server listens on a port of this machine. Rejects otherwise. */
 export function accepts(port: number): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const socket = createConnection(port, '127.0.0.1');

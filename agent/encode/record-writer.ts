@@ -6,8 +6,8 @@ import { varintBytes, writeVarint } from './varint.ts';
 /*
  * Record (https://kafka.apache.org/documentation/#record), all numbers zigzag varints:
  *
- *   length | attributes int8 = 0 | timestampDelta = 0 | offsetDelta | keyLength = -1 (null) | valueLength | value
- *          | headerCount | (keyLength | key | valueLength | value)*
+ *   length | attributes int8 = 0 | timestampDelta = 0 | offsetDelta | keyLength = -1 (null)
+ *          | valueLength | value | headerCount | (keyLength | key | valueLength | value)*
  *
  * One batch is read within milliseconds, so all its records share the batch's timestamp.
  */

@@ -27,11 +27,12 @@ export type FetchResult = KafkaResult<{
 }>;
 
 /*
- * FetchRequest v12 => replica_id:INT32 max_wait_ms:INT32 min_bytes:INT32 max_bytes:INT32 isolation_level:INT8 session_id:INT32
- *                     session_epoch:INT32 [topics] [forgotten_topics_data] rack_id:COMPACT_STRING TAGS
+ * FetchRequest v12 => replica_id:INT32 max_wait_ms:INT32 min_bytes:INT32 max_bytes:INT32
+ *                     isolation_level:INT8 session_id:INT32 session_epoch:INT32 [topics]
+ *                     [forgotten_topics_data] rack_id:COMPACT_STRING TAGS
  *   topics => topic:COMPACT_STRING [partitions] TAGS
- *     partitions => partition:INT32 current_leader_epoch:INT32 fetch_offset:INT64 last_fetched_epoch:INT32 log_start_offset:INT64
- *                   partition_max_bytes:INT32 TAGS
+ *     partitions => partition:INT32 current_leader_epoch:INT32 fetch_offset:INT64
+ *                   last_fetched_epoch:INT32 log_start_offset:INT64 partition_max_bytes:INT32 TAGS
  */
 export function fetch({ topic, partition }: Partition, offset: bigint, bytesMax: number): KafkaRequest<FetchResult> {
   const writer = new WireWriter().int32(CONSUMER).int32(0).int32(0).int32(bytesMax).int8(READ_UNCOMMITTED);
@@ -50,8 +51,10 @@ export function fetch({ topic, partition }: Partition, offset: bigint, bytesMax:
 /*
  * FetchResponse v12 => throttle_time_ms:INT32 error_code:INT16 session_id:INT32 [responses] TAGS
  *   responses => topic:COMPACT_STRING [partitions] TAGS
- *     partitions => partition_index:INT32 error_code:INT16 high_watermark:INT64 last_stable_offset:INT64 log_start_offset:INT64
- *                   [producer_id:INT64 first_offset:INT64 TAGS] preferred_read_replica:INT32 records:COMPACT_RECORDS TAGS
+ *     partitions => partition_index:INT32 error_code:INT16 high_watermark:INT64
+ *                   last_stable_offset:INT64 log_start_offset:INT64
+ *                   [producer_id:INT64 first_offset:INT64 TAGS] preferred_read_replica:INT32
+ *                   records:COMPACT_RECORDS TAGS
  */
 function parseFetched(reader: WireReader): FetchResult {
   reader.int32();
@@ -86,9 +89,11 @@ function parsePartition(reader: WireReader): FetchResult {
 
 /*
  * ListOffsetsRequest v7 => replica_id:INT32 isolation_level:INT8 [topics] TAGS
- *   topics => name:COMPACT_STRING [partition_index:INT32 current_leader_epoch:INT32 timestamp:INT64 TAGS] TAGS
+ *   topics => name:COMPACT_STRING
+ *             [partition_index:INT32 current_leader_epoch:INT32 timestamp:INT64 TAGS] TAGS
  * ListOffsetsResponse v7 => throttle_time_ms:INT32 [topics] TAGS
- *   topics => name:COMPACT_STRING [partition_index:INT32 error_code:INT16 timestamp:INT64 offset:INT64 leader_epoch:INT32 TAGS] TAGS
+ *   topics => name:COMPACT_STRING [partition_index:INT32 error_code:INT16 timestamp:INT64
+ *             offset:INT64 leader_epoch:INT32 TAGS] TAGS
  */
 export function listOffsets(
   { topic, partition }: Partition,

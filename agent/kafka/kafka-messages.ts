@@ -27,8 +27,10 @@ export interface ProducerIdentity {
 }
 
 /*
- * ApiVersionsRequest v3 => client_software_name:COMPACT_STRING client_software_version:COMPACT_STRING TAGS
- * ApiVersionsResponse v3 => error_code:INT16 [api_key:INT16 min:INT16 max:INT16 TAGS] throttle_time_ms:INT32 TAGS
+ * ApiVersionsRequest v3 => client_software_name:COMPACT_STRING
+ *                          client_software_version:COMPACT_STRING TAGS
+ * ApiVersionsResponse v3 => error_code:INT16 [api_key:INT16 min:INT16 max:INT16 TAGS]
+ *                           throttle_time_ms:INT32 TAGS
  */
 export function apiVersions(): KafkaRequest<Map<number, { min: number; max: number }>> {
   const writer = new WireWriter().compactString('logfleet').compactString(ownVersion).noTags();
@@ -61,14 +63,16 @@ export interface ClusterMetadata {
 }
 
 /*
- * MetadataRequest v12 => [topic_id:UUID name:COMPACT_NULLABLE_STRING TAGS] allow_auto_topic_creation:BOOLEAN
+ * MetadataRequest v12 => [topic_id:UUID name:COMPACT_NULLABLE_STRING TAGS]
+ *                        allow_auto_topic_creation:BOOLEAN
  *                        include_topic_authorized_operations:BOOLEAN TAGS
- * MetadataResponse v12 => throttle_time_ms:INT32 [brokers] cluster_id:COMPACT_NULLABLE_STRING controller_id:INT32 [topics] TAGS
+ * MetadataResponse v12 => throttle_time_ms:INT32 [brokers] cluster_id:COMPACT_NULLABLE_STRING
+ *                         controller_id:INT32 [topics] TAGS
  *   brokers => node_id:INT32 host:COMPACT_STRING port:INT32 rack:COMPACT_NULLABLE_STRING TAGS
- *   topics => error_code:INT16 name:COMPACT_NULLABLE_STRING topic_id:UUID is_internal:BOOLEAN [partitions]
- *             topic_authorized_operations:INT32 TAGS
- *     partitions => error_code:INT16 partition_index:INT32 leader_id:INT32 leader_epoch:INT32 [replica:INT32] [isr:INT32]
- *                   [offline:INT32] TAGS
+ *   topics => error_code:INT16 name:COMPACT_NULLABLE_STRING topic_id:UUID is_internal:BOOLEAN
+ *             [partitions] topic_authorized_operations:INT32 TAGS
+ *     partitions => error_code:INT16 partition_index:INT32 leader_id:INT32 leader_epoch:INT32
+ *                   [replica:INT32] [isr:INT32] [offline:INT32] TAGS
  */
 export function metadata(topics: readonly string[], createTopics: boolean): KafkaRequest<ClusterMetadata> {
   const writer = new WireWriter();
@@ -115,9 +119,11 @@ function parseTopic(reader: WireReader): [string, TopicMetadata] {
 export type KafkaResult<Value> = Value & { errorCode: number };
 
 /*
- * InitProducerIdRequest v4 => transactional_id:COMPACT_NULLABLE_STRING transaction_timeout_ms:INT32 producer_id:INT64
+ * InitProducerIdRequest v4 => transactional_id:COMPACT_NULLABLE_STRING
+ *                             transaction_timeout_ms:INT32 producer_id:INT64
  *                             producer_epoch:INT16 TAGS
- * InitProducerIdResponse v4 => throttle_time_ms:INT32 error_code:INT16 producer_id:INT64 producer_epoch:INT16 TAGS
+ * InitProducerIdResponse v4 => throttle_time_ms:INT32 error_code:INT16 producer_id:INT64
+ *                              producer_epoch:INT16 TAGS
  */
 export function initProducerId(): KafkaRequest<KafkaResult<ProducerIdentity>> {
   const writer = new WireWriter().compactString(null).int32(0).int64(-1n).int16(-1).noTags();
@@ -135,9 +141,12 @@ export interface ActiveProducer extends ProducerIdentity {
 
 /*
  * DescribeProducersRequest v0 => [name:COMPACT_STRING [partition:INT32] TAGS] TAGS
- * DescribeProducersResponse v0 => throttle_time_ms:INT32 [name:COMPACT_STRING [partitions] TAGS] TAGS
- *   partitions => partition_index:INT32 error_code:INT16 error_message:COMPACT_NULLABLE_STRING [active_producers] TAGS
- *     active_producers => producer_id:INT64 producer_epoch:INT32 last_sequence:INT32 last_timestamp:INT64 coordinator_epoch:INT32
+ * DescribeProducersResponse v0 => throttle_time_ms:INT32
+ *                                 [name:COMPACT_STRING [partitions] TAGS] TAGS
+ *   partitions => partition_index:INT32 error_code:INT16
+ *                 error_message:COMPACT_NULLABLE_STRING [active_producers] TAGS
+ *     active_producers => producer_id:INT64 producer_epoch:INT32 last_sequence:INT32
+ *                         last_timestamp:INT64 coordinator_epoch:INT32
  *                         current_txn_start_offset:INT64 TAGS
  */
 export function describeProducers(

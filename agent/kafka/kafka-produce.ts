@@ -28,7 +28,8 @@ export interface ProduceTarget {
 /*
  * Appends one batch to one partition. The leader responds when all in-sync replicas have it.
  *
- * ProduceRequest v9 => transactional_id:COMPACT_NULLABLE_STRING acks:INT16 timeout_ms:INT32 [topic_data] TAGS
+ * ProduceRequest v9 => transactional_id:COMPACT_NULLABLE_STRING acks:INT16 timeout_ms:INT32
+ *                      [topic_data] TAGS
  *   topic_data => name:COMPACT_STRING [partition_data] TAGS
  *     partition_data => index:INT32 records:COMPACT_RECORDS TAGS
  */
@@ -48,8 +49,9 @@ export function produce(target: ProduceTarget, batch: readonly Uint8Array[]): Ka
 /*
  * ProduceResponse v9 => [responses] throttle_time_ms:INT32 TAGS
  *   responses => name:COMPACT_STRING [partition_responses] TAGS
- *     partition_responses => index:INT32 error_code:INT16 base_offset:INT64 log_append_time_ms:INT64 log_start_offset:INT64
- *                            [record_errors] error_message:COMPACT_NULLABLE_STRING TAGS
+ *     partition_responses => index:INT32 error_code:INT16 base_offset:INT64
+ *                            log_append_time_ms:INT64 log_start_offset:INT64 [record_errors]
+ *                            error_message:COMPACT_NULLABLE_STRING TAGS
  *       record_errors => batch_index:INT32 batch_index_error_message:COMPACT_NULLABLE_STRING TAGS
  */
 function parse(reader: WireReader): ProduceResult {

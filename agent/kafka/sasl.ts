@@ -102,8 +102,8 @@ function saslHandshake(mechanism: string): KafkaRequest<{ errorCode: number; mec
 
 /*
  * SaslAuthenticateRequest v2 => auth_bytes:COMPACT_BYTES TAGS
- * SaslAuthenticateResponse v2 => error_code:INT16 error_message:COMPACT_NULLABLE_STRING auth_bytes:COMPACT_BYTES
- *                                session_lifetime_ms:INT64 TAGS
+ * SaslAuthenticateResponse v2 => error_code:INT16 error_message:COMPACT_NULLABLE_STRING
+ *                                auth_bytes:COMPACT_BYTES session_lifetime_ms:INT64 TAGS
  */
 function saslAuthenticate(
   bytes: Buffer,

@@ -9,7 +9,7 @@ import type { AcknowledgedProgress } from './position.ts';
  * - sealed: it is complete in Kafka and was reported so.
  * - away: it left the entry's paths when it was complete; it is kept in case it returns.
  * - ended: its file was truncated or deleted; its end is reported once its last batches are
- *   answered.
+ *   acknowledged or returned.
  * - vanished: as ended, but nobody saw how far the file had grown.
  */
 export type Phase = 'live' | 'rotated' | 'sealed' | 'away' | 'ended' | 'vanished';

@@ -1,10 +1,11 @@
+import { shortAgentName } from '../../proto/rules/names.ts';
 import { createBackoff } from '../../runtime/backoff.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { errorText, isAbort } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Election, Term } from '../etcd/election.ts';
-import type { AlertBook } from './alert-book.ts';
-import { type AlertRecord, isUntold } from './alert-record.ts';
+import { type AlertRecord, isUnsent } from './alert-record.ts';
+import type { AlertRepository } from './alert-repository.ts';
 import type { RuleSettings } from './conditions.ts';
 import { ALERTS_MAX, Evaluator, type FleetConditions } from './evaluator.ts';
 import type { Webhook } from './webhook.ts';
@@ -12,11 +13,11 @@ import type { Webhook } from './webhook.ts';
 export interface AlerterSettings {
   rules: RuleSettings;
   intervalMs: number;
-  /** Undefined: nobody is told. */
+  /** Undefined: alerts are only listed. */
   webhook: Webhook | undefined;
 }
 
-/** What the elected one has done since the process started, for metrics. */
+/** What this controller has done since it started, for metrics. */
 export interface AlerterCounts {
   elected: boolean;
   delivered: number;
@@ -24,16 +25,17 @@ export interface AlerterCounts {
 }
 
 const RETRY = { initialMs: 1_000, maxMs: 60_000 };
-const ALERTS_AT_ONCE = 200;
+const ALERTS_PER_REQUEST = 200;
 
 /**
- * Evaluates the rules at the controller that is elected, and tells the webhook what has begun and ended. What is to be told is what etcd
- * says was not told yet, so that nothing is told twice, but for what was sent when a controller died before it could write that down; and
- * a webhook that is away costs no memory: it gets what is so when it is back.
+ * Evaluates the alert rules at the elected controller, and sends alerts that begin and end to the
+ * webhook. etcd records what has been sent. So an alert is sent twice only if a controller dies
+ * between sending and recording. A webhook that is down costs no memory: when it is up again, it
+ * gets the present state of each alert.
  */
 export class Alerter {
   readonly #settings: AlerterSettings;
-  readonly #book: AlertBook;
+  readonly #alerts: AlertRepository;
   readonly #collect: () => Promise<FleetConditions>;
   readonly #clock: Clock;
   readonly #logger: Logger;
@@ -41,12 +43,12 @@ export class Alerter {
 
   constructor(
     settings: AlerterSettings,
-    book: AlertBook,
+    alerts: AlertRepository,
     collect: () => Promise<FleetConditions>,
     tools: { clock: Clock; logger: Logger },
   ) {
     this.#settings = settings;
-    this.#book = book;
+    this.#alerts = alerts;
     this.#collect = collect;
     this.#clock = tools.clock;
     this.#logger = tools.logger;
@@ -62,7 +64,7 @@ export class Alerter {
     let retryMs = 0;
     this.counts.elected = true;
     try {
-      await this.#book.caughtUp(term);
+      await this.#alerts.waitForTerm(term);
       while (!term.signal.aborted) {
         await this.#evaluate(term, evaluator);
         if (this.#clock.monotonicMs() >= retryMs) {
@@ -78,47 +80,50 @@ export class Alerter {
 
   async #evaluate(term: Term, evaluator: Evaluator): Promise<void> {
     const fleet = await this.#collect();
-    const alerts = new Map(this.#book.all().map((record) => [record.id, record]));
+    const known = new Map(this.#alerts.all().map((record) => [record.id, record]));
     const times = { monotonicMs: this.#clock.monotonicMs(), now: new Date(this.#clock.nowMs()) };
-    const changes = evaluator.changes(fleet, alerts, times);
+    const changes = evaluator.evaluate(fleet, known, times);
     if (evaluator.overflow > 0)
-      this.#logger.error('too many alerts: the others are not told', { max: ALERTS_MAX, more: evaluator.overflow });
-    for (const { condition, endTime } of changes.put)
-      this.#logger.warn(endTime ? 'an alert is over' : 'an alert', { ...condition });
-    await this.#book.write(term, changes);
+      this.#logger.error('too many alerts', { count: ALERTS_MAX, dropped: evaluator.overflow });
+    for (const { condition, endTime } of changes.put) {
+      const { rule, agent, entry, summary } = condition;
+      const fields = { rule, agent: shortAgentName(agent), entry, summary };
+      this.#logger.warn(endTime ? 'alert resolved' : 'alert firing', fields);
+    }
+    await this.#alerts.write(term, changes);
   }
 
-  /** Whether there is nothing left to tell. */
+  /** Resolves with true when every alert has been sent. */
   async #deliver(term: Term): Promise<boolean> {
-    const untold = this.#book.all().filter(isUntold);
+    const unsent = this.#alerts.all().filter(isUnsent);
     const { webhook } = this.#settings;
     if (!webhook) {
-      // There was one once, to which their beginning was told.
-      await this.#book.write(term, { put: [], remove: untold.filter(({ endTime }) => endTime) });
+      // Their beginning was sent to a webhook that has been removed from the configuration.
+      await this.#alerts.write(term, { put: [], remove: unsent.filter(({ endTime }) => endTime) });
       return true;
     }
-    for (let at = 0; at < untold.length && !term.signal.aborted; at += ALERTS_AT_ONCE) {
-      const part = untold.slice(at, at + ALERTS_AT_ONCE);
+    for (let at = 0; at < unsent.length && !term.signal.aborted; at += ALERTS_PER_REQUEST) {
+      const part = unsent.slice(at, at + ALERTS_PER_REQUEST);
       try {
         await webhook.send(part, term.signal);
       } catch (error) {
         if (isAbort(error, term.signal)) throw error;
         this.counts.failures++;
-        this.#logger.warn('alerts are not delivered; trying again', { alerts: untold.length, error: errorText(error) });
+        this.#logger.warn('alerts not delivered, retrying', { count: unsent.length, error: errorText(error) });
         return false;
       }
       this.counts.delivered += part.length;
-      await this.#book.write(term, told(part));
+      await this.#alerts.write(term, markSent(part));
     }
     return true;
   }
 }
 
-/** What is over and told is forgotten. */
-function told(records: readonly AlertRecord[]) {
+/** Resolved alerts that have been sent are deleted. */
+function markSent(records: readonly AlertRecord[]) {
   const firing = records.filter(({ endTime }) => !endTime);
   return {
-    put: firing.map((record) => ({ ...record, told: 'firing' as const })),
+    put: firing.map((record) => ({ ...record, sent: 'firing' as const })),
     remove: records.filter(({ endTime }) => endTime),
   };
 }

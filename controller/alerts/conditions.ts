@@ -2,19 +2,21 @@ import { Condition } from '../../proto/gen/logfleet/v1/alert.ts';
 import type { Fact } from '../../proto/gen/logfleet/v1/fact.ts';
 import type { Agent, EntryStatus } from '../../proto/gen/logfleet/v1/fleet.ts';
 
-/** The rules: what is wrong, and for how long it must be so. */
+/** The names of the alert rules. */
 export const rules = ['AgentLost', 'EntryFailed', 'LagHigh', 'LinesLost', 'LossForecast'] as const;
 export type Rule = (typeof rules)[number];
 
 export interface RuleSettings {
   agentLostMs: number;
   entryFailedMs: number;
-  /** Above this an entry on an agent lags; 0: no alerts of that. */
+  /** The lag of an entry on an agent above which it is a condition; 0: never. */
   lagBytes: number;
   lagMs: number;
-  /** For how long after the last loss of an entry on an agent its alert goes on; 0: no alerts of that. */
+  /**
+   * How long the alert for a loss lasts after the last loss of the entry on the agent; 0: no alert.
+   */
   lossMs: number;
-  /** How long a loss must have been forecast. */
+  /** How long a loss must be forecast before it is an alert. */
   forecastMs: number;
 }
 
@@ -24,48 +26,53 @@ export function holdMs(rule: string, settings: RuleSettings): number {
     AgentLost: settings.agentLostMs,
     EntryFailed: settings.entryFailedMs,
     LagHigh: settings.lagMs,
-    // What is lost stays lost.
+    // A loss is final: there is nothing to wait for.
     LinesLost: 0,
     LossForecast: settings.forecastMs,
   };
   return times[rule as Rule] ?? 0;
 }
 
-/** What is wrong with an agent that is connected, by what it has reported, and its losses. */
-export function conditionsOf(agent: Agent, facts: readonly Fact[], settings: RuleSettings, nowMs: number): Condition[] {
+/** The conditions of a connected agent, from its report and its losses. */
+export function agentConditions(
+  agent: Agent,
+  facts: readonly Fact[],
+  settings: RuleSettings,
+  nowMs: number,
+): Condition[] {
   const found: Condition[] = [];
   const add = (rule: Rule, entry: string, summary: string) =>
     found.push(Condition.create({ rule, agent: agent.name, entry, summary }));
   for (const status of agent.entries) {
-    const failure = failureOf(status);
+    const failure = failureText(status);
     if (failure) add('EntryFailed', status.entry, failure);
     if (settings.lagBytes > 0 && status.lagBytes > settings.lagBytes)
-      add('LagHigh', status.entry, `${status.lagBytes} bytes are not acknowledged yet, more than ${settings.lagBytes}`);
-    const forecast = forecastOf(status);
+      add('LagHigh', status.entry, `${status.lagBytes} bytes are not acknowledged, more than ${settings.lagBytes}`);
+    const forecast = forecastText(status);
     if (forecast) add('LossForecast', status.entry, forecast);
   }
   for (const [entry, losses] of Map.groupBy(recentLosses(facts, nowMs - settings.lossMs), (loss) => loss.entry)) {
     const bytes = losses.reduce((sum, loss) => sum + loss.bytes, 0n);
-    add('LinesLost', entry, `${bytes} bytes in ${losses.length} losses, the last one of ${losses.at(-1)?.path}`);
+    add('LinesLost', entry, `${bytes} bytes in ${losses.length} losses, the last one in ${losses.at(-1)?.path}`);
   }
   return found;
 }
 
-/** The condition of an agent that has vanished without a goodbye. */
+/** The condition of an agent that disconnected without a goodbye. */
 export function lostCondition(agent: Agent): Condition {
   const { identity, name, lastSeenTime } = agent;
-  const summary = `the agent on ${identity?.host} is gone; last written down ${lastSeenTime?.toISOString()}`;
+  const summary = `the agent on ${identity?.host} disconnected without a goodbye; last seen ${lastSeenTime?.toISOString()}`;
   return Condition.create({ rule: 'AgentLost' satisfies Rule, agent: name, summary });
 }
 
-function failureOf({ state, error, failedFiles }: EntryStatus): string {
+function failureText({ state, error, failedFiles }: EntryStatus): string {
   if (state === 'STATE_FAILED') return error;
   return failedFiles > 0 ? `${failedFiles} files can't be read` : '';
 }
 
-/** Not in how many seconds: what is told of an alert is what was so when it began. */
-function forecastOf({ lossForecastFiles: files }: EntryStatus): string {
-  return files > 0 ? `${files} files will be rotated away before they are read, if all goes on as it does` : '';
+/** Without a time: an alert keeps the text it began with. */
+function forecastText({ lossForecastFiles: files }: EntryStatus): string {
+  return files > 0 ? `at the present rates ${files} files will be rotated away before they are read` : '';
 }
 
 function recentLosses(facts: readonly Fact[], sinceMs: number): { entry: string; path: string; bytes: bigint }[] {

@@ -4,11 +4,11 @@ import type { Rule } from './conditions.ts';
 
 const CRITICAL: readonly string[] = ['AgentLost', 'LinesLost', 'LossForecast'] satisfies Rule[];
 const TIMEOUT_MS = 5_000;
-const ANSWER_SHOWN_MAX = 200;
-/** Of alerts that fire: nobody sends an end time that is not known. */
-const NO_TIME = '0001-01-01T00:00:00Z';
+const RESPONSE_CHARACTERS_MAX = 200;
+/** The end time of a firing alert: Alertmanager's zero time. */
+const NO_END_TIME = '0001-01-01T00:00:00Z';
 
-/** Tells alerts to an HTTP server, in the form of Alertmanager's webhook, version 4. */
+/** Sends alerts to an HTTP server, in the format of Alertmanager's webhook, version 4. */
 export class Webhook {
   readonly #url: string;
   readonly #token: { readonly current: string | undefined } | undefined;
@@ -19,7 +19,7 @@ export class Webhook {
     this.#token = token;
   }
 
-  /** Rejects unless the server says 2xx within 5 s, and with the signal's reason as soon as that is aborted. */
+  /** Rejects unless the server responds with 2xx within 5 s, and when `signal` is aborted. */
   async send(alerts: readonly AlertRecord[], signal: AbortSignal): Promise<void> {
     const token = this.#token?.current?.trim();
     const response = await fetch(this.#url, {
@@ -32,8 +32,9 @@ export class Webhook {
       body: JSON.stringify(payload(alerts)),
       signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
     });
-    const answer = await response.text();
-    if (!response.ok) throw new Error(`the webhook says ${response.status}: ${answer.slice(0, ANSWER_SHOWN_MAX)}`);
+    const text = await response.text();
+    if (!response.ok)
+      throw new Error(`the webhook responded with ${response.status}: ${text.slice(0, RESPONSE_CHARACTERS_MAX)}`);
   }
 }
 
@@ -59,7 +60,7 @@ export function payload(alerts: readonly AlertRecord[]) {
       },
       annotations: { summary },
       startsAt: startTime.toISOString(),
-      endsAt: endTime?.toISOString() ?? NO_TIME,
+      endsAt: endTime?.toISOString() ?? NO_END_TIME,
       generatorURL: '',
       fingerprint: id,
     })),

@@ -1,34 +1,34 @@
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import { parseSelector, type Selector } from '../../proto/rules/selector.ts';
-import type { EntryStore, KnownEntry } from '../entries/entry-store.ts';
-import { governing, isActive, type KnownRollout } from '../entries/rollout-record.ts';
-import type { RolloutView } from '../entries/rollout-view.ts';
+import type { EntryView, KnownEntry } from '../entries/entry-view.ts';
+import { currentRollout, isActive, type KnownRollout } from '../entries/rollout-record.ts';
+import type { RolloutRepository } from '../entries/rollout-repository.ts';
 import type { EtcdMirror } from '../etcd/etcd-mirror.ts';
 import { type StageTest, stageTest } from './stage.ts';
 
 type Labels = Readonly<Record<string, string>>;
 
-/** A version of an entry, and whom it means. */
-export interface Choice {
+/** A version of an entry, its selector parsed. */
+export interface EntryChoice {
   entry: Entry;
   selector: Selector;
 }
 
-/** An entry that is being rolled out. */
-export interface Split {
+/** A rollout that gives agents different versions of an entry. */
+export interface RolloutSplit {
   known: KnownRollout;
-  /** Undefined: who is not in the stage has nothing. */
-  from: Choice | undefined;
+  /** The version for agents outside the stage; undefined: they have none. */
+  previous: EntryChoice | undefined;
   stage: StageTest;
 }
 
-/** Which version of an entry each agent is given. Never changed: there is another one when it changes. */
+/** Which version of an entry each agent is assigned. Immutable: a change makes a new assignment. */
 export class Assignment {
-  readonly target: Choice;
-  /** Undefined: everybody is given the target. */
-  readonly split: Split | undefined;
+  readonly target: EntryChoice;
+  /** Undefined: every agent is assigned the target. */
+  readonly split: RolloutSplit | undefined;
 
-  constructor(target: Choice, split: Split | undefined) {
+  constructor(target: EntryChoice, split: RolloutSplit | undefined) {
     this.target = target;
     this.split = split;
   }
@@ -38,91 +38,102 @@ export class Assignment {
   }
 
   get selectors(): Selector[] {
-    return [this.target.selector, ...(this.split?.from ? [this.split.from.selector] : [])];
+    return [this.target.selector, ...(this.split?.previous ? [this.split.previous.selector] : [])];
   }
 
-  /** What an agent with these labels shall collect of the entry. */
+  /**
+   * The version that an agent with these labels collects; undefined: it does not collect the entry.
+   */
   entryFor(labels: Labels): Entry | undefined {
-    const choice = !this.split || this.split.stage.isIn(labels) ? this.target : this.split.from;
+    const choice = !this.split || this.split.stage.includes(labels) ? this.target : this.split.previous;
     return choice?.selector.matches(labels) ? choice.entry : undefined;
   }
 
-  /** Whether the target changes something for an agent: it is given it, or loses what it has. */
+  /**
+   * Whether the target changes anything for an agent: it gets the version, or loses the one it has.
+   */
   concerns(labels: Labels): boolean {
     return this.selectors.some((selector) => selector.matches(labels));
   }
 }
 
 /**
- * Which version of each entry which agents are given. It changes only when the mirror has settled: an entry and its rollout are written by
- * one transaction, and between the two keys nobody may be told anything, or all agents would have a version that is meant for a few.
- * An entry whose rollout is not there at that point, or is not about this version of it, goes to all.
+ * Which version of each entry each agent is assigned. It changes only when the mirror is
+ * consistent. One transaction writes an entry and its rollout. If agents learned of the entry
+ * before its rollout, all of them would get a version that is meant for a few. An entry without a
+ * rollout, or with one of another version, is assigned to every agent that its selector matches.
  */
 export class Assignments {
-  readonly #store: EntryStore;
-  readonly #rollouts: RolloutView;
+  readonly #entries: EntryView;
+  readonly #rollouts: RolloutRepository;
   readonly #assigned = new Map<string, Assignment>();
-  readonly #unsettled = new Set<string>();
-  readonly #listeners: ((name: string, former: Assignment | undefined) => void)[] = [];
+  /** Names of entries that have changed since the mirror was last consistent. */
+  readonly #pending = new Set<string>();
+  readonly #listeners: ((name: string, previous: Assignment | undefined) => void)[] = [];
 
-  constructor(mirror: EtcdMirror, store: EntryStore, rollouts: RolloutView) {
-    this.#store = store;
+  constructor(mirror: EtcdMirror, entries: EntryView, rollouts: RolloutRepository) {
+    this.#entries = entries;
     this.#rollouts = rollouts;
-    store.onChange(({ name }) => this.#unsettled.add(name));
-    rollouts.onChange((name) => this.#unsettled.add(name));
-    mirror.onSettled(() => this.#settle());
+    entries.onChange(({ name }) => this.#pending.add(name));
+    rollouts.onChange((name) => this.#pending.add(name));
+    mirror.onConsistent(() => this.#assignPending());
   }
 
   find(name: string): Assignment | undefined {
     return this.#assigned.get(name);
   }
 
-  /** In the order of the names. Throws UNAVAILABLE as long as etcd has never answered. */
+  /** Every assignment, sorted by name. Throws UNAVAILABLE until etcd has responded once. */
   all(): Assignment[] {
-    this.#store.requireView();
+    this.#entries.requireList();
     return [...this.#assigned.values()].sort((a, b) => (a.name < b.name ? -1 : 1));
   }
 
-  /** The revision that they are at, or a later one. */
+  /** The revision that they have reached, or a later one. */
   get revision(): bigint {
-    return this.#store.revision;
+    return this.#entries.revision;
   }
 
-  /** Resolves when they are at `revision`; rejects with UNAVAILABLE when that takes too long. */
-  reaches(revision: bigint): Promise<void> {
-    return this.#store.reaches(revision);
+  /** Resolves when the assignments have reached `revision`. Rejects with UNAVAILABLE after 5 s. */
+  waitForRevision(revision: bigint): Promise<void> {
+    return this.#entries.waitForRevision(revision);
   }
 
-  /** Calls `listener` with the name of each entry that is given to others, or is another, and with what it was. */
-  onChange(listener: (name: string, former: Assignment | undefined) => void): void {
+  /**
+   * Calls `listener` after each change that concerns agents, with the entry's name and previous
+   * assignment.
+   */
+  onChange(listener: (name: string, previous: Assignment | undefined) => void): void {
     this.#listeners.push(listener);
   }
 
-  #settle(): void {
-    for (const name of this.#unsettled) {
-      this.#unsettled.delete(name);
-      const former = this.#assigned.get(name);
-      const entry = this.#store.find(name);
-      if (!entry && !former) continue;
+  #assignPending(): void {
+    for (const name of this.#pending) {
+      this.#pending.delete(name);
+      const previous = this.#assigned.get(name);
+      const entry = this.#entries.find(name);
+      if (!entry && !previous) continue;
       const next = entry && this.#assign(entry);
       if (next) this.#assigned.set(name, next);
       else this.#assigned.delete(name);
-      if (!isSame(former, next)) for (const listener of this.#listeners) listener(name, former);
+      if (!areEquivalent(previous, next)) for (const listener of this.#listeners) listener(name, previous);
     }
   }
 
   #assign({ entry, selector, stored, rollout }: KnownEntry): Assignment {
-    const known = governing(this.#rollouts.get(rollout), stored.revision);
+    const known = currentRollout(this.#rollouts.get(rollout), stored.revision);
     const target = { entry, selector };
     if (!known || !isActive(known.rollout)) return new Assignment(target, undefined);
     const { from } = known.rollout;
-    const former = from && { entry: from, selector: parseSelector(from.selector) };
-    return new Assignment(target, { known, from: former, stage: stageTest(known.rollout) });
+    const previous = from && { entry: from, selector: parseSelector(from.selector) };
+    return new Assignment(target, { known, previous, stage: stageTest(known.rollout) });
   }
 }
 
-/** Whether every agent is given the same by both: a rollout changes more often than its stage. */
-function isSame(a: Assignment | undefined, b: Assignment | undefined): boolean {
+/**
+ * Whether both assign the same to every agent. Most writes of a rollout do not change its stage.
+ */
+function areEquivalent(a: Assignment | undefined, b: Assignment | undefined): boolean {
   if (a?.target.entry.etag !== b?.target.entry.etag) return false;
   return stageText(a) === stageText(b);
 }

@@ -1,27 +1,29 @@
+import assert from 'node:assert/strict';
 import type { Desired } from '../../proto/gen/logfleet/v1/agent_service.ts';
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import { desiredHash } from '../../proto/rules/desired-hash.ts';
 
-/** A change of a desired state, for all agents that make it. */
+/** A change of a desired set, shared by all agents that make it. */
 export interface DesiredStep {
   readonly to: DesiredSet;
   readonly message: Desired;
 }
 
-/** One entry's part in a change; without an entry it is no longer wanted. */
+/** The change of one entry. Without `entry` it is removed. */
 export interface DesiredEdit {
   name: string;
   entry?: Entry | undefined;
 }
 
 /**
- * What all agents with the same entries shall collect. It is never changed, and neither are its messages: ten thousand agents share one,
- * its hash is computed once, and `encodeOnce` serializes each message once.
+ * The entries that a group of agents collects: the desired state of each of them. A set and its
+ * messages are immutable and shared by up to ten thousand agents. The hash is computed once, and
+ * `encodeOnce` (rpc/agent-definition.ts) serializes each message once.
  */
 export class DesiredSet {
   readonly #entries: ReadonlyMap<string, Entry>;
   readonly #revision: bigint;
-  /** Kept as long as somebody is told this set, so at most until its agents have made the step. */
+  /** Steps to later sets. They live as long as an agent has this set. */
   readonly #steps = new Map<string, DesiredStep>();
   readonly hash: string;
   #snapshot: Desired | undefined;
@@ -40,11 +42,11 @@ export class DesiredSet {
     return this.#entries.has(name);
   }
 
-  etagOf(name: string): string | undefined {
+  etag(name: string): string | undefined {
     return this.#entries.get(name)?.etag;
   }
 
-  /** The whole of it, for an agent that holds something else. */
+  /** All entries, for an agent that has another set. */
   snapshot(): Desired {
     this.#snapshot ??= {
       ...{ kind: 'KIND_SNAPSHOT', upserts: [...this.#entries.values()], removed: [] },
@@ -53,17 +55,19 @@ export class DesiredSet {
     return this.#snapshot;
   }
 
+  /** For an agent that has this set already. */
   unchanged(): Desired {
     return { kind: 'KIND_UNCHANGED', upserts: [], removed: [], revision: this.#revision, hash: this.hash };
   }
 
-  /** What these edits, each of which changes something, make of it. */
+  /** The step that makes these edits. Each of them must change the set. */
   step(edits: readonly DesiredEdit[], revision: bigint): DesiredStep {
     const key = edits.map(({ name, entry }) => `${name}@${entry?.etag ?? ''}`).join(' ');
     const known = this.#steps.get(key);
     if (known) return known;
     const entries = new Map(this.#entries);
     for (const { name, entry } of edits) {
+      assert.notEqual(this.etag(name), entry?.etag, `an edit of ${name} changes nothing`);
       if (entry) entries.set(name, entry);
       else entries.delete(name);
     }

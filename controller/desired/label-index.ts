@@ -1,6 +1,6 @@
 import type { Selector } from '../../proto/rules/selector.ts';
 
-/** What has labels, findable by them. */
+/** Finds items by their labels. */
 export class LabelIndex<Item extends { readonly labels: Readonly<Record<string, string>> }> {
   readonly #all = new Set<Item>();
   readonly #byLabel = new Map<string, Set<Item>>();
@@ -23,7 +23,7 @@ export class LabelIndex<Item extends { readonly labels: Readonly<Record<string, 
     }
   }
 
-  /** All that the selector matches, and perhaps others: the fewest that one of its requirements leaves. */
+  /** A superset of the items that the selector matches: those of its most specific requirement. */
   candidates({ needs }: Selector): Iterable<Item> {
     let best: Set<Item>[] | undefined;
     let fewest = this.#all.size;

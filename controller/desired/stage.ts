@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import { hash } from 'node:crypto';
 import { type Rollout, RolloutStage } from '../../proto/gen/logfleet/v1/rollout.ts';
 import { type Canary, parseCanary } from '../../proto/rules/rollout-rules.ts';
@@ -7,14 +8,17 @@ type Labels = Readonly<Record<string, string>>;
 
 const THRESHOLD_MAX = 2n ** 64n - 1n;
 
-/** Who is given a rollout's version. It depends on nothing but the rollout and the agent, so every controller says the same. */
+/**
+ * Tests which agents get a rollout's version. The result depends only on the rollout and the agent,
+ * so all controllers agree.
+ */
 export interface StageTest {
-  isIn(labels: Labels): boolean;
-  /** Whether a selector of the stage matches. */
+  includes(labels: Labels): boolean;
+  /** Whether a selector of the stage matches the agent. */
   isSelected(labels: Labels): boolean;
 }
 
-/** An agent's place in a rollout: they are spread evenly, and in another order in each rollout. */
+/** An agent's number in a rollout: evenly distributed, and in a different order in each rollout. */
 export function agentNumber(rolloutId: string, agentId: string): bigint {
   return hash('sha256', rolloutId + agentId, 'buffer').readBigUInt64BE();
 }
@@ -23,23 +27,23 @@ export function stageTest({ id, stage = RolloutStage.create() }: Pick<Rollout, '
   const selectors = stage.selectors.map(parseSelector);
   const isSelected = (labels: Labels) => selectors.some((selector) => selector.matches(labels));
   const isBelow = (labels: Labels) => stage.threshold > 0n && agentNumber(id, labels['agent'] ?? '') < stage.threshold;
-  return { isSelected, isIn: (labels) => stage.everyone || isSelected(labels) || isBelow(labels) };
+  return { isSelected, includes: (labels) => stage.everyone || isSelected(labels) || isBelow(labels) };
 }
 
-/** The step that a plan has at `step`, counted from 1. */
-export function canaryOf({ plan }: Rollout, step: number): Canary {
+/** The canary of a step. Steps count from 1. */
+export function stepCanary({ plan }: Rollout, step: number): Canary {
   return parseCanary(plan?.steps[step - 1]?.canary ?? 'all');
 }
 
-/** How many agents are to be in the stage of a step that counts them; undefined for another. */
+/** How many agents a step puts into the stage; undefined when it does not count them. */
 export function wantedCount(canary: Canary, connected: number): number | undefined {
   if (canary.kind === 'count') return canary.count;
   return canary.kind === 'percent' ? Math.ceil((connected * canary.percent) / 100) : undefined;
 }
 
 /**
- * The stage of the next step, which contains the present one. `numbers`: the least numbers of the connected agents that no selector of
- * the present stage has chosen, of which as many are wanted as `missing`.
+ * The stage of the next step, which contains the present one. `missing`: how many agents to add.
+ * `numbers`: the smallest numbers of the connected agents that no selector of the stage matches.
  */
 export function nextStage(
   present: RolloutStage,
@@ -51,5 +55,7 @@ export function nextStage(
   const sorted = [...new Set(numbers)].sort((a, b) => (a < b ? -1 : 1));
   const last = missing > 0 ? sorted[Math.min(missing, sorted.length) - 1] : undefined;
   if (last === undefined || last < present.threshold) return present;
-  return { ...present, threshold: last < THRESHOLD_MAX ? last + 1n : THRESHOLD_MAX };
+  const threshold = last < THRESHOLD_MAX ? last + 1n : THRESHOLD_MAX;
+  assert(threshold >= present.threshold, 'a stage never shrinks');
+  return { ...present, threshold };
 }

@@ -4,8 +4,8 @@ const KEYS_MAX = 1_000;
 const BYTES_MAX = 8 * 1024 * 1024;
 
 /**
- * Changes that wait for one follower. Once there are too many of them it ends, when those that wait have been taken: no revision is taken
- * in part.
+ * Changes that wait for one follower. When more are waiting than the bounds allow, the queue ends
+ * after those have been taken. It never ends in the middle of a revision.
  */
 export class ChangeQueue implements AsyncIterable<StoredKey> {
   #waiting: StoredKey[] = [];
@@ -23,7 +23,7 @@ export class ChangeQueue implements AsyncIterable<StoredKey> {
     this.#wake?.();
   }
 
-  /** No more comes; whoever takes is told the error when nothing waits any more. */
+  /** Ends the queue. With `error`, the follower is rejected after it has taken what is waiting. */
   end(error?: Error): void {
     this.#ended = true;
     this.#error ??= error;

@@ -3,15 +3,22 @@ import { entryId, entryName } from '../../proto/rules/names.ts';
 import type { EtcdClient } from '../etcd/etcd-client.ts';
 import type { StoredKey } from '../etcd/etcd-keys.ts';
 import type { Keyspace } from '../etcd/keyspace.ts';
-import { type EntryJson, entryJsonOf, parseEntryJson, readEntry, readVersion, versionOf } from './entry-json.ts';
+import {
+  type EntryJson,
+  parseEntryJson,
+  readEntry,
+  readVersion,
+  readVersionEntryJson,
+  versionNumber,
+} from './entry-json.ts';
 
-/** A version, and the entry's JSON in it. */
-export interface KeptVersion {
+/** A version, and the JSON of its entry. */
+export interface StoredVersion {
   version: EntryVersion;
   json: EntryJson;
 }
 
-/** What is kept of entries that were. */
+/** Reads the versions of entries. */
 export class EntryHistory {
   readonly #client: EtcdClient;
   readonly #keys: Keyspace;
@@ -21,29 +28,32 @@ export class EntryHistory {
     this.#keys = keys;
   }
 
-  /** All versions of an entry that are kept, the oldest first; none when there is no history of that name. */
-  async of(name: string): Promise<KeptVersion[]> {
+  /** The stored versions of an entry, oldest first; empty when the name has no history. */
+  async listVersions(name: string): Promise<StoredVersion[]> {
     const id = entryId(name) ?? '';
-    // The entry first: what is written meanwhile can only be in the history, too.
-    const [stored] = await this.#client.getMany([this.#keys.entry(id)]);
+    // The entry is read first: a version that is written in between is in the list as well.
+    const [stored] = await this.#client.getMany([this.#keys.entries.key(id)]);
     const { keys } = await this.#client.list(this.#keys.versions(id));
-    const kept = keys.map((key) => ({
+    const versions = keys.map((key) => ({
       version: readVersion(key, this.#keys.parseVersion(key.key)),
-      json: entryJsonOf(key),
+      json: readVersionEntryJson(key),
     }));
-    const last = kept.at(-1);
-    if (!stored || (last && last.version.revision >= stored.revision)) return kept;
-    return [...kept, foundVersion(stored, entryName(id), last?.version)];
+    const last = versions.at(-1);
+    if (!stored || (last && last.version.revision >= stored.revision)) return versions;
+    return [...versions, foundVersion(stored, entryName(id), last?.version)];
   }
 }
 
-/** An entry that nobody has kept a version of: it was written past the controllers, or by one of a former version. */
-export function foundVersion(stored: StoredKey, name: string, last: EntryVersion | undefined): KeptVersion {
+/**
+ * The version of an entry that has no key of its own. It was written behind the controllers' back,
+ * or by a release that kept no versions.
+ */
+export function foundVersion(stored: StoredKey, name: string, last: EntryVersion | undefined): StoredVersion {
   const json = parseEntryJson(stored);
   const entry = { ...readEntry(stored, json), name };
   const version: EntryVersion = {
     name,
-    version: (last?.version ?? versionOf(json)) + 1n,
+    version: (last?.version ?? versionNumber(json)) + 1n,
     revision: stored.revision,
     change: 'CHANGE_FOUND',
     entry,

@@ -7,14 +7,16 @@ export type ApiErrorCode =
   | 'ALREADY_EXISTS'
   | 'FAILED_PRECONDITION'
   | 'ABORTED'
-  | 'FAILED_PRECONDITION'
   | 'RESOURCE_EXHAUSTED'
   | 'DEADLINE_EXCEEDED'
   | 'UNIMPLEMENTED'
   | 'INTERNAL'
   | 'UNAVAILABLE';
 
-/** What a caller of the API is told: a canonical code, one sentence, and for INVALID_ARGUMENT every field that is wrong. */
+/**
+ * An error for a caller of the API: a gRPC code, one sentence, and for INVALID_ARGUMENT every
+ * violated field.
+ */
 export class ApiError extends CodedError<ApiErrorCode> {
   readonly violations: readonly FieldViolation[];
 
@@ -28,7 +30,10 @@ export class ApiError extends CodedError<ApiErrorCode> {
   }
 }
 
-/** INVALID_ARGUMENT that names every violated field in its message, too, for clients that show only that. */
+/**
+ * INVALID_ARGUMENT. The message also names every violated field, for clients that show only the
+ * message.
+ */
 export function invalidArgument(violations: readonly FieldViolation[]): ApiError {
   const text = violations.map(({ field, description }) => `${field}: ${description}`).join('; ');
   return new ApiError('INVALID_ARGUMENT', text, { violations });

@@ -9,35 +9,38 @@ import type { EtcdMirror } from './etcd-mirror.ts';
 import { StoreError } from './store-error.ts';
 
 export interface ElectionOptions {
-  /** The key that whoever is elected holds. The mirror must follow it. */
+  /** The key that the elected candidate holds. The mirror must follow it. */
   key: string;
-  /** Who campaigns, for whoever reads the key. */
+  /** The candidate, shown in the key for operators. */
   candidate: string;
-  /** Another is elected this long after the elected one was last heard of. */
+  /** A successor is elected this long after the last renewal by the elected candidate. */
   ttlMs: number;
 }
 
-/** One time of being elected. */
+/** The time from one election to the next. */
 export interface Term {
   key: string;
   /**
-   * The fencing token: the revision at which the key was created, higher with each term. Writes go by `fenced` with it, so that
-   * one who was elected, and does not know yet that another is now, changes nothing.
+   * The fencing token: the revision at which the key was created. It grows with each term.
+   * `writeFenced` compares it, so a candidate that has been replaced without noticing changes
+   * nothing.
    */
   revision: bigint;
-  /** Aborted when the term is over: before etcd lets anybody else win, as far as clocks run alike. */
+  /**
+   * Aborted when the term is over: before etcd lets a successor win, if clocks run at equal speed.
+   */
   signal: AbortSignal;
 }
 
 const RETRY = { initialMs: 200, maxMs: 3_000 };
 
-/** Lets one of several controllers do what must have one owner. */
+/** Elects one of several controllers for a task that must have one owner. */
 export class Election {
   readonly #client: EtcdClient;
   readonly #options: ElectionOptions;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  /** How often the key was seen to go: whoever waits looks again. */
+  /** How many deletions of the key have been seen. */
   #vacancies = 0;
   #onVacancy: () => void = () => {};
 
@@ -58,7 +61,10 @@ export class Election {
     });
   }
 
-  /** Campaigns, does `work` for the term when elected, and so on until `signal` is aborted. `work` must end soon after its term. */
+  /**
+   * Campaigns again and again until `signal` is aborted, and runs `work` for each term won. `work`
+   * must end soon after its term.
+   */
   async run(signal: AbortSignal, work: (term: Term) => Promise<void>): Promise<void> {
     const backoff = createBackoff(RETRY);
     while (!signal.aborted) {
@@ -67,20 +73,20 @@ export class Election {
         backoff.reset();
       } catch (error) {
         if (isAbort(error, signal)) return;
-        this.#logger.warn('an election is to be held again', { key: this.#options.key, error: errorText(error) });
+        this.#logger.warn('campaign failed, retrying', { key: this.#options.key, error: errorText(error) });
       }
       await this.#clock.sleep(backoff.next(), signal).catch(() => {});
     }
   }
 
   async #campaign(signal: AbortSignal, work: (term: Term) => Promise<void>): Promise<void> {
-    const heldMs = this.#clock.monotonicMs();
+    const grantedMs = this.#clock.monotonicMs();
     const lease = await this.#client.grantLease(Math.round(this.#options.ttlMs / 1000));
     const ended = new AbortController();
     const end = () => ended.abort(new DOMException('the term is over', 'AbortError'));
     signal.addEventListener('abort', end, { once: true });
     if (signal.aborted) end();
-    const keeping = this.#keep(lease, heldMs, ended.signal, end);
+    const renewal = this.#keepLease(lease, grantedMs, ended.signal, end);
     try {
       const { key } = this.#options;
       const revision = await this.#win(lease, ended.signal);
@@ -91,14 +97,17 @@ export class Election {
     } finally {
       end();
       signal.removeEventListener('abort', end);
-      await keeping;
+      await renewal;
       await lease.revoke().catch((error: unknown) => {
-        this.#logger.warn('an elected one is missed only when its lease runs out', { error: errorText(error) });
+        this.#logger.warn('lease not revoked, the next election waits until it expires', { error: errorText(error) });
       });
     }
   }
 
-  /** The revision of the key, once it is this one's; rejects when `signal` is aborted. */
+  /**
+   * Resolves with the revision of the key once this candidate holds it. Rejects when `signal` is
+   * aborted.
+   */
   async #win(lease: EtcdLease, signal: AbortSignal): Promise<bigint> {
     const { key, candidate } = this.#options;
     const value = JSON.stringify({ candidate, campaign: randomUUID() });
@@ -107,12 +116,12 @@ export class Election {
       const outcome = await this.#client.create(key, value, lease.id);
       signal.throwIfAborted();
       if (!('present' in outcome)) return outcome.revision;
-      await this.#vacant(before, signal);
+      await this.#waitForVacancy(before, signal);
     }
   }
 
-  /** Resolves when the key has gone since it was seen to have gone `before` times. */
-  async #vacant(before: number, signal: AbortSignal): Promise<void> {
+  /** Resolves when more than `before` deletions of the key have been seen. */
+  async #waitForVacancy(before: number, signal: AbortSignal): Promise<void> {
     if (this.#vacancies !== before) return;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const abort = () => reject(signal.reason);
@@ -122,45 +131,49 @@ export class Election {
     await promise.finally(() => signal.removeEventListener('abort', abort));
   }
 
-  /** Keeps the lease until `signal` is aborted; calls `end` when it may be gone. A call that hangs does not put that off. */
-  async #keep(lease: EtcdLease, grantedMs: number, signal: AbortSignal, end: () => void): Promise<void> {
+  /**
+   * Renews the lease until `signal` is aborted. Calls `end` when it may have expired, also while a
+   * renewal hangs.
+   */
+  async #keepLease(lease: EtcdLease, grantedMs: number, signal: AbortSignal, end: () => void): Promise<void> {
     const { ttlMs } = this.#options;
-    let heldMs = grantedMs;
-    let asking = false;
-    const ask = async () => {
-      const askedMs = this.#clock.monotonicMs();
-      asking = true;
+    let renewedMs = grantedMs;
+    let isRenewing = false;
+    const renew = async () => {
+      const sentMs = this.#clock.monotonicMs();
+      isRenewing = true;
       try {
         await lease.keepAlive();
-        heldMs = askedMs;
+        renewedMs = sentMs;
       } catch (error) {
-        this.#logger.warn('the lease of an election is at risk', { error: errorText(error) });
+        this.#logger.warn('election lease not renewed', { error: errorText(error) });
         if (error instanceof StoreError && error.code === 'REFUSED') end();
       } finally {
-        asking = false;
+        isRenewing = false;
       }
     };
     for (;;) {
       await this.#clock.sleep(ttlMs / 8, signal).catch(() => {});
       if (signal.aborted) return;
-      const unheardMs = this.#clock.monotonicMs() - heldMs;
-      if (unheardMs > (ttlMs * 3) / 4) return end();
-      if (unheardMs > ttlMs / 4 && !asking) void ask();
+      const ageMs = this.#clock.monotonicMs() - renewedMs;
+      if (ageMs > (ttlMs * 3) / 4) return end();
+      if (ageMs > ttlMs / 4 && !isRenewing) void renew();
     }
   }
 }
 
 /**
- * Writes keys, and deletes those without a value, in one transaction, if `term` still is, and other keys have the revisions of `also`. Returns
- * the revision; undefined when somebody else has been elected, or nobody is: the key of a term is written once.
+ * Writes keys in one transaction, and deletes those without a value, if `term` is not over and the
+ * other `conditions` hold. Returns the revision; undefined when the term is over or a condition
+ * failed. The key of a term is written only once, so its revision identifies the term.
  */
-export function fenced(
+export function writeFenced(
   client: EtcdClient,
   { key, revision }: Pick<Term, 'key' | 'revision'>,
   writes: readonly { key: string; value?: string }[],
-  also: Transaction['when'] = [],
+  conditions: Transaction['conditions'] = [],
 ): Promise<bigint | undefined> {
   const puts = writes.flatMap(({ key: at, value }) => (value === undefined ? [] : [{ key: at, value }]));
   const deletes = writes.flatMap(({ key: at, value }) => (value === undefined ? [at] : []));
-  return client.transact({ when: [{ key, revision }, ...also], puts, deletes });
+  return client.transact({ conditions: [{ key, revision }, ...conditions], puts, deletes });
 }

@@ -1,33 +1,39 @@
 import { Etcd3, type IKeyValue, type IRangeRequest, type Lease } from 'etcd3';
 import { systemClock } from '../../runtime/clock.ts';
 import { replaceCredentials } from './etcd-credentials.ts';
-import { etcdCall } from './etcd-errors.ts';
+import { callEtcd } from './etcd-errors.ts';
 import type { KeyRange, ReadKey, StoredKey, Transaction } from './etcd-keys.ts';
 import { EtcdMembers } from './etcd-members.ts';
 import { type EtcdSettings, etcdOptions, probe } from './etcd-options.ts';
 import { type WatchHandlers, watchRange } from './etcd-watch.ts';
 import { StoreError } from './store-error.ts';
 
-/** etcd answers within milliseconds; a call that has taken this long is reported as failed. */
+/** etcd responds within milliseconds. A call that takes this long fails. */
 const CALL_TIMEOUT_MS = 5_000;
 
-/** Keys and ranges that are read at once: etcd takes 128 operations, and answers may be large. */
-const GETS_AT_ONCE = 64;
-/** Keys of one page of `keysIn`. */
+/** Reads in one transaction. etcd allows 128 operations, and responses may be large. */
+const READS_PER_TRANSACTION = 64;
+/** Keys in one page of `listKeys`. */
 const PAGE_KEYS = 5_000;
 
-/** A lease and the keys that live no longer than it. */
+/** A lease. Keys written under it are deleted when it expires. */
 export interface EtcdLease {
   readonly id: string;
-  /** Rejects with StoreError REFUSED when the lease is gone. */
+  /** Renews the lease. Rejects with StoreError REFUSED when it has expired. */
   keepAlive(): Promise<void>;
   revoke(): Promise<void>;
 }
 
 /**
- * With etcd-credentials.ts, etcd-errors.ts, etcd-members.ts, etcd-options.ts and etcd-watch.ts the one place that knows the etcd3 package. Guarded against, from its source: calls have no deadline of their own,
- * dead members are asked as often as others, lost leases are not granted again (EtcdLease leaves renewal to its user), and
- * a cancelled watch says `error` once and is gone (`watch` hands that to its user, who lists again).
+ * A client of etcd. Only this folder knows the etcd3 package (docs/decisions/0003-etcd-client.md).
+ * It makes up for four gaps in that package:
+ *
+ * - Calls have no deadline: every call here has one.
+ * - Dead members get as many requests as others: see etcd-members.ts.
+ * - Lost leases are not granted again: the owner of an EtcdLease renews it.
+ * - A cancelled watch emits `error` once and stops: its owner lists again, see WatchHandlers.
+ *
+ * Every method rejects with StoreError.
  */
 export class EtcdClient {
   readonly #client: Etcd3;
@@ -43,23 +49,23 @@ export class EtcdClient {
     });
   }
 
-  /** Every key of a range, in their order, and the revision at which they were so. */
+  /** Every key of a range, sorted, and the revision at which they were read. */
   async list(range: KeyRange): Promise<{ revision: bigint; keys: ReadKey[] }> {
-    const { header, kvs } = await etcdCall(() => this.#client.getAll().inRange(range).exec());
-    return { revision: BigInt(header.revision), keys: kvs.map(toStored) };
+    const { header, kvs } = await callEtcd(() => this.#client.getAll().inRange(range).exec());
+    return { revision: BigInt(header.revision), keys: kvs.map(toReadKey) };
   }
 
   /**
-   * The keys of a range, in their order and without values, page by page; and the revision at which the first page was read. Later pages may
-   * be of later revisions, so that a compaction does not matter.
+   * Every key of a range, sorted and without values, and the revision of the first page. Each page
+   * is read at the revision of that moment, so a compaction in between does no harm.
    */
-  async keysIn({ start, end }: KeyRange): Promise<{ revision: bigint; keys: Omit<StoredKey, 'value'>[] }> {
+  async listKeys({ start, end }: KeyRange): Promise<{ revision: bigint; keys: Omit<StoredKey, 'value'>[] }> {
     const range_end = Buffer.from(end);
     const keys: Omit<StoredKey, 'value'>[] = [];
     let revision = 0n;
     for (let from = start; ; ) {
       const request = { key: Buffer.from(from), range_end, limit: PAGE_KEYS, keys_only: true };
-      const { header, kvs, more } = await etcdCall(() => this.#client.kv.range(request));
+      const { header, kvs, more } = await callEtcd(() => this.#client.kv.range(request));
       revision ||= BigInt(header.revision);
       for (const { key, mod_revision } of kvs) keys.push({ key: key.toString(), revision: BigInt(mod_revision) });
       const last = keys.at(-1);
@@ -68,128 +74,143 @@ export class EtcdClient {
     }
   }
 
-  /** How many keys a range has. */
+  /** The number of keys in a range. */
   count(range: KeyRange): Promise<number> {
-    return etcdCall(() => this.#client.getAll().inRange(range).count());
+    return callEtcd(() => this.#client.getAll().inRange(range).count());
   }
 
-  /** What is there of these keys, in their order; undefined for those that are not. */
+  /** These keys, in the given order; undefined for each that does not exist. */
   getMany(keys: readonly string[]): Promise<(ReadKey | undefined)[]> {
-    return this.#firstOfEach(keys.map((key) => ({ key: Buffer.from(key) })));
+    return this.#readFirst(keys.map((key) => ({ key: Buffer.from(key) })));
   }
 
-  /** The last key of each range, without its value; undefined for those that are empty. */
-  lastInEach(ranges: readonly KeyRange[]): Promise<(Omit<ReadKey, 'value'> | undefined)[]> {
+  /** The last key of each range, without its value; undefined for each empty range. */
+  getLastKeys(ranges: readonly KeyRange[]): Promise<(Omit<ReadKey, 'value'> | undefined)[]> {
     const last = { limit: 1, sort_target: 'Key', sort_order: 'Descend', keys_only: true } as const;
-    return this.#firstOfEach(
+    return this.#readFirst(
       ranges.map(({ start, end }) => ({ key: Buffer.from(start), range_end: Buffer.from(end), ...last })),
     );
   }
 
   async get(key: string): Promise<ReadKey | undefined> {
-    const { kvs } = await etcdCall(() => this.#client.get(key).exec());
-    return kvs[0] && toStored(kvs[0]);
+    const { kvs } = await callEtcd(() => this.#client.get(key).exec());
+    return kvs[0] && toReadKey(kvs[0]);
   }
 
-  /** Writes `key` unless it is there, and then `also`, in one transaction; returns the writes' revision, or what is there. */
+  /**
+   * Writes `key` unless it exists, and `companion` with it in one transaction. Returns the revision
+   * of the writes, or the key that exists.
+   */
   async create(
     key: string,
     value: string,
     leaseId?: string,
-    also?: { key: string; value: string },
+    companion?: { key: string; value: string },
   ): Promise<{ revision: bigint } | { present: StoredKey }> {
     const transaction = this.#client
       .if(key, 'Create', '==', 0)
-      .then(this.#put(key, value, leaseId), ...this.#also(also))
+      .then(this.#put(key, value, leaseId), ...this.#companionPuts(companion))
       .else(this.#client.get(key));
-    const { succeeded, header, responses } = await etcdCall(() => transaction.commit());
+    const { succeeded, header, responses } = await callEtcd(() => transaction.commit());
     if (succeeded) return { revision: BigInt(header.revision) };
     const kv = responses[0]?.response_range?.kvs[0];
-    if (!kv) throw new StoreError('REFUSED', `${key} was there and gone within one transaction`);
-    return { present: toStored(kv) };
+    if (!kv) throw new StoreError('REFUSED', `etcd returned no value for ${key}, which exists`);
+    return { present: toReadKey(kv) };
   }
 
-  /** Writes `key` if its revision still is `expected`, and then `also`; returns the writes' revision, or undefined when it is not. */
+  /**
+   * Writes `key` if its revision is `expected`, and `companion` with it in one transaction. Returns
+   * the revision of the writes; undefined when the key has changed.
+   */
   async replace(
     key: string,
     value: string,
     expected: bigint,
     leaseId?: string,
-    also?: { key: string; value: string },
+    companion?: { key: string; value: string },
   ): Promise<bigint | undefined> {
     const transaction = this.#client
       .if(key, 'Mod', '==', Number(expected))
-      .then(this.#put(key, value, leaseId), ...this.#also(also));
-    const { succeeded, header } = await etcdCall(() => transaction.commit());
+      .then(this.#put(key, value, leaseId), ...this.#companionPuts(companion));
+    const { succeeded, header } = await callEtcd(() => transaction.commit());
     return succeeded ? BigInt(header.revision) : undefined;
   }
 
-  /** Writes `key` whatever is there. */
+  /** Writes `key` unconditionally. */
   async put(key: string, value: string, leaseId?: string): Promise<void> {
-    await etcdCall(() => this.#put(key, value, leaseId).exec());
+    await callEtcd(() => this.#put(key, value, leaseId).exec());
   }
 
-  /** Makes a transaction; returns its revision, or undefined when one of `when` does not hold, and nothing was written. */
-  async transact({ when, puts, deletes }: Transaction): Promise<bigint | undefined> {
-    const [first, ...rest] = when;
-    if (!first) throw new StoreError('REFUSED', 'a transaction without a condition');
-    const condition = this.#client.if(first.key, 'Mod', '==', Number(first.revision));
-    for (const { key, revision } of rest) condition.and(key, 'Mod', '==', Number(revision));
+  /**
+   * Returns the revision of a transaction; undefined when a condition failed and nothing was
+   * written.
+   */
+  async transact({ conditions, puts, deletes }: Transaction): Promise<bigint | undefined> {
+    const [first, ...rest] = conditions;
+    if (!first) throw new StoreError('REFUSED', 'the transaction has no condition');
+    const comparison = this.#client.if(first.key, 'Mod', '==', Number(first.revision));
+    for (const { key, revision } of rest) comparison.and(key, 'Mod', '==', Number(revision));
     const operations = [
       ...puts.map(({ key, value }) => this.#put(key, value, undefined)),
-      ...deletes.map((what) => this.#delete(what)),
+      ...deletes.map((target) => this.#delete(target)),
     ];
-    const { succeeded, header } = await etcdCall(() => condition.then(...operations).commit());
+    const { succeeded, header } = await callEtcd(() => comparison.then(...operations).commit());
     return succeeded ? BigInt(header.revision) : undefined;
   }
 
-  /** Deletes what there is of it. */
-  async remove(what: string | KeyRange): Promise<void> {
-    await etcdCall(() => this.#delete(what).exec());
+  /** Deletes a key or a range, whether it exists or not. */
+  async delete(target: string | KeyRange): Promise<void> {
+    await callEtcd(() => this.#delete(target).exec());
   }
 
-  /** Deletes `key` if it has this value, and then writes `instead`, in one transaction; tells what was there. */
-  async removeIfValue(
+  /**
+   * Deletes `key` if it has this value, and writes `replacement` in the same transaction. Returns
+   * what it found.
+   */
+  async deleteIfValue(
     key: string,
     value: string,
-    instead?: { key: string; value: string },
-  ): Promise<'removed' | 'other' | 'absent'> {
+    replacement?: { key: string; value: string },
+  ): Promise<'deleted' | 'other' | 'absent'> {
     const transaction = this.#client
       .if(key, 'Value', '==', value)
-      .then(this.#delete(key), ...this.#also(instead))
+      .then(this.#delete(key), ...this.#companionPuts(replacement))
       .else(this.#client.get(key));
-    const { succeeded, responses } = await etcdCall(() => transaction.commit());
-    if (succeeded) return 'removed';
+    const { succeeded, responses } = await callEtcd(() => transaction.commit());
+    if (succeeded) return 'deleted';
     return responses[0]?.response_range?.kvs.length ? 'other' : 'absent';
   }
 
-  /** Deletes `key` if its revision still is `expected` and there is no `unless`; returns the revision at which it is gone. */
-  async removeUnless(key: string, expected: bigint, unless: string): Promise<bigint | undefined> {
+  /**
+   * Deletes `key` if its revision is `expected` and the key `unless` does not exist. Returns the
+   * revision of the deletion; undefined when a condition failed.
+   */
+  async deleteUnless(key: string, expected: bigint, unless: string): Promise<bigint | undefined> {
     const transaction = this.#client
       .if(key, 'Mod', '==', Number(expected))
       .and(unless, 'Create', '==', 0)
       .then(this.#client.delete().key(key));
-    const { succeeded, header } = await etcdCall(() => transaction.commit());
+    const { succeeded, header } = await callEtcd(() => transaction.commit());
     return succeeded ? BigInt(header.revision) : undefined;
   }
 
   async grantLease(ttlSeconds: number): Promise<EtcdLease> {
     const lease: Lease = this.#client.lease(ttlSeconds, { autoKeepAlive: false });
-    // The package tells of a loss by an event, too; keepAlive's rejection is what counts here.
+    // Without a listener the event would be thrown. A rejected keepAlive reports the loss.
     lease.on('lost', () => {});
-    const id = await etcdCall(() => lease.grant());
+    const id = await callEtcd(() => lease.grant());
     return {
       id,
       keepAlive: async () => {
-        await etcdCall(() => lease.keepaliveOnce({ deadline: new Date(Date.now() + CALL_TIMEOUT_MS) }));
+        await callEtcd(() => lease.keepaliveOnce({ deadline: new Date(Date.now() + CALL_TIMEOUT_MS) }));
       },
       revoke: async () => {
-        await etcdCall(() => lease.revoke());
+        await callEtcd(() => lease.revoke());
       },
     };
   }
 
-  /** Follows a range, see WatchHandlers. Returns what ends it. */
+  /** Watches a range, see WatchHandlers. Returns a function that ends the watch. */
   watch(range: KeyRange, fromRevision: bigint, handlers: WatchHandlers): () => void {
     return watchRange(this.#client, range, fromRevision, handlers);
   }
@@ -199,25 +220,25 @@ export class EtcdClient {
     this.#client.close();
   }
 
-  async #firstOfEach(requests: readonly IRangeRequest[]): Promise<(ReadKey | undefined)[]> {
-    const found: (ReadKey | undefined)[] = [];
-    for (let at = 0; at < requests.length; at += GETS_AT_ONCE) {
-      const success = requests.slice(at, at + GETS_AT_ONCE).map((request_range) => ({ request_range }));
-      const { responses } = await etcdCall(() => this.#client.kv.txn({ success }));
+  async #readFirst(requests: readonly IRangeRequest[]): Promise<(ReadKey | undefined)[]> {
+    const results: (ReadKey | undefined)[] = [];
+    for (let at = 0; at < requests.length; at += READS_PER_TRANSACTION) {
+      const success = requests.slice(at, at + READS_PER_TRANSACTION).map((request_range) => ({ request_range }));
+      const { responses } = await callEtcd(() => this.#client.kv.txn({ success }));
       for (const { response_range } of responses) {
         const kv = response_range?.kvs[0];
-        found.push(kv && toStored(kv));
+        results.push(kv && toReadKey(kv));
       }
     }
-    return found;
+    return results;
   }
 
-  #also(write: { key: string; value: string } | undefined) {
+  #companionPuts(write: { key: string; value: string } | undefined) {
     return write ? [this.#put(write.key, write.value, undefined)] : [];
   }
 
-  #delete(what: string | KeyRange) {
-    return typeof what === 'string' ? this.#client.delete().key(what) : this.#client.delete().inRange(what);
+  #delete(target: string | KeyRange) {
+    return typeof target === 'string' ? this.#client.delete().key(target) : this.#client.delete().inRange(target);
   }
 
   #put(key: string, value: string, leaseId: string | undefined) {
@@ -226,11 +247,11 @@ export class EtcdClient {
   }
 }
 
-function toStored(kv: IKeyValue): ReadKey {
+function toReadKey(kv: IKeyValue): ReadKey {
   return {
     key: kv.key.toString(),
     value: kv.value.toString(),
     revision: BigInt(kv.mod_revision),
-    created: BigInt(kv.create_revision),
+    createRevision: BigInt(kv.create_revision),
   };
 }

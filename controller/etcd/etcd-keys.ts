@@ -1,18 +1,17 @@
-/** Keys from `start` on, and before `end`. */
+/** The keys from `start` up to, but not including, `end`. */
 export interface KeyRange {
   start: string;
   end: string;
 }
 
-/** Writes that are made together, if all of `when` hold. Not more than once to one key. */
+/** Writes that are made together if every condition holds. No key may be written twice. */
 export interface Transaction {
-  /** The revision of each key's last write; 0n: there is no such key. */
-  when: readonly { key: string; revision: bigint }[];
+  /** The expected revision of each key's last write; 0n: the key must not exist. */
+  conditions: readonly { key: string; revision: bigint }[];
   puts: readonly { key: string; value: string }[];
   deletes: readonly (string | KeyRange)[];
 }
 
-/** A key as etcd has it. */
 export interface StoredKey {
   key: string;
   value: string;
@@ -20,20 +19,21 @@ export interface StoredKey {
   revision: bigint;
 }
 
-/** A key as it is read, with the revision of its first write. */
+/** A key as it was read, with the revision of its first write. */
 export interface ReadKey extends StoredKey {
-  created: bigint;
+  createRevision: bigint;
 }
 
-/** A change of a key; `value` is absent when it was deleted, and `created` is 0n then. */
+/** A change of a key. When it was deleted, `value` is undefined and `createRevision` is 0n. */
 export interface KeyChange {
   key: string;
   value: string | undefined;
   revision: bigint;
-  created: bigint;
+  createRevision: bigint;
 }
 
-/** All keys that begin with `prefix`, which ends in an ASCII character. */
-export function keysBelow(prefix: string): KeyRange {
-  return { start: prefix, end: prefix.slice(0, -1) + String.fromCharCode(prefix.charCodeAt(prefix.length - 1) + 1) };
+/** All keys that begin with `prefix`, which must end in an ASCII character. */
+export function prefixRange(prefix: string): KeyRange {
+  const last = prefix.length - 1;
+  return { start: prefix, end: prefix.slice(0, -1) + String.fromCharCode(prefix.charCodeAt(last) + 1) };
 }

@@ -7,29 +7,30 @@ import { errorText } from '../../runtime/errors.ts';
 const PROBE_INTERVAL_MS = 500;
 
 /**
- * Which members of an etcd are asked. etcd3 asks any of them in turn, dead ones too. Here a member that gave no answer is left alone until
- * it answers a probe, unless all are so: nothing is kept from trying etcd. A request that never left is made again at another member; one
- * that may have been carried out is not.
+ * Chooses the members of an etcd cluster that get requests. etcd3 sends to each in turn, dead ones
+ * included. Here a member that does not respond gets no requests until it responds to a probe. When
+ * no member responds, all of them get requests: etcd is always tried. A request that was never sent
+ * is retried at another member. A request that may have been carried out is not.
  */
 export class EtcdMembers {
-  readonly #silent = new Set<string>();
+  readonly #unresponsive = new Set<string>();
   readonly #endpoints: readonly string[];
   readonly #probe: (endpoint: string) => Promise<void>;
   readonly #clock: Clock;
   #closed = false;
 
-  /** `probe` resolves when the member answers, and the majority by it. */
+  /** `probe` resolves when the member responds and has a quorum. */
   constructor(endpoints: readonly string[], probe: (endpoint: string) => Promise<void>, clock: Clock) {
     this.#endpoints = endpoints;
     this.#probe = probe;
     this.#clock = clock;
   }
 
-  /** For etcd3: by its policies it asks who is to be called, and tells how that went. */
+  /** The policies by which etcd3 calls its hosts. */
   get faultHandling(): { host: (endpoint: string) => IPolicy; global: IPolicy } {
     return {
-      host: (endpoint) => policy((call) => this.#ask(endpoint, call)),
-      global: policy((call) => this.#inTurn(call)),
+      host: (endpoint) => policy((call) => this.#callMember(endpoint, call)),
+      global: policy((call) => this.#callAnyMember(call)),
     };
   }
 
@@ -37,54 +38,54 @@ export class EtcdMembers {
     this.#closed = true;
   }
 
-  async #ask<T>(endpoint: string, call: () => T | PromiseLike<T>): Promise<T> {
-    // Not called through, etcd3 goes on to the next member.
-    if (this.#silent.has(endpoint) && this.#silent.size < this.#endpoints.length)
-      throw new Error(`${endpoint} gave no answer`);
+  async #callMember<T>(endpoint: string, call: () => T | PromiseLike<T>): Promise<T> {
+    // When the policy throws without calling, etcd3 tries the next member.
+    if (this.#unresponsive.has(endpoint) && this.#unresponsive.size < this.#endpoints.length)
+      throw new Error(`${endpoint} does not respond`);
     try {
       return await call();
     } catch (error) {
-      if (this.#endpoints.length > 1 && gaveNoAnswer(error)) this.#leaveAlone(endpoint);
+      if (this.#endpoints.length > 1 && isUnresponsive(error)) this.#suspend(endpoint);
       throw error;
     }
   }
 
-  async #inTurn<T>(call: () => T | PromiseLike<T>): Promise<T> {
-    for (let others = this.#endpoints.length - 1; ; others--) {
+  async #callAnyMember<T>(call: () => T | PromiseLike<T>): Promise<T> {
+    for (let retries = this.#endpoints.length - 1; ; retries--) {
       try {
         return await call();
       } catch (error) {
-        if (others === 0 || !neverLeft(error)) throw error;
+        if (retries === 0 || !wasNeverSent(error)) throw error;
       }
     }
   }
 
-  #leaveAlone(endpoint: string): void {
-    if (this.#silent.has(endpoint)) return;
-    this.#silent.add(endpoint);
-    void this.#untilItAnswers(endpoint);
+  #suspend(endpoint: string): void {
+    if (this.#unresponsive.has(endpoint)) return;
+    this.#unresponsive.add(endpoint);
+    void this.#probeUntilResponsive(endpoint);
   }
 
-  async #untilItAnswers(endpoint: string): Promise<void> {
+  async #probeUntilResponsive(endpoint: string): Promise<void> {
     while (!this.#closed) {
       await this.#clock.sleep(PROBE_INTERVAL_MS);
       try {
         if (!this.#closed) await this.#probe(endpoint);
         break;
       } catch {
-        // It still gives none; what that costs is told by whoever asks for something.
+        // Still unresponsive. Callers report their own failures.
       }
     }
-    this.#silent.delete(endpoint);
+    this.#unresponsive.delete(endpoint);
   }
 }
 
-function gaveNoAnswer(error: unknown): boolean {
+function isUnresponsive(error: unknown): boolean {
   return error instanceof GRPCUnavailableError || error instanceof GRPCDeadlineExceededError;
 }
 
-/** grpc-js's words for a call that no connection was found for. */
-function neverLeft(error: unknown): boolean {
+/** The texts of grpc-js for a call that found no connection. */
+function wasNeverSent(error: unknown): boolean {
   return /No connection established|Waiting for LB pick|Name resolution failed/.test(errorText(error));
 }
 
@@ -101,13 +102,14 @@ function policy(execute: <T>(call: () => T | PromiseLike<T>) => Promise<T>): IPo
 const NEVER = new AbortController().signal;
 
 /**
- * A member that is cut off from the others ends its watches then, instead of telling nothing for as long as that lasts (etcd's
- * `clientv3.WithRequireLeader`). Other calls wait through an election.
+ * Makes a member that is cut off from the others end its watches. Otherwise they would stay silent
+ * for as long as that lasts. This is etcd's `clientv3.WithRequireLeader`. Other calls wait for the
+ * election of a leader.
  */
 export const requireLeader: Interceptor = (options, next) =>
   new InterceptingCall(next(options), {
     start: (metadata, listener, start) => {
-      // It may be one that all calls share.
+      // All calls may share one metadata object.
       const own = metadata.clone();
       if (options.method_definition.path === '/etcdserverpb.Watch/Watch') own.set('hasleader', 'true');
       start(own, listener);

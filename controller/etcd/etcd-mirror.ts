@@ -7,16 +7,17 @@ import type { KeyChange, KeyRange } from './etcd-keys.ts';
 import { StoreError } from './store-error.ts';
 
 const RETRY = { initialMs: 100, maxMs: 3_000 };
-/** A watch that has told nothing for this long, though something was written, hangs. */
+/** A watch that has been silent for this long although a key was written is considered hung. */
 const SILENCE_MAX_MS = 2_000;
 
-/** Told of every key that changed, in order. */
+/** Called for every key that changed, in the order of the revisions. */
 export type MirrorListener = (change: KeyChange) => void;
 
 /**
- * Follows all keys below a prefix by a watch, but those that have a `~` behind it, and tells its listeners, who keep what the keys mean. A watch that breaks (compaction, an
- * etcd that lost its data) is made good by listing again and telling the difference, so that a listener misses nothing but states that
- * were overwritten meanwhile. What listeners keep can be read while etcd is away.
+ * Follows the keys of a range by list and watch, and passes every change to its listeners, which
+ * keep the parsed values. When a watch breaks (after a compaction, or when etcd lost its data), the
+ * mirror lists again and reports the differences. A listener misses only values that were
+ * overwritten in between. The values that listeners keep can be read while etcd is unreachable.
  */
 export class EtcdMirror {
   readonly #client: EtcdClient;
@@ -26,52 +27,60 @@ export class EtcdMirror {
   /** The revision of each key's last write. */
   readonly #keys = new Map<string, bigint>();
   readonly #listeners: MirrorListener[] = [];
-  readonly #settled: (() => void)[] = [];
+  readonly #consistentListeners: (() => void)[] = [];
   readonly #waiting = new Set<{ revision: bigint; resolve: () => void }>();
   #revision = 0n;
-  #heardMs = 0;
-  #giveUpWatch: (error: Error) => void = () => {};
+  #lastEventMs = 0;
+  #abandonWatch: (error: Error) => void = () => {};
 
-  constructor(client: EtcdClient, prefix: string, tools: { clock: Clock; logger: Logger }) {
+  constructor(client: EtcdClient, range: KeyRange, tools: { clock: Clock; logger: Logger }) {
     this.#client = client;
-    // What is kept for later, the history, is no view's: it would fill the memory.
-    this.#range = { start: prefix, end: `${prefix}~` };
+    this.#range = range;
     this.#clock = tools.clock;
     this.#logger = tools.logger;
   }
 
-  /** The revision up to which listeners were told; 0 before the first list. */
+  /** The revision up to which listeners have every change; 0n before the first list. */
   get revision(): bigint {
     return this.#revision;
   }
 
-  /** Calls `listener` for each change. */
+  /** Throws UNAVAILABLE before the first list. */
+  requireList(): void {
+    if (this.#revision > 0n) return;
+    throw new StoreError('UNAVAILABLE', 'the controller has not reached etcd yet: try again', { retryable: true });
+  }
+
   onChange(listener: MirrorListener): void {
     this.#listeners.push(listener);
   }
 
   /**
-   * Calls `listener` when changes have been told and all keys are as they were at one revision: in between, of the writes of one
-   * transaction some may have been told and others not. A list is of one revision, and etcd never splits one over several answers of a
-   * watch (https://etcd.io/docs/v3.5/learning/api_guarantees/, "Atomic").
+   * Calls `listener` whenever the reported keys are those of one revision. Between two such calls,
+   * some writes of a transaction may have been reported and others not. A list is of one revision,
+   * and etcd never splits a revision over several watch responses
+   * (https://etcd.io/docs/v3.5/learning/api_guarantees/, "Atomic").
    */
-  onSettled(listener: () => void): void {
-    this.#settled.push(listener);
+  onConsistent(listener: () => void): void {
+    this.#consistentListeners.push(listener);
   }
 
-  /** Resolves when listeners were told up to `revision`, so that whoever wrote reads what it wrote; rejects with UNAVAILABLE after `timeoutMs`. */
-  async reaches(revision: bigint, timeoutMs = 5_000): Promise<void> {
+  /**
+   * Resolves when listeners have every change up to `revision`, so a writer can read what it wrote.
+   * Rejects with UNAVAILABLE after `timeoutMs`.
+   */
+  async waitForRevision(revision: bigint, timeoutMs = 5_000): Promise<void> {
     if (this.#revision >= revision) return;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const waiter = { revision, resolve };
     this.#waiting.add(waiter);
-    // The member that it hangs at may be slow, or cut off: listing again goes to another.
+    // The watched member may be slow or cut off. Listing again goes to another one.
     const cancelCheck = this.#clock.after(SILENCE_MAX_MS, () => {
-      if (this.#clock.monotonicMs() - this.#heardMs >= SILENCE_MAX_MS)
-        this.#giveUpWatch(new Error('a write was made that the watch does not tell of'));
+      if (this.#clock.monotonicMs() - this.#lastEventMs >= SILENCE_MAX_MS)
+        this.#abandonWatch(new Error('the watch does not report a write'));
     });
     const cancel = this.#clock.after(timeoutMs, () => {
-      const text = 'the write was made, but etcd has not told of it yet';
+      const text = 'the write was made, but the watch has not reported it yet';
       reject(new StoreError('UNAVAILABLE', text, { retryable: true }));
     });
     try {
@@ -83,7 +92,7 @@ export class EtcdMirror {
     }
   }
 
-  /** Follows until `signal` is aborted. */
+  /** Follows the range until `signal` is aborted. */
   async run(signal: AbortSignal): Promise<void> {
     const backoff = createBackoff(RETRY);
     while (!signal.aborted) {
@@ -93,7 +102,7 @@ export class EtcdMirror {
         await this.#follow(signal);
       } catch (error) {
         if (isAbort(error, signal)) return;
-        this.#logger.warn('the view of etcd is behind; listing again', { error: errorText(error) });
+        this.#logger.warn('etcd watch lost, listing again', { error: errorText(error) });
         await this.#clock.sleep(backoff.next(), signal).catch(() => {});
       }
     }
@@ -103,22 +112,28 @@ export class EtcdMirror {
     const { revision, keys } = await this.#client.list(this.#range);
     const present = new Set(keys.map(({ key }) => key));
     for (const key of [...this.#keys.keys()]) {
-      if (!present.has(key)) this.#take({ key, value: undefined, revision, created: 0n });
+      if (!present.has(key)) this.#handleChange({ key, value: undefined, revision, createRevision: 0n });
     }
     for (const stored of keys) {
-      if (this.#keys.get(stored.key) !== stored.revision) this.#take(stored);
+      if (this.#keys.get(stored.key) !== stored.revision) this.#handleChange(stored);
     }
     this.#advance(revision);
   }
 
   #follow(signal: AbortSignal): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    this.#giveUpWatch = reject;
-    const end = this.#client.watch(this.#range, this.#revision + 1n, {
+    this.#abandonWatch = reject;
+    const endWatch = this.#client.watch(this.#range, this.#revision + 1n, {
       onChanges: (changes) => {
-        this.#heardMs = this.#clock.monotonicMs();
-        for (const change of changes) this.#take(change);
-        this.#advance(changes.at(-1)?.revision ?? this.#revision);
+        this.#lastEventMs = this.#clock.monotonicMs();
+        const revision = changes.at(-1)?.revision ?? this.#revision;
+        // etcd guarantees growing revisions. A violation means that changes were lost: list again.
+        if (revision < this.#revision) {
+          reject(new Error(`the watch went back from revision ${this.#revision} to ${revision}`));
+          return;
+        }
+        for (const change of changes) this.#handleChange(change);
+        this.#advance(revision);
       },
       onBroken: reject,
     });
@@ -126,11 +141,11 @@ export class EtcdMirror {
     signal.addEventListener('abort', onAbort, { once: true });
     return promise.finally(() => {
       signal.removeEventListener('abort', onAbort);
-      end();
+      endWatch();
     });
   }
 
-  #take(change: KeyChange): void {
+  #handleChange(change: KeyChange): void {
     if (change.value === undefined) this.#keys.delete(change.key);
     else this.#keys.set(change.key, change.revision);
     for (const listener of this.#listeners) listener(change);
@@ -138,7 +153,7 @@ export class EtcdMirror {
 
   #advance(revision: bigint): void {
     this.#revision = revision;
-    for (const listener of this.#settled) listener();
+    for (const listener of this.#consistentListeners) listener();
     for (const waiter of this.#waiting) if (waiter.revision <= revision) waiter.resolve();
   }
 }

@@ -3,13 +3,13 @@ import { systemClock } from '../../runtime/clock.ts';
 import type { Live } from '../../runtime/live-secrets.ts';
 import { grpcTls, type TlsMaterial } from '../../runtime/security.ts';
 import { etcdCredentials } from './etcd-credentials.ts';
-import { etcdCall } from './etcd-errors.ts';
+import { callEtcd } from './etcd-errors.ts';
 import { EtcdMembers, requireLeader } from './etcd-members.ts';
 import { StoreError } from './store-error.ts';
 
 const PROBE_TIMEOUT_MS = 1_000;
 
-/** etcd3's options, with its recovery replaced by ours. */
+/** The options of etcd3, with its recovery replaced by ours. */
 export function etcdOptions(
   hosts: string[],
   { tls, user }: EtcdSettings,
@@ -20,7 +20,7 @@ export function etcdOptions(
   return {
     hosts,
     ...(material && { credentials: etcdCredentials(material) }),
-    ...(user && { auth: loginOf(user) }),
+    ...(user && { auth: createLogin(user) }),
     faultHandling: members.faultHandling,
     grpcOptions: {
       'grpc.keepalive_time_ms': 7_000,
@@ -33,22 +33,22 @@ export function etcdOptions(
   };
 }
 
-/** Asks one member for what it can only know from the majority. */
+/** Resolves when a member can read with a quorum. Rejects when it does not respond. */
 export async function probe(host: string, settings: EtcdSettings): Promise<void> {
   const members = new EtcdMembers([host], async () => {}, systemClock);
   const client = new Etcd3(etcdOptions([host], settings, PROBE_TIMEOUT_MS, members));
   try {
-    await etcdCall(() => client.get('health').exec());
+    await callEtcd(() => client.get('health').exec());
   } catch (error) {
-    // To be refused is an answer.
+    // A refusal is a response: the member works.
     if (!(error instanceof StoreError) || error.retryable) throw error;
   } finally {
     client.close();
   }
 }
 
-/** etcd3 reads the password each time that it logs in. */
-function loginOf({ username, password }: EtcdUser) {
+/** etcd3 reads the password whenever it logs in. */
+function createLogin({ username, password }: EtcdUser) {
   return {
     username,
     get password() {

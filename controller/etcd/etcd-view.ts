@@ -1,34 +1,37 @@
 import { errorText } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
+import type { KeyChange } from './etcd-keys.ts';
 import type { EtcdMirror } from './etcd-mirror.ts';
+import type { KeyFamily } from './keyspace.ts';
 
 /**
- * What the keys below one prefix mean, parsed when they change. A key that makes no sense is told, and treated as absent, or with `keepsLast`
- * as what it last was: somebody wrote to etcd past us, and must mend it.
+ * The keys of one family, parsed when they change. A key that cannot be parsed was written behind
+ * the controllers' back. It is logged, and counts as absent until an operator corrects it. With
+ * `keepsLast` its last valid value stays in force.
  */
 export class EtcdView<T> {
   readonly #items = new Map<string, T>();
-  readonly #listeners: ((id: string, former: T | undefined) => void)[] = [];
+  readonly #listeners: ((id: string, previous: T | undefined) => void)[] = [];
 
   constructor(
     mirror: EtcdMirror,
-    prefix: string,
-    parse: (value: string, revision: bigint) => T,
+    family: KeyFamily,
+    parse: (value: string, revisions: Pick<KeyChange, 'revision' | 'createRevision'>) => T,
     logger: Logger,
     { keepsLast = false } = {},
   ) {
-    mirror.onChange(({ key, value, revision }) => {
-      if (!key.startsWith(prefix)) return;
-      const id = key.slice(prefix.length);
-      const former = this.#items.get(id);
+    mirror.onChange(({ key, value, revision, createRevision }) => {
+      const id = family.parseId(key);
+      if (id === undefined) return;
+      const previous = this.#items.get(id);
       try {
         if (value === undefined) this.#items.delete(id);
-        else this.#items.set(id, parse(value, revision));
+        else this.#items.set(id, parse(value, { revision, createRevision }));
       } catch (error) {
         if (!keepsLast) this.#items.delete(id);
-        logger.error('a key in etcd makes no sense; it is ignored', { key, error: errorText(error) });
+        logger.error('etcd key ignored: its value is invalid', { key, error: errorText(error) });
       }
-      for (const listener of this.#listeners) listener(id, former);
+      for (const listener of this.#listeners) listener(id, previous);
     });
   }
 
@@ -36,13 +39,13 @@ export class EtcdView<T> {
     return this.#items.get(id);
   }
 
-  /** Ids and items, in no order. */
+  /** Ids and items, unsorted. */
   all(): IterableIterator<[id: string, item: T]> {
     return this.#items.entries();
   }
 
-  /** Calls `listener` with the id of each item that changed, and what it was. */
-  onChange(listener: (id: string, former: T | undefined) => void): void {
+  /** Calls `listener` after each change, with the item's id and its previous value. */
+  onChange(listener: (id: string, previous: T | undefined) => void): void {
     this.#listeners.push(listener);
   }
 }

@@ -4,13 +4,13 @@ import type { KeyChange, KeyRange } from './etcd-keys.ts';
 export interface WatchHandlers {
   onChanges(changes: KeyChange[]): void;
   /**
-   * Called once when the watch is gone, as after a compaction, or may have missed something, as after a lost connection: then list
-   * again.
+   * Called once, when the watch has ended (as after a compaction) or may have missed a change (as
+   * after a lost connection). The owner must list the range again.
    */
   onBroken(error: Error): void;
 }
 
-/** Follows a range from `fromRevision` on. Returns what ends it. */
+/** Watches a range from `fromRevision` on. Returns a function that ends the watch. */
 export function watchRange(client: Etcd3, range: KeyRange, fromRevision: bigint, handlers: WatchHandlers): () => void {
   const watcher: Watcher = client.watch().inRange(range).startRevision(String(fromRevision)).watcher();
   let ended = false;
@@ -21,23 +21,24 @@ export function watchRange(client: Etcd3, range: KeyRange, fromRevision: bigint,
         key: kv.key.toString(),
         value: type === 'Put' ? kv.value.toString() : undefined,
         revision: BigInt(kv.mod_revision),
-        created: BigInt(kv.create_revision),
+        createRevision: BigInt(kv.create_revision),
       })),
     );
   });
   const end = () => {
     if (ended) return;
     ended = true;
-    // It can't be cancelled while etcd is away; it is deaf from here on anyhow.
+    // Cancelling fails while etcd is unreachable. From here on events are ignored anyway.
     watcher.cancel().catch(() => {});
   };
-  const broken = (error: Error) => {
+  const handleBroken = (error: Error) => {
     if (ended) return;
     end();
     handlers.onBroken(error);
   };
-  watcher.on('error', broken);
-  // Connected again, the package goes on from the answer's revision, not from where it was: what lies between would be lost.
-  watcher.on('disconnected', broken);
+  watcher.on('error', handleBroken);
+  // After a reconnect, etcd3 resumes at the revision of the new response, not at the last event:
+  // changes in between would be lost.
+  watcher.on('disconnected', handleBroken);
   return end;
 }

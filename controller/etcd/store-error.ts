@@ -1,7 +1,13 @@
 import { CodedError } from '../../runtime/errors.ts';
 
 /**
- * What can go wrong with the controller's store. UNAVAILABLE: etcd gave no answer; what was asked of it may have been done. TOO_LARGE, TOO_MANY: a
- * request of more bytes, or a transaction of more operations, than it takes. FULL: it has reached its quota.
+ * A failure of etcd.
+ *
+ * - UNAVAILABLE: etcd did not respond. It may have carried out the request. Retryable.
+ * - DENIED: etcd rejected the user or its permissions.
+ * - TOO_LARGE: the request has more bytes than etcd accepts.
+ * - TOO_MANY: the transaction has more operations than etcd accepts.
+ * - FULL: etcd has reached its storage quota.
+ * - REFUSED: etcd refused the request for any other reason.
  */
 export class StoreError extends CodedError<'UNAVAILABLE' | 'DENIED' | 'REFUSED' | 'TOO_LARGE' | 'TOO_MANY' | 'FULL'> {}

@@ -1,128 +1,163 @@
+import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
+import type { AgentIdentity } from '../../proto/gen/logfleet/v1/fleet.ts';
 import { errorText } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { ApiError } from '../errors/api-error.ts';
 import type { EtcdClient, EtcdLease } from '../etcd/etcd-client.ts';
+import type { Keyspace } from '../etcd/keyspace.ts';
 import { StoreError } from '../etcd/store-error.ts';
-
-/** Who holds an agent's id: a key under the lease of the controller that wrote it. */
-export interface Presence {
-  instance_id: string;
-  controller: string;
-  host: string;
-  connect_time: string;
-  /** Tells one stream of a process from its next one. */
-  stream: string;
-}
+import { isUpToDate, newRecord } from './agent-record.ts';
+import type { AgentRegistry } from './agent-registry.ts';
+import { ConcurrencyLimit, forEachConcurrently } from './concurrency-limit.ts';
+import { type Presence, tryParsePresence } from './presence.ts';
 
 /** An agent's id, held by one stream. */
 export interface Claim {
   agentId: string;
-  /** The key's value: no other claim has it. */
+  /** The value of the presence key. No other claim has it. */
   value: string;
-  /** When it was written: a view that has reached it is no older than the stream. */
+  /** The revision at which it was written. */
   revision: bigint;
 }
 
-export interface ClaimOptions {
-  controllerId: string;
-  /** The key of an agent's presence, and of its record. */
-  presenceKey(agentId: string): string;
-  recordKey(agentId: string): string;
-}
+/**
+ * Writes of streams that begin or end, at a time. Ten thousand at a time would all exceed their
+ * deadlines.
+ */
+const WRITES_MAX = 64;
+/** Writes that catch up after etcd was unreachable, at a time. */
+const CATCH_UPS_MAX = 32;
 
-/** Writes side by side, when there are many to make good. */
-const AT_ONCE = 32;
-
-/** The claims of the agents that are connected to this controller: at most one stream in the fleet has an agent's id. */
+/**
+ * The claims of the agents connected to this controller. In the whole fleet at most one stream
+ * holds an agent's id. A claim is the key `presence/AGENT`, under the controller's lease. Claims
+ * write the agents' records (`agents/AGENT`) with it, in one transaction.
+ */
 export class AgentClaims {
   readonly #client: EtcdClient;
-  readonly #options: ClaimOptions;
+  readonly #keys: Keyspace;
+  readonly #registry: AgentRegistry;
+  readonly #controllerId: string;
   readonly #logger: Logger;
-  /** The claim of each agent that is connected here. */
+  readonly #writes = new ConcurrencyLimit(WRITES_MAX);
+  /** The value of each held claim, by the agent's id. */
   readonly #held = new Map<string, string>();
-  /** How many streams are about to claim an id. */
+  /** How many streams are claiming an id. */
   readonly #claiming = new Map<string, number>();
-  /** Agents whose claims are to be written again, under another lease. */
+  /** Agents whose claims must be written again under a new lease. */
   readonly #unwritten = new Set<string>();
-  /** Agents of whom etcd may hold a claim of this controller's that has ended; and the record to leave in its place. */
+  /**
+   * Agents of which etcd may still have a claim of this controller that has ended, and the record
+   * to write when it is removed.
+   */
   readonly #doubtful = new Map<string, { record: string | undefined }>();
   #lease: EtcdLease | undefined;
-  #catchingUp = false;
-  #onTaken: (agentId: string, claimed: string) => void = () => {};
+  #isCatchingUp = false;
+  #onTaken: (agentId: string, value: string) => void = () => {};
 
-  constructor(client: EtcdClient, options: ClaimOptions, logger: Logger) {
+  constructor(
+    { client, keys }: { client: EtcdClient; keys: Keyspace },
+    registry: AgentRegistry,
+    controllerId: string,
+    logger: Logger,
+  ) {
     this.#client = client;
-    this.#options = options;
+    this.#keys = keys;
+    this.#registry = registry;
+    this.#controllerId = controllerId;
     this.#logger = logger;
+    registry.onPresenceChange((agentId) => this.#checkHolder(agentId));
   }
 
-  /** Calls `listener` when a claim has gone to another stream: the one here is dead, or must end. */
-  onTaken(listener: (agentId: string, claimed: string) => void): void {
+  /**
+   * Calls `listener` when another stream has taken over a claim. The stream that held it must end.
+   */
+  onTaken(listener: (agentId: string, value: string) => void): void {
     this.#onTaken = listener;
   }
 
-  /** Etcd tells who has an id. A claim that is so new that it was not told yet is no stream's here by then. */
-  seen(agentId: string, { stream }: Presence): void {
-    const value = this.#held.get(agentId);
-    if (value !== undefined && parsePresence(value)?.stream !== stream) this.#onTaken(agentId, value);
-  }
-
-  /** The lease under which claims live from now on; undefined when there is none. */
-  under(lease: EtcdLease | undefined): void {
+  /** Sets the lease for all claims; undefined when there is none. */
+  setLease(lease: EtcdLease | undefined): void {
     this.#lease = lease;
     if (lease) for (const agentId of this.#held.keys()) this.#unwritten.add(agentId);
   }
 
   /**
-   * Claims an agent's id for one stream, and keeps `record` with it, in one transaction. Rejects with ALREADY_EXISTS when another process has it, here or at another controller;
-   * the same process connecting again takes it over. Rejects with UNAVAILABLE when etcd does not say.
+   * Claims an agent's id for a new stream, and writes its record unless etcd has it. A new stream
+   * of the same process takes the id over. Rejects with ALREADY_EXISTS when another process holds
+   * the id, with UNAVAILABLE when etcd does not respond, and when `signal` is aborted before its
+   * turn.
    */
-  async claim(agentId: string, presence: Omit<Presence, 'controller' | 'stream'>, record?: string): Promise<Claim> {
+  claim(identity: AgentIdentity, instanceId: string, now: Date, signal: AbortSignal): Promise<Claim> {
+    return this.#writes.run(() => {
+      // An agent that has given up reconnects, and its new stream waits for another turn.
+      signal.throwIfAborted();
+      const { agentId, host } = identity;
+      const known = this.#registry.record(agentId);
+      const record = known && isUpToDate(known, identity) ? undefined : this.#newRecord(identity, now);
+      const names = { controller: this.#controllerId, stream: randomUUID() };
+      const presence = { instance_id: instanceId, host, connect_time: now.toISOString(), ...names };
+      return this.#claim(agentId, presence, record);
+    });
+  }
+
+  /** Writes the record of an agent that was forgotten while its stream began. */
+  async restoreRecord(identity: AgentIdentity, now: Date): Promise<void> {
+    const { agentId } = identity;
+    if (this.#registry.record(agentId)) return;
+    await this.#client.put(this.#keys.agents.key(agentId), this.#newRecord(identity, now));
+  }
+
+  /** Whether a claim is still held: another stream may have taken it over. */
+  holds({ agentId, value }: Claim): boolean {
+    return this.#held.get(agentId) === value;
+  }
+
+  /**
+   * Ends a claim and writes `record`, unless another stream holds the id. Never rejects: what
+   * cannot be written now is written after the next renewal of the lease.
+   */
+  release(claim: Claim, record?: string): Promise<void> {
+    return this.#writes.run(async () => {
+      const { agentId, value } = claim;
+      if (this.holds(claim)) this.#held.delete(agentId);
+      try {
+        await this.#remove(agentId, value, record);
+      } catch (error) {
+        this.#markDoubtful(agentId, record);
+        this.#logger.warn('end of stream not written, retrying', { agent: agentId, error: errorText(error) });
+      }
+    });
+  }
+
+  /** Retries in the background what could not be written before. */
+  catchUp(): void {
+    if (this.#isCatchingUp) return;
+    this.#isCatchingUp = true;
+    void this.#catchUp().finally(() => {
+      this.#isCatchingUp = false;
+    });
+  }
+
+  async #claim(agentId: string, presence: Presence, record: string | undefined): Promise<Claim> {
     const lease = this.#lease;
     if (!lease) throw new ApiError('UNAVAILABLE', 'the controller is not connected to etcd: try again');
-    const whole: Presence = { ...presence, controller: this.#options.controllerId, stream: randomUUID() };
-    const value = JSON.stringify(whole);
+    const value = JSON.stringify(presence);
     this.#countClaiming(agentId, 1);
     try {
-      const revision = await this.#write(agentId, { presence: whole, value, record }, lease);
+      const revision = await this.#write(agentId, { presence, value, record }, lease);
       this.#held.set(agentId, value);
       if (this.#lease !== lease) this.#unwritten.add(agentId);
       return { agentId, value, revision };
     } catch (error) {
       if (!(error instanceof StoreError)) throw error;
-      // A write without an answer may have been made.
-      this.#doubt(agentId);
+      // etcd may have made the write.
+      this.#markDoubtful(agentId);
       throw new ApiError('UNAVAILABLE', `the id ${agentId} can't be claimed now, try again: ${errorText(error)}`);
     } finally {
       this.#countClaiming(agentId, -1);
     }
-  }
-
-  /** Whether a claim still is its stream's: it may have gone to another one meanwhile. */
-  holds({ agentId, value }: Claim): boolean {
-    return this.#held.get(agentId) === value;
-  }
-
-  /** Ends a claim and leaves `record` in its place, unless another stream has the id by now. Never rejects: it is tried until it is done. */
-  async release(claim: Claim, record?: string): Promise<void> {
-    const { agentId, value } = claim;
-    if (this.holds(claim)) this.#held.delete(agentId);
-    try {
-      await this.#end(agentId, value, record);
-    } catch (error) {
-      this.#doubt(agentId, record);
-      this.#logger.warn('the end of a stream is not written yet', { agent: agentId, error: errorText(error) });
-    }
-  }
-
-  /** Does what could not be done before, side by side with what else goes on: to be called whenever etcd has just answered. */
-  catchUp(): void {
-    if (this.#catchingUp) return;
-    this.#catchingUp = true;
-    void this.#makeGood().finally(() => {
-      this.#catchingUp = false;
-    });
   }
 
   async #write(
@@ -130,60 +165,81 @@ export class AgentClaims {
     { presence, value, record }: { presence: Presence; value: string; record: string | undefined },
     lease: EtcdLease,
   ): Promise<bigint> {
-    const key = this.#options.presenceKey(agentId);
-    const also = record === undefined ? undefined : { key: this.#options.recordKey(agentId), value: record };
-    const outcome = await this.#client.create(key, value, lease.id, also);
+    const key = this.#keys.presence.key(agentId);
+    const companion = record === undefined ? undefined : { key: this.#keys.agents.key(agentId), value: record };
+    const outcome = await this.#client.create(key, value, lease.id, companion);
     if (!('present' in outcome)) return outcome.revision;
-    const other = parsePresence(outcome.present.value);
-    const isOther = other !== undefined && other.instance_id !== presence.instance_id;
-    if (isOther && !this.#isLeftOver(agentId, other)) {
-      const who = `on host ${other.host}, connected to controller ${other.controller} since ${other.connect_time}`;
-      throw new ApiError('ALREADY_EXISTS', `an agent with the id ${agentId} is connected already, ${who}`);
+    const holder = tryParsePresence(outcome.present.value);
+    const isOther = holder !== undefined && holder.instance_id !== presence.instance_id;
+    if (isOther && !this.#isLeftOver(agentId, holder)) {
+      const details = `on host ${holder.host}, to controller ${holder.controller} since ${holder.connect_time}`;
+      throw new ApiError('ALREADY_EXISTS', `an agent with the id ${agentId} is already connected, ${details}`);
     }
-    const taken = await this.#client.replace(key, value, outcome.present.revision, lease.id, also);
-    if (taken === undefined) throw new ApiError('UNAVAILABLE', `the id ${agentId} has just changed hands: try again`);
-    return taken;
+    const revision = await this.#client.replace(key, value, outcome.present.revision, lease.id, companion);
+    if (revision !== undefined) return revision;
+    throw new ApiError('UNAVAILABLE', `another stream has just claimed the id ${agentId}: try again`);
   }
 
-  /** A claim of this controller's that no stream here has: its end could not be written. */
-  #isLeftOver(agentId: string, other: Presence): boolean {
-    const isOurs = other.controller === this.#options.controllerId;
-    return isOurs && !this.#held.has(agentId) && this.#claiming.get(agentId) === 1;
+  /** Whether a claim of this controller has no stream: its end could not be written. */
+  #isLeftOver(agentId: string, holder: Presence): boolean {
+    const isOwn = holder.controller === this.#controllerId;
+    return isOwn && !this.#held.has(agentId) && this.#claiming.get(agentId) === 1;
+  }
+
+  /**
+   * Notices that another stream holds an id. An outdated presence may arrive while a newer claim is
+   * held here. That does no harm: the stream of a claim opens only after its presence has arrived.
+   */
+  #checkHolder(agentId: string): void {
+    const presence = this.#registry.presence(agentId);
+    const value = this.#held.get(agentId);
+    if (!presence || value === undefined) return;
+    if (tryParsePresence(value)?.stream !== presence.stream) this.#onTaken(agentId, value);
+  }
+
+  /** A new stream's agent keeps its last state until it reports. */
+  #newRecord(identity: AgentIdentity, now: Date): string {
+    return newRecord(identity, {
+      controller: this.#controllerId,
+      now,
+      previous: this.#registry.record(identity.agentId),
+    });
   }
 
   #countClaiming(agentId: string, by: 1 | -1): void {
     const count = (this.#claiming.get(agentId) ?? 0) + by;
+    assert(count >= 0, `claims of ${agentId} that never began have ended`);
     if (count === 0) this.#claiming.delete(agentId);
     else this.#claiming.set(agentId, count);
   }
 
-  async #makeGood(): Promise<void> {
+  async #catchUp(): Promise<void> {
     try {
-      await sideBySide([...this.#unwritten], (agentId) => this.#writeAgain(agentId));
-      await sideBySide([...this.#doubtful.keys()], (agentId) => this.#clear(agentId));
+      await forEachConcurrently(this.#unwritten, CATCH_UPS_MAX, (agentId) => this.#rewrite(agentId));
+      await forEachConcurrently(this.#doubtful.keys(), CATCH_UPS_MAX, (agentId) => this.#resolveDoubt(agentId));
     } catch (error) {
       const fields = { unwritten: this.#unwritten.size, ended: this.#doubtful.size, error: errorText(error) };
-      this.#logger.warn('not all streams are told to the other controllers yet', fields);
+      this.#logger.warn('claims not up to date in etcd, retrying', fields);
     }
   }
 
-  /** Writes a claim under the present lease. */
-  async #writeAgain(agentId: string): Promise<void> {
+  /** Writes a held claim under the present lease. */
+  async #rewrite(agentId: string): Promise<void> {
     const lease = this.#lease;
     const value = this.#held.get(agentId);
     this.#unwritten.delete(agentId);
     if (value === undefined || !lease) return;
     let isDone = false;
     try {
-      isDone = await this.#put(agentId, value, lease);
+      isDone = await this.#putUnlessTaken(agentId, value, lease);
     } finally {
       if (!isDone || this.#lease !== lease) this.#unwritten.add(agentId);
     }
   }
 
-  /** False when the key has changed between a look and a write. */
-  async #put(agentId: string, value: string, lease: EtcdLease): Promise<boolean> {
-    const key = this.#options.presenceKey(agentId);
+  /** Resolves with false when the key has changed between the read and the write. */
+  async #putUnlessTaken(agentId: string, value: string, lease: EtcdLease): Promise<boolean> {
+    const key = this.#keys.presence.key(agentId);
     const outcome = await this.#client.create(key, value, lease.id);
     if (!('present' in outcome)) return true;
     const { present } = outcome;
@@ -196,52 +252,25 @@ export class AgentClaims {
     return true;
   }
 
-  #doubt(agentId: string, record?: string): void {
+  #markDoubtful(agentId: string, record?: string): void {
     this.#doubtful.set(agentId, { record: record ?? this.#doubtful.get(agentId)?.record });
   }
 
-  async #end(agentId: string, value: string, record: string | undefined): Promise<void> {
-    const instead = record === undefined ? undefined : { key: this.#options.recordKey(agentId), value: record };
-    const outcome = await this.#client.removeIfValue(this.#options.presenceKey(agentId), value, instead);
-    // The lease was lost, and the key with it: nobody has the id.
-    if (outcome === 'absent' && instead) await this.#client.put(instead.key, instead.value);
+  async #remove(agentId: string, value: string, record: string | undefined): Promise<void> {
+    const replacement = record === undefined ? undefined : { key: this.#keys.agents.key(agentId), value: record };
+    const outcome = await this.#client.deleteIfValue(this.#keys.presence.key(agentId), value, replacement);
+    // The lease and the key are lost, and nobody holds the id.
+    if (outcome === 'absent' && replacement) await this.#client.put(replacement.key, replacement.value);
   }
 
-  /** Takes a claim out of etcd that is this controller's and no stream's. */
-  async #clear(agentId: string): Promise<void> {
+  /** Removes a claim of this controller that has no stream. */
+  async #resolveDoubt(agentId: string): Promise<void> {
     const doubt = this.#doubtful.get(agentId);
-    const stored = await this.#client.get(this.#options.presenceKey(agentId));
-    const isOurs = stored && parsePresence(stored.value)?.controller === this.#options.controllerId;
+    const stored = await this.#client.get(this.#keys.presence.key(agentId));
+    const isOwn = stored && tryParsePresence(stored.value)?.controller === this.#controllerId;
     const isInUse = this.#held.has(agentId) || this.#claiming.has(agentId);
-    if (!isInUse && (isOurs || !stored)) await this.#end(agentId, stored?.value ?? '', doubt?.record);
-    // Another claim may have ended meanwhile, in doubt as this one was.
+    if (!isInUse && (isOwn || !stored)) await this.#remove(agentId, stored?.value ?? '', doubt?.record);
+    // Unless another claim of the agent has become doubtful since.
     if (this.#doubtful.get(agentId) === doubt) this.#doubtful.delete(agentId);
-  }
-}
-
-/** Rejects with the first failure, when all that was begun has ended. */
-async function sideBySide(items: string[], work: (item: string) => Promise<void>): Promise<void> {
-  const worker = async () => {
-    for (let item = items.pop(); item !== undefined; item = items.pop()) await work(item);
-  };
-  const outcomes = await Promise.allSettled(Array.from({ length: Math.min(AT_ONCE, items.length) }, worker));
-  const failed = outcomes.find((outcome) => outcome.status === 'rejected');
-  if (failed) throw failed.reason;
-}
-
-/** What a presence key says. Throws for what makes no sense. */
-export function readPresence(value: string): Presence {
-  const presence = JSON.parse(value) as Presence | null;
-  if (typeof presence?.controller !== 'string' || typeof presence.instance_id !== 'string')
-    throw new Error('no controller, or no instance_id');
-  return presence;
-}
-
-/** undefined for what makes no sense, and may be overwritten. */
-function parsePresence(value: string): Presence | undefined {
-  try {
-    return readPresence(value);
-  } catch {
-    return undefined;
   }
 }

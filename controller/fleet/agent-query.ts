@@ -2,16 +2,16 @@ import type { Agent, AgentHealth, EntryStatus } from '../../proto/gen/logfleet/v
 import type { FieldViolation } from '../../proto/rules/field-violation.ts';
 import { entryId } from '../../proto/rules/names.ts';
 
-/** What is looked at of an agent to choose and to sort it. */
-export interface Subject {
+/** What a query reads of an agent to filter and to sort it. */
+export interface AgentSubject {
   readonly liveness: Agent['liveness'];
   readonly health: AgentHealth | undefined;
   readonly lastSeen: Date | undefined;
   readonly statuses: Iterable<EntryStatus>;
-  statusOf(entry: string): EntryStatus | undefined;
+  status(entry: string): EntryStatus | undefined;
 }
 
-/** Which agents are wanted, beside their labels. */
+/** The conditions on an agent in addition to its labels. */
 export interface AgentFilter {
   liveness: Agent['liveness'];
   entry: string;
@@ -20,88 +20,89 @@ export interface AgentFilter {
   minLagSeconds: number;
 }
 
-/** What agents are sorted by, and in which direction. Equal ones are in the order of their names. */
+/** The sort order of agents. Equal agents are sorted by name. */
 export interface AgentOrder {
-  /** Undefined: by their names. */
-  keyOf: ((subject: Subject) => number) | undefined;
+  /** Undefined: by name. */
+  sortKey: ((subject: AgentSubject) => number) | undefined;
   descending: boolean;
 }
 
-/** What an entry on an agent has as well as the agent as a whole. */
-type Common = 'lagBytes' | 'lagSeconds' | 'lostBytes' | 'bytesPerSecond';
+/** Fields that both an agent's health and an entry's status have. */
+type CommonField = 'lagBytes' | 'lagSeconds' | 'lostBytes' | 'bytesPerSecond';
 
-const KEYS = {
-  lag_bytes: (subject: Subject, entry: string) => numberOf(subject, entry, 'lagBytes'),
-  lag_seconds: (subject: Subject, entry: string) => numberOf(subject, entry, 'lagSeconds'),
-  lost_bytes: (subject: Subject, entry: string) => numberOf(subject, entry, 'lostBytes'),
-  bytes_per_second: (subject: Subject, entry: string) => numberOf(subject, entry, 'bytesPerSecond'),
-  cpu: ({ health }: Subject) => finite(health?.cpuCores),
-  resident_bytes: ({ health }: Subject) => finite(health?.residentBytes),
-  last_seen: ({ lastSeen }: Subject) => lastSeen?.getTime() ?? 0,
+const SORT_KEYS = {
+  lag_bytes: (subject: AgentSubject, entry: string) => readNumber(subject, entry, 'lagBytes'),
+  lag_seconds: (subject: AgentSubject, entry: string) => readNumber(subject, entry, 'lagSeconds'),
+  lost_bytes: (subject: AgentSubject, entry: string) => readNumber(subject, entry, 'lostBytes'),
+  bytes_per_second: (subject: AgentSubject, entry: string) => readNumber(subject, entry, 'bytesPerSecond'),
+  cpu: ({ health }: AgentSubject) => finite(health?.cpuCores),
+  resident_bytes: ({ health }: AgentSubject) => finite(health?.residentBytes),
+  last_seen: ({ lastSeen }: AgentSubject) => lastSeen?.getTime() ?? 0,
 };
 
-/** Whether an agent is wanted; undefined when all are. */
-export function agentFilter(filter: AgentFilter): ((subject: Subject) => boolean) | undefined {
+/** A filter of agents; undefined when it passes all of them. */
+export function agentFilter(filter: AgentFilter): ((subject: AgentSubject) => boolean) | undefined {
   const { liveness, entry, entryState, minLagBytes, minLagSeconds } = filter;
   const byState = entryState !== 'STATE_UNSPECIFIED';
   const byLag = minLagBytes > 0n || minLagSeconds > 0;
   if (liveness === 'LIVENESS_UNSPECIFIED' && entry === '' && !byState && !byLag) return undefined;
   return (subject) => {
     if (liveness !== 'LIVENESS_UNSPECIFIED' && subject.liveness !== liveness) return false;
-    if (entry !== '' && !subject.statusOf(entry)) return false;
-    if (byState && !someIs(subject, entry, entryState)) return false;
+    if (entry !== '' && !subject.status(entry)) return false;
+    if (byState && !hasStatusIn(subject, entry, entryState)) return false;
     if (!byLag) return true;
-    if (numberOf(subject, entry, 'lagBytes') < Number(minLagBytes)) return false;
-    return numberOf(subject, entry, 'lagSeconds') >= minLagSeconds;
+    if (readNumber(subject, entry, 'lagBytes') < Number(minLagBytes)) return false;
+    return readNumber(subject, entry, 'lagSeconds') >= minLagSeconds;
   };
 }
 
-/** Understands `order_by` as AIP-132 has it; what is wrong is added to `violations`. */
+/** Parses `order_by` (AIP-132), and adds what is wrong to `violations`. */
 export function agentOrder(text: string, entry: string, violations: FieldViolation[]): AgentOrder {
   const [field = '', direction = 'asc', ...more] = text.trim().split(/\s+/);
   const descending = direction === 'desc';
-  const isUnderstood = more.length === 0 && (descending || direction === 'asc');
-  if (isUnderstood && Object.hasOwn(KEYS, field)) {
-    const key = KEYS[field as keyof typeof KEYS];
-    return { keyOf: (subject) => key(subject, entry), descending };
+  const isValid = more.length === 0 && (descending || direction === 'asc');
+  if (isValid && Object.hasOwn(SORT_KEYS, field)) {
+    const key = SORT_KEYS[field as keyof typeof SORT_KEYS];
+    return { sortKey: (subject) => key(subject, entry), descending };
   }
-  if (text.trim() !== '' && !(isUnderstood && field === 'name' && !descending)) {
-    const description = `${JSON.stringify(text)} is no order: give name, or ${Object.keys(KEYS).join(', ')}, and perhaps " desc"`;
+  if (text.trim() !== '' && !(isValid && field === 'name' && !descending)) {
+    const description = `${JSON.stringify(text)} is not an order: give name, or one of ${Object.keys(SORT_KEYS).join(', ')}, and optionally " desc"`;
     violations.push({ field: 'order_by', description });
   }
-  return { keyOf: undefined, descending: false };
+  return { sortKey: undefined, descending: false };
 }
 
-/** Adds what is wrong with the name of the entry, if it is given. */
+/** Adds a violation unless the name of the entry is empty or valid. */
 export function checkEntryName(entry: string, violations: FieldViolation[]): void {
   if (entry !== '' && !entryId(entry))
     violations.push({ field: 'entry', description: `${JSON.stringify(entry)} is not an entry's name: entries/NAME` });
 }
 
-export function subjectOf({ liveness, health, lastSeenTime, entries }: Agent): Subject {
+/** The subject of an agent as a client sees it. */
+export function agentSubject({ liveness, health, lastSeenTime, entries }: Agent): AgentSubject {
   return {
     ...{ liveness, health, lastSeen: lastSeenTime, statuses: entries },
-    statusOf: (name) => entries.find(({ entry }) => entry === name),
+    status: (name) => entries.find(({ entry }) => entry === name),
   };
 }
 
-function someIs(subject: Subject, entry: string, state: EntryStatus['state']): boolean {
-  if (entry !== '') return isIn(subject.statusOf(entry), state);
-  for (const status of subject.statuses) if (isIn(status, state)) return true;
+function hasStatusIn(subject: AgentSubject, entry: string, state: EntryStatus['state']): boolean {
+  if (entry !== '') return isInState(subject.status(entry), state);
+  for (const status of subject.statuses) if (isInState(status, state)) return true;
   return false;
 }
 
-/** Files that can't be read are a failure, too. */
-function isIn(status: EntryStatus | undefined, state: EntryStatus['state']): boolean {
+/** Unreadable files count as a failure. */
+function isInState(status: EntryStatus | undefined, state: EntryStatus['state']): boolean {
   return status?.state === state || (state === 'STATE_FAILED' && (status?.failedFiles ?? 0) > 0);
 }
 
-function numberOf(subject: Subject, entry: string, field: Common): number {
-  const from = entry === '' ? subject.health : subject.statusOf(entry);
+function readNumber(subject: AgentSubject, entry: string, field: CommonField): number {
+  const from = entry === '' ? subject.health : subject.status(entry);
   return finite(from?.[field]);
 }
 
-/** An agent may report whatever it likes. */
+/** Reports are untrusted. */
 function finite(value: number | bigint | undefined): number {
   const number = Number(value ?? 0);
   return Number.isFinite(number) ? number : 0;

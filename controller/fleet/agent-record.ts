@@ -1,13 +1,13 @@
 import { Agent, AgentIdentity } from '../../proto/gen/logfleet/v1/fleet.ts';
 import { selectorLabels } from '../../proto/rules/agent-labels.ts';
-import type { AgentSession } from './agent-session.ts';
+import type { ReportedState } from './reported-state.ts';
 
-/** Of an agent that is gone so many entries are kept as they last were, and no more than so many bytes. */
-const ENTRIES_KEPT = 200;
+/** Bounds of what is kept of an agent's last report. */
+const ENTRIES_MAX = 200;
 const STATE_BYTES_MAX = 64 * 1024;
-const ERROR_CHARS_KEPT = 4_096;
+const ERROR_CHARS_MAX = 4_096;
 
-/** What etcd keeps of an agent until it is forgotten. */
+/** What etcd keeps of an agent until it is forgotten (`agents/AGENT`). */
 export interface AgentRecord {
   identity: AgentIdentity;
   /** The labels that selectors see. */
@@ -15,9 +15,12 @@ export interface AgentRecord {
   controller: string;
   connectTime: Date;
   lastSeenTime: Date;
-  /** It said goodbye. */
+  /** The agent ended its last stream with a goodbye. */
   stopped: boolean;
-  /** Health and entries as they were when its last stream ended: an Agent, serialized. Not parsed before somebody asks. */
+  /**
+   * Health and entries at the end of the last stream: a serialized Agent, parsed only when it is
+   * shown.
+   */
   lastState: string;
 }
 
@@ -30,7 +33,6 @@ interface StoredRecord {
   last_state?: string;
 }
 
-/** As etcd keeps it. */
 export function encodeRecord(record: Omit<AgentRecord, 'labels'>): string {
   const stored: StoredRecord = {
     identity: AgentIdentity.toJSON(record.identity),
@@ -43,14 +45,7 @@ export function encodeRecord(record: Omit<AgentRecord, 'labels'>): string {
   return JSON.stringify(stored, undefined, 1);
 }
 
-/** The record of an agent whose stream ends. */
-export function endedRecord(session: AgentSession, controller: string): string {
-  const { identity, connectTime, lastSeen, saidGoodbye, health } = session;
-  const lastState = health ? stateOf(session) : '';
-  return encodeRecord({ identity, controller, connectTime, lastSeenTime: lastSeen, stopped: saidGoodbye, lastState });
-}
-
-/** Throws for what makes no sense. */
+/** Throws when the value is not a record. */
 export function parseRecord(value: string): AgentRecord {
   const stored = JSON.parse(value) as StoredRecord;
   const identity = AgentIdentity.fromJSON(stored.identity);
@@ -65,26 +60,54 @@ export function parseRecord(value: string): AgentRecord {
   };
 }
 
-/** Whether a stream that begins has nothing to add: then etcd is spared the write. */
-export function saysAlready(record: AgentRecord, identity: AgentIdentity): boolean {
+/** The record of an agent whose stream begins, with the last state of its previous record. */
+export function newRecord(
+  identity: AgentIdentity,
+  { controller, now, previous }: { controller: string; now: Date; previous: AgentRecord | undefined },
+): string {
+  const lastState = previous?.lastState ?? '';
+  return encodeRecord({ identity, controller, connectTime: now, lastSeenTime: now, stopped: false, lastState });
+}
+
+/** What an ended stream leaves in its agent's record. */
+interface EndedSession {
+  identity: AgentIdentity;
+  connectTime: Date;
+  /** The agent said goodbye. */
+  isStopped: boolean;
+  reported: ReportedState;
+}
+
+/** The record of an agent whose stream ends. */
+export function endedRecord(session: EndedSession, controller: string): string {
+  const { identity, connectTime, isStopped, reported } = session;
+  const { lastSeen: lastSeenTime, health } = reported;
+  const lastState = health ? encodeState(reported) : '';
+  return encodeRecord({ identity, controller, connectTime, lastSeenTime, stopped: isStopped, lastState });
+}
+
+/** Whether a new stream would change nothing in a record. This saves a write to etcd. */
+export function isUpToDate(record: AgentRecord, identity: AgentIdentity): boolean {
   if (record.stopped) return false;
   return JSON.stringify(AgentIdentity.toJSON(record.identity)) === JSON.stringify(AgentIdentity.toJSON(identity));
 }
 
-/** What an agent that is gone last reported. */
-export function lastStateOf({
+/** What an agent reported last. */
+export function decodeLastState({
   lastState,
 }: AgentRecord): Pick<Agent, 'health' | 'entries' | 'fileCount' | 'clockSkewMs'> {
   const { health, entries, fileCount, clockSkewMs } = Agent.decode(Buffer.from(lastState, 'base64'));
   return { health, entries, fileCount, clockSkewMs };
 }
 
-function stateOf({ health, entries, fileCount, clockSkewMs: skewMs }: AgentSession): string {
-  const common = { health, fileCount, clockSkewMs: BigInt(skewMs) };
-  const encode = (kept: Partial<Agent>) => Agent.encode(Agent.create({ ...common, ...kept })).finish();
-  const brief = health && { ...health, error: health.error.slice(0, ERROR_CHARS_KEPT) };
-  for (const kept of [{ entries: entries.slice(0, ENTRIES_KEPT) }, { health: brief }]) {
-    const state = encode(kept);
+/** The last state as base64, with fewer parts until it is within the bounds. */
+function encodeState(reported: ReportedState): string {
+  const { health, entries, fileCount } = reported;
+  const common = { health, fileCount, clockSkewMs: BigInt(reported.clockSkewMs) };
+  const encode = (parts: Partial<Agent>) => Agent.encode(Agent.create({ ...common, ...parts })).finish();
+  const shortHealth = health && { ...health, error: health.error.slice(0, ERROR_CHARS_MAX) };
+  for (const parts of [{ entries: entries.slice(0, ENTRIES_MAX) }, { health: shortHealth }]) {
+    const state = encode(parts);
     if (state.length <= STATE_BYTES_MAX) return Buffer.from(state).toString('base64');
   }
   return '';

@@ -6,139 +6,162 @@ import type { Clock } from '../../runtime/clock.ts';
 import type { DesiredSet } from '../desired/desired-set.ts';
 import type { DesiredSets, Subscriber } from '../desired/desired-sets.ts';
 import { settingsName } from '../settings/settings-record.ts';
-import type { SettingsStore } from '../settings/settings-store.ts';
-import { AgentAsks } from './agent-asks.ts';
+import type { SettingsRepository } from '../settings/settings-repository.ts';
 import type { Claim } from './agent-claims.ts';
-import type { Subject } from './agent-query.ts';
+import { AgentRequests } from './agent-requests.ts';
 import { sharedCapabilities } from './capabilities.ts';
 import { ReportedState } from './reported-state.ts';
-import type { Told } from './spreading.ts';
 
-/** What a session tells its stream. */
+/** What a session calls on its stream. */
 export interface SessionStream {
-  /** There may be a message. */
+  /** There may be a message to send. */
   wake(): void;
-  /** The session is over. */
-  ended(): void;
+  /** The session has ended. */
+  handleEnd(): void;
 }
 
-/** One agent's stream: what it was told, and what it reported. In memory only. */
-export class AgentSession extends ReportedState implements Subscriber, Told, Subject {
-  readonly liveness = 'LIVENESS_LIVE';
-  /** Its hold of the agent's id. */
+/**
+ * One agent's stream: what is to be sent to the agent, and what it has reported. It is kept in
+ * memory only. A session keeps no queue of messages but the state to send: of several changes the
+ * agent gets the latest.
+ */
+export class AgentSession implements Subscriber {
+  readonly identity: AgentIdentity;
   readonly claim: Claim;
   readonly connectTime: Date;
   readonly labels: Readonly<Record<string, string>>;
-  readonly #appliedHash: string;
   readonly capabilities: readonly string[];
-  readonly #settings: SettingsStore;
-  /** The etag of the settings that the agent holds. */
-  #toldSettings: string;
+  readonly reported: ReportedState;
+  readonly #desired: DesiredSets;
+  readonly #settings: SettingsRepository;
   readonly #clock: Clock;
-  readonly #sets: DesiredSets;
-  /** Made when something is asked: there are thousands of agents. */
-  #asks: AgentAsks | undefined;
-  /** Entries that changed since: latest wins, for it is a set of names. */
-  readonly #dirty = new Set<string>();
+  /** The hash of the desired state that the agent had when it connected. */
+  readonly #appliedHash: string;
+  /** The etag of the settings that the agent has. */
+  #sentSettings: string;
+  /** The desired set that was last sent. */
+  #sentSet: DesiredSet | undefined;
+  /** Names of entries that may have changed since. */
+  readonly #changedEntries = new Set<string>();
+  /** The list of controllers to send. */
+  #controllers: Controllers | undefined;
+  /** Created on first use: most agents never get a request. */
+  #requests: AgentRequests | undefined;
   #stream: SessionStream | undefined;
   #unsubscribe: () => void = () => {};
-  /** What the agent was told to collect. */
-  #told: DesiredSet | undefined;
-  #closed = false;
-  #controllers: Controllers | undefined;
-  saidGoodbye = false;
+  #isClosed = false;
+  #isStopped = false;
 
   constructor(
     hello: Hello & { identity: AgentIdentity },
-    { sets, settings }: { sets: DesiredSets; settings: SettingsStore },
+    { desired, settings }: { desired: DesiredSets; settings: SettingsRepository },
     { claim, now, clock }: { claim: Claim; now: Date; clock: Clock },
   ) {
-    super(hello.identity, { sets, clock, now });
+    this.identity = hello.identity;
     this.claim = claim;
-    this.labels = selectorLabels(hello.identity);
-    this.#appliedHash = hello.appliedHash;
-    this.#sets = sets;
     this.connectTime = now;
-    this.#clock = clock;
+    this.labels = selectorLabels(hello.identity);
     this.capabilities = sharedCapabilities(hello.capabilities);
+    this.reported = new ReportedState(hello.identity.agentId, { desired, clock, now });
+    this.#desired = desired;
     this.#settings = settings;
-    this.#toldSettings = hello.appliedSettings;
+    this.#clock = clock;
+    this.#appliedHash = hello.appliedHash;
+    this.#sentSettings = hello.appliedSettings;
   }
 
-  /** What the agent is asked. */
-  get asks(): AgentAsks {
-    const able = { capabilities: this.capabilities, version: this.identity.version };
-    this.#asks ??= new AgentAsks(able, this.#clock, () => this.#stream?.wake());
-    return this.#asks;
+  get agentId(): string {
+    return this.identity.agentId;
   }
 
-  /** Begins to tell `stream` of what there is for the agent. Once. */
+  /** Whether the agent said goodbye: it stops, and does not just reconnect. */
+  get isStopped(): boolean {
+    return this.#isStopped;
+  }
+
+  /** The requests to the agent. */
+  get requests(): AgentRequests {
+    const { version } = this.identity;
+    const agent = { capabilities: this.capabilities, version };
+    this.#requests ??= new AgentRequests(agent, this.#clock, () => this.#stream?.wake());
+    return this.#requests;
+  }
+
+  /** Begins to wake `stream` for messages. Call it once. */
   begin(stream: SessionStream): void {
     this.#stream = stream;
-    if (this.#closed) stream.ended();
+    if (this.#isClosed) stream.handleEnd();
     else {
-      this.#unsubscribe = this.#sets.subscribe(this);
+      this.#unsubscribe = this.#desired.subscribe(this);
       stream.wake();
     }
   }
 
-  /** Ends the stream. */
+  /** Ends the session and its stream. */
   close(): void {
-    if (this.#closed) return;
-    this.#closed = true;
+    if (this.#isClosed) return;
+    this.#isClosed = true;
     this.#unsubscribe();
-    this.#asks?.close();
-    this.#stream?.ended();
+    this.#requests?.close();
+    this.#stream?.handleEnd();
   }
 
-  /** The next message for the agent, undefined when there is none now: first its settings, where it holds others, and the whole desired state, then every change, and questions. */
+  /**
+   * The next message for the agent; undefined when there is none now. The first is the settings, if
+   * the agent has others. Then the whole desired state, then its changes, and requests in between.
+   */
   next(): ConnectResponse | undefined {
-    // First, so that an agent that is new here reads nothing that it is not to read.
+    // Settings come first: a paused agent must not read a line before it knows that it is paused.
     const settings = this.#takeSettings();
     if (settings) return { message: settings };
-    if (!this.#told) {
-      this.#told = this.#sets.of(this.labels);
-      return desiredMessage(this.#told.hash === this.#appliedHash ? this.#told.unchanged() : this.#told.snapshot());
+    if (!this.#sentSet) {
+      this.#sentSet = this.#desired.forLabels(this.labels);
+      const isApplied = this.#sentSet.hash === this.#appliedHash;
+      return desiredMessage(isApplied ? this.#sentSet.unchanged() : this.#sentSet.snapshot());
     }
-    const step = this.#dirty.size > 0 ? this.#sets.step(this.#told, this.#dirty, this.labels) : undefined;
-    this.#dirty.clear();
+    const isChanged = this.#changedEntries.size > 0;
+    const step = isChanged ? this.#desired.step(this.#sentSet, this.#changedEntries, this.labels) : undefined;
+    this.#changedEntries.clear();
     if (step) {
-      this.#told = step.to;
+      this.#sentSet = step.to;
       return desiredMessage(step.message);
     }
-    const message = this.#takeControllers() ?? this.#asks?.next();
+    const message = this.#takeControllers() ?? this.#requests?.next();
     return message && { message };
   }
 
-  /** Latest wins; an agent that holds what there is, mostly nothing, is told nothing. */
+  /** Sends a list of controllers. Of several unsent lists the last one is sent. */
+  sendControllers(controllers: Controllers): void {
+    this.#controllers = controllers;
+    this.#stream?.wake();
+  }
+
+  handleSettingsChange(): void {
+    this.#stream?.wake();
+  }
+
+  handleEntryChange(name: string): void {
+    this.#changedEntries.add(name);
+    this.#stream?.wake();
+  }
+
+  handleGoodbye(): void {
+    this.#isStopped = true;
+  }
+
+  /** Undefined when the agent has the present settings. Mostly there are none. */
   #takeSettings(): ConnectResponse['message'] {
-    const { agentId } = this.identity;
-    const now = this.#settings.find(agentId);
-    const etag = now?.etag ?? '';
-    if (etag === this.#toldSettings || !this.capabilities.includes('settings')) return undefined;
-    this.#toldSettings = etag;
-    return { $case: 'settings', value: now ?? AgentSettings.create({ name: settingsName(agentId) }) };
+    const present = this.#settings.find(this.agentId);
+    const etag = present?.etag ?? '';
+    if (etag === this.#sentSettings || !this.capabilities.includes('settings')) return undefined;
+    this.#sentSettings = etag;
+    return { $case: 'settings', value: present ?? AgentSettings.create({ name: settingsName(this.agentId) }) };
   }
 
   #takeControllers(): ConnectResponse['message'] {
     const value = this.#controllers;
     this.#controllers = undefined;
     return value && { $case: 'controllers', value };
-  }
-
-  /** Latest wins: of several lists the last one is told. */
-  tellControllers(controllers: Controllers): void {
-    this.#controllers = controllers;
-    this.#stream?.wake();
-  }
-
-  settingsChanged(): void {
-    this.#stream?.wake();
-  }
-
-  entryChanged(name: string): void {
-    this.#dirty.add(name);
-    this.#stream?.wake();
   }
 }
 

@@ -1,13 +1,13 @@
-/** Agents of few versions make up a fleet. */
-const KEPT_MAX = 100;
+/** The agents of a fleet have few versions. */
+const LISTS_MAX = 100;
 
-const kept = new Map<string, readonly string[]>();
+const shared = new Map<string, readonly string[]>();
 
-/** The same list for all agents that can do the same: there are thousands. */
+/** Returns one list for all agents with the same capabilities, to save memory. */
 export function sharedCapabilities(list: readonly string[]): readonly string[] {
   const key = list.join('\n');
-  const known = kept.get(key);
+  const known = shared.get(key);
   if (known) return known;
-  if (kept.size < KEPT_MAX) kept.set(key, list);
+  if (shared.size < LISTS_MAX) shared.set(key, list);
   return list;
 }

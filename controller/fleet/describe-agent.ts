@@ -1,45 +1,50 @@
 import { Agent } from '../../proto/gen/logfleet/v1/fleet.ts';
 import { agentName } from '../../proto/rules/names.ts';
-import { type AgentRecord, lastStateOf } from './agent-record.ts';
+import { type AgentRecord, decodeLastState } from './agent-record.ts';
+import type { Disappearance } from './agent-registry.ts';
 import type { AgentSession } from './agent-session.ts';
-import type { Membership } from './membership.ts';
+import type { Presence } from './presence.ts';
 
-/** An agent that is connected to this controller. */
+/** An agent connected to this controller. */
 export function describeSession(session: AgentSession, controller: string, includeFiles: boolean): Agent {
+  const { reported } = session;
   return {
-    name: agentName(session.identity.agentId),
+    name: agentName(session.agentId),
     identity: session.identity,
-    liveness: session.liveness,
+    liveness: 'LIVENESS_LIVE',
     controller,
     connectTime: session.connectTime,
-    lastSeenTime: session.lastSeen,
-    health: session.health,
-    entries: session.entries,
-    files: includeFiles ? session.files : [],
-    fileCount: session.fileCount,
+    lastSeenTime: reported.lastSeen,
+    health: reported.health,
+    entries: reported.entries,
+    files: includeFiles ? reported.files : [],
+    fileCount: reported.fileCount,
     error: '',
-    clockSkewMs: BigInt(session.clockSkewMs),
+    clockSkewMs: BigInt(reported.clockSkewMs),
     capabilities: includeFiles ? [...session.capabilities] : [],
   };
 }
 
-/** What etcd says of an agent that is not connected to this controller: of a live one elsewhere only where. */
-export function describeRecord(record: AgentRecord, membership: Membership): Agent {
+/**
+ * An agent not connected to this controller. If it is connected elsewhere, only that is known here.
+ */
+export function describeRecord(
+  record: AgentRecord,
+  { presence, disappearance }: { presence: Presence | undefined; disappearance: Disappearance | undefined },
+): Agent {
   const { identity, connectTime, lastSeenTime } = record;
-  const presence = membership.presence(identity.agentId);
   const common = { name: agentName(identity.agentId), identity };
   if (presence) {
     const since = new Date(presence.connect_time);
     const times = { connectTime: since, lastSeenTime: since > lastSeenTime ? since : lastSeenTime };
     return Agent.create({ ...common, liveness: 'LIVENESS_LIVE', controller: presence.controller, ...times });
   }
-  const vanished = membership.vanished(identity.agentId);
   return {
     ...common,
     ...{ liveness: record.stopped ? 'LIVENESS_STOPPED' : 'LIVENESS_LOST', files: [], error: '', capabilities: [] },
-    controller: vanished?.controller ?? record.controller,
-    connectTime: vanished?.connectTime ?? connectTime,
-    lastSeenTime: vanished?.noticedTime ?? lastSeenTime,
-    ...lastStateOf(record),
+    controller: disappearance?.controller ?? record.controller,
+    connectTime: disappearance?.connectTime ?? connectTime,
+    lastSeenTime: disappearance?.noticedTime ?? lastSeenTime,
+    ...decodeLastState(record),
   };
 }

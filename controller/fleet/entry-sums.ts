@@ -1,28 +1,31 @@
+import type { EntryStatus } from '../../proto/gen/logfleet/v1/fleet.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { DesiredSet } from '../desired/desired-set.ts';
+import type { DesiredSets } from '../desired/desired-sets.ts';
+import type { AgentDirectory } from './agent-directory.ts';
 import type { AgentSession } from './agent-session.ts';
-import type { Fleet } from './fleet.ts';
 
-/** Who asks within this time is told the same. */
-const KEPT_MS = 1_000;
+/** Requests within this time get the same sums. */
+const MAX_AGE_MS = 1_000;
 
-/** The agent that is the furthest in some way, and how far. */
-export interface FurthestAgent {
+/** The agent with the most extreme value, and the value. */
+export interface ExtremeAgent {
   seconds: number;
   session: AgentSession;
 }
 
-/** What the agents that are connected to this controller report of one entry. */
+/** The sums of one entry over the agents connected to this controller. */
 export interface EntrySums {
-  /** Whom the entry selects, of those that are connected, and of those that are connected nowhere. */
+  /** Connected agents that the entry is assigned to. */
   connected: number;
-  absent: number;
-  /** The present revision is in force, and its files can be read. */
+  /** Agents that the entry is assigned to and that are connected nowhere. */
+  disconnected: number;
+  /** The assigned version is applied and all of its files are readable. */
   applied: number;
-  /** It failed, or files can't be read. */
+  /** The entry failed, or some of its files are unreadable. */
   failed: number;
   paused: number;
-  /** How many agents say each of it, as they say it. */
+  /** How many agents report each state. */
   states: Map<string, number>;
   files: number;
   failedFiles: number;
@@ -33,33 +36,37 @@ export interface EntrySums {
   filteredLines: number;
   sealedFiles: number;
   forecastFiles: number;
-  oldest: FurthestAgent | undefined;
-  /** The soonest. */
-  forecast: FurthestAgent | undefined;
+  /** The agent with the line that has been unread for longest. */
+  oldest: ExtremeAgent | undefined;
+  /** The agent with the soonest forecast loss. */
+  forecast: ExtremeAgent | undefined;
 }
 
-/** Sums over the agents that are connected here, by entry: made when they are asked for. */
+/** Sums per entry over the agents connected to this controller, computed on request. */
 export class FleetSums {
-  readonly #fleet: Fleet;
+  readonly #agents: AgentDirectory;
+  readonly #desired: DesiredSets;
   readonly #clock: Clock;
-  #made: { atMs: number; sums: ReadonlyMap<string, EntrySums> } | undefined;
+  #cached: { atMs: number; sums: ReadonlyMap<string, EntrySums> } | undefined;
 
-  constructor(fleet: Fleet, clock: Clock) {
-    this.#fleet = fleet;
+  constructor(agents: AgentDirectory, desired: DesiredSets, clock: Clock) {
+    this.#agents = agents;
+    this.#desired = desired;
     this.#clock = clock;
   }
 
-  /** By the entry's name, of those that an agent has or should have. A second old at most. */
+  /** By the name of each entry that an agent has or should have. At most a second old. */
   byEntry(): ReadonlyMap<string, EntrySums> {
     const nowMs = this.#clock.monotonicMs();
-    if (!this.#made || nowMs - this.#made.atMs > KEPT_MS) this.#made = { atMs: nowMs, sums: sumsOf(this.#fleet) };
-    return this.#made.sums;
+    if (!this.#cached || nowMs - this.#cached.atMs > MAX_AGE_MS)
+      this.#cached = { atMs: nowMs, sums: computeSums(this.#agents, this.#desired) };
+    return this.#cached.sums;
   }
 }
 
-function sumsOf(fleet: Fleet): Map<string, EntrySums> {
+function computeSums(agents: AgentDirectory, desiredSets: DesiredSets): Map<string, EntrySums> {
   const sums = new Map<string, EntrySums>();
-  const of = (entry: string): EntrySums => {
+  const sumFor = (entry: string): EntrySums => {
     let sum = sums.get(entry);
     if (!sum) {
       sum = emptySums();
@@ -68,24 +75,27 @@ function sumsOf(fleet: Fleet): Map<string, EntrySums> {
     return sum;
   };
   const connected = new Map<DesiredSet, number>();
-  for (const session of fleet.sessions()) {
-    const desired = fleet.desiredOf(session.labels);
+  for (const session of agents.sessions()) {
+    const desired = desiredSets.forLabels(session.labels);
     connected.set(desired, (connected.get(desired) ?? 0) + 1);
-    for (const status of session.statuses) add(of(status.entry), status, session, desired.etagOf(status.entry));
+    for (const status of session.reported.statuses())
+      addStatus(sumFor(status.entry), status, session, desired.etag(status.entry));
   }
-  for (const [desired, agents] of connected) for (const name of desired.names) of(name).connected += agents;
-  const absent = new Map<DesiredSet, number>();
-  for (const desired of fleet.absent()) absent.set(desired, (absent.get(desired) ?? 0) + 1);
-  for (const [desired, agents] of absent) for (const name of desired.names) of(name).absent += agents;
+  for (const [desired, count] of connected) for (const name of desired.names) sumFor(name).connected += count;
+  const disconnected = new Map<DesiredSet, number>();
+  for (const { controller, labels } of agents.all()) {
+    if (controller !== undefined) continue;
+    const desired = desiredSets.forLabels(labels);
+    disconnected.set(desired, (disconnected.get(desired) ?? 0) + 1);
+  }
+  for (const [desired, count] of disconnected) for (const name of desired.names) sumFor(name).disconnected += count;
   return sums;
 }
 
-type Status = ReturnType<AgentSession['statusOf']> & object;
-
-function add(sum: EntrySums, status: Status, session: AgentSession, etag: string | undefined): void {
+function addStatus(sum: EntrySums, status: EntryStatus, session: AgentSession, etag: string | undefined): void {
   const { state, failedFiles, lagSeconds, lossForecastSeconds } = status;
   sum.states.set(state, (sum.states.get(state) ?? 0) + 1);
-  // One that is being taken from the agent counts no more, but for what it holds.
+  // An entry that the agent is about to lose counts only for its files and bytes.
   if (etag !== undefined) {
     if (state === 'STATE_FAILED' || failedFiles > 0) sum.failed++;
     else if (state === 'STATE_PAUSED') sum.paused++;
@@ -95,7 +105,7 @@ function add(sum: EntrySums, status: Status, session: AgentSession, etag: string
   sum.failedFiles += failedFiles;
   if (status.lagBytes !== 0n) sum.lagBytes += Number(status.lagBytes);
   sum.bytesPerSecond += status.bytesPerSecond;
-  // Most have none of these.
+  // Skips the conversion for zero, which is by far the most frequent value.
   if (status.losses !== 0n) sum.losses += Number(status.losses);
   if (status.lostBytes !== 0n) sum.lostBytes += Number(status.lostBytes);
   if (status.filteredLines !== 0n) sum.filteredLines += Number(status.filteredLines);
@@ -108,7 +118,7 @@ function add(sum: EntrySums, status: Status, session: AgentSession, etag: string
 
 function emptySums(): EntrySums {
   return {
-    ...{ connected: 0, absent: 0, applied: 0, failed: 0, paused: 0, states: new Map<string, number>() },
+    ...{ connected: 0, disconnected: 0, applied: 0, failed: 0, paused: 0, states: new Map<string, number>() },
     ...{ files: 0, failedFiles: 0, lagBytes: 0, bytesPerSecond: 0, lostBytes: 0, losses: 0 },
     ...{ filteredLines: 0, sealedFiles: 0, forecastFiles: 0, oldest: undefined, forecast: undefined },
   };

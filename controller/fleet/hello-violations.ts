@@ -3,10 +3,10 @@ import { agentLabelViolations } from '../../proto/rules/agent-labels.ts';
 import type { FieldViolation } from '../../proto/rules/field-violation.ts';
 import { isAgentId } from '../../proto/rules/names.ts';
 
-/** What an agent says of itself goes into etcd, and is kept by every controller. 64 labels have some 8 KiB. */
+/** The identity is written to etcd and kept by every controller. 64 labels have about 8 KiB. */
 const HELLO_BYTES_MAX = 32 * 1024;
 
-/** What keeps an agent from having a stream. */
+/** The violations for which a stream is refused. */
 export function helloViolations(hello: Hello): FieldViolation[] {
   const { identity, instanceId } = hello;
   const agentId = identity?.agentId ?? '';

@@ -2,48 +2,57 @@ import { type Channel, ChannelCredentials, type ChannelOptions, createChannel, c
 import { type FleetServiceClient, FleetServiceDefinition } from '../../proto/gen/logfleet/v1/fleet_service.ts';
 import { type RolloutServiceClient, RolloutServiceDefinition } from '../../proto/gen/logfleet/v1/rollout_service.ts';
 import { grpcTls, type TlsMaterial } from '../../runtime/security.ts';
-import type { Membership } from './membership.ts';
+import type { LiveControllers } from './live-controllers.ts';
 
-/** How long another controller may take to answer: then it is told as unreachable. */
+/** How long to wait for another controller's response, before it counts as unreachable. */
 export const PEER_TIMEOUT_MS = 2_000;
+
+export interface Peer {
+  id: string;
+  fleet: FleetServiceClient;
+  rollouts: RolloutServiceClient;
+}
 
 interface PeerChannel {
   channel: Channel;
-  /** What it connects with; another one needs another channel. */
+  /** The certificates it was opened with. Other certificates need another channel. */
   tls: TlsMaterial | undefined;
 }
 
-/** Clients of the other controllers, kept as long as those are alive. */
+/** The other live controllers, with a connection to each. */
 export class Peers {
-  readonly #membership: Pick<Membership, 'peers'>;
+  readonly #controllers: Pick<LiveControllers, 'otherAddresses'>;
   readonly #tls: { readonly current: TlsMaterial | undefined };
   readonly #channels = new Map<string, PeerChannel>();
 
-  constructor(membership: Pick<Membership, 'peers'>, tls: { readonly current: TlsMaterial | undefined }) {
-    this.#membership = membership;
+  constructor(
+    controllers: Pick<LiveControllers, 'otherAddresses'>,
+    tls: { readonly current: TlsMaterial | undefined },
+  ) {
+    this.#controllers = controllers;
     this.#tls = tls;
   }
 
-  /** Every other controller that is alive now. */
-  all(): { id: string; client: FleetServiceClient; rollouts: RolloutServiceClient }[] {
-    const alive = this.#membership.peers();
-    const addresses = new Set(alive.values());
+  /** Every other live controller. Closes the connections to those that have died. */
+  all(): Peer[] {
+    const live = this.#controllers.otherAddresses();
+    const addresses = new Set(live.values());
     for (const [address, { channel }] of this.#channels) {
       if (addresses.has(address)) continue;
       channel.close();
       this.#channels.delete(address);
     }
-    return [...alive].map(([id, address]) => ({
+    return [...live].map(([id, address]) => ({
       id,
-      client: this.#client(address),
+      fleet: this.#fleetClient(address),
       rollouts: createClient(RolloutServiceDefinition, this.#channel(address)),
     }));
   }
 
-  /** One controller by its id; undefined when it is not alive. */
+  /** The client of one controller; undefined when it is not alive. */
   find(id: string): FleetServiceClient | undefined {
-    const address = this.#membership.peers().get(id);
-    return address === undefined ? undefined : this.#client(address);
+    const address = this.#controllers.otherAddresses().get(id);
+    return address === undefined ? undefined : this.#fleetClient(address);
   }
 
   close(): void {
@@ -51,7 +60,7 @@ export class Peers {
     this.#channels.clear();
   }
 
-  #client(address: string): FleetServiceClient {
+  #fleetClient(address: string): FleetServiceClient {
     return createClient(FleetServiceDefinition, this.#channel(address));
   }
 

@@ -2,25 +2,29 @@ import type { Report } from '../../proto/gen/logfleet/v1/agent_service.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { invalidArgument } from '../errors/api-error.ts';
 
-/** In the long run; an agent makes one every some seconds, and one soon after each change. */
+/**
+ * The average time between messages. An agent reports every few seconds and soon after a change.
+ */
 const COST_MS = { report: 20, answer: 1 } as const;
-/** A hundred thousand files come as a hundred reports. */
+/** A hundred thousand files arrive in a hundred reports. */
 const BURST_MS = 4_000;
-/** Characters of all that is kept of one agent; a hundred thousand files with paths of 150 have some 30 million. */
+/**
+ * Characters kept of one agent. A hundred thousand files with paths of 150 have about 30 million.
+ */
 const KEPT_CHARS_MAX = 64 * 1024 * 1024;
-/** What is kept is counted again when so much has come. */
+/** Reported characters after which the kept ones are counted again. */
 const RECOUNT_CHARS = KEPT_CHARS_MAX / 2;
 
-/** What is kept of the reports of a stream. */
-export type Kept = Pick<Report, 'entries' | 'files' | 'facts'>;
+/** What is kept of an agent's reports. */
+export type KeptReport = Pick<Report, 'entries' | 'files' | 'facts'>;
 
 /**
- * What one agent's stream may cost. One that tells too often is not read for a while, so that its messages wait at the agent and the others
- * are heard; one that tells too much is ended.
+ * Limits what one agent's stream may cost. If it sends too often, it is not read for a while: its
+ * messages wait at the agent, and other agents are read. If it reports too much, it is ended.
  */
 export class ReportBounds {
   readonly #clock: Clock;
-  /** What has been told is paid for by then. */
+  /** The time at which the messages received so far are paid for. */
   #paidMs = Number.NEGATIVE_INFINITY;
   #chars = 0;
 
@@ -28,25 +32,25 @@ export class ReportBounds {
     this.#clock = clock;
   }
 
-  /** For how long nothing more is to be read, now that another message has come. */
+  /** How long to pause reading after a message. */
   pauseMs(kind: keyof typeof COST_MS): number {
     const nowMs = this.#clock.monotonicMs();
     this.#paidMs = Math.max(this.#paidMs, nowMs - BURST_MS) + COST_MS[kind];
     return Math.max(0, this.#paidMs - nowMs);
   }
 
-  /** To be called when a report has been taken. Throws INVALID_ARGUMENT when all that is `kept` is too much. */
-  weigh(report: Report, kept: Kept): void {
-    this.#chars += charsOf(report);
+  /** Call it after each report. Throws INVALID_ARGUMENT when `kept` is too large. */
+  checkSize(report: Report, kept: KeptReport): void {
+    this.#chars += countChars(report);
     if (this.#chars <= RECOUNT_CHARS) return;
     this.#chars = 0;
-    if (charsOf(kept) <= KEPT_CHARS_MAX) return;
+    if (countChars(kept) <= KEPT_CHARS_MAX) return;
     const description = `names, paths and errors have more than ${KEPT_CHARS_MAX} characters in all: collect fewer files with one agent`;
     throw invalidArgument([{ field: 'report', description }]);
   }
 }
 
-function charsOf({ entries, files, facts }: Kept): number {
+function countChars({ entries, files, facts }: KeptReport): number {
   let chars = 0;
   for (const { entry, error } of entries) chars += entry.length + error.length;
   for (const { id, path, lastError } of files) chars += id.length + path.length + lastError.length;

@@ -1,11 +1,13 @@
 import type { FileStatus } from '../../proto/gen/logfleet/v1/fleet.ts';
 
-/** A FileStatus in a third of its memory: a fleet of ten thousand agents has hundreds of thousands of them. */
+/**
+ * A FileStatus in a third of the memory. Ten thousand agents have hundreds of thousands of them.
+ */
 interface ReportedFile {
   id: string;
   entry: string;
   path: string;
-  /** Where it is no part of the id. */
+  /** Undefined when the id ends in it. */
   generation: string | undefined;
   device: bigint;
   inode: bigint;
@@ -19,14 +21,14 @@ interface ReportedFile {
   replay: { replayId: string; replayUntil: bigint } | undefined;
   lagSeconds: number;
   lossForecastSeconds: number;
-  /** Fields of a newer agent. */
+  /** Fields that only newer agents know. */
   unknown: FileStatus['_unknownFields'];
 }
 
-/** What one file may be further in than others. */
-export type Furthest = Pick<ReportedFile, 'lagSeconds' | 'lossForecastSeconds'>;
+/** The fields by which files are compared. */
+export type FileUrgency = Pick<ReportedFile, 'lagSeconds' | 'lossForecastSeconds'>;
 
-/** The files that one agent has reported. */
+/** The files that an agent has reported. */
 export class ReportedFiles {
   readonly #files = new Map<string, ReportedFile>();
 
@@ -38,35 +40,35 @@ export class ReportedFiles {
     this.#files.clear();
   }
 
-  /** `entry`: the name, as others have it already. */
+  /** `entry`: an interned copy of the entry's name. */
   set(status: FileStatus, entry: string): void {
-    const former = this.#files.get(status.id);
-    if (former) renew(former, status);
-    else this.#files.set(status.id, renew(packed(status, entry), status));
+    const known = this.#files.get(status.id);
+    if (known) update(known, status);
+    else this.#files.set(status.id, update(newFile(status, entry), status));
   }
 
   delete(id: string): void {
     this.#files.delete(id);
   }
 
-  /** The path of an entry's file that has most of something; empty when none has any. */
-  furthest(entry: string, by: (file: Furthest) => number): string {
+  /** The path of an entry's file with the highest `urgency`; empty when none has any. */
+  mostUrgent(entry: string, urgency: (file: FileUrgency) => number): string {
     let [path, most] = ['', 0];
     for (const file of this.#files.values()) {
-      const value = file.entry === entry ? by(file) : 0;
+      const value = file.entry === entry ? urgency(file) : 0;
       if (value > most) [path, most] = [file.path, value];
     }
     return path;
   }
 
-  /** In the order of entry and path. */
+  /** Sorted by entry and path. */
   all(): FileStatus[] {
-    const sorted = [...this.#files.values()].sort((a, b) => order(a.entry, b.entry) || order(a.path, b.path));
-    return sorted.map(unpacked);
+    const sorted = [...this.#files.values()].sort((a, b) => compare(a.entry, b.entry) || compare(a.path, b.path));
+    return sorted.map(toStatus);
   }
 }
 
-function packed({ id, path, generation, device, inode }: FileStatus, entry: string): ReportedFile {
+function newFile({ id, path, generation, device, inode }: FileStatus, entry: string): ReportedFile {
   return {
     ...{ id, entry, path, generation: id.endsWith(`/${generation}`) ? undefined : generation, device, inode },
     ...{ state: 'STATE_UNSPECIFIED', position: 0, size: 0, lagBytes: 0, bytesPerSecond: 0 },
@@ -81,8 +83,10 @@ function packed({ id, path, generation, device, inode }: FileStatus, entry: stri
   };
 }
 
-/** What is as it was keeps its memory. Positions are below 2^53: the agent reads them as numbers. */
-function renew(file: ReportedFile, status: FileStatus): ReportedFile {
+/**
+ * Keeps unchanged strings, to save memory. Positions are below 2^53: agents read them as numbers.
+ */
+function update(file: ReportedFile, status: FileStatus): ReportedFile {
   if (file.path !== status.path) file.path = status.path;
   if (file.device !== status.device) file.device = status.device;
   if (file.inode !== status.inode) file.inode = status.inode;
@@ -101,7 +105,7 @@ function renew(file: ReportedFile, status: FileStatus): ReportedFile {
   return file;
 }
 
-function unpacked(file: ReportedFile): FileStatus {
+function toStatus(file: ReportedFile): FileStatus {
   const { id, entry, path, device, inode, state, bytesPerSecond, lagSeconds, lossForecastSeconds, lastError } = file;
   return {
     ...{ id, entry, path, generation: file.generation ?? id.slice(id.indexOf('/') + 1), device, inode, state },
@@ -112,6 +116,6 @@ function unpacked(file: ReportedFile): FileStatus {
   };
 }
 
-function order(a: string, b: string): number {
+function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }

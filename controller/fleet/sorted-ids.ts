@@ -1,5 +1,5 @@
-/** Where those begin that come after `id`. */
-export function firstBehind(ids: readonly string[], id: string): number {
+/** The index of the first id that sorts after `id`. */
+export function indexAfter(ids: readonly string[], id: string): number {
   let [from, to] = [0, ids.length];
   while (from < to) {
     const middle = (from + to) >>> 1;

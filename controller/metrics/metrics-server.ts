@@ -3,7 +3,9 @@ import { errorText } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { exposition, type MetricFamily } from './exposition.ts';
 
-/** Serves `/metrics` over HTTP at `address` until it is closed; rejects when it can't listen there. */
+/**
+ * Serves `/metrics` over HTTP at `address` until it is closed. Rejects when it cannot listen there.
+ */
 export async function serveMetrics(
   address: string,
   families: () => readonly MetricFamily[],
@@ -13,9 +15,11 @@ export async function serveMetrics(
     const isMetrics = request.url?.split('?')[0] === '/metrics';
     response.setHeader('content-type', 'text/plain; version=0.0.4; charset=utf-8');
     try {
-      response.writeHead(isMetrics ? 200 : 404).end(isMetrics ? exposition(families()) : 'there is only /metrics\n');
+      response
+        .writeHead(isMetrics ? 200 : 404)
+        .end(isMetrics ? exposition(families()) : 'not found: metrics are at /metrics\n');
     } catch (error) {
-      logger.error('metrics can not be told', { error: errorText(error) });
+      logger.error('metrics not served', { error: errorText(error) });
       response.writeHead(500).end();
     }
   });

@@ -1,104 +1,102 @@
 import type { RolloutCounts } from '../../proto/gen/logfleet/v1/rollout.ts';
 import type { CountRolloutsRequest, CountRolloutsResponse } from '../../proto/gen/logfleet/v1/rollout_service.ts';
-import { selectorLabels } from '../../proto/rules/agent-labels.ts';
+import { controllerName } from '../../proto/rules/names.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { errorText } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Assignment, Assignments } from '../desired/assignments.ts';
-import type { Fleet } from '../fleet/fleet.ts';
+import type { AgentDirectory } from '../fleet/agent-directory.ts';
 import { PEER_TIMEOUT_MS, type Peers } from '../fleet/peers.ts';
-import { countAgents, sumOf } from './counting.ts';
-import type { Health } from './judge.ts';
+import { countAgents, sumCounts } from './count-agents.ts';
+import type { RolloutHealth } from './judge.ts';
 
-/** Of one entry, at all controllers. */
-export interface Counted extends Health {
-  /** The least numbers of the agents, as many of each controller as were asked for. */
-  numbers: bigint[];
-  /** Controllers whose agents are missing: they don't answer, or don't know this version of the entry yet. */
-  unreachable: string[];
-}
-
-/** Whose agents are counted, and how many of their numbers are wanted. */
-export interface Asked {
+/** An entry whose agents are counted, and how many of their numbers are wanted. */
+export interface CensusRequest {
   assignment: Assignment;
   numbers: number;
 }
 
-/** Counts agents, at all controllers: whoever they are, counts are all that is sent. */
+/** The agents of one entry, counted at all controllers. */
+export interface EntryCensus extends RolloutHealth {
+  /** The smallest numbers of the agents: from each controller as many as were requested. */
+  numbers: bigint[];
+  /**
+   * Controllers whose agents are missing: they do not respond, or lack this version of the entry.
+   */
+  unreachable: string[];
+}
+
+/**
+ * Counts the agents of rollouts at all controllers. Each controller counts the agents connected to
+ * it.
+ */
 export class Census {
-  readonly #fleet: Fleet;
+  readonly #agents: AgentDirectory;
   readonly #peers: Peers;
   readonly #assignments: Assignments;
   readonly #clock: Clock;
   readonly #logger: Logger;
 
   constructor(
-    parts: { fleet: Fleet; peers: Peers; assignments: Assignments },
+    parts: { agents: AgentDirectory; peers: Peers; assignments: Assignments },
     tools: { clock: Clock; logger: Logger },
   ) {
-    this.#fleet = parts.fleet;
+    this.#agents = parts.agents;
     this.#peers = parts.peers;
     this.#assignments = parts.assignments;
     this.#clock = tools.clock;
     this.#logger = tools.logger;
   }
 
-  get controllerId(): string {
-    return this.#fleet.controllerId;
-  }
-
-  /** RolloutService.CountRollouts: the agents connected here. */
-  async local({ entries, revision }: CountRolloutsRequest): Promise<CountRolloutsResponse> {
-    await this.#assignments.reaches(revision);
+  /** RolloutService.CountRollouts: the agents connected to this controller. */
+  async countLocal({ entries, revision }: CountRolloutsRequest): Promise<CountRolloutsResponse> {
+    await this.#assignments.waitForRevision(revision);
     const nowMs = this.#clock.monotonicMs();
     const known = entries.flatMap(({ name, etag, numbers }) => {
       const assignment = this.#assignments.find(name);
       return assignment?.target.entry.etag === etag ? [{ assignment, numbers }] : [];
     });
-    return { entries: known.map((asked) => countAgents(asked.assignment, this.#fleet.sessions(), asked, nowMs)) };
+    return {
+      entries: known.map(({ assignment, numbers }) =>
+        countAgents(assignment, this.#agents.sessions(), { numbers }, nowMs),
+      ),
+    };
   }
 
-  /** The agents of all controllers, in the order of what is asked. */
-  async take(asked: readonly Asked[]): Promise<Counted[]> {
-    const entries = asked.map(({ assignment: { target }, numbers }) => ({
-      ...{ name: target.entry.name, etag: target.entry.etag, numbers },
-    }));
+  /** The agents of all controllers, in the order of the requests. */
+  async count(requests: readonly CensusRequest[]): Promise<EntryCensus[]> {
+    const entries = requests.map(({ assignment: { target }, numbers }) => {
+      return { name: target.entry.name, etag: target.entry.etag, numbers };
+    });
     const request = { entries, revision: this.#assignments.revision };
     const others = this.#peers.all().map(async ({ id, rollouts }) => {
       try {
         const signal = AbortSignal.timeout(PEER_TIMEOUT_MS);
-        return { id, answer: await rollouts.countRollouts(request, { signal }) };
+        return { id, response: await rollouts.countRollouts(request, { signal }) };
       } catch (error) {
-        const fields = { controller: id, error: errorText(error) };
-        this.#logger.debug('a controller does not count its agents', fields);
-        return { id, answer: undefined };
+        this.#logger.debug('controller does not count its agents', { controller: id, error: errorText(error) });
+        return { id, response: undefined };
       }
     });
-    const answers = [
-      { id: this.#fleet.controllerId, answer: await this.local(request) },
+    const responses = [
+      { id: this.#agents.controllerId, response: await this.countLocal(request) },
       ...(await Promise.all(others)),
     ];
-    const away = this.#awayLabels();
-    return asked.map(({ assignment }) => {
+    const disconnectedLabels = [...this.#agents.all()].flatMap(({ controller, labels }) =>
+      controller === undefined ? [labels] : [],
+    );
+    return requests.map(({ assignment }) => {
       const counts: RolloutCounts[] = [];
       const numbers: bigint[] = [];
       const unreachable: string[] = [];
-      for (const { id, answer } of answers) {
-        const found = answer?.entries.find(({ name }) => name === assignment.name);
+      for (const { id, response } of responses) {
+        const found = response?.entries.find(({ name }) => name === assignment.name);
         if (found?.counts) counts.push(found.counts);
-        else unreachable.push(`controllers/${id}`);
+        else unreachable.push(controllerName(id));
         for (const number of found?.numbers ?? []) numbers.push(number);
       }
-      const gone = away.filter((labels) => assignment.concerns(labels)).length;
-      return { counts: sumOf(counts), numbers, unreachable, away: gone };
+      const disconnected = disconnectedLabels.filter((labels) => assignment.concerns(labels)).length;
+      return { counts: sumCounts(counts), numbers, unreachable, disconnected };
     });
-  }
-
-  /** The labels of the agents that are not connected. */
-  #awayLabels(): Record<string, string>[] {
-    const labels: Record<string, string>[] = [];
-    for (const { identity, controller } of this.#fleet.whereabouts())
-      if (controller === undefined) labels.push(selectorLabels(identity));
-    return labels;
   }
 }

@@ -3,7 +3,7 @@ import { wholeMessages } from '../../runtime/whole-messages.ts';
 
 const encoded = new WeakMap<Desired, Uint8Array>();
 
-/** A desired state that many agents share is serialized once: it is never changed. */
+/** Serializes a desired state once, however many agents get it. Desired states are immutable. */
 function encodeOnce(response: ConnectResponse): { finish(): Uint8Array } {
   const desired = response.message?.$case === 'desired' ? response.message.value : undefined;
   const known = desired && encoded.get(desired);

@@ -1,125 +1,133 @@
 import { Agent } from '../../proto/gen/logfleet/v1/fleet.ts';
 import type { ListAgentsRequest, ListAgentsResponse } from '../../proto/gen/logfleet/v1/fleet_service.ts';
 import type { FieldViolation } from '../../proto/rules/field-violation.ts';
-import { agentId, agentName } from '../../proto/rules/names.ts';
+import { agentId, agentName, controllerName } from '../../proto/rules/names.ts';
 import { errorText } from '../../runtime/errors.ts';
-import { agentFilter, agentOrder, checkEntryName, type Subject, subjectOf } from '../fleet/agent-query.ts';
-import type { Fleet } from '../fleet/fleet.ts';
-import { PEER_TIMEOUT_MS, type Peers } from '../fleet/peers.ts';
+import type { AgentDirectory, KnownAgent } from '../fleet/agent-directory.ts';
+import { type AgentSubject, agentFilter, agentOrder, agentSubject, checkEntryName } from '../fleet/agent-query.ts';
+import { PEER_TIMEOUT_MS, type Peer, type Peers } from '../fleet/peers.ts';
 import { type Listing, listing } from './listing.ts';
 
-/** A request, understood. */
+/** A parsed request. */
 interface Query extends Listing {
-  /** Undefined: all are wanted. */
-  wants: ((subject: Subject) => boolean) | undefined;
-  /** Undefined: in the order of their names. */
-  keyOf: ((subject: Subject) => number) | undefined;
+  /** Undefined: all agents pass. */
+  filter: ((subject: AgentSubject) => boolean) | undefined;
+  /** Undefined: sorted by name. */
+  sortKey: ((subject: AgentSubject) => number) | undefined;
 }
 
-/** An agent in its place. */
-interface Listed {
+/** An agent and its position in the list. */
+interface ListedAgent {
   name: string;
   key: number;
   agent: Agent;
 }
 
-/** What the other controllers told. */
-interface Told {
+/** The responses of the other controllers. */
+interface PeerResponses {
   agents: Agent[];
-  /** The reason by controller. */
-  silent: Map<string, string>;
-  answered: ReadonlySet<string>;
-  /** The last one of each controller that has more: behind the first of these nobody knows who is next. */
+  /** The controllers that responded. */
+  responded: ReadonlySet<string>;
+  /** Why each of the others did not. */
+  failures: Map<string, string>;
+  /**
+   * The last agent of each controller that has more. The order after the first of these is unknown.
+   */
   lasts: Agent[];
 }
 
 /**
- * FleetService.ListAgents. Each page is worked out from its beginning on: of this controller's agents only those in the page are
- * described, and the other controllers are asked for the same page of theirs.
+ * FleetService.ListAgents. The other controllers are asked for the same page of their agents, and
+ * the pages are merged. Only the agents on the page are described.
  */
-export async function listAgents(request: ListAgentsRequest, fleet: Fleet, peers: Peers): Promise<ListAgentsResponse> {
-  const query = queryOf(request);
-  const told = await askPeers(request.localOnly ? [] : peers.all(), { ...request, pageSize: query.size });
-  const place = (agent: Agent): Listed => ({ name: agent.name, key: query.keyOf?.(subjectOf(agent)) ?? 0, agent });
-  const listed = new Map<string, Listed>();
-  for (const item of ownPage(query, request, fleet, told.answered)) listed.set(item.name, item);
-  for (const agent of told.agents) listed.set(agent.name, place(agent));
-  const cut = told.lasts.map(place).sort(query.compare)[0];
-  const known = [...listed.values()].filter((item) => !cut || query.compare(item, cut) <= 0).sort(query.compare);
-  const { page, nextPageToken } = query.page(known, ({ agent }) => sizeOf(agent), cut !== undefined);
+export async function listAgents(
+  request: ListAgentsRequest,
+  directory: AgentDirectory,
+  peers: Peers,
+): Promise<ListAgentsResponse> {
+  const query = parseQuery(request);
+  const responses = await listAtPeers(request.localOnly ? [] : peers.all(), { ...request, pageSize: query.size });
+  const place = (agent: Agent): ListedAgent => {
+    return { name: agent.name, key: query.sortKey?.(agentSubject(agent)) ?? 0, agent };
+  };
+  const listed = new Map<string, ListedAgent>();
+  for (const item of listOwn(query, request, directory, responses.responded)) listed.set(item.name, item);
+  for (const agent of responses.agents) listed.set(agent.name, place(agent));
+  const cut = responses.lasts.map(place).sort(query.compare)[0];
+  const items = [...listed.values()].filter((item) => !cut || query.compare(item, cut) <= 0).sort(query.compare);
+  const { page, nextPageToken } = query.page(items, ({ agent }) => encodedBytes(agent), cut !== undefined);
   return {
-    agents: page.map(({ agent }) => withReason(agent, told.silent)),
+    agents: page.map(({ agent }) => withFailure(agent, responses.failures)),
     nextPageToken,
-    unreachable: [...told.silent.keys()].map((id) => `controllers/${id}`),
+    unreachable: [...responses.failures.keys()].map(controllerName),
   };
 }
 
-/** Of a live agent elsewhere that nothing is known but that it is live. */
-export function unanswered(agent: Agent, reason: string): Agent {
-  return { ...agent, error: `controllers/${agent.controller} does not answer: ${reason}` };
+/** A live agent of which nothing else is known, because its controller does not respond. */
+export function withoutResponse(agent: Agent, reason: string): Agent {
+  return { ...agent, error: `${controllerName(agent.controller)} does not respond: ${reason}` };
 }
 
-function queryOf(request: ListAgentsRequest): Query {
+function parseQuery(request: ListAgentsRequest): Query {
   const violations: FieldViolation[] = [];
   const { liveness, entry, entryState, minLagBytes, minLagSeconds, orderBy } = request;
   checkEntryName(entry, violations);
-  const { keyOf, descending } = agentOrder(orderBy, entry, violations);
-  const wants = agentFilter(request);
-  const chosen = [liveness, entry, entryState, minLagBytes, minLagSeconds, orderBy.trim()];
-  const filter = wants || keyOf ? chosen.join(' ') : '';
-  return { ...listing({ ...request, filter, descending, violations }), wants, keyOf };
+  const { sortKey, descending } = agentOrder(orderBy, entry, violations);
+  const filter = agentFilter(request);
+  const parameters = [liveness, entry, entryState, minLagBytes, minLagSeconds, orderBy.trim()];
+  const filterText = filter || sortKey ? parameters.join(' ') : '';
+  return { ...listing({ ...request, filter: filterText, descending, violations }), filter, sortKey };
 }
 
-/** The page as far as this controller knows it, and one more when there are others; sorted, but for the agents of the others. */
-function ownPage(query: Query, request: ListAgentsRequest, fleet: Fleet, answered: ReadonlySet<string>): Listed[] {
-  const { localOnly, includeFiles } = request;
-  const { selector, keyOf, wants, size } = query;
-  const places: Omit<Listed, 'agent'>[] = [];
-  for (const id of fleet.matching(selector, keyOf ? '' : (agentId(query.after) ?? ''), localOnly)) {
-    const name = agentName(id);
-    if (wants || keyOf) {
-      // What is connected elsewhere is chosen and sorted there.
-      const controller = fleet.controllerOf(id);
-      if (controller !== fleet.controllerId && answered.has(controller ?? '')) continue;
-      const subject = fleet.subject(id);
-      if (!subject || wants?.(subject) === false) continue;
-      const place = { name, key: keyOf?.(subject) ?? 0 };
-      if (query.isBehind(place)) places.push(place);
-    } else places.push({ name, key: 0 });
-    if (!keyOf && places.length > size) break;
+/**
+ * The page as far as this controller knows it, and one agent more if there are others. It lacks the
+ * agents of controllers that responded: they are filtered and sorted there.
+ */
+function listOwn(
+  query: Query,
+  { localOnly, includeFiles }: ListAgentsRequest,
+  directory: AgentDirectory,
+  responded: ReadonlySet<string>,
+): ListedAgent[] {
+  const { selector, sortKey, filter, size } = query;
+  const isQueried = filter !== undefined || sortKey !== undefined;
+  const found: { name: string; key: number; known: KnownAgent }[] = [];
+  const after = sortKey ? '' : (agentId(query.after) ?? '');
+  for (const known of directory.matching(selector, { after, isLocal: localOnly })) {
+    const isElsewhere = !known.session && responded.has(known.controller ?? '');
+    if (isQueried && (isElsewhere || filter?.(known) === false)) continue;
+    const item = { name: agentName(known.id), key: sortKey?.(known) ?? 0, known };
+    if (!isQueried || query.isBehind(item)) found.push(item);
+    if (!sortKey && found.length > size) break;
   }
-  if (keyOf) places.sort(query.compare);
-  return places.slice(0, size + 1).flatMap(({ name, key }) => {
-    const id = agentId(name) as string;
-    const agent = fleet.localAgent(id, includeFiles) ?? fleet.recorded(id);
-    return agent ? [{ name, key, agent }] : [];
-  });
+  if (sortKey) found.sort(query.compare);
+  return found.slice(0, size + 1).map(({ name, key, known }) => ({ name, key, agent: known.describe(includeFiles) }));
 }
 
-function withReason(agent: Agent, silent: ReadonlyMap<string, string>): Agent {
-  const reason = agent.health ? undefined : silent.get(agent.controller);
-  return reason === undefined || agent.liveness !== 'LIVENESS_LIVE' ? agent : unanswered(agent, reason);
+function withFailure(agent: Agent, failures: ReadonlyMap<string, string>): Agent {
+  const reason = agent.health ? undefined : failures.get(agent.controller);
+  return reason === undefined || agent.liveness !== 'LIVENESS_LIVE' ? agent : withoutResponse(agent, reason);
 }
 
-async function askPeers(peers: ReturnType<Peers['all']>, request: ListAgentsRequest): Promise<Told> {
-  const answered = new Set<string>();
-  const told: Told = { agents: [], silent: new Map(), answered, lasts: [] };
-  const asked = peers.map(async ({ id, client }) => {
+async function listAtPeers(peers: readonly Peer[], request: ListAgentsRequest): Promise<PeerResponses> {
+  const responded = new Set<string>();
+  const responses: PeerResponses = { agents: [], responded, failures: new Map(), lasts: [] };
+  const calls = peers.map(async ({ id, fleet }) => {
     try {
       const signal = AbortSignal.timeout(PEER_TIMEOUT_MS);
-      const { agents, nextPageToken } = await client.listAgents({ ...request, localOnly: true }, { signal });
-      answered.add(id);
-      told.agents.push(...agents);
+      const { agents, nextPageToken } = await fleet.listAgents({ ...request, localOnly: true }, { signal });
+      responded.add(id);
+      responses.agents.push(...agents);
       const last = agents.at(-1);
-      if (nextPageToken !== '' && last) told.lasts.push(last);
+      if (nextPageToken !== '' && last) responses.lasts.push(last);
     } catch (error) {
-      told.silent.set(id, errorText(error));
+      responses.failures.set(id, errorText(error));
     }
   });
-  await Promise.all(asked);
-  return told;
+  await Promise.all(calls);
+  return responses;
 }
 
-function sizeOf(agent: Agent): number {
+function encodedBytes(agent: Agent): number {
   return Agent.encode(agent).finish().length;
 }

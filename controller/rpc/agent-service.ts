@@ -3,60 +3,61 @@ import { ServerError, Status } from 'nice-grpc';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { ApiError } from '../errors/api-error.ts';
-import type { Fleet } from '../fleet/fleet.ts';
+import type { ConnectedAgents } from '../fleet/connected-agents.ts';
 import { AgentStreamDefinition } from './agent-definition.ts';
-import { AgentStream, type AgentStreamTools } from './agent-stream.ts';
+import { AgentStream, type AgentStreamContext } from './agent-stream.ts';
 import { toServerError } from './error-mapping.ts';
 
 const CONNECT = `/${AgentStreamDefinition.fullName}/${AgentStreamDefinition.methods.connect.name}`;
 
 /**
- * The agents' streams, on grpc-js itself: there are ten thousand of them, and each layer of async generators that nice-grpc and its
- * middleware would put around one costs memory, and time when it begins.
+ * The agents' streams, directly on grpc-js. A controller has ten thousand of them. The layers of
+ * async generators of nice-grpc and its middleware would cost memory for each, and time when it
+ * begins (docs/decisions/0014-ten-thousand-agents.md).
  */
 export class AgentService {
-  readonly #tools: AgentStreamTools;
+  readonly #context: AgentStreamContext;
   readonly #streams = new Set<AgentStream>();
   #isStopping = false;
 
-  constructor(fleet: Fleet, { clock, logger }: { clock: Clock; logger: Logger }) {
-    this.#tools = {
-      fleet,
+  constructor(connected: ConnectedAgents, { clock, logger }: { clock: Clock; logger: Logger }) {
+    this.#context = {
+      connected,
       clock,
       toServerError: (error) => toServerError(error, CONNECT, logger),
       onBegin: (stream) => {
-        if (this.#isStopping) stream.end(stopping());
+        if (this.#isStopping) stream.end(stoppingError());
         else this.#streams.add(stream);
       },
       onEnd: (stream) => this.#streams.delete(stream),
     };
   }
 
-  /** Answers the calls of agents; others go on to their handlers. */
+  /** Handles the calls of agents, and passes all others on. */
   get interceptor(): ServerInterceptor {
     return (method, call) => {
       if (method.path !== CONNECT) return call as ServerInterceptingCall;
-      return new ServerInterceptingCall(call, { start: () => call.start(new AgentStream(call, this.#tools)) });
+      return new ServerInterceptingCall(call, { start: () => call.start(new AgentStream(call, this.#context)) });
     };
   }
 
-  /** What the server must have been given for `interceptor` to be asked. */
+  /** The server calls `interceptor` only for services that have handlers. */
   get handlers() {
     return {
-      // biome-ignore lint/correctness/useYield: it is never called.
+      // biome-ignore lint/correctness/useYield: never called.
       async *connect(): AsyncGenerator<never> {
-        throw new ServerError(Status.INTERNAL, 'the interceptor answers this call');
+        throw new ServerError(Status.INTERNAL, 'the interceptor handles this call');
       },
     };
   }
 
-  /** Ends all streams, so that the agents go on at another controller. */
+  /** Ends all streams, so that the agents connect to another controller. */
   stop(): void {
     this.#isStopping = true;
-    for (const stream of this.#streams) stream.end(stopping());
+    for (const stream of this.#streams) stream.end(stoppingError());
   }
 }
 
-function stopping(): ApiError {
+function stoppingError(): ApiError {
   return new ApiError('UNAVAILABLE', 'the controller is stopping: connect to another');
 }

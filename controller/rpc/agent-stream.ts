@@ -4,50 +4,53 @@ import type { ConnectRequest, Hello } from '../../proto/gen/logfleet/v1/agent_se
 import type { Clock } from '../../runtime/clock.ts';
 import { ApiError, invalidArgument } from '../errors/api-error.ts';
 import type { AgentSession } from '../fleet/agent-session.ts';
-import type { Fleet } from '../fleet/fleet.ts';
+import type { ConnectedAgents } from '../fleet/connected-agents.ts';
 import { ReportBounds } from '../fleet/report-bounds.ts';
 
-/** An agent says hello with its first bytes; what connects and says nothing is let go. */
+/** Agents send hello at once. A client that sends nothing is disconnected after this time. */
 const HELLO_TIMEOUT_MS = 10_000;
 
 type Listener = Parameters<ServerInterceptingCallInterface['start']>[0];
 
 /** What all streams share. */
-export interface AgentStreamTools {
-  fleet: Fleet;
+export interface AgentStreamContext {
+  connected: ConnectedAgents;
   clock: Clock;
-  /** Makes of an error what the agent is told. */
+  /** Converts an error to the status for the agent. */
   toServerError(error: unknown): ServerError;
-  /** It has begun; not called for a call that was over before. */
+  /** The call has begun. Not called if it ended before. */
   onBegin(stream: AgentStream): void;
   onEnd(stream: AgentStream): void;
 }
 
 /**
- * One agent's call: waits for hello, opens a session, then passes reports up and messages down until either side ends it. One message is
- * read at a time, and one is written: whoever is slow holds up only itself.
+ * One agent's call. It waits for hello, opens a session, then reads reports and writes messages
+ * until either side ends it. It reads and writes one message at a time, so a slow agent delays only
+ * itself.
+ *
+ *     HELLO → OPENING → OPEN → ENDED    (every state → ENDED)
  */
 export class AgentStream implements Listener {
   readonly #call: ServerInterceptingCallInterface;
-  readonly #tools: AgentStreamTools;
+  readonly #context: AgentStreamContext;
   #state: 'HELLO' | 'OPENING' | 'OPEN' | 'ENDED' = 'HELLO';
   #session: AgentSession | undefined;
   #bounds: ReportBounds | undefined;
-  /** Ends the wait for hello, then for the session, then pauses in reading. */
+  /** Cancels what the stream is waiting for: hello, then the session, then the end of a pause. */
   #cancelWait: () => void = () => {};
-  /** A message is on its way, or is about to be made. */
+  /** A message is being written or about to be read from the session. */
   #isWriting = false;
 
-  constructor(call: ServerInterceptingCallInterface, tools: AgentStreamTools) {
+  constructor(call: ServerInterceptingCallInterface, context: AgentStreamContext) {
     this.#call = call;
-    this.#tools = tools;
+    this.#context = context;
   }
 
   onReceiveMetadata(): void {
-    this.#tools.onBegin(this);
+    this.#context.onBegin(this);
     if (this.#isEnded()) return;
-    this.#cancelWait = this.#tools.clock.after(HELLO_TIMEOUT_MS, () => {
-      this.end(refusal(`no hello within ${HELLO_TIMEOUT_MS / 1000} s`));
+    this.#cancelWait = this.#context.clock.after(HELLO_TIMEOUT_MS, () => {
+      this.end(protocolError(`no hello within ${HELLO_TIMEOUT_MS / 1000} s`));
     });
     this.#call.sendMetadata(new Metadata());
     this.#call.startRead();
@@ -57,20 +60,20 @@ export class AgentStream implements Listener {
     if (this.#state === 'HELLO') {
       this.#cancelWait();
       if (message?.$case === 'hello') void this.#open(message.value);
-      else this.end(refusal('the first message must be hello'));
-    } else if (this.#session && this.#state === 'OPEN') this.#take(message, this.#session);
+      else this.end(protocolError('the first message must be hello'));
+    } else if (this.#session && this.#state === 'OPEN') this.#handleMessage(message, this.#session);
   }
 
   onReceiveHalfClose(): void {
-    this.end(this.#state === 'HELLO' ? refusal('the first message must be hello') : undefined);
+    this.end(this.#state === 'HELLO' ? protocolError('the first message must be hello') : undefined);
   }
 
-  /** The call is over: the connection broke, or the status was sent. */
+  /** The call has ended: the connection broke, or the status was sent. */
   onCancel(): void {
     this.end(undefined);
   }
 
-  /** Ends the stream; with `error`, or in good order. Whatever else is wrong with it afterwards, it has ended. */
+  /** Ends the stream, with OK unless there is an `error`. Later errors are ignored. */
   end(error: unknown): void {
     if (this.#state === 'ENDED') return;
     this.#state = 'ENDED';
@@ -83,14 +86,14 @@ export class AgentStream implements Listener {
     const waiting = new AbortController();
     this.#cancelWait = () => waiting.abort();
     try {
-      const session = await this.#tools.fleet.open(hello, waiting.signal);
+      const session = await this.#context.connected.open(hello, waiting.signal);
       this.#session = session;
-      if (this.#isEnded()) return await this.#tools.fleet.close(session);
+      if (this.#isEnded()) return await this.#context.connected.close(session);
       this.#state = 'OPEN';
       this.#cancelWait = () => {};
       session.begin({
         wake: () => this.#write(),
-        ended: () => this.end(new ApiError('ABORTED', 'another stream of this agent has taken over')),
+        handleEnd: () => this.end(new ApiError('ABORTED', 'another stream of this agent has taken over')),
       });
       this.#call.startRead();
     } catch (error) {
@@ -98,9 +101,9 @@ export class AgentStream implements Listener {
     }
   }
 
-  #take(message: ConnectRequest['message'], session: AgentSession): void {
+  #handleMessage(message: ConnectRequest['message'], session: AgentSession): void {
     try {
-      const isLast = !take(message, session, this.#tools.fleet);
+      const isLast = handleMessage(message, session, this.#context.connected);
       if (isLast) this.end(undefined);
       else this.#readNext(message, session);
     } catch (error) {
@@ -108,16 +111,16 @@ export class AgentStream implements Listener {
     }
   }
 
-  /** After a pause, where the agent tells too much: the rest waits at the agent. */
+  /** Reads on, after a pause if the agent sends too much: its messages wait at the agent. */
   #readNext(message: ConnectRequest['message'], session: AgentSession): void {
-    this.#bounds ??= new ReportBounds(this.#tools.clock);
-    if (message?.$case === 'report') this.#bounds.weigh(message.value, session);
+    this.#bounds ??= new ReportBounds(this.#context.clock);
+    if (message?.$case === 'report') this.#bounds.checkSize(message.value, session.reported);
     const pauseMs = this.#bounds.pauseMs(message?.$case === 'answer' ? 'answer' : 'report');
-    if (pauseMs > 0) this.#cancelWait = this.#tools.clock.after(pauseMs, () => this.#call.startRead());
+    if (pauseMs > 0) this.#cancelWait = this.#context.clock.after(pauseMs, () => this.#call.startRead());
     else this.#call.startRead();
   }
 
-  /** In a microtask: of changes that come together, one message is made. */
+  /** Writes in a microtask, so that changes that arrive together become one message. */
   #write(): void {
     if (this.#isWriting || this.#state !== 'OPEN') return;
     this.#isWriting = true;
@@ -134,13 +137,13 @@ export class AgentStream implements Listener {
   }
 
   async #close(error: unknown): Promise<void> {
-    if (this.#session) await this.#tools.fleet.close(this.#session);
-    this.#tools.onEnd(this);
+    if (this.#session) await this.#context.connected.close(this.#session);
+    this.#context.onEnd(this);
     if (error === undefined) {
       this.#call.sendStatus({ code: Status.OK, details: '' });
       return;
     }
-    const { code, details } = this.#tools.toServerError(error);
+    const { code, details } = this.#context.toServerError(error);
     this.#call.sendStatus({ code: code as number, details });
   }
 
@@ -149,25 +152,25 @@ export class AgentStream implements Listener {
   }
 }
 
-/** Takes a message of an open stream; false when nothing more is to come. */
-function take(message: ConnectRequest['message'], session: AgentSession, fleet: Fleet): boolean {
+/** Handles a message of an open stream. Returns whether it is the last one. */
+function handleMessage(message: ConnectRequest['message'], session: AgentSession, connected: ConnectedAgents): boolean {
   switch (message?.$case) {
     case 'report':
-      fleet.report(session, message.value);
-      return true;
-    case 'answer':
-      session.asks.take(message.value);
-      return true;
-    case 'goodbye':
-      session.saidGoodbye = true;
+      connected.report(session, message.value);
       return false;
+    case 'answer':
+      session.requests.handlePart(message.value);
+      return false;
+    case 'goodbye':
+      session.handleGoodbye();
+      return true;
     case 'hello':
-      throw refusal('hello was said already');
+      throw protocolError('hello was sent already');
     case undefined:
-      throw refusal('is empty, or of a kind that this version does not know');
+      throw protocolError('is empty, or of a kind that this version does not know');
   }
 }
 
-function refusal(description: string): ApiError {
+function protocolError(description: string): ApiError {
   return invalidArgument([{ field: 'message', description }]);
 }

@@ -12,36 +12,39 @@ import { FleetServiceDefinition } from '../../proto/gen/logfleet/v1/fleet_servic
 import { RolloutServiceDefinition } from '../../proto/gen/logfleet/v1/rollout_service.ts';
 import type { Author } from '../entries/author.ts';
 
-/** What a client says of itself. */
+/** The metadata in which a client names its user. */
 const CLAIMED = 'logfleet-author';
-/** How the interceptor tells the certificate's name to the service; nobody outside can know it. */
+/**
+ * The metadata in which the interceptor passes the certificate's name on. Random, so that no client
+ * can set it.
+ */
 const VERIFIED = `logfleet-peer-${randomBytes(16).toString('hex')}`;
 const AUTHOR_CHARACTERS_MAX = 256;
 const SERVICES = [EntryServiceDefinition, FleetServiceDefinition, RolloutServiceDefinition].map(
   ({ fullName }) => `/${fullName}/`,
 );
 
-/** Who makes a call. */
+/** The author of a call. */
 export function authorOf({ metadata }: CallContext): Author {
   const verified = metadata.get(VERIFIED)?.toString();
-  const name = decoded(verified ?? metadata.get(CLAIMED) ?? '').slice(0, AUTHOR_CHARACTERS_MAX);
+  const name = decode(verified ?? metadata.get(CLAIMED) ?? '').slice(0, AUTHOR_CHARACTERS_MAX);
   return { name, authenticated: verified !== undefined };
 }
 
-/** Metadata is ASCII (gRPC over HTTP2): what is not is written as in a URL. */
-function decoded(text: string): string {
+/** Metadata is ASCII (gRPC over HTTP2): other characters are percent-encoded. */
+function decode(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    // Somebody else's percent sign.
+    // Another client's plain percent sign.
     return text;
   }
 }
 
-/** Tells the service the name in the certificate that a client has shown: nice-grpc does not. */
-export const tellPeerName: ServerInterceptor = (method, call) => {
+/** Passes the name in the client's certificate on to the services, which nice-grpc does not. */
+export const passPeerName: ServerInterceptor = (method, call) => {
   const name = SERVICES.some((service) => method.path.startsWith(service)) ? peerName(call) : undefined;
-  // Other calls stay as they are: agents' streams are many.
+  // Agents' streams, of which there are thousands, get no wrapper.
   if (name === undefined) return call as ServerInterceptingCall;
   const listener = new ServerListenerBuilder()
     .withOnReceiveMetadata((metadata: Metadata, next) => {

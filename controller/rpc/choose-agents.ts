@@ -1,34 +1,33 @@
 import { Asked } from '../../proto/gen/logfleet/v1/ask.ts';
-import type { AgentIdentity } from '../../proto/gen/logfleet/v1/fleet.ts';
-import { selectorLabels } from '../../proto/rules/agent-labels.ts';
 import type { Selector } from '../../proto/rules/selector.ts';
-import type { Targets } from './ask-agents.ts';
+import type { KnownAgent } from '../fleet/agent-directory.ts';
+import type { Targets } from './request-agents.ts';
 
-/** Whom a question goes to. */
-export interface Chosen {
+/** The agents that a request goes to, and how many were left out. */
+export interface ChosenAgents {
   targets: Targets;
   asked: Asked;
 }
 
-interface Choice {
+interface Criteria {
   /** All of them must match. */
   selectors: readonly Selector[];
-  /** Only this agent. */
+  /** Undefined: any agent. */
   id: string | undefined;
-  /** At most so many. */
+  /** At most this many agents. */
   max: number;
 }
 
-/** Chooses among all agents, by what is known of them. */
+/** Chooses agents by their ids and labels. */
 export function chooseAgents(
-  agents: Iterable<{ identity: AgentIdentity; controller: string | undefined }>,
-  { selectors, id, max }: Choice,
-): Chosen {
+  agents: Iterable<Pick<KnownAgent, 'id' | 'labels' | 'controller'>>,
+  { selectors, id, max }: Criteria,
+): ChosenAgents {
   const targets = new Map<string, string[]>();
   const asked = Asked.create();
-  for (const { identity, controller } of agents) {
-    if (id !== undefined && identity.agentId !== id) continue;
-    const labels = selectorLabels(identity);
+  for (const agent of agents) {
+    if (id !== undefined && agent.id !== id) continue;
+    const { labels, controller } = agent;
     if (!selectors.every((selector) => selector.matches(labels))) continue;
     asked.matching++;
     if (controller === undefined) asked.away++;
@@ -36,7 +35,7 @@ export function chooseAgents(
     else {
       asked.asked++;
       const ids = targets.get(controller) ?? [];
-      ids.push(identity.agentId);
+      ids.push(agent.id);
       targets.set(controller, ids);
     }
   }

@@ -2,14 +2,14 @@ import type { CallContext, ServerMiddlewareCall } from 'nice-grpc';
 import { ApiError } from '../errors/api-error.ts';
 
 /**
- * Middleware: ends the calls that last, watches and taps, with UNAVAILABLE when the controller stops, so that they go on at
- * another. Calls with one answer are let finish. Their `signal` is aborted then, too.
+ * Middleware that ends long calls, such as watches and taps, with UNAVAILABLE when the controller
+ * stops. Clients then repeat them at another controller. Calls with a single response may finish.
  */
 export function endWhen(stopping: AbortSignal) {
-  // Not AbortSignal.any: each call would hang on to `stopping`.
-  const lasting = new Set<AbortController>();
+  // Not AbortSignal.any, which would leak: every call would stay attached to `stopping`.
+  const streaming = new Set<AbortController>();
   stopping.addEventListener('abort', () => {
-    for (const call of lasting) call.abort(stopping.reason);
+    for (const call of streaming) call.abort(stopping.reason);
   });
   return async function* untilStopping<Request, Response>(
     call: ServerMiddlewareCall<Request, Response>,
@@ -21,13 +21,13 @@ export function endWhen(stopping: AbortSignal) {
     context.signal.addEventListener('abort', end, { once: true });
     if (context.signal.aborted) end();
     if (stopping.aborted) own.abort(stopping.reason);
-    lasting.add(own);
+    streaming.add(own);
     try {
       yield* call.next(call.request, { ...context, signal: own.signal });
     } catch (error) {
       if (!stopping.aborted) throw error;
     } finally {
-      lasting.delete(own);
+      streaming.delete(own);
       context.signal.removeEventListener('abort', end);
     }
     if (stopping.aborted) throw new ApiError('UNAVAILABLE', 'the controller is stopping: connect to another');

@@ -14,7 +14,10 @@ const storeStatus = {
   FULL: Status.RESOURCE_EXHAUSTED,
 } as const;
 
-/** Middleware: the one place where our errors become gRPC's. What nobody expected is logged, and told as INTERNAL. */
+/**
+ * Middleware that maps errors to gRPC statuses, in the only place that does. Unexpected errors are
+ * logged.
+ */
 export function mapErrors(logger: Logger) {
   return async function* mapped<Request, Response>(
     call: ServerMiddlewareCall<Request, Response>,
@@ -28,7 +31,7 @@ export function mapErrors(logger: Logger) {
   };
 }
 
-/** Of what is no error of a call, but of nobody's expectation, a line is logged. */
+/** The gRPC status for an error. An unexpected error is logged and becomes INTERNAL. */
 export function toServerError(error: unknown, method: string, logger: Logger): ServerError {
   if (error instanceof ServerError) return error;
   if (error instanceof ApiError) {
@@ -37,6 +40,6 @@ export function toServerError(error: unknown, method: string, logger: Logger): S
     return new RichServerError(Status[error.code], error.message, [BadRequest.fromPartial({ fieldViolations })]);
   }
   if (error instanceof StoreError) return new ServerError(storeStatus[error.code], errorText(error));
-  logger.error('a call failed in a way nobody expected', { method, error: (error as Error).stack ?? errorText(error) });
+  logger.error('unexpected error in a call', { method, error: (error as Error).stack ?? errorText(error) });
   return new ServerError(Status.INTERNAL, errorText(error));
 }

@@ -1,25 +1,33 @@
 import { Fact } from '../../proto/gen/logfleet/v1/fact.ts';
 import type { ListFactsRequest, ListFactsResponse } from '../../proto/gen/logfleet/v1/fleet_service.ts';
-import { selectorLabels } from '../../proto/rules/agent-labels.ts';
 import type { FieldViolation } from '../../proto/rules/field-violation.ts';
-import { agentId, entryId } from '../../proto/rules/names.ts';
+import { agentId, controllerName, entryId } from '../../proto/rules/names.ts';
 import { invalidArgument } from '../errors/api-error.ts';
-import type { Fleet } from '../fleet/fleet.ts';
+import type { AgentDirectory } from '../fleet/agent-directory.ts';
 import { PEER_TIMEOUT_MS, type Peers } from '../fleet/peers.ts';
 import { listing } from './listing.ts';
 
 const PEER_PAGE_SIZE = 1_000;
 
-/** FleetService.ListFacts: facts of the agents connected here, and what the other controllers tell of theirs. */
-export async function listFacts(request: ListFactsRequest, fleet: Fleet, peers: Peers): Promise<ListFactsResponse> {
+/**
+ * FleetService.ListFacts: the facts of the agents connected here and, from the other controllers,
+ * of all others.
+ */
+export async function listFacts(
+  request: ListFactsRequest,
+  agents: AgentDirectory,
+  peers: Peers,
+): Promise<ListFactsResponse> {
   checkNames(request);
   const { agent, entry, kind } = request;
   const { selector, page: pageOf } = listing({ ...request, filter: `${agent} ${entry} ${kind}` });
-  const local = fleet.localFacts((identity) => selector.matches(selectorLabels(identity)));
+  const local = [...agents.sessions()].flatMap(({ labels, reported }) =>
+    selector.matches(labels) ? reported.facts : [],
+  );
   const { facts, unreachable } = request.localOnly
     ? { facts: local, unreachable: [] }
-    : await withPeers(request, local, peers);
-  // The same agent may be told by two controllers, while it moves from one to the other.
+    : await listWithPeers(request, local, peers);
+  // While an agent moves from one controller to another, both may list it.
   const wanted = new Map<string, Fact>();
   for (const fact of facts) if (isWanted(fact, request)) wanted.set(`${fact.agent}/${fact.id}`, fact);
   const items = [...wanted].map(([name, fact]) => ({ name, fact })).sort((a, b) => (a.name < b.name ? -1 : 1));
@@ -33,23 +41,23 @@ function isWanted(fact: Fact, { agent, entry, kind }: ListFactsRequest): boolean
   return kind === 'KIND_UNSPECIFIED' || fact.kind?.$case === (kind === 'KIND_LOSS' ? 'loss' : 'sealed');
 }
 
-async function withPeers(request: ListFactsRequest, local: readonly Fact[], peers: Peers) {
+async function listWithPeers(request: ListFactsRequest, local: readonly Fact[], peers: Peers) {
   const facts = [...local];
   const unreachable: string[] = [];
-  const asked = peers.all().map(async ({ id, client }) => {
+  const calls = peers.all().map(async ({ id, fleet }) => {
     try {
       for (let pageToken = ''; ; ) {
-        const asking = { ...request, localOnly: true, pageSize: PEER_PAGE_SIZE, pageToken };
-        const answer = await client.listFacts(asking, { signal: AbortSignal.timeout(PEER_TIMEOUT_MS) });
-        facts.push(...answer.facts);
-        pageToken = answer.nextPageToken;
+        const forwarded = { ...request, localOnly: true, pageSize: PEER_PAGE_SIZE, pageToken };
+        const response = await fleet.listFacts(forwarded, { signal: AbortSignal.timeout(PEER_TIMEOUT_MS) });
+        facts.push(...response.facts);
+        pageToken = response.nextPageToken;
         if (pageToken === '') return;
       }
     } catch {
-      unreachable.push(`controllers/${id}`);
+      unreachable.push(controllerName(id));
     }
   });
-  await Promise.all(asked);
+  await Promise.all(calls);
   return { facts, unreachable };
 }
 

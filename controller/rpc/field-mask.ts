@@ -1,7 +1,7 @@
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
-import type { EntryDraft } from '../entries/entry-writes.ts';
+import type { EntryDraft } from '../entries/entry-changes.ts';
 
-/** Fields that writers set, as properties of Entry; the others are the server's. */
+/** Fields that clients set, as properties of Entry. The server sets the others. */
 const writable = [
   'paths',
   'topic',
@@ -22,17 +22,18 @@ const writable = [
   'description',
   'labels',
 ] as const;
-const byServer = ['name', 'uid', 'etag', 'createTime', 'updateTime', 'topicStatus'] as const;
+const setByServer = ['name', 'uid', 'etag', 'createTime', 'updateTime', 'topicStatus'] as const;
 
 /**
- * `former` with the fields of `patch` that `mask` names (AIP-134): no mask means every field that is set, `*` all. Fields of the server's are
- * passed over; paths that are no field are violations.
+ * The `present` entry with the fields of `patch` that `mask` names (AIP-134). Without a mask these
+ * are all fields that are set; `*` means all fields. Fields that the server sets are ignored. Paths
+ * that are not fields are violations.
  */
-export function applyMask(former: Entry, patch: Entry, mask: readonly string[] | undefined): EntryDraft {
+export function applyMask(present: Entry, patch: Entry, mask: readonly string[] | undefined): EntryDraft {
   const { _unknownFields } = patch;
-  const entry: Entry = { ...former, ...(_unknownFields && { _unknownFields }) };
+  const entry: Entry = { ...present, ...(_unknownFields && { _unknownFields }) };
   for (const field of fieldsOf(patch, mask)) Object.assign(entry, { [field]: patch[field] });
-  const unknown = (mask ?? []).filter((path) => path !== '*' && ![...writable, ...byServer].some(isField(path)));
+  const unknown = (mask ?? []).filter((path) => path !== '*' && ![...writable, ...setByServer].some(isField(path)));
   const violations = unknown.map((path) => ({
     field: 'update_mask',
     description: `${JSON.stringify(path)} is not a field of an entry`,
@@ -45,7 +46,7 @@ function fieldsOf(patch: Entry, mask: readonly string[] | undefined): readonly (
   return mask.includes('*') ? writable : writable.filter((field) => mask.some((path) => isField(path)(field)));
 }
 
-/** Masks come in the proto's spelling, or in JSON's. */
+/** Matches a field of a mask in the spelling of the proto or of JSON. */
 export function isField(path: string): (field: string) => boolean {
   const camel = path.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
   return (field) => field === path || field === camel;

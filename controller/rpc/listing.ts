@@ -5,42 +5,42 @@ import { parseSelector, type Selector } from '../../proto/rules/selector.ts';
 import { invalidArgument } from '../errors/api-error.ts';
 
 const PAGE_SIZE = { default: 100, max: 1000 };
-/** A client takes answers of 4 MiB unless it was told otherwise: a page may be shorter than asked for (AIP-158). */
+/** Clients accept 4 MiB by default, so a page may be shorter than requested (AIP-158). */
 const PAGE_BYTES_MAX = 3 * 1024 * 1024;
 
 interface ListRequest {
   pageSize: number;
   pageToken: string;
   labelSelector: string;
-  /** What else the items were chosen and sorted by. */
+  /** All other parameters by which items are filtered and sorted. */
   filter?: string;
-  /** The greatest keys come first. */
+  /** Sorts the greatest keys first. */
   descending?: boolean;
-  /** What is wrong already. */
+  /** Violations found before. */
   violations?: FieldViolation[];
 }
 
-/** Where something is in a list: sorted by its key, if it has one, then by its name. */
-export interface Place {
+/** An item's position in a list, which is sorted by key and then by name. */
+export interface Position {
   name: string;
   key?: number;
 }
 
-/** A request to list, understood. */
+/** A parsed list request. */
 export interface Listing {
   selector: Selector;
-  /** The last name of the page before. */
+  /** The last name of the previous page. */
   after: string;
   size: number;
-  /** Whether something comes behind what the page before has. */
-  isBehind(place: Place): boolean;
-  /** What comes first. */
-  compare(a: Place, b: Place): number;
+  /** Whether an item comes after the previous page. */
+  isBehind(position: Position): boolean;
+  /** Sorts items. */
+  compare(a: Position, b: Position): number;
   /**
-   * The page of `items`, which are in order; `bytesOf` says how large one is in the answer, `isCut` that there are
-   * others behind them.
+   * The page of sorted `items`. `bytesOf` returns an item's size in the response. `isCut`: more
+   * items follow the given ones.
    */
-  page<Item extends Place>(
+  page<Item extends Position>(
     items: readonly Item[],
     bytesOf: (item: Item) => number,
     isCut?: boolean,
@@ -48,8 +48,9 @@ export interface Listing {
 }
 
 /**
- * Understands a request to list. A token holds the last place told, so that what is created or deleted in between shifts nothing, and
- * belongs to its selector and filter. Throws INVALID_ARGUMENT with every field that is wrong.
+ * Parses a list request. A page token holds the position of the page's last item. So items that are
+ * created or deleted between two pages shift nothing. A token is valid only for the same selector
+ * and filter. Throws INVALID_ARGUMENT with all violations.
  */
 export function listing(request: ListRequest): Listing {
   const { pageSize, pageToken, labelSelector, filter = '', descending = false, violations = [] } = request;
@@ -57,46 +58,46 @@ export function listing(request: ListRequest): Listing {
     const description = `${pageSize} is negative: give 1 to ${PAGE_SIZE.max}, or 0 for ${PAGE_SIZE.default}`;
     violations.push({ field: 'page_size', description });
   }
-  const chosenBy = filter === '' ? labelSelector : `${labelSelector}\n${filter}`;
-  const after = decodeToken(pageToken, chosenBy);
+  const parameters = filter === '' ? labelSelector : `${labelSelector}\n${filter}`;
+  const after = decodeToken(pageToken, parameters);
   if (after === undefined) {
     const description = 'is not a token of this call and selector: send next_page_token unchanged';
     violations.push({ field: 'page_token', description });
   }
-  const selector = selectorOf(labelSelector, violations);
+  const selector = parseLabelSelector(labelSelector, violations);
   if (violations.length > 0 || after === undefined || !selector) throw invalidArgument(violations);
-  const compare = ({ name: a, key: keyA = 0 }: Place, { name: b, key: keyB = 0 }: Place) =>
+  const compare = ({ name: a, key: keyA = 0 }: Position, { name: b, key: keyB = 0 }: Position) =>
     (descending ? keyB - keyA : keyA - keyB) || (a < b ? -1 : a > b ? 1 : 0);
-  const isBehind = (place: Place) => pageToken === '' || compare(place, after) > 0;
+  const isBehind = (position: Position) => pageToken === '' || compare(position, after) > 0;
   const size = Math.min(pageSize || PAGE_SIZE.default, PAGE_SIZE.max);
   return {
     ...{ selector, after: after.name, size, isBehind, compare },
     page: (items, bytesOf, isCut = false) => {
       const rest = items.filter(isBehind);
-      const page = rest.slice(0, fitting(rest, size, bytesOf));
+      const page = rest.slice(0, countFitting(rest, size, bytesOf));
       const last = page.at(-1);
       const more = last !== undefined && (isCut || rest.length > page.length);
-      return { page, nextPageToken: more ? encodeToken(last, chosenBy) : '' };
+      return { page, nextPageToken: more ? encodeToken(last, parameters) : '' };
     },
   };
 }
 
-/** The selector of a request; throws INVALID_ARGUMENT. */
+/** Parses the selector of a request. Throws INVALID_ARGUMENT. */
 export function labelSelector(text: string): Selector {
   const violations: FieldViolation[] = [];
-  const selector = selectorOf(text, violations);
+  const selector = parseLabelSelector(text, violations);
   if (!selector) throw invalidArgument(violations);
   return selector;
 }
 
-/** The id in an agent's name; throws INVALID_ARGUMENT. */
+/** The id in an agent's name. Throws INVALID_ARGUMENT. */
 export function requireAgentId(name: string): string {
   const id = agentId(name);
   if (id) return id;
   throw invalidArgument([{ field: 'name', description: `${JSON.stringify(name)} is not an agent's name: agents/ID` }]);
 }
 
-function selectorOf(text: string, violations: FieldViolation[]): Selector | undefined {
+function parseLabelSelector(text: string, violations: FieldViolation[]): Selector | undefined {
   try {
     return parseSelector(text);
   } catch (error) {
@@ -105,8 +106,8 @@ function selectorOf(text: string, violations: FieldViolation[]): Selector | unde
   }
 }
 
-/** How many of the first `size` items fit into one answer: at least one. */
-function fitting<Item>(items: readonly Item[], size: number, bytesOf: (item: Item) => number): number {
+/** How many of the first `size` items fit into one response: at least one. */
+function countFitting<Item>(items: readonly Item[], size: number, bytesOf: (item: Item) => number): number {
   let bytes = 0;
   for (const [index, item] of items.slice(0, size).entries()) {
     bytes += bytesOf(item);
@@ -115,15 +116,15 @@ function fitting<Item>(items: readonly Item[], size: number, bytesOf: (item: Ite
   return size;
 }
 
-function encodeToken({ name, key = 0 }: Place, chosenBy: string): string {
-  return Buffer.from(`after:${fingerprint(chosenBy)}:${key}:${name}`).toString('base64url');
+function encodeToken({ name, key = 0 }: Position, parameters: string): string {
+  return Buffer.from(`after:${fingerprint(parameters)}:${key}:${name}`).toString('base64url');
 }
 
-/** The last place told; undefined for what is no token of this choice. */
-function decodeToken(token: string, chosenBy: string): Place | undefined {
+/** The position in a token; undefined when it is not a token for these parameters. */
+function decodeToken(token: string, parameters: string): Position | undefined {
   if (token === '') return { name: '' };
   const [word, chosen, key = '', ...name] = Buffer.from(token, 'base64url').toString().split(':');
-  if (word !== 'after' || chosen !== fingerprint(chosenBy) || key === '' || !Number.isFinite(Number(key)))
+  if (word !== 'after' || chosen !== fingerprint(parameters) || key === '' || !Number.isFinite(Number(key)))
     return undefined;
   return { name: name.join(':'), key: Number(key) };
 }

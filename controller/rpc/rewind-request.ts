@@ -11,12 +11,12 @@ const ID = /^[a-zA-Z0-9_-]{1,64}$/;
 const PATHS_MAX = 100;
 const REASON_CHARACTERS_MAX = 1_024;
 
-/** What the agents are asked. Throws INVALID_ARGUMENT. */
-export function rewindQuestion(request: RewindEntryRequest, entry: Entry, { name: author }: Author): RewindQuestion {
+/** The request to the agents. Throws INVALID_ARGUMENT. */
+export function rewindRequest(request: RewindEntryRequest, entry: Entry, { name: author }: Author): RewindQuestion {
   const { name, paths, target, dryRun, allowUnmarked, reason } = request;
-  const violations = [...violationsOf(request), ...targetViolations(target)];
+  const violations = [...requestViolations(request), ...targetViolations(target)];
   if (entry.headers === 'none' && !allowUnmarked) {
-    const description = `${name} has headers: none, so no record could say that it comes once more: set headers to standard, or allow it`;
+    const description = `${name} has headers: none, so consumers cannot tell replayed records from others: set headers to standard, or allow it`;
     violations.push({ field: 'allow_unmarked', description });
   }
   if (violations.length > 0) throw invalidArgument(violations);
@@ -24,7 +24,7 @@ export function rewindQuestion(request: RewindEntryRequest, entry: Entry, { name
   return { entry: name, replayId, target, paths, dryRun, allowUnmarked, author, reason };
 }
 
-function violationsOf({ replayId, paths, reason }: RewindEntryRequest): FieldViolation[] {
+function requestViolations({ replayId, paths, reason }: RewindEntryRequest): FieldViolation[] {
   const violations: FieldViolation[] = [];
   if (replayId !== '' && !ID.test(replayId))
     violations.push({ field: 'replay_id', description: 'give 1 to 64 of a-z, A-Z, 0-9, - and _' });
@@ -41,7 +41,7 @@ function violationsOf({ replayId, paths, reason }: RewindEntryRequest): FieldVio
 function targetViolations(target: RewindTarget | undefined): FieldViolation[] {
   const from = target?.from;
   if (!from || (from.$case === 'beginning' && !from.value))
-    return [{ field: 'target', description: 'is required: from where on?' }];
+    return [{ field: 'target', description: 'is required: give the position to replay from' }];
   if (from.$case === 'sinceMs' && from.value < 0n) return [{ field: 'target.since_ms', description: 'is negative' }];
   if (from.$case !== 'position') return [];
   if (from.value.generation === '') return [{ field: 'target.position.generation', description: 'is required' }];

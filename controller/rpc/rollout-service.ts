@@ -16,81 +16,77 @@ import type {
 } from '../../proto/gen/logfleet/v1/rollout_service.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Assignment, Assignments } from '../desired/assignments.ts';
-import type { EntryStore } from '../entries/entry-store.ts';
-import type { EntryWriter } from '../entries/entry-writer.ts';
-import { reasonViolations } from '../entries/entry-writes.ts';
-import { encodeRollout, governing, type KnownRollout, whereItIs } from '../entries/rollout-record.ts';
-import type { RolloutView } from '../entries/rollout-view.ts';
+import { reasonViolations } from '../entries/entry-changes.ts';
+import type { EntryRepository } from '../entries/entry-repository.ts';
+import type { EntryView } from '../entries/entry-view.ts';
+import { currentRollout, describeProgress, type KnownRollout } from '../entries/rollout-record.ts';
+import type { RolloutRepository } from '../entries/rollout-repository.ts';
 import { ApiError, invalidArgument } from '../errors/api-error.ts';
-import type { EtcdClient } from '../etcd/etcd-client.ts';
-import type { Keyspace } from '../etcd/keyspace.ts';
-import type { Census, Counted } from '../rollouts/census.ts';
-import { undoWrite } from '../rollouts/rollout-writes.ts';
+import type { Census, EntryCensus } from '../rollouts/census.ts';
+import { undoRollout } from '../rollouts/rollout-changes.ts';
 import { authorOf } from './author.ts';
 import { listing } from './listing.ts';
 
 const WATCH_INTERVAL_MS = 500;
-/** Counting for one watcher takes no more than this part of the time. */
+/** Counting for one watcher takes at most this share of the time. */
 const WATCH_DUTY = 0.05;
-/** A state that the elected controller changes at the same time is looked at again, this often. */
+/** How often a change that loses a race with the elected controller is tried. */
 const ATTEMPTS_MAX = 5;
 
-interface Parts {
-  client: EtcdClient;
-  keys: Keyspace;
-  store: EntryStore;
-  rollouts: RolloutView;
+export interface RolloutServiceParts {
+  entries: EntryView;
+  rollouts: RolloutRepository;
   assignments: Assignments;
   census: Census;
-  writer: EntryWriter;
+  repository: EntryRepository;
 }
 
 /** The calls of RolloutService. */
 export class RolloutService implements RolloutServiceImplementation {
-  readonly #parts: Parts;
+  readonly #parts: RolloutServiceParts;
   readonly #clock: Clock;
 
-  constructor(parts: Parts, { clock }: { clock: Clock }) {
+  constructor(parts: RolloutServiceParts, { clock }: { clock: Clock }) {
     this.#parts = parts;
     this.#clock = clock;
   }
 
   getRollout({ name }: GetRolloutRequest): Promise<RolloutStatus> {
-    return this.#status(name);
+    return this.#readStatus(name);
   }
 
   async listRollouts(request: ListRolloutsRequest): Promise<ListRolloutsResponse> {
     const { page: pageOf } = listing({ ...request, labelSelector: '', filter: 'rollouts' });
-    const known = this.#parts.assignments.all().filter(({ name }) => this.#knownOf(name));
-    const { page, nextPageToken } = pageOf(known, () => 0);
-    const counted = await this.#parts.census.take(page.map((assignment) => ({ assignment, numbers: 0 })));
-    const rollouts = page.map((assignment, index) => this.#describe(assignment, counted[index] as Counted));
+    const rolledOut = this.#parts.assignments.all().filter(({ name }) => this.#lastRollout(name));
+    const { page, nextPageToken } = pageOf(rolledOut, () => 0);
+    const counted = await this.#parts.census.count(page.map((assignment) => ({ assignment, numbers: 0 })));
+    const rollouts = page.map((assignment, index) => this.#toStatus(assignment, counted[index] as EntryCensus));
     return { rollouts, nextPageToken };
   }
 
   async *watchRollout({ name }: WatchRolloutRequest, { signal }: CallContext): AsyncGenerator<RolloutStatus> {
-    let told: string | undefined;
+    let sent: string | undefined;
     while (!signal.aborted) {
       const startMs = this.#clock.monotonicMs();
-      const status = await this.#status(name);
+      const status = await this.#readStatus(name);
       const text = JSON.stringify(RolloutStatus.toJSON(status));
-      if (text !== told) yield status;
-      told = text;
+      if (text !== sent) yield status;
+      sent = text;
       const tookMs = this.#clock.monotonicMs() - startMs;
       await this.#clock.sleep(Math.max(WATCH_INTERVAL_MS, tookMs / WATCH_DUTY), signal).catch(() => {});
     }
   }
 
   pauseRollout({ name }: PauseRolloutRequest, context: CallContext): Promise<RolloutStatus> {
-    const by = authorOf(context).name || 'somebody';
+    const author = authorOf(context).name || 'an unnamed client';
     return this.#change(name, ['STATE_PROGRESSING'], async () => ({
-      ...{ state: 'STATE_PAUSED', reason: `paused by ${by}` },
+      ...{ state: 'STATE_PAUSED', reason: `paused by ${author}` },
     }));
   }
 
   resumeRollout({ name }: ResumeRolloutRequest): Promise<RolloutStatus> {
     return this.#change(name, ['STATE_PAUSED', 'STATE_HALTED'], async (assignment) => {
-      const [counted] = await this.#parts.census.take([{ assignment, numbers: 0 }]);
+      const [counted] = await this.#parts.census.count([{ assignment, numbers: 0 }]);
       const { failed = 0, lostBytes = 0n, maxLagBytes: lagBytes = 0n } = counted?.counts ?? {};
       const accepted = RolloutAccepted.create({ failed, lostBytes, lagBytes });
       return { state: 'STATE_PROGRESSING', reason: '', accepted, stepTime: new Date(this.#clock.nowMs()) };
@@ -100,87 +96,71 @@ export class RolloutService implements RolloutServiceImplementation {
   async undoRollout({ name, changeReason }: UndoRolloutRequest, context: CallContext): Promise<UndoRolloutResponse> {
     const violations = reasonViolations('change_reason', changeReason);
     if (violations.length > 0) throw invalidArgument(violations);
-    const by = authorOf(context);
-    const why = `undone by ${by.name || 'somebody'}${changeReason === '' ? '' : `: ${changeReason}`}`;
-    const write = undoWrite({ name, why }, { reason: changeReason, fieldOf: (field) => field });
-    const { revision, results } = await this.#parts.writer.write([write], by, false);
+    const author = authorOf(context);
+    const reason = `undone by ${author.name || 'an unnamed client'}${changeReason === '' ? '' : `: ${changeReason}`}`;
+    const change = undoRollout({ name, reason }, { reason: changeReason, fieldOf: (field) => field });
+    const { revision, results } = await this.#parts.repository.commit([change], { author });
     return { revision, deleted: results[0]?.change === 'CHANGE_DELETED' };
   }
 
   countRollouts(request: CountRolloutsRequest): Promise<CountRolloutsResponse> {
-    return this.#parts.census.local(request);
+    return this.#parts.census.countLocal(request);
   }
 
-  async #status(name: string): Promise<RolloutStatus> {
-    const assignment = this.#find(name);
-    const [counted] = await this.#parts.census.take([{ assignment, numbers: 0 }]);
-    return this.#describe(assignment, counted as Counted);
+  async #readStatus(name: string): Promise<RolloutStatus> {
+    const assignment = this.#requireAssignment(name);
+    const [counted] = await this.#parts.census.count([{ assignment, numbers: 0 }]);
+    return this.#toStatus(assignment, counted as EntryCensus);
   }
 
-  /** Throws NOT_FOUND, INVALID_ARGUMENT, UNAVAILABLE. */
-  #find(name: string): Assignment {
-    this.#parts.store.get(name);
+  /** Throws NOT_FOUND, INVALID_ARGUMENT or UNAVAILABLE. */
+  #requireAssignment(name: string): Assignment {
+    this.#parts.entries.get(name);
     return this.#parts.assignments.find(name) as Assignment;
   }
 
-  #knownOf(name: string): KnownRollout | undefined {
-    return this.#parts.rollouts.get(this.#parts.store.find(name)?.rollout);
+  #lastRollout(name: string): KnownRollout | undefined {
+    return this.#parts.rollouts.get(this.#parts.entries.find(name)?.rollout);
   }
 
-  #describe({ target }: Assignment, { counts, away, unreachable }: Counted): RolloutStatus {
+  #toStatus({ target }: Assignment, { counts, disconnected: away, unreachable }: EntryCensus): RolloutStatus {
     const { name, etag } = target.entry;
-    const known = this.#knownOf(name);
-    const current = governing(known, BigInt(etag)) !== undefined;
-    return RolloutStatus.create({
-      entry: name,
-      etag,
-      rollout: known && shown(known.rollout),
-      current,
-      counts,
-      away,
-      unreachable,
-    });
+    const known = this.#lastRollout(name);
+    const current = currentRollout(known, BigInt(etag)) !== undefined;
+    const rollout = known && withoutEntryText(known.rollout);
+    return RolloutStatus.create({ entry: name, etag, rollout, current, counts, away, unreachable });
   }
 
-  /** Writes what `change` says of the entry's rollout. */
+  /** Changes the rollout of an entry. It must be in one of the states `from`. */
   async #change(
     name: string,
     from: readonly Rollout['state'][],
     change: (assignment: Assignment) => Promise<Partial<Rollout>>,
   ): Promise<RolloutStatus> {
-    const { client, keys, assignments } = this.#parts;
     for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-      const assignment = this.#find(name);
+      const assignment = this.#requireAssignment(name);
       const { known } = assignment.split ?? {};
-      if (!known || !from.includes(known.rollout.state)) throw this.#notInState(name, from);
+      if (!known || !from.includes(known.rollout.state)) throw this.#wrongState(name, from);
       const next = { ...known.rollout, ...(await change(assignment)), updateTime: new Date(this.#clock.nowMs()) };
-      const key = keys.rollout(next.id);
-      const written = await client.transact({
-        when: [{ key, revision: known.revision }],
-        puts: [{ key, value: encodeRollout(next) }],
-        deletes: [],
-      });
-      if (written !== undefined) {
-        await assignments.reaches(written);
-        return this.#status(name);
-      }
-      // The view is behind.
-      const present = await client.get(key);
-      if (present) await assignments.reaches(present.revision);
+      if (await this.#parts.rollouts.replace(known, next)) return this.#readStatus(name);
+      // The rollout has been written since: try again once the view has that write.
+      await this.#parts.rollouts.refresh(next.id);
     }
-    throw new ApiError('ABORTED', `the rollout of ${name} is being changed by others all the time: try again`);
+    throw new ApiError('ABORTED', `the rollout of ${name} changes too often to change it: try again`);
   }
 
-  #notInState(name: string, from: readonly Rollout['state'][]): ApiError {
-    const known = this.#knownOf(name);
-    const wanted = from.map((state) => state.replace(/^STATE_/, '')).join(' or ');
-    const found = known ? `is at ${whereItIs(known.rollout)}` : 'is none';
-    return new ApiError('FAILED_PRECONDITION', `the rollout of ${name} ${found}: it must be ${wanted}`);
+  #wrongState(name: string, from: readonly Rollout['state'][]): ApiError {
+    const known = this.#lastRollout(name);
+    const states = from.map((state) => state.replace(/^STATE_/, '')).join(' or ');
+    const text = known
+      ? `the rollout of ${name} is at ${describeProgress(known.rollout)}: it must be ${states}`
+      : `${name} has no rollout: it must have one in ${states}`;
+    return new ApiError('FAILED_PRECONDITION', text);
   }
 }
 
-/** The former entry may be large, and is in the history. */
-function shown(rollout: Rollout): Rollout {
+/** The previous entry may be large, and clients find it in the history. */
+function withoutEntryText(rollout: Rollout): Rollout {
   const { name, etag } = rollout.from ?? {};
   return { ...rollout, from: rollout.from && Entry.create({ name: name ?? '', etag: etag ?? '' }) };
 }

@@ -10,7 +10,7 @@ import type { ServerTls } from '../../runtime/security.ts';
 import { wholeMessages } from '../../runtime/whole-messages.ts';
 import { AgentStreamDefinition } from './agent-definition.ts';
 import type { AgentService } from './agent-service.ts';
-import { tellPeerName } from './author.ts';
+import { passPeerName } from './author.ts';
 import { endWhen } from './draining.ts';
 import type { EntryService } from './entry-service.ts';
 import { mapErrors } from './error-mapping.ts';
@@ -21,15 +21,15 @@ import { serverCredentials } from './server-credentials.ts';
 
 const DRAIN_TIMEOUT_MS = 5_000;
 const OPTIONS = {
-  // Pings, so that an agent that vanished without a word is noticed within 15 s. Most of it is for the answer: with thousands of agents
-  // that all come at once, it may be there and not be read yet.
+  // Pings notice a dead connection within 15 s. Most of that is for the response: when thousands of
+  // agents connect at once, it may have arrived without having been read.
   'grpc.keepalive_time_ms': 6_000,
   'grpc.keepalive_timeout_ms': 9_000,
-  // A first report tells of a thousand files, whose paths may be long.
+  // A first report has a thousand files, whose paths may be long.
   'grpc.max_receive_message_length': 16 * 1024 * 1024,
-  // What it counts nobody can ask for here, and each connection would cost some KiB more.
+  // Its counters are not served here, and cost some KiB for each connection.
   'grpc.enable_channelz': 0,
-  // Probes that connect and never call are let go.
+  // Disconnects probes that connect and never call.
   'grpc.max_connection_idle_ms': 300_000,
 };
 
@@ -49,7 +49,7 @@ export class RpcServer {
 
   constructor(services: RpcServices, logger: Logger) {
     this.#agents = services.agents;
-    this.#server = createServer({ ...OPTIONS, interceptors: [tellPeerName, services.agents.interceptor] })
+    this.#server = createServer({ ...OPTIONS, interceptors: [passPeerName, services.agents.interceptor] })
       .use(errorDetailsServerMiddleware)
       .use(mapErrors(logger))
       .use(endWhen(this.#stopping.signal));
@@ -60,28 +60,30 @@ export class RpcServer {
     this.#server.add(HealthDefinition, HealthServiceImpl(this.#health));
     for (const { definition, implementation } of reflectionServices()) this.#server.add(definition, implementation);
     this.#health.setStatus('unhealthy', '');
-    this.serving(false);
+    this.setHealthy(false);
   }
 
-  /** Listens; returns the port. */
+  /** Begins to listen. Returns the port. */
   listen(address: string, tls: Live<ServerTls | undefined>): Promise<number> {
     return this.#server.listen(address, serverCredentials(tls));
   }
 
   /**
-   * What grpc.health.v1 says. The process (the service without a name) is healthy from when it first was: it is nothing that restarting it
-   * would mend when etcd is away. The services need etcd, for writes and for new streams.
+   * Sets the status in grpc.health.v1. The services need etcd for writes and new streams. The
+   * process (the service without a name) stays healthy without etcd once it was: a restart would
+   * not help.
    */
-  serving(well: boolean): void {
+  setHealthy(isHealthy: boolean): void {
     const services = [EntryServiceDefinition, AgentStreamDefinition, FleetServiceDefinition, RolloutServiceDefinition];
     const names = services.map(({ fullName }) => fullName);
-    for (const name of well ? [...names, ''] : names) this.#health.setStatus(well ? 'healthy' : 'unhealthy', name);
+    for (const name of isHealthy ? [...names, ''] : names)
+      this.#health.setStatus(isHealthy ? 'healthy' : 'unhealthy', name);
   }
 
-  /** Ends agents' streams and watches, lets other calls finish, and closes. */
+  /** Ends streams and watches, waits for other calls to finish, and closes. */
   async drain(): Promise<void> {
     this.#health.setStatus('unhealthy', '');
-    this.serving(false);
+    this.setHealthy(false);
     this.#stopping.abort();
     this.#agents.stop();
     const force = setTimeout(() => this.#server.forceShutdown(), DRAIN_TIMEOUT_MS);

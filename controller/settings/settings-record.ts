@@ -9,21 +9,22 @@ export function settingsName(id: string): string {
   return `agents/${id}${SUFFIX}`;
 }
 
-/** `agents/web-17/settings` → `web-17`; undefined when it is not a name of settings. */
+/** `agents/web-17/settings` → `web-17`; undefined for any other name. */
 export function settingsAgentId(name: string): string | undefined {
   return name.endsWith(SUFFIX) ? agentId(name.slice(0, -SUFFIX.length)) : undefined;
 }
 
-/** As etcd keeps it, below `settings/`: protobuf-JSON without what etcd itself says. */
+/** The value of a settings key: protobuf-JSON without the etag. */
 export function encodeSettings({ etag: _etag, ...settings }: AgentSettings): string {
   return JSON.stringify(AgentSettings.toJSON(AgentSettings.create(settings)), undefined, 2);
 }
 
-/** Throws for what makes no sense. */
+/** Throws when the value is not the settings of an agent. */
 export function parseSettings(value: string, revision: bigint): AgentSettings {
   const settings = { ...AgentSettings.fromJSON(JSON.parse(value)), etag: String(revision) };
   const [violation] = agentSettingsViolations(settings);
   if (violation) throw new Error(`${violation.field}: ${violation.description}`);
-  if (!isAgentId(settingsAgentId(settings.name) ?? '')) throw new Error(`${settings.name} names no agent's settings`);
+  if (!isAgentId(settingsAgentId(settings.name) ?? ''))
+    throw new Error(`${settings.name} is not the name of an agent's settings: agents/ID/settings`);
   return settings;
 }

@@ -16,58 +16,71 @@ export interface TopicSettings {
   sasl: { readonly current: Login | undefined };
   partitions: number;
   replicationFactor: number;
-  /** A topic whose records must not expire; the others are as the brokers' defaults say. */
-  keptForEver: string;
+  /** The topic whose records never expire. The brokers' defaults apply to all others. */
+  unlimitedRetention: string;
 }
 
-/** Sees to it that the entries' topics exist, and knows how they are. Every controller does; Kafka makes each topic once. */
+/**
+ * Creates missing topics of entries, and keeps the status of each. Every controller does so: Kafka
+ * creates a topic once, however many request it.
+ */
 export class KafkaTopics {
   readonly #settings: TopicSettings;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #onChange: (topic: string) => void;
+  readonly #listeners = new Set<(topic: string) => void>();
   readonly #statuses = new Map<string, TopicStatus>();
   #connected: { admin: Admin; tls: TlsMaterial | undefined; sasl: Login | undefined } | undefined;
   #wake: (() => void) | undefined;
 
-  constructor(settings: TopicSettings, tools: { clock: Clock; logger: Logger; onChange: (topic: string) => void }) {
+  constructor(settings: TopicSettings, tools: { clock: Clock; logger: Logger }) {
     this.#settings = settings;
     this.#clock = tools.clock;
     this.#logger = tools.logger;
-    this.#onChange = tools.onChange;
   }
 
   status(topic: string): TopicStatus {
     const message =
       this.#settings.brokers.length === 0
-        ? 'the controller has no kafka.brokers: create the topic yourself'
-        : 'not looked at yet';
+        ? 'kafka.brokers is not configured at the controller: create the topic yourself'
+        : 'not checked yet';
     return this.#statuses.get(topic) ?? TopicStatus.create({ state: 'STATE_PENDING', message });
   }
 
-  /** Looks at the topics at once instead of at the next turn. */
+  /**
+   * Calls `listener` with each topic whose status has changed. Returns a function that removes it.
+   */
+  onChange(listener: (topic: string) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Checks the topics now instead of at the next interval. */
   check(): void {
     this.#wake?.();
   }
 
-  /** Looks at all that `wanted` tells, now and every 30 s, and creates what is missing. A Kafka that hangs does not hold up the end. */
+  /**
+   * Checks the `wanted` topics every 30 s and creates missing ones, until `signal` is aborted. A
+   * hanging Kafka does not delay the end.
+   */
   async run(wanted: () => Iterable<string>, signal: AbortSignal): Promise<void> {
     if (this.#settings.brokers.length === 0) return;
     const ended = new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
     while (!signal.aborted) {
-      const turn = new AbortController();
-      const end = () => turn.abort();
-      this.#wake = end;
-      signal.addEventListener('abort', end);
-      const well = await Promise.race([this.#checkAll(new Set(wanted())), ended]);
-      await this.#clock.sleep(well ? CHECK_INTERVAL_MS : RETRY_INTERVAL_MS, turn.signal).catch(() => {});
-      signal.removeEventListener('abort', end);
+      const wait = new AbortController();
+      const endWait = () => wait.abort();
+      this.#wake = endWait;
+      signal.addEventListener('abort', endWait);
+      const isReachable = await Promise.race([this.#checkAll(new Set(wanted())), ended]);
+      await this.#clock.sleep(isReachable ? CHECK_INTERVAL_MS : RETRY_INTERVAL_MS, wait.signal).catch(() => {});
+      signal.removeEventListener('abort', endWait);
     }
-    // What it says of requests that have no answer yet is of no interest any more.
+    // Open requests are rejected, which nobody waits for any more.
     void this.#connected?.admin.close().catch(() => {});
   }
 
-  /** Whether Kafka answered. */
+  /** Resolves with false when Kafka cannot be reached. */
   async #checkAll(topics: ReadonlySet<string>): Promise<boolean> {
     if (topics.size === 0) return true;
     try {
@@ -94,41 +107,45 @@ export class KafkaTopics {
       const partitions = topics.get(topic)?.partitionsCount ?? 0;
       this.#set(topic, { state: 'STATE_READY', message: '', partitions });
     } catch (error) {
-      const answer = kafkaAnswer(error);
-      if (answer === undefined) throw error;
-      this.#set(topic, { state: 'STATE_PENDING', message: `Kafka says of ${topic}: ${answer.text}`, partitions: 0 });
+      const response = kafkaError(error);
+      if (response === undefined) throw error;
+      this.#set(topic, {
+        state: 'STATE_PENDING',
+        message: `Kafka reports for ${topic}: ${response.text}`,
+        partitions: 0,
+      });
     }
   }
 
   async #create(admin: Admin, topic: string): Promise<void> {
     const { partitions, replicationFactor: replicas } = this.#settings;
     try {
-      const configs = topic === this.#settings.keptForEver ? [{ name: 'retention.ms', value: '-1' }] : [];
+      const configs = topic === this.#settings.unlimitedRetention ? [{ name: 'retention.ms', value: '-1' }] : [];
       await admin.createTopics({ topics: [topic], partitions, replicas, configs });
-      this.#logger.info('created a topic', { topic, partitions, replicas });
+      this.#logger.info('topic created', { topic, partitions, replicas });
       this.#set(topic, { state: 'STATE_READY', message: '', partitions });
     } catch (error) {
-      const answer = kafkaAnswer(error);
-      if (answer === undefined) throw error;
-      if (answer.code === TOPIC_ALREADY_EXISTS) await this.#describe(admin, topic);
+      const response = kafkaError(error);
+      if (response === undefined) throw error;
+      if (response.code === TOPIC_ALREADY_EXISTS) await this.#describe(admin, topic);
       else
         this.#set(topic, {
           state: 'STATE_REFUSED',
-          message: `Kafka refuses to create ${topic}: ${answer.text}`,
+          message: `Kafka refused to create ${topic}: ${response.text}`,
           partitions: 0,
         });
     }
   }
 
   #set(topic: string, status: TopicStatus): void {
-    const former = this.#statuses.get(topic);
+    const previous = this.#statuses.get(topic);
     this.#statuses.set(topic, status);
-    if (isDeepStrictEqual(former, status)) return;
-    if (status.state === 'STATE_REFUSED') this.#logger.error('a topic is missing', { topic, error: status.message });
-    this.#onChange(topic);
+    if (isDeepStrictEqual(previous, status)) return;
+    if (status.state === 'STATE_REFUSED') this.#logger.error('topic missing', { topic, error: status.message });
+    for (const listener of [...this.#listeners]) listener(topic);
   }
 
-  /** The admin of the last call, or a new one when certificates or the password have changed. */
+  /** The last admin client, or a new one if the certificates or the password have changed. */
   #connect(): Admin {
     const { brokers } = this.#settings;
     const tls = this.#settings.tls.current;
@@ -150,8 +167,8 @@ export class KafkaTopics {
   }
 }
 
-/** What Kafka said, when the error is an answer of Kafka's and not a matter of the network. */
-function kafkaAnswer(error: unknown): { code: number; text: string } | undefined {
+/** Kafka's error in a response; undefined for an error of the network. */
+function kafkaError(error: unknown): { code: number; text: string } | undefined {
   for (let at: unknown = error; at; at = (at as Error).cause) {
     const { errors, apiCode, apiId, serverErrorMessage } = at as {
       errors?: unknown[];
@@ -161,7 +178,7 @@ function kafkaAnswer(error: unknown): { code: number; text: string } | undefined
     };
     if (typeof apiCode === 'number')
       return { code: apiCode, text: `${apiId} (${apiCode}) ${serverErrorMessage ?? ''}`.trim() };
-    const inner = errors?.map(kafkaAnswer).find((answer) => answer !== undefined);
+    const inner = errors?.map(kafkaError).find((found) => found !== undefined);
     if (inner) return inner;
   }
   return undefined;

@@ -28,6 +28,11 @@ export function shortEntryName(name: string): string {
   return withoutPrefix('entries/', name);
 }
 
+/** `ctl-1` → `controllers/ctl-1`. */
+export function controllerName(id: string): string {
+  return `controllers/${id}`;
+}
+
 /** `web-17` → `agents/web-17`. */
 export function agentName(id: string): string {
   return `agents/${id}`;

@@ -13,7 +13,7 @@ const run = promisify(execFile);
 const UP_TIMEOUT_MS = 20_000;
 const STOP_TIMEOUT_MS = 15_000;
 
-/** What `logfleet get agents -o json` tells, as far as the demo shows it. */
+/** The fields of `logfleet get agent -o json` that the demo shows. */
 export interface AgentView {
   liveness: string;
   entries?: { entry: string; state: string; error?: string }[];
@@ -27,7 +27,7 @@ export interface AgentView {
   };
 }
 
-/** A controller and an agent, run through their launchers as a user would run them. */
+/** A controller and an agent, started through their launchers as by a user. */
 export class Demo implements AsyncDisposable {
   readonly folder: string;
   readonly logs: string;
@@ -53,11 +53,11 @@ export class Demo implements AsyncDisposable {
       ...['--id', 'demo', '--label', 'env=demo', '--report-interval', '1s'],
     ]);
     await this.#until('the agent', async () => {
-      if ((await this.agent()).liveness !== 'LIVENESS_LIVE') throw new Error('it is not connected yet');
+      if ((await this.agent()).liveness !== 'LIVENESS_LIVE') throw new Error('the agent is not connected yet');
     });
   }
 
-  /** Creates the entry over gRPC, with the command that users have. */
+  /** Creates an entry with the command `logfleet apply`. */
   async apply(entry: Record<string, unknown>): Promise<void> {
     const file = join(this.folder, 'entry.yaml');
     await writeFile(file, JSON.stringify(entry, undefined, 2));
@@ -78,19 +78,19 @@ export class Demo implements AsyncDisposable {
     return stdout;
   }
 
-  /** Stops what was started, the last first. */
+  /** Stops the processes in reverse order of their start. */
   async [Symbol.asyncDispose](): Promise<void> {
     for (const { child } of this.#children.reverse()) {
       if (child.exitCode !== null || child.signalCode !== null) continue;
-      const gone = new Promise((resolve) => child.once('exit', resolve));
-      const insist = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
+      const exited = new Promise((resolve) => child.once('exit', resolve));
+      const killTimer = setTimeout(() => child.kill('SIGKILL'), STOP_TIMEOUT_MS);
       child.kill('SIGTERM');
-      await gone;
-      clearTimeout(insist);
+      await exited;
+      clearTimeout(killTimer);
     }
   }
 
-  /** In a group of its own, so that Ctrl-C reaches it through us, in order. */
+  /** Its own process group: Ctrl-C reaches only this process, which stops the others in order. */
   #spawn(name: string, command: string, args: readonly string[]): ChildProcess {
     const log = createWriteStream(join(this.folder, `${name}.log`), { flags: 'a' });
     const child = spawn(command, [...args], { stdio: ['ignore', 'ignore', 'pipe'], detached: true });
@@ -108,7 +108,7 @@ export class Demo implements AsyncDisposable {
       } catch (error) {
         const dead = this.#children.find(({ name, child }) => name !== 'log-writer' && child.exitCode !== null);
         if (dead || systemClock.monotonicMs() > deadline) {
-          throw new Error(`${what} did not come up: ${errorText(error)}`, { cause: error });
+          throw new Error(`${what} did not start: ${errorText(error)}`, { cause: error });
         }
       }
       await systemClock.sleep(100);

@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /**
- * Writes log lines as a service would: `log-writer FILE LINES_PER_SECOND [TOTAL]`. Lines come from loghub where it lies beside the
- * checkout, else they are made up; the file is rotated by rename every 10 MB, three are kept.
+ * Writes log lines as a service would: `log-writer FILE LINES_PER_SECOND [TOTAL]`. The lines come
+ * from the loghub data set if it is on this machine, and are generated otherwise. The file is
+ * rotated by rename every 10 MB; three rotated files are kept.
  */
 const [file = '', rate = '1000', total = 'Infinity'] = process.argv.slice(2);
 const LOGHUB = join(import.meta.dirname, '..', '..', '..', 'shared', 'data', 'loghub');

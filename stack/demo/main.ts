@@ -10,21 +10,22 @@ import { createLogger } from '../../runtime/logger.ts';
 import { type Stack, serversFromEnv, startStack } from '../start-stack.ts';
 import { Demo } from './demo.ts';
 
-const HELP = `Tries logfleet out: starts a real etcd and Kafka, a controller, an agent and a small log writer, creates a collection entry
-over gRPC, and shows how it goes.
+const HELP = `Starts etcd, Kafka, a controller, an agent and a log writer, creates a collection entry
+over gRPC, and shows the delivery of lines.
 
 Usage: npm start [-- options]
 
-  --smoke          deliver 10,000 lines, verify them byte for byte in Kafka, and exit
-  --rate N         lines that the log writer writes per second (default: 1000)
+  --smoke          deliver 10,000 lines, verify each byte in Kafka, and exit
+  --rate N         lines per second of the log writer (default: 1000)
 
-ETCD=host:port and KAFKA=host:port name servers of your own, to be used instead. Ctrl-C stops what was started.
+The variables ETCD=host:port and KAFKA=host:port name your own servers to use instead.
+Ctrl-C stops everything.
 `;
 const SMOKE_LINES = 10_000;
 const SMOKE_TIMEOUT_MS = 60_000;
 const RATE_MAX = 1_000_000;
 const LIVE_INTERVAL_MS = 1_000;
-/** Not on a terminal: a line now and then. */
+/** The interval where output is not a terminal. */
 const LOGGED_INTERVAL_MS = 10_000;
 const root = join(import.meta.dirname, '..', '..');
 const say = (line: string) => void process.stderr.write(`${line}\n`);
@@ -34,7 +35,7 @@ interface Options {
   rate: number;
 }
 
-/** undefined: only help was asked for. Throws an Error for what can't be. */
+/** Parses the command line; undefined for --help. Throws an Error for an invalid option. */
 function readOptions(): Options | undefined {
   const { values } = parseArgs({
     options: {
@@ -60,7 +61,7 @@ async function runDemo({ smoke: isSmoke, rate }: Options, signal: AbortSignal): 
     if (isSmoke) await Promise.race([smoke(demo, stack), stack.died]);
     else await live(demo, stack, rate, signal);
   } catch (error) {
-    say(`the processes' logs are in ${folder}`);
+    say(`the logs of the processes are in ${folder}`);
     throw error;
   } finally {
     await stack.stop();
@@ -79,7 +80,7 @@ async function smoke(demo: Demo, stack: Stack): Promise<void> {
     const { health, entries } = await demo.agent();
     if (written === SMOKE_LINES && Number(health?.delivered_lines ?? 0) >= SMOKE_LINES) break;
     if (systemClock.monotonicMs() - startMs > SMOKE_TIMEOUT_MS) {
-      const reason = health?.error || entries?.find(({ error }) => error)?.error || 'no reason is told';
+      const reason = health?.error || entries?.find(({ error }) => error)?.error || 'no reason was reported';
       const lines = `${health?.delivered_lines ?? 0} of ${written} lines were delivered`;
       throw new Error(`only ${lines} in ${SMOKE_TIMEOUT_MS / 1000} s: ${reason}`);
     }
@@ -88,13 +89,13 @@ async function smoke(demo: Demo, stack: Stack): Promise<void> {
   await verify(stack.kafka.join(','), topic, file);
 }
 
-/** Reads the topic back with an independent client. */
+/** Reads the topic with an independent client and compares it with the file. */
 async function verify(kafka: string, topic: string, file: string): Promise<void> {
-  // kafkajs computes a timeout below zero here and there, and Node says so.
+  // kafkajs sometimes sets a negative timeout, and Node.js warns about it.
   const args = ['--disable-warning=TimeoutNegativeWarning', join(root, 'test', 'smoke', 'verify-topic.ts')];
   const verifier = spawn(process.execPath, [...args, kafka, topic, file], { stdio: 'inherit' });
   const code = await new Promise((resolve) => verifier.once('exit', resolve));
-  if (code !== 0) throw new Error('the lines in Kafka are not those of the file');
+  if (code !== 0) throw new Error('the lines in Kafka differ from those in the file');
 }
 
 async function live(demo: Demo, stack: Stack, linesPerSecond: number, signal: AbortSignal): Promise<void> {
@@ -102,22 +103,22 @@ async function live(demo: Demo, stack: Stack, linesPerSecond: number, signal: Ab
   await demo.apply({ name: 'demo', paths: [join(demo.logs, '*.log')], topic: 'logfleet-demo', start: 'beginning' });
   demo.write(file, linesPerSecond);
   process.stdout.write(`
-A log writer appends ${linesPerSecond} lines per second to ${file}; the agent delivers them to the topic logfleet-demo.
-Try, in another terminal, here:
+A log writer appends ${linesPerSecond} lines per second to ${file}.
+The agent delivers them to the topic logfleet-demo. Try, in another terminal, in this folder:
 
   export LOGFLEET_CONTROLLER=${demo.controller}
   bin/logfleet get entries
   bin/logfleet get agents -w
   bin/logfleet describe agent demo
-  bin/logfleet pause entry demo          # and: resume
-  bin/logfleet get entry demo -o yaml    # change it, and: bin/logfleet apply -f
-  kcat -b ${stack.kafka[0]} -C -t logfleet-demo -o end                # where kcat is installed
-  etcdctl --endpoints ${stack.etcd[0]} get --prefix /logfleet-demo-    # where etcdctl is
+  bin/logfleet pause entry demo          # then: resume
+  bin/logfleet get entry demo -o yaml    # change it, then: bin/logfleet apply -f
+  kcat -b ${stack.kafka[0]} -C -t logfleet-demo -o end                # if kcat is installed
+  etcdctl --endpoints ${stack.etcd[0]} get --prefix /logfleet-demo-    # if etcdctl is installed
 
-The processes' logs are in ${demo.folder}. Ctrl-C stops all.
+The logs of the processes are in ${demo.folder}. Ctrl-C stops everything.
 
 `);
-  // The live line ends before anything else is said.
+  // Ends the live line before other output.
   signal.addEventListener('abort', () => process.stdout.write('\n'), { once: true });
   while (!signal.aborted) {
     try {
@@ -127,7 +128,7 @@ The processes' logs are in ${demo.folder}. Ctrl-C stops all.
       const line = `${rate}, lag ${kib(health?.lag_bytes)}, ${health?.delivered_lines ?? 0} lines delivered${error ? `; ${error}` : ''}`;
       process.stdout.write(process.stdout.isTTY ? `\r\x1b[K${line}` : `${line}\n`);
     } catch (error) {
-      // Ctrl-C reaches the command that was just asking, too.
+      // Ctrl-C also reaches the command that is running.
       if (!signal.aborted) say(errorText(error));
     }
     const pause = systemClock.sleep(process.stdout.isTTY ? LIVE_INTERVAL_MS : LOGGED_INTERVAL_MS, signal);

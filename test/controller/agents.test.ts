@@ -61,7 +61,7 @@ test('a second agent with an id that is connected is refused and told why; the s
   await first.logged('connected to the controller');
   await using second = startAgent({ ...options, state: dir.at('two') });
   const { error } = await second.logged('no stream to the controller');
-  assert.match(String(error), /id twin is connected already, on host .*give each agent an --id of its own/);
+  assert.match(String(error), /id twin is already connected, on host .*give each agent an --id of its own/);
   assert.equal(await liveness(controller, 'twin'), 'LIVENESS_LIVE');
 
   const stream = hello(controller.api.stream('AgentService', 'Connect'), 'solo');
@@ -143,7 +143,7 @@ test('any controller answers for all agents, and an agent whose controller is ki
   };
   await eventually(() => seenFrom(a));
   const home = await eventually(() => seenFrom(b));
-  const [killed, other] = (await a.process.logged('listening'))['id'] === home ? [a, b] : [b, a];
+  const [killed, other] = (await a.process.logged('listening'))['controller'] === home ? [a, b] : [b, a];
   await killed.process.kill('SIGKILL');
   await eventually(async () => assert.notEqual(await seenFrom(other), home), { timeoutMs: 20_000 });
 });

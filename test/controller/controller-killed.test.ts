@@ -39,7 +39,8 @@ test('the agents of a controller that is killed by kill -9 are at the other with
   t.diagnostic(
     `${returns.length} came back ${returns.map((ms) => (ms / 1000).toFixed(1)).join(', ')} s after the kill`,
   );
-  // With full jitter over 5 s, twenty agents come within one second of each other once in a hundred billion times.
+  // With full jitter over 5 s, twenty agents come within one second of each other once in a hundred
+  // billion times.
   if (returns.length >= 10) assert.ok((returns.at(-1) as number) - (returns[0] as number) > 1_000, 'spread');
   const { entries } = await other.api.call('EntryService', 'ListEntries', {});
   const wanted = Object.fromEntries(entries.map(({ name, etag }: { name: string; etag: string }) => [name, etag]));

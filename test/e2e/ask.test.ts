@@ -45,7 +45,7 @@ test('an agent that hangs is reported as timed out, and does not delay the respo
   ]);
   for (const outcome of await Promise.all(asked)) assert.deepEqual(outcome, expected);
   const bundle = allOf(ask(other, 'GetDiagnostics', { name: 'agents/hung' }));
-  await assert.rejects(bundle, /DEADLINE_EXCEEDED.*agents\/hung: the agent does not answer within/);
+  await assert.rejects(bundle, /DEADLINE_EXCEEDED.*agents\/hung: the agent did not respond within/);
   const tap = readStream(ask(other, 'TapEntry', { name: 'entries/app' }));
   const heard = (agent: string) => tap.messages.some((message) => message.agent === agent && message.part);
   await eventually(() => assert.ok(heard('agents/well') && heard('agents/third')));
@@ -110,7 +110,7 @@ test("agents that can't respond, respond too much, or respond to no request harm
   const gone = ending(mad);
   for (let part = 0; part < 20; part++)
     mad.write({ answer: { id: 99, tap: { lines: [{ line: Buffer.alloc(500_000) }] } } });
-  assert.match((await gone).details, /answer: nobody asks this/);
+  assert.match((await gone).details, /answer: no request is open with this id/);
   const answers = await outcomes(api.stream('FleetService', 'RestartEntry', { name: 'entries/app' }));
   assert.deepEqual(answers, {
     'agents/old': 'CODE_UNIMPLEMENTED',
@@ -128,7 +128,7 @@ test("agents that can't respond, respond too much, or respond to no request harm
   tap.cancel();
   const { code, stderr } = await cli(on, 'diagnostics', 'agent', 'old');
   assert.equal(code, 1);
-  assert.match(stderr, /agents\/old: the agent's version.* can't be asked this: upgrade it/);
+  assert.match(stderr, /agents\/old: version .* of the agent does not support this request: upgrade the agent/);
   old.cancel();
   loud.cancel();
 });
@@ -187,7 +187,7 @@ test("an agent's log level is set for some time, and its diagnostics have no sec
   await agent.logged('the log level was set');
   await agent.logged('the log level was reset to the configured one');
   const wrong = await cli(on, 'loglevel', 'agent/web-1', 'loud');
-  assert.match(wrong.stderr, /level: "loud" is not a level: give debug, info, warn, error/);
+  assert.match(wrong.stderr, /level: "loud" is not a level: give one of debug, info, warn, error/);
   assert.equal(wrong.code, 1);
   await eventually(async () => assert.equal((await agentNow(on, 'web-1')).files.length, 1));
   // The output is binary, so `runProcess` can't be used.

@@ -130,7 +130,7 @@ test('a preview names invalid fields as a write does, and says when files are le
     runProcess('cli/main.ts', ['--controller', controller.address, 'preview', '-f', dir.at('entry.yaml'), ...args]);
   const shown = await run('--watch', '100ms', '--lines', '1');
   assert.equal(shown.code, 0, shown.stderr);
-  assert.match(shown.stdout, /^web-1: 30 files, 60 B; 0 B to read at first, then 0 B\/s\n/);
+  assert.match(shown.stdout, /^web-1: 30 files, 60 B; 0 B to read at the start, then 0 B\/s\n/);
   assert.match(shown.stdout, new RegExp(`  PATH +SIZE +RATE +FROM +ERROR\n  ${dir.at('0.log')} +2 B +0 B/s +2 +-\n`));
   assert.match(shown.stdout, new RegExp(`  ${dir.at('0.log')}\n    \\| x\n`));
   const { previews } = JSON.parse((await run('--watch', '100ms', '-o', 'json')).stdout);

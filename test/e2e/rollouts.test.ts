@@ -169,16 +169,16 @@ test('apply --wait reports which agents failed and why; a rollout is paused, res
     '60s',
   );
   assert.equal(undone.code, 1);
-  assert.match(undone.stderr, /error: entry\/app: the rollout was undone by itself: 1 agent failed: web-\d: /);
+  assert.match(undone.stderr, /error: entry\/app: the rollout was undone automatically: 1 agent failed: web-\d: /);
   assert.equal((await logfleet(on, 'rollout', 'status', 'app', '--timeout', '60s')).code, 0);
 
   const cases: [string[], number, RegExp][] = [
-    [['apply', '-f', bad, '--step-wait', '3s'], 2, /go with --rollout/],
+    [['apply', '-f', bad, '--step-wait', '3s'], 2, /need --rollout/],
     [['apply', '-f', bad, '--rollout', '0'], 2, /--rollout 0: 0 agents are out of range/],
     [['apply', '-f', bad, '--rollout', 'all,1'], 2, /rollout.steps\[0\].canary: "all" is not the last step/],
     [['rollout', 'status', 'none'], 1, /there is no entries\/none/],
     [['rollout', 'pause', 'app'], 1, /the rollout of entries\/app is at step \d of 2, UNDONE: it must be PROGRESSING/],
-    [['rollout', 'undo', 'agent/x'], 2, /name one entry/],
+    [['rollout', 'undo', 'agent/x'], 2, /"agent" does not fit this command: give entries/],
   ];
   for (const [args, code, expected] of cases) {
     const outcome = await logfleet(on, ...args);

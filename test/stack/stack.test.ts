@@ -32,7 +32,7 @@ function isRunning(pid: number, program: string): boolean {
 const isLinux = { skip: process.platform === 'linux' ? false : 'looks into /proc' };
 
 test(
-  'npm run stack tells where the servers are, and leaves no process behind: by Ctrl-C, and by kill -9',
+  'npm run stack prints the addresses of its servers, and leaves no process after Ctrl-C or kill -9',
   isLinux,
   async () => {
     for (const signal of ['SIGINT', 'SIGKILL'] as const) {
@@ -75,7 +75,7 @@ test('a standalone agent beside npm run stack gets its topic created, as by a de
 });
 
 test(
-  'what the stack holds is there when it is started again; a taken port and a server that dies are told',
+  'the data of the stack survives a restart, and a port in use or a server that dies is reported',
   isLinux,
   async () => {
     await using dir = await tempDir('stack');
@@ -91,12 +91,12 @@ test(
         await using other = await tempDir('other');
         await assert.rejects(startStack({ dataDir: other.path, [name]: port }), {
           code: 'PORT_TAKEN',
-          message: `port ${port} can't be used: choose another`,
+          message: `port ${port} cannot be used: choose another one`,
         });
       }
       const etcd = (await processesAt(dir)).find((pid) => isRunning(pid, 'etcd')) as number;
       process.kill(etcd, 'SIGKILL');
-      await assert.rejects(stack.died, /etcd ended by itself/);
+      await assert.rejects(stack.died, /etcd ended unexpectedly/);
     } finally {
       await stack.stop();
     }
@@ -163,7 +163,10 @@ test("the user's own servers are used when ETCD and KAFKA name them", () => {
     etcd: ['http://a:2379', 'https://b:2379'],
     kafka: ['k:9092'],
   });
-  assert.throws(() => serversFromEnv({ KAFKA: 'k:9092,nonsense' }), /KAFKA: "nonsense" is no address: give HOST:PORT/);
+  assert.throws(
+    () => serversFromEnv({ KAFKA: 'k:9092,nonsense' }),
+    /KAFKA: "nonsense" is not an address: use HOST:PORT/,
+  );
 });
 
 test('a server that exits at once is reported with its last output', async () => {

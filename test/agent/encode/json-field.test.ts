@@ -6,8 +6,8 @@ import { JsonField } from '../../../agent/encode/json-field.ts';
 type Json = string | { source: string; members?: Map<string, Json> };
 
 /**
- * JSON by the letter of RFC 8259. JSON.parse can't be asked for the keys of an object: that of V8 13.6, Node 24's, takes some keys with escapes for
- * others, as `"` for `\`, once it has read other objects.
+ * JSON by the letter of RFC 8259. JSON.parse is no oracle for an object's keys: in V8 13.6 (Node
+ * 24) it confuses some keys with escapes, such as `"` and `\`, once it has parsed other objects.
  */
 function parsed(text: string): Json | undefined {
   let at = 0;
@@ -78,7 +78,7 @@ const paths = fc.array(keys, { minLength: 1, maxLength: 3 });
 const space = fc.constantFrom('', '', ' ', '\t\r\n', '\v', '\u00a0');
 const good = fc.constantFrom('', '', '', ' ', '\t\r\n');
 
-/** A key as it may be written: as it is, or each character by its number. */
+/** A key as it may be written: literally, or with each character as an escape. */
 const written = fc.tuple(keys, fc.boolean()).map(([key, escaped]) => {
   if (!escaped) return JSON.stringify(key);
   const units = [...Array(key.length).keys()].map((at) => key.charCodeAt(at).toString(16).padStart(4, '0'));
@@ -132,7 +132,7 @@ function documents(wrong: fc.Arbitrary<string>, gap: fc.Arbitrary<string>) {
   }));
 }
 
-test('of whatever JSON the field is the last one of its keys, escapes and all', () => {
+test('the field of any JSON document is the value of its last equal key, with escapes decoded', () => {
   const { object } = documents(numbers, good);
   const texts = fc.tuple(good, object, good).map((parts) => parts.join(''));
   fc.assert(
@@ -141,7 +141,7 @@ test('of whatever JSON the field is the last one of its keys, escapes and all', 
   );
 });
 
-test('whatever is wrong somewhere, it is no object where it is none for JSON.parse', () => {
+test('a malformed document has no field, exactly where JSON.parse rejects it', () => {
   const { value } = documents(broken, space);
   fc.assert(
     fc.property(value, paths, (text, path) => assertAgrees(Buffer.from(text), path)),
@@ -152,7 +152,7 @@ test('whatever is wrong somewhere, it is no object where it is none for JSON.par
   fc.assert(fc.property(texts, paths, assertAgrees), { numRuns: 5_000 });
 });
 
-test('an object with one byte changed, cut or added is read by what it is then', () => {
+test('a document with one byte changed, removed or added gives the result of JSON.parse', () => {
   const { object } = documents(numbers, good);
   const changes = fc.record({ at: fc.nat(), byte: fc.nat(255), cut: fc.nat(1), add: fc.boolean() });
   fc.assert(
@@ -166,13 +166,13 @@ test('an object with one byte changed, cut or added is read by what it is then',
   );
 });
 
-test('how deep an object is makes no difference', () => {
+test('the depth of an object is not limited', () => {
   const deep = `{"a":${'['.repeat(100_000)}${']'.repeat(100_000)},"b":7}`;
   assert.equal(new JsonField(['b']).findText(Buffer.from(deep), 0, deep.length), '7');
   assert.equal(new JsonField(['b']).findText(Buffer.from(deep), 0, deep.length - 1), undefined);
 });
 
-test('text is what it says, all else is as it stands there', () => {
+test('a string gives its decoded text, any other value its JSON', () => {
   const line = Buffer.from(
     '{"s":"a\\u0041\\n","n":1.50,"big":12345678901234567890,"o":{ "x" : [1, 2] },"z":null,"é":true}',
   );

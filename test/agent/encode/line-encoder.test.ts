@@ -8,7 +8,7 @@ import { type LineState, lineStates } from '../../../agent/model/line-state.ts';
 import { decodeRecords } from '../../support/decode-records.ts';
 import { testFormat } from '../../support/formats.ts';
 
-/** Encodes `bytes` in chunks of `chunkBytes`, reading half lines again, as a source does. */
+/** Encodes `bytes` in chunks of `chunkBytes` and reads incomplete lines again, as a source does. */
 function encodeAll(bytes: Buffer, options: { chunkBytes: number; maxLineBytes: number; position: number }) {
   const encoder = new LineEncoder();
   const target = new RecordBuffer();
@@ -41,7 +41,7 @@ const text = fc
   .array(fc.constantFrom('a', '\n', '\r', '\0', 'é', '\u{1f600}', 'xyz'), { maxLength: 300 })
   .map((parts) => Buffer.from(parts.join('')));
 
-test('whatever the bytes and the chunks, the ranges tile and the values are the bytes between the newlines', () => {
+test('for any bytes and chunks, the ranges tile and the values are the bytes between the newlines', () => {
   fc.assert(
     fc.property(
       text,
@@ -68,7 +68,7 @@ test('whatever the bytes and the chunks, the ranges tile and the values are the 
   );
 });
 
-test('a line as long as allowed is one record, a longer one is split at that length whatever the chunks are', () => {
+test('a line of the maximum length is one record; a longer one is split there, whatever the chunks', () => {
   const bytes = Buffer.from(`${'a'.repeat(16)}\n${'b'.repeat(17)}\n${'c'.repeat(40)}`);
   for (const chunkBytes of [1, 7, 16, 17, 18, 100]) {
     const records = encodeAll(bytes, { chunkBytes, maxLineBytes: 16, position: 0 });
@@ -84,7 +84,7 @@ test('a line as long as allowed is one record, a longer one is split at that len
   }
 });
 
-test('the headers are those of the record contract, and an unterminated last line is flagged', () => {
+test('the headers follow the record contract, and an unterminated last line is flagged', () => {
   const [record] = encodeAll(Buffer.from('half'), { chunkBytes: 10, maxLineBytes: 100, position: 999_999_998 });
   assert.deepEqual(record?.headers, {
     'host.name': 'web-17',
@@ -96,7 +96,7 @@ test('the headers are those of the record contract, and an unterminated last lin
   });
 });
 
-test('a half line stays in the file until it is the last', () => {
+test('an incomplete line stays in the file unless it is the last', () => {
   const target = new RecordBuffer();
   const {
     consumed,
@@ -110,7 +110,7 @@ test('a half line stays in the file until it is the last', () => {
   );
 });
 
-test('a batch takes no line beyond its size, but always one', () => {
+test('a batch does not exceed its size, except by a single line', () => {
   const target = new RecordBuffer();
   target.reset(100);
   const bytes = Buffer.from(`${'x'.repeat(200)}\n${'y'.repeat(20)}\n`);
@@ -122,7 +122,7 @@ test('a batch takes no line beyond its size, but always one', () => {
   assert.deepEqual({ consumed, records, full }, { consumed: 201, records: 1, full: true });
 });
 
-test('a piece of a split line that is read again is flagged as it was', () => {
+test('a part of a split line keeps its flags when it is read again', () => {
   const target = new RecordBuffer();
   const chunk = chunkOf(Buffer.from('x'.repeat(100)), 0, { isLast: true, endState: lineStates.line });
   const {

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { type FilterFacts, LineFilter } from '../../../agent/encode/line-filter.ts';
 import { linePattern } from '../../../proto/rules/line-words.ts';
 
-/** Which of the lines are kept, when they lie one behind the other, as in a chunk. */
+/** Which of the lines are kept if they lie one after the other, as in a chunk. */
 function kept(facts: FilterFacts, lines: readonly Buffer[]): boolean[] {
   const filter = new LineFilter(facts);
   filter.begin(Buffer.concat(lines.flatMap((line) => [line, Buffer.from('\n')])));
@@ -59,7 +59,7 @@ const patterns = fc.oneof(
   ),
 );
 
-test('whatever the pattern and the bytes, it is the regular expression over the text of each line that decides', () => {
+test("for any pattern and bytes, the regular expression over each line's text decides", () => {
   fc.assert(
     fc.property(lines, fc.option(patterns, { nil: undefined }), patterns, (some, include, exclude) => {
       const expected = some.map((line) => {
@@ -72,7 +72,7 @@ test('whatever the pattern and the bytes, it is the regular expression over the 
   );
 });
 
-test('a JSON field is judged by its text, and what has none is kept', () => {
+test('a JSON field is judged by its text, and a record without the field is kept', () => {
   const some = [
     '{"level":"ERROR","http":{"status":500}}',
     '{"level":"INFO","http":{"status":200}}',
@@ -93,13 +93,13 @@ test('a JSON field is judged by its text, and what has none is kept', () => {
   assert.deepEqual(keptTexts({ exclude: 'debug', jsonField: 'log.level' }, flat), flat);
 });
 
-test('a text that goes on behind the record is not in it: a long line is judged by its first part', () => {
+test('a text that extends beyond the record does not match: a long line is judged by its first part', () => {
   const filter = new LineFilter({ include: 'ab' });
   filter.begin(Buffer.from('xab ab'));
   assert.deepEqual([filter.keeps(0, 2), filter.keeps(2, 5), filter.keeps(4, 6)], [false, false, true]);
 });
 
-test('a line that is too much for a pattern is kept', () => {
+test('a line that exhausts a pattern is kept', () => {
   const pattern = '^(?:(?:(a)|(b)|(c))*?x?)*$';
   const line = 'ab'.repeat(450_000);
   assert.throws(() => linePattern(pattern).test(line), RangeError);

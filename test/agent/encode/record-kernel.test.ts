@@ -48,7 +48,7 @@ const anyLines: fc.Arbitrary<Lines> = fc.record({
   last: fc.boolean(),
 });
 
-test("the kernel's records are, byte for byte, those that are written one by one", () => {
+test('the kernel writes the same bytes as the line-by-line encoder', () => {
   fc.assert(
     fc.property(anyLines, (given) => {
       const { lines, position, skipped, maxLineBytes, batchBytes, headers, replay, startState, last } = given;
@@ -58,7 +58,7 @@ test("the kernel's records are, byte for byte, those that are written one by one
       const oneByOne = new RecordBuffer();
       oneByOne.reset(batchBytes);
       const expected = encoder.encode({ ...plain, bytes: lines, isLast: last, isFlushed: false }, format, oneByOne);
-      // What is behind the chunk, and was in the records before, must not matter.
+      // Bytes after the chunk, and old bytes in the record buffer, must not matter.
       bench.chunk.fill('\n');
       bench.records.bytes.fill(0xff, 0, 30_000);
       lines.copy(bench.chunk);
@@ -73,7 +73,7 @@ test("the kernel's records are, byte for byte, those that are written one by one
   );
 });
 
-test("records of a replay are the kernel's, and say which replay they are of", () => {
+test('the kernel writes the records of a replay, which name the replay', () => {
   const bytes = Buffer.from('one\ntwo\n');
   bytes.copy(bench.chunk);
   bench.records.reset();
@@ -98,7 +98,7 @@ test("records of a replay are the kernel's, and say which replay they are of", (
   ]);
 });
 
-test('a batch of several sources goes on behind what is there, each with its own headers', () => {
+test('segments of several sources are appended to a batch, each with its own headers', () => {
   const bytes = Buffer.from('one\ntwo\n');
   const formats = ['00', '11', '22'].map((generation) =>
     lineFormat(sharedFormat({ host: 'h', entry: 'e', headers: 'standard', maxLineBytes: 100 }), {
@@ -119,7 +119,7 @@ test('a batch of several sources goes on behind what is there, each with its own
   assert.deepEqual(bench.records.view(), expected.view());
 });
 
-test('the longest line alone fills the buffer, and workbenches of one memory do not write into one another', () => {
+test('the longest line fills the buffer, and workbenches in one memory do not overlap', () => {
   const benches = createWorkbenches(3);
   const fill = (at: number, byte: string) => {
     const { chunk, records, kernel } = benches[at] as (typeof benches)[0];
@@ -148,8 +148,9 @@ function lz4RoundTrip(bytes: Buffer): Buffer {
 }
 
 /**
- * What a decoder may count on (https://github.com/lz4/lz4/blob/dev/doc/lz4_Block_format.md#end-of-block-conditions), and a lenient one does
- * not mind: the last five bytes are literals, and no match begins in the last twelve.
+ * Checks what a strict decoder may require: the last five bytes are literals, and no match begins
+ * in the last twelve
+ * (https://github.com/lz4/lz4/blob/dev/doc/lz4_Block_format.md#end-of-block-conditions).
  */
 function assertEndsByTheBook(block: Buffer, length: number): void {
   let at = 0;
@@ -181,7 +182,7 @@ function assertEndsByTheBook(block: Buffer, length: number): void {
   }
 }
 
-test('an LZ4 frame of any bytes is read back as they were by another implementation', () => {
+test('another implementation decodes an LZ4 frame of any bytes', () => {
   const repeated = fc
     .array(fc.tuple(fc.uint8Array({ minLength: 1, maxLength: 40 }), fc.integer({ min: 1, max: 400 })), {
       maxLength: 30,
@@ -196,7 +197,7 @@ test('an LZ4 frame of any bytes is read back as they were by another implementat
   );
 });
 
-test('so are bytes that do not compress, matches at the greatest distance, and runs of all lengths around those with a longer code', () => {
+test('incompressible bytes, matches at the maximum distance, and runs around the code lengths decode', () => {
   assert.deepEqual(lz4RoundTrip(randomBytes(1_000_000)), Buffer.from(bench.records.bytes.subarray(0, 1_000_000)));
   const once = randomBytes(64);
   for (const distance of [65_534, 65_535, 65_536, 65_537, 131_072]) {
@@ -214,7 +215,7 @@ test('so are bytes that do not compress, matches at the greatest distance, and r
   }
 });
 
-test('real logs are read back as they were', () => {
+test('the LZ4 frames of real logs decode', () => {
   for (const name of ['Apache', 'HDFS', 'Spark', 'Zookeeper']) {
     const bytes = readFileSync(join(LOGHUB, `${name}.log`)).subarray(0, 1_000_000);
     assert.deepEqual(lz4RoundTrip(bytes), bytes);

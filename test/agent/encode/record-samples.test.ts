@@ -8,7 +8,7 @@ import { lineStates } from '../../../agent/model/line-state.ts';
 import { decodeRecords } from '../../support/decode-records.ts';
 import { testFormat } from '../../support/formats.ts';
 
-/** Encodes lines behind others, as a batch of several sources has them. */
+/** Encodes lines after other lines, as in a batch of several sources. */
 function encoded(lines: readonly string[], headers: 'standard' | 'none') {
   const target = new RecordBuffer();
   const encode = (texts: readonly string[]) => {
@@ -24,7 +24,7 @@ function encoded(lines: readonly string[], headers: 'standard' | 'none') {
   return { bytes: target.bytes, from, records: decodeRecords(target.view(), target.recordCount).slice(before) };
 }
 
-test('samples are so many of the records as were wanted, in their order, spread over all of them', () => {
+test('samples have the wanted number, keep their order and spread over all records', () => {
   const line = fc.string({ maxLength: 300 }).map((text) => text.replaceAll('\n', ' '));
   const all = fc.array(line, { minLength: 1, maxLength: 60 });
   fc.assert(
@@ -45,7 +45,7 @@ test('samples are so many of the records as were wanted, in their order, spread 
   );
 });
 
-test('a sample is a copy: the buffer that it is from is used again', () => {
+test('a sample is a copy, because its buffer is reused', () => {
   const { bytes, from } = encoded(['a line'], 'standard');
   const [sample] = sampleRecords(bytes, from, { count: 1, wanted: 1, valueBytesMax: 100 });
   bytes.fill(0);

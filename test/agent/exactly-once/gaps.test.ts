@@ -7,7 +7,7 @@ import { testFormat } from '../../support/formats.ts';
 import { Life } from '../../support/killed-life.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
-/** A life of a file with `content`, of which the first batch was read; the file has grown since. */
+/** A generation with `content`, whose first batch was read. The file has grown since. */
 async function lifeOf(t: TestContext, facts: Partial<FormatFacts>, [content, growth]: [string, string]) {
   const dir = await tempDir();
   const file = dir.at('a.log');
@@ -23,7 +23,7 @@ async function lifeOf(t: TestContext, facts: Partial<FormatFacts>, [content, gro
   return { life, first };
 }
 
-/** The batches that there are to be read now. */
+/** The batches that can be read now. */
 async function readOn(life: Life): Promise<Segment[]> {
   const before = [...life.flying];
   while (await life.read(10_000));
@@ -35,7 +35,10 @@ async function deliverAll(life: Life): Promise<void> {
   for (const segment of life.flying) life.deliver(segment);
 }
 
-/** The records that Kafka has when the first batch is given back, what follows is in Kafka, and the process is killed. */
+/**
+ * The records that Kafka has if the first batch is returned, the next ones are acknowledged, and
+ * the process is killed.
+ */
 async function recordsWithGap(...given: Parameters<typeof lifeOf>): Promise<string[]> {
   const { life, first } = await lifeOf(...given);
   for (const segment of await readOn(life)) life.deliver(segment);

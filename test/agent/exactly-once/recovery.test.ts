@@ -15,7 +15,8 @@ async function lines(brokers: readonly string[], topic: string): Promise<number[
   return (await readTopic(brokers, topic)).map(({ value }) => Number(value));
 }
 
-// vector file_start_position_server_restart_unfinalized, otel #20552: a crash between Kafka's answer and the checkpoint.
+// vector file_start_position_server_restart_unfinalized, otel #20552: a crash between Kafka's
+// response and the checkpoint.
 test('what Kafka has of a killed process counts as delivered, and is neither rebuilt nor resent', async () => {
   const on = await partitionGround();
   await killedAfterThree(on);
@@ -53,7 +54,8 @@ test("a batch that can't be rebuilt is returned with those after it, and new one
   assert.deepEqual(await lines(on.brokers, on.topic), [1, 2, 3, 4, 5, 6]);
 });
 
-// Seen in a run of chaos: a proxy forwarded the killed process's last request seconds after the next one had asked.
+// Seen in a chaos run: a proxy forwarded the killed process's last request seconds after the next
+// process had asked Kafka.
 test("lines are returned only after a late request of the killed process can't arrive any more", async () => {
   const on = await partitionGround();
   await killedAfterThree(on);
@@ -85,12 +87,13 @@ test('a process that is killed while it recovers leaves the same work to the nex
   assert.deepEqual(await lines(on.brokers, on.topic), [1, 2, 3, 4, 5, 6, 7, 8, 9]);
 });
 
-// An id that Kafka does not know any more (expired, truncated): "success" to a repetition would prove nothing, it would be appended twice.
+// If Kafka no longer knows the id (expired, truncated), success for a repeat proves nothing: it is
+// appended twice.
 test('when Kafka has forgotten the producer id, the log is read back', async () => {
   const on = await partitionGround();
   await killedAfterThree(on);
   await killedBeforeSending(on, [4]);
-  // Ids expire after a day: the answer is the test's, the log is Kafka's.
+  // Ids expire after a day, so the test fakes the response. The log is Kafka's.
   const next = new PartitionProcess(on.brokers, on.topic, on.dir.at('state'));
   next.cluster.lastSequence = async () => undefined;
   next.restore();
@@ -120,7 +123,8 @@ test('a topic that was deleted and made again has nothing of the previous one', 
   assert.deepEqual(await lines(on.brokers, on.topic), [7]);
 });
 
-// Two writers with one id lose lines without a word: the broker takes the second's batches for repetitions of the first's.
+// Two agents with one id lose lines silently: the broker takes the second one's batches for
+// repeats.
 test("a copied state asks about the original's producer id and sends with another", async () => {
   const on = await partitionGround();
   await killedAfterThree(on);
@@ -151,7 +155,8 @@ test('a state older than what Kafka has of its producer id is not trusted', asyn
   }
   await using old = new PartitionProcess(on.brokers, on.topic, on.dir.at('old'));
   old.restore();
-  // By the old state this is the producer's fourth record, as 4 was: a broker would answer it as a repetition, and lose it.
+  // In the old state this is the producer's fourth record, as 4 was. A broker would confirm it as a
+  // repeat, and it would be lost.
   old.send(5);
   await eventually(() => assert.ok(old.acknowledged.includes(5)));
   assert.deepEqual(await lines(on.brokers, on.topic), [1, 2, 3, 4, 5]);
@@ -170,7 +175,7 @@ test("a batch whose intent can't be written waits, and is sent once it can be", 
   await eventually(() => assert.deepEqual(process.acknowledged, [1, 2]));
 });
 
-test('intents leave the disk together with the positions that they led to', async () => {
+test('intents are deleted together with the write of their positions', async () => {
   const on = await partitionGround();
   {
     await using process = new PartitionProcess(on.brokers, on.topic, on.dir.at('state'));
@@ -186,7 +191,7 @@ test('intents leave the disk together with the positions that they led to', asyn
   assert.deepEqual({ ...producer }, { next_sequence: 1, last_offset: 0 });
 });
 
-// The id's first batch: Kafka knows nothing of the id before, and takes whatever comes by it.
+// The id's first batch: Kafka does not know the id yet and accepts any sequence from it.
 test("a late request of the killed process is not appended twice when it is its id's first", async () => {
   const on = await partitionGround();
   const former = new PartitionProcess(on.brokers, on.topic, on.dir.at('state'));
@@ -196,7 +201,7 @@ test("a late request of the killed process is not appended twice when it is its 
   await former[Symbol.asyncDispose]();
   await using next = new PartitionProcess(on.brokers, on.topic, on.dir.at('state'));
   next.restore();
-  // What is given back is read again.
+  // A returned batch is read again.
   await eventually(() => {
     for (const number of next.returned.splice(0)) next.send(number);
     assert.deepEqual(next.acknowledged, [1]);
@@ -208,7 +213,8 @@ test("a late request of the killed process is not appended twice when it is its 
   assert.deepEqual(await lines(on.brokers, on.topic), [1]);
 });
 
-// A leader that hangs, and is led away from: what is sent to the new one is answered before what was sent to the old one.
+// A hung leader is replaced: a batch sent to the new leader is acknowledged before one sent to the
+// old.
 test('a batch is found although a later one was acknowledged first', async () => {
   const on = await partitionGround();
   await killedAfterThree(on);

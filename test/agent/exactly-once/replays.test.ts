@@ -8,7 +8,7 @@ import { Life, type Range, type Seen } from '../../support/killed-life.ts';
 import { expectedRecords } from '../../support/line-oracle.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
-/** More than any of these files needs. */
+/** More than any of these files has. */
 const TURNS_MAX = 2_000;
 
 const STEPS = ['grow', 'grow', 'read', 'read', 'read', 'deliver', 'deliver', 'give back', 'write', 'rewind', 'kill'];
@@ -93,7 +93,7 @@ function assertOnceMore(life: Life, { id, start, end }: Range, first: readonly o
     assert.match(record.flags, /(^|,)replay$/);
     at = record.end;
   }
-  // Where it begins in the middle of a multiline record, there are others.
+  // If it begins inside a multiline record, its records differ.
   if (grouped) return;
   const wanted = (first as Seen[]).filter((record) => record.end > start && record.end <= end);
   const unflagged = again.map(({ flags, ...record }) => ({ ...record, flags: flags.replace(/,?replay$/, '') }));

@@ -6,15 +6,17 @@ import { PartitionProcess } from '../../support/partition.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 import { createTopic, readTopic } from '../../support/topics.ts';
 
-// Seen in a run of chaos with 200 kills: the leader told the next process of a batch that no replica had yet, and was killed with it.
-test('what only the leader has of a killed process does not count as delivered', async () => {
+// Seen in a chaos run with 200 kills: the leader reported a batch that no replica had yet, and was
+// killed.
+test("a killed process's batches that only the leader has do not count as acknowledged", async () => {
   await using dir = await tempDir();
   const kafka = await startKafka({ dataDir: dir.at('kafka'), brokers: 2 });
   const [leader, follower] = kafka.brokers;
   const pause = (signal: NodeJS.Signals) => process.kill(follower?.pid as number, signal);
   try {
     const replicaAssignment = [{ partition: 0, replicas: [1, 2] }];
-    // The one that hangs leaves the in-sync replicas after 9 s: what it lacks does not count then, either.
+    // The hung replica leaves the in-sync replicas after 9 s. With this minimum, a batch that it
+    // lacks is not committed then either.
     const configEntries = [{ name: 'min.insync.replicas', value: '2' }];
     const topic = await createTopic(kafka.bootstrap, -1, { replicaAssignment, configEntries });
     const brokers = [leader?.address ?? ''];

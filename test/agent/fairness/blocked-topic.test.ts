@@ -13,16 +13,17 @@ const PARTITIONS = 24;
 const FILES = 12;
 const LINES = 3_000;
 
-// vector's single mpsc (catalogue 100), vector #18044, otel #18476, fb #1903 (catalogue 104): what is blocked uses up the memory of all.
+// vector's single mpsc (catalogue 100), vector #18044, otel #18476, fb #1903 (catalogue 104): a
+// blocked output uses up the memory of all.
 test('a blocked topic of many partitions neither fills memory nor delays another, and recovers', async () => {
   const kafka = await sharedKafka();
-  // Whatever was read before now is refused, for as long as that lasts: INVALID_TIMESTAMP.
+  // The broker refuses lines with an earlier timestamp until this is reset: INVALID_TIMESTAMP.
   const configEntries = [{ name: 'message.timestamp.before.max.ms', value: '0' }];
   const blocked = await createTopic(kafka, PARTITIONS, { configEntries });
   const open = await createTopic(kafka, 1);
   await using dir = await tempDir();
   const contents = Array.from({ length: FILES }, () =>
-    // Random, so that it does not compress: 12 times 2 MB, where all batches together may hold 4.
+    // Random, so it does not compress: 12 times 2 MB, while all batches together may hold 4 MB.
     Array.from({ length: LINES }, () => `${randomBytes(500).toString('base64')}\n`).join(''),
   );
   for (const [index, content] of contents.entries()) await writeFile(dir.at(`blocked-${index}.log`), content);

@@ -27,7 +27,7 @@ test('batches whose responses are lost arrive once', async () => {
   for (let round = 0; round < 3; round++) {
     const from = await countRecords(on.direct, topic);
     on.proxy.setMode('drop-replies');
-    // Batches arrive, until the agent sends no more without an answer.
+    // Batches arrive until the agent waits for responses.
     await eventually(async () => assert.ok((await countRecords(on.direct, topic)) > from), PATIENCE);
     on.proxy.setMode('pass');
     await on.flowing(topic, 200);

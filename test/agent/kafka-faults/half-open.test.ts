@@ -7,8 +7,8 @@ import { countRecords, createTopic } from '../../support/topics.ts';
 
 const PATIENCE = { timeoutMs: 60_000 };
 
-// kafkajs #907, #919 (catalogue 97): a firewall that forgets a connection tells nobody. The broker has forgotten the
-// producer id by then: it would append what is sent again.
+// kafkajs #907, #919 (catalogue 97): a firewall drops a connection silently. Meanwhile the broker
+// forgets the producer id, so it would append a repeat.
 test('a half-open connection is given up within the timeout, and batches in flight arrive once', async () => {
   await using on = await startBehindProxy();
   const topic = await createTopic(on.direct);

@@ -8,8 +8,8 @@ import { countRecords, createTopic } from '../../support/topics.ts';
 const PATIENCE = { timeoutMs: 60_000 };
 const RSS_BYTES_MAX = 400 * 1024 * 1024;
 
-// vector #13714, fb #4280, otel #45120, rsyslog #1052, otel #18476, fb #1903 (catalogue 84, 104): here for some seconds, with a backlog
-// of several times what all batches may hold; nothing in it depends on how long.
+// vector #13714, fb #4280, otel #45120, rsyslog #1052, otel #18476, fb #1903 (catalogue 84, 104).
+// The outage takes seconds here; the backlog is several times what all batches may hold.
 test('while no broker is up, memory stays bounded, and everything is delivered once afterwards', async () => {
   await using on = await startBehindProxy();
   const topic = await createTopic(on.direct);

@@ -29,7 +29,7 @@ before(async () => {
       'sasl.mechanism.inter.broker.protocol': 'PLAIN',
       'listener.name.client.plain.sasl.jaas.config': `${plain} required username="admin" password="admin" user_admin="admin" user_agent="agent";`,
       'authorizer.class.name': 'org.apache.kafka.metadata.authorizer.StandardAuthorizer',
-      // The broker itself, on the controller's listener.
+      // The broker's own principal, on the controller's listener.
       'super.users': 'User:admin;User:ANONYMOUS',
     },
   });

@@ -37,7 +37,7 @@ async function startAgent(name: string, topic: string): Promise<TestProcess> {
   return startProcess('agent/main.ts', [...args, '--state', dir.at(name), '--scan-interval', '500ms']);
 }
 
-/** Reads the topic back: each line once, in the order of the file. */
+/** Reads the topic and asserts that it has each line once, in the order of the file. */
 async function isWhole(topic: string, bytes: Buffer | string, lines: number, agent: TestProcess): Promise<void> {
   const count = async () => assert.equal(await countRecords(kafka.bootstrap, topic), lines, agent.stderr());
   await eventually(count, PATIENCE);
@@ -61,7 +61,7 @@ test('a leader killed with five batches in flight loses and doubles nothing, and
   const some = async () => assert.ok((await countRecords(kafka.bootstrap, topic)) > 5_000);
   await eventually(some, PATIENCE);
   const leader = await leaderOf(kafka.bootstrap, topic);
-  // The first is the cluster's controller: alone, it can't be missed. Then it is one of the replicas that dies.
+  // Broker 1 is the cluster's only controller: if it leads the partition, a replica is killed.
   const killed = kafka.brokers[leader === 1 ? 1 : leader - 1];
   await killed?.kill('SIGKILL');
   await isWhole(topic, content, 300_000, agent);

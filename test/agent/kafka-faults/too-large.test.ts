@@ -11,7 +11,7 @@ import { alterTopic, countRecords, createTopic, newTopic, readTopic } from '../.
 
 const PATIENCE = { timeoutMs: 20_000 };
 
-/** Random, so that it does not compress. */
+/** Random, so it does not compress. */
 function line(bytes: number): string {
   return `${randomBytes(bytes)
     .toString('base64')
@@ -30,7 +30,8 @@ async function delivered(kafka: readonly string[], topic: string): Promise<strin
   return only?.bytes.toString() ?? '';
 }
 
-// beats #14906, vector #1772 (catalogue 92): one record that is too large is retried for ever, or dropped without a word.
+// beats #14906, vector #1772 (catalogue 92): a record that is too large is retried for ever, or
+// dropped silently.
 for (const over_long of ['split', 'drop'] as const) {
   test(`a line above the topic limit is split, and nothing is lost (over_long: ${over_long})`, async () => {
     const kafka = await sharedKafka();

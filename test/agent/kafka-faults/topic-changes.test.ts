@@ -76,7 +76,7 @@ test('new files use the new partitions of a topic, and a file keeps its partitio
     };
     await eventually(() => arrived(1), PATIENCE);
     await growTopic(brokers, topic, 8);
-    // The collector has looked as well when the scan after the one that asked is over.
+    // The collector has seen the change when the next scan is over.
     const grown = async () => assert.equal(await router.partitionCount(topic), 8);
     await eventually(grown, PATIENCE);
     for (let scans = 0; scans < 2; scans++) await collector.scan();
@@ -93,7 +93,7 @@ test('new files use the new partitions of a topic, and a file keeps its partitio
   }
 });
 
-// Catalogue 94. What had been acknowledged before is gone with the former topic; nothing else is.
+// Catalogue 94. Lines acknowledged before are gone with the previous topic; no other line is.
 test('a topic made again with fewer partitions gets every later line, without a restart', async () => {
   const brokers = await sharedKafka();
   const topic = await createTopic(brokers, 6);
@@ -109,7 +109,7 @@ test('a topic made again with fewer partitions gets every later line, without a 
   const since = ['one', 'two', 'three', 'four'];
   for (const word of since) for (const name of FILES) await appendFile(dir.at(name), `${name} ${word}\n`);
   const expected = FILES.flatMap((name) => since.map((word) => `${name} ${word}`)).sort();
-  // Each once; in their order but for those that were under way to a partition that is no more.
+  // Each once, and in order except those in flight to a partition that no longer exists.
   await eventually(
     async () => {
       const found = await readTopic(brokers, topic);
@@ -130,7 +130,7 @@ test('batches sent to a recreated topic before anybody noticed are found by the 
     first.state.flush(Date.now());
     await deleteTopic(brokers, topic);
     await createTopic(brokers, 1, { name: topic });
-    // Its answer never came, as far as the state on the disk goes.
+    // According to the state on the disk, it was never acknowledged.
     first.send(2);
     await eventually(() => assert.deepEqual(first.acknowledged, [1, 2]), PATIENCE);
   }
@@ -154,7 +154,7 @@ test('batches left for a deleted topic are returned after a minute, and show no 
     await eventually(() => assert.deepEqual(first.acknowledged, [1]));
   }
   await deleteTopic(brokers, topic);
-  // A minute of it lasts two seconds.
+  // A clock on which a minute takes two seconds.
   const fast = { ...systemClock, monotonicMs: () => systemClock.monotonicMs() * 30 };
   await using next = new PartitionProcess(brokers, topic, dir.at('state'), fast);
   next.restore();

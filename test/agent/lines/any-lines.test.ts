@@ -61,9 +61,10 @@ function seen(reader: { records: TurnReader['records'] }): Expected[] {
   });
 }
 
-// Catalogue C and J: half lines, CR and LF in two reads (fb skip_empty_lines_crlf, TestFilestreamEmptyLinesOnly), too long (vector file_max_line_bytes,
-// imfile-discard-truncated-line.sh), cut within a character (fb truncate_long_lines_utf8), read within one (otel SmileyFaceUTF16), groups cut by a read
-// (otel log-collection PR #303).
+// Catalogue C and J: incomplete lines, CR and LF in two reads (fb skip_empty_lines_crlf,
+// TestFilestreamEmptyLinesOnly), lines that are too long (vector file_max_line_bytes,
+// imfile-discard-truncated-line.sh), cut within a character (fb truncate_long_lines_utf8), read
+// within a character (otel SmileyFaceUTF16), groups cut by a read (otel log-collection PR #303).
 test('for any text, encoding, rules and read times: the records are those of the whole file, and tile', async () => {
   await using dir = await tempDir();
   const file = dir.at('a.log');
@@ -91,7 +92,8 @@ test('for any text, encoding, rules and read times: the records are those of the
   );
 });
 
-// What exactly once after a crash stands on: a batch is made again from the bytes of its ranges (catalogue 48, 117; vector test_multi_line_checkpointing).
+// Exactly once after a crash depends on it: a batch is rebuilt from the bytes of its ranges
+// (catalogue 48, 117; vector test_multi_line_checkpointing).
 test("for any bytes and rules: a segment's range read again gives the same records, in batches of any size", async () => {
   await using dir = await tempDir();
   const file = dir.at('a.log');
@@ -136,7 +138,7 @@ test("for any bytes and rules: a segment's range read again gives the same recor
           const next = at + growth();
           appendFileSync(file, whole.subarray(at, next));
           await reader.read();
-          // A multiline record goes because nothing came for a while.
+          // A multiline record is sent after its timeout.
           if (quiet) reader.nowMs += 1_000;
           await reader.read();
           at = next;
@@ -163,7 +165,8 @@ test("for any bytes and rules: a segment's range read again gives the same recor
   );
 });
 
-// What was read before the kill has an intent each, in their order; which of them Kafka has it tells (catalogue 48).
+// Each segment that was read before the kill has an intent, in order. Kafka says which of them it
+// has (catalogue 48).
 test('an agent killed at any moment continues with the same records, whatever Kafka has and the entry says', async () => {
   await using dir = await tempDir();
   const file = dir.at('a.log');
@@ -189,7 +192,7 @@ test('an agent killed at any moment continues with the same records, whatever Ka
         for (const [at, segment] of whole.entries())
           if (isThere(known[at] as ReadSegment, at)) position.add(coveredRange(segment));
         const returned = whole.filter((_, at) => !isThere(known[at] as ReadSegment, at));
-        // As it comes from the disk.
+        // As it is read from the disk.
         const reached = JSON.parse(JSON.stringify(position.progress));
         const from = SegmentReader.fromProgress(reached, [], returned);
         using second = new TurnReader(file, testFormat(after), from);

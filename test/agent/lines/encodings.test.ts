@@ -11,7 +11,7 @@ const utf16le = (text: string) => Buffer.from(text, 'utf16le');
 const utf16be = (text: string) => utf16le(text).swap16();
 const MARK = '\uFEFF';
 
-// Catalogue 57 (beats#1349, fluent-bit 505672b96): it is the file's first three bytes, as any others.
+// Catalogue 57 (beats#1349, fluent-bit 505672b96): the mark is three bytes like any others.
 test("the byte order mark of a UTF-8 file stays in its first line's value", async () => {
   await using dir = await tempDir();
   writeFileSync(dir.at('a.log'), `${MARK}one\ntwo\n`);
@@ -24,7 +24,7 @@ test("the byte order mark of a UTF-8 file stays in its first line's value", asyn
 });
 
 // Catalogue 59, 60 (otel's InvalidUTFReplacement and trimming are the counterexamples).
-test('NUL, invalid UTF-8, blanks at both ends and empty lines are delivered as they are', async () => {
+test('NUL, invalid UTF-8, leading and trailing blanks, and empty lines are delivered unchanged', async () => {
   await using dir = await tempDir();
   const lines = ['', ' \t a \t ', '\0\0', '\xff\xfe\x80', '\xc3', '', '\r'];
   writeFileSync(dir.at('a.log'), Buffer.from(`${lines.join('\n')}\n`, 'latin1'));
@@ -36,7 +36,8 @@ test('NUL, invalid UTF-8, blanks at both ends and empty lines are delivered as t
   );
 });
 
-// Catalogue 56 (TestFilestreamUTF16BOMs): what is appended has no mark of its own; its first character may come in two reads.
+// Catalogue 56 (TestFilestreamUTF16BOMs): appended text has no mark of its own, and its first
+// character may arrive in two reads.
 for (const [name, bytes, mark] of [
   ['big-endian', utf16be, MARK],
   ['little-endian', utf16le, MARK],

@@ -7,7 +7,7 @@ import { testFormat } from '../../support/formats.ts';
 import { TurnReader } from '../../support/read-lines.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
-test('a line that the filter kept goes in pieces when the topic does not take it whole, though its first piece lacks what was looked for', async () => {
+test('a line that the filter kept is sent in parts if it is too large for the topic, even if its first part does not match', async () => {
   await using dir = await tempDir();
   const line = `${'x'.repeat(3_000)}ERROR${'y'.repeat(3_000)}`;
   writeFileSync(dir.at('a.log'), `${line}\nnothing\n`);
@@ -21,7 +21,7 @@ test('a line that the filter kept goes in pieces when the topic does not take it
   assert.equal(reader.records.map(({ value }) => value.toString()).join(''), line);
 });
 
-test('when a line that was left out goes in pieces, for the topic does not take it whole, the ranges of what follows tile with them', async () => {
+test('if an excluded line is sent in parts because it is too large for the topic, the next ranges tile with them', async () => {
   await using dir = await tempDir();
   const file = dir.at('a.log');
   writeFileSync(file, `one\n${'x'.repeat(6_000)}DEBUG\n`);
@@ -37,7 +37,7 @@ test('when a line that was left out goes in pieces, for the topic does not take 
   assert.deepEqual(rangesOf(reader), ['0-4', '4-2052', '2052-4100', '4100-6010', '6010-6014', '6014-6020']);
 });
 
-test('when what was left out last goes in pieces, what is read for the first time begins behind them', async () => {
+test('if the last excluded lines are sent in parts, the first new record begins after them', async () => {
   await using dir = await tempDir();
   const file = dir.at('a.log');
   writeFileSync(file, `one\n${'x'.repeat(2_043)}DEBUG\n`);
@@ -50,7 +50,7 @@ test('when what was left out last goes in pieces, what is read for the first tim
   assert.deepEqual(rangesOf(reader), ['0-4', '4-2044', '2044-2053', '2053-2057']);
 });
 
-test('what the topic does not take is a loss of the bytes of its line, without those that the filter did not keep', async () => {
+test("the loss of a line that the topic refuses has the line's bytes, without excluded lines", async () => {
   await using dir = await tempDir();
   const before = 'not wanted\n'.repeat(5);
   const after = 'nor this\n'.repeat(7);

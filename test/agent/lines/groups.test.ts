@@ -6,7 +6,7 @@ import { tempDir } from '../../support/temp-dir.ts';
 
 const format = { multiline: { continuation: '^\\s', timeoutMs: 1_000, maxLines: 500 } };
 
-// Catalogue 119 ([R]; loong): a record never goes on in another file.
+// Catalogue 119 (loong): a record never continues in another file.
 test('the last record of a rotated file ends there, although the next file begins with a continuation', async () => {
   await using dir = await tempDir();
   const on = new Ground(dir, { format });
@@ -28,7 +28,8 @@ test('the last record of a rotated file ends there, although the next file begin
   on.close();
 });
 
-// Catalogue 117 (vector test_multi_line_checkpointing; imfile-endregex-save-lf-persist.sh), by the state that is on the disk.
+// Catalogue 117 (vector test_multi_line_checkpointing; imfile-endregex-save-lf-persist.sh), from
+// the state on the disk.
 test('a record open at a kill is rebuilt from its first line, and arrives once', async () => {
   await using dir = await tempDir();
   const file = dir.at('a.log');
@@ -46,7 +47,8 @@ test('a record open at a kill is rebuilt from its first line, and arrives once',
   on.close();
 });
 
-// Catalogue 101 (fluent-bit #3926, #4273): nothing of an open record is kept in memory that a pause could lose.
+// Catalogue 101 (fluent-bit #3926, #4273): no part of an incomplete record is kept only in memory,
+// so a pause can't lose it.
 test('a record open when its entry was paused arrives whole and once after the resume', async () => {
   await using dir = await tempDir();
   const on = new Ground(dir, { format });

@@ -11,7 +11,7 @@ const lines = fc.array(
   { minLength: 1, maxLength: 40 },
 );
 
-test('however little may be read at once, the records are the same, also of lines that are longer than that', async () => {
+test('however short the reads are, the records are the same, also of lines longer than a read', async () => {
   await using dir = await tempDir();
   const formats = fc.record({
     encoding: fc.constantFrom('utf-8', 'utf-16le', 'latin1'),
@@ -39,7 +39,7 @@ test('however little may be read at once, the records are the same, also of line
   );
 });
 
-test('a limited read takes what is allowed, or little more than one line', async () => {
+test('a limited read reads what is allowed, or little more than one line', async () => {
   await using dir = await tempDir();
   const short = `${'x'.repeat(99)}\n`;
   writeFileSync(dir.at('a.log'), `${short.repeat(1_000)}${'y'.repeat(99_999)}\n${short.repeat(1_000)}`);

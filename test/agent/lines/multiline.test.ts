@@ -38,8 +38,9 @@ test('a record waits while its file grows, and is sent when it has not grown for
   assert.deepEqual(values(reader).slice(1), ['  at half of it']);
 });
 
-// Catalogue 117 (vector test_multi_line_checkpointing): the position stays at the record's first line.
-test('a record that an agent was killed in is read from its first line', async () => {
+// Catalogue 117 (vector test_multi_line_checkpointing): the position stays at the record's first
+// line.
+test('a multiline record is read from its first line after a kill', async () => {
   await using dir = await tempDir();
   const file = dir.at('a.log');
   writeFileSync(file, `one\n${STACK}`);
@@ -53,8 +54,8 @@ test('a record that an agent was killed in is read from its first line', async (
   assert.equal(reader.records[0]?.headers['logfleet.range'], `4-${4 + STACK.length + 7}`);
 });
 
-// Catalogue 119: the last record of a rotated file is complete with it.
-test('when a file is complete, so is its last record, terminated or not', async () => {
+// Catalogue 119: the last record of a rotated file is complete when the file is.
+test('the last record of a complete file is complete, terminated or not', async () => {
   await using dir = await tempDir();
   for (const [end, flags] of [
     ['  at c\n', undefined],

@@ -8,7 +8,8 @@ import { tempDir } from '../../support/temp-dir.ts';
 const GIB = 1024 ** 3;
 const MEMORY_BYTES_MAX = 64 * 1024 * 1024;
 
-// Catalogue 51: a gigabyte without a newline (vector file_max_line_bytes, fluent-bit issue 3943, imfile-discard-truncated-line.sh).
+// Catalogue 51: a gigabyte without a newline (vector file_max_line_bytes, fluent-bit issue 3943,
+// imfile-discard-truncated-line.sh).
 for (const [overLong, records, flags] of [
   ['drop', 2, undefined],
   ['truncate', 3, 'truncated'],
@@ -72,7 +73,7 @@ test('a line of the maximum length is whole under every policy, with a CR after 
 test('a returned piece of a line is sent as before, up to the next piece, although the entry now drops it', async () => {
   await using dir = await tempDir();
   const file = dir.at('a.log');
-  // The first piece ends with what may be half a terminator.
+  // The first part ends with what may be half a terminator.
   writeFileSync(file, `${'x'.repeat(1023)}\r${'y'.repeat(1024)}\r\nz\r\n`);
   using reader = new TurnReader(file, testFormat({ maxLineBytes: 1024, terminator: 'crlf' }), {}, () => 1);
   const [piece] = await reader.read();

@@ -7,7 +7,8 @@ import { TurnReader } from '../../support/read-lines.ts';
 import { Ground, HOUR_MS } from '../../support/source-ground.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
-// Catalogue 46 (vector test_split_reads, #21084; otel TestSplitWrite, #21893; nxadm TestIncompleteLines).
+// Catalogue 46 (vector test_split_reads, #21084; otel TestSplitWrite, #21893; nxadm
+// TestIncompleteLines).
 test('a line whose halves are written an hour apart is one record, from its first byte', async () => {
   await using dir = await tempDir();
   const on = new Ground(dir);
@@ -25,7 +26,8 @@ test('a line whose halves are written an hour apart is one record, from its firs
   on.close();
 });
 
-// Catalogue 48 (fluent-bit flb_tail_file_db_offset, logstash-input-file #151): what is read of a half line is nowhere noted as read.
+// Catalogue 48 (fluent-bit flb_tail_file_db_offset, logstash-input-file #151): an incomplete line
+// is never stored as read.
 test('a line half read at a kill is sent whole by the next process', async () => {
   await using dir = await tempDir();
   const killed = new Ground(dir);
@@ -41,7 +43,8 @@ test('a line half read at a kill is sent whole by the next process', async () =>
   on.close();
 });
 
-// Catalogue 50 (TestFilestreamEmptyLinesOnly, otel TestMultipleEmpty, vector file_read_empty_lines).
+// Catalogue 50 (TestFilestreamEmptyLinesOnly, otel TestMultipleEmpty, vector
+// file_read_empty_lines).
 test('each empty line is a record, also in a file of empty lines', async () => {
   await using dir = await tempDir();
   for (const [terminator, content, ranges] of [
@@ -61,7 +64,8 @@ test('each empty line is a record, also in a file of empty lines', async () => {
 
 const utf16be = (text: string) => Buffer.from(text, 'utf16le').swap16();
 
-// Catalogue 55 (loong LogMultiBytesUnittest, otel SmileyFaceUTF16): each line is a batch, and begins with a read of 64 KiB, which ends within it.
+// Catalogue 55 (loong LogMultiBytesUnittest, otel SmileyFaceUTF16): each line is a batch and begins
+// with a read of 64 KiB, which ends within the line.
 for (const [encoding, encode] of [
   ['utf-8', (text) => Buffer.from(text)],
   ['utf-16be', utf16be],

@@ -7,7 +7,7 @@ import type { AcknowledgedPosition, AcknowledgedProgress } from '../../../agent/
 
 const placeOf = (position: number) => (position % Object.keys(lineStates).length) as LineState;
 
-/** Each ends in the middle of what follows, and what follows is there. */
+/** Each range ends in the state in which the next one starts. */
 function assertGaps(reached: AcknowledgedProgress): void {
   const { gaps, last } = gapsIn(reached.ahead, reached);
   let from: AcknowledgedPosition = reached;
@@ -22,10 +22,10 @@ function assertGaps(reached: AcknowledgedProgress): void {
   assert.deepEqual(last, from === reached ? reached : { position, rangeEnd, lineState });
 }
 
-test('in whatever order ranges are told, the position is the end of the prefix without a gap, the last record before it is known, and each gap beyond it ends in the middle of what follows', () => {
+test('for any order of ranges, the position is the end of the gapless prefix, and each gap ends in the state of the next range', () => {
   const ranges = fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 1, maxLength: 30 }).map((lengths) => {
     const starts = lengths.map((_, index) => lengths.slice(0, index).reduce((sum, length) => sum + length, 100));
-    // Some have no record: the last one ends where it did before them.
+    // Some have no record: the last record ends where it did before them.
     let rangeEnd = 100;
     return lengths.map((length, index) => {
       const start = starts[index] as number;
@@ -54,7 +54,7 @@ test('in whatever order ranges are told, the position is the end of the prefix w
   );
 });
 
-test('behind a range without records the last record is that before it, though that is another than when the range was read', () => {
+test('after a range without records, the last record is the one before it, whatever it was at the read', () => {
   const position = new ContiguousPosition({ position: 0, rangeEnd: 0, lineState: lineStates.lineStart, ahead: [] });
   position.add([20, 30, 5]);
   position.add([0, 20, 15]);

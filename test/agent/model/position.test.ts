@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { lineStates } from '../../../agent/model/line-state.ts';
 import { parseAhead } from '../../../agent/model/position.ts';
 
-test('what former programs kept of what Kafka has beyond a position is read, and what they did not know is not known', () => {
+test('ranges stored by earlier versions are parsed, and what they lack is unknown', () => {
   const { line, group } = lineStates;
   assert.deepEqual(parseAhead('[[1,2],[3,4,3],[5,6,6,1],[7,8,8,null],[9,10,10,1,3]]'), [
     [1, 2, 2, undefined, undefined],

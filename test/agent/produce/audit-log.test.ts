@@ -17,7 +17,7 @@ import { countRecords, createTopic, newTopic, readTopic } from '../../support/to
 const logger = createLogger({ level: 'error', format: 'json', write: () => {} });
 const tools = { clock: systemClock, logger };
 
-/** A store of facts and the log that empties it. */
+/** A fact store and the audit log that reads it. */
 async function audited(dir: string, topic: string) {
   const state = StateDatabase.open(dir);
   const facts = new FactStore(state, tools);
@@ -41,7 +41,7 @@ async function audited(dir: string, topic: string) {
   };
 }
 
-test('each fact is one JSON record with the generation as its key; those of a generation keep their order', async () => {
+test('each fact is a JSON record with its generation as key; facts of a generation keep their order', async () => {
   await using dir = await tempDir();
   const topic = await createTopic(await sharedKafka(), 3);
   await using on = await audited(dir.path, topic);
@@ -79,7 +79,7 @@ test('each fact is one JSON record with the generation as its key; those of a ge
   assert.deepEqual(sealed, { ...about, kind: 'sealed', first: 1, size: 152, recordsEnd: 140 });
 });
 
-test('a topic that is missing is told, and what waits for it arrives when it is there', async () => {
+test('a missing audit topic is reported, and the waiting facts arrive once it exists', async () => {
   await using dir = await tempDir();
   const kafka = await sharedKafka();
   const topic = newTopic();
@@ -88,14 +88,14 @@ test('a topic that is missing is told, and what waits for it arrives when it is 
   on.state.flush(systemClock.nowMs());
   await eventually(() => assert.match(on.log.failure, new RegExp(`can't be written to ${topic}: .*UNKNOWN_TOPIC`)));
   assert.ok(on.changes() > 0);
-  // What holds the topic up does not hold up the agent's end.
+  // A problem of the topic does not delay the agent's stop.
   await on.log.settle(600_000);
   await createTopic(kafka, 1, { name: topic });
   await eventually(async () => assert.equal(await countRecords(kafka, topic), 1), { timeoutMs: 20_000 });
   await eventually(() => assert.equal(on.log.failure, ''));
 });
 
-test('a topic that takes small batches only gets small ones', async () => {
+test('a topic that accepts only small batches gets small ones', async () => {
   await using dir = await tempDir();
   const kafka = await sharedKafka();
   const topic = await createTopic(kafka, 1, { configEntries: [{ name: 'max.message.bytes', value: '2000' }] });

@@ -26,7 +26,7 @@ test('lines keep their order when their compression changes while batches are be
   const topic = await createTopic(brokers);
   await using dir = await tempDir();
   const file = dir.at('a.log');
-  // Random bytes take gzip the longest.
+  // gzip takes longest for random bytes.
   writeFileSync(file, Array.from({ length: LINES }, () => `${randomBytes(100).toString('base64')}\n`).join(''));
   const fd = openSync(file, 'r');
   const logger = createLogger({ level: 'error', format: 'json' });
@@ -46,7 +46,7 @@ test('lines keep their order when their compression changes while batches are be
     for (const compression of turns) {
       const before = source.size;
       source.assign(router.route(topic, 1, { previous: -1, key: 'k' }, compression), () => testFormat());
-      // Some of it is read and being compressed.
+      // A part of it was read and is being compressed.
       await eventually(() => assert.ok(source.size > before || source.complete));
     }
     await eventually(() => assert.ok(source.complete && source.position === source.size));
@@ -61,7 +61,7 @@ test('lines keep their order when their compression changes while batches are be
   }
 });
 
-test('sources that give no records, however many, let others go on between them', async () => {
+test('any number of sources without records let other work run between them', async () => {
   const SOURCES = 60;
   const logger = createLogger({ level: 'error', format: 'json' });
   await using dir = await tempDir();
@@ -71,7 +71,7 @@ test('sources that give no records, however many, let others go on between them'
   const router = new DeliveryRouter(cluster, new IntentStore(state), tools, () => {});
   const route = router.route('t', 1, { previous: -1, key: 'k' }, 'none');
   let [filled, turns] = [0, 0];
-  /** Takes a millisecond, as a filter does over a file. */
+  /** Takes a millisecond, as if a filter examined a file. */
   const fill = async () => {
     for (const sinceMs = performance.now(); performance.now() - sinceMs < 1; );
     filled++;

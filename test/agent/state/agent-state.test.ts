@@ -14,7 +14,7 @@ function opened(dir: TempDir) {
   return { ...openAgentState(options, { clock: systemClock, logger }), logged };
 }
 
-/** A state with one position, copied at 10, written again at 20 and closed. */
+/** A state with one position: written and copied at 10, written again at 20, and closed. */
 async function begun(dir: TempDir): Promise<void> {
   const { state, store } = opened(dir);
   const checkpoint = newCheckpoint('e', 'g', { path: '/a.log', device: 1n, inode: 2n, birthMs: 0 });
@@ -26,7 +26,8 @@ async function begun(dir: TempDir): Promise<void> {
   state.close();
 }
 
-// beats #3537, #4733, #25135, #35893; imfile-bad-state-file.sh; loong TestInvalidCheckpointFile; otel #35899, #36840, #49735.
+// beats #3537, #4733, #25135, #35893; imfile-bad-state-file.sh; loong TestInvalidCheckpointFile;
+// otel #35899, #36840, #49735.
 const damages: Record<string, (file: string) => Promise<void>> = {
   'zeroed by a loss of power': async (file) => {
     const { size } = await stat(file);
@@ -68,7 +69,7 @@ test('a damaged state without a copy starts empty, and reports that positions ar
   state.close();
 });
 
-test('a copy is made of what has changed since the last, and not more often than once a minute', async () => {
+test('a changed state is copied, at most once a minute', async () => {
   await using dir = await tempDir();
   const { state, store } = opened(dir);
   const write = (position: number) => {
@@ -91,8 +92,9 @@ test('a copy is made of what has changed since the last, and not more often than
   state.close();
 });
 
-// A kill between putting the damaged state aside and giving the copy its place: an empty state would read no file that `start: end` passes over.
-test('a process that is killed while it puts a damaged state aside leaves its copy to the next one', async () => {
+// A kill after the damaged state is moved aside and before the copy is in its place. With an empty
+// state, the agent would not read files that `start: end` skips.
+test('if a process is killed while it moves a damaged state aside, the next one uses the copy', async () => {
   await using dir = await tempDir();
   await begun(dir);
   await rename(dir.at('checkpoints.db'), dir.at('checkpoints.db.unreadable-1'));
@@ -104,7 +106,7 @@ test('a process that is killed while it puts a damaged state aside leaves its co
   state.close();
 });
 
-test('positions are lost until what is on the disk is found: a process that is killed before leaves that to the next one', async () => {
+test('positions stay lost, also after a kill, until the existing files are found', async () => {
   await using dir = await tempDir();
   await writeFile(dir.at('checkpoints.db.unreadable-1'), 'put aside by one that was killed then');
   for (const [lost, found] of [

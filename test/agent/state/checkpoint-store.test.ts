@@ -41,7 +41,7 @@ function opened(dir: string): { state: StateDatabase; store: CheckpointStore } {
   return { state, store: new CheckpointStore(state) };
 }
 
-test('what was flushed is there after opening again, to the last bit of an inode; later ones replace former ones', async () => {
+test('a reopened state has the last flushed checkpoints, with all bits of an inode', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(checkpoint, { maxLength: 8 }), async (checkpoints) => {
       await using dir = await tempDir();
@@ -60,7 +60,7 @@ test('what was flushed is there after opening again, to the last bit of an inode
   );
 });
 
-test('a removed generation does not come back with the next flush', async () => {
+test('a removed generation does not reappear with the next flush', async () => {
   await using dir = await tempDir();
   const { state, store } = opened(dir.path);
   const [one] = fc.sample(checkpoint, 1) as [Checkpoint];
@@ -71,7 +71,7 @@ test('a removed generation does not come back with the next flush', async () => 
   state.close();
 });
 
-test('the globs that were scanned last are kept, by entry', async () => {
+test('the globs of the last scan are stored by entry', async () => {
   await using dir = await tempDir();
   const { state, store } = opened(dir.path);
   assert.equal(store.scannedGlobs('a'), undefined);
@@ -82,7 +82,7 @@ test('the globs that were scanned last are kept, by entry', async () => {
   state.close();
 });
 
-test('a checkpoint that is noted and not yet written is loaded as noted', async () => {
+test('a checkpoint that is not written yet is loaded as noted', async () => {
   await using dir = await tempDir();
   const { state, store } = opened(dir.path);
   const [one] = fc.sample(checkpoint, 1) as [Checkpoint];
@@ -94,7 +94,7 @@ test('a checkpoint that is noted and not yet written is loaded as noted', async 
   state.close();
 });
 
-test('a state of a newer version is refused with the remedy and left as it is', async () => {
+test('a state of a newer format is refused with a remedy and left unchanged', async () => {
   await using newer = await tempDir();
   const db = new DatabaseSync(newer.at('checkpoints.db'));
   db.exec('PRAGMA user_version = 99');
@@ -102,7 +102,7 @@ test('a state of a newer version is refused with the remedy and left as it is', 
   assert.throws(() => StateDatabase.open(newer.path), { code: 'NEWER_VERSION', message: /format 99\): upgrade/ });
 });
 
-test('a state of format 1 is brought up to date, and its positions stay', async () => {
+test('a state of format 1 is migrated and keeps its positions', async () => {
   await using dir = await tempDir();
   const db = new DatabaseSync(dir.at('checkpoints.db'));
   db.exec(`CREATE TABLE generation (

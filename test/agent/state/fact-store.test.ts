@@ -21,7 +21,7 @@ const LOSS: Loss = {
 };
 const SEALED: Sealed = { entryUid: 'u1', generation: 'g2', path: '/b.log', first: 0, size: 7, recordsEnd: 7 };
 
-/** A clock that is a millisecond later whenever it is asked. */
+/** A clock that advances by a millisecond at each call. */
 function tickingClock(): Clock {
   let nowMs = 1_000;
   return { ...systemClock, nowMs: () => nowMs++ };
@@ -32,7 +32,7 @@ function opened(dir: string, more: { audit?: boolean } = {}): { state: StateData
   return { state, facts: new FactStore(state, { clock: tickingClock(), logger, ...more }) };
 }
 
-test('facts, their entry by name and the totals are there after opening again', async () => {
+test('a reopened state has the facts, their entry names and the totals', async () => {
   await using dir = await tempDir();
   const { state, facts } = opened(dir.path);
   facts.setEntryName('u1', 'entries/app');
@@ -58,7 +58,7 @@ test('facts, their entry by name and the totals are there after opening again', 
   again.state.close();
 });
 
-test('a fact told again, by this process or the next, is the same one and counts once', async () => {
+test('a fact that is recorded again, by this process or the next, counts once', async () => {
   await using dir = await tempDir();
   const { state, facts } = opened(dir.path);
   facts.loss(LOSS);
@@ -70,14 +70,14 @@ test('a fact told again, by this process or the next, is the same one and counts
   again.facts.loss(LOSS);
   assert.equal(again.state.flush(1), undefined);
   assert.deepEqual([again.facts.last.length, again.facts.totals('u1').losses], [1, 1]);
-  // The same generation sealed at another size is another fact.
+  // If the generation is sealed again at another size, that is another fact.
   again.facts.sealed(SEALED);
   again.facts.sealed({ ...SEALED, size: 8 });
   assert.equal(again.facts.totals('u1').sealedFiles, 2);
   again.state.close();
 });
 
-test('what is not on the disk yet is not for the audit topic; what the topic has is not told to it again', async () => {
+test('only durable facts go to the audit topic, and none goes there again', async () => {
   await using dir = await tempDir();
   const { state, facts } = opened(dir.path);
   let told = 0;
@@ -100,7 +100,7 @@ test('what is not on the disk yet is not for the audit topic; what the topic has
   again.state.close();
 });
 
-test('a fact that could not be written stays noted, and is shown all the same', async () => {
+test("a fact that can't be written stays noted and is shown", async () => {
   await using dir = await tempDir();
   const { state, facts } = opened(dir.path);
   facts.loss(LOSS);
@@ -113,7 +113,7 @@ test('a fact that could not be written stays noted, and is shown all the same', 
   state.close();
 });
 
-test('the last thousand losses are kept, older ones until the audit topic has them; sealed files do not crowd them out', async () => {
+test('the last thousand losses are kept, and older ones until they are audited, however many files are sealed', async () => {
   await using dir = await tempDir();
   const { state, facts } = opened(dir.path);
   facts.loss({ ...LOSS, start: 1, end: 2 });
@@ -124,7 +124,7 @@ test('the last thousand losses are kept, older ones until the audit topic has th
   assert.equal(rows(), 1_251);
   facts.markAudited(facts.unaudited(2_000).map(({ id }) => id));
   state.flush(1);
-  // Pruned by the time of the last thousand, and twenty.
+  // Facts older than the last thousand losses and twenty sealed files are pruned.
   assert.equal(rows(), 1_020);
   assert.equal(facts.last.length, 1_020);
   assert.deepEqual(facts.totals('u1'), { losses: 1_201, lostBytes: 12_001, sealedFiles: 50 });
@@ -134,7 +134,7 @@ test('the last thousand losses are kept, older ones until the audit topic has th
   again.state.close();
 });
 
-test('without an audit topic nothing waits for it', async () => {
+test('without an audit topic no fact waits for it', async () => {
   await using dir = await tempDir();
   const { state, facts } = opened(dir.path, { audit: false });
   facts.loss(LOSS);

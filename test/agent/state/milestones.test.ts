@@ -12,7 +12,7 @@ const DAY_MS = 24 * HOUR_MS;
 const START_MS = Date.UTC(2026, 0, 1);
 const known = { entryUid: 'e', generation: '00ff' };
 
-/** A store whose one generation can be moved at a time. */
+/** A store with one generation, whose position can be set at a time. */
 function opened(dir: string) {
   const state = StateDatabase.open(dir);
   const store = new CheckpointStore(state);
@@ -25,13 +25,13 @@ function opened(dir: string) {
   return { state, store, moveTo, rows };
 }
 
-test('of a generation that moves four times a second each minute has one, and what does not move has none', async () => {
+test('a growing generation gets one milestone a minute, an idle one none', async () => {
   await using dir = await tempDir();
   const { state, store, moveTo, rows } = opened(dir.path);
   for (let quarter = 0; quarter < 4 * 60 * 5; quarter++) moveTo(quarter, START_MS + quarter * 250);
   assert.equal(rows(), 5);
   const before = (timeMs: number) => store.milestones.lastBefore(known, timeMs)?.position;
-  // Never later than it was, and never by more than a minute earlier.
+  // Never later than the requested time, and at most a minute earlier.
   for (let second = 60; second < 300; second += 7) {
     const position = before(START_MS + second * 1_000) as number;
     assert.ok(position <= second * 4 && position >= (second - 61) * 4, `${position} after ${second} s`);
@@ -46,7 +46,7 @@ test('of a generation that moves four times a second each minute has one, and wh
   state.close();
 });
 
-test('what a flush has written that failed is written by the next one, in the same minute too', async () => {
+test('the milestones of a failed flush are written by the next one, also in the same minute', async () => {
   await using dir = await tempDir();
   const { state, store, moveTo, rows } = opened(dir.path);
   let fails = false;
@@ -68,26 +68,26 @@ test('what a flush has written that failed is written by the next one, in the sa
   state.close();
 });
 
-test('there is one a minute for two hours, one an hour for seven days, and the last one before that stays', async () => {
+test('milestones are kept one a minute for two hours, one an hour for seven days, and the last before', async () => {
   await using dir = await tempDir();
   const { state, store, moveTo, rows } = opened(dir.path);
   const minutes = 9 * 24 * 60;
   for (let minute = 0; minute <= minutes; minute++) moveTo(minute, START_MS + minute * MINUTE_MS);
   const end = START_MS + minutes * MINUTE_MS;
-  // Thinned every ten minutes.
+  // Milestones are thinned every ten minutes.
   assert.ok(rows() > 120 + 6 * 24 && rows() < 140 + 8 * 24, String(rows()));
   const agoOf = (ms: number) => minutes - (store.milestones.lastBefore(known, end - ms)?.position as number);
   assert.equal(agoOf(HOUR_MS), 60);
   assert.ok(agoOf(DAY_MS) >= 24 * 60 && agoOf(DAY_MS) <= 25 * 60 + 1);
   assert.ok(agoOf(6.9 * DAY_MS) <= 7 * 24 * 60);
-  // It has not moved for a month: where it was then is still known.
+  // It has not grown for a month: its last position is still known.
   moveTo(minutes + 1, end + 30 * DAY_MS);
   for (let minute = 0; minute < 20; minute++) moveTo(minutes + 2 + minute, end + 30 * DAY_MS + minute * MINUTE_MS);
   assert.equal(store.milestones.lastBefore(known, end + 25 * DAY_MS)?.position, minutes);
   state.close();
 });
 
-test('a state of format 5 is brought up to date: nothing is sent once more, and where a generation was is known from then on', async () => {
+test('a state of format 5 is migrated without replays, and gets milestones from then on', async () => {
   await using dir = await tempDir();
   const { state, moveTo } = opened(dir.path);
   moveTo(7, START_MS);

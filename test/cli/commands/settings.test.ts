@@ -11,7 +11,7 @@ const cliOf =
   (...args: string[]) =>
     runProcess('cli/main.ts', ['--controller', controller.address, '--author', 'ann', ...args]);
 
-test('pause, resume, limit and drain set how an agent goes on, and get and describe show it', async () => {
+test('pause, resume, limit and drain change the settings of an agent, and get and describe show them', async () => {
   await using on = await ground();
   const { controller, dir } = on;
   const cli = cliOf(on);
@@ -25,7 +25,7 @@ test('pause, resume, limit and drain set how an agent goes on, and get and descr
   assert.equal((await cli('get', 'settings')).stderr, 'No settings found.\n');
   const paused = await cli('pause', 'entry', 'app', 'none', '--agent', 'a', '--reason', 'noise');
   assert.equal(paused.stdout, 'entry/app paused on a\nentry/none paused on a\n');
-  assert.equal(paused.stderr, 'warning: there is no entries/none: paused when there is\n');
+  assert.equal(paused.stderr, 'warning: there is no entries/none: it will be paused once it exists\n');
   await acknowledged(on, 'a', entry, 'STATE_PAUSED');
   assert.equal(
     (await cli('limit', 'agent', 'a', '5MiB', '--reason', 'slow link')).stdout,
@@ -59,7 +59,7 @@ test('pause, resume, limit and drain set how an agent goes on, and get and descr
   assert.equal((await cli('apply', '-f', dir.at('app.yaml'))).stdout, 'entry/app unchanged\n');
 });
 
-test('a drain that does not end in time says what it waits for, and nonsense is refused with a remedy', async () => {
+test('a drain that times out reports what it waits for, and invalid input is refused with a remedy', async () => {
   await using on = await ground();
   const { controller, dir } = on;
   const cli = cliOf(on);
@@ -73,7 +73,7 @@ test('a drain that does not end in time says what it waits for, and nonsense is 
   assert.equal(late.code, 1);
   assert.match(late.stderr, /agent\/a is not drained after 2 s: 1 file to be delivered/);
   const both = await cli('pause', 'agent', 'a');
-  assert.match(both.stderr, /settings\.draining: an agent that is paused reads nothing.*resume it first/);
+  assert.match(both.stderr, /settings\.draining: a paused agent cannot be drained.*resume it first/);
   for (const [args, error] of [
     [['limit', 'agent', 'a', 'much'], /such as 512KiB or 5MiB, or none/],
     [['limit', 'agent', 'a', '100'], /settings\.max_bytes_per_second: 100 is out of range: use 1024 to/],

@@ -137,7 +137,7 @@ test('a loss is an alert for a while, and says how much; an agent that said good
   const entry = { paths: [dir.at('*.log')], topic: await createTopic(kafka), start: 'beginning', ...long };
   await controller.api.call('EntryService', 'CreateEntry', { entry_id: 'app', entry });
   await eventually(() => assert.deepEqual(hook.names(), ['firing LogfleetLinesLost web-1 app']));
-  assert.match(hook.told[0]?.annotations.summary ?? '', /^477 bytes in 1 losses, the last one of .*app\.log$/);
+  assert.match(hook.told[0]?.annotations.summary ?? '', /^477 bytes in 1 losses, the last one in .*app\.log$/);
   await eventually(() => assert.equal(hook.names().at(-1), 'resolved LogfleetLinesLost web-1 app'));
   await agent.kill('SIGTERM');
   await eventually(async () => {

@@ -23,14 +23,14 @@ function bench() {
     alerts,
     /** What is put and removed, by entry. */
     step(monotonicMs: number, conditions: Condition[], known = true): string[] {
-      const { put, remove } = evaluator.changes({ conditions, isKnown: () => known }, alerts, { monotonicMs, now });
+      const { put, remove } = evaluator.evaluate({ conditions, isKnown: () => known }, alerts, { monotonicMs, now });
       for (const record of put) alerts.set(record.id, record);
       for (const { id } of remove) alerts.delete(id);
       const names = put.map(({ condition, endTime }) => `${endTime ? 'over' : 'fires'} ${condition.entry}`);
       return [...names, ...remove.map(({ condition }) => `gone ${condition.entry}`)];
     },
     tell: () => {
-      for (const [id, record] of alerts) alerts.set(id, { ...record, told: 'firing' });
+      for (const [id, record] of alerts) alerts.set(id, { ...record, sent: 'firing' });
     },
   };
 }

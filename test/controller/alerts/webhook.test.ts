@@ -12,7 +12,7 @@ test('a webhook that does not answer is waited for no longer than the term of th
   try {
     const webhook = new Webhook(`http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`, undefined);
     const condition = Condition.create({ rule: 'AgentLost', agent: 'agents/x' });
-    const alert = { id: 'x', condition, startTime: new Date(0), told: 'nothing' } as const;
+    const alert = { id: 'x', condition, startTime: new Date(0), sent: 'nothing' } as const;
     const term = new AbortController();
     const sent = assert.rejects(webhook.send([alert], term.signal), (error) => error === term.signal.reason);
     await asked.promise;

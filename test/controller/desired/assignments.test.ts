@@ -4,9 +4,9 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { Assignments } from '../../../controller/desired/assignments.ts';
 import { stageTest } from '../../../controller/desired/stage.ts';
-import { EntryStore } from '../../../controller/entries/entry-store.ts';
+import { EntryView } from '../../../controller/entries/entry-view.ts';
 import { encodeRollout } from '../../../controller/entries/rollout-record.ts';
-import { RolloutView } from '../../../controller/entries/rollout-view.ts';
+import { RolloutRepository } from '../../../controller/entries/rollout-repository.ts';
 import { EtcdClient } from '../../../controller/etcd/etcd-client.ts';
 import { EtcdMirror } from '../../../controller/etcd/etcd-mirror.ts';
 import { Keyspace } from '../../../controller/etcd/keyspace.ts';
@@ -38,16 +38,20 @@ const other = fc.record({
 });
 const step: fc.Arbitrary<Step> = fc.oneof(planned, other);
 
-/** What a controller knows; `look` is called at each key that changes, before and after its listeners. */
+/**
+ * What a controller knows; `look` is called at each key that changes, before and after its
+ * listeners.
+ */
 function view(client: EtcdClient, prefix: string, look: (assignments: Assignments) => void) {
-  const mirror = new EtcdMirror(client, prefix, tools);
+  const keys = new Keyspace(prefix);
+  const mirror = new EtcdMirror(client, keys.current, tools);
   let assignments: Assignments | undefined;
   const looking = () => assignments && look(assignments);
   mirror.onChange(looking);
-  const store = new EntryStore(mirror, prefix, tools.logger);
-  assignments = new Assignments(mirror, store, new RolloutView(mirror, prefix, tools.logger));
+  const store = new EntryView(mirror, keys.entries, tools.logger);
+  assignments = new Assignments(mirror, store, new RolloutRepository(client, mirror, keys.rollouts, tools.logger));
   mirror.onChange(looking);
-  mirror.onSettled(looking);
+  mirror.onConsistent(looking);
   return { mirror, assignments };
 }
 
@@ -58,7 +62,10 @@ interface Known {
   isActive: boolean;
 }
 
-/** Writes as controllers do, and past them; and knows who may be given which version, each of which has a topic of its own. */
+/**
+ * Writes as controllers do, and past them; and knows who may be given which version, each of which
+ * has a topic of its own.
+ */
 class Writer {
   readonly #client: EtcdClient;
   readonly #keys: Keyspace;
@@ -78,7 +85,7 @@ class Writer {
     else if (step.kind === 'past') await this.#past(step.id, known);
     else if (step.kind === 'delete') {
       this.#known.delete(step.id);
-      await this.#transact([], [this.#keys.entry(step.id), ...this.#rolloutKey(known)]);
+      await this.#transact([], [this.#keys.entries.key(step.id), ...this.#rolloutKey(known)]);
     } else if (known?.rollout && known.isActive) await this.#move(known, known.rollout, step.kind === 'finish');
   }
 
@@ -92,8 +99,8 @@ class Writer {
     });
     this.allowed.set(entry.topic, new Set());
     const puts = [
-      { key: this.#keys.entry(id), value: entryJson(entry, rollout) },
-      { key: this.#keys.rollout(rollout.id), value: encodeRollout(rollout) },
+      { key: this.#keys.entries.key(id), value: entryJson(entry, rollout) },
+      { key: this.#keys.rollouts.key(rollout.id), value: encodeRollout(rollout) },
     ];
     const etag = await this.#transact(first === 'entry' ? puts : puts.reverse(), this.#rolloutKey(known));
     this.#known.set(id, { entry: { ...entry, etag }, rollout, isActive: true });
@@ -102,7 +109,7 @@ class Writer {
   /** Somebody writes the entry alone, and leaves the rest of its JSON as it was. */
   async #past(id: string, known: Known | undefined): Promise<void> {
     const entry = this.#newEntry(id);
-    const puts = [{ key: this.#keys.entry(id), value: entryJson(entry, known?.rollout) }];
+    const puts = [{ key: this.#keys.entries.key(id), value: entryJson(entry, known?.rollout) }];
     const etag = await this.#transact(puts, []);
     this.#known.set(id, { entry: { ...entry, etag }, rollout: known?.rollout, isActive: false });
   }
@@ -110,9 +117,9 @@ class Writer {
   async #move(known: Known, former: Rollout, isLast: boolean): Promise<void> {
     const stage = { ...RolloutStage.create(), everyone: isLast, threshold: HALF };
     const rollout: Rollout = { ...former, stage, state: isLast ? 'STATE_COMPLETE' : 'STATE_PROGRESSING' };
-    const { isIn } = stageTest(rollout);
-    this.allowed.set(known.entry.topic, new Set(AGENTS.filter(isIn).map(({ agent }) => agent)));
-    await this.#transact([{ key: this.#keys.rollout(rollout.id), value: encodeRollout(rollout) }], []);
+    const { includes } = stageTest(rollout);
+    this.allowed.set(known.entry.topic, new Set(AGENTS.filter(includes).map(({ agent }) => agent)));
+    await this.#transact([{ key: this.#keys.rollouts.key(rollout.id), value: encodeRollout(rollout) }], []);
     Object.assign(known, { rollout, isActive: !isLast });
   }
 
@@ -121,12 +128,12 @@ class Writer {
   }
 
   #rolloutKey(known: Known | undefined): string[] {
-    return known?.rollout ? [this.#keys.rollout(known.rollout.id)] : [];
+    return known?.rollout ? [this.#keys.rollouts.key(known.rollout.id)] : [];
   }
 
   async #transact(puts: { key: string; value: string }[], deletes: string[]): Promise<string> {
     const when = [{ key: `never-${randomUUID()}`, revision: 0n }];
-    return String(await this.#client.transact({ when, puts, deletes }));
+    return String(await this.#client.transact({ conditions: when, puts, deletes }));
   }
 }
 
@@ -166,7 +173,7 @@ test('whatever the order in which keys come, and whenever a controller begins to
         const { revision } = await client.list({ start: prefix, end: `${prefix}~` });
         await eventually(() => assert.ok(views.every(({ mirror }) => mirror.revision > 0n)));
         await client.put(`${prefix}last`, 'x');
-        for (const { mirror } of views) await mirror.reaches(revision + 1n);
+        for (const { mirror } of views) await mirror.waitForRevision(revision + 1n);
         stop.abort();
         await Promise.all(running);
         assert.deepEqual(wrong, []);

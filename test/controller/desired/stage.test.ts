@@ -39,8 +39,8 @@ test('a step has exactly as many agents as it says, or those of the steps before
       for (const text of steps) {
         const next = begin(id, stage, text, connected);
         const [before, after] = [stageTest({ id, stage }), stageTest({ id, stage: next })];
-        const inBefore = connected.filter(before.isIn);
-        const inAfter = new Set(connected.filter(after.isIn));
+        const inBefore = connected.filter(before.includes);
+        const inAfter = new Set(connected.filter(after.includes));
         assert.ok(inBefore.every((agent) => inAfter.has(agent)));
         const step = parseCanary(text);
         const wanted = wantedCount(step, connected.length);
@@ -60,11 +60,11 @@ test('agents that come later are in as often as the others', () => {
   const all = Array.from({ length: 20_000 }, (_, index): Agent => ({ agent: `web-${index}`, role: 'web' }));
   const id = '0d1ba1f2-4e0c-4d7e-9c2c-6a8f0f3f7a11';
   const stage = begin(id, RolloutStage.create(), '10%', all.slice(0, 10_000));
-  const { isIn } = stageTest({ id, stage });
-  assert.equal(all.slice(0, 10_000).filter(isIn).length, 1_000);
-  const later = all.slice(10_000).filter(isIn).length;
+  const { includes } = stageTest({ id, stage });
+  assert.equal(all.slice(0, 10_000).filter(includes).length, 1_000);
+  const later = all.slice(10_000).filter(includes).length;
   assert.ok(later > 850 && later < 1_150, String(later));
   // In another rollout it is others who go first.
   const other = stageTest({ id: `${id}x`, stage });
-  assert.ok(all.filter(isIn).filter(other.isIn).length < 400);
+  assert.ok(all.filter(includes).filter(other.includes).length < 400);
 });

@@ -79,7 +79,7 @@ test('a batch that is more than etcd takes is refused with what to do, and nothi
     assert.equal(code, status.RESOURCE_EXHAUSTED);
     assert.match(
       details,
-      /the 65 writes take 130 operations of etcd, .*start every etcd with --max-txn-ops=130 or more/,
+      /the 65 writes take 130 etcd operations, .*start every etcd member with --max-txn-ops=130 or more/,
     );
   }
   const paths = Array.from({ length: 100 }, (_, index) => `/var/log/${index}/${'x'.repeat(4_000)}/*.log`);

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Election, fenced, type Term } from '../../../controller/etcd/election.ts';
+import { Election, type Term, writeFenced } from '../../../controller/etcd/election.ts';
 import { EtcdClient } from '../../../controller/etcd/etcd-client.ts';
 import { EtcdMirror } from '../../../controller/etcd/etcd-mirror.ts';
+import { Keyspace } from '../../../controller/etcd/keyspace.ts';
 import { systemClock } from '../../../runtime/clock.ts';
 import { createLogger } from '../../../runtime/logger.ts';
 import { startEtcd } from '../../../stack/etcd.ts';
@@ -25,7 +26,7 @@ interface Candidate extends AsyncDisposable {
 /** One that campaigns, and serves its terms until they are over. */
 function candidate(endpoint: string, prefix: string): Candidate {
   const client = new EtcdClient({ endpoints: [endpoint], tls: undefined, user: undefined });
-  const mirror = new EtcdMirror(client, prefix, tools);
+  const mirror = new EtcdMirror(client, new Keyspace(prefix).current, tools);
   const election = new Election(client, mirror, { key: `${prefix}elections/x`, candidate: 'c', ttlMs: TTL_MS }, tools);
   const stop = new AbortController();
   const it: Candidate = {
@@ -70,16 +71,17 @@ test('one of several is elected; when it ends, another at once, with a higher re
     const first = await elected(0n);
     const term = first.terms.at(-1) as Term;
     const write = { key: `${prefix}done`, value: 'by the first' };
-    assert.ok(((await fenced(first.client, term, [write])) ?? 0n) > term.revision);
+    assert.ok(((await writeFenced(first.client, term, [write])) ?? 0n) > term.revision);
     await first.stop();
     assert.ok(term.signal.aborted);
     const second = await elected(term.revision);
-    assert.equal(await fenced(first.client, term, [{ ...write, value: 'too late' }]), undefined);
+    assert.equal(await writeFenced(first.client, term, [{ ...write, value: 'too late' }]), undefined);
     assert.equal((await second.client.get(write.key))?.value, 'by the first');
-    // Somebody takes the key away, as an operator may: the third, or the second again, has a term of its own.
+    // Somebody takes the key away, as an operator may: the third, or the second again, has a term
+    // of its own.
     const former = second.terms.at(-1) as Term;
-    await second.client.remove(`${prefix}elections/x`);
-    assert.equal(await fenced(second.client, former, [{ ...write, value: 'too late' }]), undefined);
+    await second.client.delete(`${prefix}elections/x`);
+    assert.equal(await writeFenced(second.client, former, [{ ...write, value: 'too late' }]), undefined);
     await eventually(() =>
       assert.ok(all.some(({ terms }) => terms.some(({ revision }) => revision > former.revision))),
     );

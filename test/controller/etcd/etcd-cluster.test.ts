@@ -13,7 +13,9 @@ import { SteadyWrites, WRITTEN } from '../../support/steady-writes.ts';
 const PATIENCE = { timeoutMs: 40_000 };
 const AGENTS = 4;
 
-/** Follows the entries at one controller: the etags of each, and all its changes, as they were told. */
+/**
+ * Follows the entries at one controller: the etags of each, and all its changes, as they were told.
+ */
 function follow({ api }: RunningController) {
   const { messages, ended, cancel } = readStream(api.stream('EntryService', 'WatchEntries', {}));
   const etags = (id: string) =>
@@ -65,7 +67,10 @@ async function scene(): Promise<Scene> {
   };
 }
 
-/** No acknowledged write is lost, nobody who watches missed one, and agents have what the entries say, each change once. */
+/**
+ * No acknowledged write is lost, nobody who watches missed one, and agents have what the entries
+ * say, each change once.
+ */
 async function isWhole({ cluster, prefix, controllers, agents, watches, writing }: Scene): Promise<void> {
   const wanted: Record<string, string> = {};
   for (const id of WRITTEN) {

@@ -23,7 +23,7 @@ test('a controller that is cut off from etcd for longer than its lease keeps its
       for (const proxy of proxies) stack.defer(() => proxy.stop());
       const endpoints = proxies.map(({ port }) => `http://127.0.0.1:${port}`).join(',');
       const controller = stack.use(await startController(endpoints, prefix, '--lease-ttl', '3s'));
-      const id = String((await controller.process.logged('listening'))['id']);
+      const id = String((await controller.process.logged('listening'))['controller']);
       return { controller, id, setMode: (mode: 'pass' | 'hole') => proxies.map((proxy) => proxy.setMode(mode)) };
     }),
   );

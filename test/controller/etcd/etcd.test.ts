@@ -83,14 +83,14 @@ test('entries lie in etcd as protobuf-JSON that a person can read; what others w
     const updated = JSON.parse((await client.get(key).string()) as string);
     assert.deepEqual([updated.owner, updated.limits], ['team', { lines: 7 }]);
 
-    // Somebody has written what makes no sense.
+    // Invalid values, written behind the controllers' back.
     const watch = controller.api.stream('FleetService', 'WatchAgents', {});
     await watch[Symbol.asyncIterator]().next();
     for (const bad of ['agents/bad', 'presence/bad', 'controllers/bad', 'entries/bad'])
       await client.put(`${prefix}${bad}`).value('no JSON');
     await eventually(() => controller.api.call('EntryService', 'CreateEntry', { entry_id: 'later', entry: good }));
     assert.deepEqual((await controller.api.call('FleetService', 'ListAgents', {})).agents, []);
-    assert.match(controller.process.stderr(), /a key in etcd makes no sense; it is ignored.*agents\/bad/);
+    assert.match(controller.process.stderr(), /etcd key ignored: its value is invalid.*agents\/bad/);
     watch.cancel();
   } finally {
     client.close();
@@ -125,7 +125,7 @@ test('a write that etcd does not answer is told as one that may have been made',
     await api.call('EntryService', 'CreateEntry', { entry_id: 'app', entry: good });
     await etcd.stop();
     const update = api.call('EntryService', 'UpdateEntry', { entry: { name: 'entries/app', owner: 'me' } });
-    await assert.rejects(update, /UNAVAILABLE: etcd gives no answer, and may have made the write/);
+    await assert.rejects(update, /UNAVAILABLE: etcd does not respond, and may have made the write/);
   } finally {
     await etcd.stop();
   }

@@ -32,9 +32,10 @@ test('an agent behind a network that swallows everything is soon lost, and is li
     await using agent = startAgent({ id: 'far', controller: `127.0.0.1:${proxy.port}`, ...options });
     await agent.logged('connected to the controller');
     await is(controller, 'far', 'LIVENESS_LIVE');
-    // Nobody tells of it: neither side gets a FIN or a reset. The controller's own address, which it was told, is a way around.
+    // Nobody tells of it: neither side gets a FIN or a reset. The controller's own address, which
+    // it was told, is a way around.
     proxy.setMode('hole');
-    await controller.process.logged('an agent disconnected', HOLE);
+    await controller.process.logged('agent disconnected', HOLE);
     proxy.setMode('pass');
     await eventually(() => is(controller, 'far', 'LIVENESS_LIVE'), HOLE);
   } finally {

@@ -42,16 +42,16 @@ test('another controller is reached by the current certificates: also when all w
   const tls = { current: await materialOf(first) };
   let peer = await startPeer(first);
   const { port } = peer;
-  const peers = new Peers({ peers: () => new Map([['other', `127.0.0.1:${port}`]]) }, tls);
+  const peers = new Peers({ otherAddresses: () => new Map([['other', `127.0.0.1:${port}`]]) }, tls);
   try {
     await peers.find('other')?.listConditions({});
     const [known] = peers.all();
     peer.stop();
     peer = await startPeer(second, port);
-    await assert.rejects(async () => known?.client.listConditions({}), /certificate/);
+    await assert.rejects(async () => known?.fleet.listConditions({}), /certificate/);
     tls.current = await materialOf(second);
     await peers.find('other')?.listConditions({});
-    await peers.all()[0]?.client.listConditions({});
+    await peers.all()[0]?.fleet.listConditions({});
   } finally {
     peers.close();
     peer.stop();

@@ -21,9 +21,9 @@ test('what is kept is weighed when much has come, and ends the stream when it is
   const bounds = new ReportBounds(systemClock);
   const report = Report.create({ entries: [EntryStatus.create({ entry: 'entries/a', error: 'x'.repeat(2 ** 24) })] });
   // The same again and again is kept once.
-  for (let count = 0; count < 10; count++) bounds.weigh(report, report);
+  for (let count = 0; count < 10; count++) bounds.checkSize(report, report);
   const kept = { ...report, entries: [...report.entries, ...report.entries, ...report.entries, ...report.entries] };
   assert.throws(() => {
-    for (let count = 0; count < 3; count++) bounds.weigh(report, kept);
+    for (let count = 0; count < 3; count++) bounds.checkSize(report, kept);
   }, /characters in all/);
 });

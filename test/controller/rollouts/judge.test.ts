@@ -7,13 +7,13 @@ type Part<T> = Partial<T>;
 
 function verdict(
   counts: Part<RolloutCounts>,
-  more: { plan?: Part<RolloutPlan>; accepted?: Part<RolloutAccepted>; away?: number; afterMs?: number } = {},
+  more: { plan?: Part<RolloutPlan>; accepted?: Part<RolloutAccepted>; disconnected?: number; afterMs?: number } = {},
 ) {
   const plan = RolloutPlan.create({ progressDeadlineMs: 600_000n, ...more.plan });
   const accepted = RolloutAccepted.create(more.accepted ?? {});
   const rollout = Rollout.create({ plan, accepted, step: 1 });
-  const { away = 0, afterMs = 0 } = more;
-  const found = judge(rollout, { counts: RolloutCounts.create(counts), away }, afterMs);
+  const { disconnected = 0, afterMs = 0 } = more;
+  const found = judge(rollout, { counts: RolloutCounts.create(counts), disconnected }, afterMs);
   return found.kind === 'failed' ? found.reason : found.kind;
 }
 
@@ -23,7 +23,7 @@ test('a step is settled when all of its connected agents have applied it, and fa
   const four = { connected: 9, inStage: 4 };
   assert.equal(verdict({ ...four, updated: 3 }), 'waiting');
   assert.equal(verdict({ ...four, updated: 4 }), 'settled');
-  assert.equal(verdict({ ...four, updated: 4 }, { away: 7 }), 'settled');
+  assert.equal(verdict({ ...four, updated: 4 }, { disconnected: 7 }), 'settled');
   assert.equal(verdict({ ...four, updated: 3, failed: 1 }, { plan: { maxFailed: 1 } }), 'settled');
   assert.equal(verdict({ ...four, updated: 3, failed: 1 }, { accepted: { failed: 1 } }), 'settled');
   assert.equal(verdict({ ...four, failed: 1, failures: failures.slice(0, 1) }), '1 agent failed: a: a is full');
@@ -35,7 +35,7 @@ test('a step is settled when all of its connected agents have applied it, and fa
 
 test('what is lost, and a lag, fail a step when it is more than the plan allows, or than was accepted', () => {
   const all = { connected: 1, inStage: 1, updated: 1 };
-  assert.match(verdict({ ...all, lostBytes: 1n }), /^1 bytes are lost/);
+  assert.match(verdict({ ...all, lostBytes: 1n }), /^1 bytes were lost/);
   assert.equal(verdict({ ...all, lostBytes: 1n }, { plan: { maxLostBytes: 1n } }), 'settled');
   assert.equal(verdict({ ...all, lostBytes: 1n }, { accepted: { lostBytes: 1n } }), 'settled');
   const lag = { ...all, maxLagBytes: 9n, maxLagAgent: 'agents/a' };
@@ -48,10 +48,10 @@ test('agents have until the deadline; and a step that nobody is there to try doe
   const two = { connected: 5, inStage: 2, updated: 1 };
   assert.equal(verdict(two, { afterMs: 600_000 }), 'waiting');
   assert.equal(verdict(two, { afterMs: 600_001 }), '1 agent did not apply it within 600 s');
-  assert.equal(verdict({ connected: 0 }, { away: 3 }), 'waiting');
+  assert.equal(verdict({ connected: 0 }, { disconnected: 3 }), 'waiting');
   assert.equal(verdict({ connected: 3 }), 'waiting');
   assert.equal(
-    verdict({ connected: 0 }, { away: 3, afterMs: 600_001 }),
+    verdict({ connected: 0 }, { disconnected: 3, afterMs: 600_001 }),
     'no agent of the stage was connected within 600 s',
   );
   assert.equal(verdict({ connected: 0 }), 'settled');

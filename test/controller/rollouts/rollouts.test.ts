@@ -79,7 +79,7 @@ test('a rollout that is to undo itself gives everybody the former version again,
   await eventually(() => assert.deepEqual(on.held(), { one: 3 }));
   const [last, , first] = await versionsOf(on.controllers[0] as RunningController, 'app');
   assert.deepEqual([last?.change, last?.rolled_back_to], ['CHANGE_ROLLED_BACK', first?.revision]);
-  assert.match(last?.change_reason ?? '', /^undone by itself: 500 bytes are lost/);
+  assert.match(last?.change_reason ?? '', /^undone automatically: 500 bytes were lost/);
   assert.equal(on.agents.filter(({ told }) => told.has('app@two')).length, 1);
 });
 

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { subjectOf } from '../../../controller/fleet/agent-query.ts';
-import type { Fleet } from '../../../controller/fleet/fleet.ts';
+import type { AgentDirectory, KnownAgent } from '../../../controller/fleet/agent-directory.ts';
+import { agentSubject } from '../../../controller/fleet/agent-query.ts';
+import type { AgentSession } from '../../../controller/fleet/agent-session.ts';
 import type { Peers } from '../../../controller/fleet/peers.ts';
 import { listAgents } from '../../../controller/rpc/agent-listing.ts';
 import { Agent, AgentHealth, EntryStatus } from '../../../proto/gen/logfleet/v1/fleet.ts';
@@ -81,51 +82,54 @@ function agentOf({ at, own, cpuCores, residentBytes, seen, role, entry }: Made, 
   });
 }
 
-/** What a controller knows of a fleet: its own agents whole, of those elsewhere only where they are. */
-function fleetOf(controllerId: string, all: readonly Agent[]): Fleet {
+/**
+ * The directory of a controller: its own agents in full, of live agents elsewhere only their place.
+ */
+function directoryOf(controllerId: string, all: readonly Agent[]): AgentDirectory {
   const sorted = [...all].sort((a, b) => (a.name < b.name ? -1 : 1));
-  const find = (id: string) => all.find(({ identity }) => identity?.agentId === id);
-  const recorded = (id: string) => {
-    const agent = find(id);
-    if (agent?.liveness !== 'LIVENESS_LIVE') return agent;
-    const { name, identity, liveness, controller } = agent;
-    return Agent.create({ name, identity, liveness, controller });
-  };
-  const local = (id: string) => (find(id)?.controller === controllerId ? find(id) : undefined);
-  const fleet: Partial<Fleet> = {
+  const directory: Partial<AgentDirectory> = {
     controllerId,
-    *matching(selector: Selector, after: string, localOnly: boolean) {
-      for (const { identity, controller } of sorted) {
-        if (!identity || identity.agentId <= after || (localOnly && controller !== controllerId)) continue;
-        if (selector.matches(selectorLabels(identity))) yield identity.agentId;
+    *matching(selector: Selector, { after, isLocal }: { after: string; isLocal: boolean }) {
+      for (const agent of sorted) {
+        const { identity, controller } = agent;
+        if (!identity || identity.agentId <= after || (isLocal && controller !== controllerId)) continue;
+        if (selector.matches(selectorLabels(identity))) yield knownAgent(agent, controllerId);
       }
     },
-    controllerOf: (id) => (find(id)?.liveness === 'LIVENESS_LIVE' ? find(id)?.controller : undefined),
-    subject: (id) => {
-      const agent = local(id) ?? recorded(id);
-      return agent && subjectOf(agent);
-    },
-    localAgent: local,
-    recorded,
   };
-  return fleet as Fleet;
+  return directory as AgentDirectory;
+}
+
+function knownAgent(agent: Agent, controllerId: string): KnownAgent {
+  const { name, identity, liveness, controller } = agent;
+  const isOwn = controller === controllerId;
+  const isElsewhere = !isOwn && liveness === 'LIVENESS_LIVE';
+  const described = isElsewhere ? Agent.create({ name, identity, liveness, controller }) : agent;
+  const known: Partial<KnownAgent> = {
+    ...agentSubject(described),
+    id: identity?.agentId ?? '',
+    session: isOwn ? ({} as AgentSession) : undefined,
+    controller: liveness === 'LIVENESS_LIVE' ? controller : undefined,
+    describe: () => described,
+  };
+  return known as KnownAgent;
 }
 
 /**
- * The controllers of a fleet; the one that is asked asks the others, of which `silent` does not answer. In an answer of theirs is room for
- * `pageMax` agents.
+ * The controllers of a fleet; the one that is asked asks the others, of which `silent` does not
+ * answer. In an answer of theirs is room for `pageMax` agents.
  */
 function ask(all: readonly Agent[], { pageMax = 1_000, silent }: { pageMax?: number; silent?: string }) {
   const none = { all: () => [] } as unknown as Peers;
   const others = CONTROLLERS.slice(1).map((id) => ({
     id,
-    client: {
+    fleet: {
       listAgents: async (request: Partial<ListAgentsRequest>) => {
         if (id === silent) throw new Error('gone');
         // As it goes over the wire.
         const fits = Math.min(request.pageSize ?? 100, pageMax);
         const bytes = ListAgentsRequest.encode(ListAgentsRequest.create({ ...request, pageSize: fits })).finish();
-        return listAgents(ListAgentsRequest.decode(bytes), fleetOf(id, all), none);
+        return listAgents(ListAgentsRequest.decode(bytes), directoryOf(id, all), none);
       },
     },
   }));
@@ -133,7 +137,11 @@ function ask(all: readonly Agent[], { pageMax = 1_000, silent }: { pageMax?: num
   return async (request: Partial<ListAgentsRequest>) => {
     const told: Agent[] = [];
     for (let pageToken = ''; ; ) {
-      const answer = await listAgents(ListAgentsRequest.create({ ...request, pageToken }), fleetOf('a', all), peers);
+      const answer = await listAgents(
+        ListAgentsRequest.create({ ...request, pageToken }),
+        directoryOf('a', all),
+        peers,
+      );
       assert.ok(answer.agents.length <= (request.pageSize ?? 100));
       told.push(...answer.agents);
       pageToken = answer.nextPageToken;
@@ -220,7 +228,7 @@ test('a token of one order is no token of another, and what is no order is told'
       index,
     ),
   );
-  const fleet = fleetOf('a', all);
+  const fleet = directoryOf('a', all);
   const none = { all: () => [] } as unknown as Peers;
   const list = (request: Partial<ListAgentsRequest>) => listAgents(ListAgentsRequest.create(request), fleet, none);
   const { nextPageToken } = await list({ pageSize: 1, orderBy: 'lag_bytes desc' });
@@ -228,6 +236,6 @@ test('a token of one order is no token of another, and what is no order is told'
   for (const orderBy of ['', 'lag_bytes', 'cpu desc'])
     await assert.rejects(list({ pageToken: nextPageToken, orderBy }), /page_token/);
   for (const orderBy of ['name desc', 'lag', 'lag_bytes up', 'lag_bytes desc, name', 'toString'])
-    await assert.rejects(list({ orderBy }), /order_by: .* is no order/);
+    await assert.rejects(list({ orderBy }), /order_by: .* is not an order/);
   await assert.rejects(list({ entry: 'e', orderBy: 'x' }), /entry: .*order_by: /);
 });

@@ -123,7 +123,7 @@ test('a time that is none is not kept: it could not be told to anybody, nor be w
     const stream = hello(open(), 'timeless');
     await next(stream);
     stream.write({ report });
-    await ill(stream, status.INVALID_ARGUMENT, /is no time that there is/);
+    await ill(stream, status.INVALID_ARGUMENT, /is not a valid time/);
   }
   await othersGoOn();
 });
@@ -253,7 +253,7 @@ test('of fifty processes with one id one has it, and the others are told who', a
     } catch (error) {
       const { code, details } = error as { code: number; details: string };
       assert.ok(code === status.ALREADY_EXISTS || code === status.UNAVAILABLE, details);
-      assert.match(details, /id same is connected already, on host|has just changed hands/);
+      assert.match(details, /id same is already connected, on host|has just claimed the id/);
       return 'told';
     }
   });

@@ -37,7 +37,8 @@ test('garbage bytes on the gRPC port are shut out, and calls go on', async () =>
 
 test('a field that this version does not know is refused, not dropped', async () => {
   await using controller = await single();
-  // CreateEntryRequest: entry_id = 1, entry = 2; Entry: paths = 4, topic = 5, and 999 that nobody knows.
+  // CreateEntryRequest: entry_id = 1, entry = 2; Entry: paths = 4, topic = 5, and 999 that nobody
+  // knows.
   const field = (number: number, bytes: Buffer) => {
     const tag = number * 8 + 2;
     const head = tag < 128 ? [tag] : [(tag & 0x7f) | 0x80, tag >> 7];

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { type ServiceError, status } from '@grpc/grpc-js';
 import { EtcdClient } from '../../../controller/etcd/etcd-client.ts';
-import { keysBelow } from '../../../controller/etcd/etcd-keys.ts';
+import { prefixRange } from '../../../controller/etcd/etcd-keys.ts';
 import { hello } from '../../support/agent-streams.ts';
 import { newPrefix, type RunningController, startController } from '../../support/controllers.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -42,7 +42,7 @@ async function refused(call: Promise<unknown>): Promise<string[]> {
 /** What is in etcd of settings. */
 async function stored(): Promise<string[]> {
   const client = new EtcdClient({ endpoints: [await sharedEtcd()], tls: undefined, user: undefined });
-  const { keys } = await client.list(keysBelow(`${prefix}settings/`));
+  const { keys } = await client.list(prefixRange(`${prefix}settings/`));
   client.close();
   return keys.map(({ key }) => key.slice(prefix.length));
 }
@@ -62,7 +62,7 @@ test('settings are kept for an agent that nobody has seen, each field by itself,
     { change_reason: 'noise' },
   );
   assert.deepEqual(settings.paused_entries, ['entries/a', 'entries/b']);
-  assert.match(warnings.join('\n'), /no entries\/a, entries\/b.*\nno agent new-1 was ever seen/);
+  assert.match(warnings.join('\n'), /no entries\/a, entries\/b.*\nagent new-1 has never connected/);
   await set('new-1', { max_bytes_per_second: 4_096 });
   const now = await get('new-1');
   assert.deepEqual(
@@ -150,7 +150,7 @@ test('an agent is told its settings before its entries when it holds others, and
   assert.equal(await old.kind(), 'desired');
   assert.equal(await old.kind(), 'controllers');
   const answer = await setFor({ controller: other }, 'old', { paused: true });
-  assert.match(answer.warnings.join(), /old runs version unknown, which does not follow settings/);
+  assert.match(answer.warnings.join(), /old runs version unknown, which does not support settings/);
   const entry = { paths: ['/none'], topic: 't' };
   await controller.api.call('EntryService', 'CreateEntry', { entry_id: 'later', entry });
   assert.equal(await old.kind(), 'desired');

@@ -40,7 +40,7 @@ export const LAYERS: LayerTable = {
   controller: [
     ['main'],
     ['controller'],
-    ['create-alerter', 'create-fleet-service', 'create-rollouts'],
+    ['create-alerter', 'create-fleet', 'create-fleet-service', 'create-rollouts'],
     ['rpc', 'metrics'],
     ['alerts', 'rollouts'],
     ['fleet'],

@@ -1,0 +1,11 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { sumCounts } from '../../../controller/rollouts/count-agents.ts';
+import { RolloutCounts } from '../../../proto/gen/logfleet/v1/rollout.ts';
+
+test('whatever agents say that they have lost, the sum can be told', () => {
+  const part = RolloutCounts.create({ lostBytes: 2n ** 63n - 1n });
+  const sum = sumCounts([part, part, part]);
+  assert.ok(sum.lostBytes > 2n ** 61n);
+  assert.equal(RolloutCounts.decode(RolloutCounts.encode(sum).finish()).lostBytes, sum.lostBytes);
+});

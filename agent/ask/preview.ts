@@ -115,7 +115,7 @@ class PreviewRun {
     const slices = new Slices();
     const matched: MatchedFile[] = [];
     for (const before of files) {
-      if (slices.over) await slices.next();
+      if (slices.isOver) await slices.startNext();
       this.#context.signal.throwIfAborted();
       try {
         this.#discovery.markStale(before.path);
@@ -154,7 +154,7 @@ class PreviewRun {
     const slices = new Slices();
     let left = matched.length;
     for (const one of matched) {
-      if (slices.over) await slices.next();
+      if (slices.isOver) await slices.startNext();
       this.#context.signal.throwIfAborted();
       if (this.#dependencies.clock.monotonicMs() > untilMs) {
         this.#truncated.add(`${left} files were not opened in the time given`);

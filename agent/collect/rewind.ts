@@ -75,7 +75,7 @@ export class Rewind {
     const slices = new Slices();
     const isSelected = this.#matcher();
     for (const known of [...sources, ...sources.complete]) {
-      if (slices.over) await slices.next();
+      if (slices.isOver) await slices.startNext();
       signal.throwIfAborted();
       if (isSelected(known)) await this.#planOne(known, dry);
     }

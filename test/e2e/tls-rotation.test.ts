@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { appendFile, mkdir, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { startEtcd } from '../../stack/etcd.ts';
-import { startTcpProxy } from '../chaos/tcp-proxy.ts';
 import { createAuthority, type TestAuthority } from '../support/certificates.ts';
 import { newPrefix } from '../support/controllers.ts';
 import { eventually } from '../support/eventually.ts';
 import { runProcess, startProcess, type TestProcess } from '../support/process.ts';
 import { sharedKafka } from '../support/servers.ts';
+import { startTcpProxy } from '../support/tcp-proxy.ts';
 import { type TempDir, tempDir } from '../support/temp-dir.ts';
 import { countRecords, createTopic } from '../support/topics.ts';
 

@@ -25,10 +25,10 @@ type RuleName = keyof typeof RULES;
  * shrinks.
  */
 const EXEMPT: Readonly<Partial<Record<RuleName, readonly string[]>>> = {
-  size: ['agent/encode/kernel.as', 'test/support/line-oracle.ts'],
-  width: [''],
-  words: [''],
-  cycles: ['agent/collect/', 'bench/', 'controller/fleet/', 'runtime/'],
+  size: ['agent/encode/kernel.as'],
+  width: ['agent/', 'bin/', 'controller/', 'docs/ARCHITECTURE.md', 'stack/', 'test/'],
+  words: ['agent/', 'controller/', 'docs/', 'stack/', 'test/'],
+  cycles: ['agent/collect/sources/', 'controller/fleet/'],
 };
 
 /** All violations of all rules, one per line of text, sorted by file and line. */

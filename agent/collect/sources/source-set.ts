@@ -188,7 +188,7 @@ export class SourceSet {
     const atPath = new Map(files.map((file) => [file.path, file.key]));
     const slices = new Slices();
     for (const file of files) {
-      if (slices.over) await slices.next();
+      if (slices.isOver) await slices.startNext();
       if (scan.signal.aborted) return;
       try {
         if (await this.#isOutdated(file, scan)) continue;

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Etcd3 } from 'etcd3';
-import { startTcpProxy } from '../../chaos/tcp-proxy.ts';
 import { newPrefix, type RunningController, startController } from '../../support/controllers.ts';
 import { startEtcdCluster } from '../../support/etcd-cluster.ts';
 import { eventually } from '../../support/eventually.ts';
 import { SimulatedAgent } from '../../support/simulated-agent.ts';
+import { startTcpProxy } from '../../support/tcp-proxy.ts';
 
 const PATIENCE = { timeoutMs: 40_000 };
 const AGENTS = 6;

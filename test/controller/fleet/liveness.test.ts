@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { Etcd3 } from 'etcd3';
-import { startTcpProxy } from '../../chaos/tcp-proxy.ts';
 import { ending, hello, next } from '../../support/agent-streams.ts';
 import { startAgent } from '../../support/agents.ts';
 import { newPrefix, type RunningController, startController } from '../../support/controllers.ts';
 import { eventually } from '../../support/eventually.ts';
 import { sharedEtcd, sharedKafka } from '../../support/servers.ts';
+import { startTcpProxy } from '../../support/tcp-proxy.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
 /** What is promised, and some time for a machine that has other things to do. */

@@ -67,7 +67,7 @@ test('a call in progress continues while the certificates are replaced', async (
     arrived.resolve();
     return released.promise;
   });
-  const peers = new Peers({ peers: () => new Map([['other', `127.0.0.1:${peer.port}`]]) }, tls);
+  const peers = new Peers({ otherAddresses: () => new Map([['other', `127.0.0.1:${peer.port}`]]) }, tls);
   try {
     const inProgress = peers.find('other')?.listConditions({});
     await arrived.promise;

@@ -1,4 +1,4 @@
-import type { FoundTools } from './tools/find-tools.ts';
+import type { FoundTools } from '../tools/find-tools.ts';
 
 /** The options of a workload. */
 export interface BenchOptions extends FoundTools {

@@ -1,4 +1,4 @@
-import type { Point } from './statistics.ts';
+import type { Point } from '../measure/statistics.ts';
 
 const WIDTH = 760;
 const FONT = 'font-family="Helvetica, Arial, sans-serif" font-size="13"';

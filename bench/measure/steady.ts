@@ -1,4 +1,4 @@
-import { systemClock } from '../runtime/clock.ts';
+import { systemClock } from '../../runtime/clock.ts';
 import type { RunningTool } from './running-tool.ts';
 
 /** What a tool uses while it runs steadily. */

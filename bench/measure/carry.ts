@@ -1,9 +1,9 @@
-import { systemClock } from '../runtime/clock.ts';
-import { errorText } from '../runtime/errors.ts';
+import { systemClock } from '../../runtime/clock.ts';
+import { errorText } from '../../runtime/errors.ts';
+import { addTo, type Input } from '../inputs/write-input.ts';
+import type { Job, Tool } from '../tools/tool.ts';
 import type { Fixture } from './fixture.ts';
-import { addTo, type Input } from './inputs/write-input.ts';
 import { type RunningTool, startTool } from './running-tool.ts';
-import type { Job, Tool } from './tools/tool.ts';
 import type { TopicEnd } from './topic-end.ts';
 import { TopicTail } from './topic-tail.ts';
 

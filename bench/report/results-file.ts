@@ -2,8 +2,9 @@ import { execFileSync } from 'node:child_process';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
-import { errorCode } from '../runtime/errors.ts';
+import { errorCode } from '../../runtime/errors.ts';
 
+const BENCH = join(import.meta.dirname, '..');
 const COLUMNS_MAX = 100;
 const HEAD = `# Results
 
@@ -13,7 +14,7 @@ command that it names.
 `;
 
 /** Writes results/<name>.json with date, machine and commit. `out` is the folder of RESULTS.md. */
-export async function saveFigures(name: string, figures: object, out = import.meta.dirname): Promise<void> {
+export async function saveFigures(name: string, figures: object, out = BENCH): Promise<void> {
   const raw = { date: new Date().toISOString(), machine: describeMachine(), commit: commitNow(), ...figures };
   await saveFile(`${name}.json`, `${JSON.stringify(raw, undefined, 2)}\n`, out);
 }
@@ -33,7 +34,7 @@ async function saveFile(name: string, text: string, out: string): Promise<void> 
  * Replaces the section of RESULTS.md with this title, or appends it. Other sections stay as they
  * are.
  */
-export async function putSection(title: string, text: string, out = import.meta.dirname): Promise<void> {
+export async function putSection(title: string, text: string, out = BENCH): Promise<void> {
   const file = join(out, 'RESULTS.md');
   const previous = await readFile(file, 'utf8').catch((error: unknown) => {
     if (errorCode(error) === 'ENOENT') return '';

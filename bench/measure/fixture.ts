@@ -2,10 +2,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type KafkaBroker, startKafka } from '../stack/kafka.ts';
-import { createTopic, deleteTopic } from '../test/support/topics.ts';
-import type { LineKind } from './inputs/line-kinds.ts';
-import { type Input, writeInput } from './inputs/write-input.ts';
+import { type KafkaBroker, startKafka } from '../../stack/kafka.ts';
+import { createTopic, deleteTopic } from '../../test/support/topics.ts';
+import type { LineKind } from '../inputs/line-kinds.ts';
+import { type Input, writeInput } from '../inputs/write-input.ts';
 import { PARTITIONS, TopicEnd } from './topic-end.ts';
 
 /** What a run of the bench needs: a broker, and a folder for files. */

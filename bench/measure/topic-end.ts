@@ -1,7 +1,7 @@
-import { KafkaConnection } from '../agent/kafka/kafka-connection.ts';
-import { LATEST, listOffsets } from '../agent/kafka/kafka-fetch.ts';
-import { apis } from '../agent/kafka/kafka-messages.ts';
-import { eventually } from '../test/support/eventually.ts';
+import { KafkaConnection } from '../../agent/kafka/kafka-connection.ts';
+import { LATEST, listOffsets } from '../../agent/kafka/kafka-fetch.ts';
+import { apis } from '../../agent/kafka/kafka-messages.ts';
+import { eventually } from '../../test/support/eventually.ts';
 
 export const PARTITIONS = 4;
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { putSection, wrapProse } from '../../bench/results-file.ts';
-import { tempDir } from '../support/temp-dir.ts';
+import { putSection, wrapProse } from '../../../bench/report/results-file.ts';
+import { tempDir } from '../../support/temp-dir.ts';
 
 test('a section takes the place of the one with its title, and leaves the others as they are', async () => {
   await using folder = await tempDir('results');

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { growthExponent, median, quantile } from '../../bench/statistics.ts';
+import { growthExponent, median, quantile } from '../../../bench/measure/statistics.ts';
 
 test('the median is the middle one, or between the middle two, in whatever order they come', () => {
   assert.equal(median([9, 1, 5]), 5);

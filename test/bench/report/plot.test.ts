@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { barPlot, linePlot, tidy } from '../../bench/plot.ts';
+import { barPlot, linePlot, tidy } from '../../../bench/report/plot.ts';
 
 const axis = { label: 'files & "more" <than>', tick: tidy };
 

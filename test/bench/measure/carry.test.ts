@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { carry } from '../../bench/carry.ts';
-import { startFixture } from '../../bench/fixture.ts';
-import { accessLog } from '../../bench/inputs/line-kinds.ts';
-import { logfleet } from '../../bench/tools/logfleet.ts';
-import type { Tool } from '../../bench/tools/tool.ts';
-import { workloads } from '../../bench/workloads/list.ts';
-import { tempDir } from '../support/temp-dir.ts';
+import { accessLog } from '../../../bench/inputs/line-kinds.ts';
+import { carry } from '../../../bench/measure/carry.ts';
+import { startFixture } from '../../../bench/measure/fixture.ts';
+import { logfleet } from '../../../bench/tools/logfleet.ts';
+import type { Tool } from '../../../bench/tools/tool.ts';
+import { workloads } from '../../../bench/workloads/list.ts';
+import { tempDir } from '../../support/temp-dir.ts';
 
 const MIB = 2 ** 20;
 

@@ -1,9 +1,9 @@
 import { zstdDecompressSync } from 'node:zlib';
 import { decompressFrameSync } from 'lz4-napi';
-import { BATCH_HEADER_BYTES } from '../agent/encode/record-batch.ts';
-import type { KafkaConnection } from '../agent/kafka/kafka-connection.ts';
-import { type FetchResult, fetch } from '../agent/kafka/kafka-fetch.ts';
-import type { KafkaRequest } from '../agent/kafka/kafka-request.ts';
+import { BATCH_HEADER_BYTES } from '../../agent/encode/record-batch.ts';
+import type { KafkaConnection } from '../../agent/kafka/kafka-connection.ts';
+import { type FetchResult, fetch } from '../../agent/kafka/kafka-fetch.ts';
+import type { KafkaRequest } from '../../agent/kafka/kafka-request.ts';
 import { connect, PARTITIONS } from './topic-end.ts';
 
 const WAIT_MS = 500;

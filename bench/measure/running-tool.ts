@@ -1,8 +1,8 @@
 import { dirname, join } from 'node:path';
-import { systemClock } from '../runtime/clock.ts';
-import { startLocalProcess } from '../stack/local-process.ts';
+import { systemClock } from '../../runtime/clock.ts';
+import { startLocalProcess } from '../../stack/local-process.ts';
+import type { Job, Tool } from '../tools/tool.ts';
 import type { Fixture } from './fixture.ts';
-import type { Job, Tool } from './tools/tool.ts';
 import { readUsage, type Usage } from './usage.ts';
 
 /** Enough open files for 20,000 logs, as service managers allow; otherwise the hard limit. */

@@ -1,6 +1,6 @@
-import type { BenchOptions } from './options.ts';
+import type { BenchOptions } from '../measure/options.ts';
+import type { Tool } from '../tools/tool.ts';
 import { commitNow, describeMachine, putSection, saveFigures, savePlot } from './results-file.ts';
-import type { Tool } from './tools/tool.ts';
 
 export interface Report {
   workload: string;

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { errorCode } from '../runtime/errors.ts';
+import { errorCode } from '../../runtime/errors.ts';
 
 /** What a process has used since its start. */
 export interface Usage {

@@ -4,7 +4,7 @@ import { createConnection, createServer } from 'node:net';
 import { test } from 'node:test';
 import { errorCode } from '../../runtime/errors.ts';
 import { freePort } from '../../stack/free-port.ts';
-import { eventually } from '../support/eventually.ts';
+import { eventually } from './eventually.ts';
 import { startTcpProxy } from './tcp-proxy.ts';
 
 /** An echo behind a proxy; `requests` is what has reached the echo. */

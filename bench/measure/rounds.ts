@@ -1,5 +1,5 @@
-import { errorText } from '../runtime/errors.ts';
-import type { Tool } from './tools/tool.ts';
+import { errorText } from '../../runtime/errors.ts';
+import type { Tool } from '../tools/tool.ts';
 
 /** The result of one tool's round. It counts if it has no failure. */
 interface Outcome {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { alternate } from '../../bench/rounds.ts';
-import { logfleet } from '../../bench/tools/logfleet.ts';
+import { alternate } from '../../../bench/measure/rounds.ts';
+import { logfleet } from '../../../bench/tools/logfleet.ts';
 
 test('rounds alternate, the first does not count, and who fails is left out from then on', async () => {
   const tools = [logfleet('standard'), logfleet('none')];

@@ -59,7 +59,7 @@ const soon = [
   '4B',
 ];
 
-test('what is wrong reaches the webhook once, and its end once, though the webhook refused at first and the controller that told it was killed', async () => {
+test('an alert and its end reach the webhook once each, although the webhook fails at first and the elected controller is killed', async () => {
   const [etcd, kafka] = [await sharedEtcd(), await sharedKafka()];
   const prefix = newPrefix();
   await using hook = await webhook(2);
@@ -124,7 +124,7 @@ test('what is wrong reaches the webhook once, and its end once, though the webho
   assert.equal(told().length, 4, hook.names().join(', '));
 });
 
-test('a loss is an alert for a while, and says how much; an agent that said goodbye is none', async () => {
+test('a loss is an alert for a while, with the number of bytes; an agent that said goodbye is not an alert', async () => {
   const [etcd, kafka] = [await sharedEtcd(), await sharedKafka()];
   await using hook = await webhook(0);
   await using dir = await tempDir('alerts');

@@ -35,7 +35,7 @@ function bench() {
   };
 }
 
-test('a condition is an alert when it has held for long enough without a break, and is over when it does not hold', () => {
+test('a condition becomes an alert when it has held long enough without a break, and the alert ends when it no longer holds', () => {
   const { step, tell } = bench();
   assert.deepEqual(step(0, [failed('x')]), []);
   assert.deepEqual(step(900, []), []);
@@ -47,7 +47,7 @@ test('a condition is an alert when it has held for long enough without a break, 
   assert.deepEqual(step(3_100, [failed('y')]), [], 'it is over once');
 });
 
-test('where nothing is known an alert stays; one that nobody was told of is gone without a word; one that comes back fires anew', () => {
+test('an alert stays while its condition is unknown, is dropped silently if it was never sent, and fires again when it returns', () => {
   const { step, tell } = bench();
   step(0, [failed('x')]);
   step(1_000, [failed('x')]);

@@ -141,7 +141,7 @@ function entryJson(entry: Entry, rollout: Rollout | undefined): string {
   return JSON.stringify({ ...Object(Entry.toJSON(entry)), version: '1', ...(rollout && { rollout: rollout.id }) });
 }
 
-test('whatever the order in which keys come, and whenever a controller begins to look, nobody is given a version outside its stage', async () => {
+test('no agent is assigned a version outside its stage, whatever the order of keys and whenever a controller starts', async () => {
   const client = new EtcdClient({ endpoints: [await sharedEtcd()], tls: undefined, user: undefined });
   try {
     await fc.assert(

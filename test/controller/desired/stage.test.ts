@@ -32,7 +32,7 @@ function begin(id: string, present: RolloutStage, text: string, connected: reado
   return nextStage(present, step, { numbers, missing });
 }
 
-test('a step has exactly as many agents as it says, or those of the steps before when they are more, and whoever was in stays in', () => {
+test('a step has as many agents as it asks for, or those of previous steps if they are more, and no agent leaves the stage', () => {
   fc.assert(
     fc.property(fc.uuid(), agents, fc.array(canary, { maxLength: 8 }), (id, connected, steps) => {
       let stage = RolloutStage.create();
@@ -56,7 +56,7 @@ test('a step has exactly as many agents as it says, or those of the steps before
   );
 });
 
-test('agents that come later are in as often as the others', () => {
+test('agents that connect later are in a stage as often as the others', () => {
   const all = Array.from({ length: 20_000 }, (_, index): Agent => ({ agent: `web-${index}`, role: 'web' }));
   const id = '0d1ba1f2-4e0c-4d7e-9c2c-6a8f0f3f7a11';
   const stage = begin(id, RolloutStage.create(), '10%', all.slice(0, 10_000));

@@ -10,7 +10,7 @@ const ENTRIES = 10_000;
 const BATCH = 64;
 const PATIENCE = { timeoutMs: 60_000 };
 
-test('ten thousand entries are created and listed, and one agent has them all, each once', async () => {
+test('ten thousand entries are created and listed, and one agent gets each of them once', async () => {
   await using controller = await startController(await sharedEtcd(), newPrefix());
   const call = (method: string, request: Record<string, unknown>) =>
     controller.api.call('EntryService', method, request);

@@ -53,7 +53,7 @@ function candidate(endpoint: string, prefix: string): Candidate {
   return it;
 }
 
-test('one of several is elected; when it ends, another at once, with a higher revision; and who was elected can write nothing any more', async () => {
+test('one candidate is elected; when it ends, another one at once with a higher revision; the previous one can write nothing', async () => {
   const etcd = await sharedEtcd();
   const prefix = newPrefix();
   const all = [candidate(etcd, prefix), candidate(etcd, prefix), candidate(etcd, prefix)];
@@ -90,7 +90,7 @@ test('one of several is elected; when it ends, another at once, with a higher re
   }
 });
 
-test('a term is over before etcd would let another one win, also when etcd hangs; afterwards there is a new one', async () => {
+test('a term ends before etcd lets a successor win, also when etcd hangs; afterwards there is a new term', async () => {
   await using dir = await tempDir('election');
   const etcd = await startEtcd({ dataDir: dir.at('etcd') });
   try {

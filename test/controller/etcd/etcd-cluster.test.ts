@@ -105,7 +105,7 @@ async function isWhole({ cluster, prefix, controllers, agents, watches, writing 
   assert.equal(held.length, agents.length);
 }
 
-test('members of etcd are killed one after the other, the leader too: writes go on, none is lost, and each change reaches the agents once', async (t) => {
+test('while etcd members are killed one after the other, writes continue, none is lost, and each change reaches the agents once', async (t) => {
   await using on = await scene();
   const { cluster, writing } = on;
   for (const which of ['a follower', 'the leader', 'the one that was left']) {
@@ -133,7 +133,7 @@ test('members of etcd are killed one after the other, the leader too: writes go 
   t.diagnostic(`${[...writing.acknowledged.values()].flat().length} writes, ${writing.refused.length} refused`);
 });
 
-test('a member that hangs, the leader or another, delays writes once; then they go by the others', async () => {
+test('a hanging etcd member, leader or not, delays writes once; then they go to the others', async () => {
   await using on = await scene();
   const { cluster, writing } = on;
   const leader = await cluster.leader();
@@ -156,7 +156,7 @@ test('a member that hangs, the leader or another, delays writes once; then they 
   await isWhole(on);
 });
 
-test('with two of three members killed reads go on, and writes are refused in time; when one is back all is well', async () => {
+test('with two of three etcd members killed, reads continue and writes are refused in time; with one restarted, writes succeed', async () => {
   await using on = await scene();
   const { cluster, controllers, writing, agents } = on;
   await writing.write('a');

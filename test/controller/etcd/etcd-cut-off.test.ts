@@ -11,7 +11,7 @@ const PATIENCE = { timeoutMs: 40_000 };
 const AGENTS = 6;
 const entry = { paths: ['/x/*.log'], topic: 't' };
 
-test('a controller that is cut off from etcd for longer than its lease keeps its agents, its elected work goes to another, and nobody has two homes afterwards', async () => {
+test('a controller cut off from etcd for longer than its lease keeps its agents and loses its elections; afterwards no agent has two controllers', async () => {
   await using stack = new AsyncDisposableStack();
   const cluster = stack.use(await startEtcdCluster());
   const prefix = newPrefix();

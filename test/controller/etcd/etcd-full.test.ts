@@ -12,7 +12,7 @@ import { tempDir } from '../../support/temp-dir.ts';
 const good = { paths: ['/var/log/app/*.log'], topic: 'app' };
 const QUOTA_BYTES = 4 * 1024 * 1024;
 
-test('an etcd that has reached its quota takes no writes, and whoever writes is told what to do; reads and streams go on; with room again all is well', async () => {
+test('with etcd at its quota, writes fail with the remedy, and reads and streams continue; with space again, writes succeed', async () => {
   await using dir = await tempDir('full');
   await using stack = new AsyncDisposableStack();
   const etcd = await startEtcd({ dataDir: dir.at('etcd'), flags: [`--quota-backend-bytes=${QUOTA_BYTES}`] });

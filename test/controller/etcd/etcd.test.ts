@@ -13,7 +13,7 @@ async function namesSeenBy({ api }: RunningController): Promise<string[]> {
   return entries.map(({ name }: { name: string }) => name.replace('entries/', ''));
 }
 
-test('what a controller missed while the history was compacted away and etcd was restarted, it sees afterwards', async () => {
+test('a controller catches up with changes that it missed during a compaction and a restart of etcd', async () => {
   await using dir = await tempDir('compaction');
   const etcd = await startEtcd({ dataDir: dir.at('etcd') });
   const client = new Etcd3({ hosts: etcd.endpoint });
@@ -61,7 +61,7 @@ test('what a controller missed while the history was compacted away and etcd was
   }
 });
 
-test('entries lie in etcd as protobuf-JSON that a person can read; what others wrote there is kept, or told and ignored', async () => {
+test('etcd has entries as readable protobuf-JSON; valid changes by others are kept, invalid ones are logged and ignored', async () => {
   await using dir = await tempDir('readable');
   const etcd = await startEtcd({ dataDir: dir.at('etcd') });
   const client = new Etcd3({ hosts: etcd.endpoint });
@@ -98,7 +98,7 @@ test('entries lie in etcd as protobuf-JSON that a person can read; what others w
   }
 });
 
-test('without etcd writes are refused as unavailable while reads go on, and all is well again when it is back', async () => {
+test('without etcd, writes are refused as UNAVAILABLE and reads continue; when etcd returns, writes succeed', async () => {
   await using dir = await tempDir('outage');
   const etcd = await startEtcd({ dataDir: dir.at('etcd') });
   try {
@@ -116,7 +116,7 @@ test('without etcd writes are refused as unavailable while reads go on, and all 
   }
 });
 
-test('a write that etcd does not answer is told as one that may have been made', async () => {
+test('a write without a response from etcd is reported as one that may have been made', async () => {
   await using dir = await tempDir('unanswered');
   const etcd = await startEtcd({ dataDir: dir.at('etcd') });
   try {

@@ -37,7 +37,7 @@ async function materialOf(authority: TestAuthority): Promise<TlsMaterial> {
   return { ca: Buffer.from(authority.cert), key: Buffer.from(key), cert: Buffer.from(cert) };
 }
 
-test('another controller is reached by the current certificates: also when all were replaced', async () => {
+test('another controller is reached with the current certificates, also after all were replaced', async () => {
   const [first, second] = [await createAuthority('first'), await createAuthority('second')];
   const tls = { current: await materialOf(first) };
   let peer = await startPeer(first);

@@ -17,7 +17,7 @@ async function homeOf({ api }: RunningController, id: string): Promise<string> {
   return controller;
 }
 
-test('an agent that knows one controller goes on at another, of which it was told, when that one is killed', async () => {
+test('when its controller is killed, an agent connects to another one from the list it was sent', async () => {
   const [etcd, prefix] = [await sharedEtcd(), newPrefix()];
   await using dir = await tempDir();
   await using first = await startController(etcd, prefix, '--id', 'first');
@@ -33,7 +33,7 @@ test('an agent that knows one controller goes on at another, of which it was tol
   await eventually(async () => assert.equal(await homeOf(second, 'x'), 'second'), PATIENCE);
 });
 
-test('a controller that has more than its share sends some of its agents to the one that has the fewest', async () => {
+test('a controller with more than its share moves some of its agents to the one with the fewest', async () => {
   const [etcd, prefix] = [await sharedEtcd(), newPrefix()];
   await using first = await startController(etcd, prefix, '--id', 'first');
   const sent = new Set<string>();

@@ -5,7 +5,7 @@ import { Report } from '../../../proto/gen/logfleet/v1/agent_service.ts';
 import { EntryStatus } from '../../../proto/gen/logfleet/v1/fleet.ts';
 import { systemClock } from '../../../runtime/clock.ts';
 
-test('the reports of a large agent are read at once, and a flood is read at fifty a second', () => {
+test('the reports of a large agent are read without a pause, and a flood is read at fifty a second', () => {
   let nowMs = 0;
   const bounds = new ReportBounds({ ...systemClock, monotonicMs: () => nowMs });
   for (let count = 0; count < 200; count++) assert.equal(bounds.pauseMs('report'), 0);
@@ -17,7 +17,7 @@ test('the reports of a large agent are read at once, and a flood is read at fift
   for (let count = 0; count < 200; count++) assert.equal(bounds.pauseMs('report'), 0);
 });
 
-test('what is kept is weighed when much has come, and ends the stream when it is too much', () => {
+test('kept reports are counted after enough of them have arrived, and end the stream when they are too large', () => {
   const bounds = new ReportBounds(systemClock);
   const report = Report.create({ entries: [EntryStatus.create({ entry: 'entries/a', error: 'x'.repeat(2 ** 24) })] });
   // The same again and again is kept once.

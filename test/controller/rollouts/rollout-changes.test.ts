@@ -48,7 +48,7 @@ test('pause and resume, undo, rollback and deletion of a rollout; a new entry th
   assert.deepEqual((await on.call('ListRollouts')).rollouts, []);
 });
 
-test('an entry that somebody writes past the controllers goes to all, and its rollout is over', async () => {
+test("an entry written behind the controllers' back goes to all agents, and its rollout ends", async () => {
   await using on = await ground(3);
   await started(on);
   await on.write('two', steps(['1', HOUR_MS], ['all']));
@@ -76,7 +76,7 @@ test('an entry that somebody writes past the controllers goes to all, and its ro
   client.close();
 });
 
-test('the rollout of an entry that a controller can not read is kept: others may still go by it', async () => {
+test('the rollout of an entry that a controller cannot read is kept: other controllers may still use it', async () => {
   await using on = await ground(2);
   await started(on);
   await on.write('two', steps(['1', HOUR_MS], ['all']));
@@ -97,7 +97,7 @@ test('the rollout of an entry that a controller can not read is kept: others may
   client.close();
 });
 
-test('a batch with plans is one revision; what is wrong with a plan is named; a selector that changes is rolled out, too', async () => {
+test('a batch with plans is one revision, violations of a plan are named, and a changed selector is rolled out as well', async () => {
   await using on = await ground(4);
   const plan = steps(['1', HOUR_MS], ['all']);
   const write = (name: string, rollout: object) => ({
@@ -131,7 +131,7 @@ test('a batch with plans is one revision; what is wrong with a plan is named; a 
   assert.equal(inStage[0]?.topicOf('entries/app'), inStage[0]?.id === 'web-0' ? undefined : 'two');
 });
 
-test('of an entry without a plan it is told who has applied it, as that changes', async () => {
+test('for an entry without a plan the watch sends the number of agents that have applied it', async () => {
   await using on = await ground(3);
   const [, , last] = on.agents as [StreamAgent, StreamAgent, StreamAgent];
   last.reports.set('one', { state: 'STATE_FAILED', error: 'no such topic' });

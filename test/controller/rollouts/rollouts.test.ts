@@ -7,7 +7,7 @@ import { eventually } from '../../support/eventually.ts';
 import { ground, HOUR_MS, PATHS, started, state, steps } from '../../support/rollout-ground.ts';
 import type { StreamAgent } from '../../support/stream-agents.ts';
 
-test('a canary of one is one agent of all controllers, and nobody else is ever told; then 60% of them, rounded up; then all', async () => {
+test('a canary of one is one agent across all controllers and no other gets the version; then 60% of them, rounded up; then all', async () => {
   await using on = await ground(7, 2);
   await started(on);
   const { etag } = await on.write('two', steps(['1', HOUR_MS], ['60%', HOUR_MS], ['all']));
@@ -41,7 +41,7 @@ test('a canary of one is one agent of all controllers, and nobody else is ever t
   assert.deepEqual([rollout.state, current], ['STATE_COMPLETE', false]);
 });
 
-test('a rollout halts by itself when an agent fails, and says why; it goes on when it is resumed, with what has failed accepted', async () => {
+test('a rollout halts with the reason when an agent fails; when resumed, it accepts the failures so far', async () => {
   await using on = await ground(4);
   await started(on);
   // More than etcd would take: what is kept of it is bounded.
@@ -69,7 +69,7 @@ test('a rollout halts by itself when an agent fails, and says why; it goes on wh
   assert.deepEqual(on.held(), { two: 4 });
 });
 
-test('a rollout that is to undo itself gives everybody the former version again, as a new one that says why', async () => {
+test('a rollout with on_failure undo gives all agents the previous version, as a new version with the reason', async () => {
   await using on = await ground(3);
   await started(on);
   for (const { reports } of on.agents) reports.set('two', { state: 'STATE_APPLIED', lost_bytes: 500 });
@@ -83,7 +83,7 @@ test('a rollout that is to undo itself gives everybody the former version again,
   assert.equal(on.agents.filter(({ told }) => told.has('app@two')).length, 1);
 });
 
-test('an agent that lags too much, or does not apply it in time, halts a rollout; losses from before the rollout do not', async () => {
+test('an agent that lags too much or misses the deadline halts a rollout; losses from before the rollout do not', async () => {
   await using on = await ground(2);
   for (const { reports } of on.agents) reports.set('one', { state: 'STATE_APPLIED', lost_bytes: 500 });
   await started(on);
@@ -104,7 +104,7 @@ test('an agent that lags too much, or does not apply it in time, halts a rollout
   assert.deepEqual(on.held(), { one: 1, three: 1 });
 });
 
-test('an agent that connects anew while a step waits, long after the deadline, has as long as the deadline to apply the version again', async () => {
+test('an agent that reconnects while a step waits, long after the deadline, has the whole deadline again', async () => {
   await using on = await ground(2);
   await started(on);
   const deadlineMs = 6_000;
@@ -132,7 +132,7 @@ test('an agent that connects anew while a step waits, long after the deadline, h
   assert.deepEqual([app.state, app.step], ['STATE_PROGRESSING', 1], app.reason);
 });
 
-test('the controller that moves rollouts is killed in the middle: another one goes on, and no agent is told what is not for it', async () => {
+test('when the controller that moves rollouts is killed, another one continues, and no agent gets a version outside its stage', async () => {
   await using on = await ground(6, 2);
   await started(on);
   const [first, second] = on.controllers as [RunningController, RunningController];
@@ -156,7 +156,7 @@ test('the controller that moves rollouts is killed in the middle: another one go
   await eventually(() => assert.deepEqual(on.held(), { two: 6 }));
 });
 
-test('while a controller does not answer, no step begins and nothing fails; when it is given up for dead, the rollout goes on', async () => {
+test('while a controller does not respond, no step begins or fails; once its lease has expired, the rollout continues', async () => {
   await using on = await ground(4, 2);
   await started(on);
   const [first, second] = on.controllers as [RunningController, RunningController];

@@ -184,7 +184,7 @@ function expected(
   return chosen.sort((a, b) => key(a) - key(b) || (a.name < b.name ? -1 : 1)).map(({ name }) => name);
 }
 
-test('every agent that is wanted is told once, in the order asked for, page by page, wherever it is connected', async () => {
+test('every matching agent is listed once, in the requested order, page by page, wherever it is connected', async () => {
   await fc.assert(
     fc.asyncProperty(agents, wishes, fc.integer({ min: 1, max: 9 }), async (made, wish, pageMax) => {
       const all = made.map(agentOf);
@@ -200,7 +200,7 @@ test('every agent that is wanted is told once, in the order asked for, page by p
   );
 });
 
-test('agents of a controller that does not answer are told once, too, as far as they are known, and why that is all', async () => {
+test('agents of a controller that does not respond are listed once as well, as far as they are known and with the reason', async () => {
   await fc.assert(
     fc.asyncProperty(
       agents,
@@ -218,7 +218,7 @@ test('agents of a controller that does not answer are told once, too, as far as 
   );
 });
 
-test('a token of one order is no token of another, and what is no order is told', async () => {
+test('a page token is valid for one order only, and an invalid order is refused', async () => {
   const all = [0, 1, 2].map((index) =>
     agentOf(
       {

@@ -10,7 +10,7 @@ import { sharedEtcd } from '../../support/servers.ts';
 
 const single = async () => startController(await sharedEtcd(), newPrefix());
 
-test('garbage bytes on the gRPC port are shut out, and calls go on', async () => {
+test('garbage bytes on the gRPC port close their connection, and other calls continue', async () => {
   await using controller = await single();
   const [host, port] = controller.address.split(':') as [string, string];
   const garbage = [
@@ -35,7 +35,7 @@ test('garbage bytes on the gRPC port are shut out, and calls go on', async () =>
   assert.deepEqual((await controller.api.call('EntryService', 'ListEntries', {})).entries, []);
 });
 
-test('a field that this version does not know is refused, not dropped', async () => {
+test('an unknown field is refused, not dropped', async () => {
   await using controller = await single();
   // CreateEntryRequest: entry_id = 1, entry = 2; Entry: paths = 4, topic = 5, and 999 that nobody
   // knows.
@@ -55,7 +55,7 @@ test('a field that this version does not know is refused, not dropped', async ()
   await send(Buffer.alloc(0));
 });
 
-test('reflection answers under both of its names, and grpc.health.v1 tells that the controller serves', async () => {
+test('reflection responds under both of its names, and grpc.health.v1 reports that the controller serves', async () => {
   await using controller = await single();
   const listServices = Buffer.from([0x3a, 1, 0x2a]);
   for (const version of ['v1', 'v1alpha']) {

@@ -79,7 +79,7 @@ test('the fleet shows an unreadable file and a vanished one, and other files are
   });
   const [status] = (await agentNow(on, 'a')).entries;
   assert.deepEqual([status.files, status.failed_files, status.state], [2, 1, 'STATE_APPLIED']);
-  assert.equal((await agent.logged("can't be read"))['path'], dir.at('secret.log'));
+  assert.equal((await agent.logged('file cannot be read'))['path'], dir.at('secret.log'));
   await rename(dir.at('open.log'), dir.at('open.moved'));
   await eventually(async () => assert.equal((await fileNamed('open.log'))?.state, 'STATE_DRAINING'));
   await chown(dir.at('secret.log'), NOBODY, NOBODY);

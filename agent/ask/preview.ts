@@ -136,7 +136,7 @@ class PreviewRun {
   #setPositions(matched: readonly MatchedFile[], present: EntryCollector | undefined): void {
     if (!present) return;
     const sources = new Map<string, Source>();
-    for (const source of present.sources) sources.set(fileKey(source), source);
+    for (const source of present.sources) sources.set(fileKey(source.file), source);
     for (const one of matched) one.position = sources.get(one.file.key)?.position;
   }
 
@@ -192,7 +192,7 @@ class PreviewRun {
 
   #conflictWith({ entry, sources }: EntryCollector, matched: readonly MatchedFile[]): PreviewConflict[] {
     const theirs = new Set<string>();
-    for (const source of sources) if (source.state !== 'CLOSED') theirs.add(fileKey(source));
+    for (const source of sources) if (!source.isClosed) theirs.add(fileKey(source.file));
     const shared = matched.filter(({ file }) => theirs.has(file.key));
     const [first] = shared;
     if (!first) return [];

@@ -1,41 +1,38 @@
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import { entryViolations, withEntryDefaults } from '../../proto/rules/entry-rules.ts';
-import type { Compression } from '../../proto/rules/line-words.ts';
 import { charsetFor } from '../encode/charset.ts';
 import type { FoundFile } from '../model/found-file.ts';
 import type { DeliveryRouter } from '../produce/delivery-router.ts';
 import type { Controls } from './controls.ts';
+import { EntryRoutes, type RoutedEntry } from './entry-routes.ts';
 import { Discovery } from './find/discovery.ts';
 import { FileEventHandler, type FileEventTarget } from './find/file-event-handler.ts';
 import type { FileWatcher, WatchListener } from './find/file-watcher.ts';
 import { EntryTaps } from './read/entry-taps.ts';
 import { formatFacts } from './read/format-facts.ts';
 import { RateLimit, RateLimits } from './read/rate-limit.ts';
-import { LineFormats } from './sources/line-formats.ts';
-import type { Source } from './sources/source.ts';
-import { tellNewErrors } from './sources/source-errors.ts';
-import { SourceSet } from './sources/source-set.ts';
-import type { SourceSetTools } from './sources/source-set-tools.ts';
+import { logNewErrors } from './sources/source-errors.ts';
+import { SourceSet, type SourceSetDependencies } from './sources/source-set.ts';
 import { TopicPartitions } from './topic-partitions.ts';
 
 /** Files are stamped by a clock that stands still for up to 10 ms (clock_gettime(2), CLOCK_REALTIME_COARSE). */
 const CLOCK_GRAIN_MS = 10;
 
-export interface CollectTools extends SourceSetTools {
+export interface EntryCollectorDependencies extends Omit<SourceSetDependencies, 'routes' | 'options'> {
   router: DeliveryRouter;
   /** The host's name, for the records' headers. */
   host: string;
-  /** Positions were lost: files that are there are read from their beginning. */
-  lost: boolean;
-  /** What an operator has set; without them nothing is. */
+  /** `--once`: files are read to their end as they are. */
+  once: boolean;
+  /** What an operator has set for this agent. */
   controls?: Pick<Controls, 'isPaused' | 'limit'>;
-  /** Without it there are no hints. */
+  /** Without it there are no file events, and each scan observes each file. */
   watcher?(events: WatchListener): FileWatcher;
 }
 
 /** One entry on this agent: its revision, its files, where their lines go, and what troubles it. */
-export class EntryCollector {
-  readonly #tools: CollectTools;
+export class EntryCollector implements RoutedEntry {
+  readonly #tools: EntryCollectorDependencies;
   readonly #sources: SourceSet;
   /** Who looks on while lines are read. */
   readonly taps = new EntryTaps();
@@ -43,8 +40,8 @@ export class EntryCollector {
   #stop = new AbortController();
   #entry: Entry;
   #discovery: Discovery | undefined;
-  #formats: LineFormats;
   readonly #partitions: TopicPartitions;
+  readonly #routes: EntryRoutes;
   readonly #between: FileEventHandler | undefined;
   #invalid = '';
   #fileErrors: ReadonlyMap<string, string> = new Map();
@@ -55,27 +52,30 @@ export class EntryCollector {
   /** What was looked for once, perhaps by a former process: a file met now that it matches was created since. */
   #scanned: Discovery | undefined;
   #scannedNow = false;
-  readonly #lost: boolean;
+  readonly #positionsLost: boolean;
   /** When the globs in force came. */
   #sinceMs = 0;
 
-  constructor(entry: Entry, tools: CollectTools) {
+  /** `positionsLost`: files that exist are read from their beginning. */
+  constructor(entry: Entry, tools: EntryCollectorDependencies, positionsLost = false) {
     this.#entry = entry;
     this.#tools = tools;
-    this.#lost = tools.lost;
-    this.#formats = new LineFormats(formatFacts(entry, tools.host));
-    this.#partitions = new TopicPartitions(tools, () => this.assignRoutes());
+    this.#positionsLost = positionsLost;
+    const { listener, router, host } = tools;
+    const onStateChange = () => listener.stateChanged();
+    this.#partitions = new TopicPartitions({ ...tools, onStateChange }, () => this.assignRoutes());
+    this.#routes = new EntryRoutes(this, { router, partitions: this.#partitions, host });
     const charset = () => charsetFor(formatFacts(this.#entry, tools.host));
     this.#limits = new RateLimits(new RateLimit(tools.clock), tools.controls?.limit);
-    const own = { ...tools, charset, taps: this.taps, limits: this.#limits };
-    this.#sources = new SourceSet(entry.uid, own, (source) => this.#assignRoute(source));
+    const options = { once: tools.once, charset, taps: this.taps, limits: this.#limits };
+    this.#sources = new SourceSet(entry.uid, { ...tools, routes: this.#routes, options });
     const globs = tools.store.scannedGlobs(entry.uid);
     this.#scanned = globs && new Discovery(globs);
     const { watcher } = tools;
     const hinted: FileEventTarget = {
       discovery: () => (this.#stop.signal.aborted ? undefined : this.#discovery),
       scanned: () => this.#scannedNow,
-      continueReading: (path) => this.#sources.readOn(path),
+      continueReading: (path) => this.#sources.continueReading(path),
       handleEvent: (path, look) => this.#handleEvent(path, look),
       scan: () => this.scan(),
     };
@@ -122,6 +122,15 @@ export class EntryCollector {
     return this.#entry.paused || this.#tools.controls?.isPaused(this.#entry.name) === true;
   }
 
+  /** Whether its files are read: it is valid and not paused. */
+  get reads(): boolean {
+    return !this.isPaused && !this.#invalid;
+  }
+
+  get isStopped(): boolean {
+    return this.#stop.signal.aborted;
+  }
+
   get #routed(): boolean {
     return this.#partitions.countFor(this.#entry.topic) !== undefined;
   }
@@ -137,7 +146,7 @@ export class EntryCollector {
       return;
     }
     this.#discovery = new Discovery(this.#entry, this.#between?.events);
-    this.#formats = new LineFormats(formatFacts(this.#entry, this.#tools.host));
+    this.#routes.entryChanged();
     this.#limits.entry.set(Number(this.#entry.maxBytesPerSecond));
     this.#sinceMs = this.#tools.clock.nowMs();
     this.#scannedNow = false;
@@ -177,7 +186,7 @@ export class EntryCollector {
     this.#hints++;
     try {
       const file = await Promise.resolve(look()).catch(() => undefined);
-      if (discovery === this.#discovery) await this.#sources.meet(path, file, (met) => this.#start(met));
+      if (discovery === this.#discovery) await this.#sources.handleEvent(path, file, (found) => this.#start(found));
     } catch {
       // It can't be opened: the scan tells of that, if it lasts.
     } finally {
@@ -185,25 +194,9 @@ export class EntryCollector {
     }
   }
 
-  /** Sets its files going as they may by now. */
+  /** Pauses or resumes each source as the settings in effect say, and gives it its route. */
   assignRoutes(): void {
-    for (const source of this.#sources) this.#assignRoute(source);
-  }
-
-  /** Sets a source going as the entry says. */
-  #assignRoute(source: Source): void {
-    if (this.#stop.signal.aborted) return;
-    if (this.isPaused || this.#invalid || this.#sources.isUnwanted(source)) source.pause();
-    else source.resume();
-    const { topic } = this.#entry;
-    const count = this.#partitions.countFor(topic);
-    if (count === undefined) {
-      source.unassign();
-      return;
-    }
-    const choice = { previous: source.partitionIn(topic), key: `${this.#tools.host}:${source.path}` };
-    const route = this.#tools.router.route(topic, count, choice, this.#entry.compression as Compression);
-    source.assign(route, this.#formats.forSource);
+    for (const source of this.#sources) this.#routes.assign(source);
   }
 
   async #scans(): Promise<void> {
@@ -218,27 +211,27 @@ export class EntryCollector {
     const { signal } = this.#stop;
     if (!discovery || this.#invalid || signal.aborted) return;
     void this.#partitions.refresh(this.#entry.topic);
-    const since = this.#sources.added;
+    const since = this.#sources.opened;
     const found = await discovery.scan(signal).catch(() => undefined);
     if (!found || signal.aborted || discovery !== this.#discovery) return;
     this.#between?.scanned();
     const start = (file: FoundFile) => this.#start(file);
     const rules = { start, matches: (path: string) => discovery.matches(path), folders: discovery.bases, since };
-    const errors = await this.#sources.reconcile(found, rules, signal);
+    const errors = await this.#sources.evaluate(found, rules, signal);
     if (signal.aborted) return;
     const changed = !this.#scannedNow || [...errors.keys()].join() !== [...this.#fileErrors.keys()].join();
-    tellNewErrors(errors, { former: this.#fileErrors, entry: this.#entry.name, logger: this.#tools.logger });
+    logNewErrors(errors, { previous: this.#fileErrors, entry: this.#entry.name, logger: this.#tools.logger });
     this.#fileErrors = errors;
     if (this.#scanned !== discovery) this.#tools.store.markScanned(this.#entry.uid, this.#entry);
     this.#scanned = discovery;
     this.#scannedNow = true;
-    if (changed) this.#tools.onStateChange();
+    if (changed) this.#tools.listener.stateChanged();
   }
 
   /** `start` is about files that were there when the globs came; later ones are read whole, and with `once` all are. */
   #start(file: FoundFile): 'beginning' | 'end' {
     const { start } = this.#entry;
-    if (this.#tools.once || this.#lost || start === 'beginning' || this.#scanned?.matches(file.path))
+    if (this.#tools.once || this.#positionsLost || start === 'beginning' || this.#scanned?.matches(file.path))
       return 'beginning';
     if (file.birthMs > this.#sinceMs - CLOCK_GRAIN_MS) return 'beginning';
     if (start === 'end') return 'end';

@@ -7,7 +7,7 @@ import type { StateDatabase } from '../state/state-database.ts';
 import { StateKeeper } from '../state/state-keeper.ts';
 import type { AgentReport, Collector } from './collector.ts';
 import { Controls } from './controls.ts';
-import { type CollectTools, EntryCollector } from './entry-collector.ts';
+import { EntryCollector, type EntryCollectorDependencies } from './entry-collector.ts';
 import { FileWatchers } from './find/file-watcher.ts';
 import { ProcessUsage } from './process-usage.ts';
 import { logRefused, recordLosses } from './read/segment-losses.ts';
@@ -27,11 +27,13 @@ export interface FileCollectorOptions {
 }
 
 /** The collector closes the state and the audit when it is closed. */
-export type CollectorTools = Omit<CollectTools, 'onAcknowledged' | 'onStateChange' | 'controls'> & {
+export interface CollectorTools extends Omit<EntryCollectorDependencies, 'listener' | 'controls'> {
   state: StateDatabase;
   facts: FactStore;
   audit: AuditLog | undefined;
-};
+  /** Positions were lost: files that exist are read from their beginning. */
+  lost: boolean;
+}
 
 /** The collector of this agent: keeps one EntryCollector for each desired entry. */
 export class FileCollector implements Collector {
@@ -39,7 +41,8 @@ export class FileCollector implements Collector {
   readonly #state: StateKeeper;
   readonly #facts: FactStore;
   readonly #audit: AuditLog | undefined;
-  readonly #tools: CollectTools;
+  readonly #tools: EntryCollectorDependencies;
+  #positionsLost: boolean;
   /** What an operator has set for this agent. */
   readonly controls: Controls;
   readonly #totals: DeliveryTotals;
@@ -58,6 +61,7 @@ export class FileCollector implements Collector {
     this.#options = options;
     this.#state = new StateKeeper(tools.state, { ...tools, onChange: () => this.notifyChange() });
     this.#facts = tools.facts;
+    this.#positionsLost = tools.lost;
     this.#audit = tools.audit;
     this.#totals = new DeliveryTotals(tools.clock);
     this.#usage = new ProcessUsage(tools.clock);
@@ -72,17 +76,19 @@ export class FileCollector implements Collector {
     this.#tools = {
       ...tools,
       controls: this.controls,
-      onAcknowledged: (segment, source) => this.#acknowledged(segment, source),
-      onStateChange: () => this.notifyChange(),
+      listener: {
+        acknowledged: (source, segment) => this.#acknowledged(source, segment),
+        stateChanged: () => this.notifyChange(),
+      },
       watcher: (events) => watchers.create(events),
     };
   }
 
-  #acknowledged(segment: IntentSegment, source: Source): void {
-    this.#totals.add(segment, source.entryUid);
-    // What is lost of lines that are sent once more was told when they were sent first.
-    if (segment.replay === undefined) recordLosses(this.#tools.facts, source, segment);
-    else if (segment.isRefused) logRefused(this.#tools.logger, source, segment);
+  #acknowledged({ file }: Source, segment: IntentSegment): void {
+    this.#totals.add(segment, file.entryUid);
+    // The losses of a replayed segment were recorded when it was sent first.
+    if (segment.replay === undefined) recordLosses(this.#tools.facts, file, segment);
+    else if (segment.isRefused) logRefused(this.#tools.logger, file, segment);
   }
 
   start(): void {
@@ -103,16 +109,17 @@ export class FileCollector implements Collector {
       const present = this.#entries.get(entry.uid);
       if (present?.entry.etag === entry.etag) continue;
       // One that has just been stopped and comes back goes on where it is: its last batches are not on the disk yet.
-      const collector = present ?? this.#leaving.get(entry.uid) ?? new EntryCollector(entry, this.#tools);
+      const collector =
+        present ?? this.#leaving.get(entry.uid) ?? new EntryCollector(entry, this.#tools, this.#positionsLost);
       this.#leaving.delete(entry.uid);
       this.#entries.set(entry.uid, collector);
       collector.apply(entry);
       scans.push(collector.scan());
     }
     // Entries that come later were not collected when positions were lost.
-    if (this.#tools.lost)
+    if (this.#positionsLost)
       void Promise.all(scans).then(() => this.#stop.signal.aborted || this.#tools.store.clearLost());
-    this.#tools.lost = false;
+    this.#positionsLost = false;
     this.notifyChange();
   }
 

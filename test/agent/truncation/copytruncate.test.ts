@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { appendFile, copyFile, rename, truncate, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { mayBeCopyOf } from '../../../agent/collect/sources/copies.ts';
-import { begun, Ground } from '../../support/source-ground.ts';
+import { begun, SourceFixture } from '../../support/source-fixture.ts';
 import { type TempDir, tempDir } from '../../support/temp-dir.ts';
 
 const SECOND_MS = 1_000;
@@ -126,7 +126,7 @@ test('after three copytruncates, the last one during a stop, each line is delive
     await truncate(file);
   };
   const came: string[] = [];
-  let on = new Ground(dir);
+  let on = new SourceFixture(dir);
   const written: string[] = [];
   const write = async (line: string) => {
     written.push(line);
@@ -141,7 +141,7 @@ test('after three copytruncates, the last one during a stop, each line is delive
     await rotate();
     if (generation === 2) {
       came.push(...on.allLines);
-      on = new Ground(dir);
+      on = new SourceFixture(dir);
     }
     for (let scan = 0; scan < 2; scan++) {
       await on.find(glob);

@@ -7,7 +7,7 @@ import { Discovery } from '../../../../agent/collect/find/discovery.ts';
 import type { Source } from '../../../../agent/collect/sources/source.ts';
 import { type FoundFile, foundFile } from '../../../../agent/model/found-file.ts';
 import type { Segment } from '../../../../agent/produce/route-source.ts';
-import { begun, begunLocally, Ground, HOUR_MS } from '../../../support/source-ground.ts';
+import { begun, begunLocally, HOUR_MS, SourceFixture } from '../../../support/source-fixture.ts';
 import { tempDir } from '../../../support/temp-dir.ts';
 import { testBench } from '../../../support/test-bench.ts';
 
@@ -18,7 +18,7 @@ test('a file whose folder can not be looked into is neither let go nor forgotten
     on.nowMs += HOUR_MS;
     await on.scan([], [dirname(file)]);
   }
-  assert.deepEqual([on.sources[0] === source, source.state, source.position], [true, 'READING', 4]);
+  assert.deepEqual([on.sources[0] === source, source.file.state.activity, source.position], [true, 'reading', 4]);
   on.close();
 });
 
@@ -28,7 +28,7 @@ test('a file that has left its path is let go after its grace, and goes on from 
   await rename(file, dir.at('elsewhere'));
   for (let scan = 0; scan < 3; scan++) {
     await on.scan([]);
-    assert.equal(on.sources[0]?.state, 'DRAINING');
+    assert.equal(on.sources[0]?.file.state.activity, 'draining');
     on.nowMs += HOUR_MS;
   }
   await on.deliver();
@@ -37,13 +37,13 @@ test('a file that has left its path is let go after its grace, and goes on from 
   await rename(dir.at('elsewhere'), file);
   await on.scan([file]);
   const [source] = on.sources;
-  assert.deepEqual([source?.generation, source?.position, source?.sealed], [former.generation, 6, false]);
+  assert.deepEqual([source?.generation, source?.position, source?.lastLineDue], [former.generation, 6, false]);
   on.close();
 });
 
 test('a deleted file is read to its end, let go and forgotten', async () => {
   await using dir = await tempDir();
-  const on = new Ground(dir);
+  const on = new SourceFixture(dir);
   await writeFile(dir.at('a.log'), 'one\ntwo');
   await on.scan([dir.at('a.log')]);
   await unlink(dir.at('a.log'));
@@ -72,7 +72,7 @@ test('a file that the entry does not mean any more is let go at once, though it 
 
 test('a file that is meant again before its last batch was answered is read on', async () => {
   await using dir = await tempDir();
-  const on = new Ground(dir);
+  const on = new SourceFixture(dir);
   await writeFile(dir.at('a.txt'), 'one\n');
   await on.scan([dir.at('a.txt')]);
   const [source] = on.sources as [Source];
@@ -80,13 +80,13 @@ test('a file that is meant again before its last batch was answered is read on',
   const { segment } = await source.fill(bench);
   on.wanted = (path) => path.endsWith('.log');
   await on.scan([]);
-  assert.equal(source.state, 'PAUSED');
+  assert.equal(source.file.state.activity, 'unmatched');
   await rename(dir.at('a.txt'), dir.at('a.log'));
   await appendFile(dir.at('a.log'), 'two\n');
   await on.scan([dir.at('a.log')]);
   source.acknowledged(segment as Segment);
   await on.deliver();
-  assert.deepEqual([on.sources[0] === source, source.state, source.position], [true, 'READING', 8]);
+  assert.deepEqual([on.sources[0] === source, source.file.state.activity, source.position], [true, 'reading', 8]);
   on.close();
 });
 
@@ -100,12 +100,12 @@ test('a file that comes back after it was paused while it was sealed is not held
     on.nowMs += HOUR_MS;
   }
   await on.scan([]);
-  assert.equal(source.sealed, true);
+  assert.equal(source.lastLineDue, true);
   source.pause();
   source.resume();
   await rename(elsewhere, file);
   await on.scan([file]);
-  assert.equal(source.sealed, false);
+  assert.equal(source.lastLineDue, false);
   on.close();
 });
 
@@ -122,7 +122,7 @@ test('the generation that begins with a truncation is known by its head after a 
   before.close();
   // Another life again, and longer than what was read of the second.
   await writeFile(file, 'a third life, longer than the second\n');
-  const after = new Ground(dir);
+  const after = new SourceFixture(dir);
   await after.scan([file]);
   assert.equal(after.sources[0]?.position, 0);
   after.close();
@@ -130,7 +130,7 @@ test('the generation that begins with a truncation is known by its head after a 
 
 test('a file that took the place of the one that was found there is known as what it is', async () => {
   await using dir = await tempDir();
-  const on = new Ground(dir);
+  const on = new SourceFixture(dir);
   const [file, rotated] = [dir.at('a.log'), dir.at('a.log.1')];
   await writeFile(file, 'old\n');
   const found = foundFile(file, await stat(file, { bigint: true })) as FoundFile;
@@ -138,7 +138,7 @@ test('a file that took the place of the one that was found there is known as wha
   await writeFile(file, 'new\n');
   await on.takeIn({ files: [found], errors: [] });
   await on.scan([file, rotated]);
-  const inodes = new Map(on.sources.map(({ path, inode }) => [path, inode]));
+  const inodes = new Map(on.sources.map(({ path, file }) => [path, file.inode]));
   assert.equal(inodes.size, 2);
   for (const path of [file, rotated]) assert.equal(inodes.get(path), (await stat(path, { bigint: true })).ino);
   on.close();
@@ -146,18 +146,18 @@ test('a file that took the place of the one that was found there is known as wha
 
 test('what hints and scans meet at the same time is opened once', async () => {
   await using dir = await tempDir();
-  const on = new Ground(dir);
+  const on = new SourceFixture(dir);
   const file = dir.at('a.log');
   await writeFile(file, 'one\n');
   const found = foundFile(file, await stat(file, { bigint: true })) as FoundFile;
-  await Promise.all([on.scan([file]), ...[1, 2, 3].map(() => on.set.meet(file, found, () => 'beginning'))]);
+  await Promise.all([on.scan([file]), ...[1, 2, 3].map(() => on.set.handleEvent(file, found, () => 'beginning'))]);
   assert.equal(on.sources.length, 1);
   on.close();
 });
 
 test('files beyond the limit are told while those before them have unread lines, and read when these are delivered', async () => {
   await using dir = await tempDir();
-  const on = new Ground(dir, { filesMax: 2 });
+  const on = new SourceFixture(dir, { filesMax: 2 });
   const paths = ['a', 'b', 'c'].map((name) => dir.at(name));
   for (const path of paths) await writeFile(path, 'one\n');
   const errors = await on.scan(paths);
@@ -180,14 +180,14 @@ test('a paused file that is truncated stays paused', async () => {
   source.pause();
   await writeFile(file, 'new\n');
   for (let scan = 0; scan < 2; scan++) await on.scan([file]);
-  assert.deepEqual([on.at(file) === source, on.at(file).state], [false, 'PAUSED']);
+  assert.deepEqual([on.at(file) === source, on.at(file).file.state.activity], [false, 'paused']);
   on.close();
 });
 
 test('a scan that was on its way when a file was rotated does not undo what hints have met since', async () => {
   await using dir = await tempDir();
   const { on, file, source } = await begunLocally(dir, 'one\ntwo\n');
-  const since = on.set.added;
+  const since = on.set.opened;
   const discovery = new Discovery({ paths: [dir.at('*.log*')], exclude: [] });
   on.wanted = (path) => discovery.matches(path);
   const found = await discovery.scan(new AbortController().signal);
@@ -196,10 +196,10 @@ test('a scan that was on its way when a file was rotated does not undo what hint
   for (const path of [file, `${file}.1`]) await on.hint(path);
   await on.takeIn(found, discovery.bases, since);
   assert.equal(on.at(`${file}.1`), source);
-  assert.equal(on.at(file).state, 'READING');
+  assert.equal(on.at(file).file.state.activity, 'reading');
   await on.deliver();
   await appendFile(file, 'more\n');
-  assert.equal(on.set.readOn(file), true);
+  assert.equal(on.set.continueReading(file), true);
   await on.deliver();
   assert.deepEqual(on.allLines, ['more', 'new', 'one', 'two']);
   on.close();
@@ -211,11 +211,11 @@ test('a file that moves while a scan is on its way, so that it meets it nowhere,
   for (const folder of ['a', 'b']) await mkdir(dir.at('logs', folder), { recursive: true });
   for (const folder of ['a', 'b']) await writeFile(dir.at('logs', folder, 'y.log'), `${folder}\n`);
   await writeFile(dir.at('logs', 'b', 'x.log'), 'one\ntwo\n');
-  const former = new Ground(dir);
+  const former = new SourceFixture(dir);
   await former.find(glob);
   await former.deliver();
   former.kill();
-  const on = new Ground(dir);
+  const on = new SourceFixture(dir);
   // Between the walk of one folder and of the other, whichever comes first.
   const folders: string[] = [];
   const watch = (path: string) => {

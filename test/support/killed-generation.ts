@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
-import { closeSync, fstatSync, openSync } from 'node:fs';
+import { closeSync, statSync } from 'node:fs';
 import { lineStartAt } from '../../agent/collect/read/line-starts.ts';
 import type { RateLimits } from '../../agent/collect/read/rate-limit.ts';
-import { Source } from '../../agent/collect/sources/source.ts';
+import type { Source } from '../../agent/collect/sources/source.ts';
 import type { LineFormat } from '../../agent/encode/line-format.ts';
 import { newCheckpoint } from '../../agent/model/checkpoint.ts';
 import { coveredRange } from '../../agent/model/position.ts';
@@ -11,9 +11,9 @@ import type { Route } from '../../agent/produce/route.ts';
 import type { Segment } from '../../agent/produce/route-source.ts';
 import { CheckpointStore } from '../../agent/state/checkpoint-store.ts';
 import { StateDatabase } from '../../agent/state/state-database.ts';
-import { systemClock } from '../../runtime/clock.ts';
 import { type DecodedRecord, decodeRecords } from './decode-records.ts';
 import type { Expected } from './line-oracle.ts';
+import { openSource } from './open-source.ts';
 import type { TempDir } from './temp-dir.ts';
 import { testBench } from './test-bench.ts';
 
@@ -35,7 +35,7 @@ export interface Range {
  * when it is delivered; the intents that are on the disk, and what FormerBatches tells of them, are
  * kept here.
  */
-export class Life {
+export class KilledGeneration {
   readonly #dir: TempDir;
   readonly #file: string;
   readonly #format: LineFormat;
@@ -91,8 +91,7 @@ export class Life {
     const [open, returned, found] = [this.flying, this.#voided, this.#noted];
     this.#state = StateDatabase.open(this.#dir.at('state'));
     this.#store = new CheckpointStore(this.#state);
-    this.#fd = openSync(this.#file, 'r');
-    const { dev: device, ino: inode, size } = fstatSync(this.#fd, { bigint: true });
+    const { dev: device, ino: inode } = statSync(this.#file, { bigint: true });
     const made = newCheckpoint('e', '00ff', { device, inode, path: this.#file, birthMs: 0 });
     const checkpoint = this.#store.load('e')[0] ?? made;
     const of = (id: string | undefined) => {
@@ -100,16 +99,17 @@ export class Life {
       return { open: own(open), returned: own(returned), acknowledged: own(found).map(coveredRange) };
     };
     for (const segment of found) if (segment.replay !== undefined) this.#store.replays.acknowledged(segment);
-    const onAcknowledged = (source: Source, { replay, cut }: IntentSegment) => {
+    const acknowledged = (source: Source, { replay, cut }: IntentSegment) => {
       if (replay !== undefined) return;
-      this.#store.put(source.checkpoint);
+      this.#store.put(source.file.checkpoint);
       this.#notedCut += cut?.bytes ?? 0;
     };
-    const events = { onAcknowledged, onStateChange: () => {}, limits: this.#limits };
-    this.source = new Source(this.#fd, checkpoint, of(undefined), Number(size), events, systemClock);
-    if (found.length > 0) this.#store.put(this.source.checkpoint);
+    const inherited = of(undefined);
+    this.source = openSource(this.#file, { checkpoint, inherited, limits: this.#limits, observer: { acknowledged } });
+    this.#fd = this.source.fd;
+    if (found.length > 0) this.#store.put(this.source.file.checkpoint);
     const { replays } = this.#store;
-    for (const replay of replays.forGeneration('00ff')) this.source.replay(replay, replays, of(replay.id));
+    for (const replay of replays.forGeneration('00ff')) this.source.turns.beginReplay(replay, replays, of(replay.id));
     this.source.assign(nowhere, () => this.#format);
   }
 
@@ -117,7 +117,7 @@ export class Life {
   async read(batchBytes: number): Promise<boolean> {
     bench.records.reset(batchBytes);
     const { segment, hasMore: more } = await this.source.fill(bench);
-    assert.equal(this.source.errors.last, '');
+    assert.equal(this.source.errors.current, '');
     if (!segment) return more;
     // The intent is written together with those that are void by then.
     this.#voided = [];
@@ -151,7 +151,7 @@ export class Life {
   }
 
   async rewind(wanted: number): Promise<void> {
-    const { position: end, lineState: endState } = this.source.checkpoint;
+    const { position: end, lineState: endState } = this.source.file.checkpoint;
     const start = await lineStartAt(this.#fd, Math.min(wanted, end), this.#format);
     if (start === undefined || start >= end) return;
     const id = `r${this.replays.length}`;
@@ -161,7 +161,7 @@ export class Life {
     this.#store.replays.begin({ entryUid: 'e', id, answer: '' }, [range], 1);
     const replay = this.#store.replays.forGeneration('00ff').at(-1);
     assert.ok(replay);
-    this.source.replay(replay, this.#store.replays, { open: [], returned: [] });
+    this.source.turns.beginReplay(replay, this.#store.replays, { open: [], returned: [] });
   }
 
   get unfinished(): number {

@@ -23,7 +23,7 @@ export const HOUR_MS = 3_600_000;
 const signal = new AbortController().signal;
 const nowhere = { topic: 't', partition: 0, wake: () => {} } as unknown as Route;
 
-export interface GroundOptions {
+export interface SourceFixtureOptions {
   filesMax?: number;
   pinnedBytesMax?: number;
   once?: boolean;
@@ -36,7 +36,7 @@ export interface GroundOptions {
 /**
  * Sources over real files and a real store; only the clock is the test's, and what would be Kafka.
  */
-export class Ground {
+export class SourceFixture {
   readonly state: StateDatabase;
   readonly store: CheckpointStore;
   readonly set: SourceSet;
@@ -57,7 +57,7 @@ export class Ground {
   /** As an entry that is. */
   paused = false;
 
-  constructor(dir: TempDir, options: GroundOptions = {}) {
+  constructor(dir: TempDir, options: SourceFixtureOptions = {}) {
     const { filesMax = 100, pinnedBytesMax, once = false, start = () => 'beginning', format, intents = [] } = options;
     this.#start = start;
     this.state = StateDatabase.open(dir.at('state'));
@@ -73,11 +73,16 @@ export class Ground {
     this.budget = new FileBudget(filesMax, pinnedBytesMax, clock);
     const { store, budget } = this;
     this.recovery = new CrashRecovery(intents, { store, facts, pool: new WorkPool(1), budget, logger });
-    const tools = { clock, logger, store, facts, recovery: this.recovery, budget, once };
-    this.set = new SourceSet('e', { ...tools, onAcknowledged: () => {}, onStateChange: () => {} }, (source) => {
+    const assign = (source: Source) => {
       if (this.paused) source.pause();
-      else if (source.state === 'PAUSED') source.resume();
+      else source.resume();
       source.assign(nowhere, () => testFormat(format));
+    };
+    this.set = new SourceSet('e', {
+      ...{ clock, logger, store, facts, recovery: this.recovery, budget },
+      routes: { assign },
+      listener: { acknowledged: () => {}, stateChanged: () => {} },
+      options: { once },
     });
   }
 
@@ -88,10 +93,10 @@ export class Ground {
     return this.takeIn({ files, errors: unreadable.map((path) => ({ path, error: new Error('EACCES') })) }, paths);
   }
 
-  /** `since`: what the set had `added` before the walk. */
-  takeIn(found: ScanResult, folders: readonly string[] = [], since = this.set.added): Promise<Map<string, string>> {
+  /** `since`: how many sources the set had opened before the walk. */
+  takeIn(found: ScanResult, folders: readonly string[] = [], since = this.set.opened): Promise<Map<string, string>> {
     const rules = { start: this.#start, matches: (path: string) => this.wanted(path), folders, since };
-    return this.set.reconcile(found, rules, signal);
+    return this.set.evaluate(found, rules, signal);
   }
 
   /** A scan for what matches `globs`. */
@@ -107,7 +112,7 @@ export class Ground {
       (stats) => foundFile(path, stats),
       () => undefined,
     );
-    await this.set.meet(path, file, this.#start);
+    await this.set.handleEvent(path, file, this.#start);
   }
 
   get sources(): Source[] {
@@ -162,8 +167,11 @@ export class Ground {
 }
 
 /** A file that was found, and read to its last whole line. */
-export async function begun(dir: TempDir, content: string): Promise<{ on: Ground; file: string; source: Source }> {
-  const on = new Ground(dir);
+export async function begun(
+  dir: TempDir,
+  content: string,
+): Promise<{ on: SourceFixture; file: string; source: Source }> {
+  const on = new SourceFixture(dir);
   const file = dir.at('a.log');
   await writeFile(file, content);
   await on.scan([file]);
@@ -173,7 +181,7 @@ export async function begun(dir: TempDir, content: string): Promise<{ on: Ground
 
 /** The same, found by a discovery, which knows that its file system is a local one. */
 export async function begunLocally(dir: TempDir, content: string): ReturnType<typeof begun> {
-  const on = new Ground(dir);
+  const on = new SourceFixture(dir);
   const file = dir.at('a.log');
   await writeFile(file, content);
   await on.find(dir.at('*.log'));

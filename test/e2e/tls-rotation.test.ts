@@ -111,6 +111,7 @@ test('every certificate and authority is replaced under a running fleet: streams
     await issueTo(operator, second);
     await applied('during', 2);
     assert.doesNotMatch(agent.stderr(), /no stream to the controller/, 'the stream continues');
+    assert.doesNotMatch(controller.stderr(), /view of etcd is behind|lease in etcd/, 'watch and lease continue');
 
     toController.setMode('cut');
     toEtcd.setMode('cut');

@@ -60,7 +60,8 @@ test('every certificate and authority is replaced under a running fleet: streams
   const controllerParty = await createParty(dir, 'controller');
   const agentParty = await createParty(dir, 'agent');
   for (const party of [etcdParty, controllerParty, agentParty]) await issueTo(party, first);
-  // etcd reads its certificate for each connection, and its clients' authorities only when it starts.
+  // etcd reads its certificate for each connection, and its clients' authorities only when it
+  // starts.
   await writeFile(dir.at('etcd', 'clients-ca.pem'), `${first.cert}\n${second.cert}`);
   const etcd = await startEtcd({
     dataDir: dir.at('etcd'),

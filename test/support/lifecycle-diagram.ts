@@ -1,6 +1,8 @@
 import { transitions } from '../../agent/collect/sources/lifecycle.ts';
 
-/** The mermaid diagram of one column of the lifecycle's table, as docs/internals/identity.md has it. */
+/**
+ * The mermaid diagram of one column of the lifecycle's table, as docs/internals/identity.md has it.
+ */
 export function lifecycleDiagram(column: 'activity' | 'phase', starts: readonly string[]): string {
   const events = new Map<string, string[]>();
   for (const [event, rule] of Object.entries(transitions)) {

@@ -60,7 +60,8 @@ test('every certificate and authority is replaced under a running fleet: streams
   const controllerParty = await createParty(dir, 'controller');
   const agentParty = await createParty(dir, 'agent');
   for (const party of [etcdParty, controllerParty, agentParty]) await issueTo(party, first);
-  // etcd reads its certificate for each connection, and its clients' authorities only when it starts.
+  // etcd reads its certificate for each connection, and its clients' authorities only when it
+  // starts.
   await writeFile(dir.at('etcd', 'clients-ca.pem'), `${first.cert}\n${second.cert}`);
   const etcd = await startEtcd({
     dataDir: dir.at('etcd'),
@@ -111,6 +112,7 @@ test('every certificate and authority is replaced under a running fleet: streams
     await issueTo(operator, second);
     await applied('during', 2);
     assert.doesNotMatch(agent.stderr(), /no stream to the controller/, 'the stream continues');
+    assert.doesNotMatch(controller.stderr(), /view of etcd is behind|lease in etcd/, 'watch and lease continue');
 
     toController.setMode('cut');
     toEtcd.setMode('cut');

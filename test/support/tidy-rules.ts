@@ -26,9 +26,9 @@ type RuleName = keyof typeof RULES;
  */
 const EXEMPT: Readonly<Partial<Record<RuleName, readonly string[]>>> = {
   size: ['agent/encode/kernel.as'],
-  width: ['agent/', 'bin/', 'controller/', 'docs/ARCHITECTURE.md', 'stack/', 'test/'],
-  words: ['agent/', 'controller/', 'docs/', 'stack/', 'test/'],
-  cycles: ['agent/collect/sources/', 'controller/fleet/'],
+  width: ['agent/collect/', 'agent/kafka/', 'agent/produce/', 'test/agent/'],
+  words: ['agent/', 'test/'],
+  cycles: ['agent/collect/sources/'],
 };
 
 /** All violations of all rules, one per line of text, sorted by file and line. */

@@ -7,7 +7,7 @@ import { StreamAgent } from './stream-agents.ts';
 export const HOUR_MS = 3_600_000;
 export const PATHS = ['/var/log/app/*.log'];
 
-export interface Ground extends AsyncDisposable {
+export interface RolloutFixture extends AsyncDisposable {
   etcd: string;
   prefix: string;
   controllers: RunningController[];
@@ -21,7 +21,7 @@ export interface Ground extends AsyncDisposable {
 }
 
 /** Controllers, and agents spread over them. */
-export async function ground(agents: number, controllers = 1): Promise<Ground> {
+export async function createRolloutFleet(agents: number, controllers = 1): Promise<RolloutFixture> {
   const [etcd, prefix] = [await sharedEtcd(), newPrefix()];
   const running: RunningController[] = [];
   for (let index = 0; index < controllers; index++)
@@ -32,7 +32,7 @@ export async function ground(agents: number, controllers = 1): Promise<Ground> {
     return new StreamAgent(`web-${index}`, own, { env: index === 0 ? 'canary' : 'prod' });
   });
   const api = () => (running.at(-1) as RunningController).api;
-  const it: Ground = {
+  const it: RolloutFixture = {
     ...{ etcd, prefix, controllers: running, agents: all },
     write: (topic, plan, more = {}) => {
       const entry = { name: 'entries/app', paths: PATHS, topic, ...more };
@@ -62,7 +62,7 @@ export async function ground(agents: number, controllers = 1): Promise<Ground> {
 }
 
 /** Waits until every agent has the first version. */
-export async function started(on: Ground): Promise<void> {
+export async function waitUntilStarted(on: RolloutFixture): Promise<void> {
   await on.write('one');
   await eventually(() => assert.deepEqual(on.held(), { one: on.agents.length }));
 }
@@ -71,4 +71,4 @@ export const steps = (...canaries: [canary: string, waitMs?: number][]) => ({
   steps: canaries.map(([canary, wait_ms = 0]) => ({ canary, wait_ms })),
 });
 
-export const state = async (on: Ground) => (await on.call('GetRollout')).rollout?.state;
+export const state = async (on: RolloutFixture) => (await on.call('GetRollout')).rollout?.state;

@@ -7,7 +7,7 @@ import { type TempDir, tempDir } from './temp-dir.ts';
 import { countRecords } from './topics.ts';
 
 /** What a test of the fleet uses: servers, a controller, a folder. */
-export interface Ground extends AsyncDisposable {
+export interface FleetFixture extends AsyncDisposable {
   kafka: string[];
   etcd: string;
   /** The prefix of the controller's keys. */
@@ -17,7 +17,7 @@ export interface Ground extends AsyncDisposable {
 }
 
 /** A controller that creates topics, and a folder. */
-export async function ground(): Promise<Ground> {
+export async function createFleet(): Promise<FleetFixture> {
   const kafka = await sharedKafka();
   const [etcd, prefix] = [await sharedEtcd(), newPrefix()];
   const controller = await startController(etcd, prefix, '--kafka', kafka.join(','));
@@ -37,7 +37,7 @@ export async function ground(): Promise<Ground> {
 
 /** An agent of this fleet, with its state in the fixture's folder. */
 export function agentOf(
-  { kafka, controller, dir }: Ground,
+  { kafka, controller, dir }: FleetFixture,
   id: string,
   more: Partial<Parameters<typeof startAgent>[0]> = {},
 ) {
@@ -46,25 +46,25 @@ export function agentOf(
 
 /** What the fleet reports of an agent. */
 // biome-ignore lint/suspicious/noExplicitAny: a message as the .proto files say.
-export async function agentNow({ controller }: Ground, id: string): Promise<any> {
+export async function agentStatus({ controller }: FleetFixture, id: string): Promise<any> {
   return controller.api.call('FleetService', 'GetAgent', { name: `agents/${id}` });
 }
 
 /** Waits until the agent has acknowledged this revision of the entry. */
-export async function acknowledged(
-  on: Ground,
+export async function waitUntilAcknowledged(
+  on: FleetFixture,
   id: string,
   entry: { name: string; etag: string },
   state = 'STATE_APPLIED',
 ) {
   await eventually(async () => {
-    const { entries } = await agentNow(on, id);
+    const { entries } = await agentStatus(on, id);
     const found = entries.find((status: { entry: string }) => status.entry === entry.name);
     assert.deepEqual([found?.etag, found?.state], [entry.etag, state], JSON.stringify(found));
   });
 }
 
 /** Waits until the topic has this many records. */
-export async function delivered(on: Ground, topic: string, count: number): Promise<void> {
+export async function waitUntilDelivered(on: FleetFixture, topic: string, count: number): Promise<void> {
   await eventually(async () => assert.equal(await countRecords(on.kafka, topic), count));
 }

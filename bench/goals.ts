@@ -2,9 +2,9 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode } from '../runtime/errors.ts';
 import type { Failover, FleetFigures } from './fleet/measure-fleet.ts';
-import { decimals, table } from './report.ts';
-import { putSection } from './results-file.ts';
-import type { Delays } from './workloads/delay.ts';
+import { decimals, table } from './report/report.ts';
+import { putSection } from './report/results-file.ts';
+import type { Delays } from './workloads/delays.ts';
 import type { Exponents } from './workloads/scaling.ts';
 import type { Speed } from './workloads/throughput.ts';
 

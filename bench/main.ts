@@ -2,11 +2,11 @@ import { join } from 'node:path';
 import { errorText } from '../runtime/errors.ts';
 import { buildPeers } from './build-peers.ts';
 import { HELP, readOptions } from './command-line.ts';
-import { startFixture } from './fixture.ts';
 import { writeGoals } from './goals.ts';
-import type { BenchOptions } from './options.ts';
+import { startFixture } from './measure/fixture.ts';
+import type { BenchOptions } from './measure/options.ts';
 import { quick } from './quick.ts';
-import { writeTools } from './report.ts';
+import { writeTools } from './report/report.ts';
 import { findTools } from './tools/find-tools.ts';
 import { workloads } from './workloads/list.ts';
 

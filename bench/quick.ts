@@ -1,14 +1,14 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { errorCode } from '../runtime/errors.ts';
-import { carry } from './carry.ts';
-import type { Fixture } from './fixture.ts';
 import { accessLog } from './inputs/line-kinds.ts';
-import type { BenchOptions } from './options.ts';
-import { decimals } from './report.ts';
-import { saveFigures } from './results-file.ts';
-import { alternate } from './rounds.ts';
-import { median } from './statistics.ts';
+import { carry } from './measure/carry.ts';
+import type { Fixture } from './measure/fixture.ts';
+import type { BenchOptions } from './measure/options.ts';
+import { alternate } from './measure/rounds.ts';
+import { median } from './measure/statistics.ts';
+import { decimals } from './report/report.ts';
+import { saveFigures } from './report/results-file.ts';
 
 const MIB = 96;
 const ROUNDS = 3;

@@ -31,7 +31,9 @@ export interface Fleet {
   forgetter: AgentForgetter;
 }
 
-/** Creates what knows the agents and the other controllers, from etcd and from the agents' streams. */
+/**
+ * Creates what knows the agents and the other controllers, from etcd and from the agents' streams.
+ */
 export function createFleet(
   { client, mirror, keys, desired, settings }: FleetParts,
   { controllerId, leaseTtlMs }: { controllerId: string; leaseTtlMs: number },

@@ -1,5 +1,5 @@
-import { type ConfigSpec, flagOf, variableOf } from './config.ts';
 import { type Leaf, type LeafKind, leavesOf } from './config-leaves.ts';
+import { type ConfigSpec, flagOf, variableOf } from './config-spec.ts';
 import { indentText, wrapText } from './wrap-text.ts';
 
 const PLACEHOLDERS: Readonly<Record<LeafKind, string>> = {

@@ -3,6 +3,7 @@ import { Document, parse as parseYaml } from 'yaml';
 import type { z } from 'zod';
 import { renderHelp } from './config-help.ts';
 import { type Leaf, leavesOf, parseText } from './config-leaves.ts';
+import { type ConfigSpec, variableOf } from './config-spec.ts';
 import { CodedError, errorText } from './errors.ts';
 import { version } from './version.ts';
 
@@ -19,16 +20,6 @@ export class ConfigError extends CodedError<'INVALID'> {
 /** The width of `--help` where the output is not a terminal, and its maximum. */
 const HELP_COLUMNS = 80;
 const HELP_COLUMNS_MAX = 100;
-
-export interface ConfigSpec<Schema extends z.ZodType> {
-  /** Such as `logfleet-agent`. The names of its variables then begin with `LOGFLEET_AGENT_`. */
-  program: string;
-  summary: string;
-  schema: Schema;
-  /** Short flags: with `{ kafka: 'kafka.brokers' }`, `--kafka` means `--kafka.brokers`. */
-  aliases: Readonly<Record<string, string>>;
-  examples: readonly string[];
-}
 
 export type ConfigOutcome<Schema extends z.ZodType> =
   | { kind: 'run'; config: z.output<Schema> }
@@ -75,16 +66,6 @@ export function loadConfig<Schema extends z.ZodType>(
  * (https://kubernetes.io/docs/tutorials/services/connect-applications-service/#environment-variables).
  */
 const SERVICE_LINK = /_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)$/;
-
-/** The flag of a setting, such as `--report-interval`. Underscores are accepted as well. */
-export function flagOf(key: string): string {
-  return `--${key.replaceAll('_', '-')}`;
-}
-
-/** The variable of a setting, such as `LOGFLEET_AGENT_KAFKA_BROKERS`. */
-export function variableOf(program: string, key: string): string {
-  return `${program}_${key}`.replace(/[^A-Za-z0-9]/g, '_').toUpperCase();
-}
 
 /** The width of the terminal. Long lines are hard to read, so there is a maximum. */
 function helpWidth(): number {

@@ -4,9 +4,7 @@ import { errorText } from './errors.ts';
 import type { ConfigurationFiles } from './file-changes.ts';
 import type { Logger } from './logger.ts';
 
-/**
- * Returns what a file holds; `setting` names the file in the error. Throws when it is unreadable.
- */
+/** Returns a file's content. Throws an error that names `setting` when the file is unreadable. */
 export type FileReader = (file: string, setting: string) => Buffer;
 
 export interface FileBackedOptions<T> {

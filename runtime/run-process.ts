@@ -1,5 +1,6 @@
 import type { z } from 'zod';
-import { type ConfigSpec, loadConfig } from './config.ts';
+import { loadConfig } from './config.ts';
+import type { ConfigSpec } from './config-spec.ts';
 import { CodedError, errorText } from './errors.ts';
 import { runUntilSignal } from './lifecycle.ts';
 import { createLogger, type Logger, type LogLevel } from './logger.ts';

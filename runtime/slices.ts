@@ -9,13 +9,13 @@ const SLICE_MS = 5;
 export class Slices {
   #sinceMs = performance.now();
 
-  /** Whether the current slice has used its time. The caller then awaits `next`. */
-  get over(): boolean {
+  /** Whether the current slice has used its time. The caller then awaits `startNext`. */
+  get isOver(): boolean {
     return performance.now() - this.#sinceMs > SLICE_MS;
   }
 
   /** Lets the event loop run, then begins the next slice. */
-  async next(): Promise<void> {
+  async startNext(): Promise<void> {
     await nextTurn();
     this.#sinceMs = performance.now();
   }

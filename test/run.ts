@@ -6,8 +6,8 @@ import { errorText } from '../runtime/errors.ts';
 import { startStack } from '../stack/start-stack.ts';
 
 /**
- * `npm test [-- PART…]`: starts one etcd and one Kafka for all test files, runs those whose path contains a PART (all without one) with
- * Node's test runner, and stops the servers.
+ * `npm test [-- PART…]`: starts one etcd and one Kafka for all tests, runs the test files whose
+ * path contains a PART (without one, all of them) with Node's test runner, and stops the servers.
  */
 const FILES_AT_ONCE = 2;
 const FILE_TIMEOUT_MS = 300_000;

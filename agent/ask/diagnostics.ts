@@ -115,13 +115,12 @@ function runtime() {
 }
 
 function sourceState(source: Source) {
-  const { path, generation, entryUid, device, inode, state, phase, position, readPosition, size, sealed, unlinked } =
-    source;
-  const { settled, complete, busy, fd, checkpoint } = source;
-  const { topic, partition, ahead, rangeEnd } = checkpoint;
-  const life = { state, phase, sealed, unlinked, open: fd >= 0, settled, complete, busy };
+  const { path, generation, position, readPosition, size, lastLineDue, settled, complete, busy, file } = source;
+  const { entryUid, device, inode, unlinked, isOpen: open } = file;
+  const { topic, partition, ahead, rangeEnd } = file.checkpoint;
+  const state = { ...file.state, lastLineDue, unlinked, open, settled, complete, busy };
   const at = { position, readPosition, size, rangeEnd, ahead };
-  return { path, generation, entryUid, device, inode, ...life, ...at, topic, partition, error: source.errors.last };
+  return { path, generation, entryUid, device, inode, ...state, ...at, topic, partition, error: source.errors.current };
 }
 
 /** The configuration in force, with secrets replaced. */

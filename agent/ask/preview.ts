@@ -115,7 +115,7 @@ class PreviewRun {
     const slices = new Slices();
     const matched: MatchedFile[] = [];
     for (const before of files) {
-      if (slices.over) await slices.next();
+      if (slices.isOver) await slices.startNext();
       this.#context.signal.throwIfAborted();
       try {
         this.#discovery.markStale(before.path);
@@ -136,7 +136,7 @@ class PreviewRun {
   #setPositions(matched: readonly MatchedFile[], present: EntryCollector | undefined): void {
     if (!present) return;
     const sources = new Map<string, Source>();
-    for (const source of present.sources) sources.set(fileKey(source), source);
+    for (const source of present.sources) sources.set(fileKey(source.file), source);
     for (const one of matched) one.position = sources.get(one.file.key)?.position;
   }
 
@@ -154,7 +154,7 @@ class PreviewRun {
     const slices = new Slices();
     let left = matched.length;
     for (const one of matched) {
-      if (slices.over) await slices.next();
+      if (slices.isOver) await slices.startNext();
       this.#context.signal.throwIfAborted();
       if (this.#dependencies.clock.monotonicMs() > untilMs) {
         this.#truncated.add(`${left} files were not opened in the time given`);
@@ -192,7 +192,7 @@ class PreviewRun {
 
   #conflictWith({ entry, sources }: EntryCollector, matched: readonly MatchedFile[]): PreviewConflict[] {
     const theirs = new Set<string>();
-    for (const source of sources) if (source.state !== 'CLOSED') theirs.add(fileKey(source));
+    for (const source of sources) if (!source.isClosed) theirs.add(fileKey(source.file));
     const shared = matched.filter(({ file }) => theirs.has(file.key));
     const [first] = shared;
     if (!first) return [];

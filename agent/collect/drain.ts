@@ -6,11 +6,11 @@ const LOOK_INTERVAL_MS = 200;
 /** A file, as a drain needs it. */
 export interface DrainableFile {
   readonly path: string;
-  readonly state: string;
+  readonly isClosed: boolean;
   readonly size: number;
   readonly position: number;
   readonly drained: boolean;
-  readonly errors: { readonly last: string };
+  readonly errors: { readonly current: string };
 }
 
 /** An entry, as a drain needs it. */
@@ -98,8 +98,8 @@ export class Drain {
       const obstacle = this.#findFiles(entry);
       if (obstacle) return obstacle;
       for (const [file, goal] of this.#goals.get(entry)?.files ?? []) {
-        if (file.state === 'CLOSED' || file.position >= goal || file.drained) continue;
-        if (file.errors.last) return `${file.path}: ${file.errors.last}`;
+        if (file.isClosed || file.position >= goal || file.drained) continue;
+        if (file.errors.current) return `${file.path}: ${file.errors.current}`;
         deliveryError ||= entry.error;
         files++;
       }

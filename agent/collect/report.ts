@@ -62,8 +62,8 @@ export function entryStatus(
     state: error ? 'STATE_FAILED' : stateOf(applied, paused),
     error,
     files: sources.length + fileErrors.size,
-    failedFiles: sources.filter(({ errors }) => errors.last !== '').length + fileErrors.size,
-    limited: !paused && sources.some((source) => source.events.limits?.isWaiting(source)),
+    failedFiles: sources.filter(({ errors }) => errors.current !== '').length + fileErrors.size,
+    limited: !paused && sources.some((source) => source.isLimited),
     losses: BigInt(losses),
     lostBytes: BigInt(lostBytes),
     sealedFiles: BigInt(sealedFiles),
@@ -134,29 +134,31 @@ function stateOf(applied: boolean, paused: boolean): EntryStatus['state'] {
 
 function fileStatus(source: Source, entry: string, nowMs: number, lossForecastSeconds: number): FileStatus {
   const lag = Math.max(0, source.size - source.position);
-  const replay = source.replays?.current;
+  const { replay } = source.turns;
+  const { file } = source;
   return FileStatus.create({
-    id: `${source.entryUid}/${source.generation}`,
+    id: `${file.entryUid}/${source.generation}`,
     entry,
     path: source.path,
     generation: source.generation,
-    device: source.device,
-    inode: source.inode,
+    device: file.device,
+    inode: file.inode,
     state: fileStateOf(source),
     position: BigInt(source.position),
     size: BigInt(source.size),
     lagBytes: BigInt(lag),
-    bytesPerSecond: source.pace?.bytesPerSecond(nowMs) ?? 0,
-    lastError: source.errors.last,
+    bytesPerSecond: file.pace?.bytesPerSecond(nowMs) ?? 0,
+    lastError: source.errors.current,
     ...(replay && { replayId: replay.id, replayUntil: BigInt(replay.end) }),
-    lagSeconds: lag > 0 ? Math.round((source.pace?.lagMs(source.position, nowMs) ?? 0) / 100) / 10 : 0,
+    lagSeconds: lag > 0 ? Math.round((file.pace?.lagMs(source.position, nowMs) ?? 0) / 100) / 10 : 0,
     lossForecastSeconds,
-    ...(source.lastProgressMs > 0 && { lastProgressTime: new Date(source.lastProgressMs) }),
+    ...(file.lastAcknowledgedMs > 0 && { lastProgressTime: new Date(file.lastAcknowledgedMs) }),
   });
 }
 
-function fileStateOf(source: Source): FileStatus['state'] {
-  if (source.errors.last) return 'STATE_FAILED';
-  if (source.state === 'DRAINING') return 'STATE_DRAINING';
-  return source.state === 'PAUSED' ? 'STATE_PAUSED' : 'STATE_READING';
+function fileStateOf({ errors, file }: Source): FileStatus['state'] {
+  if (errors.current) return 'STATE_FAILED';
+  const { activity } = file.state;
+  if (activity === 'draining') return 'STATE_DRAINING';
+  return activity === 'paused' || activity === 'unmatched' ? 'STATE_PAUSED' : 'STATE_READING';
 }

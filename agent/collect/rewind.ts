@@ -37,7 +37,7 @@ export interface RewoundRange {
   error: string;
 }
 
-type KnownGeneration = Pick<Checkpoint, 'entryUid' | 'generation' | 'path' | 'device' | 'inode' | 'position'>;
+type KnownGeneration = Pick<Checkpoint, 'generation' | 'path' | 'position'>;
 
 interface PlannedReplay {
   source: Source;
@@ -74,8 +74,8 @@ export class Rewind {
     const { sources } = this.#collector;
     const slices = new Slices();
     const isSelected = this.#matcher();
-    for (const known of [...sources, ...sources.complete]) {
-      if (slices.over) await slices.next();
+    for (const known of [...sources, ...sources.completed]) {
+      if (slices.isOver) await slices.startNext();
       signal.throwIfAborted();
       if (isSelected(known)) await this.#planOne(known, dry);
     }
@@ -94,10 +94,8 @@ export class Rewind {
   begin(responseFor: (ranges: readonly RewoundRange[]) => string, nowMs: number): RewoundRange[] {
     const { replays } = this.#store;
     const { id } = this.#request;
-    const gone = this.#plannedReplays.filter(({ source }) => source.state === 'CLOSED');
-    const begun = this.#plannedReplays.filter(
-      ({ source, start }) => source.state !== 'CLOSED' && start < source.position,
-    );
+    const gone = this.#plannedReplays.filter(({ source }) => source.isClosed);
+    const begun = this.#plannedReplays.filter(({ source, start }) => !source.isClosed && start < source.position);
     const failed = gone.map(({ source }) =>
       failure(source, 'its file was closed meanwhile: try again with another replay id'),
     );
@@ -105,14 +103,14 @@ export class Rewind {
     const all = [...this.#ranges, ...failed, ...ranges];
     const { uid: entryUid } = this.#collector.entry;
     const asked = begun.map(({ source, start }): ReplayRange => {
-      const { position, lineState } = source.checkpoint;
+      const { position, lineState } = source.file.checkpoint;
       const { generation } = source;
       return { id, entryUid, generation, start, end: position, endState: lineState, isMarked: this.#marked };
     });
     replays.begin({ entryUid, id, response: responseFor(all) }, asked, nowMs);
     for (const { source } of begun) {
       const replay = replays.forGeneration(source.generation).at(-1);
-      if (replay) source.replay(replay, replays, { open: [], returned: [] });
+      if (replay) source.turns.beginReplay(replay, replays, { open: [], returned: [] });
       source.wake();
     }
     return all;
@@ -158,7 +156,7 @@ export class Rewind {
     const { start } = this.#request;
     if (start.kind === 'beginning') return 0;
     if (start.kind === 'position') return start.position;
-    const milestone = this.#store.milestones.lastBefore(known, start.timeMs);
+    const milestone = this.#store.milestones.lastBefore(isSource(known) ? known.file : known, start.timeMs);
     if (milestone) return Math.min(milestone.position, known.position);
     // The file was unknown at that time. If it has not changed since, all of it is older.
     const { mtimeMs } = await this.#statOf(known);
@@ -175,7 +173,7 @@ export class Rewind {
     const { sources } = this.#collector;
     const source = isSource(known) ? known : await sources.reopen(known);
     if (!source) throw new Error('another file is at its path');
-    if (!(await sources.open(source))) throw new Error(source.errors.last || 'it cannot be opened now');
+    if (!(await sources.openFile(source))) throw new Error(source.errors.current || 'it cannot be opened now');
     return source;
   }
 }

@@ -3,8 +3,8 @@ import { z } from 'zod';
 import { agentLabelViolations } from '../../proto/rules/agent-labels.ts';
 import { topicViolations } from '../../proto/rules/entry-rules.ts';
 import { isAgentId } from '../../proto/rules/names.ts';
-import type { ConfigSpec } from '../../runtime/config.ts';
 import { byteSize, duration, hostPort, pairs } from '../../runtime/config-leaves.ts';
+import type { ConfigSpec } from '../../runtime/config-spec.ts';
 import { logLevels } from '../../runtime/logger.ts';
 import { saslSettings, tlsSettings } from '../../runtime/security.ts';
 

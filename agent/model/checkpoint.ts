@@ -46,6 +46,11 @@ export function hasEnded({ phase }: Pick<Checkpoint, 'phase'>): boolean {
   return phase === 'ended' || phase === 'vanished';
 }
 
+/** Whether all of the generation was acknowledged when it was last read. */
+export function isComplete({ phase }: Pick<Checkpoint, 'phase'>): boolean {
+  return phase === 'sealed' || phase === 'away';
+}
+
 /** The checkpoint of a new generation, of which nothing has been read. */
 export function newCheckpoint(
   entryUid: string,

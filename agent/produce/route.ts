@@ -93,7 +93,7 @@ export class Route {
     const segments: Segment[] = [];
     const slices = new Slices();
     for (const source of [...this.#ready]) {
-      if (slices.over) await slices.next();
+      if (slices.isOver) await slices.startNext();
       this.#ready.delete(source);
       if (!source.usesRoute(this)) continue;
       const { segment, hasMore, isFull } = await source.fill(bench);

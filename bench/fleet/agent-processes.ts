@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { join } from 'node:path';
 import { systemClock } from '../../runtime/clock.ts';
-import { readUsage } from '../usage.ts';
+import { readUsage } from '../measure/usage.ts';
 import type { AgentsRequest, AgentsResponse, AgentsSpec } from './agents-protocol.ts';
 
 const MAIN = join(import.meta.dirname, 'agents-main.ts');

@@ -8,8 +8,8 @@ import { systemClock } from '../../runtime/clock.ts';
 import { type Etcd, startEtcd } from '../../stack/etcd.ts';
 import { freePort } from '../../stack/free-port.ts';
 import { type LocalProcess, startLocalProcess } from '../../stack/local-process.ts';
-import { WITH_OPEN_FILES } from '../running-tool.ts';
-import { readUsage, type Usage } from '../usage.ts';
+import { WITH_OPEN_FILES } from '../measure/running-tool.ts';
+import { readUsage, type Usage } from '../measure/usage.ts';
 
 const LAUNCHER = join(import.meta.dirname, '..', '..', 'bin', 'logfleet-controller');
 const START_TIMEOUT_MS = 20_000;

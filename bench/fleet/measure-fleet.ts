@@ -1,6 +1,6 @@
 import type { Agent } from '../../proto/gen/logfleet/v1/fleet.ts';
 import { systemClock } from '../../runtime/clock.ts';
-import { quantile } from '../statistics.ts';
+import { quantile } from '../measure/statistics.ts';
 import { AgentProcesses } from './agent-processes.ts';
 import { monotonicMs } from './agents-protocol.ts';
 import { createEntries, roleOf, writesPerSecond } from './entries.ts';

@@ -1,10 +1,10 @@
 import kafkajs from 'kafkajs';
 import { systemClock } from '../../runtime/clock.ts';
-import type { Fixture } from '../fixture.ts';
 import { writtenAtNs } from '../inputs/line-writer.ts';
-import { PARTITIONS } from '../topic-end.ts';
-import { TopicTail } from '../topic-tail.ts';
-import { type Delays, delaysOf } from './delay.ts';
+import type { Fixture } from '../measure/fixture.ts';
+import { PARTITIONS } from '../measure/topic-end.ts';
+import { TopicTail } from '../measure/topic-tail.ts';
+import { type Delays, delaysOf } from './delays.ts';
 
 const SEND_INTERVAL_MS = 10;
 /** At the start, and not measured. */

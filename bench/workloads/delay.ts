@@ -1,17 +1,17 @@
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../../runtime/clock.ts';
-import type { Fixture } from '../fixture.ts';
 import { fileOf, startLineWriter, writtenAtNs } from '../inputs/line-writer.ts';
-import { barPlot } from '../plot.ts';
-import { decimals, whole, writeReport } from '../report.ts';
-import { orFailure } from '../rounds.ts';
-import { type RunningTool, startTool } from '../running-tool.ts';
-import { quantile } from '../statistics.ts';
-import { type Load, loadOver, until } from '../steady.ts';
+import type { Fixture } from '../measure/fixture.ts';
+import { orFailure } from '../measure/rounds.ts';
+import { type RunningTool, startTool } from '../measure/running-tool.ts';
+import { type Load, loadOver, until } from '../measure/steady.ts';
+import { TopicTail } from '../measure/topic-tail.ts';
+import { barPlot } from '../report/plot.ts';
+import { decimals, whole, writeReport } from '../report/report.ts';
 import type { Tool } from '../tools/tool.ts';
-import { TopicTail } from '../topic-tail.ts';
 import { delayFloor } from './delay-floor.ts';
+import { type Delays, delaysOf } from './delays.ts';
 import type { Workload } from './workload.ts';
 
 const FILES = 100;
@@ -21,15 +21,6 @@ const START_SECONDS = 60;
 /** Waited after the first line of each file: code is compiled and queues are emptied. */
 const SETTLE_MS = 5_000;
 const REST_SECONDS = 30;
-
-/** Times from just before a line is appended until a consumer has it, in ms. */
-export interface Delays {
-  lines: number;
-  p50: number;
-  p99: number;
-  p999: number;
-  max: number;
-}
 
 interface Measured {
   delays: Delays;
@@ -128,17 +119,6 @@ async function rest(running: RunningTool, tail: TopicTail, enough: number, lines
 
 function nowNs(sinceNs: number): number {
   return Number(process.hrtime.bigint()) - sinceNs;
-}
-
-export function delaysOf(delaysMs: readonly number[]): Delays {
-  const sorted = Float64Array.from(delaysMs).sort();
-  return {
-    lines: sorted.length,
-    p50: quantile(sorted, 0.5),
-    p99: quantile(sorted, 0.99),
-    p999: quantile(sorted, 0.999),
-    max: quantile(sorted, 1),
-  };
 }
 
 function cells({ p50, p99, p999, max }: Delays): string[] {

@@ -10,10 +10,10 @@ import {
   type Return,
   type RunningFleet,
 } from '../fleet/measure-fleet.ts';
-import { linePlot, tidy } from '../plot.ts';
-import { decimals, type Report, whole, writeReport } from '../report.ts';
-import { orFailure } from '../rounds.ts';
-import { growthExponent, type Point } from '../statistics.ts';
+import { orFailure } from '../measure/rounds.ts';
+import { growthExponent, type Point } from '../measure/statistics.ts';
+import { linePlot, tidy } from '../report/plot.ts';
+import { decimals, type Report, whole, writeReport } from '../report/report.ts';
 import type { ServerlessWorkload } from './workload.ts';
 
 const AGENTS = 10_000;

@@ -1,15 +1,15 @@
 import { closeSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../../runtime/clock.ts';
-import type { Fixture } from '../fixture.ts';
 import { type LineWriter, startLineWriter, writtenAtNs } from '../inputs/line-writer.ts';
-import { decimals, whole, writeReport } from '../report.ts';
-import { orFailure } from '../rounds.ts';
-import { startTool } from '../running-tool.ts';
-import { type Load, loadOver, until } from '../steady.ts';
+import type { Fixture } from '../measure/fixture.ts';
+import { orFailure } from '../measure/rounds.ts';
+import { startTool } from '../measure/running-tool.ts';
+import { type Load, loadOver, until } from '../measure/steady.ts';
+import type { TopicEnd } from '../measure/topic-end.ts';
+import { TopicTail } from '../measure/topic-tail.ts';
+import { decimals, whole, writeReport } from '../report/report.ts';
 import type { Job, Tool } from '../tools/tool.ts';
-import type { TopicEnd } from '../topic-end.ts';
-import { TopicTail } from '../topic-tail.ts';
 import type { Workload } from './workload.ts';
 
 const FILES = 20_000;

@@ -1,14 +1,14 @@
 import { closeSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { systemClock } from '../../runtime/clock.ts';
-import type { Fixture } from '../fixture.ts';
 import { startLineWriter } from '../inputs/line-writer.ts';
-import { decimals, whole, writeReport } from '../report.ts';
-import { orFailure } from '../rounds.ts';
-import { startTool } from '../running-tool.ts';
-import { until } from '../steady.ts';
+import type { Fixture } from '../measure/fixture.ts';
+import { orFailure } from '../measure/rounds.ts';
+import { startTool } from '../measure/running-tool.ts';
+import { until } from '../measure/steady.ts';
+import { TopicEnd } from '../measure/topic-end.ts';
+import { decimals, whole, writeReport } from '../report/report.ts';
 import type { Job, Tool } from '../tools/tool.ts';
-import { TopicEnd } from '../topic-end.ts';
 import type { Workload } from './workload.ts';
 
 const FILES = 1_000;

@@ -1,10 +1,10 @@
-import { carry, type Pass } from '../carry.ts';
-import type { Fixture } from '../fixture.ts';
 import { accessLog } from '../inputs/line-kinds.ts';
-import type { BenchOptions } from '../options.ts';
-import { linePlot, tidy } from '../plot.ts';
-import { decimals, whole, writeReport } from '../report.ts';
-import { growthExponent, median, type Point } from '../statistics.ts';
+import { carry, type Pass } from '../measure/carry.ts';
+import type { Fixture } from '../measure/fixture.ts';
+import type { BenchOptions } from '../measure/options.ts';
+import { growthExponent, median, type Point } from '../measure/statistics.ts';
+import { linePlot, tidy } from '../report/plot.ts';
+import { decimals, whole, writeReport } from '../report/report.ts';
 import type { Tool } from '../tools/tool.ts';
 import type { Workload } from './workload.ts';
 

@@ -1,4 +1,3 @@
-import { type Carried, carry, type Pass } from '../carry.ts';
 import {
   accessLog,
   filteredLog,
@@ -10,10 +9,11 @@ import {
   stackTraces,
 } from '../inputs/line-kinds.ts';
 import type { Input } from '../inputs/write-input.ts';
-import { barPlot } from '../plot.ts';
-import { decimals, type Report, whole, writeReport } from '../report.ts';
-import { alternate, type ToolRuns } from '../rounds.ts';
-import { median } from '../statistics.ts';
+import { type Carried, carry, type Pass } from '../measure/carry.ts';
+import { alternate, type ToolRuns } from '../measure/rounds.ts';
+import { median } from '../measure/statistics.ts';
+import { barPlot } from '../report/plot.ts';
+import { decimals, type Report, whole, writeReport } from '../report/report.ts';
 import type { Workload } from './workload.ts';
 
 interface Plan extends Carried {

@@ -1,5 +1,5 @@
-import type { Fixture } from '../fixture.ts';
-import type { BenchOptions } from '../options.ts';
+import type { Fixture } from '../measure/fixture.ts';
+import type { BenchOptions } from '../measure/options.ts';
 
 /** A workload that needs a broker. */
 export interface BrokerWorkload {

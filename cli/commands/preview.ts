@@ -102,7 +102,7 @@ function render(agent: string, result: Preview): string {
   const files = `${count(result.fileCount)} ${result.fileCount === 1 ? 'file' : 'files'}`;
   const rate = formatByteRate(result.bytesPerSecond);
   const parts = [
-    `${agent}: ${files}, ${formatByteSize(result.bytes)}; ${formatByteSize(result.backlogBytes)} to read at first, then ${rate}\n`,
+    `${agent}: ${files}, ${formatByteSize(result.bytes)}; ${formatByteSize(result.backlogBytes)} to read at the start, then ${rate}\n`,
     ...notesOf(result).map((note) => `  ${note}\n`),
     result.files.length > 0 ? fileTable().render(result.files) : '',
     ...result.files.map(linesOf),

@@ -1,3 +1,4 @@
+import { shortAgentName, shortEntryName } from '../../proto/rules/names.ts';
 import { errorText } from '../../runtime/errors.ts';
 import { type ConnectionOptions, connect } from '../rpc/client.ts';
 import type { NameSource } from './candidates.ts';
@@ -16,11 +17,12 @@ export function controllerNames(defaults: Omit<ConnectionOptions, 'timeoutMs'>):
     try {
       using api = connect({ ...withGiven(defaults, given), timeoutMs: TIMEOUT_MS });
       const request = { pageSize: NAMES_MAX };
-      const found =
-        kind === 'entry'
-          ? (await api.call((options) => api.entries.listEntries(request, options))).entries
-          : (await api.call((options) => api.fleet.listAgents(request, options))).agents;
-      return found.map(({ name }) => name.slice(name.indexOf('/') + 1));
+      if (kind === 'entry') {
+        const { entries } = await api.call((options) => api.entries.listEntries(request, options));
+        return entries.map(({ name }) => shortEntryName(name));
+      }
+      const { agents } = await api.call((options) => api.fleet.listAgents(request, options));
+      return agents.map(({ name }) => shortAgentName(name));
     } catch (error) {
       process.stderr.write(`no completions: ${errorText(error)}\n`);
       return [];

@@ -106,7 +106,7 @@ async function importReading(
   else await writeAll(api, converted, { dryRun: options.dryRun ?? false, source: options.source, refused }, write);
   if (refused.length === 0) return;
   const violations = refused.map(({ where, text }) => ({ field: where, description: text }));
-  throw new CliError(exitCodes.refused, `${refused.length} of ${total} can't be converted:`, { violations });
+  throw new CliError(exitCodes.refused, `${refused.length} of ${total} can't be converted`, { violations });
 }
 
 async function entriesOf(api: ControllerApi, reading: CourseReading, options: ImportOptions & { source: string }) {

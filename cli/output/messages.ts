@@ -10,9 +10,10 @@ export function printWarning(text: string): void {
 /** Prints what an error says and, below, each field that is wrong. */
 export function printError(error: unknown): void {
   const message = error instanceof CliError ? error.message : errorText(error);
-  if (message !== '') process.stderr.write(`${red('error:')} ${harmless(message)}\n`);
-  if (!(error instanceof CliError)) return;
-  for (const { field, description } of error.violations) process.stderr.write(harmless(`  ${field}: ${description}\n`));
+  const violations = error instanceof CliError ? error.violations : [];
+  const colon = violations.length > 0 ? ':' : '';
+  if (message !== '') process.stderr.write(`${red('error:')} ${harmless(message)}${colon}\n`);
+  for (const { field, description } of violations) process.stderr.write(harmless(`  ${field}: ${description}\n`));
 }
 
 /** https://no-color.org */

@@ -135,7 +135,7 @@ function toCliError(error: unknown, { controller, timeoutMs }: ConnectionOptions
     return new CliError(exitCodes.unreachable, text, { cause: error });
   }
   const violations = violationsOf(error);
-  const text = violations.length > 0 ? 'the controller refused the request:' : error.details || errorText(error);
+  const text = violations.length > 0 ? 'the controller refused the request' : error.details || errorText(error);
   return new CliError(exitCodes.refused, text, { cause: error, violations });
 }
 

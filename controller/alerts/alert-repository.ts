@@ -42,7 +42,10 @@ export class AlertRepository {
     return this.#mirror.waitForRevision(revision);
   }
 
-  /** Resolves when the view has the changes. Rejects when the term is over; some changes may have been made. */
+  /**
+   * Resolves when the view has the changes. Rejects when the term is over; some changes may have
+   * been made.
+   */
   async write(term: Term, { put, remove }: AlertChanges): Promise<void> {
     const writes = [
       ...put.map((record) => ({ key: this.#keys.key(record.id), value: encodeAlert(record) })),

@@ -12,7 +12,9 @@ export interface RuleSettings {
   /** The lag of an entry on an agent above which it is a condition; 0: never. */
   lagBytes: number;
   lagMs: number;
-  /** How long the alert for a loss lasts after the last loss of the entry on the agent; 0: no alert. */
+  /**
+   * How long the alert for a loss lasts after the last loss of the entry on the agent; 0: no alert.
+   */
   lossMs: number;
   /** How long a loss must be forecast before it is an alert. */
   forecastMs: number;

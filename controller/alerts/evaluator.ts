@@ -7,8 +7,8 @@ import { holdMs, type RuleSettings } from './conditions.ts';
 export interface FleetConditions {
   conditions: readonly Condition[];
   /**
-   * Whether the state of a condition is known. An unlisted condition that is known does not hold; an
-   * unknown one leaves its alert unchanged.
+   * Whether the state of a condition is known. An unlisted condition that is known does not hold;
+   * an unknown one leaves its alert unchanged.
    */
   isKnown(condition: Condition): boolean;
 }
@@ -16,7 +16,10 @@ export interface FleetConditions {
 /** More alerts help nobody, and would fill etcd. */
 export const ALERTS_MAX = 5_000;
 
-/** Turns conditions into alerts that begin and end. Each term has a new evaluator, which measures how long conditions hold. */
+/**
+ * Turns conditions into alerts that begin and end. Each term has a new evaluator, which measures
+ * how long conditions hold.
+ */
 export class Evaluator {
   readonly #settings: RuleSettings;
   /** When each condition that has not become an alert was first seen. */
@@ -28,7 +31,9 @@ export class Evaluator {
     this.#settings = settings;
   }
 
-  /** The changes of the present `alerts`. `monotonicMs` measures durations; `now` goes into records. */
+  /**
+   * The changes of the present `alerts`. `monotonicMs` measures durations; `now` goes into records.
+   */
   evaluate(
     fleet: FleetConditions,
     alerts: ReadonlyMap<string, AlertRecord>,

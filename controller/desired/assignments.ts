@@ -41,23 +41,27 @@ export class Assignment {
     return [this.target.selector, ...(this.split?.previous ? [this.split.previous.selector] : [])];
   }
 
-  /** The version that an agent with these labels collects; undefined: it does not collect the entry. */
+  /**
+   * The version that an agent with these labels collects; undefined: it does not collect the entry.
+   */
   entryFor(labels: Labels): Entry | undefined {
     const choice = !this.split || this.split.stage.includes(labels) ? this.target : this.split.previous;
     return choice?.selector.matches(labels) ? choice.entry : undefined;
   }
 
-  /** Whether the target changes anything for an agent: it gets the version, or loses the one it has. */
+  /**
+   * Whether the target changes anything for an agent: it gets the version, or loses the one it has.
+   */
   concerns(labels: Labels): boolean {
     return this.selectors.some((selector) => selector.matches(labels));
   }
 }
 
 /**
- * Which version of each entry each agent is assigned. It changes only when the mirror is consistent.
- * One transaction writes an entry and its rollout. If agents learned of the entry before its rollout,
- * all of them would get a version that is meant for a few. An entry without a rollout, or with one of
- * another version, is assigned to every agent that its selector matches.
+ * Which version of each entry each agent is assigned. It changes only when the mirror is
+ * consistent. One transaction writes an entry and its rollout. If agents learned of the entry
+ * before its rollout, all of them would get a version that is meant for a few. An entry without a
+ * rollout, or with one of another version, is assigned to every agent that its selector matches.
  */
 export class Assignments {
   readonly #entries: EntryView;
@@ -95,7 +99,10 @@ export class Assignments {
     return this.#entries.waitForRevision(revision);
   }
 
-  /** Calls `listener` after each change that concerns agents, with the entry's name and previous assignment. */
+  /**
+   * Calls `listener` after each change that concerns agents, with the entry's name and previous
+   * assignment.
+   */
   onChange(listener: (name: string, previous: Assignment | undefined) => void): void {
     this.#listeners.push(listener);
   }
@@ -123,7 +130,9 @@ export class Assignments {
   }
 }
 
-/** Whether both assign the same to every agent. Most writes of a rollout do not change its stage. */
+/**
+ * Whether both assign the same to every agent. Most writes of a rollout do not change its stage.
+ */
 function areEquivalent(a: Assignment | undefined, b: Assignment | undefined): boolean {
   if (a?.target.entry.etag !== b?.target.entry.etag) return false;
   return stageText(a) === stageText(b);

@@ -12,13 +12,15 @@ export interface Subscriber {
   handleEntryChange(name: string): void;
 }
 
-/** Subscribers notified in one turn of the event loop. Their messages are sent before the next turn. */
+/**
+ * Subscribers notified in one turn of the event loop. Their messages are sent before the next turn.
+ */
 const NOTIFIED_PER_TURN = 200;
 
 /**
- * Computes the desired sets of agents, one set for all agents with the same entries. A changed entry
- * notifies only the subscribers that its previous or its present selector may match. An index of
- * their labels finds them.
+ * Computes the desired sets of agents, one set for all agents with the same entries. A changed
+ * entry notifies only the subscribers that its previous or its present selector may match. An index
+ * of their labels finds them.
  */
 export class DesiredSets {
   readonly #assignments: Assignments;
@@ -56,7 +58,9 @@ export class DesiredSets {
     return this.#assignments.waitForRevision(revision);
   }
 
-  /** The desired set of agents with these labels. Throws UNAVAILABLE until etcd has responded once. */
+  /**
+   * The desired set of agents with these labels. Throws UNAVAILABLE until etcd has responded once.
+   */
   forLabels(labels: Labels): DesiredSet {
     this.#labelKeys ??= this.#readAssignments();
     const inStage = this.#splitAssignments.map(({ split }) => split?.stage.includes(labels));
@@ -69,7 +73,10 @@ export class DesiredSets {
     return set;
   }
 
-  /** The step from the `sent` set to the present state of these entries; undefined when nothing has changed. */
+  /**
+   * The step from the `sent` set to the present state of these entries; undefined when nothing has
+   * changed.
+   */
   step(sent: DesiredSet, names: Iterable<string>, labels: Labels): DesiredStep | undefined {
     const edits: DesiredEdit[] = [];
     for (const name of names) {
@@ -115,7 +122,10 @@ export class DesiredSets {
     if (!this.#isNotifying) void this.#notify();
   }
 
-  /** Notifies in turns, so that the first acknowledgements are read before the last agent is notified. */
+  /**
+   * Notifies in turns, so that the first acknowledgements are read before the last agent is
+   * notified.
+   */
   async #notify(): Promise<void> {
     this.#isNotifying = true;
     let notified = 0;

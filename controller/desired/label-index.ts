@@ -24,10 +24,10 @@ export class LabelIndex<Item extends { readonly labels: Readonly<Record<string, 
   }
 
   /** A superset of the items that the selector matches: those of its most specific requirement. */
-  candidates({ needs }: Selector): Iterable<Item> {
+  candidates({ requiredLabels }: Selector): Iterable<Item> {
     let best: Set<Item>[] | undefined;
     let fewest = this.#all.size;
-    for (const { key, values } of needs) {
+    for (const { key, values } of requiredLabels) {
       const sets = [...new Set(values)].flatMap((value) => this.#byLabel.get(`${key}=${value}`) ?? []);
       const size = sets.reduce((sum, items) => sum + items.size, 0);
       if (size < fewest) [best, fewest] = [sets, size];

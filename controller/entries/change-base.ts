@@ -16,7 +16,10 @@ export interface ChangeBase {
   revision: bigint;
   /** How many versions the name has had. */
   version: bigint;
-  /** The revision of the last version, or of the entry where it has no version; 0n when there is none. */
+  /**
+   * The revision of the last version, or of the entry where it has no version; 0n when there is
+   * none.
+   */
   lastRevision: bigint;
   /** The entry's last rollout. */
   rollout: KnownRollout | undefined;

@@ -28,8 +28,8 @@ const CHUNK = 64;
 /**
  * Streams the changes of entries in the order of their revisions: first the stored ones, then new
  * ones as they happen. Stored changes are read from the keys of the versions, which a compaction
- * does not remove. New ones come from a watch. After a watch breaks, or when a follower is too slow,
- * the feed continues from the keys.
+ * does not remove. New ones come from a watch. After a watch breaks, or when a follower is too
+ * slow, the feed continues from the keys.
  */
 export class ChangeFeed {
   readonly #client: EtcdClient;
@@ -120,7 +120,10 @@ export class ChangeFeed {
     }
   }
 
-  /** New versions. Ends when too many are waiting, rejects when the watch breaks: some may have been missed. */
+  /**
+   * New versions. Ends when too many are waiting, rejects when the watch breaks: some may have been
+   * missed.
+   */
   async *#watch(range: KeyRange, fromRevision: bigint, signal: AbortSignal): AsyncGenerator<StoredKey> {
     const queue = new ChangeQueue();
     const endWatch = this.#client.watch(range, fromRevision, {
@@ -143,7 +146,10 @@ export class ChangeFeed {
     }
   }
 
-  /** Undefined for an invalid value: one key that was written behind our back must not hide the others. */
+  /**
+   * Undefined for an invalid value: one key that was written behind our back must not hide the
+   * others.
+   */
   #parse(stored: StoredKey): EntryVersion | undefined {
     try {
       return readVersion(stored, this.#keys.parseVersion(stored.key));

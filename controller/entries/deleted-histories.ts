@@ -2,7 +2,9 @@ import type { EtcdClient } from '../etcd/etcd-client.ts';
 import type { StoredKey } from '../etcd/etcd-keys.ts';
 import type { Keyspace } from '../etcd/keyspace.ts';
 
-/** Trimming reads the names of all deleted entries, so it waits until this share more has piled up. */
+/**
+ * Trimming reads the names of all deleted entries, so it waits until this share more has piled up.
+ */
 const SLACK = 0.1;
 
 /** Bounds how many deleted entries keep their versions. */
@@ -18,7 +20,10 @@ export class DeletedHistories {
     this.#max = max;
   }
 
-  /** Deletes the versions of the entries that were deleted first, if there are too many. Call it after a deletion. */
+  /**
+   * Deletes the versions of the entries that were deleted first, if there are too many. Call it
+   * after a deletion.
+   */
   async trim(): Promise<void> {
     if (this.#isTrimming) return;
     this.#isTrimming = true;

@@ -37,8 +37,9 @@ export interface EntryChange {
   name: string;
   reason: string;
   /**
-   * Plans the change of the present entry, which is undefined when it does not exist. `rollout`: the
-   * rollout of the entry's present version. Rejects with ApiError when the change is not possible.
+   * Plans the change of the present entry, which is undefined when it does not exist. `rollout`:
+   * the rollout of the entry's present version. Rejects with ApiError when the change is not
+   * possible.
    */
   plan(present: Entry | undefined, now: Date, rollout?: KnownRollout): PlannedChange | Promise<PlannedChange>;
   /** The caller's name for a field of the entry or of the request. */

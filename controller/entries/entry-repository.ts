@@ -178,7 +178,9 @@ function isUnavailable(error: unknown): boolean {
   return error instanceof StoreError && error.code === 'UNAVAILABLE';
 }
 
-/** The error and remedy when a transaction exceeds a limit of etcd; undefined for any other error. */
+/**
+ * The error and remedy when a transaction exceeds a limit of etcd; undefined for any other error.
+ */
 function limitError({ code }: StoreError, transaction: Transaction, changes: number): ApiError | undefined {
   const { conditions, puts, deletes } = transaction;
   const [subject, takes, has] =

@@ -47,7 +47,9 @@ export class EntryView {
     return this.#mirror.revision;
   }
 
-  /** Resolves when the view has every change up to `revision`. Rejects with UNAVAILABLE after 5 s. */
+  /**
+   * Resolves when the view has every change up to `revision`. Rejects with UNAVAILABLE after 5 s.
+   */
   waitForRevision(revision: bigint): Promise<void> {
     return this.#mirror.waitForRevision(revision);
   }
@@ -67,7 +69,10 @@ export class EntryView {
     return this.#known.get(name);
   }
 
-  /** Throws INVALID_ARGUMENT for an invalid name, NOT_FOUND, and UNAVAILABLE until etcd has responded once. */
+  /**
+   * Throws INVALID_ARGUMENT for an invalid name, NOT_FOUND, and UNAVAILABLE until etcd has
+   * responded once.
+   */
   get(name: string): Entry {
     requireEntryName(name);
     this.#mirror.requireList();

@@ -8,7 +8,9 @@ import { EtcdView } from '../etcd/etcd-view.ts';
 import type { KeyFamily } from '../etcd/keyspace.ts';
 import { encodeRollout, type KnownRollout, parseRollout } from './rollout-record.ts';
 
-/** The rollouts in etcd, by id. A rollout begins with the commit of its entry, see EntryRepository. */
+/**
+ * The rollouts in etcd, by id. A rollout begins with the commit of its entry, see EntryRepository.
+ */
 export class RolloutRepository {
   readonly #client: EtcdClient;
   readonly #mirror: EtcdMirror;

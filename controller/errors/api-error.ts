@@ -13,7 +13,10 @@ export type ApiErrorCode =
   | 'INTERNAL'
   | 'UNAVAILABLE';
 
-/** An error for a caller of the API: a gRPC code, one sentence, and for INVALID_ARGUMENT every violated field. */
+/**
+ * An error for a caller of the API: a gRPC code, one sentence, and for INVALID_ARGUMENT every
+ * violated field.
+ */
 export class ApiError extends CodedError<ApiErrorCode> {
   readonly violations: readonly FieldViolation[];
 
@@ -27,7 +30,10 @@ export class ApiError extends CodedError<ApiErrorCode> {
   }
 }
 
-/** INVALID_ARGUMENT. The message also names every violated field, for clients that show only the message. */
+/**
+ * INVALID_ARGUMENT. The message also names every violated field, for clients that show only the
+ * message.
+ */
 export function invalidArgument(violations: readonly FieldViolation[]): ApiError {
   const text = violations.map(({ field, description }) => `${field}: ${description}`).join('; ');
   return new ApiError('INVALID_ARGUMENT', text, { violations });

@@ -22,10 +22,13 @@ export interface Term {
   key: string;
   /**
    * The fencing token: the revision at which the key was created. It grows with each term.
-   * `writeFenced` compares it, so a candidate that has been replaced without noticing changes nothing.
+   * `writeFenced` compares it, so a candidate that has been replaced without noticing changes
+   * nothing.
    */
   revision: bigint;
-  /** Aborted when the term is over: before etcd lets a successor win, if clocks run at equal speed. */
+  /**
+   * Aborted when the term is over: before etcd lets a successor win, if clocks run at equal speed.
+   */
   signal: AbortSignal;
 }
 
@@ -101,7 +104,10 @@ export class Election {
     }
   }
 
-  /** Resolves with the revision of the key once this candidate holds it. Rejects when `signal` is aborted. */
+  /**
+   * Resolves with the revision of the key once this candidate holds it. Rejects when `signal` is
+   * aborted.
+   */
   async #win(lease: EtcdLease, signal: AbortSignal): Promise<bigint> {
     const { key, candidate } = this.#options;
     const value = JSON.stringify({ candidate, campaign: randomUUID() });

@@ -141,7 +141,10 @@ export class EtcdClient {
     await callEtcd(() => this.#put(key, value, leaseId).exec());
   }
 
-  /** Returns the revision of a transaction; undefined when a condition failed and nothing was written. */
+  /**
+   * Returns the revision of a transaction; undefined when a condition failed and nothing was
+   * written.
+   */
   async transact({ conditions, puts, deletes }: Transaction): Promise<bigint | undefined> {
     const [first, ...rest] = conditions;
     if (!first) throw new StoreError('REFUSED', 'the transaction has no condition');

@@ -11,16 +11,17 @@ export function etcdCredentials({ ca, cert, key }: TlsMaterial) {
   };
 }
 
-/** The private fields of etcd3 1.1.2 that hold the credentials. */
+/** The private fields of etcd3 1.1.2 that hold the credentials, and the clients made with them. */
 interface EtcdPool {
   authenticator: { credentials: ChannelCredentials };
-  hosts: { channelCredentials: ChannelCredentials; resetAllServices(): void }[];
+  hosts: { channelCredentials: ChannelCredentials; cachedServices: Record<string, unknown> }[];
 }
 
 /**
  * Makes new connections of `client` use other credentials. etcd3 takes credentials only when it is
- * created, and a new client would end the leases of the old one. Calls and watches in progress
- * continue on their connections: `resetAllServices` closes a channel to new calls only.
+ * created, and a lease is renewed through the client that granted it, so a new client would lose
+ * the leases. The previous channels are not closed: etcd would end the watches on them. grpc-js
+ * closes a channel's connection after 30 minutes without a call.
  */
 export function replaceCredentials(client: Etcd3, { ca, cert, key }: TlsMaterial): void {
   const credentials = ChannelCredentials.createSsl(ca ?? null, key ?? null, cert ?? null);
@@ -28,6 +29,6 @@ export function replaceCredentials(client: Etcd3, { ca, cert, key }: TlsMaterial
   authenticator.credentials = credentials;
   for (const host of hosts) {
     host.channelCredentials = credentials;
-    host.resetAllServices();
+    host.cachedServices = {};
   }
 }

@@ -29,9 +29,9 @@ export class KeyFamily {
  * Every key that the controllers use, below one prefix (`etcd.prefix`, by default `/logfleet/`).
  *
  *     agents/AGENT                what is known of an agent; stays while it is disconnected
- *     presence/AGENT              the stream that holds the agent's id; under its controller's lease
- *     controllers/CONTROLLER      a running controller; under its lease
- *     elections/TASK              the controller that is elected for a task; under a lease of its own
+ *     presence/AGENT              the stream that holds the agent's id; on a lease
+ *     controllers/CONTROLLER      a running controller; on a lease
+ *     elections/TASK              the controller that is elected for a task; on a lease
  *     entries/ENTRY               a collection entry
  *     rollouts/ROLLOUT            a rollout; its entry names the one it belongs to
  *     settings/AGENT              what operators have set for an agent

@@ -21,15 +21,18 @@ export interface Claim {
   revision: bigint;
 }
 
-/** Writes of streams that begin or end, at a time. Ten thousand at a time would all exceed their deadlines. */
+/**
+ * Writes of streams that begin or end, at a time. Ten thousand at a time would all exceed their
+ * deadlines.
+ */
 const WRITES_MAX = 64;
 /** Writes that catch up after etcd was unreachable, at a time. */
 const CATCH_UPS_MAX = 32;
 
 /**
- * The claims of the agents connected to this controller. In the whole fleet at most one stream holds
- * an agent's id. A claim is the key `presence/AGENT`, under the controller's lease. Claims write the
- * agents' records (`agents/AGENT`) with it, in one transaction.
+ * The claims of the agents connected to this controller. In the whole fleet at most one stream
+ * holds an agent's id. A claim is the key `presence/AGENT`, under the controller's lease. Claims
+ * write the agents' records (`agents/AGENT`) with it, in one transaction.
  */
 export class AgentClaims {
   readonly #client: EtcdClient;
@@ -45,8 +48,8 @@ export class AgentClaims {
   /** Agents whose claims must be written again under a new lease. */
   readonly #unwritten = new Set<string>();
   /**
-   * Agents of which etcd may still have a claim of this controller that has ended, and the record to
-   * write when it is removed.
+   * Agents of which etcd may still have a claim of this controller that has ended, and the record
+   * to write when it is removed.
    */
   readonly #doubtful = new Map<string, { record: string | undefined }>();
   #lease: EtcdLease | undefined;
@@ -67,7 +70,9 @@ export class AgentClaims {
     registry.onPresenceChange((agentId) => this.#checkHolder(agentId));
   }
 
-  /** Calls `listener` when another stream has taken over a claim. The stream that held it must end. */
+  /**
+   * Calls `listener` when another stream has taken over a claim. The stream that held it must end.
+   */
   onTaken(listener: (agentId: string, value: string) => void): void {
     this.#onTaken = listener;
   }
@@ -79,9 +84,10 @@ export class AgentClaims {
   }
 
   /**
-   * Claims an agent's id for a new stream, and writes its record unless etcd has it. A new stream of
-   * the same process takes the id over. Rejects with ALREADY_EXISTS when another process holds the
-   * id, with UNAVAILABLE when etcd does not respond, and when `signal` is aborted before its turn.
+   * Claims an agent's id for a new stream, and writes its record unless etcd has it. A new stream
+   * of the same process takes the id over. Rejects with ALREADY_EXISTS when another process holds
+   * the id, with UNAVAILABLE when etcd does not respond, and when `signal` is aborted before its
+   * turn.
    */
   claim(identity: AgentIdentity, instanceId: string, now: Date, signal: AbortSignal): Promise<Claim> {
     return this.#writes.run(() => {
@@ -109,8 +115,8 @@ export class AgentClaims {
   }
 
   /**
-   * Ends a claim and writes `record`, unless another stream holds the id. Never rejects: what cannot
-   * be written now is written after the next renewal of the lease.
+   * Ends a claim and writes `record`, unless another stream holds the id. Never rejects: what
+   * cannot be written now is written after the next renewal of the lease.
    */
   release(claim: Claim, record?: string): Promise<void> {
     return this.#writes.run(async () => {

@@ -40,7 +40,9 @@ export class KnownAgent implements AgentSubject {
     return (this.session ?? (this.#record as AgentRecord)).labels;
   }
 
-  /** The id of the controller that the agent is connected to; undefined while it is disconnected. */
+  /**
+   * The id of the controller that the agent is connected to; undefined while it is disconnected.
+   */
   get controller(): string | undefined {
     const { controllerId, registry } = this.#context;
     return this.session ? controllerId : registry.presence(this.id)?.controller;
@@ -84,7 +86,10 @@ export class KnownAgent implements AgentSubject {
   }
 }
 
-/** Every agent that has not been forgotten, connected here, elsewhere or nowhere: one view of them all. */
+/**
+ * Every agent that has not been forgotten, connected here, elsewhere or nowhere: one view of them
+ * all.
+ */
 export class AgentDirectory {
   readonly controllerId: string;
   readonly #connected: ConnectedAgents;
@@ -115,7 +120,10 @@ export class AgentDirectory {
       if (!this.#connected.get(agentId)) yield new KnownAgent(agentId, { record }, this.#context);
   }
 
-  /** The agents that the selector matches, sorted by id, after the id `after`. `isLocal`: only those connected here. */
+  /**
+   * The agents that the selector matches, sorted by id, after the id `after`. `isLocal`: only those
+   * connected here.
+   */
   *matching(selector: Selector, { after, isLocal }: { after: string; isLocal: boolean }): Generator<KnownAgent> {
     const ids = this.#sortedIds();
     for (let at = indexAfter(ids, after); at < ids.length; at++) {
@@ -142,7 +150,10 @@ export class AgentDirectory {
     return new Map(this.#registry.presences());
   }
 
-  /** Calls `listener` with the id of each agent that has changed. Returns a function that removes it. */
+  /**
+   * Calls `listener` with the id of each agent that has changed. Returns a function that removes
+   * it.
+   */
   onChange(listener: (agentId: string) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);

@@ -17,7 +17,10 @@ export interface AgentRecord {
   lastSeenTime: Date;
   /** The agent ended its last stream with a goodbye. */
   stopped: boolean;
-  /** Health and entries at the end of the last stream: a serialized Agent, parsed only when it is shown. */
+  /**
+   * Health and entries at the end of the last stream: a serialized Agent, parsed only when it is
+   * shown.
+   */
   lastState: string;
 }
 

@@ -13,7 +13,9 @@ export interface Disappearance {
   noticedTime: Date;
 }
 
-/** What etcd has of all agents: their records, and where each is connected. AgentClaims writes it. */
+/**
+ * What etcd has of all agents: their records, and where each is connected. AgentClaims writes it.
+ */
 export class AgentRegistry {
   readonly #records: EtcdView<AgentRecord>;
   readonly #presences: EtcdView<Presence>;

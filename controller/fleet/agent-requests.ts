@@ -75,8 +75,8 @@ export class AgentRequests {
   }
 
   /**
-   * Sends a request. Returns a function that cancels it. A request that cannot be sent gets an error
-   * at once. `silenceMs`: see OpenRequest.
+   * Sends a request. Returns a function that cancels it. A request that cannot be sent gets an
+   * error at once. `silenceMs`: see OpenRequest.
    */
   send(request: AgentRequest, silenceMs: number, onResponse: OnResponse): () => void {
     const refused = this.#refusal(request);
@@ -105,7 +105,10 @@ export class AgentRequests {
     return this.#outgoing.shift();
   }
 
-  /** Takes in a part of a response. Throws INVALID_ARGUMENT when an agent sends too much unexpectedly. */
+  /**
+   * Takes in a part of a response. Throws INVALID_ARGUMENT when an agent sends too much
+   * unexpectedly.
+   */
   handlePart(part: Answer): void {
     const bytes = Answer.encode(part).finish().length;
     const nowMs = this.#clock.monotonicMs();

@@ -2,8 +2,8 @@ const WINDOW_MS = 60_000;
 
 /**
  * Estimates how far an agent's clock is ahead of ours, from the times in its reports. The time a
- * report takes to arrive makes the agent's clock look slow. So the report that arrived fastest in the
- * last one or two windows gives the best estimate.
+ * report takes to arrive makes the agent's clock look slow. So the report that arrived fastest in
+ * the last one or two windows gives the best estimate.
  */
 export class ClockSkew {
   #windowStartMs = Number.NEGATIVE_INFINITY;

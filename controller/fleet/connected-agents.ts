@@ -19,7 +19,10 @@ export interface ConnectedAgentsParts {
   listControllers(): Controllers;
 }
 
-/** The agents connected to this controller: opens and closes their sessions, and takes their reports. */
+/**
+ * The agents connected to this controller: opens and closes their sessions, and takes their
+ * reports.
+ */
 export class ConnectedAgents {
   readonly #controllerId: string;
   readonly #parts: ConnectedAgentsParts;
@@ -55,8 +58,8 @@ export class ConnectedAgents {
   }
 
   /**
-   * Opens a session. Rejects with INVALID_ARGUMENT, ALREADY_EXISTS, ABORTED or UNAVAILABLE, and when
-   * `signal` is aborted before the claim is written.
+   * Opens a session. Rejects with INVALID_ARGUMENT, ALREADY_EXISTS, ABORTED or UNAVAILABLE, and
+   * when `signal` is aborted before the claim is written.
    */
   async open(hello: Hello, signal: AbortSignal): Promise<AgentSession> {
     const { claims, desired, settings } = this.#parts;

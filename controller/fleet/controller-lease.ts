@@ -57,8 +57,8 @@ export class ControllerLease {
   }
 
   /**
-   * Keeps the lease until `signal` is aborted, then revokes it, so that the other controllers notice
-   * at once. `address`: where they reach this one.
+   * Keeps the lease until `signal` is aborted, then revokes it, so that the other controllers
+   * notice at once. `address`: where they reach this one.
    */
   async run(address: string, signal: AbortSignal): Promise<void> {
     const backoff = createBackoff(RENEW_RETRY);

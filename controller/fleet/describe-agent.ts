@@ -25,7 +25,9 @@ export function describeSession(session: AgentSession, controller: string, inclu
   };
 }
 
-/** An agent not connected to this controller. If it is connected elsewhere, only that is known here. */
+/**
+ * An agent not connected to this controller. If it is connected elsewhere, only that is known here.
+ */
 export function describeRecord(
   record: AgentRecord,
   { presence, disappearance }: { presence: Presence | undefined; disappearance: Disappearance | undefined },

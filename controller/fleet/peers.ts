@@ -68,7 +68,7 @@ export class Peers {
     const tls = this.#tls.current;
     const present = this.#channels.get(address);
     if (present && present.tls === tls) return present.channel;
-    // Calls in progress continue: a closed channel takes no new ones.
+    // A closed channel takes no new calls; those in progress continue.
     present?.channel.close();
     const channel = connect(address, tls);
     this.#channels.set(address, { channel, tls });

@@ -10,10 +10,16 @@ export interface ControllersReceiver {
 }
 
 const CHECK_INTERVAL_MS = 5_000;
-/** A controller moves agents away when it has this many times its share, and at least this many more. */
+/**
+ * A controller moves agents away when it has this many times its share, and at least this many
+ * more.
+ */
 const SURPLUS_FACTOR = 1.2;
 const SURPLUS_MIN = 10;
-/** The largest part of its agents that a controller moves at one check: the other one must accept them. */
+/**
+ * The largest part of its agents that a controller moves at one check: the other one must accept
+ * them.
+ */
 const MOVED_SHARE_MAX = 0.05;
 
 /**
@@ -43,7 +49,9 @@ export class Rebalancer {
     return addresses.join() === this.#sent.addresses.join() ? this.#sent : Controllers.create({ addresses });
   }
 
-  /** Balances until `signal` is aborted. `listAgents`: those that are connected to this controller. */
+  /**
+   * Balances until `signal` is aborted. `listAgents`: those that are connected to this controller.
+   */
   async run(listAgents: () => readonly ControllersReceiver[], signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       this.#sendChangedList(listAgents);

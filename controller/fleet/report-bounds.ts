@@ -2,11 +2,15 @@ import type { Report } from '../../proto/gen/logfleet/v1/agent_service.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { invalidArgument } from '../errors/api-error.ts';
 
-/** The average time between messages. An agent reports every few seconds and soon after a change. */
+/**
+ * The average time between messages. An agent reports every few seconds and soon after a change.
+ */
 const COST_MS = { report: 20, answer: 1 } as const;
 /** A hundred thousand files arrive in a hundred reports. */
 const BURST_MS = 4_000;
-/** Characters kept of one agent. A hundred thousand files with paths of 150 have about 30 million. */
+/**
+ * Characters kept of one agent. A hundred thousand files with paths of 150 have about 30 million.
+ */
 const KEPT_CHARS_MAX = 64 * 1024 * 1024;
 /** Reported characters after which the kept ones are counted again. */
 const RECOUNT_CHARS = KEPT_CHARS_MAX / 2;

@@ -1,6 +1,8 @@
 import type { FileStatus } from '../../proto/gen/logfleet/v1/fleet.ts';
 
-/** A FileStatus in a third of the memory. Ten thousand agents have hundreds of thousands of them. */
+/**
+ * A FileStatus in a third of the memory. Ten thousand agents have hundreds of thousands of them.
+ */
 interface ReportedFile {
   id: string;
   entry: string;
@@ -81,7 +83,9 @@ function newFile({ id, path, generation, device, inode }: FileStatus, entry: str
   };
 }
 
-/** Keeps unchanged strings, to save memory. Positions are below 2^53: agents read them as numbers. */
+/**
+ * Keeps unchanged strings, to save memory. Positions are below 2^53: agents read them as numbers.
+ */
 function update(file: ReportedFile, status: FileStatus): ReportedFile {
   if (file.path !== status.path) file.path = status.path;
   if (file.device !== status.device) file.device = status.device;

@@ -11,7 +11,10 @@ export interface Sample {
   value: number | bigint;
 }
 
-/** Prometheus' text format (https://prometheus.io/docs/instrumenting/exposition_formats/), version 0.0.4. */
+/**
+ * Prometheus' text format (https://prometheus.io/docs/instrumenting/exposition_formats/), version
+ * 0.0.4.
+ */
 export function exposition(families: readonly MetricFamily[]): string {
   return families.map(render).join('');
 }

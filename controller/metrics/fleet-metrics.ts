@@ -15,8 +15,8 @@ export interface MetricSources {
 }
 
 /**
- * The metrics of one controller. Those of agents cover the agents connected to it, so their sum over
- * the controllers is the fleet's. They are per entry: per agent they would be too many.
+ * The metrics of one controller. Those of agents cover the agents connected to it, so their sum
+ * over the controllers is the fleet's. They are per entry: per agent they would be too many.
  */
 export function fleetMetrics({ agents, sums, alerts, alerter, lease }: MetricSources): MetricFamily[] {
   const firing = alerts.all().filter(({ endTime }) => !endTime);

@@ -3,7 +3,9 @@ import { errorText } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { exposition, type MetricFamily } from './exposition.ts';
 
-/** Serves `/metrics` over HTTP at `address` until it is closed. Rejects when it cannot listen there. */
+/**
+ * Serves `/metrics` over HTTP at `address` until it is closed. Rejects when it cannot listen there.
+ */
 export async function serveMetrics(
   address: string,
   families: () => readonly MetricFamily[],

@@ -20,11 +20,16 @@ export interface CensusRequest {
 export interface EntryCensus extends RolloutHealth {
   /** The smallest numbers of the agents: from each controller as many as were requested. */
   numbers: bigint[];
-  /** Controllers whose agents are missing: they do not respond, or lack this version of the entry. */
+  /**
+   * Controllers whose agents are missing: they do not respond, or lack this version of the entry.
+   */
   unreachable: string[];
 }
 
-/** Counts the agents of rollouts at all controllers. Each controller counts the agents connected to it. */
+/**
+ * Counts the agents of rollouts at all controllers. Each controller counts the agents connected to
+ * it.
+ */
 export class Census {
   readonly #agents: AgentDirectory;
   readonly #peers: Peers;

@@ -10,12 +10,14 @@ export interface RolloutHealth {
   disconnected: number;
 }
 
-/** `settled`: every agent of the stage has applied the version, or failed within the plan's limit. */
+/**
+ * `settled`: every agent of the stage has applied the version, or failed within the plan's limit.
+ */
 export type Verdict = { kind: 'failed'; reason: string } | { kind: 'settled' } | { kind: 'waiting' };
 
 /**
- * Judges the present step of a rollout in PROGRESSING. `waitedMs`: the time since the step began, or
- * since all of its agents were last settled.
+ * Judges the present step of a rollout in PROGRESSING. `waitedMs`: the time since the step began,
+ * or since all of its agents were last settled.
  */
 export function judge(rollout: Rollout, { counts, disconnected }: RolloutHealth, waitedMs: number): Verdict {
   const { plan, accepted = RolloutAccepted.create() } = rollout;

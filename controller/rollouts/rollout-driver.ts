@@ -82,7 +82,10 @@ export class RolloutDriver {
     }
   }
 
-  /** Ends rollouts whose entry was written behind the controllers' back. Deletes those without an entry. */
+  /**
+   * Ends rollouts whose entry was written behind the controllers' back. Deletes those without an
+   * entry.
+   */
   async #cleanUp(term: Term): Promise<void> {
     const { rollouts, entries } = this.#parts;
     for (const known of rollouts.all()) {

@@ -30,13 +30,15 @@ interface PeerResponses {
   responded: ReadonlySet<string>;
   /** Why each of the others did not. */
   failures: Map<string, string>;
-  /** The last agent of each controller that has more. The order after the first of these is unknown. */
+  /**
+   * The last agent of each controller that has more. The order after the first of these is unknown.
+   */
   lasts: Agent[];
 }
 
 /**
- * FleetService.ListAgents. The other controllers are asked for the same page of their agents, and the
- * pages are merged. Only the agents on the page are described.
+ * FleetService.ListAgents. The other controllers are asked for the same page of their agents, and
+ * the pages are merged. Only the agents on the page are described.
  */
 export async function listAgents(
   request: ListAgentsRequest,

@@ -68,9 +68,9 @@ export class AgentRequestCalls {
     const chosen = this.#chooseFor(this.#entries.get(name), request.labelSelector, AGENTS_MAX.tap);
     yield TapEntryResponse.create({ asked: chosen.asked });
     const tap = { entry: name, linesPerSecond: clamp(request.linesPerSecond, RATE) };
-    const question = { timeoutMs: TAP_MS, question: { $case: 'tap', value: tap } } as const;
+    const tapRequest = { timeoutMs: TAP_MS, question: { $case: 'tap', value: tap } } as const;
     const silenceMs = Math.max(TAP_SILENCE_MIN_MS, clamp(request.timeoutMs, TIMEOUT));
-    for await (const { agent, answer } of this.#request(chosen.targets, question, silenceMs, signal)) {
+    for await (const { agent, answer } of this.#request(chosen.targets, tapRequest, silenceMs, signal)) {
       const { part, error, done } = answer ?? Answer.create();
       const lines = part?.$case === 'tap' && { part: part.value };
       if (lines || error || done) yield TapEntryResponse.create({ agent, ...lines, ...(error && { error }) });
@@ -98,9 +98,9 @@ export class AgentRequestCalls {
     const { name } = request;
     const chosen = this.#chooseFor(this.#entries.get(name), request.labelSelector, AGENTS_MAX.other);
     yield RestartEntryResponse.create({ asked: chosen.asked });
-    const question = { $case: 'restart', value: { entry: name } } as const;
+    const body = { $case: 'restart', value: { entry: name } } as const;
     const timeoutMs = clamp(request.timeoutMs, TIMEOUT);
-    for await (const { agent, part, error } of this.#requestOnce(chosen, question, timeoutMs, signal))
+    for await (const { agent, part, error } of this.#requestOnce(chosen, body, timeoutMs, signal))
       yield RestartEntryResponse.create({ agent, ...(part?.$case === 'restart' && { restarted: part.value }), error });
   }
 
@@ -133,9 +133,9 @@ export class AgentRequestCalls {
     const id = name === '' ? undefined : this.#requireAgent(name);
     const chosen = this.#choose([labelSelector(request.labelSelector)], AGENTS_MAX.other, id);
     yield SetLogLevelResponse.create({ asked: chosen.asked });
-    const question = { $case: 'logLevel', value: { level, forMs } } as const;
+    const body = { $case: 'logLevel', value: { level, forMs } } as const;
     const timeoutMs = clamp(request.timeoutMs, TIMEOUT);
-    for await (const { agent, part, error } of this.#requestOnce(chosen, question, timeoutMs, signal))
+    for await (const { agent, part, error } of this.#requestOnce(chosen, body, timeoutMs, signal))
       yield SetLogLevelResponse.create({ agent, ...(part?.$case === 'logLevel' && { logLevel: part.value }), error });
   }
 
@@ -144,8 +144,8 @@ export class AgentRequestCalls {
     const { targets } = this.#choose([], 1, id);
     if (targets.size === 0) throw new ApiError('UNAVAILABLE', `${request.name} is not connected`);
     const timeoutMs = clamp(request.timeoutMs, TIMEOUT);
-    const question = { timeoutMs, question: { $case: 'diagnostics', value: {} } } as const;
-    for await (const { answer } of this.#request(targets, question, timeoutMs + TIMEOUT_GRACE_MS, signal)) {
+    const diagnostics = { timeoutMs, question: { $case: 'diagnostics', value: {} } } as const;
+    for await (const { answer } of this.#request(targets, diagnostics, timeoutMs + TIMEOUT_GRACE_MS, signal)) {
       if (answer?.error) throw toApiError(request.name, answer.error);
       if (answer?.part?.$case === 'diagnostics') yield GetDiagnosticsResponse.create({ data: answer.part.value });
     }
@@ -168,14 +168,14 @@ export class AgentRequestCalls {
   /** Yields one response for each agent. */
   async *#requestOnce(
     { targets }: ChosenAgents,
-    question: NonNullable<Ask['question']>,
+    body: NonNullable<Ask['question']>,
     timeoutMs: number,
     signal: AbortSignal,
   ): AsyncGenerator<{ agent: string; part: Answer['part']; error: AskError | undefined }> {
     const parts = new Map<string, Answer['part']>();
     for await (const { agent, answer } of this.#request(
       targets,
-      { timeoutMs, question },
+      { timeoutMs, question: body },
       timeoutMs + TIMEOUT_GRACE_MS,
       signal,
     )) {

@@ -11,9 +11,9 @@ import { toServerError } from './error-mapping.ts';
 const CONNECT = `/${AgentStreamDefinition.fullName}/${AgentStreamDefinition.methods.connect.name}`;
 
 /**
- * The agents' streams, directly on grpc-js. A controller has ten thousand of them. The layers of async
- * generators of nice-grpc and its middleware would cost memory for each, and time when it begins
- * (docs/decisions/0014-ten-thousand-agents.md).
+ * The agents' streams, directly on grpc-js. A controller has ten thousand of them. The layers of
+ * async generators of nice-grpc and its middleware would cost memory for each, and time when it
+ * begins (docs/decisions/0014-ten-thousand-agents.md).
  */
 export class AgentService {
   readonly #context: AgentStreamContext;

@@ -24,8 +24,9 @@ export interface AgentStreamContext {
 }
 
 /**
- * One agent's call. It waits for hello, opens a session, then reads reports and writes messages until
- * either side ends it. It reads and writes one message at a time, so a slow agent delays only itself.
+ * One agent's call. It waits for hello, opens a session, then reads reports and writes messages
+ * until either side ends it. It reads and writes one message at a time, so a slow agent delays only
+ * itself.
  *
  *     HELLO → OPENING → OPEN → ENDED    (every state → ENDED)
  */

@@ -86,7 +86,9 @@ export class AgentWatchCalls {
     }
   }
 
-  /** Puts an agent that is connected here or nowhere. Others are reported by their own controllers. */
+  /**
+   * Puts an agent that is connected here or nowhere. Others are reported by their own controllers.
+   */
   #putChanged(id: string, request: WatchAgentsRequest, outbox: Outbox<string, ReadAgent>): void {
     const { session, controller } = this.#agents.find(id) ?? {};
     if (session || request.localOnly || controller === undefined)
@@ -99,8 +101,8 @@ export class AgentWatchCalls {
   }
 
   /**
-   * Keeps a watch at every other controller while this one lasts. It is unfiltered: whether an agent is
-   * no longer wanted is decided here.
+   * Keeps a watch at every other controller while this one lasts. It is unfiltered: whether an
+   * agent is no longer wanted is decided here.
    */
   async #followPeers(
     { name, labelSelector: selector, includeFiles }: WatchAgentsRequest,
@@ -120,7 +122,10 @@ export class AgentWatchCalls {
     }
   }
 
-  /** Never rejects. A controller that returns is followed again; changes of presence arrive without it. */
+  /**
+   * Never rejects. A controller that returns is followed again; changes of presence arrive without
+   * it.
+   */
   async #followPeer(stream: AsyncIterable<WatchAgentsResponse>, outbox: Outbox<string, ReadAgent>): Promise<void> {
     try {
       for await (const { kind, agent } of stream) {

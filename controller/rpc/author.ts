@@ -14,7 +14,10 @@ import type { Author } from '../entries/author.ts';
 
 /** The metadata in which a client names its user. */
 const CLAIMED = 'logfleet-author';
-/** The metadata in which the interceptor passes the certificate's name on. Random, so that no client can set it. */
+/**
+ * The metadata in which the interceptor passes the certificate's name on. Random, so that no client
+ * can set it.
+ */
 const VERIFIED = `logfleet-peer-${randomBytes(16).toString('hex')}`;
 const AUTHOR_CHARACTERS_MAX = 256;
 const SERVICES = [EntryServiceDefinition, FleetServiceDefinition, RolloutServiceDefinition].map(

@@ -26,7 +26,9 @@ import { applyMask } from './field-mask.ts';
 /** Fields of requests. All other fields in violations are fields of the entry. */
 const REQUEST_FIELDS = ['update_mask', 'entry_id'];
 
-/** The change for CreateEntry. `path`: where the request is within a batch; empty outside of one. */
+/**
+ * The change for CreateEntry. `path`: where the request is within a batch; empty outside of one.
+ */
 export function createChange(request: CreateEntryRequest, path = ''): EntryChange {
   const { entry = Entry.create(), entryId, changeReason, rollout } = request;
   const name = entryId === '' ? entry.name : entryName(entryId);

@@ -10,8 +10,8 @@ import { listing } from './listing.ts';
 const ENTRIES_MAX = 1_000;
 
 /**
- * The calls about the state of entries across the fleet. Each controller sums up what its own agents
- * report. The controller that is called adds up the sums.
+ * The calls about the state of entries across the fleet. Each controller sums up what its own
+ * agents report. The controller that is called adds up the sums.
  */
 export class EntryStateCalls {
   readonly #entries: EntryView;
@@ -66,7 +66,10 @@ export class EntryStateCalls {
     return { states: [...states.values()].map((state) => ({ ...state, unreachable })), unreachable };
   }
 
-  /** The states of the agents connected here. `isPart`: another controller counts the disconnected agents. */
+  /**
+   * The states of the agents connected here. `isPart`: another controller counts the disconnected
+   * agents.
+   */
   #localStates(names: readonly string[], isPart: boolean): EntryState[] {
     const sums = this.#sums.byEntry();
     return names.map((name) => toEntryState(name, sums.get(name), isPart));

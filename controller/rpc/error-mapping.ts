@@ -14,7 +14,10 @@ const storeStatus = {
   FULL: Status.RESOURCE_EXHAUSTED,
 } as const;
 
-/** Middleware that maps errors to gRPC statuses, in the only place that does. Unexpected errors are logged. */
+/**
+ * Middleware that maps errors to gRPC statuses, in the only place that does. Unexpected errors are
+ * logged.
+ */
 export function mapErrors(logger: Logger) {
   return async function* mapped<Request, Response>(
     call: ServerMiddlewareCall<Request, Response>,

@@ -9,7 +9,10 @@ import { listing } from './listing.ts';
 
 const PEER_PAGE_SIZE = 1_000;
 
-/** FleetService.ListFacts: the facts of the agents connected here and, from the other controllers, of all others. */
+/**
+ * FleetService.ListFacts: the facts of the agents connected here and, from the other controllers,
+ * of all others.
+ */
 export async function listFacts(
   request: ListFactsRequest,
   agents: AgentDirectory,

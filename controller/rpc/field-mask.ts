@@ -25,9 +25,9 @@ const writable = [
 const setByServer = ['name', 'uid', 'etag', 'createTime', 'updateTime', 'topicStatus'] as const;
 
 /**
- * The `present` entry with the fields of `patch` that `mask` names (AIP-134). Without a mask these are
- * all fields that are set; `*` means all fields. Fields that the server sets are ignored. Paths that
- * are not fields are violations.
+ * The `present` entry with the fields of `patch` that `mask` names (AIP-134). Without a mask these
+ * are all fields that are set; `*` means all fields. Fields that the server sets are ignored. Paths
+ * that are not fields are violations.
  */
 export function applyMask(present: Entry, patch: Entry, mask: readonly string[] | undefined): EntryDraft {
   const { _unknownFields } = patch;

@@ -37,8 +37,8 @@ export interface Listing {
   /** Sorts items. */
   compare(a: Position, b: Position): number;
   /**
-   * The page of sorted `items`. `bytesOf` returns an item's size in the response. `isCut`: more items
-   * follow the given ones.
+   * The page of sorted `items`. `bytesOf` returns an item's size in the response. `isCut`: more
+   * items follow the given ones.
    */
   page<Item extends Position>(
     items: readonly Item[],

@@ -13,7 +13,8 @@ const SERVICES = [
 const DESCRIPTORS = join(import.meta.dirname, '..', '..', 'proto', 'gen', 'descriptors.binpb');
 
 /**
- * Reflection under both of its names: grpcurl 1.8 and others call v1alpha, newer clients v1. The messages are the same
+ * Reflection under both of its names: grpcurl 1.8 and others call v1alpha, newer clients v1. The
+ * messages are the same
  * (https://github.com/grpc/grpc-proto/blob/master/grpc/reflection/v1/reflection.proto).
  */
 export function reflectionServices() {

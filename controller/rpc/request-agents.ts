@@ -30,10 +30,10 @@ export interface TimedRequest {
 }
 
 /**
- * Sends a request to agents, wherever they are connected, and yields the parts of their responses as
- * they arrive. The last part of each agent is `done`; if the agent failed, did not respond or could
- * not be reached, it has the reason. When the reader is slow, samples of a tap are dropped, and other
- * requests are sent later.
+ * Sends a request to agents, wherever they are connected, and yields the parts of their responses
+ * as they arrive. The last part of each agent is `done`; if the agent failed, did not respond or
+ * could not be reached, it has the reason. When the reader is slow, samples of a tap are dropped,
+ * and other requests are sent later.
  */
 export async function* requestAgents(
   targets: Targets,

@@ -1,7 +1,9 @@
 import { type Answer, TapPart } from '../../proto/gen/logfleet/v1/ask.ts';
 import type { AskAgentsResponse } from '../../proto/gen/logfleet/v1/fleet_service.ts';
 
-/** Bytes that may wait. Samples of taps beyond it are dropped and counted; other parts always wait. */
+/**
+ * Bytes that may wait. Samples of taps beyond it are dropped and counted; other parts always wait.
+ */
 const WAITING_BYTES_MAX = 1024 * 1024;
 
 /** Passes the responses of many agents to one reader, which may be slow. */

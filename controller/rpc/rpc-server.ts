@@ -69,8 +69,9 @@ export class RpcServer {
   }
 
   /**
-   * Sets the status in grpc.health.v1. The services need etcd for writes and new streams. The process
-   * (the service without a name) stays healthy without etcd once it was: a restart would not help.
+   * Sets the status in grpc.health.v1. The services need etcd for writes and new streams. The
+   * process (the service without a name) stays healthy without etcd once it was: a restart would
+   * not help.
    */
   setHealthy(isHealthy: boolean): void {
     const services = [EntryServiceDefinition, AgentStreamDefinition, FleetServiceDefinition, RolloutServiceDefinition];

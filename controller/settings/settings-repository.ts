@@ -12,7 +12,9 @@ import { encodeSettings, parseSettings, settingsName } from './settings-record.t
 /** How often an update that lost a race is tried. */
 const ATTEMPTS_MAX = 5;
 
-/** What operators have set for agents, in etcd and in a view of it. Most agents have no settings. */
+/**
+ * What operators have set for agents, in etcd and in a view of it. Most agents have no settings.
+ */
 export class SettingsRepository {
   readonly #client: EtcdClient;
   readonly #mirror: EtcdMirror;
@@ -51,8 +53,8 @@ export class SettingsRepository {
   }
 
   /**
-   * Changes an agent's settings and returns the new ones, once the view has them. `change` may throw.
-   * When it returns its argument, nothing is written.
+   * Changes an agent's settings and returns the new ones, once the view has them. `change` may
+   * throw. When it returns its argument, nothing is written.
    */
   async update(agentId: string, change: (present: AgentSettings) => AgentSettings): Promise<AgentSettings> {
     const key = this.#keys.key(agentId);
@@ -78,7 +80,8 @@ export class SettingsRepository {
     try {
       if (stored) return parseSettings(stored.value, stored.revision);
     } catch {
-      // An invalid value was written behind our back, and the view has logged it. It is overwritten.
+      // An invalid value was written behind our back, and the view has logged it. It is
+      // overwritten.
     }
     return this.#defaults(agentId);
   }

@@ -47,7 +47,9 @@ export class KafkaTopics {
     return this.#statuses.get(topic) ?? TopicStatus.create({ state: 'STATE_PENDING', message });
   }
 
-  /** Calls `listener` with each topic whose status has changed. Returns a function that removes it. */
+  /**
+   * Calls `listener` with each topic whose status has changed. Returns a function that removes it.
+   */
   onChange(listener: (topic: string) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -59,8 +61,8 @@ export class KafkaTopics {
   }
 
   /**
-   * Checks the `wanted` topics every 30 s and creates missing ones, until `signal` is aborted. A hanging
-   * Kafka does not delay the end.
+   * Checks the `wanted` topics every 30 s and creates missing ones, until `signal` is aborted. A
+   * hanging Kafka does not delay the end.
    */
   async run(wanted: () => Iterable<string>, signal: AbortSignal): Promise<void> {
     if (this.#settings.brokers.length === 0) return;

@@ -24,7 +24,7 @@ export class Completeness {
   readonly #generations = new Map<string, { host: string; path: string; covered: Range[] }>();
   readonly counts = { lines: 0, duplicates: 0, replays: 0, foreign: 0 };
 
-  /** Counts a record by its headers. Only the value of a `new` one is a line that was not seen yet. */
+  /** Counts a record by its headers. Only a `new` one holds a line that was not seen before. */
   add(headers: IHeaders): 'new' | 'duplicate' | 'replay' | 'foreign' {
     const generation = text(headers, 'logfleet.generation');
     const match = /^(\d+)-(\d+)$/.exec(text(headers, 'logfleet.range'));

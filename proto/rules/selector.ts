@@ -4,7 +4,7 @@ export interface Selector {
    * Matching labels have, for each of these keys, one of its values. An index can use one of them
    * and leave the rest to `matches`.
    */
-  readonly needs: readonly Need[];
+  readonly requiredLabels: readonly RequiredLabel[];
   /**
    * All keys that the selector contains. Labels with equal values for them give the same result.
    */
@@ -12,7 +12,8 @@ export interface Selector {
   matches(labels: Readonly<Record<string, string>>): boolean;
 }
 
-export interface Need {
+/** A label that must have one of the values. */
+export interface RequiredLabel {
   readonly key: string;
   readonly values: readonly string[];
 }
@@ -56,14 +57,14 @@ export function parseSelector(text: string): Selector {
     while (parser.accept(','));
     parser.end();
   }
-  const { needs, keys } = parser;
-  return { needs, keys, matches: (labels) => requirements.every((requirement) => requirement(labels)) };
+  const { requiredLabels, keys } = parser;
+  return { requiredLabels, keys, matches: (labels) => requirements.every((requirement) => requirement(labels)) };
 }
 
 class Parser {
   readonly #text: string;
   readonly #tokens: { text: string; at: number }[] = [];
-  readonly needs: Need[] = [];
+  readonly requiredLabels: RequiredLabel[] = [];
   readonly keys: string[] = [];
   #next = 0;
 
@@ -96,15 +97,15 @@ class Parser {
       return (labels) => labels[absent] === undefined;
     }
     const key = this.#key();
-    if (this.accept('=') || this.accept('==')) return this.#needed(key, [this.#value()]);
+    if (this.accept('=') || this.accept('==')) return this.#required(key, [this.#value()]);
     if (this.accept('!=')) return not(isIn(key, [this.#value()]));
-    if (this.accept('in')) return this.#needed(key, this.#values());
+    if (this.accept('in')) return this.#required(key, this.#values());
     if (this.accept('notin')) return not(isIn(key, this.#values()));
     return (labels) => labels[key] !== undefined;
   }
 
-  #needed(key: string, values: readonly string[]): Requirement {
-    this.needs.push({ key, values });
+  #required(key: string, values: readonly string[]): Requirement {
+    this.requiredLabels.push({ key, values });
     return isIn(key, values);
   }
 

@@ -1,8 +1,8 @@
 import { type Etcd, startEtcd } from '../../stack/etcd.ts';
 import { type Kafka, startKafka } from '../../stack/kafka.ts';
 import { newPrefix, type RunningController, startController } from '../support/controllers.ts';
+import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts';
 import type { TempDir } from '../support/temp-dir.ts';
-import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts';
 
 /** What a run uses: etcd, brokers behind proxies of ours, and a controller. */
 export interface Cluster extends AsyncDisposable {

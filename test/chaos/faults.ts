@@ -2,11 +2,11 @@ import { cp, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemClock } from '../../runtime/clock.ts';
 import type { KafkaBroker } from '../../stack/kafka.ts';
+import type { ProxyMode } from '../support/tcp-proxy.ts';
 import type { Cluster } from './cluster.ts';
 import type { Collector } from './collector.ts';
 import { AGENT_FAULTS, type Fault, type FaultKind, faultText } from './schedule.ts';
 import type { StateDisk } from './state-disk.ts';
-import type { ProxyMode } from './tcp-proxy.ts';
 
 export interface FaultTargets {
   cluster: Cluster;

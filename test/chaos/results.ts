@@ -1,4 +1,4 @@
-import { commitNow, describeMachine, putSection, saveFigures } from '../../bench/results-file.ts';
+import { commitNow, describeMachine, putSection, saveFigures } from '../../bench/report/results-file.ts';
 import type { RunResult } from './run.ts';
 
 export interface ChaosFigures {

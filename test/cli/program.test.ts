@@ -1,34 +1,15 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http2';
 import type { AddressInfo } from 'node:net';
-import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
-import { parse as parseYaml } from 'yaml';
-import { startAgent } from '../support/agents.ts';
 import { newPrefix, startController } from '../support/controllers.ts';
-import { eventually } from '../support/eventually.ts';
-import { startProcess } from '../support/process.ts';
-import { sharedEtcd, sharedKafka } from '../support/servers.ts';
+import { runCommand } from '../support/run-command.ts';
+import { sharedEtcd } from '../support/servers.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
-const main = join(import.meta.dirname, '..', '..', 'cli', 'main.ts');
-
 const controller = async () => startController(await sharedEtcd(), newPrefix());
-
-/** Runs the command to its end. */
-async function logfleet(address: string, args: readonly string[], input = '') {
-  const child = spawn(process.execPath, [main, ...args], {
-    env: { ...process.env, NODE_TEST_CONTEXT: undefined, LOGFLEET_CONTROLLER: address },
-  });
-  child.stdin.end(input);
-  const code = new Promise<number | null>((resolve) => child.once('close', resolve));
-  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
-  return { code: await code, stdout, stderr };
-}
 
 const YAML = `entries:
 - name: web
@@ -41,125 +22,28 @@ const YAML = `entries:
   selector: role=db
 `;
 
-test('apply creates, changes or leaves entries, from files, folders and standard input; delete takes the same file', async () => {
-  await using running = await controller();
-  await using dir = await tempDir();
-  const run = (args: string[], input?: string) => logfleet(running.address, args, input);
-  await mkdir(dir.at('entries'));
-  await writeFile(dir.at('entries', 'a.yaml'), YAML);
-  await writeFile(dir.at('entries', 'notes.txt'), 'not an entry');
-  const first = await run(['apply', '-f', dir.at('entries')]);
-  assert.deepEqual([first.code, first.stdout, first.stderr], [0, 'entry/web created\nentry/db created\n', '']);
-  const again = await run(['apply', '-f', '-'], YAML.replace('topic: db', 'topic: other'));
-  assert.equal(again.stdout, 'entry/web unchanged\nentry/db configured\n');
-  const removed = await run(['delete', '-f', dir.at('entries', 'a.yaml')]);
-  assert.equal(removed.stdout, 'entry/web deleted\nentry/db deleted\n');
-  await run(['apply', '-f', '-'], YAML);
-  const shown = await run(['get', 'entry', 'none', 'db', '-o', 'name']);
-  assert.deepEqual([shown.code, shown.stdout, shown.stderr], [1, 'entry/db\n', 'error: there is no entries/none\n']);
-  const missing = await run(['delete', 'entry', 'none', 'web', 'nothing']);
-  assert.deepEqual([missing.code, missing.stdout], [1, 'entry/web deleted\n']);
-  assert.equal(missing.stderr, 'error: there is no entries/none\nerror: there is no entries/nothing\n');
-  assert.equal((await run(['delete', '-f', '-'], 'name: db\n')).stdout, 'entry/db deleted\n');
-});
-
-test('what get prints in YAML or JSON can be applied again; tables, names and selectors are as with kubectl', async () => {
-  await using running = await controller();
-  const run = (args: string[], input?: string) => logfleet(running.address, args, input);
-  const none = await run(['get', 'entries']);
-  assert.deepEqual([none.code, none.stdout, none.stderr], [0, '', 'No entries found.\n']);
-  await run(['apply', '-f', '-'], YAML);
-  for (const output of ['yaml', 'json']) {
-    const { stdout } = await run(['get', 'entries', '-o', output]);
-    const names = (parseYaml(stdout) as { entries: { name: string }[] }).entries.map(({ name }) => name);
-    assert.deepEqual(names, ['db', 'web']);
-    assert.equal((await run(['apply', '-f', '-'], stdout)).stdout, 'entry/db unchanged\nentry/web unchanged\n');
-    const stale = stdout.replace(/etag"?: "\d+"/, (match) => match.replace(/\d+/, '1'));
-    assert.match((await run(['apply', '-f', '-'], stale)).stdout, /entry\/db unchanged\n/);
-    assert.match(
-      (await run(['apply', '-f', '-'], stale.replace('role=db', 'role=other'))).stderr,
-      /entries\/db has changed since: its etag is \d+, not 1/,
-    );
-    const single = (await run(['get', 'entry', 'web', '-o', output])).stdout;
-    assert.equal((parseYaml(single) as { topic: string }).topic, 'web');
-  }
-  const table = (await run(['get', 'entries'])).stdout.split('\n').map((line) => line.split(/ {3,}/));
-  assert.deepEqual(table[0], ['NAME', 'TOPIC', 'PATHS', 'SELECTOR', 'PAUSED', 'TOPIC-STATUS', 'AGE']);
-  assert.deepEqual(table[1]?.slice(0, 6), ['db', 'db', '/var/log/db/*.log +1', 'role=db', 'no', 'Pending']);
-  assert.equal((await run(['get', 'entries', '-l', 'team=a', '-o', 'name'])).stdout, 'entry/web\n');
-  assert.equal((await run(['get', 'entry/db', 'entry/web', '-o', 'name'])).stdout, 'entry/db\nentry/web\n');
-  assert.match(
-    (await run(['get', 'entries', '-o', 'wide'])).stdout,
-    /START +COMPRESSION +HEADERS +ENCODING +OWNER +REVISION +UPDATED +LABELS/,
-  );
-  const described = (await run(['describe', 'entry', 'db'])).stdout;
-  assert.match(described, /^Name: +db\n/);
-  assert.match(described, /Paths: +\/var\/log\/db\/\*\.log\n +\/srv\/db\.log\n/);
-  assert.match(described, /Agents: {2}none has it\n$/);
-});
-
-test('pause and resume, and get --watch tells every change as it comes', async () => {
-  await using running = await controller();
-  const run = (args: string[], input?: string) => logfleet(running.address, args, input);
-  await run(['apply', '-f', '-'], YAML);
-  const env = { LOGFLEET_CONTROLLER: running.address };
-  await using watch = startProcess('cli/main.ts', ['get', 'entries', '-w'], env);
-  await eventually(() => assert.match(watch.stdout(), /^NAME.*\ndb .*\nweb .*\n$/));
-  assert.equal((await run(['pause', 'entry', 'web'])).stdout, 'entry/web paused\n');
-  await eventually(() => assert.match(watch.stdout(), /\nweb +web +\S+ +<all> +yes .*\n$/));
-  assert.equal((await run(['resume', 'entry/web'])).stdout, 'entry/web resumed\n');
-  await eventually(() => assert.match(watch.stdout(), /\nweb +web +\S+ +<all> +no .*\n$/));
-  await run(['delete', 'entry', 'web']);
-  await eventually(() => assert.match(watch.stdout(), /\nentry\/web deleted\n$/));
-});
-
-test('agents are listed and described with their files', async () => {
-  await using running = await controller();
-  await using dir = await tempDir();
-  const run = (args: string[], input?: string) => logfleet(running.address, args, input);
-  await writeFile(dir.at('a.log'), 'one\ntwo\n');
-  const kafka = await sharedKafka();
-  const options = { controller: running.address, kafka, state: dir.at('state'), labels: { env: 'prod' } };
-  await using agent = startAgent({ id: 'web-1', ...options });
-  await agent.logged('connected to the controller');
-  await run(['apply', '-f', '-'], `{name: app, paths: ["${dir.at('*.log')}"], topic: no-such-topic, start: beginning}`);
-  await eventually(async () => {
-    const { stdout } = await run(['describe', 'agent', 'web-1']);
-    assert.match(stdout, /^Name: +web-1\nStatus: +Failing\n/);
-    assert.match(stdout, /Labels: +agent=web-1,env=prod,host=\S+,os=linux\n/);
-    assert.match(stdout, /Entries:\n {2}NAME +STATE .*\n {2}app +(Failed|Applying) /);
-    assert.match(stdout, new RegExp(`Files:\\n  PATH .*\\n  ${dir.at('a.log')} +app +Reading +0 +8 +8 B `));
-  });
-  const { stdout } = await run(['get', 'agents', '-l', 'env=prod']);
-  assert.match(stdout, /^NAME +STATUS +HOST .*\nweb-1 +Failing /);
-  assert.equal((await run(['get', 'agents', '-l', 'env=stage'])).stderr, 'No agents found.\n');
-  const { agents } = JSON.parse((await run(['get', 'agents', '-o', 'json'])).stdout);
-  assert.deepEqual([agents[0].name, agents[0].files[0].path], ['agents/web-1', dir.at('a.log')]);
-  assert.match((await run(['describe', 'entry', 'app'])).stdout, /Agents:\n {2}AGENT +STATE .*\n {2}web-1 /);
-});
-
-test('of a controller that is reached and says nothing every command tells when its time is up', async () => {
+test('every command reports a controller that does not respond within --timeout', async () => {
   const silent = createServer();
   await using _closing = { [Symbol.asyncDispose]: async () => void silent.close() };
   silent.on('stream', () => {});
   await once(silent.listen(0, '127.0.0.1'), 'listening');
   const address = `127.0.0.1:${(silent.address() as AddressInfo).port}`;
   for (const words of ['get entries', 'get agents -w', 'audit --follow', 'tap entry x', 'diagnostics agent x']) {
-    const { code, stderr } = await logfleet(address, ['--timeout', '100ms', ...words.split(' ')]);
+    const { code, stderr } = await runCommand(address, ['--timeout', '100ms', ...words.split(' ')]);
     const expected = `error: the controller at ${address} did not respond within 0.1 s; see --timeout\n`;
     assert.deepEqual([code, stderr], [3, expected], words);
   }
 });
 
-test('wrong input exits with 2 and changes nothing, a refusal with 1, a controller that is away with 3', async () => {
+test('invalid input exits with 2 and changes nothing, a refusal with 1, an unreachable controller with 3', async () => {
   await using running = await controller();
   await using dir = await tempDir();
-  const run = (args: string[], input?: string) => logfleet(running.address, args, input);
+  const run = (args: string[], input?: string) => runCommand(running.address, args, { input });
   const wrong = `${YAML}- name: Bad\n  path: /x\n`;
   await writeFile(dir.at('wrong.yaml'), wrong);
   const refused = await run(['apply', '-f', dir.at('wrong.yaml')]);
   assert.deepEqual([refused.code, refused.stdout], [2, '']);
-  assert.match(refused.stderr, /^error: nothing was applied: the input is invalid\n/);
+  assert.match(refused.stderr, /^error: nothing was applied: the input is invalid:\n/);
   assert.match(refused.stderr, /wrong\.yaml:10: path: is not a field of an entry: did you mean "paths"\?\n/);
   assert.match(refused.stderr, /wrong\.yaml:10: name: "entries\/Bad" is not an entry's name/);
   const twins = await run(['apply', '-f', '-'], `${YAML}- {name: web, topic: t, paths: [/a]}\n`);
@@ -215,7 +99,7 @@ test('wrong input exits with 2 and changes nothing, a refusal with 1, a controll
     assert.equal(outcome.code, code, `${args.join(' ')}: ${outcome.stderr}`);
     assert.match(outcome.stderr, expected);
     assert.equal(outcome.stdout, '');
-    assert.ok(!outcome.stderr.includes('\x1b'), 'no colours where nobody sees them');
+    assert.ok(!outcome.stderr.includes('\x1b'), 'no colors without a terminal');
   }
   const help = await run(['--help']);
   assert.deepEqual([help.code, help.stderr], [0, '']);

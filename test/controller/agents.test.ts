@@ -15,7 +15,7 @@ async function liveness({ api }: RunningController, agent: string): Promise<stri
   return (await api.call('FleetService', 'GetAgent', { name: `agents/${agent}` })).liveness;
 }
 
-test('an agent gets its whole desired state once, then what changes; what it has already is not sent again', async () => {
+test('an agent gets its whole desired state once, then the changes; a state that it already has is not sent again', async () => {
   await using controller = await single();
   const { api } = controller;
   const create = (id: string, selector: string) =>
@@ -52,7 +52,7 @@ test('an agent gets its whole desired state once, then what changes; what it has
   again.cancel();
 });
 
-test('a second agent with an id that is connected is refused and told why; the same process may come again', async () => {
+test('a second agent with the id of a connected one is refused with the reason; the same process may reconnect', async () => {
   await using controller = await single();
   await using dir = await tempDir();
   const kafka = await sharedKafka();
@@ -73,7 +73,7 @@ test('a second agent with an id that is connected is refused and told why; the s
   latter.cancel();
 });
 
-test('an agent that says goodbye is stopped, one that is killed is lost, and both are known by what they last were', async () => {
+test('an agent that says goodbye is stopped, a killed one is lost, and both are listed with their last state', async () => {
   await using controller = await single();
   await using dir = await tempDir();
   const kafka = await sharedKafka();
@@ -92,7 +92,7 @@ test('an agent that says goodbye is stopped, one that is killed is lost, and bot
   );
 });
 
-test('messages that make no sense end the stream with the field named, and hurt nobody else', async () => {
+test('an invalid message ends its stream with the field named, and affects no other agent', async () => {
   await using controller = await single();
   const { api } = controller;
   const open = () => api.stream('AgentService', 'Connect');
@@ -119,7 +119,7 @@ test('messages that make no sense end the stream with the field named, and hurt 
   assert.equal((await ending(twice)).code, status.INVALID_ARGUMENT);
 });
 
-test('any controller answers for all agents, and an agent whose controller is killed is soon at another', async () => {
+test('every controller lists all agents, and an agent whose controller is killed soon connects to another', async () => {
   const [etcd, prefix, kafka] = [await sharedEtcd(), newPrefix(), await sharedKafka()];
   await using dir = await tempDir();
   await using a = await startController(etcd, prefix, '--lease-ttl', '3s');
@@ -148,7 +148,7 @@ test('any controller answers for all agents, and an agent whose controller is ki
   await eventually(async () => assert.notEqual(await seenFrom(other), home), { timeoutMs: 20_000 });
 });
 
-test('a watch of agents tells who is there, then every change', async () => {
+test('a watch of agents sends the present agents, then every change', async () => {
   await using controller = await single();
   await using dir = await tempDir();
   const watch = controller.api.stream('FleetService', 'WatchAgents', {});
@@ -173,7 +173,7 @@ test('a watch of agents tells who is there, then every change', async () => {
   await reading;
 });
 
-test('SIGTERM drains: agents are told to go elsewhere, and the controller ends in good order', async () => {
+test('SIGTERM drains: streams end with a reason, agents connect elsewhere, and the controller exits with 0', async () => {
   const [etcd, prefix] = [await sharedEtcd(), newPrefix()];
   await using a = await startController(etcd, prefix);
   await using b = await startController(etcd, prefix);

@@ -124,7 +124,7 @@ test('a duplicate name is refused, and so is an entry of two megabytes', async (
   assert.match(details, /at most 524288/);
 });
 
-test('pages tile the list, whatever is created between them, and a made-up token is refused', async () => {
+test('pages tile the list, whatever is created between them, and an invalid token is refused', async () => {
   await using running = await controller();
   const { api } = running;
   for (const id of ['a', 'b', 'c', 'e']) await api.call('EntryService', 'CreateEntry', { entry_id: id, entry: good });
@@ -144,7 +144,7 @@ test('pages tile the list, whatever is created between them, and a made-up token
   assert.deepEqual((await refusal(api.call('EntryService', 'ListEntries', { page_size: -1 }))).fields, ['page_size']);
 });
 
-test('a watch tells what is there, then every change; and two controllers on one etcd are one', async () => {
+test('a watch sends the present entries, then every change, also those made at another controller', async () => {
   const prefix = newPrefix();
   const etcd = await sharedEtcd();
   await using a = await startController(etcd, prefix);
@@ -167,7 +167,7 @@ test('a watch tells what is there, then every change; and two controllers on one
   await reading;
 });
 
-test('a missing topic is created, and one that Kafka refuses is told on its entry', async () => {
+test('a missing topic is created, and a refusal by Kafka is shown in the status of the entry', async () => {
   const kafka = (await sharedKafka()).join(',');
   await using fine = await controller('--kafka', kafka, '--topics.partitions', '3');
   const topic = `made-${newPrefix().slice(6, 20)}`;

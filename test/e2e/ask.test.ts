@@ -8,7 +8,13 @@ import { type Asking, allOf, readStream } from '../support/ask-streams.ts';
 import { assemble } from '../support/assemble.ts';
 import { startController } from '../support/controllers.ts';
 import { eventually } from '../support/eventually.ts';
-import { acknowledged, agentNow, agentOf, type Ground, ground } from '../support/ground.ts';
+import {
+  agentOf,
+  agentStatus,
+  createFleet,
+  type FleetFixture,
+  waitUntilAcknowledged,
+} from '../support/fleet-fixture.ts';
 import type { Stream } from '../support/grpc-client.ts';
 import { startWriter } from '../support/line-writer.ts';
 import { runProcess } from '../support/process.ts';
@@ -20,11 +26,11 @@ async function outcomes(stream: Stream): Promise<Record<string, string>> {
   return Object.fromEntries(answers.map(({ agent, error }) => [agent, error?.code ?? 'answered']));
 }
 
-const cli = ({ controller }: Pick<Ground, 'controller'>, ...args: string[]) =>
+const cli = ({ controller }: Pick<FleetFixture, 'controller'>, ...args: string[]) =>
   runProcess('cli/main.ts', ['--controller', controller.address, ...args]);
 
 test('an agent that hangs is reported as timed out, and does not delay the responses of others', async () => {
-  await using on = await ground();
+  await using on = await createFleet();
   const { dir, controller } = on;
   await using other = await startController(on.etcd, on.prefix);
   await using hung = agentOf(on, 'hung');
@@ -32,7 +38,7 @@ test('an agent that hangs is reported as timed out, and does not delay the respo
   await using _third = agentOf({ ...on, controller: other }, 'third');
   const rules = { paths: [dir.at('*.log')], topic: newTopic(), start: 'beginning' };
   const entry = await controller.api.call('EntryService', 'CreateEntry', { entry_id: 'app', entry: rules });
-  for (const id of ['hung', 'well', 'third']) await acknowledged(on, id, entry);
+  for (const id of ['hung', 'well', 'third']) await waitUntilAcknowledged(on, id, entry);
   process.kill(hung.pid, 'SIGSTOP');
   const ask = (from: typeof controller, method: string, request: object) =>
     from.api.stream('FleetService', method, { timeout_ms: 1_500, ...request });
@@ -73,7 +79,7 @@ test('an agent that hangs is reported as timed out, and does not delay the respo
 });
 
 test('agents of a controller that hangs are reported as unreachable, and agents of other controllers respond', async () => {
-  await using on = await ground();
+  await using on = await createFleet();
   const { dir, controller } = on;
   await using other = await startController(on.etcd, on.prefix);
   await using _well = agentOf(on, 'well');
@@ -89,7 +95,7 @@ test('agents of a controller that hangs are reported as unreachable, and agents 
 });
 
 test("agents that can't respond, respond too much, or respond to no request harm only themselves", async () => {
-  await using on = await ground();
+  await using on = await createFleet();
   const { controller } = on;
   const { api } = controller;
   await using _well = agentOf(on, 'well');
@@ -100,7 +106,7 @@ test("agents that can't respond, respond too much, or respond to no request harm
   await Promise.all([old, loud, mad].map(next));
   const rules = { paths: ['/none/*.log'], topic: await createTopic(on.kafka) };
   const entry = await api.call('EntryService', 'CreateEntry', { entry_id: 'app', entry: rules });
-  await acknowledged(on, 'well', entry);
+  await waitUntilAcknowledged(on, 'well', entry);
   const flood = (async () => {
     const lines = [{ line: Buffer.alloc(500_000) }];
     for await (const { ask } of loud as AsyncIterable<Asking>)
@@ -134,7 +140,7 @@ test("agents that can't respond, respond too much, or respond to no request harm
 });
 
 test('an entry that is restarted repeatedly delivers each line once, also of a file deleted meanwhile', async () => {
-  await using on = await ground();
+  await using on = await createFleet();
   const { dir, kafka, controller } = on;
   await using agent = agentOf(on, 'web-1');
   await agent.logged('connected to the controller');
@@ -143,7 +149,7 @@ test('an entry that is restarted repeatedly delivers each line once, also of a f
   const topic = newTopic();
   const rules = { paths: [dir.at('logs', '*.log')], topic, start: 'beginning' };
   const entry = await controller.api.call('EntryService', 'CreateEntry', { entry_id: 'app', entry: rules });
-  await acknowledged(on, 'web-1', entry);
+  await waitUntilAcknowledged(on, 'web-1', entry);
   for (let restart = 0; restart < 10; restart++) {
     const { code, stdout, stderr } = await cli(on, 'restart', 'entry', 'app');
     assert.deepEqual([code, stderr], [0, '']);
@@ -168,7 +174,7 @@ test('an entry that is restarted repeatedly delivers each line once, also of a f
 });
 
 test("an agent's log level is set for some time, and its diagnostics have no secrets", async () => {
-  await using on = await ground();
+  await using on = await createFleet();
   const { dir, controller } = on;
   const login = ['--kafka.sasl.mechanism', 'plain', '--kafka.sasl.username', 'me', '--kafka.sasl.password', 'geheim'];
   await using agent = startAgent({
@@ -189,7 +195,7 @@ test("an agent's log level is set for some time, and its diagnostics have no sec
   const wrong = await cli(on, 'loglevel', 'agent/web-1', 'loud');
   assert.match(wrong.stderr, /level: "loud" is not a level: give one of debug, info, warn, error/);
   assert.equal(wrong.code, 1);
-  await eventually(async () => assert.equal((await agentNow(on, 'web-1')).files.length, 1));
+  await eventually(async () => assert.equal((await agentStatus(on, 'web-1')).files.length, 1));
   // The output is binary, so `runProcess` can't be used.
   const bundle = await allOf(controller.api.stream('FleetService', 'GetDiagnostics', { name: 'agents/web-1' }));
   await writeFile(dir.at('bundle.tar.gz'), Buffer.concat(bundle.map(({ data }) => data)));

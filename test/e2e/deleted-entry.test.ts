@@ -3,11 +3,11 @@ import { appendFile, readFile, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { assemble } from '../support/assemble.ts';
 import { eventually } from '../support/eventually.ts';
-import { acknowledged, agentOf, ground } from '../support/ground.ts';
+import { agentOf, createFleet, waitUntilAcknowledged } from '../support/fleet-fixture.ts';
 import { countRecords, createTopic, readTopic } from '../support/topics.ts';
 
 test('a deleted entry that is rolled back continues at its position: lines written meanwhile arrive once', async () => {
-  await using on = await ground();
+  await using on = await createFleet();
   const { controller, dir, kafka } = on;
   const topic = await createTopic(kafka);
   await using agent = agentOf(on, 'a', {});
@@ -28,7 +28,7 @@ test('a deleted entry that is rolled back continues at its position: lines writt
   await appendFile(file, 'three\n');
   const back = await call('RollbackEntry', { name: 'entries/app', revision: created.etag });
   assert.equal(back.uid, created.uid);
-  await acknowledged(on, 'a', back);
+  await waitUntilAcknowledged(on, 'a', back);
   await eventually(async () => assert.equal(await countRecords(kafka, topic), 3));
   await appendFile(file, 'four\n');
   await eventually(async () => assert.equal(await countRecords(kafka, topic), 4));

@@ -4,7 +4,13 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { assemble } from '../support/assemble.ts';
 import { eventually } from '../support/eventually.ts';
-import { acknowledged, agentNow, agentOf, delivered, ground } from '../support/ground.ts';
+import {
+  agentOf,
+  agentStatus,
+  createFleet,
+  waitUntilAcknowledged,
+  waitUntilDelivered,
+} from '../support/fleet-fixture.ts';
 import { LOGHUB, needsLoghub } from '../support/loghub.ts';
 import { countRecords, createTopic, readTopic } from '../support/topics.ts';
 
@@ -14,7 +20,7 @@ test(
   'all thirteen loghub files are collected at once by globs, byte for byte, unterminated last lines too when the files go',
   needsLoghub,
   async () => {
-    await using on = await ground();
+    await using on = await createFleet();
     const { controller, dir, kafka } = on;
     const topic = await createTopic(kafka, 4);
     const names = (await readdir(LOGHUB)).filter((name) => name.endsWith('.log'));
@@ -25,7 +31,7 @@ test(
       entry_id: 'loghub',
       entry: { paths: [dir.at('[A-H]*.log'), dir.at('sub', '**', '*.log')], topic, start: 'beginning' },
     });
-    await acknowledged(on, 'a', entry);
+    await waitUntilAcknowledged(on, 'a', entry);
     await mkdir(dir.at('sub', 'deep'), { recursive: true });
     for (const name of names) {
       const folder = /^[A-H]/.test(name) ? dir.path : dir.at('sub', 'deep');
@@ -40,7 +46,7 @@ test(
       (sum, bytes) => sum + bytes.toString('latin1').split('\n').length - 1,
       0,
     );
-    await delivered(on, topic, lines);
+    await waitUntilDelivered(on, topic, lines);
     for (const path of contents.keys()) await unlink(path);
     await eventually(async () => assert.equal(await countRecords(kafka, topic), lines + lastLines), {
       timeoutMs: 30_000,
@@ -50,13 +56,13 @@ test(
     assert.equal(files.length, 13);
     for (const { path, bytes } of files) assert.ok(contents.get(path)?.equals(bytes), `${path} differs`);
     assert.equal(records.filter(({ headers }) => headers['logfleet.flags'] === 'unterminated').length, lastLines);
-    await eventually(async () => assert.deepEqual((await agentNow(on, 'a')).files, []), { timeoutMs: 30_000 });
+    await eventually(async () => assert.deepEqual((await agentStatus(on, 'a')).files, []), { timeoutMs: 30_000 });
   },
 );
 
 test('the fleet shows an unreadable file and a vanished one, and other files are delivered', async (t) => {
   if (process.getuid?.() !== 0) return t.skip('needs root, to run the agent as somebody else');
-  await using on = await ground();
+  await using on = await createFleet();
   const { controller, dir, kafka } = on;
   const topic = await createTopic(kafka);
   await chown(dir.path, NOBODY, NOBODY);
@@ -68,21 +74,21 @@ test('the fleet shows an unreadable file and a vanished one, and other files are
     entry_id: 'app',
     entry: { paths: [dir.at('*.log')], topic, start: 'beginning' },
   });
-  await acknowledged(on, 'a', entry);
-  await delivered(on, topic, 1);
+  await waitUntilAcknowledged(on, 'a', entry);
+  await waitUntilDelivered(on, topic, 1);
   const fileNamed = async (name: string) =>
-    (await agentNow(on, 'a')).files.find(({ path }: { path: string }) => path === dir.at(name));
+    (await agentStatus(on, 'a')).files.find(({ path }: { path: string }) => path === dir.at(name));
   await eventually(async () => {
     const file = await fileNamed('secret.log');
     assert.equal(file?.state, 'STATE_FAILED');
     assert.match(file.last_error, /EACCES|permission denied/i);
   });
-  const [status] = (await agentNow(on, 'a')).entries;
+  const [status] = (await agentStatus(on, 'a')).entries;
   assert.deepEqual([status.files, status.failed_files, status.state], [2, 1, 'STATE_APPLIED']);
-  assert.equal((await agent.logged("can't be read"))['path'], dir.at('secret.log'));
+  assert.equal((await agent.logged('file cannot be read'))['path'], dir.at('secret.log'));
   await rename(dir.at('open.log'), dir.at('open.moved'));
   await eventually(async () => assert.equal((await fileNamed('open.log'))?.state, 'STATE_DRAINING'));
   await chown(dir.at('secret.log'), NOBODY, NOBODY);
-  await delivered(on, topic, 2);
+  await waitUntilDelivered(on, topic, 2);
   await eventually(async () => assert.equal((await fileNamed('secret.log'))?.last_error, ''));
 });

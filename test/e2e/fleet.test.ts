@@ -3,12 +3,18 @@ import { appendFile, mkdir, writeFile } from 'node:fs/promises';
 import { type TestContext, test } from 'node:test';
 import { assemble } from '../support/assemble.ts';
 import { eventually } from '../support/eventually.ts';
-import { acknowledged, agentNow, agentOf, delivered, ground } from '../support/ground.ts';
+import {
+  agentOf,
+  agentStatus,
+  createFleet,
+  waitUntilAcknowledged,
+  waitUntilDelivered,
+} from '../support/fleet-fixture.ts';
 import { startWriter } from '../support/line-writer.ts';
 import { countRecords, createTopic, newTopic, readTopic } from '../support/topics.ts';
 
 test('an entry created over gRPC gets its topic and delivers within seconds, and the fleet shows its progress', async (t: TestContext) => {
-  await using on = await ground();
+  await using on = await createFleet();
   const { controller, dir } = on;
   await using agent = agentOf(on, 'web-1', { labels: { env: 'prod' } });
   await agent.logged('connected to the controller');
@@ -19,11 +25,11 @@ test('an entry created over gRPC gets its topic and delivers within seconds, and
     entry_id: 'app',
     entry: { paths: [dir.at('*.log')], topic, start: 'beginning', selector: 'env=prod' },
   });
-  await delivered(on, topic, 2);
+  await waitUntilDelivered(on, topic, 2);
   t.diagnostic(`from the call to records read back: ${Math.round(performance.now() - startMs)} ms`);
-  await acknowledged(on, 'web-1', entry);
+  await waitUntilAcknowledged(on, 'web-1', entry);
   const { identity, liveness, files, health } = await eventually(async () => {
-    const now = await agentNow(on, 'web-1');
+    const now = await agentStatus(on, 'web-1');
     assert.equal(now.files[0]?.position, '8');
     return now;
   });
@@ -43,7 +49,7 @@ test('an entry created over gRPC gets its topic and delivers within seconds, and
 });
 
 test('agents with different labels get different entries, and an update of the selector moves one', async () => {
-  await using on = await ground();
+  await using on = await createFleet();
   const { controller, dir, kafka } = on;
   await using a = agentOf(on, 'a', { labels: { role: 'web' } });
   await using b = agentOf(on, 'b', { labels: { role: 'db' } });
@@ -63,21 +69,22 @@ test('agents with different labels get different entries, and an update of the s
   };
   const web = await entryFor('web');
   const db = await entryFor('db');
-  await acknowledged(on, 'a', web);
-  await acknowledged(on, 'b', db);
-  await delivered(on, web.topic, 1);
-  await delivered(on, db.topic, 1);
-  const namesOn = async (id: string) => (await agentNow(on, id)).entries.map(({ entry }: { entry: string }) => entry);
+  await waitUntilAcknowledged(on, 'a', web);
+  await waitUntilAcknowledged(on, 'b', db);
+  await waitUntilDelivered(on, web.topic, 1);
+  await waitUntilDelivered(on, db.topic, 1);
+  const namesOn = async (id: string) =>
+    (await agentStatus(on, id)).entries.map(({ entry }: { entry: string }) => entry);
   assert.deepEqual([await namesOn('a'), await namesOn('b')], [['entries/web'], ['entries/db']]);
   const moved = await controller.api.call('EntryService', 'UpdateEntry', {
     entry: { name: 'entries/web', selector: 'role in (web,db),agent=b' },
   });
-  await acknowledged(on, 'b', moved);
+  await waitUntilAcknowledged(on, 'b', moved);
   await eventually(async () => assert.deepEqual(await namesOn('a'), []));
 });
 
 test('after an update of the topic later lines go to the new one, none lost or doubled at the switch', async () => {
-  await using on = await ground();
+  await using on = await createFleet();
   const { controller, dir, kafka } = on;
   const topics = [await createTopic(kafka, 3), await createTopic(kafka, 2), await createTopic(kafka, 1)];
   await using agent = agentOf(on, 'a');
@@ -90,7 +97,7 @@ test('after an update of the topic later lines go to the new one, none lost or d
   await eventually(async () => assert.ok((await countRecords(kafka, topics[0] as string)) > 500));
   for (const topic of topics.slice(1)) {
     const entry = await controller.api.call('EntryService', 'UpdateEntry', { entry: { name: 'entries/app', topic } });
-    await acknowledged(on, 'a', entry);
+    await waitUntilAcknowledged(on, 'a', entry);
     await eventually(async () => assert.ok((await countRecords(kafka, topic)) > 500));
   }
   await Promise.all(writers.map((writer) => writer.stop()));
@@ -112,7 +119,7 @@ test('after an update of the topic later lines go to the new one, none lost or d
 });
 
 test('a paused entry keeps its position and resumes there; a deleted one stops', async () => {
-  await using on = await ground();
+  await using on = await createFleet();
   const { controller, dir, kafka } = on;
   const topic = await createTopic(kafka);
   const log = dir.at('a.log');
@@ -122,25 +129,25 @@ test('a paused entry keeps its position and resumes there; a deleted one stops',
     entry_id: 'app',
     entry: { paths: [log], topic, start: 'beginning' },
   });
-  await acknowledged(on, 'a', created);
-  await delivered(on, topic, 1);
+  await waitUntilAcknowledged(on, 'a', created);
+  await waitUntilDelivered(on, topic, 1);
   const set = (fields: object) =>
     controller.api.call('EntryService', 'UpdateEntry', {
       entry: { name: 'entries/app', ...fields },
       update_mask: { paths: ['paused'] },
     });
-  await acknowledged(on, 'a', await set({ paused: true }), 'STATE_PAUSED');
+  await waitUntilAcknowledged(on, 'a', await set({ paused: true }), 'STATE_PAUSED');
   await appendFile(log, 'two\n');
   await eventually(async () => {
-    const [file] = (await agentNow(on, 'a')).files;
+    const [file] = (await agentStatus(on, 'a')).files;
     assert.deepEqual([file.state, file.position, file.lag_bytes], ['STATE_PAUSED', '4', '4']);
   });
   assert.equal(await countRecords(kafka, topic), 1);
-  await acknowledged(on, 'a', await set({ paused: false }));
-  await delivered(on, topic, 2);
+  await waitUntilAcknowledged(on, 'a', await set({ paused: false }));
+  await waitUntilDelivered(on, topic, 2);
   await controller.api.call('EntryService', 'DeleteEntry', { name: 'entries/app' });
   await eventually(async () => {
-    const { entries, files } = await agentNow(on, 'a');
+    const { entries, files } = await agentStatus(on, 'a');
     assert.deepEqual([entries, files], [[], []]);
   });
   await appendFile(log, 'three\n');
@@ -152,6 +159,6 @@ test('a paused entry keeps its position and resumes there; a deleted one stops',
     entry_id: 'other',
     entry: { paths: [dir.at('*.txt')], topic: other, start: 'beginning' },
   });
-  await delivered(on, other, 1);
+  await waitUntilDelivered(on, other, 1);
   assert.equal(await countRecords(kafka, topic), 2);
 });

@@ -5,7 +5,14 @@ import { gzipSync } from 'node:zlib';
 import { type Asking, allOf } from '../support/ask-streams.ts';
 import { newPrefix, startController } from '../support/controllers.ts';
 import { eventually } from '../support/eventually.ts';
-import { acknowledged, agentNow, agentOf, delivered, type Ground, ground } from '../support/ground.ts';
+import {
+  agentOf,
+  agentStatus,
+  createFleet,
+  type FleetFixture,
+  waitUntilAcknowledged,
+  waitUntilDelivered,
+} from '../support/fleet-fixture.ts';
 import { violatedFields } from '../support/grpc-client.ts';
 import { startWriter } from '../support/line-writer.ts';
 import { runProcess } from '../support/process.ts';
@@ -14,12 +21,12 @@ import { createTopic, newTopic, readTopic } from '../support/topics.ts';
 
 const NOBODY = 65_534;
 
-async function previewOf({ controller }: Pick<Ground, 'controller'>, request: object): Promise<Asking[]> {
+async function previewOf({ controller }: Pick<FleetFixture, 'controller'>, request: object): Promise<Asking[]> {
   return allOf(controller.api.stream('FleetService', 'PreviewEntry', { watch_ms: 300, ...request }));
 }
 
 test('a preview shows the files, positions and records that are then collected, and writes nothing', async () => {
-  await using on = await ground();
+  await using on = await createFleet();
   const { dir, kafka, controller } = on;
   await mkdir(dir.at('logs', 'below'), { recursive: true });
   await mkdir(dir.at('state-web-1'));
@@ -64,14 +71,14 @@ test('a preview shows the files, positions and records that are then collected, 
   // Only grows.log has lines that the filter excludes; of the other files it excludes half.
   assert.ok(Number(preview.kept_records) > 0 && Number(preview.kept_records) < Number(preview.sampled_records));
   const { entries } = await controller.api.call('EntryService', 'ListEntries', {});
-  assert.deepEqual([entries, (await agentNow(on, 'web-1')).files], [[], []]);
+  assert.deepEqual([entries, (await agentStatus(on, 'web-1')).files], [[], []]);
 
   const entry = { ...rules, start: 'beginning' };
   const created = await controller.api.call('EntryService', 'CreateEntry', { entry_id: 'app', entry });
-  await acknowledged(on, 'web-1', created);
-  await delivered(on, topic, 1_002);
+  await waitUntilAcknowledged(on, 'web-1', created);
+  await waitUntilDelivered(on, topic, 1_002);
   const collected = await eventually(async () => {
-    const now = await agentNow(on, 'web-1');
+    const now = await agentStatus(on, 'web-1');
     assert.deepEqual(now.files.map(({ path }: Asking) => path).sort(), seen);
     return now.files;
   });
@@ -107,7 +114,7 @@ test('a preview shows the files, positions and records that are then collected, 
 });
 
 test('a preview names invalid fields as a write does, and says when files are left out or no agent matches', async () => {
-  await using on = await ground();
+  await using on = await createFleet();
   const { dir, controller } = on;
   await using agent = agentOf(on, 'web-1', { labels: { env: 'prod' } });
   await agent.logged('connected to the controller');
@@ -130,7 +137,7 @@ test('a preview names invalid fields as a write does, and says when files are le
     runProcess('cli/main.ts', ['--controller', controller.address, 'preview', '-f', dir.at('entry.yaml'), ...args]);
   const shown = await run('--watch', '100ms', '--lines', '1');
   assert.equal(shown.code, 0, shown.stderr);
-  assert.match(shown.stdout, /^web-1: 30 files, 60 B; 0 B to read at first, then 0 B\/s\n/);
+  assert.match(shown.stdout, /^web-1: 30 files, 60 B; 0 B to read at the start, then 0 B\/s\n/);
   assert.match(shown.stdout, new RegExp(`  PATH +SIZE +RATE +FROM +ERROR\n  ${dir.at('0.log')} +2 B +0 B/s +2 +-\n`));
   assert.match(shown.stdout, new RegExp(`  ${dir.at('0.log')}\n    \\| x\n`));
   const { previews } = JSON.parse((await run('--watch', '100ms', '-o', 'json')).stdout);
@@ -145,7 +152,7 @@ test('the selector of a new entry matches agents of every controller', async () 
   const [etcd, prefix] = [await sharedEtcd(), newPrefix()];
   await using a = await startController(etcd, prefix);
   await using b = await startController(etcd, prefix);
-  await using on = await ground();
+  await using on = await createFleet();
   const options = { kafka: on.kafka, dir: on.dir };
   await using one = agentOf({ ...on, ...options, controller: a }, 'one');
   await using two = agentOf({ ...on, ...options, controller: b }, 'two');

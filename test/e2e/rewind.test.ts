@@ -3,20 +3,27 @@ import { appendFile, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { assemble, rangeOf } from '../support/assemble.ts';
 import { eventually } from '../support/eventually.ts';
-import { acknowledged, agentNow, agentOf, delivered, type Ground, ground } from '../support/ground.ts';
+import {
+  agentOf,
+  agentStatus,
+  createFleet,
+  type FleetFixture,
+  waitUntilAcknowledged,
+  waitUntilDelivered,
+} from '../support/fleet-fixture.ts';
 import { startWriter } from '../support/line-writer.ts';
 import { runProcess } from '../support/process.ts';
 import { countRecords, createTopic, newTopic, type ReadRecord, readTopic } from '../support/topics.ts';
 
-const cli = ({ controller }: Pick<Ground, 'controller'>, ...args: string[]) =>
+const cli = ({ controller }: Pick<FleetFixture, 'controller'>, ...args: string[]) =>
   runProcess('cli/main.ts', ['--controller', controller.address, ...args]);
 
-async function entryOf(on: Ground, rules: object, id = 'app') {
+async function entryOf(on: FleetFixture, rules: object, id = 'app') {
   const entry = await on.controller.api.call('EntryService', 'CreateEntry', {
     entry_id: id,
     entry: { paths: [on.dir.at('*.log')], start: 'beginning', ...rules },
   });
-  await acknowledged(on, 'web-1', entry);
+  await waitUntilAcknowledged(on, 'web-1', entry);
 }
 
 const replayOf = ({ headers }: ReadRecord) => headers['logfleet.replay'];
@@ -45,7 +52,7 @@ function assertBytes(records: readonly ReadRecord[], content: string, start: num
 }
 
 test('a rewind to the beginning sends lines again, marked and in order; new lines arrive once and unmarked, and verify counts no duplicates', async () => {
-  await using on = await ground();
+  await using on = await createFleet();
   const { dir, kafka } = on;
   await using agent = agentOf(on, 'web-1');
   await agent.logged('connected to the controller');
@@ -53,8 +60,8 @@ test('a rewind to the beginning sends lines again, marked and in order; new line
   const [first, second] = [linesOf(0, 5_000), linesOf(5_000, 6_000)];
   await writeFile(dir.at('a.log'), first);
   await entryOf(on, { topic });
-  await delivered(on, topic, 5_000);
-  await eventually(async () => assert.equal((await agentNow(on, 'web-1')).files[0]?.position, String(first.length)));
+  await waitUntilDelivered(on, topic, 5_000);
+  await eventually(async () => assert.equal((await agentStatus(on, 'web-1')).files[0]?.position, String(first.length)));
   const dry = await cli(on, 'rewind', 'entry', 'app', '--to-beginning', '--dry-run');
   assert.match(
     dry.stdout,
@@ -76,7 +83,7 @@ test('a rewind to the beginning sends lines again, marked and in order; new line
   const until = Number(/ from 0 to (\d+)/.exec(stdout)?.[1]);
   const content = first + second;
   const lines = content.slice(0, until).split('\n').length - 1;
-  await delivered(on, topic, 6_000 + lines);
+  await waitUntilDelivered(on, topic, 6_000 + lines);
   const records = await readTopic(kafka, topic);
   assertBytes(of(records, undefined), content, 0, content.length);
   assertBytes(of(records, 'again-1'), content, 0, until);
@@ -84,11 +91,11 @@ test('a rewind to the beginning sends lines again, marked and in order; new line
   const verified = await runProcess('cli/main.ts', ['verify', '--topic', topic, '--kafka', kafka.join(',')]);
   assert.equal(verified.code, 0, verified.stdout + verified.stderr);
   assert.match(verified.stdout, new RegExp(`${lines.toLocaleString('en')} records are replays`));
-  await eventually(async () => assert.equal((await agentNow(on, 'web-1')).files[0]?.replay_id, ''));
+  await eventually(async () => assert.equal((await agentStatus(on, 'web-1')).files[0]?.replay_id, ''));
 });
 
 test('whenever the agent is killed, each replay and each first-time line arrives exactly once', async () => {
-  await using on = await ground();
+  await using on = await createFleet();
   const { dir, kafka } = on;
   const topic = await createTopic(kafka);
   const writer = startWriter(dir.at('a.log'));
@@ -116,7 +123,7 @@ test('whenever the agent is killed, each replay and each first-time line arrives
     await writer.stop();
     await eventually(
       async () => {
-        const { files } = await agentNow(on, 'web-1');
+        const { files } = await agentStatus(on, 'web-1');
         assert.deepEqual(
           files.map((file: { replay_id: string; lag_bytes: string }) => [file.replay_id, file.lag_bytes]),
           [
@@ -159,26 +166,26 @@ function assertInOrder(records: readonly ReadRecord[]): void {
 }
 
 test('a rewind accepts a time and a position within a line; it refuses an unacknowledged position and unmarkable records', async () => {
-  await using on = await ground();
+  await using on = await createFleet();
   const { dir, kafka } = on;
   const topic = newTopic();
   await using agent = agentOf(on, 'web-1');
   await agent.logged('connected to the controller');
   await writeFile(dir.at('a.log'), linesOf(0, 10));
   await entryOf(on, { topic });
-  await delivered(on, topic, 10);
-  const [file] = (await agentNow(on, 'web-1')).files;
+  await waitUntilDelivered(on, topic, 10);
+  const [file] = (await agentStatus(on, 'web-1')).files;
   const generation = ['--generation', file.generation];
   const middle = await cli(on, 'rewind', 'entry', 'app', '--to-position', '24', ...generation, '--replay-id', 'middle');
   assert.match(middle.stdout, /from 21 to 70\n/, middle.stderr);
-  await delivered(on, topic, 17);
+  await waitUntilDelivered(on, topic, 17);
   const beyond = await cli(on, 'rewind', 'entry', 'app', '--to-position', '71', ...generation);
   assert.deepEqual([beyond.code, beyond.stdout.split('\n')[0]?.includes(': 0 generations')], [1, true]);
   assert.match(beyond.stderr, /position 71 is beyond the acknowledged position 70/);
   // Nothing had been read an hour ago, and nothing was read in the last moment.
   const hour = await cli(on, 'rewind', 'entry', 'app', '--since', '1h', '--replay-id', 'hour');
   assert.match(hour.stdout, /from 0 to 70\n/, hour.stderr);
-  await delivered(on, topic, 27);
+  await waitUntilDelivered(on, topic, 27);
   const future = new Date(Date.now() + 60_000).toISOString();
   const none = await cli(on, 'rewind', 'entry', 'app', '--to-time', future);
   assert.match(none.stdout, /: 0 generations/, none.stderr);
@@ -196,11 +203,11 @@ test('a rewind accepts a time and a position within a line; it refuses an unackn
   assertBytes(of(records, 'hour'), linesOf(0, 10), 0, 70);
   await cli(on, 'delete', 'entry', 'app');
   await entryOf(on, { topic, headers: 'none' }, 'lean');
-  await delivered(on, topic, 37);
+  await waitUntilDelivered(on, topic, 37);
   const refused = await cli(on, 'rewind', 'entry', 'lean', '--to-beginning');
   assert.equal(refused.code, 1);
   assert.match(refused.stderr, /allow_unmarked: .*headers: none/);
   const allowed = await cli(on, 'rewind', 'entry', 'lean', '--to-beginning', '--allow-unmarked');
   assert.match(allowed.stdout, /: 1 generation/, allowed.stderr);
-  await delivered(on, topic, 47);
+  await waitUntilDelivered(on, topic, 47);
 });

@@ -2,18 +2,18 @@ import assert from 'node:assert/strict';
 import { appendFile, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { eventually } from '../support/eventually.ts';
-import { agentNow, agentOf, delivered, type Ground, ground } from '../support/ground.ts';
+import { agentOf, agentStatus, createFleet, type FleetFixture, waitUntilDelivered } from '../support/fleet-fixture.ts';
 import { runProcess, startProcess } from '../support/process.ts';
 import { createTopic, newTopic } from '../support/topics.ts';
 
 const AGENTS = ['web-1', 'web-2', 'web-3'];
 
-function logfleet({ controller }: Ground, ...args: string[]) {
+function logfleet({ controller }: FleetFixture, ...args: string[]) {
   return runProcess('cli/main.ts', ['--controller', controller.address, '--author', 'ann', ...args]);
 }
 
 /** A file for `apply` with an entry `app` that matches all files of the fixture's folder. */
-async function entryFile({ dir }: Ground, topic: string, more = ''): Promise<string> {
+async function entryFile({ dir }: FleetFixture, topic: string, more = ''): Promise<string> {
   const file = dir.at('app.yaml');
   await writeFile(file, `{name: app, paths: ["${dir.at('*.log')}"], start: beginning, topic: ${topic}${more}}\n`);
   return file;
@@ -23,7 +23,7 @@ const lines = (from: number, count: number) =>
   Array.from({ length: count }, (_, index) => `line ${from + index}\n`).join('');
 
 test('a rollout halts at the first agent whose topic Kafka refuses, and other agents deliver; after the undo no line is lost or doubled', async () => {
-  await using on = await ground();
+  await using on = await createFleet();
   const { dir, kafka } = on;
   await using first = agentOf(on, 'web-1');
   await using second = agentOf(on, 'web-2');
@@ -39,7 +39,7 @@ test('a rollout halts at the first agent whose topic Kafka refuses, and other ag
     /^entry\/app created\n(Waiting for entry\/app: [0-2] of 3 agents applied\n)*entry\/app successfully rolled out to 3 agents\n$/,
   );
   // Each agent reads all files.
-  await delivered(on, topic, 30);
+  await waitUntilDelivered(on, topic, 30);
 
   // Kafka refuses two topics whose names differ only in "." and "_".
   const refused = topic.replace('.x', '_x');
@@ -52,11 +52,11 @@ test('a rollout halts at the first agent whose topic Kafka refuses, and other ag
     /error: entry\/app: (web-\d): .+\nerror: the rollout of entry\/app has halted: 1 agent failed: \1: /,
   );
   const failed = /entry\/app: (web-\d): /.exec(canary.stderr)?.[1];
-  const topics = async () => Promise.all(AGENTS.map(async (id) => (await agentNow(on, id)).entries[0].state));
+  const topics = async () => Promise.all(AGENTS.map(async (id) => (await agentStatus(on, id)).entries[0].state));
   assert.deepEqual((await topics()).filter((state) => state === 'STATE_FAILED').length, 1);
-  assert.equal((await agentNow(on, failed ?? '')).entries[0].state, 'STATE_FAILED');
+  assert.equal((await agentStatus(on, failed ?? '')).entries[0].state, 'STATE_FAILED');
   await appendFile(dir.at('a.log'), lines(10, 10));
-  await delivered(on, topic, 50);
+  await waitUntilDelivered(on, topic, 50);
 
   const status = await logfleet(on, 'rollout', 'status', 'app', '--no-watch');
   assert.deepEqual([status.code, status.stdout], [1, 'entry/app: 0 of 1 agent applied, 1 failed\n']);
@@ -77,7 +77,7 @@ test('a rollout halts at the first agent whose topic Kafka refuses, and other ag
   assert.match(undone.stdout, /^entry\/app rolled back, its revision is \d+\n$/);
   const after = await logfleet(on, 'rollout', 'status', 'entry/app', '--timeout', '30s');
   assert.deepEqual([after.code, after.stderr], [0, '']);
-  await delivered(on, topic, 60);
+  await waitUntilDelivered(on, topic, 60);
   assert.match(
     (await logfleet(on, 'history', 'entry', 'app')).stdout,
     /3 +Rolled-back to \d+ +ann\? +\d+s +Kafka says no\n/,
@@ -85,7 +85,7 @@ test('a rollout halts at the first agent whose topic Kafka refuses, and other ag
 });
 
 test('apply --wait reports which agents failed and why; a rollout is paused, resumed and followed to its end, or its undo is reported', async () => {
-  await using on = await ground();
+  await using on = await createFleet();
   const { dir, kafka } = on;
   await using first = agentOf(on, 'web-1', { labels: { env: 'canary', zone: 'a' } });
   await using second = agentOf(on, 'web-2');
@@ -104,7 +104,7 @@ test('apply --wait reports which agents failed and why; a rollout is paused, res
   );
   const all = await logfleet(on, 'apply', '-f', await entryFile(on, topic), '--wait');
   assert.equal(all.code, 0, all.stderr);
-  await delivered(on, topic, 4);
+  await waitUntilDelivered(on, topic, 4);
 
   const rollout = ['--rollout', 'env=canary,zone in (a,b),100%', '--step-wait', '1h'];
   const long = await logfleet(
@@ -173,12 +173,12 @@ test('apply --wait reports which agents failed and why; a rollout is paused, res
   assert.equal((await logfleet(on, 'rollout', 'status', 'app', '--timeout', '60s')).code, 0);
 
   const cases: [string[], number, RegExp][] = [
-    [['apply', '-f', bad, '--step-wait', '3s'], 2, /go with --rollout/],
+    [['apply', '-f', bad, '--step-wait', '3s'], 2, /need --rollout/],
     [['apply', '-f', bad, '--rollout', '0'], 2, /--rollout 0: 0 agents are out of range/],
     [['apply', '-f', bad, '--rollout', 'all,1'], 2, /rollout.steps\[0\].canary: "all" is not the last step/],
     [['rollout', 'status', 'none'], 1, /there is no entries\/none/],
     [['rollout', 'pause', 'app'], 1, /the rollout of entries\/app is at step \d of 2, UNDONE: it must be PROGRESSING/],
-    [['rollout', 'undo', 'agent/x'], 2, /name one entry/],
+    [['rollout', 'undo', 'agent/x'], 2, /"agent" does not fit this command: give entries/],
   ];
   for (const [args, code, expected] of cases) {
     const outcome = await logfleet(on, ...args);

@@ -4,27 +4,34 @@ import { test } from 'node:test';
 import { assemble } from '../support/assemble.ts';
 import { startController } from '../support/controllers.ts';
 import { eventually } from '../support/eventually.ts';
-import { acknowledged, agentNow, agentOf, delivered, type Ground, ground } from '../support/ground.ts';
+import {
+  agentOf,
+  agentStatus,
+  createFleet,
+  type FleetFixture,
+  waitUntilAcknowledged,
+  waitUntilDelivered,
+} from '../support/fleet-fixture.ts';
 import { follows, setFor } from '../support/settings.ts';
 import { countRecords, createTopic, readTopic } from '../support/topics.ts';
 
 /** An agent whose attempts failed waits up to ten seconds before the next one. */
 const RECONNECTS = { timeoutMs: 40_000 };
 
-const create = ({ controller }: Ground, entry_id: string, entry: object) =>
+const create = ({ controller }: FleetFixture, entry_id: string, entry: object) =>
   controller.api.call('EntryService', 'CreateEntry', { entry_id, entry: { start: 'beginning', ...entry } });
 
 /** What a topic has of each generation, whole and once. */
-const arrived = async ({ kafka }: Ground, topic: string) => [...assemble(await readTopic(kafka, topic)).values()];
+const arrived = async ({ kafka }: FleetFixture, topic: string) => [...assemble(await readTopic(kafka, topic)).values()];
 
-const statusOf = async (on: Ground, id: string, entry: string) =>
-  (await agentNow(on, id)).entries.find((status: { entry: string }) => status.entry === `entries/${entry}`);
+const statusOf = async (on: FleetFixture, id: string, entry: string) =>
+  (await agentStatus(on, id)).entries.find((status: { entry: string }) => status.entry === `entries/${entry}`);
 
 const numbered = (count: number, length = 100) =>
   Array.from({ length: count }, (_, index) => `${index} ${'x'.repeat(length)}\n`).join('');
 
 test('an entry paused on one agent continues on others, and stays paused through a restart without a controller', async () => {
-  await using on = await ground();
+  await using on = await createFleet();
   const { kafka, dir } = on;
   const [topic, others] = [await createTopic(kafka), await createTopic(kafka)];
   await using first = agentOf(on, 'a');
@@ -32,32 +39,34 @@ test('an entry paused on one agent continues on others, and stays paused through
   await writeFile(dir.at('app.log'), 'one\n');
   const app = await create(on, 'app', { paths: [dir.at('app.log')], topic });
   const other = await create(on, 'other', { paths: [dir.at('other.log')], topic: others, selector: 'agent=a' });
-  for (const id of ['a', 'b']) await acknowledged(on, id, app);
-  await acknowledged(on, 'a', other);
-  await delivered(on, topic, 2);
+  for (const id of ['a', 'b']) await waitUntilAcknowledged(on, id, app);
+  await waitUntilAcknowledged(on, 'a', other);
+  await waitUntilDelivered(on, topic, 2);
   await follows(on, 'a', { paused_entries: ['entries/app'] });
-  await acknowledged(on, 'a', app, 'STATE_PAUSED');
+  await waitUntilAcknowledged(on, 'a', app, 'STATE_PAUSED');
   assert.equal((await statusOf(on, 'b', 'app')).state, 'STATE_APPLIED');
   await appendFile(dir.at('app.log'), 'two\n');
-  await delivered(on, topic, 3);
+  await waitUntilDelivered(on, topic, 3);
   const { address } = on.controller;
   await on.controller.process.kill('SIGKILL');
   await first.kill('SIGKILL');
   await using _again = agentOf(on, 'a');
   await appendFile(dir.at('app.log'), 'three\n');
   await writeFile(dir.at('other.log'), 'other\n');
-  await delivered(on, others, 1);
-  await delivered(on, topic, 4);
+  await waitUntilDelivered(on, others, 1);
+  await waitUntilDelivered(on, topic, 4);
   await using back = await startController(on.etcd, on.prefix, '--kafka', kafka.join(','), '--listen', address);
   const now = { ...on, controller: back };
   await eventually(async () => {
     assert.equal((await statusOf(now, 'a', 'app')).state, 'STATE_PAUSED');
-    const [file] = (await agentNow(now, 'a')).files.filter((one: { path: string }) => one.path === dir.at('app.log'));
+    const [file] = (await agentStatus(now, 'a')).files.filter(
+      (one: { path: string }) => one.path === dir.at('app.log'),
+    );
     assert.deepEqual([file.state, file.position, file.lag_bytes], ['STATE_PAUSED', '4', '10']);
   }, RECONNECTS);
   assert.equal(await countRecords(kafka, topic), 4);
   await follows(now, 'a', { paused_entries: [] });
-  await delivered(on, topic, 6);
+  await waitUntilDelivered(on, topic, 6);
   const whole = await readFile(dir.at('app.log'), 'utf8');
   assert.deepEqual(
     (await arrived(on, topic)).map(({ bytes }) => String(bytes)),
@@ -66,30 +75,30 @@ test('an entry paused on one agent continues on others, and stays paused through
 });
 
 test('a paused agent reads nothing, keeps a deleted file open, and resumes with it', async () => {
-  await using on = await ground();
+  await using on = await createFleet();
   const { kafka, dir } = on;
   const topic = await createTopic(kafka);
   await using _agent = agentOf(on, 'a');
   await writeFile(dir.at('a.log'), 'one\n');
   const app = await create(on, 'app', { paths: [dir.at('*.log')], topic });
-  await acknowledged(on, 'a', app);
-  await delivered(on, topic, 1);
+  await waitUntilAcknowledged(on, 'a', app);
+  await waitUntilDelivered(on, topic, 1);
   await follows(on, 'a', { paused: true });
   await appendFile(dir.at('a.log'), 'two\n');
   await rm(dir.at('a.log'));
   await writeFile(dir.at('b.log'), 'three\n');
   await eventually(async () => {
-    const { files } = await agentNow(on, 'a');
+    const { files } = await agentStatus(on, 'a');
     const states = files.map(({ state, lag_bytes }: Record<string, string>) => `${state} ${lag_bytes}`);
     assert.deepEqual(states.sort(), ['STATE_PAUSED 4', 'STATE_PAUSED 6']);
   });
   assert.equal(await countRecords(kafka, topic), 1);
   await follows(on, 'a', { paused: false });
-  await delivered(on, topic, 3);
+  await waitUntilDelivered(on, topic, 3);
 });
 
 test('a limited entry lags while another one on its route finishes; when the limit is raised it delivers every line once', async () => {
-  await using on = await ground();
+  await using on = await createFleet();
   const { controller, kafka, dir } = on;
   const topic = await createTopic(kafka);
   await using _agent = agentOf(on, 'a');
@@ -119,7 +128,7 @@ test('a limited entry lags while another one on its route finishes; when the lim
 });
 
 test("an agent's limit slows all its entries, except for skipped rests of lines, until it is lifted", async () => {
-  await using on = await ground();
+  await using on = await createFleet();
   const { kafka, dir } = on;
   const topic = await createTopic(kafka);
   await using _agent = agentOf(on, 'a');
@@ -133,13 +142,13 @@ test("an agent's limit slows all its entries, except for skipped rests of lines,
     assert.ok(lagBytes > 2_000_000 && lagBytes < 3_300_000, `${lagBytes}`);
   });
   await follows(on, 'a', { max_bytes_per_second: 0 });
-  await delivered(on, topic, 30_101);
-  const { health } = await agentNow(on, 'a');
+  await waitUntilDelivered(on, topic, 30_101);
+  const { health } = await agentStatus(on, 'a');
   assert.equal(health.settings_etag, '');
 });
 
 test('a drained agent has delivered everything, reads nothing and reports what is left, also after a kill, until it is resumed', async () => {
-  await using on = await ground();
+  await using on = await createFleet();
   const { kafka, dir } = on;
   const topic = await createTopic(kafka);
   await using agent = agentOf(on, 'a');
@@ -148,7 +157,7 @@ test('a drained agent has delivered everything, reads nothing and reports what i
   await create(on, 'app', { paths: [dir.at('*.log')], topic });
   await setFor(on, 'a', { draining: true });
   const drained = async (left: number) => {
-    const { health } = await agentNow(on, 'a');
+    const { health } = await agentStatus(on, 'a');
     const { state, left_bytes, waiting_for } = health?.drain ?? {};
     assert.deepEqual([state, left_bytes, waiting_for], ['STATE_DRAINED', String(left), '']);
   };
@@ -165,7 +174,7 @@ test('a drained agent has delivered everything, reads nothing and reports what i
   await appendFile(dir.at('b.log'), ' a line\n');
   await eventually(() => drained(12));
   await follows(on, 'a', { draining: false });
-  await delivered(on, topic, 200_002);
-  assert.equal((await agentNow(on, 'a')).health.drain, null);
+  await waitUntilDelivered(on, topic, 200_002);
+  assert.equal((await agentStatus(on, 'a')).health.drain, null);
   for (const { path, bytes } of await arrived(on, topic)) assert.equal(String(bytes), await readFile(path, 'utf8'));
 });

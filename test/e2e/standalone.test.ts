@@ -97,7 +97,7 @@ test('a file is followed through growth, rename and truncation, and a second sta
     eventually(async () => assert.equal(await countRecords(kafka, topic), count));
   {
     await using agent = startProcess('agent/main.ts', args);
-    await agent.logged('reading');
+    await agent.logged('reading a file');
     await appendFile(log, 'one\ntw');
     await delivered(1);
     await appendFile(log, 'o\r\n');

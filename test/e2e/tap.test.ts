@@ -8,7 +8,7 @@ import { type Asking, readStream } from '../support/ask-streams.ts';
 import { rangeOf } from '../support/assemble.ts';
 import { startController } from '../support/controllers.ts';
 import { eventually } from '../support/eventually.ts';
-import { acknowledged, agentOf, delivered, ground } from '../support/ground.ts';
+import { agentOf, createFleet, waitUntilAcknowledged, waitUntilDelivered } from '../support/fleet-fixture.ts';
 import { startWriter } from '../support/line-writer.ts';
 import { startProcess } from '../support/process.ts';
 import { countRecords, newTopic, readTopic } from '../support/topics.ts';
@@ -16,7 +16,7 @@ import { countRecords, newTopic, readTopic } from '../support/topics.ts';
 const main = join(import.meta.dirname, '..', '..', 'cli', 'main.ts');
 
 test("a tap at any controller shows the selected agents' records as they are collected, and ends at ctrl-C", async () => {
-  await using on = await ground();
+  await using on = await createFleet();
   const { dir, kafka, controller } = on;
   await using other = await startController(on.etcd, on.prefix);
   await using _web = agentOf(on, 'web-1', { labels: { env: 'prod' } });
@@ -24,8 +24,8 @@ test("a tap at any controller shows the selected agents' records as they are col
   const topic = newTopic();
   const rules = { paths: [dir.at('*.log')], topic, start: 'beginning', filter: { include: '[02468] x' } };
   const entry = await controller.api.call('EntryService', 'CreateEntry', { entry_id: 'app', entry: rules });
-  await acknowledged(on, 'web-1', entry);
-  await acknowledged(on, 'db-1', entry);
+  await waitUntilAcknowledged(on, 'web-1', entry);
+  await waitUntilAcknowledged(on, 'db-1', entry);
   const args = ['--controller', other.address, 'tap', 'entry', 'app', '-l', 'env=prod'];
   await using json = startProcess('cli/main.ts', [...args, '-o', 'json', '--rate', '500']);
   await using plain = startProcess('cli/main.ts', args);
@@ -64,14 +64,14 @@ test("a tap at any controller shows the selected agents' records as they are col
 });
 
 test('a tap that is not read does not disturb delivery, and its counts cover each record: shown, left out or dropped', async () => {
-  await using on = await ground();
+  await using on = await createFleet();
   const { dir, kafka, controller } = on;
   await using other = await startController(on.etcd, on.prefix);
   await using _agent = agentOf(on, 'web-1');
   const topic = newTopic();
   const rules = { paths: [dir.at('*.log')], topic, start: 'beginning' };
   const entry = await controller.api.call('EntryService', 'CreateEntry', { entry_id: 'app', entry: rules });
-  await acknowledged(on, 'web-1', entry);
+  await waitUntilAcknowledged(on, 'web-1', entry);
   const request = { name: 'entries/app', lines_per_second: 1_000 };
   const stalled = other.api.stream('FleetService', 'TapEntry', request);
   const quick = readStream(controller.api.stream('FleetService', 'TapEntry', request));
@@ -91,7 +91,7 @@ test('a tap that is not read does not disturb delivery, and its counts cover eac
     await appendFile(dir.at('a.log'), `${lines.join('\n')}\n`);
     await eventually(async () => assert.ok((await countRecords(kafka, topic)) > written.length - 400));
   }
-  await delivered(on, topic, written.length);
+  await waitUntilDelivered(on, topic, written.length);
   const values = (await readTopic(kafka, topic)).map(({ value }) => String(value));
   assert.deepEqual(values, written);
   const counted = { shown: 0, leftOut: 0, dropped: 0 };

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import { appendFile, mkdir, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { startEtcd } from '../../stack/etcd.ts';
-import { startTcpProxy } from '../chaos/tcp-proxy.ts';
 import { createAuthority, type TestAuthority } from '../support/certificates.ts';
 import { newPrefix } from '../support/controllers.ts';
 import { eventually } from '../support/eventually.ts';
 import { runProcess, startProcess, type TestProcess } from '../support/process.ts';
 import { sharedKafka } from '../support/servers.ts';
+import { startTcpProxy } from '../support/tcp-proxy.ts';
 import { type TempDir, tempDir } from '../support/temp-dir.ts';
 import { countRecords, createTopic } from '../support/topics.ts';
 
@@ -60,7 +60,8 @@ test('every certificate and authority is replaced under a running fleet: streams
   const controllerParty = await createParty(dir, 'controller');
   const agentParty = await createParty(dir, 'agent');
   for (const party of [etcdParty, controllerParty, agentParty]) await issueTo(party, first);
-  // etcd reads its certificate for each connection, and its clients' authorities only when it starts.
+  // etcd reads its certificate for each connection, and its clients' authorities only when it
+  // starts.
   await writeFile(dir.at('etcd', 'clients-ca.pem'), `${first.cert}\n${second.cert}`);
   const etcd = await startEtcd({
     dataDir: dir.at('etcd'),
@@ -111,6 +112,7 @@ test('every certificate and authority is replaced under a running fleet: streams
     await issueTo(operator, second);
     await applied('during', 2);
     assert.doesNotMatch(agent.stderr(), /no stream to the controller/, 'the stream continues');
+    assert.doesNotMatch(controller.stderr(), /view of etcd is behind|lease in etcd/, 'watch and lease continue');
 
     toController.setMode('cut');
     toEtcd.setMode('cut');

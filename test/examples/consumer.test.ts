@@ -12,7 +12,9 @@ import { countRecords, createTopic, produce, readTopic } from '../support/topics
 const EXAMPLE = 'examples/consumer/main.ts';
 const LINES = 500;
 
-/** Lines of letters: the example's output is compared as text. Their lengths differ, one is empty. */
+/**
+ * Lines of letters: the example's output is compared as text. Their lengths differ, one is empty.
+ */
 function lines(): string[] {
   return Array.from({ length: LINES }, (_, index) => `${index} ${randomBytes(index % 90).toString('hex')}`.slice(1));
 }

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { z } from 'zod';
-import { type ConfigSpec, loadConfig } from '../../runtime/config.ts';
+import { loadConfig } from '../../runtime/config.ts';
 import { byteSize, duration, hostPort, pairs } from '../../runtime/config-leaves.ts';
+import type { ConfigSpec } from '../../runtime/config-spec.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
 const schema = z.strictObject({

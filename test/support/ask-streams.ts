@@ -1,7 +1,7 @@
 import type { Stream } from './grpc-client.ts';
 
 /** A message of a call that queries agents, as in the .proto files. */
-// biome-ignore lint/suspicious/noExplicitAny: the messages are what the .proto files say, and have no types here.
+// biome-ignore lint/suspicious/noExplicitAny: messages of the .proto files have no types here.
 export type Asking = any;
 
 /** Reads a stream as it arrives. */

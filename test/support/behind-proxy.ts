@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { readFile, writeFile } from 'node:fs/promises';
 import { type Kafka, startKafka } from '../../stack/kafka.ts';
-import { startTcpProxy, type TcpProxy } from '../chaos/tcp-proxy.ts';
 import { assemble } from './assemble.ts';
 import { eventually } from './eventually.ts';
 import { startProcess, type TestProcess } from './process.ts';
+import { startTcpProxy, type TcpProxy } from './tcp-proxy.ts';
 import { type TempDir, tempDir } from './temp-dir.ts';
 import { countRecords, readTopic } from './topics.ts';
 

@@ -22,7 +22,7 @@ export interface Stream extends AsyncIterable<Message> {
 
 /** A client created from the published .proto files alone, as another service would create one. */
 export interface ApiClient extends Disposable {
-  // biome-ignore lint/suspicious/noExplicitAny: the messages are what the .proto files say, and have no types here.
+  // biome-ignore lint/suspicious/noExplicitAny: messages of the .proto files have no types here.
   call(service: string, method: string, request: Message, metadata?: Record<string, string>): Promise<any>;
   stream(service: string, method: string, request?: Message): Stream;
 }

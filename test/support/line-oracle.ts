@@ -30,79 +30,116 @@ interface Facts extends FormatFacts {
  * excludes, a long line counting once.
  */
 export function expectedRecords(characters: readonly Character[], facts: Facts, markBytes = 0) {
-  const records: Expected[] = [];
-  let group: { lines: Line[]; flags: Set<string>; kept?: boolean | undefined } | undefined;
-  let cut = 0;
-  let at = 0;
-  let filtered = 0;
-  const record = (value: string, end: number, flags: Iterable<string>, kept: boolean) => {
-    if (!kept) return;
-    records.push({ value, start: at, end, flags: [...flags].sort().join() });
-    at = end;
-  };
-  /** Whether the first part of a record is included, which decides for the others. */
-  const judge = (value: string) => {
-    const kept = isKept(value, facts);
-    if (!kept) filtered++;
-    return kept;
-  };
-  const endGroup = (flag?: string) => {
+  const expected = new ExpectedRecords(facts);
+  for (const line of linesOf(characters, facts, markBytes)) expected.add(line);
+  const { records, cut, filtered } = expected.end();
+  return { records, cut, filtered };
+}
+
+/** Lines that are one record so far. `kept`: what the filter said of the record's first part. */
+interface Group {
+  lines: Line[];
+  flags: Set<string>;
+  kept: boolean | undefined;
+}
+
+class ExpectedRecords {
+  readonly records: Expected[] = [];
+  cut = 0;
+  filtered = 0;
+  readonly #facts: Facts;
+  #group: Group | undefined;
+  /** Where the last record ends. */
+  #end = 0;
+
+  constructor(facts: Facts) {
+    this.#facts = facts;
+  }
+
+  add(line: Line): void {
+    const { multiline, maxLineBytes } = this.#facts;
+    const cutsGroup = this.#group !== undefined && goesOn(line, this.#facts) && !this.#fits(line, this.#group);
+    if (this.#group && goesOn(line, this.#facts) && !cutsGroup) {
+      this.#group.lines.push(line);
+      return;
+    }
+    const kept = this.#endGroup(cutsGroup ? 'split' : undefined);
+    if (line.contentEnd - line.start > maxLineBytes) {
+      this.#addOverLong(line);
+      return;
+    }
+    this.#group = cutsGroup
+      ? { lines: [line], flags: new Set(['split']), kept }
+      : { lines: [line], flags: new Set(), kept: undefined };
+    if (!multiline) this.#endGroup();
+  }
+
+  end(): this {
+    this.#endGroup();
+    return this;
+  }
+
+  #fits(line: Line, { lines }: Group): boolean {
+    const { multiline, maxLineBytes } = this.#facts;
+    const [first] = lines as [Line];
+    return lines.length !== multiline?.maxLines && line.contentEnd - first.start <= maxLineBytes;
+  }
+
+  /** Returns whether the filter includes the group. */
+  #endGroup(flag?: string): boolean | undefined {
+    const group = this.#group;
     if (!group) return undefined;
+    this.#group = undefined;
     const last = group.lines.at(-1) as Line;
     if (flag) group.flags.add(flag);
     if (!last.terminated) group.flags.add('unterminated');
-    const between = facts.terminator === 'crlf' ? '\r\n' : '\n';
-    const value = group.lines.map(textOf).join(between);
-    if (group.kept === false) filtered++;
-    const kept = group.kept ?? judge(value);
-    record(value, last.end, group.flags, kept);
-    group = undefined;
+    const value = group.lines.map(textOf).join(this.#facts.terminator === 'crlf' ? '\r\n' : '\n');
+    if (group.kept === false) this.filtered++;
+    const kept = group.kept ?? this.#judge(value);
+    this.#record(value, last.end, group.flags, kept);
     return kept;
-  };
-  const overLong = (line: Line) => {
-    if (facts.overLong === 'drop') cut += line.end - line.start;
-    else if (facts.overLong === 'truncate') {
-      const [kept = []] = pieces(line, facts.maxLineBytes);
-      const end = line.start + bytesOf(kept);
-      const goes = judge(textOf({ characters: kept }));
-      record(textOf({ characters: kept }), end, ['truncated'], goes);
-      if (goes) cut += line.end - end;
-    } else {
-      const parts = pieces(line, facts.maxLineBytes);
-      let end = line.start;
-      const goes = judge(textOf({ characters: parts[0] ?? [] }));
-      for (const [index, part] of parts.entries()) {
-        const last = index === parts.length - 1;
-        end = last ? line.end : end + bytesOf(part);
-        record(
-          textOf({ characters: part }),
-          end,
-          last && !line.terminated ? ['split', 'unterminated'] : ['split'],
-          goes,
-        );
-      }
-    }
-  };
-  for (const line of linesOf(characters, facts, markBytes)) {
-    const tooLong = line.contentEnd - line.start > facts.maxLineBytes;
-    let cutGroup = false;
-    if (group && goesOn(line, facts)) {
-      const first = group.lines[0] as Line;
-      cutGroup = group.lines.length === facts.multiline?.maxLines || line.contentEnd - first.start > facts.maxLineBytes;
-      if (!cutGroup) {
-        group.lines.push(line);
-        continue;
-      }
-    }
-    const kept = endGroup(cutGroup ? 'split' : undefined);
-    if (tooLong) overLong(line);
-    else {
-      group = { lines: [line], flags: new Set(cutGroup ? ['split'] : []), kept: cutGroup ? kept : undefined };
-      if (!facts.multiline) endGroup();
+  }
+
+  #addOverLong(line: Line): void {
+    const { overLong, maxLineBytes } = this.#facts;
+    if (overLong === 'drop') this.cut += line.end - line.start;
+    else if (overLong === 'truncate') this.#truncate(line, maxLineBytes);
+    else this.#split(line, maxLineBytes);
+  }
+
+  #truncate(line: Line, maxLineBytes: number): void {
+    const [part = []] = pieces(line, maxLineBytes);
+    const end = line.start + bytesOf(part);
+    const value = textOf({ characters: part });
+    const kept = this.#judge(value);
+    this.#record(value, end, ['truncated'], kept);
+    if (kept) this.cut += line.end - end;
+  }
+
+  #split(line: Line, maxLineBytes: number): void {
+    const parts = pieces(line, maxLineBytes);
+    const kept = this.#judge(textOf({ characters: parts[0] ?? [] }));
+    let end = line.start;
+    for (const [index, part] of parts.entries()) {
+      const isLast = index === parts.length - 1;
+      end = isLast ? line.end : end + bytesOf(part);
+      const flags = isLast && !line.terminated ? ['split', 'unterminated'] : ['split'];
+      this.#record(textOf({ characters: part }), end, flags, kept);
     }
   }
-  endGroup();
-  return { records, cut, filtered };
+
+  /** Whether the filter includes the first part of a record, which decides for the others. */
+  #judge(value: string): boolean {
+    const kept = isKept(value, this.#facts);
+    if (!kept) this.filtered++;
+    return kept;
+  }
+
+  #record(value: string, end: number, flags: Iterable<string>, kept: boolean): void {
+    if (!kept) return;
+    this.records.push({ value, start: this.#end, end, flags: [...flags].sort().join() });
+    this.#end = end;
+  }
 }
 
 function linesOf(characters: readonly Character[], { terminator }: Facts, markBytes: number): Line[] {

@@ -53,7 +53,7 @@ export class TurnReader implements Disposable {
     for (;;) {
       const { records } = this.#bench;
       records.reset(this.#batchBytes(), this.lineBytesMax);
-      const now = { fd: this.fd, ...file };
+      const now = { fd: this.fd, size: file.size, lastLineDue: file.sealed };
       const reading = await this.reader.read(this.#bench, this.format, now, this.nowMs, this.allowed);
       assert.ok(reading, 'the file was taken for another one');
       const { segment, more, againInMs } = reading;

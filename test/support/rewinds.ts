@@ -4,18 +4,18 @@ import { rename } from 'node:fs/promises';
 import { Rewind, type RewindStart } from '../../agent/collect/rewind.ts';
 import { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import { withEntryDefaults } from '../../proto/rules/entry-rules.ts';
-import { begun, type Ground, HOUR_MS } from './source-ground.ts';
+import { begun, HOUR_MS, type SourceFixture } from './source-fixture.ts';
 import type { TempDir } from './temp-dir.ts';
 
 export const entry = withEntryDefaults(Entry.create({ name: 'entries/e', uid: 'e' }));
 export const { signal } = new AbortController();
 
-export function rewindOf(on: Ground, to: RewindStart, id = 'r', paths: string[] = []): Rewind {
+export function rewindOf(on: SourceFixture, to: RewindStart, id = 'r', paths: string[] = []): Rewind {
   return new Rewind({ entry, sources: on.set }, { store: on.store, host: 'h', request: { id, start: to, paths } });
 }
 
 /** Rewinds and returns each range that is sent again, or the error. */
-export async function rewound(on: Ground, to: RewindStart, id = 'r', paths: string[] = []) {
+export async function rewound(on: SourceFixture, to: RewindStart, id = 'r', paths: string[] = []) {
   const rewind = rewindOf(on, to, id, paths);
   await rewind.plan(false, signal);
   return rewind.begin(() => '', on.wallMs).map(({ start, end, error }) => (error === '' ? [start, end] : error));
@@ -24,7 +24,7 @@ export async function rewound(on: Ground, to: RewindStart, id = 'r', paths: stri
 export const beginning: RewindStart = { kind: 'beginning' };
 
 /** A file that was rotated and reported as sealed; it is closed. */
-export async function sealedFile(dir: TempDir): Promise<Ground> {
+export async function sealedFile(dir: TempDir): Promise<SourceFixture> {
   const { on, file } = await begun(dir, 'one\ntwo\nlast');
   await rename(file, dir.at('a.log.1'));
   writeFileSync(file, 'next\n');

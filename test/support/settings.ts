@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { eventually } from './eventually.ts';
-import { agentNow, type Ground } from './ground.ts';
+import { agentStatus, type FleetFixture } from './fleet-fixture.ts';
 
 /** The response of UpdateAgentSettings, and settings, as messages of the .proto files. */
 // biome-ignore lint/suspicious/noExplicitAny: messages.
@@ -8,7 +8,7 @@ type Answer = any;
 
 /** Changes the given ones of an agent's settings. */
 export function setFor(
-  { controller }: Pick<Ground, 'controller'>,
+  { controller }: Pick<FleetFixture, 'controller'>,
   id: string,
   fields: Record<string, unknown>,
   more: object = {},
@@ -20,10 +20,10 @@ export function setFor(
 }
 
 /** Sets them and waits until the agent has applied them. */
-export async function follows(on: Ground, id: string, fields: Record<string, unknown>): Promise<void> {
+export async function follows(on: FleetFixture, id: string, fields: Record<string, unknown>): Promise<void> {
   const { settings } = await setFor(on, id, fields);
   await eventually(async () => {
-    const { health } = await agentNow(on, id);
+    const { health } = await agentStatus(on, id);
     assert.equal(health?.settings_etag, settings.etag);
   });
 }

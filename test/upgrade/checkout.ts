@@ -15,7 +15,10 @@ export interface ControllerOf {
   api: ApiClient;
 }
 
-/** Starts the controller of a checkout, on a free port unless one is given, and waits until it serves. */
+/**
+ * Starts the controller of a checkout, on a free port unless one is given, and waits until it
+ * serves.
+ */
 export async function startControllerOf(checkout: string, args: readonly string[], port = 0): Promise<ControllerOf> {
   const address = `127.0.0.1:${await freePort(port)}`;
   const process = startProcess(resolve(checkout, 'controller/main.ts'), ['--listen', address, ...args]);

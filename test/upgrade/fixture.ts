@@ -4,7 +4,10 @@ import { join } from 'node:path';
 /** Where the state of the previous release is recorded. README.md there says what it holds. */
 export const FIXTURES = join(import.meta.dirname, 'fixtures');
 
-/** Part of every path and topic of the fixtures. A test puts a token of its own and of the same length in its place. */
+/**
+ * Part of every path and topic of the fixtures. A test puts a token of its own and of the same
+ * length in its place.
+ */
 export const TOKEN = 'upgrade-000000';
 export const FOLDER = `/tmp/logfleet-${TOKEN}`;
 

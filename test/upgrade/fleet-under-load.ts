@@ -25,7 +25,9 @@ export interface Servers {
   auditTopic: string;
 }
 
-/** A controller and agents, each of one checkout or another, and writers that know what they wrote. */
+/**
+ * A controller and agents, each of one checkout or another, and writers that know what they wrote.
+ */
 export class FleetUnderLoad {
   readonly lines: Lines;
   readonly #dir: TempDir;

@@ -34,7 +34,8 @@ test('an agent continues from the state of the previous release: each line is in
     await appendFile(join(files.folder, LOGS, file), line);
   // The recorded settings pause this entry.
   await writeFile(join(files.folder, LOGS, 'canary.log'), 'not read\n');
-  // There is no controller, so what the agent collects is what the previous release kept of its desired state.
+  // There is no controller, so what the agent collects is what the previous release kept of its
+  // desired state.
   await using agent = startAgent(files, brokers, `127.0.0.1:${await freePort()}`);
   await eventually(async () => {
     const topics = ['app', 'web', 'trace'].map((entry) => topicOf(files.token, entry));
@@ -107,7 +108,10 @@ function startAgent(files: RestoredFiles, brokers: readonly string[], controller
   return startAgentOf(HERE, ['--id', AGENT, '--controller', controller, ...args]);
 }
 
-/** A response without what a controller observes by itself: whether topics exist, and who is connected. */
+/**
+ * A response without what a controller observes by itself: whether topics exist, and who is
+ * connected.
+ */
 function lasting(response: unknown): unknown {
   const observed = new Set(['topic_status', 'counts', 'away', 'unreachable']);
   return JSON.parse(JSON.stringify(response, (key, value) => (observed.has(key) ? undefined : value)));
@@ -119,7 +123,10 @@ interface RecordedGeneration {
   replayedTo: number;
 }
 
-/** The generations in the state of the previous release. Each of the entry `app` is replayed from its beginning. */
+/**
+ * The generations in the state of the previous release. Each of the entry `app` is replayed from
+ * its beginning.
+ */
 function recordedGenerations(stateDir: string): Map<string, RecordedGeneration> {
   const rows = recordedRows(
     stateDir,

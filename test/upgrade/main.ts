@@ -92,7 +92,9 @@ async function upgrade(fleet: FleetUnderLoad, previous: string, stageMs: number)
   await stage(`stage 4: web-3 is new, killed with ${open3} open batches`);
 }
 
-/** Waits until nothing is missing, stops the agents, and compares the topic with what was written. */
+/**
+ * Waits until nothing is missing, stops the agents, and compares the topic with what was written.
+ */
 async function settle(fleet: FleetUnderLoad, { kafka, topic, auditTopic }: Servers): Promise<Verdict> {
   const written = fleet.writers.flatMap(({ lives }) => lives);
   await eventually(async () => assert.equal(await fleet.lagBytes(), 0), { timeoutMs: SETTLE_TIMEOUT_MS }).catch(() =>

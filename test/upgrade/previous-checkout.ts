@@ -3,7 +3,10 @@ import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { HERE } from './checkout.ts';
 
-/** A checkout of another commit with its packages, gone with its scope. Throws when the history doesn't have the commit. */
+/**
+ * A checkout of another commit with its packages, gone with its scope. Throws when the history
+ * doesn't have the commit.
+ */
 export function checkOut(commit: string, folder: string): { path: string } & Disposable {
   const git = (...args: string[]) =>
     execFileSync('git', ['-C', HERE, ...args], { stdio: ['ignore', 'ignore', 'inherit'] });

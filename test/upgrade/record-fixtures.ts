@@ -29,8 +29,9 @@ import { dumpDatabase, openIntents } from './state-dump.ts';
 import { loggedBatches, withoutLastOpen } from './topic-dump.ts';
 
 /**
- * Records the fixtures with another checkout of this repository: `node test/upgrade/record-fixtures.ts CHECKOUT`.
- * It needs six minutes, because an agent waits for five before it seals a renamed file.
+ * Records the fixtures with another checkout of this repository: `node
+ * test/upgrade/record-fixtures.ts CHECKOUT`. It needs six minutes, because an agent waits for five
+ * before it seals a renamed file.
  */
 const SEALED_TIMEOUT_MS = 400_000;
 const BURST_MS = 700;
@@ -134,7 +135,10 @@ async function writeEntries(api: ApiClient): Promise<void> {
   await api.call('FleetService', 'UpdateAgentSettings', { settings, change_reason: 'busy host' });
 }
 
-/** A rollout that is paused at its first step, a rotated file that is sealed, and lines that are delivered. */
+/**
+ * A rollout that is paused at its first step, a rotated file that is sealed, and lines that are
+ * delivered.
+ */
 async function collectSome(api: ApiClient): Promise<void> {
   await eventually(async () => {
     const { rollout } = await api.call('RolloutService', 'GetRollout', { name: 'entries/canary' });

@@ -82,8 +82,8 @@ function bindToMachine(db: DatabaseSync, file: string): void {
 }
 
 /**
- * Appends the recorded batches to new topics. Kafka gives out the ids of topics and producers, so the state gets the new
- * ones in the place of those that were recorded.
+ * Appends the recorded batches to new topics. Kafka gives out the ids of topics and producers, so
+ * the state gets the new ones in the place of those that were recorded.
  */
 export async function restoreTopics({ token, stateDir }: RestoredFiles, brokers: readonly string[]): Promise<void> {
   const nowMs = systemClock.nowMs();
@@ -117,7 +117,10 @@ export async function restoreTopics({ token, stateDir }: RestoredFiles, brokers:
   }
 }
 
-/** A batch as a producer sends it. With its recorded time, Kafka would soon forget the producer and remove the records. */
+/**
+ * A batch as a producer sends it. With its recorded time, Kafka would soon forget the producer and
+ * remove the records.
+ */
 function batchOf(bytes: Buffer, nowMs: number): RecordBatch {
   const header = bytes.subarray(0, BATCH_HEADER_BYTES);
   header.writeBigInt64BE(0n, BASE_OFFSET_AT);
@@ -126,7 +129,10 @@ function batchOf(bytes: Buffer, nowMs: number): RecordBatch {
   return { header, records: [bytes.subarray(BATCH_HEADER_BYTES)], byteLength: bytes.length };
 }
 
-/** Writes the recorded keys into an empty etcd at the revisions that they had: entries' etags are revisions. */
+/**
+ * Writes the recorded keys into an empty etcd at the revisions that they had: entries' etags are
+ * revisions.
+ */
 export async function restoreEtcd(token: string, endpoint: string): Promise<void> {
   const client = new Etcd3({ hosts: endpoint });
   const lease = client.lease(LEASE_SECONDS, { autoKeepAlive: false });

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import type { ReadRecord } from '../support/topics.ts';
 
-/** Asserts that the records' ranges cover all of a file, each byte once, and that their values are its bytes. */
+/**
+ * Asserts that the records' ranges cover all of a file, each byte once, and that their values are
+ * its bytes.
+ */
 export function assertTiles(records: readonly ReadRecord[], file: Buffer, name: string): void {
   const parts = records.map((record) => ({ ...rangeOf(record), record }));
   let at = 0;
@@ -20,8 +23,8 @@ function rangeOf({ headers }: ReadRecord): { start: number; end: number } {
 }
 
 /**
- * What a filter left out, or a limit cut off, lies at the beginning of the next record's range. A truncated record's range
- * has no line feed.
+ * What a filter left out, or a limit cut off, lies at the beginning of the next record's range. A
+ * truncated record's range has no line feed.
  */
 function assertBytes({ value, headers }: ReadRecord, bytes: Buffer, where: string): void {
   const text = headers['logfleet.flags'] === 'truncated' ? bytes : bytes.subarray(0, -1);

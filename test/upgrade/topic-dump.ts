@@ -3,8 +3,9 @@ import type { LoggedBytes } from './fixture.ts';
 import type { BatchIdentity } from './state-dump.ts';
 
 /*
- * The fields of a record batch that are used here (https://kafka.apache.org/documentation/#recordbatch).
- * They are read without the agent's code, which is under test.
+ * The fields of a record batch that are used here
+ * (https://kafka.apache.org/documentation/#recordbatch). They are read without the agent's code,
+ * which is under test.
  */
 const LENGTH_AT = 8;
 const LENGTH_COUNTS_FROM = 12;
@@ -46,8 +47,8 @@ function* split(log: Buffer): Generator<Buffer> {
 }
 
 /**
- * Leaves out the second half of the open batches of each partition. The agent has an intent for them, so the result is
- * what Kafka has when the agent is killed before they are sent.
+ * Leaves out the second half of the open batches of each partition. The agent has an intent for
+ * them, so the result is what Kafka has when the agent is killed before they are sent.
  */
 export function withoutLastOpen(
   batches: readonly LoggedBytes[],

@@ -154,8 +154,8 @@ export class Discovery {
           files.push(one.file as FoundFile);
         else if (observeMatched(one, files, onError) && watched && complete)
           folder.changesSilently ||= isEventOverdue(one, nowMs);
-        if (!slices.over) continue;
-        await slices.next();
+        if (!slices.isOver) continue;
+        await slices.startNext();
         signal.throwIfAborted();
       }
     };

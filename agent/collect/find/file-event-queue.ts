@@ -34,7 +34,7 @@ export class FileEventQueue {
       const slices = new Slices();
       for (const [path, renamed] of events) {
         this.#handle(path, renamed);
-        if (slices.over) await slices.next();
+        if (slices.isOver) await slices.startNext();
       }
       await this.#clock.sleep(INTERVAL_MS);
     }

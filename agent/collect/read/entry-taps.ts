@@ -4,7 +4,7 @@ import type { RecordBuffer } from '../../encode/record-buffer.ts';
 export interface TappedSource {
   path: string;
   generation: string;
-  events: { taps?: EntryTaps | undefined };
+  taps: EntryTaps | undefined;
 }
 
 /** The lines that were read in one turn of a source. */

@@ -27,7 +27,7 @@ export interface ReadableFile extends Partial<TappedSource> {
   fd: number;
   size: number;
   /** The file will not grow: an unterminated last line is sent, too. */
-  sealed: boolean;
+  lastLineDue: boolean;
 }
 
 /** What one read yielded. */
@@ -138,7 +138,7 @@ export class SegmentReader {
     this.#lineState ??= await lineStateAt(fd, this.#position, now);
     const from = again ? await withLineStates(fd, again, format) : this.#rest(this.#lineState);
     if (isPassedOver(from.startState))
-      return this.#skip(from, again, format, bench.chunk, { fd, size: file.size, sealed: file.sealed });
+      return this.#skip(from, again, format, bench.chunk, { fd, size: file.size, sealed: file.lastLineDue });
     const { chunk, records, kernel } = bench;
     const { start } = from;
     const room = Math.floor(records.remaining * this.#rawPerEncoded) + 4096;
@@ -151,7 +151,7 @@ export class SegmentReader {
     const seen = start + bytesRead;
     const atEnd = bytesRead < want;
     // A short read is not always the end: on network file systems, and before a bad sector.
-    const last = again ? seen === again.end : file.sealed && atEnd && seen >= file.size;
+    const last = again ? seen === again.end : file.lastLineDue && atEnd && seen >= file.size;
     const waitMs =
       again || !atEnd || !format.grouping ? undefined : this.#quietFor(seen, nowMs, format.grouping.timeoutMs);
     const before = records.length;
@@ -168,8 +168,7 @@ export class SegmentReader {
       this.#tail ??= new ReadTail();
       this.#tail.add(chunk.subarray(0, encoded.consumed));
     }
-    if (file.events?.taps?.hasTaps && segment && !again)
-      file.events.taps.notify(file as TappedSource, segment, records, before);
+    if (file.taps?.hasTaps && segment && !again) file.taps.notify(file as TappedSource, segment, records, before);
     if (encoded.recordCount > 0) this.#rawPerEncoded = encoded.consumed / (records.length - before);
     const againInMs = encoded.isIncomplete && waitMs ? waitMs : undefined;
     return {

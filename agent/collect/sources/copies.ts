@@ -1,28 +1,27 @@
 import { basename, dirname, extname, join } from 'node:path';
 import type { FoundFile } from '../../model/found-file.ts';
 import { compareHead, hasMarker, haveSameBytesBefore } from '../files/file-head.ts';
-import { NOT_OPEN } from '../files/file-io.ts';
 import type { Source } from './source.ts';
+import type { SourceRegistry } from './source-registry.ts';
 
-/** What a copy's name has behind that of its original. */
+/** What separates the original's name from the rest of a copy's name. */
 const SEPARATORS = '.-_';
-/** How long a file that looks like a copy waits, after it last grew, for its original to be truncated. */
+/** How long an apparent copy, after it last grew, waits for the original's truncation. */
 const COPY_GRACE_MS = 10_000;
+/** A marker that ends beyond it identifies a file better than its head does. */
+const HEAD_BYTES_MAX = 1024;
 
 /**
- * logrotate's `copytruncate` copies a log and truncates it then. A new file that has the bytes of one that is read, and the name of a copy, is
- * not read before that is decided: when the original is truncated its generation goes on in the copy; when it isn't, the copy is a file
- * of its own, read whole. So neither order of events makes lines come twice.
+ * logrotate's `copytruncate` copies a log and then truncates it. A new file with the bytes of an
+ * open one, and the name of a copy, is not read before that is decided. If the original is
+ * truncated, its generation continues in the copy. If not, the copy is a file of its own and is
+ * read whole. So no line is sent twice, in whichever order the agent sees the two.
  */
 export class Copies {
+  /** Files that wait, by fileKey: their size, and when they last grew. */
   readonly #held = new Map<string, { size: number; grewMs: number }>();
 
-  /** Whether some file waits. */
-  get any(): boolean {
-    return this.#held.size > 0;
-  }
-
-  /** Whether to wait with the file. `originals` are those that it may be a copy of, by its name. */
+  /** Whether the file waits. `originals`: the files that it may be a copy of, by its name. */
   async holds(fd: number, file: FoundFile, originals: Iterable<Source>, nowMs: number): Promise<boolean> {
     const { key } = file;
     if (!(await isCopyOfOne(fd, file, originals))) {
@@ -37,19 +36,33 @@ export class Copies {
     return false;
   }
 
-  /** Forgets those that are not there any more. */
-  keepOnly(keys: ReadonlySet<string>): void {
-    for (const key of this.#held.keys()) if (!keys.has(key)) this.#held.delete(key);
+  /** Forgets files that the scan did not find. `keys` makes the keys of those that it found. */
+  keepOnly(keys: () => ReadonlySet<string>): void {
+    if (this.#held.size === 0) return;
+    const found = keys();
+    for (const key of this.#held.keys()) if (!found.has(key)) this.#held.delete(key);
   }
 }
 
-/** Whether logrotate and its like would call a copy of `original` so: `a.log.1`, `a.log-20260101` or `a-20260101.log` of `a.log`. */
-export function mayBeCopyOf(path: string, original: string): boolean {
-  return dirname(path) === dirname(original) && originalsOf(path).includes(original);
+/**
+ * Finds the ended generation of which `file`, open at `fd`, is a copy. Equal heads do not suffice,
+ * because tables may share a headline: the marker must be equal, too. If that covers few bytes, the
+ * file must also have the name of a copy, and the original must have been truncated.
+ */
+export async function findOriginal(fd: number, file: FoundFile, registry: SourceRegistry): Promise<Source | undefined> {
+  for (const source of registry.ended) {
+    const { head, marker } = source.file.fingerprint;
+    const { reason } = registry.endingOf(source) ?? {};
+    const identifies = marker.end > HEAD_BYTES_MAX || (reason === 'truncated' && mayBeCopyOf(file.path, source.path));
+    if (!identifies || head.bytes === 0 || file.size < marker.end || reason === 'budget') continue;
+    const isSame = (await compareHead(fd, head)) !== undefined && (await hasMarker(fd, marker));
+    if (isSame && registry.endingOf(source)) return source;
+  }
+  return undefined;
 }
 
 /** Where the original of a copy at `path` would be. */
-export function originalsOf(path: string): string[] {
+export function originalPaths(path: string): string[] {
   const name = basename(path);
   const extension = extname(name);
   const found = new Set<string>();
@@ -62,16 +75,21 @@ export function originalsOf(path: string): string[] {
   return [...found].map((candidate) => join(dirname(path), candidate));
 }
 
+/** Whether logrotate names copies so: `a.log.1`, `a.log-20260101`, `a-20260101.log` of `a.log`. */
+export function mayBeCopyOf(path: string, original: string): boolean {
+  return dirname(path) === dirname(original) && originalPaths(path).includes(original);
+}
+
 async function isCopyOfOne(fd: number, file: FoundFile, originals: Iterable<Source>): Promise<boolean> {
   for (const original of originals) if (await isCopyOf(fd, file, original).catch(() => false)) return true;
   return false;
 }
 
 async function isCopyOf(fd: number, { size }: FoundFile, original: Source): Promise<boolean> {
-  const { head, marker } = original.life;
+  const { head, marker } = original.file.fingerprint;
   if (head.bytes === 0) return false;
   if (size >= Math.max(head.bytes, marker.end))
     return (await compareHead(fd, head)) !== undefined && hasMarker(fd, marker);
-  // Being copied, or just begun.
-  return original.fd !== NOT_OPEN && size <= original.size && haveSameBytesBefore(fd, original.fd, size);
+  // The copy is still being written, or the original has just begun.
+  return original.file.isOpen && size <= original.size && haveSameBytesBefore(fd, original.fd, size);
 }

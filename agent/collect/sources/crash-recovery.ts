@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict';
 import type { Logger } from '../../../runtime/logger.ts';
 import type { RecordBatch } from '../../encode/record-batch.ts';
 import type { Workbench, WorkPool } from '../../encode/work-pool.ts';
@@ -12,26 +13,31 @@ import { rebuildBatch } from '../../produce/rebuild-batch.ts';
 import type { CheckpointStore } from '../../state/checkpoint-store.ts';
 import type { FileBudget } from '../files/file-budget.ts';
 import { compareHead, hasMarker } from '../files/file-head.ts';
-import { NOT_OPEN } from '../files/file-io.ts';
 import { findMovedFiles } from '../files/missing-files.ts';
 import { encodeSegment } from '../read/encode-segment.ts';
 import { recordLosses } from '../read/segment-losses.ts';
 import type { Source } from './source.ts';
 
-interface FormerSegment {
-  segment: IntentSegment;
-  /** `returned`: its lines are to be read again; `taken`: and a source has been told so, which may have read them by now. */
-  state: 'open' | 'delivered' | 'returned' | 'taken';
+/** A segment of an open intent. */
+interface RecoveredSegment {
+  readonly segment: IntentSegment;
+  /**
+   * - open: it may be in Kafka.
+   * - acknowledged: it was found in Kafka.
+   * - returned: it is not in Kafka, so its lines must be read again.
+   * - inherited: as returned, and a source knows it. The source may have read the lines by now.
+   */
+  state: 'open' | 'acknowledged' | 'returned' | 'inherited';
 }
 
 interface OpenFile {
   fd: number;
-  /** As it was when the lines were sent. */
+  /** The path that the lines were sent with. */
   path: string;
   close(): void;
 }
 
-export interface CrashRecoveryTools {
+export interface CrashRecoveryDependencies {
   store: CheckpointStore;
   facts: FactLog;
   pool: WorkPool;
@@ -40,93 +46,109 @@ export interface CrashRecoveryTools {
 }
 
 /**
- * The batches that a former process had under way when it was killed. Their producers find out which of them Kafka has; the others are built
- * again from the same bytes of the same files. What becomes of them is told to the source of each generation, or, as long as there
- * is none, to its checkpoint.
+ * The batches that the previous process had sent, or was about to send, when it was killed. Their
+ * partition producers find out which of them Kafka has. The others are built again from the same
+ * bytes of the same files. Each outcome goes to the generation's source or, as long as there is no
+ * source, to its checkpoint.
  */
 export class CrashRecovery {
   readonly batches: readonly RecoveredBatch[];
-  readonly #tools: CrashRecoveryTools;
-  readonly #segments = new Map<string, FormerSegment[]>();
+  readonly #dependencies: CrashRecoveryDependencies;
+  readonly #segments = new Map<string, RecoveredSegment[]>();
   readonly #checkpoints: ReadonlyMap<string, Checkpoint>;
+  /** By generation. */
   readonly #sources = new Map<string, Source>();
 
-  constructor(intents: readonly OpenIntent[], tools: CrashRecoveryTools) {
-    this.#tools = tools;
-    this.batches = intents.map((intent) => this.#recovered(intent));
-    const checkpoints = intents.length === 0 ? [] : tools.store.all();
+  constructor(intents: readonly OpenIntent[], dependencies: CrashRecoveryDependencies) {
+    this.#dependencies = dependencies;
+    this.batches = intents.map((intent) => this.#recover(intent));
+    const checkpoints = intents.length === 0 ? [] : dependencies.store.all();
     const own = checkpoints.filter(({ generation }) => this.#segments.has(generation));
     this.#checkpoints = new Map(own.map((checkpoint) => [checkpoint.generation, checkpoint]));
   }
 
-  /** What `source` has to know of its generation's past, or of that of a replay of it; from now on it is told the rest. */
+  /**
+   * What a new source must know of its generation's segments, or of those of one replay. Call
+   * `bind` in the same turn: the source then gets the other outcomes.
+   */
   inherit(generation: string, replay?: string): InheritedRanges {
-    const former = (this.#segments.get(generation) ?? []).filter(({ segment }) => segment.replay === replay);
-    const those = (wanted: FormerSegment['state']) =>
-      former.filter(({ state }) => state === wanted).map(({ segment }) => segment);
-    const returned = those('returned');
-    for (const each of former) if (each.state === 'returned') each.state = 'taken';
-    return { open: those('open'), acknowledged: those('delivered').map(coveredRange), returned };
+    const own = (this.#segments.get(generation) ?? []).filter(({ segment }) => segment.replay === replay);
+    const segmentsIn = (wanted: RecoveredSegment['state']) =>
+      own.filter(({ state }) => state === wanted).map(({ segment }) => segment);
+    const returned = segmentsIn('returned');
+    for (const one of own) if (one.state === 'returned') one.state = 'inherited';
+    return { open: segmentsIn('open'), acknowledged: segmentsIn('acknowledged').map(coveredRange), returned };
   }
 
-  /** Tells `source` what becomes of what it inherited. */
+  /** Outcomes go to `source` from now on. */
   bind(source: Source): void {
     if (this.#segments.has(source.generation)) this.#sources.set(source.generation, source);
   }
 
-  #recovered(intent: OpenIntent): RecoveredBatch {
-    const former = intent.segments.map((segment): FormerSegment => ({ segment, state: 'open' }));
-    for (const each of former) {
-      const { generation } = each.segment;
+  #recover(intent: OpenIntent): RecoveredBatch {
+    const own = intent.segments.map((segment): RecoveredSegment => ({ segment, state: 'open' }));
+    for (const one of own) {
+      const { generation } = one.segment;
       const list = this.#segments.get(generation);
-      if (list) list.push(each);
-      else this.#segments.set(generation, [each]);
+      if (list) list.push(one);
+      else this.#segments.set(generation, [one]);
     }
     return {
       intent,
       build: () => this.#build(intent),
       onAcknowledged: () => {
-        for (const each of former) this.#acknowledged(each);
+        for (const one of own) this.#acknowledged(one);
       },
       onReturned: () => {
-        for (const each of former) {
-          const source = this.#sources.get(each.segment.generation);
-          each.state = source ? 'taken' : 'returned';
-          source?.returned(each.segment);
-        }
+        for (const one of own) this.#returned(one);
       },
     };
   }
 
-  #acknowledged(former: FormerSegment): void {
-    const { segment } = former;
-    former.state = 'delivered';
+  #acknowledged(recovered: RecoveredSegment): void {
+    const { segment } = recovered;
+    assert(recovered.state === 'open', 'a recovered segment has two outcomes');
+    recovered.state = 'acknowledged';
+    const { store, facts } = this.#dependencies;
     const source = this.#sources.get(segment.generation);
     const checkpoint = this.#checkpoints.get(segment.generation);
     source?.acknowledged(segment);
     if (source || !checkpoint) return;
     if (segment.replay !== undefined) {
-      this.#tools.store.replays.acknowledged(segment);
+      store.replays.acknowledged(segment);
       return;
     }
-    const delivered = new ContiguousPosition(checkpoint);
-    delivered.add(coveredRange(segment));
-    Object.assign(checkpoint, delivered.progress);
-    this.#tools.store.put({ ...checkpoint });
-    recordLosses(this.#tools.facts, checkpoint, segment);
+    const position = new ContiguousPosition(checkpoint);
+    position.add(coveredRange(segment));
+    Object.assign(checkpoint, position.progress);
+    store.put({ ...checkpoint });
+    recordLosses(facts, checkpoint, segment);
+  }
+
+  #returned(recovered: RecoveredSegment): void {
+    const { segment } = recovered;
+    assert(recovered.state === 'open', 'a recovered segment has two outcomes');
+    const source = this.#sources.get(segment.generation);
+    recovered.state = source ? 'inherited' : 'returned';
+    source?.returned(segment);
   }
 
   async #build(intent: OpenIntent): Promise<RecordBatch | undefined> {
-    const { pool, logger } = this.#tools;
+    const { pool, logger } = this.#dependencies;
     try {
       return await rebuildBatch(intent, pool, (_index, segment, bench) => this.#encode(segment, bench));
     } catch (error) {
-      logger.warn('a batch of the former process can not be built again; its lines are read anew', { error });
+      const { topic, partition } = intent;
+      logger.warn('batch of the previous process cannot be built again, its lines are read again', {
+        topic,
+        partition,
+        error,
+      });
       return undefined;
     }
   }
 
-  /** Rejects when the bytes are not there any more. */
+  /** Rejects if the bytes no longer exist. */
   async #encode(segment: IntentSegment, bench: Workbench): Promise<void> {
     const file = await this.#open(segment.generation);
     try {
@@ -136,31 +158,30 @@ export class CrashRecovery {
     }
   }
 
-  /** The generation's file, as its source has it open or else from its path. Rejects when it is not there. */
+  /** The generation's file: as its source has it open, or opened again. Rejects if it is gone. */
   async #open(generation: string): Promise<OpenFile> {
     const source = this.#sources.get(generation);
-    if (source && source.state !== 'CLOSED' && source.fd !== NOT_OPEN)
-      return { fd: source.fd, path: source.path, close: () => {} };
+    if (source && !source.isClosed && source.file.isOpen) return { fd: source.fd, path: source.path, close: () => {} };
     const checkpoint = this.#checkpoints.get(generation);
-    if (!checkpoint) throw new Error(`generation ${generation} is not known any more`);
+    if (!checkpoint) throw new Error(`generation ${generation} is unknown`);
     const here = await this.#openAt(checkpoint, checkpoint.path).catch(() => undefined);
     if (here) return here;
-    // It may have been renamed while nobody looked.
+    // It may have been renamed while no agent ran.
     const path = (await findMovedFiles([checkpoint], [])).get(checkpoint);
     const there = path === undefined ? undefined : await this.#openAt(checkpoint, path);
     if (there) return there;
-    throw new Error(`${checkpoint.path} is another file now, or gone`);
+    throw new Error(`${checkpoint.path} was deleted or replaced`);
   }
 
-  /** undefined when it is another file. */
+  /** undefined: the path has another file. */
   async #openAt(checkpoint: Checkpoint, path: string): Promise<OpenFile | undefined> {
-    const { budget } = this.#tools;
+    const { budget } = this.#dependencies;
     const { fd, file } = await budget.open(path);
-    const same =
+    const isSame =
       fileKey(file) === fileKey(checkpoint) &&
       (await compareHead(fd, checkpoint.head)) &&
       (await hasMarker(fd, checkpoint.marker));
-    if (same) return { fd, path: checkpoint.path, close: () => budget.close(fd) };
+    if (isSame) return { fd, path: checkpoint.path, close: () => budget.close(fd) };
     budget.close(fd);
     return undefined;
   }

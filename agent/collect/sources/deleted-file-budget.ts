@@ -1,19 +1,19 @@
 import type { FileBudget, PinnedFile } from '../files/file-budget.ts';
 import type { Source } from './source.ts';
 
-/** Deleted files of one entry that are held open: told to the budget of disk space. */
+/** The deleted files that one entry holds open. They count for the budget of disk space. */
 export class DeletedFileBudget {
   readonly #budget: FileBudget;
   readonly #giveUp: (source: Source) => void;
   readonly #pinned = new Map<Source, PinnedFile>();
 
-  /** `giveUp` lets go of a source whose file passes the budget. */
+  /** `giveUp` closes a source whose file exceeds the budget. */
   constructor(budget: FileBudget, giveUp: (source: Source) => void) {
     this.#budget = budget;
     this.#giveUp = giveUp;
   }
 
-  /** False when it is told already. */
+  /** Returns false if the source counts already. */
   add(source: Source): boolean {
     if (this.#pinned.has(source)) return false;
     const giveUp = () => {
@@ -34,14 +34,11 @@ export class DeletedFileBudget {
     return true;
   }
 
+  /** The source was closed, or its file has a path again. */
   remove(source: Source): void {
     const pinned = this.#pinned.get(source);
     if (!pinned) return;
     this.#pinned.delete(source);
     this.#budget.unpin(pinned);
-  }
-
-  close(): void {
-    for (const source of [...this.#pinned.keys()]) this.remove(source);
   }
 }

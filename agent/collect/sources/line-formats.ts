@@ -5,39 +5,46 @@ import {
   type SharedFormat,
   sharedFormat,
 } from '../../encode/line-format.ts';
-import type { Source } from './source.ts';
 
-/** Makes the format of a source's lines; `path` is what they are told to come from. */
-export type FormatOf = (source: Source, path: string) => LineFormat;
+/** What a format is made for. */
+export interface FormattedSource {
+  readonly generation: string;
+  readonly isClosed: boolean;
+  /** Frees the format. */
+  releaseCaches(): void;
+}
 
-/** So many sources keep theirs from one read to the next. */
-const KEPT = 2_048;
-/** How often those that are closed are let go of. */
-const SWEEP = 64;
+/** Makes the format of a source's lines. `path` is the path that their headers name. */
+export type FormatOf = (source: FormattedSource, path: string) => LineFormat;
 
-/** Makes the formats of an entry's sources when they are read. */
+/** How many sources keep their format from one read to the next. */
+const KEPT_MAX = 2_048;
+/** Closed sources are dropped each time so many formats were made. */
+const SWEEP_INTERVAL = 64;
+
+/** Makes the formats of an entry's sources, each when its source first reads. */
 export class LineFormats {
   readonly forSource: FormatOf;
-  /** The one that was made first is the first. */
-  readonly #made = new Set<Source>();
+  /** The sources that keep a format. The oldest is first. */
+  readonly #made = new Set<FormattedSource>();
   #times = 0;
 
   constructor(facts: FormatFacts) {
     let shared: SharedFormat | undefined;
     this.forSource = (source, path) => {
       this.#keep(source);
-      // An entry that is refused may have facts of which no format can be made.
+      // Made only now: an invalid entry may have facts that allow no format.
       shared ??= sharedFormat(facts);
       return lineFormat(shared, { path, generation: source.generation });
     };
   }
 
-  #keep(source: Source): void {
+  #keep(source: FormattedSource): void {
     this.#made.add(source);
-    if (++this.#times % SWEEP === 0) for (const one of this.#made) if (one.state === 'CLOSED') this.#made.delete(one);
+    if (++this.#times % SWEEP_INTERVAL === 0) for (const one of this.#made) if (one.isClosed) this.#made.delete(one);
     const [first] = this.#made;
-    if (!first || this.#made.size <= KEPT) return;
+    if (!first || this.#made.size <= KEPT_MAX) return;
     this.#made.delete(first);
-    first.rest();
+    first.releaseCaches();
   }
 }

@@ -1,125 +1,101 @@
+import type { Clock } from '../../../runtime/clock.ts';
+import type { CheckpointStore } from '../../state/checkpoint-store.ts';
 import type { Rotations } from '../lag/rotations.ts';
 import type { DeletedFileBudget } from './deleted-file-budget.ts';
 import type { EndedFiles } from './ended-files.ts';
-import type { KnownFiles } from './known-files.ts';
+import type { OpenSources } from './open-sources.ts';
 import type { Source } from './source.ts';
-import type { SourceSetTools } from './source-set-tools.ts';
-import type { TrackedSources } from './tracked-sources.ts';
+import type { SourceFiles } from './source-files.ts';
+import type { SourceRegistry } from './source-registry.ts';
 
-/** How long a file that has left its path is kept open after it last grew, for writers that have not noticed. */
+/** How long a renamed file is read after it last grew: its writer may not know of the rename. */
 export const RENAMED_GRACE_MS = 5 * 60_000;
 const UNLINKED_GRACE_MS = 5_000;
 
-/** Sources that are to be let go: their files were renamed or deleted, or the entry does not mean them any more. */
+export interface RetirementDependencies {
+  clock: Clock;
+  registry: SourceRegistry;
+  open: OpenSources;
+  ended: EndedFiles;
+  files: SourceFiles;
+  deleted: DeletedFileBudget;
+  store: CheckpointStore;
+  rotations: Rotations;
+}
+
+/**
+ * Decides when an open source is finished: its file was renamed or deleted and is complete, or the
+ * entry does not match it any more.
+ */
 export class RetirementRules {
-  readonly #tools: SourceSetTools;
-  readonly #tracked: TrackedSources;
-  readonly #endings: EndedFiles;
-  readonly #known: KnownFiles;
-  readonly #pins: DeletedFileBudget;
-  readonly #rotations: Rotations;
-  /** Paused, for the entry did not mean them when they were last looked at. */
-  readonly #unwanted = new Set<Source>();
+  readonly #dependencies: RetirementDependencies;
 
-  constructor(
-    tools: SourceSetTools,
-    parts: {
-      tracked: TrackedSources;
-      endings: EndedFiles;
-      known: KnownFiles;
-      pins: DeletedFileBudget;
-      rotations: Rotations;
-    },
-  ) {
-    this.#tools = tools;
-    this.#tracked = parts.tracked;
-    this.#endings = parts.endings;
-    this.#known = parts.known;
-    this.#pins = parts.pins;
-    this.#rotations = parts.rotations;
+  constructor(dependencies: RetirementDependencies) {
+    this.#dependencies = dependencies;
   }
 
-  isUnwanted(source: Source): boolean {
-    return this.#unwanted.has(source);
+  /** The source was found at a path of the entry. */
+  cancel(source: Source): void {
+    this.#dependencies.deleted.remove(source);
   }
 
-  /** It is at a path of the entry's. Returns whether it was not wanted before. */
-  cameBack(source: Source): boolean {
-    this.#pins.remove(source);
-    return this.#unwanted.delete(source);
+  /** A scan found the source. If another file took its previous path, it is sealed when quiet. */
+  afterFound(source: Source): void {
+    const successor = this.#dependencies.registry.byPath(source.file.previousPath);
+    if (source.file.state.phase === 'live' && successor && successor !== source) source.apply('rotated');
+    const { activity, phase } = source.file.state;
+    if (phase !== 'live' && activity === 'reading') this.#sealAfter(source, RENAMED_GRACE_MS);
   }
 
-  /** Renamed, and another file has its place: it is complete when it has not grown for long. */
-  sealIfRotated(source: Source): void {
-    const successor = this.#tracked.byPath(source.formerPath);
-    if (source.phase === 'live' && successor && successor !== source) {
-      source.phase = 'rotated';
-      this.#tools.store.put(source.checkpoint);
-    }
-    if ((source.phase !== 'rotated' && source.phase !== 'sealed') || source.state !== 'READING') return;
-    this.#sealAfter(source, RENAMED_GRACE_MS);
+  /** A scan did not find the source: it was renamed or deleted, so it is read to its end. */
+  afterLeft(source: Source): void {
+    const { clock, files, deleted, rotations } = this.#dependencies;
+    source.leave(clock.monotonicMs());
+    const { file } = source;
+    if (file.state.activity !== 'draining') return;
+    if (file.unlinked && deleted.add(source) && !source.complete)
+      rotations.recordDeletion(source.size, clock.monotonicMs());
+    // A file without a path of the entry can't be closed while it is idle. If others need its
+    // descriptor, it does not stay open for long.
+    this.#sealAfter(source, file.unlinked || files.areFull ? UNLINKED_GRACE_MS : RENAMED_GRACE_MS);
   }
 
-  /** Renamed away or deleted: read on until nothing more comes, then let it go. */
-  leftItsPath(source: Source): void {
-    if (source.state === 'READING') {
-      source.state = 'DRAINING';
-      source.lastGrowthMs = this.#tools.clock.monotonicMs();
-      this.#tools.onStateChange();
-    }
-    if (source.state !== 'DRAINING') return;
-    if (source.unlinked && this.#pins.add(source) && !source.complete)
-      this.#rotations.recordDeletion(source.size, this.#tools.clock.monotonicMs());
-    // Those that no path of the entry's leads to stay open: when there may be no more open files, not for long.
-    const brief = source.unlinked || this.#tools.budget.isFull;
-    this.#sealAfter(source, brief ? UNLINKED_GRACE_MS : RENAMED_GRACE_MS);
+  /** The entry does not match the source's path: it is closed when its segments have outcomes. */
+  afterUnmatched(source: Source): void {
+    source.apply('unmatched');
+    if (source.settled) this.#finish(source, 'dropped');
   }
 
-  /** Seals it when it has not grown for so long, and lets it go when all of it is in Kafka. */
+  /** After `graceMs` without growth the last line is due. When that is acknowledged: sealed. */
   #sealAfter(source: Source, graceMs: number): void {
-    if (this.#wasSealed(source)) return;
-    if (this.#tools.clock.monotonicMs() - source.lastGrowthMs < graceMs) {
-      source.sealed = this.#tools.once;
-    } else if (!source.sealed) {
-      source.sealed = true;
-      source.wake();
-    } else if (source.complete) {
-      this.#endings.sealed(source);
-      // It is known for as long as it is there, lest it is read again.
-      this.#letGo(source, source.phase === 'rotated' && source.state === 'READING' ? 'sealed' : 'away');
+    if (this.#staysSealed(source)) return;
+    if (this.#dependencies.clock.monotonicMs() - source.file.lastGrowthMs < graceMs) source.apply('growing');
+    else if (!source.lastLineDue) source.apply('quiet');
+    else if (source.complete) {
+      this.#dependencies.ended.recordSealed(source);
+      const { activity, phase } = source.file.state;
+      this.#finish(source, phase === 'rotated' && activity === 'reading' ? 'sealed' : 'retired');
     }
   }
 
-  /** It was complete, and is open to be sent once more: of that nothing is told. False when it has grown since. */
-  #wasSealed(source: Source): boolean {
-    if (source.phase !== 'sealed') return false;
-    if (source.complete) this.#letGo(source, 'sealed');
-    else if (source.size > source.position) source.phase = 'rotated';
-    return source.phase === 'sealed';
+  /** A sealed source is open for a replay. It is closed after that, unless the file has grown. */
+  #staysSealed(source: Source): boolean {
+    if (source.file.state.phase !== 'sealed') return false;
+    if (source.complete) this.#finish(source, 'sealed');
+    else if (source.size > source.position) source.apply('unsealed');
+    return source.file.state.phase === 'sealed';
   }
 
-  /** The entry does not mean it any more: what was read is delivered, and no more is read. */
-  notWanted(source: Source): void {
-    source.pause();
-    this.#unwanted.add(source);
-    if (source.settled) this.#letGo(source, source.phase);
-  }
-
-  /** Closes the file. A deleted one is forgotten; another may come back, and goes on from where it was. */
-  #letGo(source: Source, phase: Source['phase']): void {
-    source.phase = phase;
-    const { checkpoint } = source;
-    this.#pins.remove(source);
-    this.#unwanted.delete(source);
-    this.#tracked.remove(source);
-    if (source.unlinked && source.complete) {
-      this.#tools.store.remove(checkpoint.entryUid, checkpoint.generation);
-    } else if (source.unlinked) {
-      this.#endings.end(source, 'unassigned', true);
-    } else {
-      this.#known.add(checkpoint);
-      this.#tools.store.put(checkpoint);
-    }
-    this.#tools.onStateChange();
+  /** Closes the source. It stays known while its file exists, so that it is not read again. */
+  #finish(source: Source, event: 'sealed' | 'retired' | 'dropped'): void {
+    const { registry, open, ended, store } = this.#dependencies;
+    source.apply(event);
+    open.close(source);
+    const { checkpoint, unlinked } = source.file;
+    if (!unlinked) {
+      registry.addKnown(checkpoint);
+      store.put(checkpoint);
+    } else if (source.complete) store.remove(checkpoint.entryUid, checkpoint.generation);
+    else ended.end(source, 'unassigned', true);
   }
 }

@@ -1,34 +1,40 @@
 import type { FoundFile } from '../../model/found-file.ts';
 import type { ScanResult, ScanRules } from '../find/discovery.ts';
-import type { Source } from './source.ts';
 
-/** Which sources a scan has found at paths of the entry's, and as which files. It is written at the sources: there are thousands. */
+/** What a scan can find. It keeps its last sighting itself, because there are thousands. */
+export interface Sighted {
+  sightedBy: ScanSightings | undefined;
+  sightedAs: FoundFile | undefined;
+}
+
+/** Which sources one scan found at paths of the entry, and as which files. */
 export class ScanSightings {
-  has(source: Source): boolean {
-    return source.metBy === this;
+  has(source: Sighted): boolean {
+    return source.sightedBy === this;
   }
 
-  fileOf(source: Source): FoundFile | undefined {
-    return this.has(source) ? source.metAs : undefined;
+  fileOf(source: Sighted): FoundFile | undefined {
+    return this.has(source) ? source.sightedAs : undefined;
   }
 
-  met(source: Source, file: FoundFile): void {
-    source.metBy = this;
-    source.metAs = file;
+  add(source: Sighted, file: FoundFile): void {
+    source.sightedBy = this;
+    source.sightedAs = file;
   }
 }
 
-/** What one scan knows. */
+/** One scan of an entry's files, while it is evaluated. */
 export interface Scan {
-  rules: ScanRules;
-  found: ScanResult;
-  /** The keys of the files found; made when they are asked for. */
+  readonly rules: ScanRules;
+  readonly found: ScanResult;
+  /** The keys of the files found. Made when first used. */
   readonly keys: ReadonlySet<string>;
-  present: ScanSightings;
-  errors: Map<string, string>;
-  /** Some files could not be opened, for too many are open. */
+  readonly present: ScanSightings;
+  /** What is wrong, by path. */
+  readonly errors: Map<string, string>;
+  /** Some files were not opened, because as many are open as the limit allows. */
   waiting: boolean;
-  signal: AbortSignal;
+  readonly signal: AbortSignal;
 }
 
 export function beginScan(found: ScanResult, rules: ScanRules, signal: AbortSignal): Scan {
@@ -45,10 +51,4 @@ export function beginScan(found: ScanResult, rules: ScanRules, signal: AbortSign
     waiting: false,
     signal,
   };
-}
-
-/** The same file at the same path, and nothing else is going on with it. */
-export function isWhereItWas({ path, state, phase, device, inode }: Source, file: FoundFile): boolean {
-  const calm = (state === 'READING' || state === 'PAUSED') && phase === 'live';
-  return calm && path === file.path && inode === file.inode && device === file.device;
 }

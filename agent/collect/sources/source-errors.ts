@@ -1,48 +1,45 @@
 import type { Logger } from '../../../runtime/logger.ts';
-import type { Source } from './source.ts';
-import type { SourceEvents } from './source-events.ts';
 
-/** What is wrong with a file: a failure to look at it and one to read it end apart from each other. */
-export class SourceErrors {
-  readonly #source: Source;
-  readonly #events: Pick<SourceEvents, 'onStateChange'>;
-  #look = '';
-  #read = '';
+/** What can fail on a file. */
+export type FileOperation = 'observation' | 'read';
 
-  constructor(source: Source, events: Pick<SourceEvents, 'onStateChange'>) {
-    this.#source = source;
-    this.#events = events;
-  }
-
-  /** Empty when all is well. */
-  get last(): string {
-    return this.#read || this.#look;
-  }
-
-  /** The latest outcome of a look; empty when it went well. */
-  looked(error: string): void {
-    if (this.#look === error) return;
-    this.#look = error;
-    this.#events.onStateChange(this.#source);
-  }
-
-  /** The latest outcome of a read. */
-  wasRead(error: string): void {
-    if (this.#read === error) return;
-    this.#read = error;
-    this.#events.onStateChange(this.#source);
-  }
+/**
+ * What is wrong with a file. An error of an observation ends with the next observation, one of a
+ * read with the next read. It is never changed: most of thousands of files share NO_ERRORS.
+ */
+export interface SourceErrors {
+  readonly observation: string;
+  readonly read: string;
+  /** Empty: neither failed the last time. */
+  readonly current: string;
 }
 
-const ERRORS_TOLD = 3;
+export const NO_ERRORS: SourceErrors = { observation: '', read: '', current: '' };
 
-/** A cause that befalls thousands of files does not fill the log: the fleet shows each. */
-export function tellNewErrors(
+/**
+ * `errors` after an operation had this outcome, empty if it succeeded. The same object if equal.
+ */
+export function withOutcome(errors: SourceErrors, operation: FileOperation, error: string): SourceErrors {
+  if (errors[operation] === error) return errors;
+  const observation = operation === 'observation' ? error : errors.observation;
+  const read = operation === 'read' ? error : errors.read;
+  const current = read || observation;
+  return current === '' ? NO_ERRORS : { observation, read, current };
+}
+
+const ERRORS_LOGGED_MAX = 3;
+
+/**
+ * Logs the errors of paths that had none before. One cause can affect thousands of files, so only
+ * a few are logged. The fleet's state shows all of them.
+ */
+export function logNewErrors(
   errors: ReadonlyMap<string, string>,
-  { former, entry, logger }: { former: ReadonlyMap<string, string>; entry: string; logger: Logger },
+  { previous, entry, logger }: { previous: ReadonlyMap<string, string>; entry: string; logger: Logger },
 ): void {
-  const fresh = [...errors].filter(([path]) => !former.has(path));
-  for (const [path, error] of fresh.slice(0, ERRORS_TOLD)) logger.warn("can't be read", { entry, path, error });
-  const more = fresh.length - ERRORS_TOLD;
-  if (more > 0) logger.warn("more files can't be read", { entry, files: more });
+  const fresh = [...errors].filter(([path]) => !previous.has(path));
+  for (const [path, error] of fresh.slice(0, ERRORS_LOGGED_MAX))
+    logger.warn('file cannot be read', { entry, path, error });
+  const count = fresh.length - ERRORS_LOGGED_MAX;
+  if (count > 0) logger.warn('more files cannot be read', { entry, count });
 }

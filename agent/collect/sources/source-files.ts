@@ -6,10 +6,10 @@ import { BudgetError, type FileBudget, type FileHolder } from '../files/file-bud
 import { isLocal, NOT_OPEN } from '../files/file-io.ts';
 import type { Source } from './source.ts';
 
-/** How long a scan waits, once, for another file to be done with. */
+/** How long a scan waits, once, for another file to be closed. */
 const OPEN_WAIT_MS = 1_000;
 
-/** The open files of one entry's sources: closed while they are idle, when others need to be open. */
+/** The descriptors of one entry's sources. At the limit, files that are idle are closed. */
 export class SourceFiles {
   readonly #budget: FileBudget;
   readonly #clock: Clock;
@@ -23,12 +23,20 @@ export class SourceFiles {
     this.#clock = clock;
   }
 
-  /** A scan begins: it may wait again. */
+  /** Nothing can be opened unless something is closed. */
+  get areFull(): boolean {
+    return this.#budget.isFull;
+  }
+
+  /** A scan begins: it may wait for a descriptor again. */
   scanBegins(): void {
     this.#waitedInVain = false;
   }
 
-  /** Opens a file that is not known yet, after some time when there must be room first. Rejects as the budget does. */
+  /**
+   * Opens a file that no source has. At the limit it waits, but only once in a scan if that was in
+   * vain. Rejects as FileBudget.open does.
+   */
   async open(path: string, isLocal = false): ReturnType<FileBudget['open']> {
     for (;;) {
       try {
@@ -40,8 +48,8 @@ export class SourceFiles {
     }
   }
 
-  /** `source` has an open file, of which there is something new. */
-  used(source: Source): void {
+  /** The source's file is open, and it was opened or has changed just now. */
+  markUsed(source: Source): void {
     let holder = this.#holders.get(source);
     if (!holder) {
       holder = new OpenSource(source, this);
@@ -50,7 +58,10 @@ export class SourceFiles {
     this.#budget.markUsed(holder);
   }
 
-  /** Opens the file again; false when it must wait, or when another file is at its path. Rejects with the system's error. */
+  /**
+   * Opens the source's file again. false: it must wait, or another file has its path. Rejects with
+   * the system's error.
+   */
   reopen(source: Source): Promise<boolean> {
     let opening = this.#opening.get(source);
     if (!opening) {
@@ -60,34 +71,33 @@ export class SourceFiles {
     return opening;
   }
 
-  /** Closes a file that nobody reads. */
+  /** Closes a file that no source has. */
   closeUnread(fd: number): void {
     this.#budget.close(fd);
   }
 
-  /** Something of `source` was acknowledged: others may have its place. */
+  /** A segment of the source was acknowledged: its file may be idle, so another can be opened. */
   mayBeIdle(source: Source): void {
     if (this.#budget.isFull && source.complete) this.#budget.holderMayBeIdle();
   }
 
-  /** Closes the file, unless it is not open; `source` is not held any more. */
+  /** Closes the source's file if it is open. */
   close(source: Source): void {
-    const fd = this.leave(source);
+    const fd = this.detach(source);
     if (fd !== NOT_OPEN) this.#budget.close(fd);
   }
 
-  /** Takes the open descriptor from `source`, for another one. */
-  leave(source: Source): number {
-    this.#budget.leaveQueue(this.#wakeOf(source));
+  /** Takes the descriptor from the source, so that another source can have it. */
+  detach(source: Source): number {
+    const wake = this.#wakes.get(source);
+    if (wake) this.#budget.leaveQueue(wake);
     const holder = this.#holders.get(source);
     if (holder) this.#budget.forget(holder);
     this.#holders.delete(source);
-    const { fd } = source;
-    source.fd = NOT_OPEN;
-    return fd;
+    return source.file.detach();
   }
 
-  /** Waits for a file to be done with; false when none is for long. */
+  /** Waits until a file may be opened. false: none could for long. */
   async #turn(): Promise<boolean> {
     const woken = new AbortController();
     const wake = () => woken.abort();
@@ -97,25 +107,25 @@ export class SourceFiles {
   }
 
   async #reopen(source: Source): Promise<boolean> {
-    if (source.fd !== NOT_OPEN) return true;
+    if (source.file.isOpen) return true;
     try {
       const { fd, file } = await this.#budget.open(source.path);
-      if (file.key === fileKey(source) && source.state !== 'CLOSED') {
-        source.fd = fd;
-        this.used(source);
+      if (file.key === fileKey(source.file) && !source.isClosed) {
+        source.file.attach(fd);
+        this.markUsed(source);
         return true;
       }
       this.#budget.close(fd);
       return false;
     } catch (error) {
       if (error instanceof BudgetError) this.#budget.awaitTurn(this.#wakeOf(source));
-      // Renamed or deleted: the next scan finds out.
+      // If it was renamed or deleted, the next scan finds that.
       else if (errorCode(error) !== 'ENOENT') throw error;
       return false;
     }
   }
 
-  /** The same one for each source: it waits once. */
+  /** The same function for each call, so that a source waits only once. */
   #wakeOf(source: Source): () => void {
     let wake = this.#wakes.get(source);
     if (!wake) {
@@ -126,7 +136,7 @@ export class SourceFiles {
   }
 }
 
-/** A source as one that holds an open file. */
+/** A source as the holder of an open file. */
 class OpenSource implements FileHolder {
   readonly #source: Source;
   readonly #files: SourceFiles;
@@ -141,7 +151,7 @@ class OpenSource implements FileHolder {
   }
 
   get canYield(): boolean {
-    return mayClose(this.#source);
+    return canYield(this.#source);
   }
 
   release(): void {
@@ -149,20 +159,24 @@ class OpenSource implements FileHolder {
   }
 }
 
-/** Nothing of it is under way, and a path leads to it. */
-function mayClose({ fd, state, busy, settled, unlinked }: Source): boolean {
-  return fd !== NOT_OPEN && (state === 'READING' || state === 'PAUSED') && settled && !busy && !unlinked;
+/** The file has a path, and nothing of it is being read or sent. */
+function canYield({ file, busy, settled }: Source): boolean {
+  const { activity } = file.state;
+  return file.isOpen && activity !== 'draining' && activity !== 'closed' && settled && !busy && !file.unlinked;
 }
 
-/** All that it has is in Kafka: as the open file itself says, for a look may be seconds ago. One whose file system may hang is not asked: the look counts. */
+/**
+ * All bytes are acknowledged. The descriptor decides, because the last observation may be seconds
+ * old. On a file system whose calls may hang, the last observation counts.
+ */
 function isIdle(source: Source): boolean {
-  if (!mayClose(source) || !source.complete) return false;
+  if (!canYield(source) || !source.complete) return false;
   if (!isLocal(source.fd)) return true;
   try {
     const { size, nlink } = fstatSync(source.fd);
     return size <= source.readPosition && nlink > 0;
   } catch {
-    // The next look tells what is wrong with it.
+    // The next observation reports the error.
     return false;
   }
 }

@@ -1,86 +1,140 @@
 import { stat } from 'node:fs/promises';
+import type { Clock } from '../../../runtime/clock.ts';
 import { errorText } from '../../../runtime/errors.ts';
+import type { Logger } from '../../../runtime/logger.ts';
 import { Slices } from '../../../runtime/slices.ts';
-import { type Checkpoint, hasEnded } from '../../model/checkpoint.ts';
-import { hasChanged } from '../../model/fingerprint.ts';
+import type { Charset } from '../../encode/charset.ts';
+import { type Checkpoint, hasEnded, isComplete } from '../../model/checkpoint.ts';
+import type { FactLog } from '../../model/fact.ts';
 import { type FoundFile, keyOf } from '../../model/found-file.ts';
-import { BudgetError } from '../files/file-budget.ts';
-import { NOT_OPEN } from '../files/file-io.ts';
-import { isUnreadable, type ScanResult, type ScanRules, type StartRule } from '../find/discovery.ts';
+import type { IntentSegment } from '../../model/segment.ts';
+import type { CheckpointStore } from '../../state/checkpoint-store.ts';
+import { BudgetError, type FileBudget } from '../files/file-budget.ts';
+import type { ScanResult, ScanRules, StartRule } from '../find/discovery.ts';
 import { secondsUntilBudgetLoss, secondsUntilTruncationLoss } from '../lag/loss-forecast.ts';
 import { Rotations } from '../lag/rotations.ts';
+import type { EntryTaps } from '../read/entry-taps.ts';
+import type { RateLimits } from '../read/rate-limit.ts';
+import type { CrashRecovery } from './crash-recovery.ts';
 import { DeletedFileBudget } from './deleted-file-budget.ts';
 import { EndedFiles } from './ended-files.ts';
 import { FileIdentifier } from './file-identifier.ts';
-import { KnownFiles } from './known-files.ts';
+import { FileObserver } from './file-observer.ts';
+import { takeOldestComplete } from './known-files.ts';
+import { OpenSources, type RouteAssigner } from './open-sources.ts';
 import { RetirementRules } from './retirement-rules.ts';
-import { beginScan, isWhereItWas, type Scan } from './scan.ts';
+import { beginScan, type Scan } from './scan.ts';
+import { noteUnmoved, sourcesToObserve, splitByKnown, verdictOn } from './scan-steps.ts';
 import type { Source } from './source.ts';
+import type { SourceObserver } from './source-context.ts';
+import { SourceFactory } from './source-factory.ts';
 import { SourceFiles } from './source-files.ts';
-import type { SourceSetTools } from './source-set-tools.ts';
-import { TrackedSources } from './tracked-sources.ts';
+import { SourceRegistry } from './source-registry.ts';
 import { VanishedFiles } from './vanished-files.ts';
 
-/** How many complete files that are not there any more are known, in case that they come back. */
+/** How many complete files that no scan finds any more stay known, in case that they return. */
 const COMPLETE_KNOWN_MAX = 1_000;
 
-/** The generations that one entry reads: recognises files, follows renames, notices truncation, lets go of what is complete. */
+/** Observes the sources of all entries. */
+export interface SourceListener {
+  /** A segment was acknowledged; the source's position and checkpoint have moved already. */
+  acknowledged(source: Source, segment: IntentSegment): void;
+  /** A file has another state or another error. */
+  stateChanged(): void;
+}
+
+/** How the files of one entry are read. */
+export interface ReadOptions {
+  /** The files will not grow: an unterminated last line is sent at once. */
+  once: boolean;
+  /** Which bytes end a line. Undefined: line feeds. */
+  charset?: (() => Charset) | undefined;
+  taps?: EntryTaps | undefined;
+  limits?: RateLimits | undefined;
+}
+
+export interface SourceSetDependencies {
+  clock: Clock;
+  logger: Logger;
+  store: CheckpointStore;
+  facts: FactLog;
+  budget: FileBudget;
+  recovery: CrashRecovery;
+  routes: RouteAssigner;
+  listener: SourceListener;
+  options: ReadOptions;
+}
+
+/**
+ * The generations of one entry. It evaluates scans and file events: identifies files, follows
+ * renames, detects truncations and closes what is complete.
+ */
 export class SourceSet {
-  readonly #tools: SourceSetTools;
-  readonly #direct: (source: Source) => void;
-  readonly #files: SourceFiles;
-  readonly #endings: EndedFiles;
-  readonly #known: KnownFiles;
-  readonly #tracked: TrackedSources;
-  readonly #recogniser: FileIdentifier;
-  readonly #vanished: VanishedFiles;
-  readonly #pins: DeletedFileBudget;
-  readonly #departures: RetirementRules;
+  readonly #dependencies: SourceSetDependencies;
+  readonly #registry = new SourceRegistry();
   readonly #rotations = new Rotations();
-  /** Whether some files could not be opened in the last scan, for too many are open. */
+  readonly #files: SourceFiles;
+  readonly #open: OpenSources;
+  readonly #ended: EndedFiles;
+  readonly #observer: FileObserver;
+  readonly #identifier: FileIdentifier;
+  readonly #retirement: RetirementRules;
+  readonly #vanished: VanishedFiles;
+  /** Whether the last scan left files unopened because the limit on open files was reached. */
   waiting = false;
 
-  /** `direct` sets a new source going. */
-  constructor(entryUid: string, tools: SourceSetTools, direct: (source: Source) => void) {
-    this.#tools = tools;
-    this.#direct = direct;
-    const checkpoints = tools.store.load(entryUid);
-    const files = new SourceFiles(tools.budget, tools.clock);
-    const endings = new EndedFiles(tools);
-    const known = new KnownFiles(checkpoints.filter((checkpoint) => !hasEnded(checkpoint)));
-    [this.#files, this.#endings, this.#known] = [files, endings, known];
-    this.#tracked = new TrackedSources(entryUid, tools, { files, endings, rotations: this.#rotations, direct });
-    this.#pins = new DeletedFileBudget(tools.budget, (source) => {
-      this.#tracked.remove(source);
-      // One that is held for a replay only may be complete.
-      endings.end(source, 'budget', source.sealed && source.position >= source.size);
-    });
-    const parts = { tracked: this.#tracked, files, endings, known, pins: this.#pins, rotations: this.#rotations };
-    this.#departures = new RetirementRules(tools, parts);
-    this.#recogniser = new FileIdentifier(tools, parts);
-    this.#vanished = new VanishedFiles(tools, { tracked: this.#tracked, known, recogniser: this.#recogniser });
-    this.#tracked.restoreEnded(checkpoints);
+  constructor(entryUid: string, dependencies: SourceSetDependencies) {
+    const { clock, store, budget, recovery, listener, options } = dependencies;
+    const { once, charset, taps, limits } = options;
+    const context = { clock, once, taps, limits, observer: this.#sourceObserver() };
+    const factory = new SourceFactory(entryUid, { context, recovery, replays: store.replays });
+    const files = new SourceFiles(budget, clock);
+    const deleted = new DeletedFileBudget(budget, (source) => this.#giveUp(source));
+    const onStateChange = () => listener.stateChanged();
+    const shared = { ...dependencies, registry: this.#registry, rotations: this.#rotations, factory, files, deleted };
+    const open = new OpenSources(shared);
+    const ended = new EndedFiles({ ...shared, open });
+    const observer = new FileObserver({ ...shared, open, ended, onStateChange });
+    const identifier = new FileIdentifier({ ...shared, open, ended, observer, once, charset });
+    this.#dependencies = dependencies;
+    this.#files = files;
+    this.#open = open;
+    this.#ended = ended;
+    this.#observer = observer;
+    this.#identifier = identifier;
+    this.#retirement = new RetirementRules({ ...shared, open, ended });
+    this.#vanished = new VanishedFiles({ ...shared, open, ended, identifier, once });
+    const checkpoints = store.load(entryUid);
+    for (const checkpoint of checkpoints) if (!hasEnded(checkpoint)) this.#registry.addKnown(checkpoint);
+    ended.restore(checkpoints);
   }
 
+  /** The open sources. */
   [Symbol.iterator](): Iterator<Source> {
-    return this.#tracked[Symbol.iterator]();
+    return this.#registry[Symbol.iterator]();
   }
 
-  /** How many there were so far. */
-  get added(): number {
-    return this.#tracked.added;
+  /** How many sources were opened so far. */
+  get opened(): number {
+    return this.#registry.opened;
   }
 
-  /** Nothing is on its way, of generations either that are no more. */
+  /** Complete generations whose files are not open, and may no longer exist. */
+  get completed(): Checkpoint[] {
+    return this.#registry.known.filter(isComplete);
+  }
+
+  /** Every segment has an outcome, also those of generations that have ended. */
   get settled(): boolean {
-    for (const source of this.#tracked) if (!source.settled) return false;
-    return this.#endings.sources.every((source) => source.settled);
+    for (const source of this.#registry) if (!source.settled) return false;
+    return this.#registry.ended.every((source) => source.settled);
   }
 
-  /** In how many seconds a file will lose unread lines, if all goes on as it does; 0: none is forecast. */
-  lossForecast({ pace, position, size, path, unlinked }: Source): number {
-    const { clock, budget } = this.#tools;
+  /** In how many seconds a file loses unread lines at its present trend. 0: none is forecast. */
+  lossForecast({ file, position, size }: Source): number {
+    const { clock, budget } = this.#dependencies;
     const nowMs = clock.monotonicMs();
+    const { pace, path, unlinked } = file;
     if (!pace || size <= position) return 0;
     const lag = { lagBytes: size - position, lagMs: pace.lagMs(position, nowMs) };
     const behind = { ...lag, lagPerSecond: pace.lagPerSecond(nowMs) };
@@ -88,116 +142,113 @@ export class SourceSet {
     return secondsUntilTruncationLoss(behind, this.#rotations.lossTimesAt(path), nowMs);
   }
 
-  /** Takes in what a scan found, and looks at each source; returns the errors by path. Stops early when `signal` is aborted. */
-  async reconcile(found: ScanResult, rules: ScanRules, signal: AbortSignal): Promise<Map<string, string>> {
+  /**
+   * Evaluates a scan. Returns what is wrong, by path. Stops early when `signal` is aborted. Rejects
+   * only if an invariant is violated.
+   */
+  async evaluate(found: ScanResult, rules: ScanRules, signal: AbortSignal): Promise<Map<string, string>> {
     const scan = beginScan(found, rules, signal);
     this.#files.scanBegins();
-    const unmet = this.#findPresent(scan);
-    // What is known goes first: what is new may be the copy of one that was truncated, or is nowhere.
-    const isKnown = (file: FoundFile) => this.#tracked.byFile(file) !== undefined || this.#known.mayHave(file);
-    const { known = [], fresh = [] } = Object.groupBy(unmet, (file) => (isKnown(file) ? 'known' : 'fresh'));
-    await this.#meetAll(known, scan);
-    if (!signal.aborted) await this.#vanished.seek(scan);
-    const ended = this.#endings.sources;
-    await this.#meetAll(fresh, scan);
+    const { known, fresh } = splitByKnown(noteUnmoved(scan, this.#registry), this.#registry);
+    await this.#identifyAll(known, scan);
+    if (!signal.aborted) await this.#vanished.search(scan);
+    // What ends during the next steps may have a copy that only the next scan finds.
+    const { ended } = this.#registry;
+    await this.#identifyAll(fresh, scan);
     for (const { path, error } of found.errors) scan.errors.set(path, errorText(error));
-    await this.#lookAround(scan);
+    await this.#observer.observeAll(sourcesToObserve(scan, this.#registry), signal);
+    for (const source of this.#registry)
+      if (scan.present.has(source) && !source.file.isOpen && !source.complete) source.wake();
     if (signal.aborted) return scan.errors;
     this.waiting = scan.waiting;
-    for (const source of this.#tracked) {
-      if (scan.present.has(source)) this.#departures.sealIfRotated(source);
-      else if (!rules.matches(source.path)) this.#departures.notWanted(source);
-      // What can't be looked at may still be there, and what a hint has brought meanwhile is.
-      else if (!isUnreadable(source.path, found) && source.order <= rules.since) this.#departures.leftItsPath(source);
-    }
-    this.#endings.conclude(ended);
-    this.#tools.budget.enforcePinnedLimit();
-    this.#recogniser.keepOnly(scan);
-    for (const forgotten of this.#known.forgetOldest(scan, COMPLETE_KNOWN_MAX)) this.#endings.forget(forgotten);
+    this.#retire(scan);
+    this.#ended.conclude(ended);
+    this.#dependencies.budget.enforcePinnedLimit();
+    this.#identifier.keepOnly({ found, keys: () => scan.keys });
+    for (const forgotten of takeOldestComplete(this.#registry, () => scan.keys, COMPLETE_KNOWN_MAX))
+      this.#ended.forget(forgotten);
     return scan.errors;
   }
 
-  /** Looks at one path, between scans: at the source that was there, and at `file`, if any, which is there now. Rejects when it can't be opened. */
-  async meet(path: string, file: FoundFile | undefined, start: StartRule): Promise<void> {
-    const former = this.#tracked.byPath(path);
-    // One that is not open may be elsewhere by now.
-    if (former && (former.fd !== NOT_OPEN || this.#tracked.byFile(file ?? former) === former))
-      await this.#tracked.look(former);
+  /**
+   * Handles a file event at `path`: observes the source that was there, and `file`, which is there
+   * now, if any. Rejects if the file can't be opened.
+   */
+  async handleEvent(path: string, file: FoundFile | undefined, start: StartRule): Promise<void> {
+    const previous = this.#registry.byPath(path);
+    // If its file is not open, it may have been moved: then the scan finds it.
+    if (previous && (previous.file.isOpen || this.#registry.byFile(file ?? previous.file) === previous))
+      await this.#observer.observe(previous);
     if (!file) return;
-    const source = await this.#recogniser.sourceOf(file, start);
-    if (!source) return;
-    this.#isAt(source, path);
-    if (source !== former) await this.#tracked.look(source);
+    const source = await this.#identifier.sourceOf(file, start);
+    if (!source || source.isClosed) return;
+    this.#foundAt(source, path);
+    if (source !== previous) await this.#observer.observe(source);
   }
 
-  /** Reads on in the file that was last seen at a path, of which there is a hint; false when it must be met. */
-  readOn(path: string): boolean {
-    return this.#tracked.byPath(path)?.readOn() === true;
+  /** Reads on in the file that was last seen at `path`. false: call `handleEvent`. */
+  continueReading(path: string): boolean {
+    return this.#registry.byPath(path)?.continueReading() === true;
   }
 
-  /** Takes the markers of what has moved. Never rejects. */
+  /** Updates the markers of sources that made progress. Never rejects. */
   mark(): Promise<void> {
-    return this.#tracked.mark();
+    return this.#observer.mark();
   }
 
-  /** Complete generations whose files are not open; of some the file may be no more. */
-  get complete(): Checkpoint[] {
-    return [...this.#known].filter(({ phase }) => phase === 'sealed' || phase === 'away');
-  }
-
-  /** Whether it is left alone, for the entry does not mean it any more. */
-  isUnwanted(source: Source): boolean {
-    return this.#departures.isUnwanted(source);
-  }
-
-  /** See Recogniser.reopen. */
+  /** See FileIdentifier.reopen. */
   reopen(checkpoint: Checkpoint): Promise<Source | undefined> {
-    return this.#recogniser.reopen(checkpoint);
+    return this.#identifier.reopen(checkpoint);
   }
 
-  /** Opens the file of a source, unless it is open; false when that must wait. */
-  async open(source: Source): Promise<boolean> {
-    if (source.fd === NOT_OPEN) await this.#tracked.look(source);
-    return source.fd !== NOT_OPEN;
+  /** Opens the file of a source if it is not open. false: it can't be opened now. */
+  async openFile(source: Source): Promise<boolean> {
+    if (!source.file.isOpen) await this.#observer.observe(source);
+    return source.file.isOpen;
   }
 
-  /** Closes the files; their positions stay. */
+  /** Closes all files. Positions stay. */
   close(): void {
-    this.#pins.close();
-    this.#tracked.close();
+    for (const source of this.#registry) this.#open.close(source);
   }
 
-  /** Most files are where they were: there is nothing to recognise. Returns the others. */
-  #findPresent({ found, present }: Scan): FoundFile[] {
-    const others: FoundFile[] = [];
-    for (const file of found.files) {
-      const source = this.#tracked.byPath(file.path);
-      if (
-        source &&
-        isWhereItWas(source, file) &&
-        source.sealed === this.#tools.once &&
-        !this.#departures.isUnwanted(source)
-      )
-        present.met(source, file);
-      else others.push(file);
+  /** What the sources call. The fields that it uses are set when the first source is made. */
+  #sourceObserver(): SourceObserver<Source> {
+    return {
+      acknowledged: (source, segment) => this.#acknowledged(source, segment),
+      stateChanged: () => this.#dependencies.listener.stateChanged(),
+      phaseChanged: (source) => this.#dependencies.store.put(source.file.checkpoint),
+      fileNeeded: (source) => void this.#observer.observe(source),
+      replaced: (source) => void this.#observer.observe(source),
+      reopen: (source) => this.#files.reopen(source),
+    };
+  }
+
+  #acknowledged(source: Source, segment: IntentSegment): void {
+    const { store, listener } = this.#dependencies;
+    if (segment.replay === undefined) {
+      this.#observer.noteProgress(source);
+      if (source.file.state.phase === 'sealed') source.apply('unsealed');
+      if (!source.isClosed || this.#registry.endingOf(source)) store.put(source.file.checkpoint);
     }
-    return others;
+    this.#files.mayBeIdle(source);
+    listener.acknowledged(source, segment);
   }
 
-  async #meetAll(files: readonly FoundFile[], scan: Scan): Promise<void> {
-    const atPath = new Map(files.map((file) => [file.path, file.key]));
+  async #identifyAll(files: readonly FoundFile[], scan: Scan): Promise<void> {
+    const keyAt = new Map(files.map((file) => [file.path, file.key]));
     const slices = new Slices();
     for (const file of files) {
-      if (slices.over) await slices.next();
+      if (slices.isOver) await slices.startNext();
       if (scan.signal.aborted) return;
       try {
-        if (await this.#isOutdated(file, scan)) continue;
-        const source = await this.#recogniser.sourceOf(file, scan.rules.start);
-        if (!source || scan.present.has(source)) continue;
-        // One with several names keeps the one that it has.
-        const stays = atPath.get(source.path) === file.key;
-        this.#isAt(source, stays ? source.path : file.path);
-        scan.present.met(source, file);
+        if (await this.#wasReplaced(file, scan)) continue;
+        const source = await this.#identifier.sourceOf(file, scan.rules.start);
+        if (!source || source.isClosed || scan.present.has(source)) continue;
+        // A file with several paths keeps the one that it has.
+        const keepsPath = keyAt.get(source.path) === file.key;
+        this.#foundAt(source, keepsPath ? source.path : file.path);
+        scan.present.add(source, file);
       } catch (error) {
         scan.waiting ||= error instanceof BudgetError;
         scan.errors.set(file.path, errorText(error));
@@ -205,37 +256,37 @@ export class SourceSet {
     }
   }
 
-  /** Whether the path has another file by now than the walk has seen there; hints have met it, or will. */
-  async #isOutdated(file: FoundFile, { present }: Scan): Promise<boolean> {
-    const known = [this.#tracked.byPath(file.path), this.#tracked.byFile(file)].filter(
-      (source) => source !== undefined,
-    );
-    if (known.length === 0) return false;
+  /** Whether the path has another file now than the walk found: file events handle that. */
+  async #wasReplaced(file: FoundFile, { present }: Scan): Promise<boolean> {
+    const sources = [this.#registry.byPath(file.path), this.#registry.byFile(file)];
+    const open = sources.filter((source) => source !== undefined);
+    if (open.length === 0) return false;
     const now = await stat(file.path, { bigint: true }).catch(() => undefined);
     if (now && keyOf(now) === file.key) return false;
-    for (const source of known) present.met(source, file);
+    for (const source of open) present.add(source, file);
     return true;
   }
 
-  /** Looks at what has changed, and at what no path leads to. */
-  async #lookAround({ present, signal }: Scan): Promise<void> {
-    const sources: Source[] = [];
-    for (const source of this.#tracked) {
-      const found = present.fileOf(source);
-      const due = found ? hasChanged(source, found) || source.errors.last !== '' : source.fd !== NOT_OPEN;
-      if (due) sources.push(source);
-    }
-    await this.#tracked.lookAtAll(sources, signal);
-    for (const source of this.#tracked)
-      if (present.has(source) && source.fd === NOT_OPEN && !source.complete) source.wake();
+  /** An open source is at `path`, which the entry matches. */
+  #foundAt(source: Source, path: string): void {
+    const wasUnmatched = source.file.state.activity === 'unmatched';
+    source.apply('found');
+    this.#retirement.cancel(source);
+    if (wasUnmatched) this.#dependencies.routes.assign(source);
+    this.#open.foundAt(source, path);
   }
 
-  /** The file is at a path of the entry's, perhaps another than before. */
-  #isAt(source: Source, path: string): void {
-    const wasAway = source.state === 'DRAINING';
-    if (wasAway) source.state = 'READING';
-    if (wasAway || source.phase !== 'rotated') source.sealed = this.#tools.once;
-    if (this.#departures.cameBack(source)) this.#direct(source);
-    this.#tracked.moved(source, path);
+  #retire(scan: Scan): void {
+    for (const source of this.#registry) {
+      const verdict = verdictOn(source, scan);
+      if (verdict === 'found') this.#retirement.afterFound(source);
+      else if (verdict === 'unmatched') this.#retirement.afterUnmatched(source);
+      else if (verdict === 'left') this.#retirement.afterLeft(source);
+    }
+  }
+
+  /** Deleted files exceed the budget. A source that is open only for a replay may be complete. */
+  #giveUp(source: Source): void {
+    this.#ended.end(source, 'budget', source.lastLineDue && source.position >= source.size);
   }
 }

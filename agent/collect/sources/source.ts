@@ -1,187 +1,256 @@
-import type { Clock } from '../../../runtime/clock.ts';
-import type { LineFormat } from '../../encode/line-format.ts';
 import type { Workbench } from '../../encode/work-pool.ts';
 import type { Checkpoint } from '../../model/checkpoint.ts';
 import type { FoundFile } from '../../model/found-file.ts';
 import type { InheritedRanges, IntentSegment } from '../../model/segment.ts';
 import type { Route } from '../../produce/route.ts';
 import type { RouteSource, SourceTurn } from '../../produce/route-source.ts';
-import { NOT_OPEN } from '../files/file-io.ts';
-import { observeFile } from '../files/observe-file.ts';
-import { paceWithBacklog } from '../lag/pace.ts';
 import { encodeSegment } from '../read/encode-segment.ts';
-import { SegmentReader } from '../read/segment-reader.ts';
+import type { EntryTaps } from '../read/entry-taps.ts';
+import type { ReadableFile } from '../read/segment-reader.ts';
 import { WakeTimer } from '../read/wake-timer.ts';
+import { type Effect, type LifecycleEvent, transitions } from './lifecycle.ts';
 import type { FormatOf } from './line-formats.ts';
-import { SourceErrors } from './source-errors.ts';
-import type { Seen, SourceEvents } from './source-events.ts';
-import { TrackedFile } from './tracked-file.ts';
+import { ReadTurns } from './read-turns.ts';
+import { RouteAssignment } from './route-assignment.ts';
+import type { Sighted } from './scan.ts';
+import type { SourceContext } from './source-context.ts';
+import { type FileOperation, NO_ERRORS, type SourceErrors, withOutcome } from './source-errors.ts';
+import { type ObservationOutcome, type ObservedReader, TrackedFile } from './tracked-file.ts';
 
 const NOTHING: SourceTurn = { segment: undefined, hasMore: false, isFull: false };
 
 /**
- * One generation of one file, read for one entry. READING ⇄ PAUSED; DRAINING once the file has left its path; CLOSED at the end.
- * Reading is stateless but for one position: half lines are read again, from the page cache, when the rest has come.
+ * Reads one generation of one file for one entry. It has a tracked file (what is known of the
+ * generation, and its state: see lifecycle.ts), read turns (what is left to send) and, while its
+ * topic is known, a route. Between two reads it keeps only a position: an incomplete line is read
+ * again, from the page cache, when the rest has been written.
  */
-export class Source extends TrackedFile implements RouteSource {
-  fd: number;
-  /** What is wrong with the file. */
-  readonly errors: SourceErrors;
-  readonly events: SourceEvents;
-  readonly #reader: SegmentReader;
-  /** Made when the first line is read: thousands of sources have none to read. */
-  #format: LineFormat | undefined;
-  #formatOf: FormatOf | undefined;
-  /** Where the file was when it was assigned. */
-  #assignedPath = '';
-  readonly #clock: Clock;
+export class Source implements RouteSource, ReadableFile, ObservedReader, Sighted {
+  readonly #file: TrackedFile;
+  readonly turns: ReadTurns;
+  #errors = NO_ERRORS;
+  readonly #context: SourceContext<Source>;
+  #assignment: RouteAssignment | undefined;
   #timer: WakeTimer | undefined;
-  #route: Route | undefined;
-  #looks = 0;
-  #busy = false;
+  #reading = false;
   #wokenMeanwhile = false;
-  /** Behind what was read there was no whole record up to here. */
-  #readTo = 0;
-  state: 'READING' | 'PAUSED' | 'DRAINING' | 'CLOSED' = 'READING';
-  lastProgressMs = 0;
+  sightedBy: Sighted['sightedBy'];
+  sightedAs: Sighted['sightedAs'];
+  /** How many sources its registry has opened, with this one. Set by the registry. */
+  order = 0;
 
-  constructor(
-    fd: number,
-    checkpoint: Checkpoint,
-    { open, acknowledged: delivered, returned }: InheritedRanges,
-    size: number,
-    events: SourceEvents,
-    clock: Clock,
-  ) {
-    super(checkpoint, delivered, size, clock.monotonicMs());
-    this.outstanding = open.length;
-    this.#reader = SegmentReader.fromProgress(this.checkpoint, open, returned);
-    this.size = Math.max(size, this.#reader.position);
-    [this.fd, this.#clock, this.events] = [fd, clock, events];
-    this.errors = new SourceErrors(this, events);
-    this.pace = paceWithBacklog(checkpoint, this.position, this.size, clock);
+  constructor(checkpoint: Checkpoint, inherited: InheritedRanges, size: number, context: SourceContext<Source>) {
+    const { clock } = context;
+    this.#context = context;
+    this.#file = new TrackedFile(checkpoint, inherited.acknowledged, size, clock.monotonicMs());
+    this.turns = new ReadTurns(this.#file.checkpoint, inherited);
+    this.#file.startTracking(Math.max(size, this.turns.position), checkpoint, clock);
   }
 
-  /** All that the file has is in Kafka; nothing is on its way. */
+  get file(): Readonly<TrackedFile> {
+    return this.#file;
+  }
+
+  get generation(): string {
+    return this.#file.generation;
+  }
+
+  get path(): string {
+    return this.#file.path;
+  }
+
+  get fd(): number {
+    return this.#file.fd;
+  }
+
+  get size(): number {
+    return this.#file.size;
+  }
+
+  /** Every line before it is acknowledged. */
+  get position(): number {
+    return this.#file.position;
+  }
+
+  /** First-time reads continue here. */
+  get readPosition(): number {
+    return this.turns.position;
+  }
+
+  /** Whether a last line without a terminator is sent, too. */
+  get lastLineDue(): boolean {
+    return this.#context.once === true || this.#file.state.lastLine === 'due';
+  }
+
+  get taps(): EntryTaps | undefined {
+    return this.#context.taps;
+  }
+
+  /** Whether a rate limit delays it. */
+  get isLimited(): boolean {
+    return this.#context.limits?.isWaiting(this) === true;
+  }
+
+  get errors(): SourceErrors {
+    return this.#errors;
+  }
+
+  get isClosed(): boolean {
+    return this.#file.state.activity === 'closed';
+  }
+
+  get #isActive(): boolean {
+    const { activity } = this.#file.state;
+    return activity === 'reading' || activity === 'draining';
+  }
+
+  /** All bytes are acknowledged, every segment's outcome is known, and no replay is running. */
   get complete(): boolean {
     return this.position >= this.size && this.drained;
   }
 
-  /** The same, but for what is no whole record yet. */
+  /** As complete, except for an incomplete last record. */
   get drained(): boolean {
-    const delivered = this.settled && !this.#reader.returned.first && !this.replays?.current;
-    return delivered && Math.max(this.position, this.#readTo) >= this.size;
+    if (!this.settled || this.turns.isReturning || this.turns.replay) return false;
+    return Math.max(this.position, this.turns.readTo) >= this.size;
   }
 
-  /** Nothing is on its way. */
+  /** Every segment's outcome is known, and no read is running. */
   get settled(): boolean {
-    return this.outstanding === 0 && !this.#busy;
+    return this.turns.settled && !this.#reading;
   }
 
-  /** It is being read or looked at. */
+  /** A read or an observation is running. */
   get busy(): boolean {
-    return this.#busy || this.#looks > 0;
+    return this.#reading || this.#file.isObserved;
   }
 
-  /** Where it is read on. */
-  get readPosition(): number {
-    return this.#reader.position;
+  /**
+   * An event of its lifecycle: `transitions` says what each means. Returns whether the state has
+   * changed. Throws if the present state does not allow the event.
+   */
+  apply(event: LifecycleEvent): boolean {
+    if (!this.#file.apply(event)) return false;
+    for (const effect of transitions[event].effects) this.#perform(effect);
+    return true;
   }
 
-  usesRoute(route: Route): boolean {
-    return route === this.#route && (this.state === 'READING' || this.state === 'DRAINING');
+  #perform(effect: Effect): void {
+    const { observer } = this.#context;
+    if (effect === 'store') observer.phaseChanged(this);
+    else if (effect === 'report') observer.stateChanged(this);
+    else if (effect === 'wake') this.wake();
+    else if (effect === 'stopTimer') this.#timer?.stop();
+    else this.releaseCaches();
   }
 
-  /** From the next line on, lines go by `route` in the format that `formatOf` makes; what is on its way elsewhere arrives there. */
-  assign(route: Route, formatOf: FormatOf): void {
-    this.#route = route;
-    [this.#formatOf, this.#format, this.#assignedPath] = [formatOf, undefined, this.path];
-    ({ topic: this.topic, partition: this.partition } = route);
-    this.#wakeToRead();
+  /** Begins to read through `fd`. `forReplay`: the generation is complete. */
+  begin(fd: number, forReplay: boolean): void {
+    this.apply(forReplay ? 'openedForReplay' : 'opened');
+    this.#file.attach(fd);
   }
 
-  /** Lines go nowhere until the next `assign`. */
-  unassign(): void {
-    this.#route = undefined;
-  }
-
-  /** Stops reading; what is on its way may still arrive. */
+  /** Stops reading. Segments that were sent may still be acknowledged. */
   pause(): void {
-    if (this.state !== 'CLOSED') this.state = 'PAUSED';
-    this.#timer?.stop();
+    this.apply('paused');
   }
 
   resume(): void {
-    if (this.state === 'PAUSED') this.state = 'READING';
+    this.apply('resumed');
     this.#wakeToRead();
+  }
+
+  /** The file is at no path of the entry. It drains until it has not grown for a grace period. */
+  leave(nowMs: number): void {
+    if (this.apply('left')) this.#file.restartGrace(nowMs);
+  }
+
+  /** The generation continues in `copy`, a copy of its file, which is open at `fd`. */
+  continueInCopy(fd: number, copy: FoundFile): void {
+    this.#file.continueIn(copy);
+    this.#file.attach(fd);
+    this.apply('continuedInCopy');
+  }
+
+  /** Frees what can be made again when there is something to read. */
+  releaseCaches(): void {
+    this.#assignment?.releaseFormat();
+    this.turns.releaseCaches();
+  }
+
+  /**
+   * Observes the file and reads on if it has grown. `wallMs`: the time now, ms since the epoch.
+   * Rejects with the system's error.
+   */
+  async observe(nowMs: number, wallMs = Number.POSITIVE_INFINITY): Promise<ObservationOutcome> {
+    const outcome = await this.#file.observe(this, nowMs, wallMs);
+    if (outcome === 'learned' || outcome === 'unchanged') {
+      this.noteOutcome('observation', '');
+      this.#wakeToRead();
+    }
+    return outcome;
+  }
+
+  /** Notes an operation's outcome, empty if it succeeded. */
+  noteOutcome(operation: FileOperation, error: string): void {
+    const before = this.#errors;
+    this.#errors = withOutcome(before, operation, error);
+    if (this.#errors !== before) this.#context.observer.stateChanged(this);
+  }
+
+  reopen(): Promise<boolean> {
+    return this.#context.observer.reopen(this);
+  }
+
+  /** Lines that are read from now on go to `route`, in the format that `formatOf` makes. */
+  assign(route: Route, formatOf: FormatOf): void {
+    this.#assignment = new RouteAssignment(route, formatOf, this.path);
+    this.#file.assign(route);
+    this.#wakeToRead();
+  }
+
+  /** No line is read until the next `assign`. */
+  unassign(): void {
+    this.#assignment = undefined;
+  }
+
+  usesRoute(route: Route): boolean {
+    return route === this.#assignment?.route && this.#isActive;
   }
 
   /** Returns whether it gets a turn. */
   wake(): boolean {
     this.#wokenMeanwhile = true;
-    if (!this.#route || !this.usesRoute(this.#route)) return false;
-    this.#route.wake(this);
+    const { route } = this.#assignment ?? {};
+    if (!route || !this.#isActive) return false;
+    route.wake(this);
     return true;
   }
 
-  /** Goes on reading, when the read itself sees what a look would; else false. */
-  readOn(): boolean {
-    if (this.replaced || !this.#format || !this.#route || !this.usesRoute(this.#route)) return false;
-    return this.#reader.detectsReplacement(this.fd) && this.wake();
-  }
-
-  /** Looks at the file as it is now, and goes on reading when it has grown. Rejects with the system's error. */
-  async look(nowMs: number, wallMs = Number.POSITIVE_INFINITY): Promise<Seen> {
-    this.#looks++;
-    try {
-      if (this.fd === NOT_OPEN && !(await this.events.reopen?.(this))) return 'same';
-      // The file may grow and be read on while it is looked at: only what was read before is known to have been there.
-      const at = { read: this.#reader.position, acknowledged: this.position };
-      const seen = await observeFile(this.fd, this.life, at, wallMs);
-      if (!seen || this.replaced) return 'truncated';
-      if (seen.compressed) return 'compressed';
-      const size = Math.max(seen.size, this.#reader.position);
-      const learned = this.learn({ ...seen, size }, nowMs);
-      this.errors.looked('');
-      this.#wakeToRead();
-      return learned ? 'learned' : 'same';
-    } finally {
-      this.#looks--;
-    }
-  }
-
-  /** The generation goes on in another file, its copy; `fd` is open there. */
-  moveTo(fd: number, file: FoundFile): void {
-    this.isNow(file);
-    [this.fd, this.state] = [fd, 'READING'];
-    this.wake();
-  }
-
-  /** Lets go of what can be made again when there is something to read. */
-  rest(): void {
-    this.#format = undefined;
-    this.#reader.releaseCaches();
-    this.replays?.releaseCaches();
+  /** Reads on without an observation. false: an observation is needed first. */
+  continueReading(): boolean {
+    if (this.#file.replaced || !this.#isActive || !this.#assignment?.hasFormat) return false;
+    return this.turns.detectsReplacement(this.fd) && this.wake();
   }
 
   async fill(bench: Workbench): Promise<SourceTurn> {
-    if (this.fd === NOT_OPEN) this.events.onUnopened?.(this);
-    if (this.fd === NOT_OPEN || this.#busy || !this.#formatOf) return NOTHING;
-    // What was read before and came back was counted then.
-    const room = this.#reader.returned.first ? undefined : this.events.limits?.room(this);
+    const { limits, observer } = this.#context;
+    if (!this.#file.isOpen) observer.fileNeeded(this);
+    if (!this.#file.isOpen || this.isClosed || this.#reading || !this.#assignment) return NOTHING;
+    // Limits count bytes when they are read first, not when they are read again.
+    const room = this.turns.isReturning ? undefined : limits?.room(this);
     if (room === 0) return NOTHING;
-    this.#busy = true;
+    this.#reading = true;
     this.#wokenMeanwhile = false;
     try {
-      this.#format ??= this.#formatOf(this, this.#assignedPath);
-      const filled = await this.#read(bench, this.#format, room);
-      this.errors.wasRead('');
-      return { ...filled, hasMore: filled.hasMore || this.#wokenMeanwhile || this.replays?.isNext === true };
+      const filled = await this.#read(bench, this.#assignment, room);
+      this.noteOutcome('read', '');
+      return { ...filled, hasMore: filled.hasMore || this.#wokenMeanwhile || this.turns.replayIsNext };
     } catch (error) {
-      this.errors.wasRead((error as Error).message);
+      this.noteOutcome('read', (error as Error).message);
       return NOTHING;
     } finally {
-      this.#busy = false;
+      this.#reading = false;
       if (this.#wokenMeanwhile) this.wake();
     }
   }
@@ -191,56 +260,41 @@ export class Source extends TrackedFile implements RouteSource {
   }
 
   acknowledged(segment: IntentSegment): void {
-    this.outstanding--;
-    const nowMs = this.#clock.monotonicMs();
-    if (segment.replay !== undefined) this.replays?.acknowledged(segment);
-    else this.advance(segment, nowMs);
-    this.events.onAcknowledged(this, segment);
+    const { clock, observer } = this.#context;
+    this.turns.acknowledged(segment);
+    if (segment.replay === undefined) this.#file.acknowledge(segment, clock.monotonicMs(), clock.nowMs());
+    observer.acknowledged(this, segment);
   }
 
   returned(segment: IntentSegment): void {
-    this.outstanding--;
-    if (segment.replay !== undefined) this.replays?.returned(segment);
-    else this.#reader.returned.add(segment);
+    this.turns.returned(segment);
     this.wake();
   }
 
-  /** Wakes when there is something to read: most of thousands of files have nothing. */
+  /** Wakes only if there is something to read: most of thousands of files have nothing. */
   #wakeToRead(): void {
-    if (this.size > this.#reader.position || this.#reader.returned.first || this.replays?.hasUnread) this.wake();
+    if (this.turns.hasUnread(this.size)) this.wake();
   }
 
-  async #read(bench: Workbench, format: LineFormat, room: number | undefined): Promise<SourceTurn> {
-    const nowMs = this.#clock.monotonicMs();
-    const replayed = this.replays && (await this.replays.turn(bench, format, this, nowMs, room));
-    if (replayed) {
-      if (replayed.segment) this.events.limits?.consumed(replayed.segment.end - replayed.segment.start);
-      return this.#filled(replayed);
-    }
-    const reading = await this.#reader.read(bench, format, this, nowMs, room);
-    if (!reading) {
-      this.replaced = true;
-      this.events.onOtherLife?.(this);
+  async #read(bench: Workbench, assignment: RouteAssignment, room: number | undefined): Promise<SourceTurn> {
+    const { clock, limits, observer } = this.#context;
+    const nowMs = clock.monotonicMs();
+    const turn = await this.turns.next(bench, assignment.formatFor(this), this, nowMs, room);
+    if (!turn) {
+      this.#file.markReplaced();
+      observer.replaced(this);
       return NOTHING;
     }
-    const { segment: read, more, full } = reading;
-    this.reaches(reading.seen, nowMs);
-    // The rest of a line that is not wanted goes nowhere.
-    if (room !== undefined) this.events.limits?.consumed(read ? read.end - read.start - (read.cut?.bytes ?? 0) : 0);
-    if (reading.againInMs !== undefined) {
-      this.#timer ??= new WakeTimer(this.#clock, () => this.wake());
-      this.#timer.start(reading.againInMs);
-    } else if (!more) this.#readTo = reading.seen;
-    const segment = read && { ...read, source: this, generation: this.generation };
-    return this.#filled({ segment, hasMore: more, isFull: full });
-  }
-
-  /** Of a segment without lines nothing is to be sent. */
-  #filled(turn: SourceTurn): SourceTurn {
-    const { segment } = turn;
-    if (segment) this.outstanding++;
-    if (!segment || segment.lines > 0) return turn;
+    const { segment, hasMore, isFull, consumed, againInMs } = turn;
+    this.#file.growTo(turn.seen, nowMs);
+    if (consumed > 0 || room !== undefined) limits?.consumed(consumed);
+    if (againInMs !== undefined) {
+      this.#timer ??= new WakeTimer(clock, () => this.wake());
+      this.#timer.start(againInMs);
+    }
+    if (segment?.lines !== 0) return { segment, hasMore, isFull };
+    // A segment without lines is never sent: it counts as acknowledged at once.
     this.acknowledged(segment);
-    return { ...turn, segment: undefined };
+    return { segment: undefined, hasMore, isFull };
   }
 }

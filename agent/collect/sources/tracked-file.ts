@@ -1,60 +1,75 @@
+import assert from 'node:assert/strict';
+import type { Clock } from '../../../runtime/clock.ts';
 import type { Checkpoint } from '../../model/checkpoint.ts';
 import { ContiguousPosition } from '../../model/contiguous-position.ts';
 import type { Fingerprint, Observation } from '../../model/fingerprint.ts';
 import { knownBirthMs } from '../../model/fingerprint.ts';
 import type { FoundFile } from '../../model/found-file.ts';
 import { type CoveredRange, coveredRange } from '../../model/position.ts';
-import type { InheritedRanges, IntentSegment } from '../../model/segment.ts';
-import type { Replay, ReplayStore } from '../../state/replay-store.ts';
-import { Pace } from '../lag/pace.ts';
-import { Replays } from '../read/replays.ts';
-import type { ScanSightings } from './scan.ts';
+import type { IntentSegment } from '../../model/segment.ts';
+import { NOT_OPEN } from '../files/file-io.ts';
+import { observeFile } from '../files/observe-file.ts';
+import { Pace, paceWithBacklog } from '../lag/pace.ts';
+import { closedIn, type LifecycleEvent, type LifecycleState, requireTransition } from './lifecycle.ts';
 
-/** What is known of one generation and of the file that it is in. */
+/**
+ * What an observation found. notOpened: the file could not be opened now. learned: the checkpoint
+ * has changed. truncated: the file holds another generation. compressed: the file was empty and is
+ * an archive now.
+ */
+export type ObservationOutcome = 'notOpened' | 'unchanged' | 'learned' | 'truncated' | 'compressed';
+
+/** Who reads the file, as far as an observation depends on it. */
+export interface ObservedReader {
+  /** Bytes before it were read. */
+  readonly readPosition: number;
+  /** Opens the file again. false: it cannot be opened now. */
+  reopen(): Promise<boolean>;
+}
+
+/**
+ * What is known of one generation: the file that holds it, what of it is acknowledged, and its
+ * state. Only its methods change it.
+ */
 export class TrackedFile {
   readonly entryUid: string;
   readonly generation: string;
+  /** The position at which the agent began to read. */
   readonly first: number;
   device: bigint;
   inode: bigint;
+  /** 0: unknown. */
   birthMs: number;
   path: string;
-  /** Where it was before it was renamed, when that is known. */
-  formerPath = '';
-  phase: Checkpoint['phase'];
-  /** Where its lines go; -1 when there is no partition yet. */
+  /** The path before the last rename. Empty: the file was not renamed while it was open. */
+  previousPath = '';
+  /** Where its lines are sent. The partition is -1 as long as there is none. */
   topic: string;
   partition: number;
-  life: Fingerprint;
+  fingerprint: Fingerprint;
+  /** The ctime of the last observation. 0: the next scan observes the file in any case. */
   ctimeNs = 0n;
-  /** The file is complete: an unterminated last line goes too. */
-  sealed = false;
+  size: number;
   /** No path leads to the file any more. */
   unlinked = false;
-  /** A read has seen that the file is another life by now. */
-  replaced = false;
-  size: number;
-  /** When the file was last seen to grow, or was opened; monotonic. */
+  /** When the file was last seen to grow, was opened, or left its path. Monotonic. */
   lastGrowthMs: number;
-  /** Undefined as long as it has neither grown nor been read. */
+  /** Undefined as long as the file has neither grown nor been read. */
   pace: Pace | undefined;
+  /** When Kafka last acknowledged a segment, ms since the epoch. 0: not yet. */
+  lastAcknowledgedMs = 0;
+  /** A read found that the file was truncated or replaced. */
+  replaced = false;
+  #fd = NOT_OPEN;
+  /** How many observations are running. */
+  #observing = 0;
+  #state: LifecycleState;
+  readonly #progress: ContiguousPosition;
 
-  /** Segments on their way. */
-  protected outstanding = 0;
-  /** What of it is sent once more; made when there is something. */
-  replays: Replays | undefined;
-
-  /** How many were tracked before it, and itself. */
-  order = 0;
-  /** The last scan that found the file, and how: see Presence. */
-  metBy: ScanSightings | undefined;
-  metAs: FoundFile | undefined;
-
-  readonly #acknowledged: ContiguousPosition;
-
-  /** `delivered`: what Kafka has besides, as its logs say. */
-  constructor(checkpoint: Checkpoint, delivered: readonly CoveredRange[], size: number, nowMs: number) {
-    this.#acknowledged = new ContiguousPosition({ ...checkpoint, ahead: [...checkpoint.ahead, ...delivered] });
+  /** `acknowledged`: what Kafka was found to have beyond the checkpoint. */
+  constructor(checkpoint: Checkpoint, acknowledged: readonly CoveredRange[], size: number, nowMs: number) {
+    this.#progress = new ContiguousPosition({ ...checkpoint, ahead: [...checkpoint.ahead, ...acknowledged] });
+    this.#state = closedIn(checkpoint.phase);
     this.entryUid = checkpoint.entryUid;
     this.generation = checkpoint.generation;
     this.first = checkpoint.first;
@@ -62,69 +77,152 @@ export class TrackedFile {
     this.inode = checkpoint.inode;
     this.birthMs = checkpoint.birthMs;
     this.path = checkpoint.path;
-    this.phase = checkpoint.phase;
     this.topic = checkpoint.topic;
     this.partition = checkpoint.partition;
-    this.life = { head: checkpoint.head, marker: checkpoint.marker };
+    this.fingerprint = { head: checkpoint.head, marker: checkpoint.marker };
     this.size = size;
     this.lastGrowthMs = nowMs;
   }
 
-  /** Every line before it is in Kafka. */
+  /** `size`: what the file has at least. */
+  startTracking(size: number, checkpoint: Checkpoint, clock: Clock): void {
+    this.size = size;
+    this.pace = paceWithBacklog(checkpoint, this.position, size, clock);
+  }
+
+  get state(): LifecycleState {
+    return this.#state;
+  }
+
+  /** The descriptor, or NOT_OPEN. */
+  get fd(): number {
+    return this.#fd;
+  }
+
+  get isOpen(): boolean {
+    return this.#fd !== NOT_OPEN;
+  }
+
+  /** An observation is running. */
+  get isObserved(): boolean {
+    return this.#observing > 0;
+  }
+
+  /** Every line before it is acknowledged. */
   get position(): number {
-    return this.#acknowledged.value;
+    return this.#progress.value;
   }
 
-  /** What of it goes into its checkpoint. */
   get checkpoint(): Checkpoint {
-    const { entryUid, generation, first, device, inode, path, birthMs, size, ctimeNs, phase } = this;
+    const { entryUid, generation, first, device, inode, path, birthMs, size, ctimeNs } = this;
     const { topic, partition } = this;
-    const { head, marker } = this.life;
+    const { phase } = this.#state;
+    const { head, marker } = this.fingerprint;
     const file = { device, inode, path, birthMs, size, ctimeNs, head, marker };
-    return { entryUid, generation, first, phase, topic, partition, ...file, ...this.#acknowledged.progress };
+    return { entryUid, generation, first, phase, topic, partition, ...file, ...this.#progress.progress };
   }
 
-  /** The partition it had in `topic`, -1 when it had none. */
-  partitionIn(topic: string): number {
-    return topic === this.topic ? this.partition : -1;
+  /** Changes the state. Returns whether it changed. Throws if it does not allow the event. */
+  apply(event: LifecycleEvent): boolean {
+    const before = this.#state;
+    this.#state = requireTransition(before, event);
+    return this.#state !== before;
   }
 
-  /** A part of it is to be sent once more. */
-  replay(replay: Replay, store: ReplayStore, inherited: Pick<InheritedRanges, 'open' | 'returned'>): void {
-    this.replays ??= new Replays(store);
-    this.outstanding += inherited.open.length;
-    this.replays.add(replay, inherited);
+  /** The file was opened at `fd`. */
+  attach(fd: number): void {
+    assert(!this.isOpen, 'a source has two descriptors');
+    this.#fd = fd;
   }
 
-  /** Takes in what was seen of the file; returns whether there is anything new for the checkpoint. */
-  protected learn(seen: Observation, nowMs: number): boolean {
-    const learned = seen.head !== this.life.head || seen.marker !== this.life.marker || seen.size > this.size;
-    this.reaches(seen.size, nowMs);
+  /** Hands the descriptor over to the caller. */
+  detach(): number {
+    const fd = this.#fd;
+    this.#fd = NOT_OPEN;
+    return fd;
+  }
+
+  /** The file was compared when it had this ctime. Until it changes, no observation is needed. */
+  compared(ctimeNs: bigint): void {
+    this.ctimeNs = ctimeNs;
+  }
+
+  /**
+   * Observes the file. `wallMs`: the time now, ms since the epoch. Rejects with the system's error.
+   */
+  async observe(reader: ObservedReader, nowMs: number, wallMs: number): Promise<ObservationOutcome> {
+    this.#observing++;
+    try {
+      if (!this.isOpen && !(await reader.reopen())) return 'notOpened';
+      // The file may grow and be read meanwhile: compare with the positions before the observation.
+      const before = { read: reader.readPosition, acknowledged: this.position };
+      const seen = await observeFile(this.#fd, this.fingerprint, before, wallMs);
+      if (!seen || this.replaced) return 'truncated';
+      if (seen.compressed) return 'compressed';
+      const size = Math.max(seen.size, reader.readPosition);
+      return this.#learn({ ...seen, size }, nowMs) ? 'learned' : 'unchanged';
+    } finally {
+      this.#observing--;
+    }
+  }
+
+  /** Notes an observation. Returns whether the checkpoint has changed. */
+  #learn(seen: Observation, nowMs: number): boolean {
+    const { head, marker } = this.fingerprint;
+    const learned = seen.head !== head || seen.marker !== marker || seen.size > this.size;
+    this.growTo(seen.size, nowMs);
     this.birthMs ||= seen.birthMs;
-    if (learned) this.life = { head: seen.head, marker: seen.marker };
+    if (learned) this.fingerprint = { head: seen.head, marker: seen.marker };
     [this.size, this.unlinked, this.ctimeNs] = [seen.size, seen.unlinked, seen.ctimeNs];
     return learned;
   }
 
-  /** Kafka has it. */
-  protected advance(segment: IntentSegment, nowMs: number): void {
-    this.#acknowledged.add(coveredRange(segment));
+  /** `wallMs`: the time now, ms since the epoch. */
+  acknowledge(segment: IntentSegment, nowMs: number, wallMs: number): void {
+    const before = this.position;
+    this.#progress.add(coveredRange(segment));
+    assert(this.position >= before, 'an acknowledgement moves the position back');
+    this.lastAcknowledgedMs = wallMs;
     this.pace ??= new Pace(nowMs);
     this.pace.acknowledged(segment.end - segment.start, nowMs, this.position >= this.size);
   }
 
-  /** The file is at least so large. */
-  protected reaches(size: number, nowMs: number): void {
+  /** The file has at least `size` bytes. */
+  growTo(size: number, nowMs: number): void {
     if (size <= this.size) return;
     this.pace ??= new Pace(nowMs);
     this.pace.fileGrew(size - this.size, size, nowMs);
     [this.size, this.lastGrowthMs] = [size, nowMs];
   }
 
-  /** It goes on in another file. */
-  protected isNow(file: FoundFile): void {
+  /** Lines are sent to this partition from now on. */
+  assign({ topic, partition }: { topic: string; partition: number }): void {
+    [this.topic, this.partition] = [topic, partition];
+  }
+
+  /** The partition that it has in `topic`, -1 if none. */
+  partitionIn(topic: string): number {
+    return topic === this.topic ? this.partition : -1;
+  }
+
+  /** Its grace period begins now. */
+  restartGrace(nowMs: number): void {
+    this.lastGrowthMs = nowMs;
+  }
+
+  /** A read found that the file was truncated or replaced: the next observation says so. */
+  markReplaced(): void {
+    this.replaced = true;
+  }
+
+  /** The file was found at another path. */
+  rename(path: string): void {
+    [this.previousPath, this.path] = [this.path, path];
+  }
+
+  /** The generation continues in `file`, a copy of its file. */
+  continueIn(file: FoundFile): void {
     [this.device, this.inode, this.path, this.birthMs] = [file.device, file.inode, file.path, knownBirthMs(file)];
-    [this.size, this.ctimeNs, this.unlinked] = [file.size, 0n, false];
-    [this.phase, this.replaced] = ['live', false];
+    [this.size, this.ctimeNs, this.unlinked, this.replaced] = [file.size, 0n, false, false];
   }
 }

@@ -1,44 +1,52 @@
 import { dirname } from 'node:path';
+import type { Clock } from '../../../runtime/clock.ts';
 import { errorText } from '../../../runtime/errors.ts';
-import type { Checkpoint } from '../../model/checkpoint.ts';
+import type { Logger } from '../../../runtime/logger.ts';
+import { type Checkpoint, isComplete } from '../../model/checkpoint.ts';
 import { fileKey, isAtOrBelow } from '../../model/found-file.ts';
-import { NOT_OPEN } from '../files/file-io.ts';
 import { findMovedFiles, isMounted } from '../files/missing-files.ts';
 import { isUnreadable } from '../find/discovery.ts';
+import type { EndedFiles } from './ended-files.ts';
 import type { FileIdentifier } from './file-identifier.ts';
-import type { KnownFiles } from './known-files.ts';
+import type { OpenSources } from './open-sources.ts';
 import { RENAMED_GRACE_MS } from './retirement-rules.ts';
 import type { Scan } from './scan.ts';
-import type { SourceSetTools } from './source-set-tools.ts';
-import type { TrackedSources } from './tracked-sources.ts';
+import type { SourceRegistry } from './source-registry.ts';
 
-/** Known files that are not open and that a scan did not find: they are elsewhere, and read on from there, or nowhere, and their rest is lost. */
+export interface VanishedFilesDependencies {
+  clock: Clock;
+  logger: Logger;
+  registry: SourceRegistry;
+  open: OpenSources;
+  ended: EndedFiles;
+  identifier: FileIdentifier;
+  /** There is only one scan. */
+  once: boolean;
+}
+
+/**
+ * Files that are not open and that a scan did not find. They were moved, and are read from there,
+ * or no longer exist, and what is left of them is lost.
+ */
 export class VanishedFiles {
-  readonly #tools: SourceSetTools;
-  readonly #tracked: TrackedSources;
-  readonly #known: KnownFiles;
-  readonly #recogniser: FileIdentifier;
-  /** Not found by the last scan. One scan may miss a file that moves from where it has not been yet to where it was. */
+  readonly #dependencies: VanishedFilesDependencies;
+  /**
+   * Generations that the last scan did not find. One scan may miss a file that moves from a folder
+   * that it has not read yet to one that it has.
+   */
   #missed = new Set<string>();
-  /** They may be on a file system that is not mounted; told once. */
+  /** Generations that may be on a file system that is not mounted. Each is logged once. */
   readonly #unmounted = new Set<string>();
 
-  constructor(
-    tools: SourceSetTools,
-    parts: { tracked: TrackedSources; known: KnownFiles; recogniser: FileIdentifier },
-  ) {
-    this.#tools = tools;
-    this.#tracked = parts.tracked;
-    this.#known = parts.known;
-    this.#recogniser = parts.recogniser;
+  constructor(dependencies: VanishedFilesDependencies) {
+    this.#dependencies = dependencies;
   }
 
-  /** Call it when the known files that the scan found have been met. */
-  async seek(scan: Scan): Promise<void> {
+  /** Call it after the scan's known files were identified. */
+  async search(scan: Scan): Promise<void> {
+    const { registry, once } = this.#dependencies;
     const certain = this.#setAside(scan);
-    const missing = [...this.#known].filter(
-      (one) => (one.phase === 'live' || one.phase === 'rotated') && isMissing(one, scan),
-    );
+    const missing = registry.known.filter((one) => !isComplete(one) && isMissing(one, scan));
     const before = this.#missed;
     this.#missed = new Set();
     if (missing.length === 0) return;
@@ -46,55 +54,62 @@ export class VanishedFiles {
     for (const checkpoint of missing) {
       if (scan.signal.aborted) return;
       const { generation } = checkpoint;
-      const foundAt = moved.get(checkpoint);
-      if (foundAt) await this.#foundElsewhere(checkpoint, foundAt, scan);
-      else if (before.has(generation) || this.#tools.once)
-        await this.#nowhere(checkpoint, scan, certain.has(generation));
+      const path = moved.get(checkpoint);
+      if (path !== undefined) await this.#foundAt(checkpoint, path, scan);
+      else if (before.has(generation) || once) await this.#foundNowhere(checkpoint, scan, certain.has(generation));
       else this.#missed.add(generation);
     }
   }
 
-  /** Sources that are closed and not found are known files only. Returns those that had not grown for so long that they were complete. */
+  /**
+   * Makes sources whose files are neither open nor found known files. Returns the generations that
+   * were complete and quiet, and so can't have had more bytes.
+   */
   #setAside(scan: Scan): Set<string> {
-    const nowMs = this.#tools.clock.monotonicMs();
+    const { clock, registry, open } = this.#dependencies;
+    const nowMs = clock.monotonicMs();
     const certain = new Set<string>();
-    for (const source of [...this.#tracked]) {
-      if (source.fd !== NOT_OPEN || !source.settled || scan.present.has(source)) continue;
-      const { checkpoint } = source;
-      if (!isMissing(checkpoint, scan)) continue;
-      if (source.complete && nowMs - source.lastGrowthMs > RENAMED_GRACE_MS) certain.add(source.generation);
-      this.#tracked.remove(source);
-      this.#known.add(checkpoint);
+    for (const source of registry) {
+      const { file } = source;
+      if (file.isOpen || !source.settled || scan.present.has(source) || !isMissing(file, scan)) continue;
+      if (source.complete && nowMs - file.lastGrowthMs > RENAMED_GRACE_MS) certain.add(source.generation);
+      open.close(source);
+      registry.addKnown(file.checkpoint);
     }
     return certain;
   }
 
-  async #foundElsewhere(checkpoint: Checkpoint, foundAt: string, scan: Scan): Promise<void> {
+  async #foundAt(checkpoint: Checkpoint, path: string, scan: Scan): Promise<void> {
+    const { identifier, open } = this.#dependencies;
     try {
-      const source = await this.#recogniser.resume(checkpoint, foundAt);
-      if (source && scan.rules.matches(foundAt)) this.#tracked.moved(source, foundAt);
+      const source = await identifier.resume(checkpoint, path);
+      if (source && scan.rules.matches(path)) open.foundAt(source, path);
     } catch (error) {
-      scan.errors.set(checkpoint.path, `it is at ${foundAt} now: ${errorText(error)}`);
+      scan.errors.set(checkpoint.path, `the file was moved to ${path}: ${errorText(error)}`);
     }
   }
 
-  async #nowhere(checkpoint: Checkpoint, { found }: Scan, certain: boolean): Promise<void> {
+  async #foundNowhere(checkpoint: Checkpoint, { found }: Scan, certain: boolean): Promise<void> {
+    const { registry, ended, logger } = this.#dependencies;
     const { path, generation } = checkpoint;
-    const device = this.#known.deviceNow(checkpoint.device);
-    // The folder's own device may be another one, of an overlay file system: then its files tell.
-    const beside = found.files.some((file) => file.device === device && isAtOrBelow(file.path, dirname(path)));
-    if (beside || (await isMounted(path, device))) {
-      this.#known.delete(checkpoint);
-      this.#recogniser.gone([checkpoint], undefined, certain);
+    const device = registry.deviceNow(checkpoint.device);
+    // In an overlay file system a folder may have another device than its files, so one file in
+    // the folder shows, too, that the file system is mounted.
+    const hasSibling = found.files.some((file) => file.device === device && isAtOrBelow(file.path, dirname(path)));
+    if (hasSibling || (await isMounted(path, device))) {
+      registry.removeKnown(checkpoint);
+      ended.endKnown(checkpoint, { reason: 'vanished', certain });
     } else if (!this.#unmounted.has(generation)) {
       this.#unmounted.add(generation);
-      const remedy = 'mount it; what is left of the file is read then';
-      this.#tools.logger.warn('a known file is not there, and its folder is on another file system', { path, remedy });
+      const remedy = 'mount the file system; then the rest of the file is read';
+      logger.warn('known file is missing and its file system may not be mounted', { path, generation, remedy });
     }
   }
 }
 
-function isMissing(file: Checkpoint, scan: Scan): boolean {
-  const { rules, found } = scan;
-  return !scan.keys.has(fileKey(file)) && rules.matches(file.path) && !isUnreadable(file.path, found);
+function isMissing(
+  file: Pick<Checkpoint, 'device' | 'inode' | 'path'>,
+  { keys, rules, found }: Pick<Scan, 'keys' | 'rules' | 'found'>,
+): boolean {
+  return !keys.has(fileKey(file)) && rules.matches(file.path) && !isUnreadable(file.path, found);
 }

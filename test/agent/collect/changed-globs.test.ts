@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict';
 import { appendFile, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { acknowledged, agentOf, delivered, ground } from '../../support/ground.ts';
+import { agentOf, createFleet, waitUntilAcknowledged, waitUntilDelivered } from '../../support/fleet-fixture.ts';
 import { createTopic, readTopic } from '../../support/topics.ts';
 
 // `start: end` applied to the entry's first globs only: files that a later glob added were read
 // from their beginning.
 test('start: end applies to files that existed when a glob was added; later files are read from their beginning', async () => {
-  await using on = await ground();
+  await using on = await createFleet();
   const { controller, dir, kafka } = on;
   const topic = await createTopic(kafka);
   await using agent = agentOf(on, 'a');
@@ -17,15 +17,15 @@ test('start: end applies to files that existed when a glob was added; later file
   const name = 'entries/app';
   const paths = [dir.at('*.log')];
   const entry = await controller.api.call('EntryService', 'CreateEntry', { entry: { name, paths, topic } });
-  await acknowledged(on, 'a', entry);
+  await waitUntilAcknowledged(on, 'a', entry);
   await writeFile(dir.at('new.log'), 'new.log\n');
-  await delivered(on, topic, 1);
+  await waitUntilDelivered(on, topic, 1);
   const more = { name, paths: [...paths, dir.at('*.txt')] };
   const updated = await controller.api.call('EntryService', 'UpdateEntry', { entry: more });
-  await acknowledged(on, 'a', updated);
+  await waitUntilAcknowledged(on, 'a', updated);
   await writeFile(dir.at('new.txt'), 'new.txt\n');
   for (const file of ['old.log', 'old.txt']) await appendFile(dir.at(file), `${file}\n`);
-  await delivered(on, topic, 4);
+  await waitUntilDelivered(on, topic, 4);
   const values = (await readTopic(kafka, topic)).map(({ value }) => value.toString());
   assert.deepEqual(values.sort(), ['new.log', 'new.txt', 'old.log', 'old.txt']);
 });

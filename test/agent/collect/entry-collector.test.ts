@@ -21,6 +21,8 @@ const NOT_ROUTED = {
   failure: () => undefined,
 } as unknown as DeliveryRouter;
 
+const NO_LISTENER = { acknowledged: () => {}, stateChanged: () => {} };
+
 test('where reading begins depends on the rule and on whether the file existed when the entry arrived', async () => {
   await using dir = await tempDir();
   const file = dir.at('a.log');
@@ -48,12 +50,11 @@ test('where reading begins depends on the rule and on whether the file existed w
       facts: new FactStore(state, { clock, logger }),
       budget,
       once: false,
-      lost: false,
       router: NOT_ROUTED,
       host: 'h',
     };
     const entry = Entry.create({ name: 'entries/a', uid: `${start}-${entryCameMs}`, topic: 't', paths: [file], start });
-    const collector = new EntryCollector(entry, { ...tools, onAcknowledged: () => {}, onStateChange: () => {} });
+    const collector = new EntryCollector(entry, { ...tools, listener: NO_LISTENER });
     collector.apply(entry);
     await collector.scan();
     const positions = [...collector.sources].map(({ position }) => position);
@@ -90,22 +91,21 @@ test('a file that no longer matches is not read further when settings change bef
     ...{ recovery, logger, store, facts, budget, router },
     clock: systemClock,
     once: false,
-    lost: false,
     host: 'h',
   };
   const both = Entry.create({ name: 'entries/a', uid: 'a', topic: 't', paths: [...files], start: 'beginning' });
-  const collector = new EntryCollector(both, { ...tools, onAcknowledged: () => {}, onStateChange: () => {} });
+  const collector = new EntryCollector(both, { ...tools, listener: NO_LISTENER });
   const statesWith = async (entry: Entry) => {
     collector.apply(entry);
     await collector.scan();
     collector.assignRoutes();
-    return [...collector.sources].map((source) => source.state);
+    return [...collector.sources].map((source) => source.file.state.activity);
   };
-  assert.deepEqual(await statesWith(both), ['READING', 'READING']);
+  assert.deepEqual(await statesWith(both), ['reading', 'reading']);
   const [source] = collector.sources;
   assert.ok((await source?.fill(testBench()))?.segment);
-  assert.deepEqual(await statesWith({ ...both, paths: [files[1]] }), ['PAUSED', 'READING']);
-  assert.deepEqual(await statesWith(both), ['READING', 'READING']);
+  assert.deepEqual(await statesWith({ ...both, paths: [files[1]] }), ['unmatched', 'reading']);
+  assert.deepEqual(await statesWith(both), ['reading', 'reading']);
   collector.halt();
   collector.close();
   state.close();

@@ -4,7 +4,7 @@ import { rename } from 'node:fs/promises';
 import { test } from 'node:test';
 import type { Segment } from '../../../agent/produce/route-source.ts';
 import { beginning, rewindOf, rewound, sealedFile, signal } from '../../support/rewinds.ts';
-import { begun, Ground, HOUR_MS } from '../../support/source-ground.ts';
+import { begun, HOUR_MS, SourceFixture } from '../../support/source-fixture.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
 test('a complete, closed file is replayed whole, also across a kill; it is closed again and nothing is reported twice', async () => {
@@ -13,7 +13,7 @@ test('a complete, closed file is replayed whole, also across a kill; it is close
   before.lines.clear();
   assert.deepEqual(await rewound(before, beginning, 'r', [dir.at('a.log.*')]), [[0, 12]]);
   before.kill();
-  const on = new Ground(dir);
+  const on = new SourceFixture(dir);
   for (let scan = 0; scan < 3; scan++) {
     await on.find(dir.at('a.log*'));
     await on.deliver();
@@ -21,7 +21,7 @@ test('a complete, closed file is replayed whole, also across a kill; it is close
   }
   assert.deepEqual(on.allLines, ['last', 'one', 'two']);
   assert.deepEqual([on.sealed, on.losses, on.sources.length], [[], [], 1]);
-  assert.deepEqual([...on.set.complete].length, 1);
+  assert.deepEqual([...on.set.completed].length, 1);
   on.close();
 });
 
@@ -64,13 +64,13 @@ test('a complete file that grows and is read before the next scan is reported wi
 for (const when of ['before its file is found', 'later'])
   test(`a batch of a previous process that Kafka turns out not to have ${when} arrives once, though its file is closed and reopened`, async () => {
     await using dir = await tempDir();
-    const before = new Ground(dir);
+    const before = new SourceFixture(dir);
     writeFileSync(dir.at('a.log'), 'one\ntwo\n');
     await before.find(dir.at('a.log*'));
     const segment = (await before.read(before.at(dir.at('a.log')))) as Segment;
     before.kill();
     const sent = { topic: 't', partition: 0, producer: { id: 1n, epoch: 0 }, baseSequence: 0 };
-    const on = new Ground(dir, {
+    const on = new SourceFixture(dir, {
       intents: [{ id: 1, recordCount: 2, timestampMs: 1, compression: 'none', segments: [segment], ...sent }],
     });
     const returned = () => on.recovery.batches[0]?.onReturned(undefined);
@@ -136,18 +136,18 @@ test('a complete file that was rewritten while the agent was stopped ends its re
   await rewound(before, beginning, 'r', [dir.at('a.log.1')]);
   before.kill();
   writeFileSync(dir.at('a.log.1'), 'x\n');
-  const on = new Ground(dir);
+  const on = new SourceFixture(dir);
   await on.find(dir.at('a.log*'));
   await on.deliver();
   assert.deepEqual([on.losses, on.allLines], [[], ['x']]);
-  assert.match(on.warnings.join(), /a replay ends early.*"replay":"r"/);
+  assert.match(on.warnings.join(), /replay ends early.*"replay":"r"/);
   on.close();
 });
 
 test('a complete file that is rewritten while a rewind is planned is not mistaken for its previous content', async () => {
   await using dir = await tempDir();
   const on = await sealedFile(dir);
-  const [complete] = on.set.complete;
+  const [complete] = on.set.completed;
   assert.ok(complete);
   writeFileSync(dir.at('a.log.1'), 'x\n');
   await on.find(dir.at('a.log*'));

@@ -3,7 +3,7 @@ import { appendFileSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
 import type { RewindStart } from '../../../agent/collect/rewind.ts';
 import { beginning, rewindOf, rewound, signal } from '../../support/rewinds.ts';
-import { begun, Ground, HOUR_MS } from '../../support/source-ground.ts';
+import { begun, HOUR_MS, SourceFixture } from '../../support/source-fixture.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
 test('a file that is truncated in the middle of a replay is no loss, and the replay ends', async () => {
@@ -14,7 +14,7 @@ test('a file that is truncated in the middle of a replay is no loss, and the rep
   await on.scan([file]);
   await on.deliver();
   await on.scan([file]);
-  assert.deepEqual([on.losses, on.sealed.length, on.at(file).replays?.current], [[], 1, undefined]);
+  assert.deepEqual([on.losses, on.sealed.length, on.at(file).turns.replay], [[], 1, undefined]);
   on.close();
 });
 
@@ -41,7 +41,7 @@ test('a file with a replay that is not read yet is not closed for others, let go
 
 test('a deleted file that is complete but for a replay is no loss when it is given up for its disk space', async () => {
   await using dir = await tempDir();
-  const on = new Ground(dir, { pinnedBytesMax: 10 });
+  const on = new SourceFixture(dir, { pinnedBytesMax: 10 });
   const files = [dir.at('a.log'), dir.at('b.log')];
   for (const file of files) writeFileSync(file, 'one\ntwo\n');
   await on.scan(files);
@@ -80,7 +80,7 @@ test('a position means the beginning of its line; an unacknowledged one, or one 
 
 test("a time means the generation's position at that time; a file found later is sent whole if it changed since", async () => {
   await using dir = await tempDir();
-  const on = new Ground(dir);
+  const on = new SourceFixture(dir);
   const [file, late] = [dir.at('a.log'), dir.at('late.log')];
   const minute = (minutes: number) => 1_000_000_000_000 + minutes * 60_000;
   const at = async (minutes: number) => {

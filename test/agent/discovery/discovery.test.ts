@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { appendFile, chmod, mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
-import { begun, Ground, HOUR_MS } from '../../support/source-ground.ts';
+import { begun, HOUR_MS, SourceFixture } from '../../support/source-fixture.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
 const NAMES = [
@@ -33,10 +33,11 @@ test('a file that is created, written and renamed between two scans is found by 
   on.close();
 });
 
-// Catalogue 66: imfile-wildcards-dirs-multi*.sh. Catalogue 65 (fb #2428, #3111): no hint tells of any of this.
+// Catalogue 66: imfile-wildcards-dirs-multi*.sh. Catalogue 65 (fb #2428, #3111): no hint tells of
+// any of this.
 test('new folders below ** are scanned, and a folder that is deleted and made again is a new one', async () => {
   await using dir = await tempDir();
-  const on = new Ground(dir);
+  const on = new SourceFixture(dir);
   const glob = dir.at('**', '*.log');
   await on.find(glob);
   const folder = dir.at('x', 'y');
@@ -60,7 +61,7 @@ test('new folders below ** are scanned, and a folder that is deleted and made ag
 // Catalogue 67: fb path_comma; [R].
 test('files with any name are read', async () => {
   await using dir = await tempDir();
-  const on = new Ground(dir);
+  const on = new SourceFixture(dir);
   for (const name of NAMES) await writeFile(dir.at(`${name}.log`), `${name.replace('\n', ' ')}\n`);
   assert.equal((await on.find(dir.at('*.log'))).size, 0);
   await on.deliver();
@@ -71,7 +72,7 @@ test('files with any name are read', async () => {
 // Catalogue 67: vector no_error_on_dir, ignore_not_found; [R].
 test('matching folders, pipes, sockets, devices and dangling links are not files, and delay none', async () => {
   await using dir = await tempDir();
-  const on = new Ground(dir);
+  const on = new SourceFixture(dir);
   await mkdir(dir.at('folder.log'));
   execFileSync('mkfifo', [dir.at('pipe.log')]);
   await symlink('/dev/null', dir.at('device.log'));
@@ -86,11 +87,12 @@ test('matching folders, pipes, sockets, devices and dangling links are not files
   on.close();
 });
 
-// Catalogue 67; as the user of the tests may read everything, the whole way is in test/e2e/files.test.ts.
+// Catalogue 67; as the user of the tests may read everything, the whole way is in
+// test/e2e/files.test.ts.
 test("a file that can't be opened is reported, and read once it can be", async (t) => {
   if (process.getuid?.() === 0) return t.skip('root may read everything');
   await using dir = await tempDir();
-  const on = new Ground(dir);
+  const on = new SourceFixture(dir);
   await writeFile(dir.at('a.log'), 'one\n', { mode: 0o000 });
   assert.match((await on.find(dir.at('a.log'))).get(dir.at('a.log')) ?? '', /EACCES/);
   await chmod(dir.at('a.log'), 0o600);
@@ -100,11 +102,12 @@ test("a file that can't be opened is reported, and read once it can be", async (
   on.close();
 });
 
-// Catalogue 68: otel TestStartAtEnd, TestIgnoreEmptyFiles; vector #5902. More of it in test/agent/collect/entry-collector.test.ts.
+// Catalogue 68: otel TestStartAtEnd, TestIgnoreEmptyFiles; vector #5902. More of it in
+// test/agent/collect/entry-collector.test.ts.
 test('with start: end an empty file is read whole, and after a restart each file continues', async () => {
   await using dir = await tempDir();
   const start = () => 'end' as const;
-  const before = new Ground(dir, { start });
+  const before = new SourceFixture(dir, { start });
   await writeFile(dir.at('empty.log'), '');
   await writeFile(dir.at('old.log'), 'old\n');
   await before.find(dir.at('*.log'));
@@ -113,7 +116,7 @@ test('with start: end an empty file is read whole, and after a restart each file
   await before.deliver();
   before.kill();
   for (const name of ['empty', 'old']) await appendFile(dir.at(`${name}.log`), `${name} 2\n`);
-  const on = new Ground(dir, { start });
+  const on = new SourceFixture(dir, { start });
   await on.find(dir.at('*.log'));
   await on.deliver();
   assert.deepEqual(
@@ -123,7 +126,7 @@ test('with start: end an empty file is read whole, and after a restart each file
       ['empty 2', 'old 2'],
     ],
   );
-  const firsts = on.sources.map(({ path, first }) => [path, first]);
+  const firsts = on.sources.map(({ path, file }) => [path, file.first]);
   assert.deepEqual(Object.fromEntries(firsts), { [dir.at('empty.log')]: 0, [dir.at('old.log')]: 4 });
   on.close();
 });
@@ -131,26 +134,26 @@ test('with start: end an empty file is read whole, and after a restart each file
 // Catalogue 71: beats #16076; vector #18044.
 test('only files that have changed are observed', async () => {
   await using dir = await tempDir();
-  const on = new Ground(dir);
+  const on = new SourceFixture(dir);
   on.wallMs = Date.now() + HOUR_MS;
   for (let file = 0; file < 50; file++) await writeFile(dir.at(`${file}.log`), 'one\n');
   await on.find(dir.at('*.log'));
   await on.deliver();
   await on.find(dir.at('*.log'));
-  const looked: string[] = [];
+  const observed: string[] = [];
   for (const source of on.sources) {
-    const look = source.look.bind(source);
-    source.look = (...when) => {
-      looked.push(source.path);
-      return look(...when);
+    const observe = source.observe.bind(source);
+    source.observe = (...when) => {
+      observed.push(source.path);
+      return observe(...when);
     };
   }
   await on.find(dir.at('*.log'));
-  assert.deepEqual(looked, []);
+  assert.deepEqual(observed, []);
   await appendFile(dir.at('7.log'), 'two\n');
   await on.find(dir.at('*.log'));
-  assert.deepEqual(looked, [dir.at('7.log')]);
+  assert.deepEqual(observed, [dir.at('7.log')]);
   await on.find(dir.at('*.log'));
-  assert.deepEqual(looked, [dir.at('7.log')]);
+  assert.deepEqual(observed, [dir.at('7.log')]);
   on.close();
 });

@@ -29,5 +29,5 @@ test('when inotify watches run out it is logged once, with the remedy, and colle
   const [told, ...more] = JSON.parse(stdout);
   assert.deepEqual(more, []);
   assert.match(told.error, /ENOSPC/);
-  assert.match(told.remedy, /still found by the scan.*max_user_watches/);
+  assert.match(told.remedy, /scan still finds files.*max_user_watches/);
 });

@@ -4,7 +4,7 @@ import { type TestContext, test } from 'node:test';
 import type { FormatFacts } from '../../../agent/encode/line-format.ts';
 import type { Segment } from '../../../agent/produce/route-source.ts';
 import { testFormat } from '../../support/formats.ts';
-import { Life } from '../../support/killed-life.ts';
+import { KilledGeneration } from '../../support/killed-generation.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
 /** A generation with `content`, whose first batch was read. The file has grown since. */
@@ -12,7 +12,7 @@ async function lifeOf(t: TestContext, facts: Partial<FormatFacts>, [content, gro
   const dir = await tempDir();
   const file = dir.at('a.log');
   writeFileSync(file, content);
-  const life = new Life(dir, file, testFormat(facts));
+  const life = new KilledGeneration(dir, file, testFormat(facts));
   t.after(async () => {
     life[Symbol.dispose]();
     await dir[Symbol.asyncDispose]();
@@ -24,13 +24,13 @@ async function lifeOf(t: TestContext, facts: Partial<FormatFacts>, [content, gro
 }
 
 /** The batches that can be read now. */
-async function readOn(life: Life): Promise<Segment[]> {
+async function readOn(life: KilledGeneration): Promise<Segment[]> {
   const before = [...life.flying];
   while (await life.read(10_000));
   return life.flying.filter((segment) => !before.includes(segment));
 }
 
-async function deliverAll(life: Life): Promise<void> {
+async function deliverAll(life: KilledGeneration): Promise<void> {
   await readOn(life);
   for (const segment of life.flying) life.deliver(segment);
 }
@@ -49,7 +49,7 @@ async function recordsWithGap(...given: Parameters<typeof lifeOf>): Promise<stri
   return recordsOf(life);
 }
 
-function recordsOf({ seen }: Life): string[] {
+function recordsOf({ seen }: KilledGeneration): string[] {
   return seen
     .sort((a, b) => a.start - b.start)
     .map(({ value, start, end, flags }) => `${start}-${end} ${flags} ${JSON.stringify(value)}`);

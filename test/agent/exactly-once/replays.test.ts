@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { cycle, entries, factsOf, files, forms, MARKS } from '../../support/any-files.ts';
 import { testFormat } from '../../support/formats.ts';
-import { Life, type Range, type Seen } from '../../support/killed-life.ts';
+import { KilledGeneration, type Range, type Seen } from '../../support/killed-generation.ts';
 import { expectedRecords } from '../../support/line-oracle.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
@@ -20,7 +20,7 @@ const steps = fc.array(
   { minLength: 30, maxLength: 120, size: 'max' },
 );
 
-async function live(life: Life, file: string, content: Buffer, todo: { what: string; number: number }[]) {
+async function live(life: KilledGeneration, file: string, content: Buffer, todo: { what: string; number: number }[]) {
   let written = 0;
   const grow = (bytes: number) => {
     appendFileSync(file, content.subarray(written, written + bytes));
@@ -37,7 +37,8 @@ async function live(life: Life, file: string, content: Buffer, todo: { what: str
     else if (one) life.giveBack(one);
   }
   grow(content.length);
-  [life.source.size, life.source.sealed] = [content.length, true];
+  await life.source.observe(0);
+  life.source.apply('quiet');
   const batch = cycle([1, 40, 900]);
   for (let quiet = 0, turns = 0; quiet < 3 || life.flying.length > 0; turns++) {
     assert.ok(turns < TURNS_MAX, `no end of reading ${JSON.stringify(life.replays)} at ${life.source.position}`);
@@ -68,7 +69,7 @@ test('for any file, rules, batches and kills: first-time records ignore replays,
         const content = Buffer.concat([mark, ...characters.map(([, bytes]) => bytes)]);
         const facts = { encoding, ...factsOf({ form, multiline, filter }) };
         writeFileSync(file, '');
-        using life = new Life(own, file, testFormat(facts));
+        using life = new KilledGeneration(own, file, testFormat(facts));
         await live(life, file, content, todo);
         const first = plainOf(life.seen.filter(({ replay }) => replay === undefined));
         const base = { host: 'h', entry: 'e', headers: 'standard', patternBytes: form.maxLineBytes - 4 } as const;
@@ -84,7 +85,12 @@ test('for any file, rules, batches and kills: first-time records ignore replays,
   );
 });
 
-function assertOnceMore(life: Life, { id, start, end }: Range, first: readonly object[], grouped: boolean): void {
+function assertOnceMore(
+  life: KilledGeneration,
+  { id, start, end }: Range,
+  first: readonly object[],
+  grouped: boolean,
+): void {
   const again = plainOf(life.seen.filter(({ replay }) => replay === id));
   let at = start;
   for (const record of again) {

@@ -1,22 +1,24 @@
 import assert from 'node:assert/strict';
 import { appendFile, link, rename, stat, symlink, unlink, utimes, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { KnownFiles } from '../../../agent/collect/sources/known-files.ts';
+import { takeKnown } from '../../../agent/collect/sources/known-files.ts';
+import { SourceRegistry } from '../../../agent/collect/sources/source-registry.ts';
 import { type Checkpoint, newCheckpoint } from '../../../agent/model/checkpoint.ts';
 import { fileKey } from '../../../agent/model/found-file.ts';
 import { eventually } from '../../support/eventually.ts';
-import { begun, Ground } from '../../support/source-ground.ts';
+import { begun, SourceFixture } from '../../support/source-fixture.ts';
 import { type TempDir, tempDir } from '../../support/temp-dir.ts';
 
 /**
- * A log was read and is gone, and a file with `content` came to its inode number: as the state tells it, for which number a file system
- * gives is not up to a test. `change` changes more of what the state tells.
+ * A log was read and is gone, and a file with `content` came to its inode number: as the state
+ * tells it, for which number a file system gives is not up to a test. `change` changes more of what
+ * the state tells.
  */
 async function reused(
   dir: TempDir,
   contents: { former: string; latter: string },
   change: Partial<Checkpoint> = {},
-): Promise<{ on: Ground; file: string; former: string }> {
+): Promise<{ on: SourceFixture; file: string; former: string }> {
   const { on: before, source } = await begun(dir, contents.former);
   const file = dir.at('b.log');
   await unlink(dir.at('a.log'));
@@ -28,9 +30,9 @@ async function reused(
     assert.notEqual(birthtimeMs, ctimeMs);
   });
   const { dev: device, ino: inode } = await stat(file, { bigint: true });
-  before.store.put({ ...source.checkpoint, device, inode, path: file, ...change });
+  before.store.put({ ...source.file.checkpoint, device, inode, path: file, ...change });
   before.kill();
-  const on = new Ground(dir);
+  const on = new SourceFixture(dir);
   await on.find(file);
   await on.deliver();
   return { on, file, former: source.generation };
@@ -75,14 +77,14 @@ test('a file with the same inode number and bytes is recognised by its time of b
 // Catalogue 15: vector #25079, #17240; otel #46496.
 test('files with the same first KiB are all read, and each continues after a restart', async () => {
   await using dir = await tempDir();
-  const before = new Ground(dir);
+  const before = new SourceFixture(dir);
   for (const name of ['a', 'b']) await writeFile(dir.at(`${name}.csv`), `${HEADLINE}${name}\n`);
   await before.find(dir.at('*.csv'));
   await before.deliver();
   assert.deepEqual(before.allLines, ['a', 'b', ...HEADLINES, ...HEADLINES].sort());
   before.kill();
   for (const name of ['a', 'b']) await appendFile(dir.at(`${name}.csv`), `${name} more\n`);
-  const on = new Ground(dir);
+  const on = new SourceFixture(dir);
   await on.find(dir.at('*.csv'));
   await on.deliver();
   assert.deepEqual(on.allLines, ['a more', 'b more']);
@@ -92,7 +94,7 @@ test('files with the same first KiB are all read, and each continues after a res
 // Catalogue 18: beats #44780; vector #2701.
 test('files of a few bytes that never grow are delivered', async () => {
   await using dir = await tempDir();
-  const on = new Ground(dir);
+  const on = new SourceFixture(dir);
   await writeFile(dir.at('a.log'), '\n');
   await writeFile(dir.at('b.log'), 'ten bytes\n');
   await on.find(dir.at('*.log'));
@@ -107,7 +109,7 @@ test('a file that grows past its head while it is read, also over restarts, is o
   const generations = new Set<string>();
   for (let round = 0; round < 8; round++) {
     await appendFile(dir.at('a.log'), `${'x'.repeat(199)}\n`);
-    const on = new Ground(dir);
+    const on = new SourceFixture(dir);
     await on.find(dir.at('a.log'));
     await appendFile(dir.at('a.log'), `${'y'.repeat(99)}\n`);
     await on.deliver();
@@ -122,14 +124,14 @@ test('a file that grows past its head while it is read, also over restarts, is o
 test('a file system that returns as another device is not sent again', async () => {
   await using dir = await tempDir();
   const { on: before, file, source } = await begun(dir, 'one\n');
-  before.store.put({ ...source.checkpoint, device: source.device + 7n });
+  before.store.put({ ...source.file.checkpoint, device: source.file.device + 7n });
   before.kill();
   await appendFile(file, 'two\n');
-  const on = new Ground(dir);
+  const on = new SourceFixture(dir);
   await on.find(file);
   await on.deliver();
   assert.deepEqual([on.lines.get(source.generation), on.lines.size, on.losses], [['two'], 1, []]);
-  assert.equal(on.store.load('e')[0]?.device, source.device);
+  assert.equal(on.store.load('e')[0]?.device, source.file.device);
   on.close();
 });
 
@@ -153,7 +155,7 @@ test('a file with two matching names is delivered once, and keeps its path', asy
 // Catalogue 22: TestFilestreamSymlinkRotated; fb #1118; vector #1053.
 test("when a link's target changes, the rest of the old file and all of the new one are delivered", async () => {
   await using dir = await tempDir();
-  const on = new Ground(dir);
+  const on = new SourceFixture(dir);
   const current = dir.at('current');
   await writeFile(dir.at('v1'), 'v1 one\n');
   await symlink(dir.at('v1'), current);
@@ -166,14 +168,14 @@ test("when a link's target changes, the rest of the old file and all of the new 
   await on.find(current);
   await on.deliver();
   assert.deepEqual([...on.lines.values()], [['v1 one', 'v1 two'], ['v2 one']]);
-  assert.deepEqual(on.sources.map(({ state }) => state).sort(), ['DRAINING', 'READING']);
+  assert.deepEqual(on.sources.map(({ file }) => file.state.activity).sort(), ['draining', 'reading']);
   on.close();
 });
 
 // Catalogue 24: TestFilestreamSymlinkRemoved.
 test('a file whose symbolic link was removed is read further', async () => {
   await using dir = await tempDir();
-  const on = new Ground(dir);
+  const on = new SourceFixture(dir);
   await writeFile(dir.at('target'), 'one\n');
   await symlink(dir.at('target'), dir.at('a.log'));
   await on.find(dir.at('a.log'));
@@ -189,7 +191,7 @@ test('a file whose symbolic link was removed is read further', async () => {
 // Catalogue 25: TestFilestreamTruncateWithSymlink.
 test('a file and a matching link to it are delivered once', async () => {
   await using dir = await tempDir();
-  const on = new Ground(dir);
+  const on = new SourceFixture(dir);
   await writeFile(dir.at('a.log'), 'one\n');
   await symlink(dir.at('a.log'), dir.at('b.log'));
   await on.find(dir.at('*.log'));
@@ -208,7 +210,8 @@ test('inode numbers above 2^53 that are equal as doubles are two files', async (
   const rows = [inode, inode + 1n].map((each) =>
     newCheckpoint('e', `g${each}`, { device: 1n, inode: each, path: `/${each}`, birthMs: 0 }),
   );
-  const known = new KnownFiles(rows);
+  const registry = new SourceRegistry();
+  for (const row of rows) registry.addKnown(row);
   await using dir = await tempDir();
   const { on, source } = await begun(dir, 'one\n');
   const file = { device: 1n, inode: inode + 1n };
@@ -222,8 +225,8 @@ test('inode numbers above 2^53 that are equal as doubles are two files', async (
     birthMs: 0,
     local: false,
   };
-  const taken = await known.take(source.fd, found);
-  assert.deepEqual([taken.known?.generation, taken.gone], [`g${inode + 1n}`, []]);
-  assert.deepEqual([...known], [rows[0]]);
+  const taken = await takeKnown(source.fd, found, registry);
+  assert.deepEqual([taken.known?.generation, taken.overwritten], [`g${inode + 1n}`, []]);
+  assert.deepEqual(registry.known, [rows[0]]);
   on.close();
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { appendFile, mkdir, rename, unlink, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { begun, Ground, HOUR_MS, stopped } from '../../support/source-ground.ts';
+import { begun, HOUR_MS, SourceFixture, stopped } from '../../support/source-fixture.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
 const MINUTE_MS = 60_000;
@@ -55,14 +55,15 @@ test('a file moved out of the glob is read further through its open descriptor',
   on.close();
 });
 
-// Catalogue 4: vector file_start_position_server_restart_with_file_rotation; imfile-rename-while-stopped.sh; fb #1330.
+// Catalogue 4: vector file_start_position_server_restart_with_file_rotation;
+// imfile-rename-while-stopped.sh; fb #1330.
 test('after a rotation during a stop, the old file continues and the new one is read whole', async () => {
   await using dir = await tempDir();
   const file = await stopped(dir, 'one\n');
   await appendFile(file, 'two\n');
   await rename(file, dir.at('a.log.1'));
   await writeFile(file, 'new\n');
-  const on = new Ground(dir);
+  const on = new SourceFixture(dir);
   await on.find(dir.at('a.log*'));
   await on.deliver();
   assert.deepEqual(on.allLines, ['new', 'two']);
@@ -79,7 +80,7 @@ test('after three rotations during a stop, each generation is delivered once', a
     await rename(file, dir.at('a.log.1'));
     await writeFile(file, `g${generation}\n`);
   }
-  const on = new Ground(dir);
+  const on = new SourceFixture(dir);
   await on.find(dir.at('a.log*'));
   await on.deliver();
   assert.deepEqual(on.allLines, ['g0 b', 'g1', 'g2', 'g3']);
@@ -89,7 +90,7 @@ test('after three rotations during a stop, each generation is delivered once', a
 // Catalogue 6: otel TestRotation (sequential); beats #1956.
 test('a chain of renames between two scans loses no unread lines', async () => {
   await using dir = await tempDir();
-  const on = new Ground(dir);
+  const on = new SourceFixture(dir);
   const names = ['a.log', 'a.log.1', 'a.log.2'];
   for (const name of names) await writeFile(dir.at(name), `${name} first\n`);
   await on.find(dir.at('a.log*'));
@@ -105,7 +106,8 @@ test('a chain of renames between two scans loses no unread lines', async () => {
   on.close();
 });
 
-// Catalogue 10: beats PR #43978, #2395; loong DeletedFileUnittest. Catalogue 29: beats PR #50324, #40447: the log of a container that is gone.
+// Catalogue 10: beats PR #43978, #2395; loong DeletedFileUnittest. Catalogue 29: beats PR #50324,
+// #40447: the log of a container that is gone.
 test('a deleted file is drained through its descriptor, counts as pinned, and is then sealed', async () => {
   await using dir = await tempDir();
   const { on, file, source } = await begun(dir, 'one\n');
@@ -146,7 +148,7 @@ test('an unread file that is compressed is drained through its descriptor; the a
 
 test('an archive that was found while it was empty is not read either', async () => {
   await using dir = await tempDir();
-  const on = new Ground(dir);
+  const on = new SourceFixture(dir);
   const archive = dir.at('a.log.gz');
   await writeFile(archive, '');
   await on.find(archive);
@@ -162,7 +164,7 @@ test('an archive that was found while it was empty is not read either', async ()
 // Catalogue 7: otel's rule for ephemeral files, #17846; fb #9580.
 test('rotations that delete files faster than they are read lose nothing of opened files', async () => {
   await using dir = await tempDir();
-  const on = new Ground(dir);
+  const on = new SourceFixture(dir);
   const names = ['a.log', 'a.log.1', 'a.log.2'].map((name) => dir.at(name));
   const written: string[] = [];
   for (let rotation = 0; rotation < 20; rotation++) {
@@ -179,10 +181,11 @@ test('rotations that delete files faster than they are read lose nothing of open
   on.close();
 });
 
-// Catalogue 8: fb #10414, #1108. Catalogue 9: fb PR #466, #2847: the broker is away for two rotations.
+// Catalogue 8: fb #10414, #1108. Catalogue 9: fb PR #466, #2847: the broker is away for two
+// rotations.
 test('a file rotated or deleted before it was read is kept for any time, and delivered in order', async () => {
   await using dir = await tempDir();
-  const on = new Ground(dir);
+  const on = new SourceFixture(dir);
   const [file, rotated] = [dir.at('a.log'), dir.at('a.log.1')];
   for (const generation of [0, 1, 2]) {
     await writeFile(file, `g${generation} 1\ng${generation} 2\nno newline`);

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { appendFile, rename, unlink, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { EndedFiles } from '../../../agent/collect/sources/ended-files.ts';
-import { begun, Ground, HOUR_MS } from '../../support/source-ground.ts';
+import { begun, HOUR_MS, SourceFixture } from '../../support/source-fixture.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
 const MINUTE_MS = 60_000;
@@ -18,7 +17,7 @@ test('a rotated file that stops growing is sealed: its last line is sent, and it
   await on.find(glob);
   on.nowMs += 4 * MINUTE_MS;
   await on.find(glob);
-  assert.equal(source.sealed, false);
+  assert.equal(source.lastLineDue, false);
   on.nowMs += 2 * MINUTE_MS;
   await on.find(glob);
   await on.deliver();
@@ -33,7 +32,7 @@ test('a rotated file that stops growing is sealed: its last line is sent, and it
   on.nowMs += HOUR_MS;
   await on.find(glob);
   on.kill();
-  const later = new Ground(dir);
+  const later = new SourceFixture(dir);
   await later.find(glob);
   await later.deliver();
   assert.deepEqual([on.allLines, later.allLines, later.losses], [['new', 'one', 'two'], [], []]);
@@ -62,7 +61,7 @@ test('a sealed rotated file that is deleted is neither a loss nor reported again
   await unlink(dir.at('a.log.1'));
   await on.find(dir.at('a.log*'));
   on.kill();
-  const later = new Ground(dir);
+  const later = new SourceFixture(dir);
   await later.find(dir.at('a.log*'));
   assert.deepEqual([on.sealed.length, on.losses, later.losses], [1, [], []]);
   later.close();
@@ -74,11 +73,11 @@ test('a file whose end nobody saw is not reported as complete by the next proces
   await unlink(dir.at('a.log'));
   before.kill();
   // Killed while its last batches had no answer.
-  const dying = new Ground(dir);
-  const endings = new EndedFiles({ facts: { loss: () => {}, sealed: () => {} }, store: dying.store });
-  endings.end(source, 'vanished', false);
+  const dying = new SourceFixture(dir);
+  source.apply('vanished');
+  dying.store.put(source.file.checkpoint);
   dying.kill();
-  const on = new Ground(dir);
+  const on = new SourceFixture(dir);
   await on.find(dir.at('a.log'));
   await on.find(dir.at('a.log'));
   assert.deepEqual(on.sealed, []);

@@ -1,22 +1,23 @@
 import assert from 'node:assert/strict';
-import { appendFile, mkdir, rename, unlink } from 'node:fs/promises';
+import { appendFile, mkdir, open, rename, unlink } from 'node:fs/promises';
 import { test } from 'node:test';
-import { begun, Ground, stopped } from '../../support/source-ground.ts';
+import { begun, SourceFixture, stopped } from '../../support/source-fixture.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
-// Catalogue 28 [R]: archived outside the glob while the agent was stopped; here the archive is near and is found.
+// Catalogue 28 [R]: archived outside the glob while the agent was stopped; here the archive is near
+// and is found.
 test('a file moved to a folder below its own during a stop is found there and drained', async () => {
   await using dir = await tempDir();
   const file = await stopped(dir, 'one\n');
   await appendFile(file, 'two\n');
   await mkdir(dir.at('archive'));
   await rename(file, dir.at('archive', 'a.log'));
-  const on = new Ground(dir);
+  const on = new SourceFixture(dir);
   await on.find(dir.at('*.log'));
   await on.deliver();
   assert.deepEqual([on.allLines, on.losses, on.sources[0]?.path], [['two'], [], file]);
   await on.find(dir.at('*.log'));
-  assert.equal(on.sources[0]?.state, 'DRAINING');
+  assert.equal(on.sources[0]?.file.state.activity, 'draining');
   on.close();
 });
 
@@ -26,8 +27,11 @@ test('a file that is gone when the agent starts is an open-ended loss of its kno
   const { on: former, file, source } = await begun(dir, 'one\ntwo, not terminated');
   await former.find(file);
   former.kill();
+  // While it is open, no file of the state gets its inode.
+  await using held = await open(file);
+  assert.ok(held.fd > 0);
   await unlink(file);
-  const on = new Ground(dir);
+  const on = new SourceFixture(dir);
   // One scan may miss what moves meanwhile.
   await on.find(file);
   assert.deepEqual(on.losses, []);
@@ -43,7 +47,7 @@ test('a delivered file that is gone when the agent starts is an open-ended loss 
   await using dir = await tempDir();
   const file = await stopped(dir, 'one\n');
   await unlink(file);
-  const on = new Ground(dir);
+  const on = new SourceFixture(dir);
   for (let scan = 0; scan < 2; scan++) await on.find(file);
   assert.deepEqual(
     on.losses.map(({ start, end, openEnded, reason }) => [start, end, openEnded, reason]),
@@ -58,17 +62,17 @@ test("a known file whose folder can't be searched is not given up", async () => 
   const file = await stopped(dir, 'one\n');
   const { default: fs } = await import('node:fs/promises');
   await fs.rename(file, `${dir.path}.aside`);
-  const hidden = new Ground(dir);
+  const hidden = new SourceFixture(dir);
   await hidden.scan([], [dir.path]);
   assert.deepEqual([hidden.losses, hidden.store.load('e').length], [[], 1]);
   hidden.kill();
   // Another file system is where its own was: as when a disk is not mounted.
-  const unmounted = new Ground(dir);
+  const unmounted = new SourceFixture(dir);
   const [row] = unmounted.store.load('e');
   assert.ok(row);
   unmounted.store.put({ ...row, device: row.device + 1n });
   unmounted.kill();
-  const on = new Ground(dir);
+  const on = new SourceFixture(dir);
   await on.find(file);
   assert.deepEqual([on.losses, on.store.load('e').length], [[], 1]);
   on.close();

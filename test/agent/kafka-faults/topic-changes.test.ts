@@ -49,7 +49,7 @@ test('new files use the new partitions of a topic, and a file keeps its partitio
   const budget = new FileBudget(100);
   const facts = new FactStore(state, { clock, logger });
   const recovery = new CrashRecovery([], { store, facts, pool, budget, logger });
-  const events = { onAcknowledged: () => {}, onStateChange: () => {} };
+  const listener = { acknowledged: () => {}, stateChanged: () => {} };
   const tools = {
     recovery,
     clock,
@@ -58,10 +58,9 @@ test('new files use the new partitions of a topic, and a file keeps its partitio
     facts,
     budget,
     once: false,
-    lost: false,
     router,
     host: 'h',
-    ...events,
+    listener,
   };
   const paths = [dir.at('*.log')];
   const entry = Entry.create({ name: 'entries/a', uid: 'a', topic, paths, start: 'beginning' });

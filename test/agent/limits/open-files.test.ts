@@ -4,7 +4,7 @@ import { appendFile, mkdir, rename, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { sharedKafka } from '../../support/servers.ts';
-import { Ground } from '../../support/source-ground.ts';
+import { SourceFixture } from '../../support/source-fixture.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 import { countRecords, createTopic } from '../../support/topics.ts';
 
@@ -22,7 +22,7 @@ async function writeFiles(folder: string, count: number, content: (index: number
 // Catalogue 105: vector #18044, #14818, PR #25241; beats #32401.
 test('ten times as many files as may be open are all read, later lines too, in turns', async () => {
   await using dir = await tempDir();
-  const on = new Ground(dir, { filesMax: OPEN_MAX });
+  const on = new SourceFixture(dir, { filesMax: OPEN_MAX });
   on.wallMs = Date.now() + 3_600_000;
   const glob = dir.at('logs', '*.log');
   await writeFiles(dir.at('logs'), FILES, (index) => `one ${index}\n`);
@@ -46,7 +46,7 @@ test('ten times as many files as may be open are all read, later lines too, in t
 // Catalogue 11: beats #39732, PR #12651; 105.
 test('a deleted or moved file with unread lines is never closed for others', async () => {
   await using dir = await tempDir();
-  const on = new Ground(dir, { filesMax: 4 });
+  const on = new SourceFixture(dir, { filesMax: 4 });
   const glob = dir.at('*.log');
   for (const name of ['deleted', 'moved']) await writeFile(dir.at(`${name}.log`), `${name}\n`);
   await on.find(glob);
@@ -67,7 +67,7 @@ test('a deleted or moved file with unread lines is never closed for others', asy
 
 test('files that are never read to their end take turns', async () => {
   await using dir = await tempDir();
-  const on = new Ground(dir, { filesMax: 2 });
+  const on = new SourceFixture(dir, { filesMax: 2 });
   for (const name of ['a', 'b', 'c', 'd']) await writeFile(dir.at(`${name}.log`), 'one\nnot terminated');
   const errors = await on.find(dir.at('*.log'));
   await on.deliver();
@@ -83,7 +83,7 @@ test('files that are never read to their end take turns', async () => {
 
 test('an idle file that was closed, then written and deleted, is a loss with an open end', async () => {
   await using dir = await tempDir();
-  const on = new Ground(dir, { filesMax: 1 });
+  const on = new SourceFixture(dir, { filesMax: 1 });
   const file = dir.at('a.log');
   await writeFile(file, 'one\n');
   await on.find(dir.at('*.log'));
@@ -103,7 +103,7 @@ test('an idle file that was closed, then written and deleted, is a loss with an 
 
 test('an idle file that was closed, then written and moved out of the glob, is found and drained', async () => {
   await using dir = await tempDir();
-  const on = new Ground(dir, { filesMax: 2 });
+  const on = new SourceFixture(dir, { filesMax: 2 });
   const [file, moved] = [dir.at('a.log'), dir.at('a.log.1')];
   await writeFile(file, 'one\n');
   await on.find(dir.at('*.log'));
@@ -126,7 +126,7 @@ test('an idle file that was closed, then written and moved out of the glob, is f
 // Issue 4, "within a budget of pinned bytes".
 test('deleted files above the disk budget are given up as losses, the oldest first', async () => {
   await using dir = await tempDir();
-  const on = new Ground(dir, { pinnedBytesMax: 250 });
+  const on = new SourceFixture(dir, { pinnedBytesMax: 250 });
   for (const name of ['a', 'b', 'c']) {
     await writeFile(dir.at(`${name}.log`), `${name.repeat(99)}\n`);
     await on.find(dir.at('*.log'));

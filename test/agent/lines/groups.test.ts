@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { appendFileSync, renameSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { Ground, HOUR_MS } from '../../support/source-ground.ts';
+import { HOUR_MS, SourceFixture } from '../../support/source-fixture.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
 const format = { multiline: { continuation: '^\\s', timeoutMs: 1_000, maxLines: 500 } };
@@ -9,7 +9,7 @@ const format = { multiline: { continuation: '^\\s', timeoutMs: 1_000, maxLines: 
 // Catalogue 119 (loong): a record never continues in another file.
 test('the last record of a rotated file ends there, although the next file begins with a continuation', async () => {
   await using dir = await tempDir();
-  const on = new Ground(dir, { format });
+  const on = new SourceFixture(dir, { format });
   const [file, rotated] = [dir.at('a.log'), dir.at('a.log.1')];
   writeFileSync(file, 'Error: no\n  at a\n');
   await on.scan([file]);
@@ -33,14 +33,14 @@ test('the last record of a rotated file ends there, although the next file begin
 test('a record open at a kill is rebuilt from its first line, and arrives once', async () => {
   await using dir = await tempDir();
   const file = dir.at('a.log');
-  const killed = new Ground(dir, { format });
+  const killed = new SourceFixture(dir, { format });
   writeFileSync(file, 'one\nError: no\n  at a\n');
   await killed.scan([file]);
   await killed.deliver();
   assert.deepEqual(killed.allLines, ['one']);
   killed.kill();
   appendFileSync(file, '  at b\ntwo\n');
-  const on = new Ground(dir, { format });
+  const on = new SourceFixture(dir, { format });
   await on.scan([file]);
   await on.deliver();
   assert.deepEqual(on.allLines, ['Error: no\n  at a\n  at b']);
@@ -51,7 +51,7 @@ test('a record open at a kill is rebuilt from its first line, and arrives once',
 // so a pause can't lose it.
 test('a record open when its entry was paused arrives whole and once after the resume', async () => {
   await using dir = await tempDir();
-  const on = new Ground(dir, { format });
+  const on = new SourceFixture(dir, { format });
   const file = dir.at('a.log');
   writeFileSync(file, 'one\nError: no\n  at a\n');
   await on.scan([file]);

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, closeSync, fstatSync, openSync, writeFileSync } from 'node:fs';
+import { appendFileSync, closeSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { Source } from '../../../agent/collect/sources/source.ts';
-import { newCheckpoint } from '../../../agent/model/checkpoint.ts';
 import type { Route } from '../../../agent/produce/route.ts';
 import { eventually } from '../../support/eventually.ts';
 import { testFormat } from '../../support/formats.ts';
+import { openSource } from '../../support/open-source.ts';
 import { TurnReader } from '../../support/read-lines.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 import { testBench } from '../../support/test-bench.ts';
@@ -74,21 +73,11 @@ test("a source reads again by itself when an open record's timeout is over", asy
   await using dir = await tempDir();
   const file = dir.at('a.log');
   writeFileSync(file, STACK);
-  const fd = openSync(file, 'r');
-  const { dev: device, ino: inode, size } = fstatSync(fd, { bigint: true });
-  const checkpoint = newCheckpoint('e', 'g', { device, inode, path: file, birthMs: 0 });
   let nowMs = 0;
   const sleeps: { ms: number; over: () => void }[] = [];
   const sleep = (ms: number) => new Promise<void>((over) => sleeps.push({ ms, over }));
   const clock = { nowMs: () => nowMs, monotonicMs: () => nowMs, sleep, after: () => () => {} };
-  const source = new Source(
-    fd,
-    checkpoint,
-    { open: [], acknowledged: [], returned: [] },
-    Number(size),
-    { onAcknowledged() {}, onStateChange() {} },
-    clock,
-  );
+  const source = openSource(file, { clock });
   let woken = 0;
   const route = { topic: 't', partition: 0, wake: () => woken++ } as unknown as Route;
   source.assign(route, () => testFormat({ multiline: continuation }));
@@ -103,5 +92,5 @@ test("a source reads again by itself when an open record's timeout is over", asy
   sleeps[0]?.over();
   await eventually(() => assert.equal(woken, before + 1));
   assert.equal((await source.fill(bench)).segment?.lines, 1);
-  closeSync(fd);
+  closeSync(source.fd);
 });

@@ -4,14 +4,14 @@ import { test } from 'node:test';
 import type { Encoding } from '../../../proto/rules/line-words.ts';
 import { testFormat } from '../../support/formats.ts';
 import { TurnReader } from '../../support/read-lines.ts';
-import { Ground, HOUR_MS } from '../../support/source-ground.ts';
+import { HOUR_MS, SourceFixture } from '../../support/source-fixture.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
 // Catalogue 46 (vector test_split_reads, #21084; otel TestSplitWrite, #21893; nxadm
 // TestIncompleteLines).
 test('a line whose halves are written an hour apart is one record, from its first byte', async () => {
   await using dir = await tempDir();
-  const on = new Ground(dir);
+  const on = new SourceFixture(dir);
   writeFileSync(dir.at('a.log'), 'one\ntw');
   await on.scan([dir.at('a.log')]);
   await on.deliver();
@@ -30,13 +30,13 @@ test('a line whose halves are written an hour apart is one record, from its firs
 // is never stored as read.
 test('a line half read at a kill is sent whole by the next process', async () => {
   await using dir = await tempDir();
-  const killed = new Ground(dir);
+  const killed = new SourceFixture(dir);
   writeFileSync(dir.at('a.log'), 'one\ntw');
   await killed.scan([dir.at('a.log')]);
   await killed.deliver();
   killed.kill();
   appendFileSync(dir.at('a.log'), 'o\n');
-  const on = new Ground(dir);
+  const on = new SourceFixture(dir);
   await on.scan([dir.at('a.log')]);
   await on.deliver();
   assert.deepEqual(on.allLines, ['two']);

@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { closeSync, openSync, writeFileSync } from 'node:fs';
+import { closeSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { Source } from '../../../agent/collect/sources/source.ts';
 import { WorkPool } from '../../../agent/encode/work-pool.ts';
-import { newCheckpoint } from '../../../agent/model/checkpoint.ts';
 import { DeliveryRouter } from '../../../agent/produce/delivery-router.ts';
 import { KafkaCluster } from '../../../agent/produce/kafka-cluster.ts';
 import { IntentStore } from '../../../agent/state/intent-store.ts';
@@ -14,6 +12,7 @@ import { createLogger } from '../../../runtime/logger.ts';
 import { rangeOf } from '../../support/assemble.ts';
 import { eventually } from '../../support/eventually.ts';
 import { testFormat } from '../../support/formats.ts';
+import { openSource } from '../../support/open-source.ts';
 import { sharedKafka } from '../../support/servers.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 import { createTopic, readTopic } from '../../support/topics.ts';
@@ -28,7 +27,6 @@ test('lines keep their order when their compression changes while batches are be
   const file = dir.at('a.log');
   // gzip takes longest for random bytes.
   writeFileSync(file, Array.from({ length: LINES }, () => `${randomBytes(100).toString('base64')}\n`).join(''));
-  const fd = openSync(file, 'r');
   const logger = createLogger({ level: 'error', format: 'json' });
   const cluster = new KafkaCluster({ clientId: 'test', brokers, createTopics: false });
   const state = StateDatabase.open(dir.at('state'));
@@ -38,9 +36,7 @@ test('lines keep their order when their compression changes while batches are be
     { clock: systemClock, logger, pool: new WorkPool(MEMORY_BYTES) },
     () => {},
   );
-  const checkpoint = newCheckpoint('e', 'g', { device: 1n, inode: 1n, path: file, birthMs: 0 });
-  const events = { onAcknowledged: () => {}, onStateChange: () => {} };
-  const source = new Source(fd, checkpoint, { open: [], acknowledged: [], returned: [] }, 1, events, systemClock);
+  const source = openSource(file, { size: 1 });
   const turns = ['gzip', 'none', 'gzip', 'lz4', 'gzip', 'none'] as const;
   try {
     for (const compression of turns) {
@@ -56,7 +52,7 @@ test('lines keep their order when their compression changes while batches are be
     assert.equal(back, -1, `record ${back} begins at ${starts[back]}, after one that begins at ${starts[back - 1]}`);
   } finally {
     await router.close();
-    closeSync(fd);
+    closeSync(source.fd);
     state.close();
   }
 });

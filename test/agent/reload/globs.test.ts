@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { appendFileSync, rmSync, statSync } from 'node:fs';
 import { test } from 'node:test';
 import { newCheckpoint } from '../../../agent/model/checkpoint.ts';
-import { begun, Ground } from '../../support/source-ground.ts';
+import { begun, SourceFixture } from '../../support/source-fixture.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
-// Catalogue 110 (beats #40447). Whoever narrows the globs wants no more of these lines: they stay in the file, and are not a loss.
+// Catalogue 110 (beats #40447). Whoever narrows the globs wants no more of these lines: they stay
+// in the file, and are not a loss.
 test('the rest of a file that no longer matches stays, and is sent when it matches again', async () => {
   await using dir = await tempDir();
   const { on, file } = await begun(dir, 'one\n');
@@ -16,14 +17,15 @@ test('the rest of a file that no longer matches stays, and is sent when it match
   await on.deliver();
   assert.deepEqual([on.allLines, on.losses, on.sources], [['one'], [], []]);
   on.kill();
-  const later = new Ground(dir);
+  const later = new SourceFixture(dir);
   await later.scan([file]);
   await later.deliver();
   assert.deepEqual(later.allLines, ['two']);
   later.close();
 });
 
-// Catalogue 110: what was under way when the globs were narrowed holds the file, and its end is seen.
+// Catalogue 110: what was under way when the globs were narrowed holds the file, and its end is
+// seen.
 test('a file that no longer matches and is deleted with its last batch in flight is a loss of the rest', async () => {
   await using dir = await tempDir();
   const { on, file, source } = await begun(dir, 'one\n');
@@ -49,12 +51,12 @@ test('a file stored with an older, shorter fingerprint is recognised and not rea
   await using dir = await tempDir();
   const { on, file, source } = await begun(dir, 'one\n');
   const { dev: device, ino: inode } = statSync(file, { bigint: true });
-  const { head, position, generation } = source.checkpoint;
+  const { head, position, generation } = source.file.checkpoint;
   const bare = newCheckpoint('e', generation, { path: file, device, inode, birthMs: 0 });
   on.store.put({ ...bare, head, position });
   on.kill();
   appendFileSync(file, 'two\n');
-  const later = new Ground(dir);
+  const later = new SourceFixture(dir);
   await later.scan([file]);
   await later.deliver();
   assert.deepEqual([...later.lines], [[generation, ['two']]]);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { appendFile, copyFile, rename, truncate, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { mayBeCopyOf } from '../../../agent/collect/sources/copies.ts';
-import { begun, Ground } from '../../support/source-ground.ts';
+import { begun, SourceFixture } from '../../support/source-fixture.ts';
 import { type TempDir, tempDir } from '../../support/temp-dir.ts';
 
 const SECOND_MS = 1_000;
@@ -14,7 +14,8 @@ async function behind(dir: TempDir) {
   return { on, file, source, copy: dir.at('a.log.1'), glob: dir.at('a.log*') };
 }
 
-// Catalogue 40: otel TestCopyTruncateWriteBoth; beats copytruncate_prospector_test "rotated twice in order".
+// Catalogue 40: otel TestCopyTruncateWriteBoth; beats copytruncate_prospector_test "rotated twice
+// in order".
 test('after a copytruncate between two scans the rest is read from the copy, and nothing twice', async () => {
   await using dir = await tempDir();
   const { on, file, source, copy, glob } = await behind(dir);
@@ -47,13 +48,13 @@ test('a copy that appears long before the truncation of its original is not read
   await writeFile(copy, '');
   await on.find(glob);
   await writeFile(copy, 'one\n');
-  await on.hint(copy);
+  await on.fileEvent(copy);
   await copyFile(file, copy);
   await on.find(glob);
   await on.deliver();
   assert.equal(on.sources.length, 1);
   await truncate(file);
-  await on.hint(file);
+  await on.fileEvent(file);
   await appendFile(file, 'new\n');
   for (let scan = 0; scan < 2; scan++) {
     await on.find(glob);
@@ -103,7 +104,7 @@ test('a copy that lacks lines read from the original meanwhile is not read again
   const [copy, glob] = [dir.at('a.log.1'), dir.at('a.log*')];
   await copyFile(file, copy);
   await appendFile(file, 'three\n');
-  await on.hint(file);
+  await on.fileEvent(file);
   await on.deliverOf(on.at(file));
   await truncate(file);
   for (let scan = 0; scan < 2; scan++) await on.find(glob);
@@ -126,7 +127,7 @@ test('after three copytruncates, the last one during a stop, each line is delive
     await truncate(file);
   };
   const came: string[] = [];
-  let on = new Ground(dir);
+  let on = new SourceFixture(dir);
   const written: string[] = [];
   const write = async (line: string) => {
     written.push(line);
@@ -141,7 +142,7 @@ test('after three copytruncates, the last one during a stop, each line is delive
     await rotate();
     if (generation === 2) {
       came.push(...on.allLines);
-      on = new Ground(dir);
+      on = new SourceFixture(dir);
     }
     for (let scan = 0; scan < 2; scan++) {
       await on.find(glob);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { appendFile, copyFile, stat, truncate, utimes, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import type { Segment } from '../../../agent/produce/route-source.ts';
-import { begun, Ground } from '../../support/source-ground.ts';
+import { begun, SourceFixture } from '../../support/source-fixture.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
 const LINE = `${'x'.repeat(99)}\n`;
@@ -47,7 +47,7 @@ test('a file truncated during a stop is read from its beginning; its previous en
   const { on: before, file, source } = await begun(dir, 'the first life\n');
   before.kill();
   await writeFile(file, 'new\n');
-  const on = new Ground(dir);
+  const on = new SourceFixture(dir);
   await on.find(file);
   await on.deliver();
   assert.deepEqual(on.allLines, ['new']);
@@ -107,7 +107,7 @@ test('the marker shows it after a restart, too', async () => {
   const { on: before, file } = await begun(dir, `${LONG}one\n`);
   before.kill();
   await writeFile(file, `${LONG}two\nthree\n`);
-  const on = new Ground(dir);
+  const on = new SourceFixture(dir);
   await on.find(file);
   await on.deliver();
   assert.equal(on.allLines.length, 22);
@@ -163,7 +163,7 @@ test('the end of a generation with batches in flight at a kill is recorded by th
   await truncate(file);
   await before.find(file);
   before.kill();
-  const on = new Ground(dir);
+  const on = new SourceFixture(dir);
   await on.find(file);
   assert.deepEqual(
     on.losses.map(({ generation, start, end }) => [generation, start, end]),
@@ -173,7 +173,8 @@ test('the end of a generation with batches in flight at a kill is recorded by th
   on.close();
 });
 
-// Catalogue 39: loong "same signature but size decrease". Decided: never skip. What is left of it comes again, as another generation.
+// Catalogue 39: loong "same signature but size decrease". Decided: never skip. What is left of it
+// comes again, as another generation.
 test('a file cut to half is a new generation, read from its beginning', async () => {
   await using dir = await tempDir();
   const { on, file } = await begun(dir, 'one\ntwo\n');

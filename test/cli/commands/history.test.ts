@@ -1,34 +1,23 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { hostname, userInfo } from 'node:os';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
 import { controller, good, versionsOf } from '../../support/entry-history.ts';
 import { eventually } from '../../support/eventually.ts';
 import { startProcess } from '../../support/process.ts';
+import { runCommand } from '../../support/run-command.ts';
 import { tempDir } from '../../support/temp-dir.ts';
-
-const main = join(import.meta.dirname, '..', '..', '..', 'cli', 'main.ts');
 
 type Running = Awaited<ReturnType<typeof controller>>;
 
-/** Runs the command to its end. */
-async function logfleet({ address }: Running, args: readonly string[], input = '', env = {}) {
-  const child = spawn(process.execPath, [main, ...args], {
-    env: { ...process.env, NODE_TEST_CONTEXT: undefined, LOGFLEET_CONTROLLER: address, ...env },
-  });
-  child.stdin.end(input);
-  const code = new Promise<number | null>((resolve) => child.once('close', resolve));
-  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
-  return { code: await code, stdout, stderr };
-}
+const logfleet = ({ address }: Running, args: readonly string[], input = '', env: NodeJS.ProcessEnv = {}) =>
+  runCommand(address, args, { input, env });
 
 const yaml = (name: string, topic: string, labels = '{managed-by: git}') =>
   `- {name: ${name}, paths: ["/var/log/${name}.log"], topic: ${topic}, labels: ${labels}}\n`;
 
-test('a folder is applied at one revision, with a reason; what it lacks is pruned by a label; a dry run does nothing', async () => {
+test('a folder is applied at one revision with a reason, --prune deletes by label, and a dry run changes nothing', async () => {
   await using running = await controller();
   await using dir = await tempDir();
   const run = (...args: string[]) => logfleet(running, args);
@@ -59,7 +48,7 @@ test('a folder is applied at one revision, with a reason; what it lacks is prune
   assert.equal((await run(...prune)).stdout, 'entry/a unchanged\nentry/c unchanged\n');
   assert.equal((await run('get', 'entries', '-o', 'name')).stdout, 'entry/a\nentry/c\nentry/other\n');
 
-  // One that can't be written: none is.
+  // One entry that can't be written prevents all writes.
   const stale = yaml('a', 'three').replace('{', '{etag: "1", ') + yaml('d', 'one');
   const refused = await logfleet(running, ['apply', '-f', '-'], stale);
   assert.equal(refused.code, 1);
@@ -90,7 +79,7 @@ test('a change of the filter alone is applied', async () => {
   assert.equal(entry.filter.include, 'two');
 });
 
-test('history, diff and rollback: who changed what, what differs, and back', async () => {
+test('history lists who changed what, diff compares versions, and rollback restores one', async () => {
   await using running = await controller();
   await using dir = await tempDir();
   const run = (...args: string[]) => logfleet(running, args);
@@ -164,7 +153,7 @@ test('history, diff and rollback: who changed what, what differs, and back', asy
     assert.match((await run(command, '--help')).stdout, /Examples:\n {2}# .*\n {2}logfleet /);
 });
 
-test('audit tells all that is kept, follows, and goes on from a revision', async () => {
+test('audit lists all stored changes, follows new ones, and continues from a revision', async () => {
   await using running = await controller('--history.versions', '2');
   const run = (...args: string[]) => logfleet(running, args);
   const update = (owner: string) =>

@@ -20,7 +20,7 @@ interface Shown {
   labels?: Record<string, string>;
 }
 
-/** An etcd with the course's keys below a prefix of their own, and a controller with none. */
+/** An etcd with the course's keys below a new prefix, and a controller without entries. */
 async function courseGround(keys: Record<string, string>) {
   const etcd = await sharedEtcd();
   const controller = await startController(etcd, newPrefix());
@@ -47,7 +47,7 @@ async function courseGround(keys: Record<string, string>) {
 
 const outcomes = (stdout: string) => stdout.split('\n').flatMap((line) => /^entry\/\S+ (.*?): /.exec(line)?.[1] ?? []);
 
-test('the list of a key becomes entries; again nothing changes; another topic changes the entry of its file, and what was set since stays', async () => {
+test('a list in a key becomes entries; importing again changes only the imported fields', async () => {
   const value = `[{"path":"/var/log/nginx.log","topic":"nginx_log"},
     {"path":"/srv/app/logs/app[1].log", "topic":"app_log", "service":"shop", "send_rate":1000},
     {"path":"/var/log/nginx.log","topic":"nginx_log"}, {"path":"/var/log/nginx.log","topic":"copy"}]`;
@@ -81,7 +81,7 @@ test('the list of a key becomes entries; again nothing changes; another topic ch
   assert.deepEqual([now.topic, now.paused], ['other', true]);
 });
 
-test('a key for each host: names become host=NAME, addresses are looked up among the agents, and a label of theirs may be named instead', async () => {
+test('with one key per host, names become host=NAME, addresses are looked up among the agents, and --host-label selects another label', async () => {
   const list = (name: string) => JSON.stringify([{ log_path: `/var/log/${name}.log`, topic: name }]);
   await using on = await courseGround({ 'web-17/conf': list('a'), '10.255.255.1/conf': list('b') });
   await using dir = await tempDir();
@@ -112,7 +112,7 @@ test('a key for each host: names become host=NAME, addresses are looked up among
   assert.equal((await on.run('get', 'entries', '-o', 'name')).stdout, '', 'printing writes nothing');
 });
 
-test('what can not be taken is told with its reason, and the rest is made', async () => {
+test('items that can not be converted are reported with a reason, and the others are created', async () => {
   await using on = await courseGround({});
   await using dir = await tempDir();
   const list = [
@@ -154,7 +154,7 @@ test('what can not be taken is told with its reason, and the rest is made', asyn
   }
 });
 
-test('an ini file brings its own file and the key it names, and an agent then collects them', async () => {
+test('an ini file becomes an entry, as does the key it names, and an agent collects both', async () => {
   await using dir = await tempDir();
   const kafka = await sharedKafka();
   const [topic, other] = [await createTopic(kafka), await createTopic(kafka)];

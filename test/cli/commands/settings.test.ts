@@ -2,17 +2,24 @@ import assert from 'node:assert/strict';
 import { appendFile, mkdir, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { eventually } from '../../support/eventually.ts';
-import { acknowledged, agentNow, agentOf, delivered, type Ground, ground } from '../../support/ground.ts';
+import {
+  agentOf,
+  agentStatus,
+  createFleet,
+  type FleetFixture,
+  waitUntilAcknowledged,
+  waitUntilDelivered,
+} from '../../support/fleet-fixture.ts';
 import { runProcess } from '../../support/process.ts';
 import { newTopic } from '../../support/topics.ts';
 
 const cliOf =
-  ({ controller }: Ground) =>
+  ({ controller }: FleetFixture) =>
   (...args: string[]) =>
     runProcess('cli/main.ts', ['--controller', controller.address, '--author', 'ann', ...args]);
 
-test('pause, resume, limit and drain set how an agent goes on, and get and describe show it', async () => {
-  await using on = await ground();
+test('pause, resume, limit and drain change the settings of an agent, and get and describe show them', async () => {
+  await using on = await createFleet();
   const { controller, dir } = on;
   const cli = cliOf(on);
   const topic = newTopic();
@@ -20,13 +27,13 @@ test('pause, resume, limit and drain set how an agent goes on, and get and descr
   await writeFile(dir.at('a.log'), 'one\n');
   const rules = { paths: [dir.at('*.log')], topic, start: 'beginning' };
   const entry = await controller.api.call('EntryService', 'CreateEntry', { entry_id: 'app', entry: rules });
-  await acknowledged(on, 'a', entry);
-  await delivered(on, topic, 1);
+  await waitUntilAcknowledged(on, 'a', entry);
+  await waitUntilDelivered(on, topic, 1);
   assert.equal((await cli('get', 'settings')).stderr, 'No settings found.\n');
   const paused = await cli('pause', 'entry', 'app', 'none', '--agent', 'a', '--reason', 'noise');
   assert.equal(paused.stdout, 'entry/app paused on a\nentry/none paused on a\n');
   assert.equal(paused.stderr, 'warning: there is no entries/none: it will be paused once it exists\n');
-  await acknowledged(on, 'a', entry, 'STATE_PAUSED');
+  await waitUntilAcknowledged(on, 'a', entry, 'STATE_PAUSED');
   assert.equal(
     (await cli('limit', 'agent', 'a', '5MiB', '--reason', 'slow link')).stdout,
     'agent/a limited to 5.0 MiB/s\n',
@@ -48,19 +55,19 @@ test('pause, resume, limit and drain set how an agent goes on, and get and descr
   );
   assert.match((await cli('describe', 'agent', 'a')).stdout, /^Drain: +Drained, 4 B left$/m);
   await cli('resume', 'agent', 'a');
-  await acknowledged(on, 'a', entry);
+  await waitUntilAcknowledged(on, 'a', entry);
   assert.equal((await cli('limit', 'agent', 'a', 'none')).stdout, 'agent/a not limited\n');
   const limited = await cli('limit', 'entry', 'app', '1.5KiB');
   assert.equal(limited.stdout, 'entry/app limited to 1.5 KiB/s on each agent\n');
-  await eventually(async () => assert.equal((await agentNow(on, 'a')).health.settings_etag, ''));
+  await eventually(async () => assert.equal((await agentStatus(on, 'a')).health.settings_etag, ''));
   const shown = await cli('get', 'entry', 'app', '-o', 'yaml');
   assert.match(shown.stdout, /^max_bytes_per_second: 1536$/m);
   await writeFile(dir.at('app.yaml'), shown.stdout);
   assert.equal((await cli('apply', '-f', dir.at('app.yaml'))).stdout, 'entry/app unchanged\n');
 });
 
-test('a drain that does not end in time says what it waits for, and nonsense is refused with a remedy', async () => {
-  await using on = await ground();
+test('a drain that times out reports what it waits for, and invalid input is refused with a remedy', async () => {
+  await using on = await createFleet();
   const { controller, dir } = on;
   const cli = cliOf(on);
   await using _agent = agentOf(on, 'a');
@@ -68,12 +75,12 @@ test('a drain that does not end in time says what it waits for, and nonsense is 
   const rules = { paths: [dir.at('*.log')], topic: newTopic(), start: 'beginning', max_bytes_per_second: 1_024 };
   await writeFile(dir.at('a.log'), `${'x'.repeat(99)}\n`.repeat(10_000));
   const entry = await controller.api.call('EntryService', 'CreateEntry', { entry_id: 'app', entry: rules });
-  await acknowledged(on, 'a', entry);
+  await waitUntilAcknowledged(on, 'a', entry);
   const late = await cli('drain', 'agent', 'a', '--wait', '--timeout', '2s');
   assert.equal(late.code, 1);
   assert.match(late.stderr, /agent\/a is not drained after 2 s: 1 file to be delivered/);
   const both = await cli('pause', 'agent', 'a');
-  assert.match(both.stderr, /settings\.draining: an agent that is paused reads nothing.*resume it first/);
+  assert.match(both.stderr, /settings\.draining: a paused agent cannot be drained.*resume it first/);
   for (const [args, error] of [
     [['limit', 'agent', 'a', 'much'], /such as 512KiB or 5MiB, or none/],
     [['limit', 'agent', 'a', '100'], /settings\.max_bytes_per_second: 100 is out of range: use 1024 to/],
@@ -86,7 +93,7 @@ test('a drain that does not end in time says what it waits for, and nonsense is 
 });
 
 test('delete --dry-run deletes nothing, and diff --prune shows what apply --prune deletes', async () => {
-  await using on = await ground();
+  await using on = await createFleet();
   const { controller, dir } = on;
   const cli = cliOf(on);
   for (const entry_id of ['kept', 'gone', 'foreign']) {

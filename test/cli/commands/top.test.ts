@@ -14,8 +14,8 @@ import { createTopic, newTopic } from '../../support/topics.ts';
 const main = join(import.meta.dirname, '..', '..', '..', 'cli', 'main.ts');
 
 /**
- * Two agents of a fleet: the files of `behind` go to a topic that is not there, 8,000 and 16 bytes
- * of them; the file of `fine` arrives.
+ * A fleet with two agents. The files of `behind`, 8,000 and 16 bytes, go to topics that do not
+ * exist; the file of `fine` is delivered.
  */
 async function fleet() {
   const [etcd, kafka, dir] = [await sharedEtcd(), await sharedKafka(), await tempDir('top')];
@@ -45,7 +45,7 @@ async function fleet() {
   };
 }
 
-test('without a terminal top prints one table, the furthest behind first, of agents or of entries across the fleet', async () => {
+test('without a terminal top prints one table of agents or entries, the furthest behind first', async () => {
   await using on = await fleet();
   const top = async (...args: string[]) => {
     const outcome = await runProcess('cli/main.ts', ['--controller', on.controller.address, 'top', ...args]);
@@ -66,7 +66,7 @@ test('without a terminal top prints one table, the furthest behind first, of age
 
 const hasScript = spawnSync('script', ['--version']).status === 0;
 
-test('in a terminal top lives: it draws what changes, sorts by key, and q leaves the terminal as it was', {
+test('in a terminal top updates itself, a key sorts, and q restores the terminal', {
   skip: !hasScript,
 }, async (t: TestContext) => {
   await using on = await fleet();
@@ -80,7 +80,7 @@ test('in a terminal top lives: it draws what changes, sorts by key, and q leaves
     shown += data.toString();
   });
   const closed = new Promise((resolve) => child.once('close', resolve));
-  /** The names of the last frame that is whole, in their order. */
+  /** The names in the last complete frame, in their order. */
   const names = () => {
     const frame =
       shown
@@ -94,7 +94,7 @@ test('in a terminal top lives: it draws what changes, sorts by key, and q leaves
   };
   await eventually(() => assert.deepEqual(names(), ['large', 'small', 'arrived']), { timeoutMs: 30_000 });
   assert.match(shown, /2 agents, 0 lost, 7\.8 KiB behind/);
-  // An arrow, which begins as Escape does.
+  // An arrow key: its sequence begins with Escape.
   child.stdin.write('\x1b[B');
   child.stdin.write('n');
   await eventually(() => assert.deepEqual(names(), ['arrived', 'large', 'small']));

@@ -56,7 +56,7 @@ const sealed = (generation: string, size: number, first = 0, entry = 'app') =>
 const loss = (generation: string, start: number, end: number, openEnded = false) =>
   fact({ kind: 'loss', generation, entry: 'app', start, end, openEnded, reason: 'truncated' });
 
-/** A topic and its audit topic with these records. */
+/** A topic with its audit topic, filled with records. */
 async function given(records: kafkajs.Message[], facts: kafkajs.Message[], partitions = 1) {
   const kafka = await sharedKafka();
   const [topic, audit] = [await createTopic(kafka, partitions), await createTopic(kafka)];
@@ -67,7 +67,7 @@ async function given(records: kafkajs.Message[], facts: kafkajs.Message[], parti
 
 const COMPRESSIONS = ['none', 'gzip', 'snappy', 'lz4', 'zstd'];
 
-test('what the agent has written is found whole, in every compression, and the exit code is 0', async () => {
+test('lines of an agent are complete in every compression, and the exit code is 0', async () => {
   await using dir = await tempDir();
   const kafka = await sharedKafka();
   const topic = await createTopic(kafka, 3);
@@ -138,7 +138,7 @@ test('a hole, a double, an end that is missing and a file without a record are e
   assert.match(table, /^4 holes \(28 B\), 1 doubles \(15 B\), 0 losses \(0 B\)$/m);
 });
 
-test('a hole that a loss explains is told as such; of one explained in part the rest is a hole', async () => {
+test('a hole that a loss explains is reported as lost; the unexplained part of a hole stays a hole', async () => {
   const records = [
     ...[record({ start: 0, end: 10 }), record({ start: 30, end: 40 })],
     ...[record({ start: 0, end: 10, generation: 'g2' }), record({ start: 30, end: 40, generation: 'g2' })],
@@ -176,7 +176,7 @@ test('a hole that a loss explains is told as such; of one explained in part the 
   ]);
 });
 
-test('replays are no doubles, and fill what was missing; what has no headers is counted', async () => {
+test('replays are not doubles and fill holes; records without headers are counted', async () => {
   const records = [
     ...[record({ start: 0, end: 10 }), record({ start: 20, end: 30 }), record({ start: 0, end: 10, flags: 'replay' })],
     ...[record({ start: 10, end: 20, flags: 'split,replay' }), record({ start: 20, end: 30, flags: 'replay' })],
@@ -189,7 +189,7 @@ test('replays are no doubles, and fill what was missing; what has no headers is 
   assert.match((await verify([topic], ...audit)).stdout, /^1 records have no logfleet headers and can't be verified$/m);
 });
 
-test('a replay that has a byte twice is told, and two replays of the same bytes are not', async () => {
+test('a byte that one replay sends twice is a double; two replays of the same bytes are not', async () => {
   const records = [
     ...[record({ start: 0, end: 10 }), record({ start: 10, end: 20 }), record({ start: 0, end: 10, replay: 'r1' })],
     ...[record({ start: 10, end: 20, replay: 'r1' }), record({ start: 0, end: 10, replay: 'r2' })],
@@ -202,7 +202,7 @@ test('a replay that has a byte twice is told, and two replays of the same bytes 
   assert.deepEqual([found.doubles[0].start, found.doubles[0].end], [10, 20]);
 });
 
-test('a generation is put together from several partitions and topics; one topic alone has a hole', async () => {
+test('a generation is verified across partitions and topics; one of its topics alone has a hole', async () => {
   const first = await given(
     [0, 1, 2, 3, 4, 5].map((at) => record({ start: at * 10, end: at * 10 + 10, partition: at % 3 })),
     [sealed('g1', 80)],
@@ -215,7 +215,7 @@ test('a generation is put together from several partitions and topics; one topic
   assert.deepEqual([alone.code, alone.found.holes[0].start, alone.found.holes[0].end], [1, 60, 80]);
 });
 
-test('a topic that is named twice is read once, and that nothing was there to be verified is told', async () => {
+test('a topic that is given twice is read once, and a warning says that nothing was verified', async () => {
   const { topic, audit } = await given([record({ start: 0, end: 10 })], []);
   const twice = await verify([topic, topic], ...audit, '-o', 'json', '--since', '99999999999d');
   assert.deepEqual([twice.code, twice.found.records.read, twice.stderr], [0, 1, '']);
@@ -224,7 +224,7 @@ test('a topic that is named twice is read once, and that nothing was there to be
   assert.match(misspelt.stderr, /^warning: nothing was verified: .* has no record of entry none$/m);
 });
 
-test('with --since a file is judged from its first record since; a beginning that retention removed is no hole', async () => {
+test('with --since a file is verified from its first record since then; bytes that retention removed are not a hole', async () => {
   const hourAgo = Date.now() - 3_600_000;
   const records = [
     record({ start: 0, end: 10, timestamp: hourAgo - 1_000 }),
@@ -249,7 +249,7 @@ test('with --since a file is judged from its first record since; a beginning tha
   assert.match(stdout, /^3 records read of .*, not from the beginning/m);
 });
 
-test('a topic that is missing, a Kafka that is away and a wrong option are told apart', async () => {
+test('a missing topic, an unreachable Kafka and an invalid option have errors of their own', async () => {
   const topic = newTopic();
   const missing = await verify([topic]);
   assert.deepEqual([missing.code, missing.stdout], [1, '']);

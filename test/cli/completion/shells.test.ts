@@ -41,7 +41,7 @@ function environment(): NodeJS.ProcessEnv {
   };
 }
 
-/** Runs a shell's script to its end; what it printed, line by line. */
+/** Runs a script in a shell and returns the lines it prints. */
 async function run(shell: string, args: string[], script = ''): Promise<string[]> {
   const child = spawn(shell, args, { env: environment(), cwd: dir.path, timeout: SHELL_TIMEOUT_MS });
   child.stdin.end(script);
@@ -50,7 +50,7 @@ async function run(shell: string, args: string[], script = ''): Promise<string[]
   return stdout.split('\n').filter(Boolean);
 }
 
-/** As bash calls it: its words are those that it splits a line into. */
+/** Completes the last word as bash does. `words` are split as bash splits a line. */
 const inBash = (...words: string[]) =>
   run(
     'bash',
@@ -83,7 +83,7 @@ test('bash completes commands, flags, choices, kinds, names of the controller, a
   assert.deepEqual(await inBash('apply', '-f', 'entry'), ['entry-1.yaml']);
 });
 
-test('the controller that the line names is asked; one that does not answer has no names, and nothing is printed', async () => {
+test('names come from the controller in the line; without a response nothing is completed or printed', async () => {
   const [host = '', port = ''] = controller.address.split(':');
   const elsewhere = ['--controller', '127.0.0.1', ':', '1', 'get', 'entry', ''];
   assert.deepEqual(await inBash(...elsewhere), []);
@@ -91,7 +91,7 @@ test('the controller that the line names is asked; one that does not answer has 
   assert.deepEqual(await inBash('--tls', 'get', 'entry', 'd'), [], 'that port does not speak TLS');
 });
 
-test('in a terminal of its own, Tab in bash completes what was begun', {
+test('in an interactive bash, Tab completes a word', {
   skip: !has('script'),
 }, async (t: TestContext) => {
   const child = spawn('script', ['-qfc', 'bash --norc -i', '/dev/null'], { env: environment(), cwd: dir.path });
@@ -121,8 +121,8 @@ test('fish completes the same', { skip: !has('fish') }, async () => {
 });
 
 test('zsh completes the same', { skip: !has('zsh') }, async () => {
-  // A terminal within zsh. At its prompt Tab, and Enter when the rest has come; the command is
-  // printed instead of run.
+  // Opens a terminal in zsh, presses Tab at its prompt, waits for the completed word and presses
+  // Enter. A function prints the command instead of running it.
   const tab = async (line: string, rest: string) => {
     const [ran] = await run(
       'zsh',

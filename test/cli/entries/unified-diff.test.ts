@@ -5,7 +5,7 @@ import { unifiedDiff } from '../../../cli/entries/unified-diff.ts';
 
 const diffOf = (from: string, to: string) => unifiedDiff({ label: 'a', text: from }, { label: 'b', text: to });
 
-test('a change is shown with three lines around it, as diff -u does', () => {
+test('a change is printed with three lines of context, as by diff -u', () => {
   const from = '1\n2\n3\n4\n5\n6\n7\n8\n9\n10\n11\n12\n13\n14\n15\n16\n';
   const to = from.replace('5\n', 'five\n').replace('14\n', '');
   const first = '@@ -2,7 +2,7 @@\n 2\n 3\n 4\n-5\n+five\n 6\n 7\n 8\n';
@@ -15,7 +15,7 @@ test('a change is shown with three lines around it, as diff -u does', () => {
   assert.equal(diffOf(from, from), '');
 });
 
-test('whoever applies the difference to the one text has the other', () => {
+test('applying the difference to the first text yields the second', () => {
   const text = fc.array(fc.constantFrom('a', 'b', 'c', ' d', '-e', '+f'), { maxLength: 40 }).map(join);
   fc.assert(
     fc.property(text, text, (from, to) => assert.equal(applied(from, diffOf(from, to)), to)),
@@ -27,7 +27,7 @@ function join(lines: readonly string[]): string {
   return lines.map((line) => `${line}\n`).join('');
 }
 
-/** What patch(1) does. */
+/** Applies a unified diff, as patch(1) does. */
 function applied(from: string, diff: string): string {
   const lines = from.split('\n').slice(0, -1);
   const to: string[] = [];

@@ -8,7 +8,7 @@ import { sharedEtcd } from '../../support/servers.ts';
 import { SimulatedAgent } from '../../support/simulated-agent.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
-test('apply warns of a selector that matches no agent, and applies it all the same; a fleet without agents it says nothing about', async () => {
+test('apply warns of a selector that matches no agent and still applies it; a fleet without agents gets no warning', async () => {
   await using dir = await tempDir('selectors');
   await using controller = await startController(await sharedEtcd(), newPrefix());
   const entries = ['env=prdo', 'env=prod', ''].map((selector, index) => ({

@@ -5,7 +5,7 @@ import { parseIni } from '../../../cli/import/ini-file.ts';
 const asObject = (text: string) =>
   Object.fromEntries([...parseIni(text)].map(([name, values]) => [name, Object.fromEntries(values)]));
 
-test("an ini file is read as Go's package reads it: both delimiters, comments, quotes, Windows' line ends, a byte order mark", () => {
+test("an ini file is parsed as by Go's package: both delimiters, comments, quotes, CRLF, a byte order mark", () => {
   const text = [
     '\uFEFF; the agent of web-1',
     'loglevel = info # before any section',
@@ -30,6 +30,6 @@ test("an ini file is read as Go's package reads it: both delimiters, comments, q
   });
 });
 
-test('a line that is no setting is named', () => {
+test('an error names the line that is not a setting', () => {
   assert.throws(() => parseIni('[kafka]\nnonsense\n'), /line 2: neither \[section\] nor key = value: nonsense/);
 });

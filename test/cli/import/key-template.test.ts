@@ -19,7 +19,7 @@ test('a placeholder for the host, in any syntax, stands for one part of the key'
   assert.throws(() => keyTemplate('/%s/%s', false), /more than one placeholder for the host/);
 });
 
-test('a key without a place is of all hosts, or of the one that it names when that is asked for', () => {
+test('a key without a placeholder is for all hosts, or with hostFromKey for the host that it names', () => {
   assert.equal(keyTemplate('/logagent/10.0.0.1/conf', false).hostOf('/logagent/10.0.0.1/conf'), '');
   const named = (key: string) => keyTemplate(key, true).hostOf(key);
   assert.equal(named('/logagent/10.0.0.1/conf'), '10.0.0.1');

@@ -8,12 +8,12 @@ const range = fc
   .tuple(fc.nat(SIZE), fc.nat(SIZE))
   .map(([a, b]): Range => ({ start: Math.min(a, b), end: Math.max(a, b) }));
 
-/** The same, byte by byte. */
+/** The same for each byte by itself: the oracle. */
 function covered(ranges: readonly Range[]): Set<number> {
   return new Set(ranges.flatMap(({ start, end }) => Array.from({ length: end - start }, (_, index) => start + index)));
 }
 
-test('whatever the order of the ranges, gaps and doubled bytes are those that are there', () => {
+test('in any order of ranges, gaps and duplicate bytes equal those of the oracle', () => {
   fc.assert(
     fc.property(fc.array(range, { maxLength: 12 }), (ranges) => {
       const coverage = new Coverage();
@@ -42,7 +42,7 @@ test('whatever the order of the ranges, gaps and doubled bytes are those that ar
   );
 });
 
-test('a million ranges in order take the place of one', () => {
+test('a million adjacent ranges take the memory of one', () => {
   const coverage = new Coverage();
   for (let at = 0; at < 1_000_000; at++) {
     assert.equal(

@@ -20,7 +20,7 @@ interface Told {
   endsAt: string;
 }
 
-/** A real HTTP server that keeps what it is told; the first requests it refuses. */
+/** A real HTTP server that keeps the alerts it receives, and refuses the first requests. */
 async function webhook(refusals: number) {
   const told: Told[] = [];
   const counts = { refused: 0 };
@@ -59,7 +59,7 @@ const soon = [
   '4B',
 ];
 
-test('what is wrong reaches the webhook once, and its end once, though the webhook refused at first and the controller that told it was killed', async () => {
+test('an alert and its end reach the webhook once each, although the webhook fails at first and the elected controller is killed', async () => {
   const [etcd, kafka] = [await sharedEtcd(), await sharedKafka()];
   const prefix = newPrefix();
   await using hook = await webhook(2);
@@ -77,7 +77,7 @@ test('what is wrong reaches the webhook once, and its end once, though the webho
   const entry = { paths: [dir.at('*.log')], topic, start: 'beginning' };
   await second.api.call('EntryService', 'CreateEntry', { entry_id: 'app', entry });
   const begun = ['firing LogfleetEntryFailed web-1 app', 'firing LogfleetLagHigh web-1 app'];
-  // An agent that was at the controller that is killed may be lost until it is back.
+  // An agent of the killed controller may be lost until it has reconnected.
   const told = () =>
     hook
       .names()
@@ -124,7 +124,7 @@ test('what is wrong reaches the webhook once, and its end once, though the webho
   assert.equal(told().length, 4, hook.names().join(', '));
 });
 
-test('a loss is an alert for a while, and says how much; an agent that said goodbye is none', async () => {
+test('a loss is an alert for a while, with the number of bytes; an agent that said goodbye is not an alert', async () => {
   const [etcd, kafka] = [await sharedEtcd(), await sharedKafka()];
   await using hook = await webhook(0);
   await using dir = await tempDir('alerts');

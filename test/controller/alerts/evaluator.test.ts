@@ -15,13 +15,13 @@ const rules = {
 const failed = (entry: string) => Condition.create({ rule: 'EntryFailed', agent: 'agents/a', entry, summary: 'why' });
 const now = new Date(0);
 
-/** An evaluator, and alerts as they are kept. */
+/** An evaluator, and the stored alerts. */
 function bench() {
   const evaluator = new Evaluator(rules);
   const alerts = new Map<string, AlertRecord>();
   return {
     alerts,
-    /** What is put and removed, by entry. */
+    /** The entries of the alerts that are written and deleted. */
     step(monotonicMs: number, conditions: Condition[], known = true): string[] {
       const { put, remove } = evaluator.evaluate({ conditions, isKnown: () => known }, alerts, { monotonicMs, now });
       for (const record of put) alerts.set(record.id, record);
@@ -35,7 +35,7 @@ function bench() {
   };
 }
 
-test('a condition is an alert when it has held for long enough without a break, and is over when it does not hold', () => {
+test('a condition becomes an alert when it has held long enough without a break, and the alert ends when it no longer holds', () => {
   const { step, tell } = bench();
   assert.deepEqual(step(0, [failed('x')]), []);
   assert.deepEqual(step(900, []), []);
@@ -47,7 +47,7 @@ test('a condition is an alert when it has held for long enough without a break, 
   assert.deepEqual(step(3_100, [failed('y')]), [], 'it is over once');
 });
 
-test('where nothing is known an alert stays; one that nobody was told of is gone without a word; one that comes back fires anew', () => {
+test('an alert stays while its condition is unknown, is dropped silently if it was never sent, and fires again when it returns', () => {
   const { step, tell } = bench();
   step(0, [failed('x')]);
   step(1_000, [failed('x')]);

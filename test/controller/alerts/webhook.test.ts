@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { Webhook } from '../../../controller/alerts/webhook.ts';
 import { Condition } from '../../../proto/gen/logfleet/v1/alert.ts';
 
-test('a webhook that does not answer is waited for no longer than the term of the elected one', async () => {
+test('a request to a webhook that does not respond ends with the term of the elected controller', async () => {
   const asked = Promise.withResolvers<void>();
   const server = createServer(() => asked.resolve());
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

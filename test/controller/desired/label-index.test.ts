@@ -12,7 +12,7 @@ const requirement = fc.oneof(
   fc.constantFrom('role in (a,b,b)', 'env notin (a)', 'role', '!env', 'agent in (z)'),
 );
 
-test('every item that a selector matches is among its candidates, whatever came and went before', () => {
+test('every item that a selector matches is among its candidates, whatever was added and removed before', () => {
   fc.assert(
     fc.property(fc.array(labels), fc.array(labels), fc.array(requirement, { maxLength: 3 }), (kept, gone, parts) => {
       const index = new LabelIndex<{ labels: Record<string, string> }>();
@@ -30,7 +30,7 @@ test('every item that a selector matches is among its candidates, whatever came 
   );
 });
 
-test('of several requirements the one that leaves the fewest is used', () => {
+test('of several requirements, the one with the fewest candidates is used', () => {
   const index = new LabelIndex<{ labels: Record<string, string> }>();
   for (let agent = 0; agent < 100; agent++) index.add({ labels: { env: 'prod', agent: String(agent) } });
   assert.equal([...index.candidates(parseSelector('env=prod,agent in (7,8)'))].length, 2);

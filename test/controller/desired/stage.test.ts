@@ -22,7 +22,7 @@ const canary = fc.oneof(
   fc.constantFrom('role=web', 'role in (db,cache)', 'all'),
 );
 
-/** What the elected controller does when a step begins. */
+/** Begins a step as the elected controller does. */
 function begin(id: string, present: RolloutStage, text: string, connected: readonly Agent[]): RolloutStage {
   const step = parseCanary(text);
   const { isSelected } = stageTest({ id, stage: present });
@@ -32,7 +32,7 @@ function begin(id: string, present: RolloutStage, text: string, connected: reado
   return nextStage(present, step, { numbers, missing });
 }
 
-test('a step has exactly as many agents as it says, or those of the steps before when they are more, and whoever was in stays in', () => {
+test('a step has as many agents as it asks for, or those of previous steps if they are more, and no agent leaves the stage', () => {
   fc.assert(
     fc.property(fc.uuid(), agents, fc.array(canary, { maxLength: 8 }), (id, connected, steps) => {
       let stage = RolloutStage.create();
@@ -56,7 +56,7 @@ test('a step has exactly as many agents as it says, or those of the steps before
   );
 });
 
-test('agents that come later are in as often as the others', () => {
+test('agents that connect later are in a stage as often as the others', () => {
   const all = Array.from({ length: 20_000 }, (_, index): Agent => ({ agent: `web-${index}`, role: 'web' }));
   const id = '0d1ba1f2-4e0c-4d7e-9c2c-6a8f0f3f7a11';
   const stage = begin(id, RolloutStage.create(), '10%', all.slice(0, 10_000));
@@ -64,7 +64,7 @@ test('agents that come later are in as often as the others', () => {
   assert.equal(all.slice(0, 10_000).filter(includes).length, 1_000);
   const later = all.slice(10_000).filter(includes).length;
   assert.ok(later > 850 && later < 1_150, String(later));
-  // In another rollout it is others who go first.
+  // Another rollout begins with other agents.
   const other = stageTest({ id: `${id}x`, stage });
   assert.ok(all.filter(includes).filter(other.includes).length < 400);
 });

@@ -8,7 +8,7 @@ import { tempDir } from '../../support/temp-dir.ts';
 
 const create = (id: string, entry: Record<string, unknown> = good) => ({ create: { entry_id: id, entry } });
 
-test('a batch creates, changes and deletes at one revision, or does nothing at all', async () => {
+test('a batch creates, changes and deletes at one revision, or does nothing', async () => {
   await using running = await controller();
   const { api } = running;
   const batch = (writes: unknown[], more = {}) => api.call('EntryService', 'BatchApply', { writes, ...more });
@@ -70,7 +70,7 @@ test('a batch creates, changes and deletes at one revision, or does nothing at a
   assert.deepEqual(await names(), ['a', 'c']);
 });
 
-test('a batch that is more than etcd takes is refused with what to do, and nothing of it is written', async () => {
+test("a batch beyond etcd's limits is refused with the remedy, and nothing is written", async () => {
   await using running = await controller();
   const { api } = running;
   const many = Array.from({ length: 65 }, (_, index) => create(`e-${index}`));
@@ -96,7 +96,7 @@ test('a batch that is more than etcd takes is refused with what to do, and nothi
   await api.call('EntryService', 'BatchApply', { writes: large(1) });
 });
 
-test('with etcd told to take more, two thousand entries are one batch', async () => {
+test('with raised limits of etcd, two thousand entries are one batch', async () => {
   await using dir = await tempDir('batch');
   const etcd = await startEtcd({ dataDir: dir.at('etcd'), flags: LARGE_BATCHES });
   try {

@@ -7,7 +7,7 @@ import { controller, good } from '../../support/entry-history.ts';
 import { eventually } from '../../support/eventually.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
-/** Follows, and keeps what is told in one line each. */
+/** Follows changes, and keeps one line for each event. */
 function follow({ api }: RunningController, request: Record<string, unknown>) {
   const told: string[] = [];
   const revisions: bigint[] = [];
@@ -32,7 +32,7 @@ async function update({ api }: RunningController, id: string, owner: string): Pr
   return await api.call('EntryService', 'UpdateEntry', { entry, allow_missing: true });
 }
 
-test('changes are told from a revision, of one entry or all, and followed; deletions among them, in their order', async () => {
+test('changes from a revision on, of one entry or all, are sent and followed in order, deletions included', async () => {
   await using running = await controller();
   await update(running, 'a', '1');
   const { etag } = await update(running, 'b', '2');
@@ -62,7 +62,7 @@ test('changes are told from a revision, of one entry or all, and followed; delet
   for (const follower of [all, some, one, later]) await follower.stop();
 });
 
-test('what is not kept any more is told as trimmed, where it is missing', async () => {
+test('changes that are no longer stored are reported as trimmed, in their place', async () => {
   await using running = await controller('--history.versions', '2', '--history.deleted_entries', '1');
   for (const owner of ['1', '2', '3', '4']) await update(running, 'a', owner);
   for (const id of ['x', 'y', 'z']) {
@@ -76,7 +76,7 @@ test('what is not kept any more is told as trimmed, where it is missing', async 
   await stop();
 });
 
-test('followers miss nothing while etcd is restarted and compacted, nor when they read nothing for long', async () => {
+test('followers miss nothing during a restart and a compaction of etcd, nor after a long pause in reading', async () => {
   await using dir = await tempDir('changes');
   const etcd = await startEtcd({ dataDir: dir.at('etcd') });
   const client = new Etcd3({ hosts: etcd.endpoint });

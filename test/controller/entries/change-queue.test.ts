@@ -10,7 +10,7 @@ async function take(queue: ChangeQueue): Promise<number[]> {
   return taken;
 }
 
-test('a queue that its follower does not empty ends, with what had been put until then', async () => {
+test('a queue that its follower does not empty ends after the changes put so far', async () => {
   const many = new ChangeQueue();
   for (let revision = 0; revision < 5_000; revision++) many.put([change(revision)]);
   const taken = await take(many);
@@ -20,7 +20,7 @@ test('a queue that its follower does not empty ends, with what had been put unti
   assert.deepEqual(await take(large), [0, 1, 2]);
 });
 
-test('the error that ends a queue is told behind what waits', async () => {
+test('the error that ends a queue comes after the waiting changes', async () => {
   const queue = new ChangeQueue();
   const taking = take(queue);
   queue.put([change(1)]);

@@ -7,7 +7,7 @@ import { controller, good, refusal, versionsOf } from '../../support/entry-histo
 import { eventually } from '../../support/eventually.ts';
 import { sharedEtcd } from '../../support/servers.ts';
 
-test('every write is a version, with what was written, by whom and why; of a deleted entry too, and over its return', async () => {
+test('every write is a version with content, author and reason, also when an entry is deleted and created again', async () => {
   await using running = await controller();
   const { api } = running;
   const write = (method: string, request: Record<string, unknown>, author: string) =>
@@ -42,7 +42,7 @@ test('every write is a version, with what was written, by whom and why; of a del
   assert.deepEqual((await refusal(api.call('EntryService', 'DeleteEntry', long))).fields, ['change_reason']);
 });
 
-test('concurrent updates at two controllers leave a history without a gap, in which each acknowledged write is', async () => {
+test('concurrent updates at two controllers leave a history without gaps that contains each acknowledged write', async () => {
   const prefix = newPrefix();
   const etcd = await sharedEtcd();
   await using a = await startController(etcd, prefix, '--history.versions', '1000');
@@ -70,7 +70,7 @@ test('concurrent updates at two controllers leave a history without a gap, in wh
   assert.deepEqual(new Set(versions.map(({ revision }) => revision)), acknowledged);
 });
 
-test('a controller that is killed in the middle of writes leaves each entry as its history says', async () => {
+test('when a controller is killed during writes, each entry matches its history', async () => {
   const prefix = newPrefix();
   const etcd = await sharedEtcd();
   const ids = Array.from({ length: 8 }, (_, index) => `app-${index}`);
@@ -114,7 +114,7 @@ test('a controller that is killed in the middle of writes leaves each entry as i
   }
 });
 
-test('a history is as long as is asked for, and no longer', async () => {
+test('a history keeps the configured number of versions, and no more', async () => {
   await using running = await controller('--history.versions', '3');
   const { api } = running;
   await api.call('EntryService', 'CreateEntry', { entry_id: 'app', entry: good });
@@ -128,7 +128,7 @@ test('a history is as long as is asked for, and no longer', async () => {
   assert.deepEqual(await owners(), ['5', '4', '3']);
 });
 
-test('what was written to etcd past the controllers is kept before it is written over', async () => {
+test("an entry written behind the controllers' back is recorded as a version before it is overwritten", async () => {
   const prefix = newPrefix();
   const etcd = await sharedEtcd();
   await using running = await startController(etcd, prefix);
@@ -151,7 +151,7 @@ test('what was written to etcd past the controllers is kept before it is written
     const back = await api.call('EntryService', 'RollbackEntry', { name: 'entries/app', revision });
     assert.equal(back.topic, 'by-hand');
 
-    // One of a controller that knew nothing of versions.
+    // An entry of a controller that kept no versions.
     const older = { ...good, uid: 'u', topic: 'old' };
     await client.put(`${prefix}entries/old`).value(JSON.stringify({ name: 'entries/old', ...older }));
     await eventually(() => api.call('EntryService', 'GetEntry', { name: 'entries/old' }));
@@ -162,7 +162,7 @@ test('what was written to etcd past the controllers is kept before it is written
       ['1', 'CHANGE_FOUND', 'old'],
     ]);
 
-    // One that somebody has deleted: what it was stays, and its name counts on.
+    // An entry deleted behind the controllers' back: its versions stay, and their numbers continue.
     await client.delete().key(key);
     await eventually(() => api.call('EntryService', 'CreateEntry', { entry_id: 'app', entry: good }));
     const [created, ...former] = await changes();
@@ -175,7 +175,7 @@ test('what was written to etcd past the controllers is kept before it is written
   }
 });
 
-test('a rollback writes what was, with a stale etag it does not, and a deleted entry comes back as itself', async () => {
+test('a rollback restores a version, refuses a stale etag, and gives a deleted entry its uid back', async () => {
   await using running = await controller();
   const { api } = running;
   const roll = (request: Record<string, unknown>) =>
@@ -207,7 +207,7 @@ test('a rollback writes what was, with a stale etag it does not, and a deleted e
   assert.deepEqual((await api.call('EntryService', 'GetEntry', { name: 'entries/app' })).etag, returned.etag);
 });
 
-test('validate_only answers as the write would, and stores nothing', async () => {
+test('validate_only responds as the write would, and stores nothing', async () => {
   await using running = await controller();
   const { api } = running;
   const check = (method: string, request: Record<string, unknown>) =>
@@ -233,7 +233,7 @@ test('validate_only answers as the write would, and stores nothing', async () =>
   assert.equal((await versionsOf(running, 'app')).length, 1);
 });
 
-test('a key that somebody has spoilt in etcd is named, with what to do, and hides no other entry', async () => {
+test('an invalid key in etcd is named with the remedy, and hides no other entry', async () => {
   const [etcd, prefix] = [await sharedEtcd(), newPrefix()];
   await using running = await startController(etcd, prefix);
   const { api } = running;

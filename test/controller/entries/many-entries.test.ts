@@ -6,11 +6,11 @@ import { sharedEtcd } from '../../support/servers.ts';
 import { SimulatedAgent } from '../../support/simulated-agent.ts';
 
 const ENTRIES = 10_000;
-/** As many as etcd takes at once by its defaults. */
+/** The most writes in one batch with etcd's default limits. */
 const BATCH = 64;
 const PATIENCE = { timeoutMs: 60_000 };
 
-test('ten thousand entries are created and listed, and one agent has them all, each once', async () => {
+test('ten thousand entries are created and listed, and one agent gets each of them once', async () => {
   await using controller = await startController(await sharedEtcd(), newPrefix());
   const call = (method: string, request: Record<string, unknown>) =>
     controller.api.call('EntryService', method, request);

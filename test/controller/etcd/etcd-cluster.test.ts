@@ -13,7 +13,7 @@ import { SteadyWrites, WRITTEN } from '../../support/steady-writes.ts';
 const PATIENCE = { timeoutMs: 40_000 };
 const AGENTS = 4;
 
-/** Follows the entries at one controller: the etags of each, and all its changes, as they were told. */
+/** Watches the entries at one controller, and keeps the etags of each in the order received. */
 function follow({ api }: RunningController) {
   const { messages, ended, cancel } = readStream(api.stream('EntryService', 'WatchEntries', {}));
   const etags = (id: string) =>
@@ -65,7 +65,10 @@ async function scene(): Promise<Scene> {
   };
 }
 
-/** No acknowledged write is lost, nobody who watches missed one, and agents have what the entries say, each change once. */
+/**
+ * Asserts that no acknowledged write is lost, that no watch missed one, and that the agents have
+ * the present entries and got each change once.
+ */
 async function isWhole({ cluster, prefix, controllers, agents, watches, writing }: Scene): Promise<void> {
   const wanted: Record<string, string> = {};
   for (const id of WRITTEN) {
@@ -100,7 +103,7 @@ async function isWhole({ cluster, prefix, controllers, agents, watches, writing 
   assert.equal(held.length, agents.length);
 }
 
-test('members of etcd are killed one after the other, the leader too: writes go on, none is lost, and each change reaches the agents once', async (t) => {
+test('while etcd members are killed one after the other, writes continue, none is lost, and each change reaches the agents once', async (t) => {
   await using on = await scene();
   const { cluster, writing } = on;
   for (const which of ['a follower', 'the leader', 'the one that was left']) {
@@ -114,7 +117,7 @@ test('members of etcd are killed one after the other, the leader too: writes go 
     await member.kill('SIGKILL');
     await writing.goesOn();
     await writing.end();
-    // What was under way is over: while it is away not one write is refused for it.
+    // Writes in progress have ended. From here on the dead member causes no refusals.
     const refused = writing.refused.length;
     for (let count = 0; count < 40; count++) await writing.write(WRITTEN[count % WRITTEN.length] as string);
     assert.deepEqual(writing.refused.slice(refused), [], which);
@@ -128,7 +131,7 @@ test('members of etcd are killed one after the other, the leader too: writes go 
   t.diagnostic(`${[...writing.acknowledged.values()].flat().length} writes, ${writing.refused.length} refused`);
 });
 
-test('a member that hangs, the leader or another, delays writes once; then they go by the others', async () => {
+test('a hanging etcd member, leader or not, delays writes once; then they go to the others', async () => {
   await using on = await scene();
   const { cluster, writing } = on;
   const leader = await cluster.leader();
@@ -151,7 +154,7 @@ test('a member that hangs, the leader or another, delays writes once; then they 
   await isWhole(on);
 });
 
-test('with two of three members killed reads go on, and writes are refused in time; when one is back all is well', async () => {
+test('with two of three etcd members killed, reads continue and writes are refused in time; with one restarted, writes succeed', async () => {
   await using on = await scene();
   const { cluster, controllers, writing, agents } = on;
   await writing.write('a');

@@ -12,12 +12,12 @@ import { tempDir } from '../../support/temp-dir.ts';
 const good = { paths: ['/var/log/app/*.log'], topic: 'app' };
 const QUOTA_BYTES = 4 * 1024 * 1024;
 
-test('an etcd that has reached its quota takes no writes, and whoever writes is told what to do; reads and streams go on; with room again all is well', async () => {
+test('with etcd at its quota, writes fail with the remedy, and reads and streams continue; with space again, writes succeed', async () => {
   await using dir = await tempDir('full');
   await using stack = new AsyncDisposableStack();
   const etcd = await startEtcd({ dataDir: dir.at('etcd'), flags: [`--quota-backend-bytes=${QUOTA_BYTES}`] });
   stack.defer(() => etcd.stop());
-  // Its circuit breaker opens when etcd is full.
+  // etcd3's circuit breaker opens when etcd is full.
   const client = new Etcd3({ hosts: etcd.endpoint, faultHandling: { host: () => noop, global: noop } });
   stack.defer(() => client.close());
   const controller = stack.use(await startController(etcd.endpoint, newPrefix(), '--lease-ttl', '3s'));
@@ -43,7 +43,7 @@ test('an etcd that has reached its quota takes no writes, and whoever writes is 
   assert.equal(early.connections.length, 1);
   const late = stack.use(new SimulatedAgent('late', [controller.address]));
   await eventually(() => assert.match(late.failures.join('\n'), /late can't be claimed now.*etcd is full/));
-  // The lease outlives it: what was connected stays so.
+  // The lease is renewed meanwhile, so connected agents stay connected.
   const { agents } = await controller.api.call('FleetService', 'ListAgents', {});
   assert.deepEqual(
     agents.map(({ name, liveness }: { name: string; liveness: string }) => [name, liveness]),

@@ -13,13 +13,13 @@ async function namesSeenBy({ api }: RunningController): Promise<string[]> {
   return entries.map(({ name }: { name: string }) => name.replace('entries/', ''));
 }
 
-test('what a controller missed while the history was compacted away and etcd was restarted, it sees afterwards', async () => {
+test('a controller catches up with changes that it missed during a compaction and a restart of etcd', async () => {
   await using dir = await tempDir('compaction');
   const etcd = await startEtcd({ dataDir: dir.at('etcd') });
   const client = new Etcd3({ hosts: etcd.endpoint });
   try {
     const prefix = newPrefix();
-    // A lease of a minute: the sleeper is not to be lost, only late.
+    // A lease of a minute, so that the stopped controller does not lose it.
     await using sleeper = await startController(etcd.endpoint, prefix, '--lease-ttl', '60s');
     await using other = await startController(etcd.endpoint, prefix, '--lease-ttl', '60s');
     const create = (id: string) =>
@@ -39,7 +39,8 @@ test('what a controller missed while the history was compacted away and etcd was
       await other.api.call('EntryService', 'UpdateEntry', { entry: { name: 'entries/kept', owner: `team-${round}` } });
     await create('new');
     const { header } = await client.getAll().prefix(prefix).exec();
-    // The restart cuts the sleeper's watch; the compaction takes what it would go on from.
+    // The restart breaks the stopped controller's watch. The compaction removes the revision from
+    // which it would resume.
     await etcd.kill('SIGKILL');
     await etcd.start();
     await eventually(() => client.kv.compact({ revision: header.revision, physical: true }));
@@ -61,7 +62,7 @@ test('what a controller missed while the history was compacted away and etcd was
   }
 });
 
-test('entries lie in etcd as protobuf-JSON that a person can read; what others wrote there is kept, or told and ignored', async () => {
+test('etcd has entries as readable protobuf-JSON; valid changes by others are kept, invalid ones are logged and ignored', async () => {
   await using dir = await tempDir('readable');
   const etcd = await startEtcd({ dataDir: dir.at('etcd') });
   const client = new Etcd3({ hosts: etcd.endpoint });
@@ -76,7 +77,7 @@ test('entries lie in etcd as protobuf-JSON that a person can read; what others w
     const kept = JSON.parse(value);
     assert.deepEqual([kept.paths, kept.topic, kept.max_line_bytes], [good.paths, 'app', 4096]);
 
-    // A newer controller has written a field that this one does not know.
+    // A field that a newer controller has written.
     await client.put(key).value(JSON.stringify({ ...kept, limits: { lines: 7 } }));
     const renamed = { entry: { name: 'entries/app', owner: 'team' } };
     await eventually(() => controller.api.call('EntryService', 'UpdateEntry', renamed));
@@ -98,7 +99,7 @@ test('entries lie in etcd as protobuf-JSON that a person can read; what others w
   }
 });
 
-test('without etcd writes are refused as unavailable while reads go on, and all is well again when it is back', async () => {
+test('without etcd, writes are refused as UNAVAILABLE and reads continue; when etcd returns, writes succeed', async () => {
   await using dir = await tempDir('outage');
   const etcd = await startEtcd({ dataDir: dir.at('etcd') });
   try {
@@ -116,7 +117,7 @@ test('without etcd writes are refused as unavailable while reads go on, and all 
   }
 });
 
-test('a write that etcd does not answer is told as one that may have been made', async () => {
+test('a write without a response from etcd is reported as one that may have been made', async () => {
   await using dir = await tempDir('unanswered');
   const etcd = await startEtcd({ dataDir: dir.at('etcd') });
   try {

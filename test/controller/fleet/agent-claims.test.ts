@@ -18,7 +18,7 @@ async function seenBy({ api }: RunningController): Promise<string> {
   return (await api.call('FleetService', 'GetAgent', { name: 'agents/x' })).liveness;
 }
 
-/** As an agent does: tries again while the id is just changing hands. */
+/** Retries, as an agent does, while another stream is claiming the id. */
 function connect({ api }: RunningController, instance: string): Promise<Stream> {
   return eventually(
     async () => {
@@ -31,7 +31,7 @@ function connect({ api }: RunningController, instance: string): Promise<Stream> 
   );
 }
 
-test('an agent that comes back while its former stream is being ended stays live in the eyes of all controllers', async () => {
+test('an agent that reconnects while its previous stream is being ended stays live at all controllers', async () => {
   const [etcd, prefix] = [await sharedEtcd(), newPrefix()];
   await using home = await startController(etcd, prefix);
   await using other = await startController(etcd, prefix);
@@ -40,7 +40,7 @@ test('an agent that comes back while its former stream is being ended stays live
     const latter = connect(home, 'one');
     stream.cancel();
     stream = await latter;
-    // Whatever the former stream's end still writes has come before this.
+    // Everything that the end of the previous stream writes arrives before this.
     for (let write = 0; write < WRITES; write++) {
       const entry = { name: 'entries/any', paths: ['/x/*.log'], topic: 't', description: `${turn}.${write}` };
       await home.api.call('EntryService', 'UpdateEntry', { entry, allow_missing: true });
@@ -52,7 +52,7 @@ test('an agent that comes back while its former stream is being ended stays live
   await eventually(async () => assert.equal(await seenBy(other), 'LIVENESS_LOST'));
 });
 
-test('a stream that its controller has not seen die ends when its agent is connected to another controller', async () => {
+test('if an agent reconnects elsewhere, its previous controller closes the stale stream', async () => {
   const [etcd, prefix] = [await sharedEtcd(), newPrefix()];
   await using home = await startController(etcd, prefix);
   await using other = await startController(etcd, prefix);
@@ -63,12 +63,12 @@ test('a stream that its controller has not seen die ends when its agent is conne
   latter.cancel();
 });
 
-test('an id is free again when its agent left while etcd was away', async () => {
+test('an id is free again after its agent disconnected while etcd was unreachable', async () => {
   await using dir = await tempDir('ghost');
   const etcd = await startEtcd({ dataDir: dir.at('etcd') });
   try {
     const prefix = newPrefix();
-    // The lease outlives the outage, and with it all that is written under it.
+    // The lease and the keys under it outlive the outage.
     await using home = await startController(etcd.endpoint, prefix, '--lease-ttl', '60s');
     await using other = await startController(etcd.endpoint, prefix, '--lease-ttl', '60s');
     const stream = await connect(home, 'one');
@@ -85,7 +85,7 @@ test('an id is free again when its agent left while etcd was away', async () => 
   }
 });
 
-test('a controller whose lease was lost leaves an id to the process that has it by now', async () => {
+test('a controller that lost its lease leaves an id to the process that has claimed it since', async () => {
   await using dir = await tempDir('lease');
   const etcd = await startEtcd({ dataDir: dir.at('etcd') });
   const client = new Etcd3({ hosts: etcd.endpoint });
@@ -117,7 +117,7 @@ test('a controller whose lease was lost leaves an id to the process that has it 
   }
 });
 
-test('a goodbye is kept though the lease was lost with the claim', async () => {
+test('a goodbye is recorded although the lease and the claim were lost', async () => {
   await using dir = await tempDir('goodbye');
   const etcd = await startEtcd({ dataDir: dir.at('etcd') });
   const client = new Etcd3({ hosts: etcd.endpoint });
@@ -136,7 +136,7 @@ test('a goodbye is kept though the lease was lost with the claim', async () => {
   }
 });
 
-test('the end of many streams at once costs etcd a transaction or two for each', async () => {
+test('the end of many streams at once costs etcd one or two transactions each', async () => {
   await using dir = await tempDir('ends');
   const etcd = await startEtcd({ dataDir: dir.at('etcd') });
   const transactions = async () => {

@@ -8,7 +8,7 @@ import { eventually } from '../../support/eventually.ts';
 const restart: AgentRequest = { timeoutMs: 1_000, question: { $case: 'restart', value: { entry: 'entries/app' } } };
 const able = { capabilities: ['restart', 'log_level'], version: '1.2.3' };
 
-/** Counts what is waited for. */
+/** Counts the calls of `sleep`. */
 function countingClock(): Clock & { sleeps: number } {
   const { sleep } = systemClock;
   const clock = {
@@ -22,7 +22,7 @@ function countingClock(): Clock & { sleeps: number } {
   return clock;
 }
 
-test('a question that is answered is waited for no more', async () => {
+test('a request with a complete response is no longer waited for', async () => {
   const clock = countingClock();
   const asks = new AgentRequests(able, clock, () => {});
   const answers: Answer[] = [];
@@ -34,7 +34,7 @@ test('a question that is answered is waited for no more', async () => {
   assert.deepEqual([answers.length, clock.sleeps, asks.next()], [1, 1, undefined]);
 });
 
-test('one that is cancelled before it was sent is not sent, and one that was sent is cancelled at the agent', () => {
+test('a request cancelled before it was sent is not sent, and a sent one is cancelled at the agent', () => {
   const asks = new AgentRequests(able, systemClock, () => {});
   asks.send(restart, 60_000, () => {})();
   assert.equal(asks.next(), undefined);
@@ -46,7 +46,7 @@ test('one that is cancelled before it was sent is not sent, and one that was sen
   assert.equal(asks.next(), undefined);
 });
 
-test('each question ends: in time, with its stream, or at once when it can not be asked', async () => {
+test('every request ends: at its deadline, with its stream, or at once if it cannot be sent', async () => {
   const asks = new AgentRequests(able, systemClock, () => {});
   const codes: (string | undefined)[] = [];
   const ask = (question: AgentRequest, silenceMs: number) =>

@@ -8,7 +8,7 @@ import { sharedEtcd } from '../../support/servers.ts';
 
 const HOUR_MS = 3_600_000;
 
-test('reports that were long on their way make no skew, as long as one was not', () => {
+test('delayed reports cause no clock skew, as long as one was not delayed', () => {
   const skew = new ClockSkew();
   assert.equal(skew.ms, 0);
   for (const [atMs, delayMs] of [
@@ -21,14 +21,14 @@ test('reports that were long on their way make no skew, as long as one was not',
   assert.equal(skew.ms, HOUR_MS - 3);
 });
 
-test('a clock that is set right is right two windows later at most, also when it was ahead', () => {
+test('after a clock is corrected, its skew is gone within two windows, also when it was ahead', () => {
   const skew = new ClockSkew();
   skew.add(HOUR_MS, 0);
   for (let atMs = 10_000; atMs <= 120_000; atMs += 10_000) skew.add(atMs, atMs + 5);
   assert.equal(skew.ms, -5);
 });
 
-test('an agent whose clock is an hour behind is shown so, by every controller, and is live all the same', async () => {
+test('an agent whose clock is an hour behind is live and shown with its skew by every controller', async () => {
   const [etcd, prefix] = [await sharedEtcd(), newPrefix()];
   await using home = await startController(etcd, prefix);
   await using other = await startController(etcd, prefix);

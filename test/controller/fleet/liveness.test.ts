@@ -2,15 +2,15 @@ import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { Etcd3 } from 'etcd3';
-import { startTcpProxy } from '../../chaos/tcp-proxy.ts';
 import { ending, hello, next } from '../../support/agent-streams.ts';
 import { startAgent } from '../../support/agents.ts';
 import { newPrefix, type RunningController, startController } from '../../support/controllers.ts';
 import { eventually } from '../../support/eventually.ts';
 import { sharedEtcd, sharedKafka } from '../../support/servers.ts';
+import { startTcpProxy } from '../../support/tcp-proxy.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
-/** What is promised, and some time for a machine that has other things to do. */
+/** The guaranteed time, with a margin for a busy machine. */
 const HOLE = { timeoutMs: 20_000 };
 const GOODBYE = { timeoutMs: 5_000 };
 
@@ -22,7 +22,7 @@ async function is(controller: RunningController, id: string, liveness: string): 
   assert.equal((await agentAt(controller, id)).liveness, liveness);
 }
 
-test('an agent behind a network that swallows everything is soon lost, and is live again when it is not', async () => {
+test('an agent behind a network that drops everything is soon lost, and live again when the network is repaired', async () => {
   await using dir = await tempDir();
   await using controller = await startController(await sharedEtcd(), newPrefix());
   const proxy = await startTcpProxy();
@@ -32,7 +32,8 @@ test('an agent behind a network that swallows everything is soon lost, and is li
     await using agent = startAgent({ id: 'far', controller: `127.0.0.1:${proxy.port}`, ...options });
     await agent.logged('connected to the controller');
     await is(controller, 'far', 'LIVENESS_LIVE');
-    // Nobody tells of it: neither side gets a FIN or a reset. The controller's own address, which it was told, is a way around.
+    // Neither side gets a FIN or a reset. The agent was sent the controller's own address, which
+    // bypasses the proxy.
     proxy.setMode('hole');
     await controller.process.logged('agent disconnected', HOLE);
     proxy.setMode('pass');
@@ -42,7 +43,7 @@ test('an agent behind a network that swallows everything is soon lost, and is li
   }
 });
 
-test('an agent that is gone is shown at once, by every controller, as it last was; and after a restart of all of them', async () => {
+test('a disconnected agent is shown at once with its last state by every controller, also after all of them restart', async () => {
   const [etcd, prefix, kafka] = [await sharedEtcd(), newPrefix(), await sharedKafka()];
   await using dir = await tempDir();
   await writeFile(dir.at('x.log'), 'x\n');
@@ -77,7 +78,7 @@ test('an agent that is gone is shown at once, by every controller, as it last wa
   }
 });
 
-test('an agent whose controller died with it was last seen when that was noticed', async () => {
+test('an agent whose controller died with it was last seen when the death was noticed', async () => {
   const [etcd, prefix] = [await sharedEtcd(), newPrefix()];
   await using home = await startController(etcd, prefix, '--lease-ttl', '3s');
   await using other = await startController(etcd, prefix, '--lease-ttl', '3s');
@@ -93,7 +94,7 @@ test('an agent whose controller died with it was last seen when that was noticed
   assert.ok(Number(seen.seconds) > Number(connected.seconds), `${seen.seconds} after ${connected.seconds}`);
 });
 
-test('of an agent that stays connected it is written down now and then that it was seen', async () => {
+test('the record of an agent that stays connected is refreshed from time to time', async () => {
   const [etcd, prefix] = [await sharedEtcd(), newPrefix()];
   await using controller = await startController(etcd, prefix, '--forget-agents-after', '10s');
   const stream = hello(controller.api.stream('AgentService', 'Connect'), 'x');
@@ -114,7 +115,7 @@ test('of an agent that stays connected it is written down now and then that it w
   }
 });
 
-test('an agent that was gone for long enough is forgotten, one that is connected is not', async () => {
+test('an agent that has been disconnected long enough is forgotten, a connected one is not', async () => {
   await using controller = await startController(await sharedEtcd(), newPrefix(), ...['--forget-agents-after', '10s']);
   const gone = hello(controller.api.stream('AgentService', 'Connect'), 'gone');
   const kept = hello(controller.api.stream('AgentService', 'Connect'), 'kept');

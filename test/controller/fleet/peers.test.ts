@@ -6,16 +6,19 @@ import { FleetServiceDefinition } from '../../../proto/gen/logfleet/v1/fleet_ser
 import type { TlsMaterial } from '../../../runtime/security.ts';
 import { createAuthority, type TestAuthority } from '../../support/certificates.ts';
 
-/** A server that answers ListConditions with nothing, to clients of this authority only. */
-async function startPeer(authority: TestAuthority, port = 0): Promise<{ port: number; stop(): void }> {
+/** A server that responds to ListConditions after `delay`, for clients of this authority only. */
+async function startPeer(authority: TestAuthority, port = 0, delay: () => Promise<void> = async () => {}) {
   const { key, cert } = await authority.issue('peer');
   const server = new Server();
-  const { path } = { path: `/${FleetServiceDefinition.fullName}/ListConditions` };
+  const path = `/${FleetServiceDefinition.fullName}/ListConditions`;
   const bytes = { requestSerialize: identity, requestDeserialize: identity };
   const responses = { responseSerialize: identity, responseDeserialize: identity };
   server.addService(
     { list: { path, requestStream: false, responseStream: false, ...bytes, ...responses } },
-    { list: (_call: unknown, callback: (error: null, response: Buffer) => void) => callback(null, Buffer.alloc(0)) },
+    {
+      list: (_call: unknown, callback: (error: null, response: Buffer) => void) =>
+        void delay().then(() => callback(null, Buffer.alloc(0))),
+    },
   );
   const pair = { private_key: Buffer.from(key), cert_chain: Buffer.from(cert) };
   const credentials = ServerCredentials.createSsl(Buffer.from(authority.cert), [pair], true);
@@ -34,7 +37,7 @@ async function materialOf(authority: TestAuthority): Promise<TlsMaterial> {
   return { ca: Buffer.from(authority.cert), key: Buffer.from(key), cert: Buffer.from(cert) };
 }
 
-test('another controller is reached by the current certificates: also when all were replaced', async () => {
+test('another controller is reached with the current certificates, also after all were replaced', async () => {
   const [first, second] = [await createAuthority('first'), await createAuthority('second')];
   const tls = { current: await materialOf(first) };
   let peer = await startPeer(first);
@@ -49,6 +52,29 @@ test('another controller is reached by the current certificates: also when all w
     tls.current = await materialOf(second);
     await peers.find('other')?.listConditions({});
     await peers.all()[0]?.fleet.listConditions({});
+  } finally {
+    peers.close();
+    peer.stop();
+  }
+});
+
+test('a call in progress continues while the certificates are replaced', async () => {
+  const [first, second] = [await createAuthority('first'), await createAuthority('second')];
+  const tls = { current: await materialOf(first) };
+  const arrived = Promise.withResolvers<void>();
+  const released = Promise.withResolvers<void>();
+  const peer = await startPeer(first, 0, () => {
+    arrived.resolve();
+    return released.promise;
+  });
+  const peers = new Peers({ otherAddresses: () => new Map([['other', `127.0.0.1:${peer.port}`]]) }, tls);
+  try {
+    const inProgress = peers.find('other')?.listConditions({});
+    await arrived.promise;
+    tls.current = await materialOf(second);
+    await assert.rejects(async () => peers.find('other')?.listConditions({}), /certificate/);
+    released.resolve();
+    await inProgress;
   } finally {
     peers.close();
     peer.stop();

@@ -17,7 +17,7 @@ async function homeOf({ api }: RunningController, id: string): Promise<string> {
   return controller;
 }
 
-test('an agent that knows one controller goes on at another, of which it was told, when that one is killed', async () => {
+test('when its controller is killed, an agent connects to another one from the list it was sent', async () => {
   const [etcd, prefix] = [await sharedEtcd(), newPrefix()];
   await using dir = await tempDir();
   await using first = await startController(etcd, prefix, '--id', 'first');
@@ -25,15 +25,15 @@ test('an agent that knows one controller goes on at another, of which it was tol
     ...{ id: 'x', controller: first.address, kafka: await sharedKafka(), state: dir.at('state') },
   });
   await agent.logged('connected to the controller');
-  const watched = toldOf(first, 2);
+  const watched = receivedList(first, 2);
   await using second = await startController(etcd, prefix, '--id', 'second');
-  // It is the agent that has to be told; a stream that is open for as long as its own tells when.
+  // Another stream that has been open for as long shows when the agent has got the list.
   await watched;
   await first.process.kill('SIGKILL');
   await eventually(async () => assert.equal(await homeOf(second, 'x'), 'second'), PATIENCE);
 });
 
-test('a controller that has more than its share sends some of its agents to the one that has the fewest', async () => {
+test('a controller with more than its share moves some of its agents to the one with the fewest', async () => {
   const [etcd, prefix] = [await sharedEtcd(), newPrefix()];
   await using first = await startController(etcd, prefix, '--id', 'first');
   const sent = new Set<string>();
@@ -48,8 +48,8 @@ test('a controller that has more than its share sends some of its agents to the 
   for (const stream of streams) stream.cancel();
 });
 
-/** Resolves when an agent of this controller is told of so many. */
-async function toldOf({ api }: RunningController, count: number): Promise<void> {
+/** Resolves when a stream at this controller gets a list of `count` controllers. */
+async function receivedList({ api }: RunningController, count: number): Promise<void> {
   const stream = hello(api.stream('AgentService', 'Connect'), 'guest');
   try {
     for await (const message of stream) {
@@ -68,6 +68,6 @@ async function follow(stream: Stream, onSent: (to: string) => void): Promise<voi
       if (controllers?.move_to) onSent(controllers.move_to);
     }
   } catch {
-    // Cancelled, at the test's end.
+    // Cancelled at the end of the test.
   }
 }

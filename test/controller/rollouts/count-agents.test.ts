@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { sumCounts } from '../../../controller/rollouts/count-agents.ts';
 import { RolloutCounts } from '../../../proto/gen/logfleet/v1/rollout.ts';
 
-test('whatever agents say that they have lost, the sum can be told', () => {
+test('the sum of lost bytes fits into an int64, whatever agents report', () => {
   const part = RolloutCounts.create({ lostBytes: 2n ** 63n - 1n });
   const sum = sumCounts([part, part, part]);
   assert.ok(sum.lostBytes > 2n ** 61n);

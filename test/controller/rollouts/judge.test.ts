@@ -19,7 +19,7 @@ function verdict(
 
 const failures = ['a', 'b', 'c', 'd'].map((id) => ({ agent: `agents/${id}`, error: `${id} is full` }));
 
-test('a step is settled when all of its connected agents have applied it, and failed when more than may have failed', () => {
+test('a step is settled when all of its connected agents have applied it, and fails when too many of them fail', () => {
   const four = { connected: 9, inStage: 4 };
   assert.equal(verdict({ ...four, updated: 3 }), 'waiting');
   assert.equal(verdict({ ...four, updated: 4 }), 'settled');
@@ -33,7 +33,7 @@ test('a step is settled when all of its connected agents have applied it, and fa
   );
 });
 
-test('what is lost, and a lag, fail a step when it is more than the plan allows, or than was accepted', () => {
+test('a loss or a lag fails a step when it exceeds what the plan allows and what was accepted', () => {
   const all = { connected: 1, inStage: 1, updated: 1 };
   assert.match(verdict({ ...all, lostBytes: 1n }), /^1 bytes were lost/);
   assert.equal(verdict({ ...all, lostBytes: 1n }, { plan: { maxLostBytes: 1n } }), 'settled');
@@ -44,7 +44,7 @@ test('what is lost, and a lag, fail a step when it is more than the plan allows,
   assert.equal(verdict(lag, { plan: { maxLagBytes: 8n }, accepted: { lagBytes: 9n } }), 'settled');
 });
 
-test('agents have until the deadline; and a step that nobody is there to try does not go on, unless it concerns nobody at all', () => {
+test('agents have until the deadline; a step without connected agents does not settle, unless it concerns no agent at all', () => {
   const two = { connected: 5, inStage: 2, updated: 1 };
   assert.equal(verdict(two, { afterMs: 600_000 }), 'waiting');
   assert.equal(verdict(two, { afterMs: 600_001 }), '1 agent did not apply it within 600 s');

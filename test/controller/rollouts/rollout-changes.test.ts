@@ -5,18 +5,18 @@ import { EtcdClient } from '../../../controller/etcd/etcd-client.ts';
 import { type RunningController, startController } from '../../support/controllers.ts';
 import { refusal } from '../../support/entry-history.ts';
 import { eventually } from '../../support/eventually.ts';
-import { ground, HOUR_MS, PATHS, started, state, steps } from '../../support/rollout-ground.ts';
+import { createRolloutFleet, HOUR_MS, PATHS, state, steps, waitUntilStarted } from '../../support/rollout-fixture.ts';
 import type { StreamAgent } from '../../support/stream-agents.ts';
 
 test('pause and resume, undo, rollback and deletion of a rollout; a new entry that is undone is deleted', async () => {
-  await using on = await ground(3);
+  await using on = await createRolloutFleet(3);
   await on.write('one', steps(['1', HOUR_MS], ['all']));
   await eventually(() => assert.deepEqual(on.held(), { one: 1, none: 2 }));
   await on.call('UndoRollout', { change_reason: 'no good' });
   await eventually(() => assert.deepEqual(on.held(), { none: 3 }));
   assert.equal((await refusal(on.call('GetRollout'))).code, status.NOT_FOUND);
 
-  await started(on);
+  await waitUntilStarted(on);
   assert.equal((await refusal(on.call('UndoRollout'))).code, status.FAILED_PRECONDITION);
   await on.write('two', steps(['1', HOUR_MS], ['all']));
   await eventually(() => assert.deepEqual(on.held(), { one: 2, two: 1 }));
@@ -48,9 +48,9 @@ test('pause and resume, undo, rollback and deletion of a rollout; a new entry th
   assert.deepEqual((await on.call('ListRollouts')).rollouts, []);
 });
 
-test('an entry that somebody writes past the controllers goes to all, and its rollout is over', async () => {
-  await using on = await ground(3);
-  await started(on);
+test("an entry written behind the controllers' back goes to all agents, and its rollout ends", async () => {
+  await using on = await createRolloutFleet(3);
+  await waitUntilStarted(on);
   await on.write('two', steps(['1', HOUR_MS], ['all']));
   await eventually(() => assert.deepEqual(on.held(), { one: 2, two: 1 }));
   const client = new EtcdClient({ endpoints: [on.etcd], tls: undefined, user: undefined });
@@ -67,7 +67,7 @@ test('an entry that somebody writes past the controllers goes to all, and its ro
   });
   await on.write('four', steps(['1', HOUR_MS], ['all']));
   await eventually(() => assert.deepEqual(on.held(), { three: 2, four: 1 }));
-  // One without a word of its rollout: that is forgotten.
+  // A write of the entry without its rollout: the rollout is deleted.
   await client.put(key, JSON.stringify({ name: 'entries/app', uid: 'x', paths: PATHS, topic: 'five' }));
   await eventually(() => assert.deepEqual(on.held(), { five: 3 }));
   await eventually(async () =>
@@ -76,9 +76,9 @@ test('an entry that somebody writes past the controllers goes to all, and its ro
   client.close();
 });
 
-test('the rollout of an entry that a controller can not read is kept: others may still go by it', async () => {
-  await using on = await ground(2);
-  await started(on);
+test('the rollout of an entry that a controller cannot read is kept: other controllers may still use it', async () => {
+  await using on = await createRolloutFleet(2);
+  await waitUntilStarted(on);
   await on.write('two', steps(['1', HOUR_MS], ['all']));
   await eventually(() => assert.deepEqual(on.held(), { one: 1, two: 1 }));
   const client = new EtcdClient({ endpoints: [on.etcd], tls: undefined, user: undefined });
@@ -88,7 +88,8 @@ test('the rollout of an entry that a controller can not read is kept: others may
   await eventually(() => assert.ok(other.process.stderr().includes(`${on.prefix}elections/rollouts`)));
   const below = { start: `${on.prefix}rollouts/`, end: `${on.prefix}rollouts0` };
   const [own] = (await client.list(below)).keys;
-  // When one that is looked at later, whose entry there is not, has gone, this one has been looked at.
+  // The driver reaches rollouts in order: once a later one without an entry is deleted, this one
+  // has been checked.
   const orphan = `${on.prefix}rollouts/~`;
   await client.put(orphan, JSON.stringify({ ...JSON.parse(own?.value ?? ''), id: '~', entry: 'entries/none' }));
   await eventually(async () => assert.equal(await client.get(orphan), undefined));
@@ -96,8 +97,8 @@ test('the rollout of an entry that a controller can not read is kept: others may
   client.close();
 });
 
-test('a batch with plans is one revision; what is wrong with a plan is named; a selector that changes is rolled out, too', async () => {
-  await using on = await ground(4);
+test('a batch with plans is one revision, violations of a plan are named, and a changed selector is rolled out as well', async () => {
+  await using on = await createRolloutFleet(4);
   const plan = steps(['1', HOUR_MS], ['all']);
   const write = (name: string, rollout: object) => ({
     update: { entry: { name: `entries/${name}`, paths: PATHS, topic: 't' }, allow_missing: true, rollout },
@@ -118,9 +119,9 @@ test('a batch with plans is one revision; what is wrong with a plan is named; a 
   );
   await on.call('DeleteEntry', {}, 'EntryService');
 
-  await started(on);
+  await waitUntilStarted(on);
   await on.write('two', plan, { selector: 'env=prod' });
-  // Who is in the stage and is not meant any more loses it; the others have what they had.
+  // An agent of the stage that is no longer selected loses the entry. The others keep it.
   await eventually(async () => {
     const { counts } = await on.call('GetRollout');
     assert.deepEqual([counts.connected, counts.in_stage, counts.updated], [4, 1, 1]);
@@ -130,8 +131,8 @@ test('a batch with plans is one revision; what is wrong with a plan is named; a 
   assert.equal(inStage[0]?.topicOf('entries/app'), inStage[0]?.id === 'web-0' ? undefined : 'two');
 });
 
-test('of an entry without a plan it is told who has applied it, as that changes', async () => {
-  await using on = await ground(3);
+test('for an entry without a plan the watch sends the number of agents that have applied it', async () => {
+  await using on = await createRolloutFleet(3);
   const [, , last] = on.agents as [StreamAgent, StreamAgent, StreamAgent];
   last.reports.set('one', { state: 'STATE_FAILED', error: 'no such topic' });
   const { etag } = await on.write('one');
@@ -139,7 +140,7 @@ test('of an entry without a plan it is told who has applied it, as that changes'
     name: 'entries/app',
   });
   stream.on('error', () => {});
-  // biome-ignore lint/suspicious/noExplicitAny: a message as the .proto files say.
+  // biome-ignore lint/suspicious/noExplicitAny: a message of the .proto files.
   for await (const told of stream as AsyncIterable<any>) {
     assert.equal(told.etag, etag);
     assert.equal(told.rollout, null);

@@ -4,12 +4,12 @@ import { status } from '@grpc/grpc-js';
 import type { RunningController } from '../../support/controllers.ts';
 import { refusal, versionsOf } from '../../support/entry-history.ts';
 import { eventually } from '../../support/eventually.ts';
-import { ground, HOUR_MS, PATHS, started, state, steps } from '../../support/rollout-ground.ts';
+import { createRolloutFleet, HOUR_MS, PATHS, state, steps, waitUntilStarted } from '../../support/rollout-fixture.ts';
 import type { StreamAgent } from '../../support/stream-agents.ts';
 
-test('a canary of one is one agent of all controllers, and nobody else is ever told; then 60% of them, rounded up; then all', async () => {
-  await using on = await ground(7, 2);
-  await started(on);
+test('a canary of one is one agent across all controllers and no other gets the version; then 60% of them, rounded up; then all', async () => {
+  await using on = await createRolloutFleet(7, 2);
+  await waitUntilStarted(on);
   const { etag } = await on.write('two', steps(['1', HOUR_MS], ['60%', HOUR_MS], ['all']));
   assert.equal((await on.call('GetEntry', {}, 'EntryService')).topic, 'two', 'the entry is the new version at once');
   await eventually(() => assert.deepEqual(on.held(), { one: 6, two: 1 }));
@@ -21,7 +21,7 @@ test('a canary of one is one agent of all controllers, and nobody else is ever t
     );
     assert.deepEqual([counts.connected, counts.in_stage, counts.updated, shown], [7, 1, 1, etag]);
   });
-  // Who connects anew in the middle is told what it was told before.
+  // An agent that reconnects during a step gets the version it had.
   const canary = on.agents.find(({ told }) => told.has('app@two')) as StreamAgent;
   for (const agent of on.agents) assert.equal(agent.told.has('app@two'), agent === canary);
 
@@ -41,10 +41,10 @@ test('a canary of one is one agent of all controllers, and nobody else is ever t
   assert.deepEqual([rollout.state, current], ['STATE_COMPLETE', false]);
 });
 
-test('a rollout halts by itself when an agent fails, and says why; it goes on when it is resumed, with what has failed accepted', async () => {
-  await using on = await ground(4);
-  await started(on);
-  // More than etcd would take: what is kept of it is bounded.
+test('a rollout halts with the reason when an agent fails; when resumed, it accepts the failures so far', async () => {
+  await using on = await createRolloutFleet(4);
+  await waitUntilStarted(on);
+  // Larger than etcd accepts: only a bounded part is kept.
   const long = `Kafka refuses the topic${'!'.repeat(3_000_000)}`;
   const error = long.slice(0, 500);
   for (const { reports } of on.agents) reports.set('two', { state: 'STATE_FAILED', error: long });
@@ -60,7 +60,7 @@ test('a rollout halts by itself when an agent fails, and says why; it goes on wh
   assert.equal((await refusal(on.call('PauseRollout'))).code, status.FAILED_PRECONDITION);
   for (const agent of on.agents.slice(1)) agent.reports.clear();
   await on.call('ResumeRollout');
-  // In the next step it counts again: nobody has accepted it there.
+  // In the next step the failure counts again: it was accepted only for the previous one.
   await eventually(async () =>
     assert.deepEqual([await state(on), (await on.call('GetRollout')).rollout.step], ['STATE_HALTED', 2]),
   );
@@ -69,9 +69,9 @@ test('a rollout halts by itself when an agent fails, and says why; it goes on wh
   assert.deepEqual(on.held(), { two: 4 });
 });
 
-test('a rollout that is to undo itself gives everybody the former version again, as a new one that says why', async () => {
-  await using on = await ground(3);
-  await started(on);
+test('a rollout with on_failure undo gives all agents the previous version, as a new version with the reason', async () => {
+  await using on = await createRolloutFleet(3);
+  await waitUntilStarted(on);
   for (const { reports } of on.agents) reports.set('two', { state: 'STATE_APPLIED', lost_bytes: 500 });
   const plan = { ...steps(['1', HOUR_MS], ['all']), on_failure: 'undo', max_lost_bytes: 400 };
   await on.write('two', plan);
@@ -83,10 +83,10 @@ test('a rollout that is to undo itself gives everybody the former version again,
   assert.equal(on.agents.filter(({ told }) => told.has('app@two')).length, 1);
 });
 
-test('an agent that lags too much, or does not apply it in time, halts a rollout; losses from before the rollout do not', async () => {
-  await using on = await ground(2);
+test('an agent that lags too much or misses the deadline halts a rollout; losses from before the rollout do not', async () => {
+  await using on = await createRolloutFleet(2);
   for (const { reports } of on.agents) reports.set('one', { state: 'STATE_APPLIED', lost_bytes: 500 });
-  await started(on);
+  await waitUntilStarted(on);
   const report = { state: 'STATE_APPLIED', lost_bytes: 500, lag_bytes: 3_000 };
   for (const { reports } of on.agents) reports.set('two', report);
   await on.write('two', { ...steps(['1'], ['all']), max_lag_bytes: 2_000 });
@@ -104,9 +104,9 @@ test('an agent that lags too much, or does not apply it in time, halts a rollout
   assert.deepEqual(on.held(), { one: 1, three: 1 });
 });
 
-test('an agent that connects anew while a step waits, long after the deadline, has as long as the deadline to apply the version again', async () => {
-  await using on = await ground(2);
-  await started(on);
+test('an agent that reconnects while a step waits, long after the deadline, has the whole deadline again', async () => {
+  await using on = await createRolloutFleet(2);
+  await waitUntilStarted(on);
   const deadlineMs = 6_000;
   await on.write('two', { ...steps(['1', HOUR_MS], ['all']), progress_deadline_ms: deadlineMs });
   await eventually(async () => assert.equal((await on.call('GetRollout')).counts.updated, 1));
@@ -121,7 +121,7 @@ test('an agent that connects anew while a step waits, long after the deadline, h
     const { counts } = await on.call('GetRollout');
     assert.deepEqual([counts.in_stage, counts.updated], [1, 0]);
   });
-  // When another one has begun, this one has been looked at.
+  // Once another rollout has begun, this one has been judged.
   const entry = { name: 'entries/b', paths: PATHS, topic: 'b' };
   const rollout = steps(['1'], ['all']);
   await on.call('UpdateEntry', { entry, allow_missing: true, rollout }, 'EntryService');
@@ -132,9 +132,9 @@ test('an agent that connects anew while a step waits, long after the deadline, h
   assert.deepEqual([app.state, app.step], ['STATE_PROGRESSING', 1], app.reason);
 });
 
-test('the controller that moves rollouts is killed in the middle: another one goes on, and no agent is told what is not for it', async () => {
-  await using on = await ground(6, 2);
-  await started(on);
+test('when the controller that moves rollouts is killed, another one continues, and no agent gets a version outside its stage', async () => {
+  await using on = await createRolloutFleet(6, 2);
+  await waitUntilStarted(on);
   const [first, second] = on.controllers as [RunningController, RunningController];
   const elected = () => first.process.stderr().includes(`${on.prefix}elections/rollouts`);
   await eventually(() => assert.ok(elected() || second.process.stderr().includes(`${on.prefix}elections/rollouts`)));
@@ -156,9 +156,9 @@ test('the controller that moves rollouts is killed in the middle: another one go
   await eventually(() => assert.deepEqual(on.held(), { two: 6 }));
 });
 
-test('while a controller does not answer, no step begins and nothing fails; when it is given up for dead, the rollout goes on', async () => {
-  await using on = await ground(4, 2);
-  await started(on);
+test('while a controller does not respond, no step begins or fails; once its lease has expired, the rollout continues', async () => {
+  await using on = await createRolloutFleet(4, 2);
+  await waitUntilStarted(on);
   const [first, second] = on.controllers as [RunningController, RunningController];
   const elected = () => first.process.stderr().includes(`${on.prefix}elections/rollouts`);
   const [mute, other] = elected() ? [second, first] : [first, second];

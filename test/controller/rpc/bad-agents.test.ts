@@ -17,7 +17,7 @@ const CONNECT = '/logfleet.v1.AgentService/Connect';
 const GROWTH_MAX_BYTES = 300 * 1024 * 1024;
 const PATIENCE = { timeoutMs: 30_000 };
 
-/** A stream as Node's, too: it tells when it can take no more. */
+/** A stream whose `write` returns false when its buffer is full, as Node's do. */
 type Writable = Omit<Stream, 'write'> & {
   write(message: object): boolean;
   once(event: 'drain', then: () => void): void;
@@ -61,7 +61,9 @@ async function residentBytes(): Promise<number> {
   return Number(/VmRSS:\s+(\d+) kB/.exec(text)?.[1]) * 1024;
 }
 
-/** An update reaches the well-behaved, and the controller knows that it did. */
+/**
+ * Asserts that an update reaches the well-behaved agent, and its acknowledgement the controller.
+ */
 async function othersGoOn(): Promise<void> {
   const entry = { name: 'entries/app', owner: `owner-${++etag}` };
   const updated = await controller.api.call('EntryService', 'UpdateEntry', { entry });
@@ -73,7 +75,7 @@ async function othersGoOn(): Promise<void> {
   }, PATIENCE);
 }
 
-/** Writes as fast as the stream takes it, until `enough`. Returns how many it took. */
+/** Writes as fast as the stream accepts, until `enough`. Returns the number of messages. */
 async function flood(stream: Writable, message: object, enough: () => boolean): Promise<number> {
   let count = 0;
   let ended = false;
@@ -92,7 +94,7 @@ async function flood(stream: Writable, message: object, enough: () => boolean): 
   return count;
 }
 
-test('bytes that are no message end the stream, before and after hello', async () => {
+test('bytes that are not a message end the stream, before and after hello', async () => {
   for (const bytes of [randomBytes(300), Buffer.from([0x0a, 0xff, 0xff, 0xff, 0x7f]), Buffer.alloc(0)])
     await assert.rejects(
       rawStream(controller.address, CONNECT, bytes),
@@ -101,12 +103,12 @@ test('bytes that are no message end the stream, before and after hello', async (
   await othersGoOn();
 });
 
-test('who says no hello is told so, and let go', async () => {
+test('a client that sends no hello is disconnected with the reason', async () => {
   await ill(open(), status.INVALID_ARGUMENT, /no hello within/);
   await othersGoOn();
 });
 
-test('who says more of itself than is kept of an agent is told so', async () => {
+test('a hello that is too large is refused with the reason', async () => {
   const identity = { agent_id: 'boaster', host: 'h', os: 'linux', addresses: ['x'.repeat(40_000)] };
   const stream = open();
   stream.write({ hello: { identity, instance_id: 'one' } });
@@ -114,7 +116,7 @@ test('who says more of itself than is kept of an agent is told so', async () => 
   await othersGoOn();
 });
 
-test('a time that is none is not kept: it could not be told to anybody, nor be written down when the stream ends', async () => {
+test('an invalid time is refused: it could neither be sent to a client nor be written when the stream ends', async () => {
   const time = { seconds: '9000000000000000', nanos: 0 };
   for (const report of [
     { health: { start_time: time } },
@@ -128,7 +130,7 @@ test('a time that is none is not kept: it could not be told to anybody, nor be w
   await othersGoOn();
 });
 
-test('what is no entry is not kept as one', async () => {
+test('a status with an invalid entry name is refused', async () => {
   const stream = hello(open(), 'inventor');
   await next(stream);
   stream.write({ report: { entries: [{ entry: 'no name' }] } });
@@ -136,7 +138,7 @@ test('what is no entry is not kept as one', async () => {
   await othersGoOn();
 });
 
-test('of an agent that is gone its last state is kept, however long its error was', async () => {
+test("a disconnected agent's last state is kept, however long its error was", async () => {
   const stream = hello(open(), 'wordy');
   await next(stream);
   const ended = ending(stream);
@@ -160,7 +162,7 @@ test('a message that is too large is refused by its size', async () => {
   await othersGoOn();
 });
 
-test('reports that are more and more to keep end the stream before they fill the memory', async () => {
+test('ever larger reports end the stream before they fill the memory', async () => {
   const before = await residentBytes();
   const stream = hello(open(), 'hoarder') as Writable;
   const ended = ill(stream, status.INVALID_ARGUMENT, /characters in all/);
@@ -179,7 +181,7 @@ test('reports that are more and more to keep end the stream before they fill the
   assert.ok((await residentBytes()) - before < GROWTH_MAX_BYTES);
 });
 
-test('100,001 files are too many, and whoever reports them is told', async () => {
+test('100,001 files are too many, and the agent is told so', async () => {
   const stream = hello(open(), 'many') as Writable;
   await next(stream);
   const ended = ill(stream, status.INVALID_ARGUMENT, /more than 100000/);
@@ -193,7 +195,7 @@ test('100,001 files are too many, and whoever reports them is told', async () =>
   await othersGoOn();
 });
 
-test('floods of reports, and of answers that nobody asked for, wait at the agent that makes them', async (t) => {
+test('floods of reports and of unexpected responses wait at the agent that sends them', async (t) => {
   const before = await residentBytes();
   const health = { resident_bytes: '1' };
   for (const message of [{ report: { health } }, { answer: { id: '7', done: true } }]) {
@@ -209,7 +211,7 @@ test('floods of reports, and of answers that nobody asked for, wait at the agent
   assert.ok((await residentBytes()) - before < GROWTH_MAX_BYTES);
 });
 
-test('an agent that reads nothing and acknowledges nothing costs a set of names', async () => {
+test('an agent that reads nothing and acknowledges nothing costs only a set of names', async () => {
   const before = await residentBytes();
   const stream = hello(open(), 'deaf').on('error', () => {});
   const description = 'x'.repeat(4_000);
@@ -228,7 +230,7 @@ test('an agent that reads nothing and acknowledges nothing costs a set of names'
   stream.cancel();
 });
 
-test('an agent whose clock is an hour off is as alive as others', async () => {
+test('an agent whose clock is an hour off is live', async () => {
   const stream = hello(open(), 'late');
   await next(stream);
   const seconds = Math.floor(Date.now() / 1000) - 3_600;
@@ -244,7 +246,7 @@ test('an agent whose clock is an hour off is as alive as others', async () => {
   await othersGoOn();
 });
 
-test('of fifty processes with one id one has it, and the others are told who', async () => {
+test('of fifty processes with one id one gets it, and the others are refused with its details', async () => {
   const streams = Array.from({ length: 50 }, (_, index) => hello(open(), 'same', { instance_id: `process-${index}` }));
   const outcomes = streams.map(async (stream) => {
     try {
@@ -263,13 +265,13 @@ test('of fifty processes with one id one has it, and the others are told who', a
   for (const stream of streams) stream.cancel();
 });
 
-test('connections on which nothing comes are closed', async () => {
+test('connections that send nothing are closed', async () => {
   const [host, port] = controller.address.split(':') as [string, string];
   const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0', 'latin1');
   const sockets = Array.from({ length: 200 }, (_, index) => {
     const socket = createConnection(Number(port), host);
     socket.on('error', () => {});
-    // Some say the beginning, and then nothing more.
+    // Some send the beginning of a message, and then nothing.
     if (index % 2 === 0) socket.write(preface.subarray(0, index % 4 === 0 ? 10 : preface.length));
     socket.resume();
     return socket;

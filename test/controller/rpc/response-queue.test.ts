@@ -7,7 +7,7 @@ const BYTES = 100_000;
 const lines = [TapLine.create({ line: Buffer.alloc(BYTES) })];
 const sample = () => Answer.create({ part: { $case: 'tap', value: TapPart.create({ lines, leftOut: 3n }) } });
 
-test('samples that are not taken are dropped beyond a bound, and counted with what the same agent tells next, its end too', async () => {
+test("samples beyond the bound are dropped and counted in the agent's next part, also in its last one", async () => {
   const queue = new ResponseQueue();
   for (let put = 0; put < 100; put++) queue.put('agents/a', sample(), BYTES);
   queue.put('agents/a', Answer.create({ done: true }), 10);
@@ -27,7 +27,7 @@ test('samples that are not taken are dropped beyond a bound, and counted with wh
   assert.deepEqual(counted.get('agents/b'), [0, 3, 1]);
 });
 
-test('writers that wait go on when there is room again, or when nobody reads any more', async () => {
+test('waiting writers continue when the queue has room, and when it is closed', async () => {
   const queue = new ResponseQueue();
   const whole = Answer.create({ part: { $case: 'diagnostics', value: Buffer.alloc(0) } });
   queue.put('agents/a', whole, 2 * 1024 * 1024);

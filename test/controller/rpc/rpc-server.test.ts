@@ -10,7 +10,7 @@ import { sharedEtcd } from '../../support/servers.ts';
 
 const single = async () => startController(await sharedEtcd(), newPrefix());
 
-test('garbage bytes on the gRPC port are shut out, and calls go on', async () => {
+test('garbage bytes on the gRPC port close their connection, and other calls continue', async () => {
   await using controller = await single();
   const [host, port] = controller.address.split(':') as [string, string];
   const garbage = [
@@ -35,9 +35,9 @@ test('garbage bytes on the gRPC port are shut out, and calls go on', async () =>
   assert.deepEqual((await controller.api.call('EntryService', 'ListEntries', {})).entries, []);
 });
 
-test('a field that this version does not know is refused, not dropped', async () => {
+test('an unknown field is refused, not dropped', async () => {
   await using controller = await single();
-  // CreateEntryRequest: entry_id = 1, entry = 2; Entry: paths = 4, topic = 5, and 999 that nobody knows.
+  // CreateEntryRequest: entry_id = 1, entry = 2. Entry: paths = 4, topic = 5, and the unknown 999.
   const field = (number: number, bytes: Buffer) => {
     const tag = number * 8 + 2;
     const head = tag < 128 ? [tag] : [(tag & 0x7f) | 0x80, tag >> 7];
@@ -54,7 +54,7 @@ test('a field that this version does not know is refused, not dropped', async ()
   await send(Buffer.alloc(0));
 });
 
-test('reflection answers under both of its names, and grpc.health.v1 tells that the controller serves', async () => {
+test('reflection responds under both of its names, and grpc.health.v1 reports that the controller serves', async () => {
   await using controller = await single();
   const listServices = Buffer.from([0x3a, 1, 0x2a]);
   for (const version of ['v1', 'v1alpha']) {
@@ -63,7 +63,7 @@ test('reflection answers under both of its names, and grpc.health.v1 tells that 
     for (const service of ['EntryService', 'AgentService', 'FleetService'])
       assert.ok(answer.includes(`logfleet.v1.${service}`), `${version} tells of ${service}`);
     for (const symbol of ['logfleet.v1.EntryService', 'grpc.health.v1.Health']) {
-      // ServerReflectionRequest.file_containing_symbol = 4; the answer holds the file's descriptor.
+      // ServerReflectionRequest.file_containing_symbol = 4. The response has the file's descriptor.
       const file = await rawStream(
         controller.address,
         path,

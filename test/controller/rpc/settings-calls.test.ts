@@ -29,7 +29,7 @@ const set = (id: string, fields: Record<string, unknown>, more: object = {}) =>
 const get = (id: string, from = controller) =>
   from.api.call('FleetService', 'GetAgentSettings', { name: `agents/${id}/settings` });
 
-/** The fields that a call's refusal names. */
+/** The violated fields of a refused call. */
 async function refused(call: Promise<unknown>): Promise<string[]> {
   const error = await call.then(
     () => assert.fail('was not refused'),
@@ -39,7 +39,7 @@ async function refused(call: Promise<unknown>): Promise<string[]> {
   return violatedFields(error);
 }
 
-/** What is in etcd of settings. */
+/** The keys of settings in etcd. */
 async function stored(): Promise<string[]> {
   const client = new EtcdClient({ endpoints: [await sharedEtcd()], tls: undefined, user: undefined });
   const { keys } = await client.list(prefixRange(`${prefix}settings/`));
@@ -47,15 +47,15 @@ async function stored(): Promise<string[]> {
   return keys.map(({ key }) => key.slice(prefix.length));
 }
 
-/** What a stream is told, one message after the other. */
+/** The messages of a stream, one after the other. */
 const messages = (stream: Stream) => {
   const reading = stream[Symbol.asyncIterator]();
-  // biome-ignore lint/suspicious/noExplicitAny: a message as the .proto files say.
+  // biome-ignore lint/suspicious/noExplicitAny: a message of the .proto files.
   const next = async (): Promise<any> => (await reading.next()).value;
   return { next, kind: async () => Object.entries(await next()).find(([, value]) => value !== null)?.[0] };
 };
 
-test('settings are kept for an agent that nobody has seen, each field by itself, with who and why, until all is as by default', async () => {
+test('settings are kept for an agent that has never connected, field by field, with author and reason, until all have their defaults', async () => {
   const { settings, warnings } = await set(
     'new-1',
     { paused_entries: ['entries/b', 'entries/a', 'entries/b'] },
@@ -76,7 +76,7 @@ test('settings are kept for an agent that nobody has seen, each field by itself,
   assert.deepEqual(await stored(), []);
 });
 
-test('what can not be is refused with every field that is wrong, and validate_only changes nothing', async () => {
+test('invalid settings are refused with every violated field, and validate_only changes nothing', async () => {
   const call = set(
     'a',
     { paused: true, draining: true, paused_entries: ['x'], max_bytes_per_second: 100 },
@@ -96,7 +96,7 @@ test('what can not be is refused with every field that is wrong, and validate_on
   assert.deepEqual(await stored(), []);
 });
 
-test('a stale etag is refused, also one that expects nothing to be set; and what is so already is not written', async () => {
+test('a stale etag is refused, also the one for no settings, and an update that changes nothing is not written', async () => {
   const stale = (error: ServiceError) => error.code === status.ABORTED;
   const first = (await set('b', { paused: true, etag: '0' })).settings;
   await assert.rejects(set('b', { max_bytes_per_second: 2_048, etag: '0' }), stale);
@@ -108,7 +108,7 @@ test('a stale etag is refused, also one that expects nothing to be set; and what
   await assert.rejects(set('b', { paused: true, etag: second.etag }), stale);
 });
 
-test('all settings are listed in pages, in the order of the agents', async () => {
+test('all settings are listed in pages, sorted by agent', async () => {
   const ids = ['p-1', 'p-2', 'p-3'];
   for (const id of ids.toReversed()) await set(id, { paused: true });
   const listed: string[] = [];
@@ -125,7 +125,7 @@ test('all settings are listed in pages, in the order of the agents', async () =>
   for (const id of ids) await set(id, { paused: false });
 });
 
-test('an agent is told its settings before its entries when it holds others, and every change; one that can not follow them is not', async () => {
+test('an agent with other settings gets its settings before its entries, and every change; an agent without the capability gets none', async () => {
   const able = { capabilities: ['settings'] };
   const { settings } = await set('c', { paused: true });
   const told = messages(hello(other.api.stream('AgentService', 'Connect'), 'c', able));

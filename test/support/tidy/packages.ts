@@ -42,6 +42,7 @@ const ADAPTERS: Readonly<Record<string, readonly string[]>> = {
     'runtime/config.ts',
     'runtime/config-help.ts',
     'runtime/config-leaves.ts',
+    'runtime/config-spec.ts',
     'runtime/run-process.ts',
     'runtime/security.ts',
     'agent/config/agent-config.ts',

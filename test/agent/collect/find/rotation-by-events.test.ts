@@ -1,12 +1,12 @@
 import { appendFile, rename, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { acknowledged, agentOf, delivered, ground } from '../../../support/ground.ts';
+import { agentOf, createFleet, waitUntilAcknowledged, waitUntilDelivered } from '../../../support/fleet-fixture.ts';
 import { createTopic } from '../../../support/topics.ts';
 
 // A new file at the path of a previous one was observed as the previous one, and its lines waited
 // for the next scan.
 test('a rotated file and its successor are read to their ends without waiting for a scan', async () => {
-  await using on = await ground();
+  await using on = await createFleet();
   const { controller, dir, kafka } = on;
   const topic = await createTopic(kafka);
   const file = dir.at('a.log');
@@ -17,12 +17,12 @@ test('a rotated file and its successor are read to their ends without waiting fo
     entry_id: 'app',
     entry: { paths: [file], topic, start: 'beginning' },
   });
-  await acknowledged(on, 'a', entry);
-  await delivered(on, topic, 1);
+  await waitUntilAcknowledged(on, 'a', entry);
+  await waitUntilDelivered(on, topic, 1);
   for (let rotation = 1; rotation <= 3; rotation++) {
     await appendFile(file, 'the last line\n');
     await rename(file, dir.at(`a.log.${rotation}`));
     await writeFile(file, 'the first line\n');
-    await delivered(on, topic, 1 + 2 * rotation);
+    await waitUntilDelivered(on, topic, 1 + 2 * rotation);
   }
 });

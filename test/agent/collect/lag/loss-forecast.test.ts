@@ -4,7 +4,7 @@ import { appendFile, rename, stat, truncate, unlink, writeFile } from 'node:fs/p
 import { test } from 'node:test';
 import { secondsUntilBudgetLoss, secondsUntilTruncationLoss } from '../../../../agent/collect/lag/loss-forecast.ts';
 import type { Source } from '../../../../agent/collect/sources/source.ts';
-import { Ground } from '../../../support/source-ground.ts';
+import { SourceFixture } from '../../../support/source-fixture.ts';
 import { tempDir } from '../../../support/temp-dir.ts';
 
 /** 60 s and 1,000 bytes behind, growing by 10 bytes per second. */
@@ -49,7 +49,7 @@ test('a deleted file is given up when the limit for deleted files is reached, un
 /**
  * Truncates the file after `seconds`, during which it got a line each second that was read at once.
  */
-async function rotate(on: Ground, file: string, seconds: number): Promise<void> {
+async function rotate(on: SourceFixture, file: string, seconds: number): Promise<void> {
   for (let second = 0; second < seconds; second++) {
     on.nowMs += 1_000;
     await appendFile(file, 'a line that is read at once\n');
@@ -61,7 +61,7 @@ async function rotate(on: Ground, file: string, seconds: number): Promise<void> 
 }
 
 /** Lines that are not read. */
-async function fallBehind(on: Ground, file: string, seconds: number): Promise<void> {
+async function fallBehind(on: SourceFixture, file: string, seconds: number): Promise<void> {
   for (let second = 0; second < seconds; second++) {
     on.nowMs += 1_000;
     await appendFile(file, 'a line that nobody reads\n');
@@ -71,7 +71,7 @@ async function fallBehind(on: Ground, file: string, seconds: number): Promise<vo
 
 test('the loss of an unread file that is truncated each minute is forecast from the second truncation on', async () => {
   await using dir = await tempDir();
-  const on = new Ground(dir);
+  const on = new SourceFixture(dir);
   const file = dir.at('a.log');
   await writeFile(file, '');
   await on.scan([file]);
@@ -89,7 +89,7 @@ test('the loss of an unread file that is truncated each minute is forecast from 
 
 test('nothing is forecast when truncated lines are read from a copy', async () => {
   await using dir = await tempDir();
-  const on = new Ground(dir);
+  const on = new SourceFixture(dir);
   const [file, copy] = [dir.at('a.log'), dir.at('a.log.1')];
   await writeFile(file, '');
   await on.scan([file]);
@@ -112,7 +112,7 @@ test('nothing is forecast when truncated lines are read from a copy', async () =
 
 test('the loss of a deleted file that will not be read before the limit is reached is forecast', async () => {
   await using dir = await tempDir();
-  const on = new Ground(dir, { pinnedBytesMax: 10_000 });
+  const on = new SourceFixture(dir, { pinnedBytesMax: 10_000 });
   const file = dir.at('a.log');
   for (let round = 0; round < 2; round++) {
     await writeFile(file, 'x'.repeat(999).concat('\n'));
@@ -129,7 +129,7 @@ test('the loss of a deleted file that will not be read before the limit is reach
 
 test('nothing is forecast for a renamed file that is read through its descriptor', async () => {
   await using dir = await tempDir();
-  const on = new Ground(dir);
+  const on = new SourceFixture(dir);
   const [file, rotated] = [dir.at('a.log'), dir.at('a.log.1')];
   for (let round = 0; round < 3; round++) {
     await writeFile(file, 'x\n');
@@ -149,8 +149,9 @@ test('bytes unread at the start are as old as the file, or as the last change th
   for (let stats = await written(file); Math.floor(stats.ctimeMs) === Math.floor(stats.birthtimeMs); )
     stats = await written(file);
   const { ctimeMs, birthtimeMs } = await stat(file);
-  const lagOf = (on: Ground, { pace, position }: Source) => on.wallMs - (pace?.lagMs(position, on.nowMs) ?? 0);
-  const first = new Ground(dir);
+  const lagOf = (on: SourceFixture, { file: { pace }, position }: Source) =>
+    on.wallMs - (pace?.lagMs(position, on.nowMs) ?? 0);
+  const first = new SourceFixture(dir);
   first.wallMs = Math.floor(ctimeMs) + 3_600_000;
   await first.scan([file]);
   assert.equal(lagOf(first, first.at(file)), Math.floor(birthtimeMs));
@@ -158,7 +159,7 @@ test('bytes unread at the start are as old as the file, or as the last change th
   assert.equal(lagOf(first, first.at(file)), first.wallMs);
   first.kill();
   await written(file);
-  const second = new Ground(dir);
+  const second = new SourceFixture(dir);
   second.wallMs = first.wallMs;
   await second.scan([file]);
   assert.equal(lagOf(second, second.at(file)), Math.floor(ctimeMs));

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { RateLimit, RateLimits, type Reader } from '../../../../agent/collect/read/rate-limit.ts';
 import { testFormat } from '../../../support/formats.ts';
 import { HandClock } from '../../../support/hand-clock.ts';
-import { Life } from '../../../support/killed-life.ts';
+import { KilledGeneration } from '../../../support/killed-generation.ts';
 import { tempDir } from '../../../support/temp-dir.ts';
 
 /** Reads lines of one length for as long as it may. */
@@ -119,7 +119,7 @@ test('replays keep to the limit, too, and first-time reads get an equal share', 
   const bytes = 3_000_000;
   writeFileSync(file, `${'x'.repeat(99)}\n`.repeat(bytes / 100));
   const limit = new RateLimit(clock);
-  using life = new Life(dir, file, testFormat({}), new RateLimits(limit, undefined));
+  using life = new KilledGeneration(dir, file, testFormat({}), new RateLimits(limit, undefined));
   const readOn = async () => {
     while (await life.read(4_000_000));
     for (const segment of life.flying) life.deliver(segment);
@@ -135,7 +135,7 @@ test('replays keep to the limit, too, and first-time reads get an equal share', 
     assert.ok(sent <= allowed, `${sent} bytes after ${clock.ms} ms`);
   }
   appendFileSync(file, `${'y'.repeat(99)}\n`.repeat(bytes / 100));
-  await life.source.look(0);
+  await life.source.observe(0);
   const before = await readOn();
   for (const untilMs = clock.ms + 10_000; clock.ms < untilMs; clock.runTo(clock.ms + 1_000)) await readOn();
   const again = (await readOn()) - before;

@@ -1,19 +1,19 @@
 import assert from 'node:assert/strict';
 import { writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { Ground } from '../../../support/source-ground.ts';
+import { SourceFixture } from '../../../support/source-fixture.ts';
 import { tempDir } from '../../../support/temp-dir.ts';
 
-test('an open file that can not be asked whether it has grown keeps no other from being opened', async () => {
+test('an open file whose fstat fails does not keep others from being opened', async () => {
   await using dir = await tempDir();
-  const on = new Ground(dir, { filesMax: 2 });
+  const on = new SourceFixture(dir, { filesMax: 2 });
   for (const name of ['a.log', 'b.log']) await writeFile(dir.at(name), 'one\n');
   await on.find(dir.at('*.log'));
   await on.deliver();
   // Its fstat fails, as that of a file whose server has forgotten it.
   const lost = on.at(dir.at('a.log'));
-  const { fd } = lost;
-  lost.fd = 1_000_000;
+  const fd = lost.file.detach();
+  lost.file.attach(1_000_000);
   await writeFile(dir.at('c.log'), 'new\n');
   for (let scan = 0; scan < 2; scan++) {
     on.nowMs += 60_000;
@@ -21,6 +21,7 @@ test('an open file that can not be asked whether it has grown keeps no other fro
   }
   await on.deliverOf(on.at(dir.at('c.log')));
   assert.deepEqual(on.lines.get(on.at(dir.at('c.log')).generation), ['new']);
-  lost.fd = fd;
+  lost.file.detach();
+  lost.file.attach(fd);
   on.close();
 });

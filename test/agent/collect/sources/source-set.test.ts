@@ -7,28 +7,28 @@ import { Discovery } from '../../../../agent/collect/find/discovery.ts';
 import type { Source } from '../../../../agent/collect/sources/source.ts';
 import { type FoundFile, foundFile } from '../../../../agent/model/found-file.ts';
 import type { Segment } from '../../../../agent/produce/route-source.ts';
-import { begun, begunLocally, Ground, HOUR_MS } from '../../../support/source-ground.ts';
+import { begun, begunLocally, HOUR_MS, SourceFixture } from '../../../support/source-fixture.ts';
 import { tempDir } from '../../../support/temp-dir.ts';
 import { testBench } from '../../../support/test-bench.ts';
 
-test('a file whose folder can not be looked into is neither let go nor forgotten, however long', async () => {
+test('a file in an unreadable folder is never closed as deleted', async () => {
   await using dir = await tempDir();
   const { on, file, source } = await begun(dir, 'one\n');
   for (let scan = 0; scan < 4; scan++) {
     on.nowMs += HOUR_MS;
     await on.scan([], [dirname(file)]);
   }
-  assert.deepEqual([on.sources[0] === source, source.state, source.position], [true, 'READING', 4]);
+  assert.deepEqual([on.sources[0] === source, source.file.state.activity, source.position], [true, 'reading', 4]);
   on.close();
 });
 
-test('a file that has left its path is let go after its grace, and goes on from where it was when it comes back', async () => {
+test('a file that left its path is closed after its grace, and continues at its position when it returns', async () => {
   await using dir = await tempDir();
   const { on, file, source: former } = await begun(dir, 'one\ntw');
   await rename(file, dir.at('elsewhere'));
   for (let scan = 0; scan < 3; scan++) {
     await on.scan([]);
-    assert.equal(on.sources[0]?.state, 'DRAINING');
+    assert.equal(on.sources[0]?.file.state.activity, 'draining');
     on.nowMs += HOUR_MS;
   }
   await on.deliver();
@@ -37,13 +37,13 @@ test('a file that has left its path is let go after its grace, and goes on from 
   await rename(dir.at('elsewhere'), file);
   await on.scan([file]);
   const [source] = on.sources;
-  assert.deepEqual([source?.generation, source?.position, source?.sealed], [former.generation, 6, false]);
+  assert.deepEqual([source?.generation, source?.position, source?.lastLineDue], [former.generation, 6, false]);
   on.close();
 });
 
-test('a deleted file is read to its end, let go and forgotten', async () => {
+test('a deleted file is read to its end, closed and forgotten', async () => {
   await using dir = await tempDir();
-  const on = new Ground(dir);
+  const on = new SourceFixture(dir);
   await writeFile(dir.at('a.log'), 'one\ntwo');
   await on.scan([dir.at('a.log')]);
   await unlink(dir.at('a.log'));
@@ -57,7 +57,7 @@ test('a deleted file is read to its end, let go and forgotten', async () => {
   on.close();
 });
 
-test('a file that the entry does not mean any more is let go at once, though it grows, and is known when it is meant again', async () => {
+test('a file that no longer matches is closed at once, and continues when it matches again', async () => {
   await using dir = await tempDir();
   const { on, file } = await begun(dir, 'one\n');
   on.wanted = () => false;
@@ -70,9 +70,9 @@ test('a file that the entry does not mean any more is let go at once, though it 
   on.close();
 });
 
-test('a file that is meant again before its last batch was answered is read on', async () => {
+test('a file that matches again before its last batch was acknowledged is read further', async () => {
   await using dir = await tempDir();
-  const on = new Ground(dir);
+  const on = new SourceFixture(dir);
   await writeFile(dir.at('a.txt'), 'one\n');
   await on.scan([dir.at('a.txt')]);
   const [source] = on.sources as [Source];
@@ -80,17 +80,17 @@ test('a file that is meant again before its last batch was answered is read on',
   const { segment } = await source.fill(bench);
   on.wanted = (path) => path.endsWith('.log');
   await on.scan([]);
-  assert.equal(source.state, 'PAUSED');
+  assert.equal(source.file.state.activity, 'unmatched');
   await rename(dir.at('a.txt'), dir.at('a.log'));
   await appendFile(dir.at('a.log'), 'two\n');
   await on.scan([dir.at('a.log')]);
   source.acknowledged(segment as Segment);
   await on.deliver();
-  assert.deepEqual([on.sources[0] === source, source.state, source.position], [true, 'READING', 8]);
+  assert.deepEqual([on.sources[0] === source, source.file.state.activity, source.position], [true, 'reading', 8]);
   on.close();
 });
 
-test('a file that comes back after it was paused while it was sealed is not held for complete', async () => {
+test('a file that returns after it was paused while its last line was due is not complete', async () => {
   await using dir = await tempDir();
   const { on, file, source } = await begun(dir, 'one\ntw');
   const elsewhere = dir.at('elsewhere');
@@ -100,16 +100,16 @@ test('a file that comes back after it was paused while it was sealed is not held
     on.nowMs += HOUR_MS;
   }
   await on.scan([]);
-  assert.equal(source.sealed, true);
+  assert.equal(source.lastLineDue, true);
   source.pause();
   source.resume();
   await rename(elsewhere, file);
   await on.scan([file]);
-  assert.equal(source.sealed, false);
+  assert.equal(source.lastLineDue, false);
   on.close();
 });
 
-test('the generation that begins with a truncation is known by its head after a restart', async () => {
+test('a generation that began with a truncation is recognised by its head after a restart', async () => {
   await using dir = await tempDir();
   const { on: before, file } = await begun(dir, 'a first life\n');
   await truncate(file);
@@ -122,15 +122,15 @@ test('the generation that begins with a truncation is known by its head after a 
   before.close();
   // Another life again, and longer than what was read of the second.
   await writeFile(file, 'a third life, longer than the second\n');
-  const after = new Ground(dir);
+  const after = new SourceFixture(dir);
   await after.scan([file]);
   assert.equal(after.sources[0]?.position, 0);
   after.close();
 });
 
-test('a file that took the place of the one that was found there is known as what it is', async () => {
+test('a file that replaced a found one before it was opened is identified as itself', async () => {
   await using dir = await tempDir();
-  const on = new Ground(dir);
+  const on = new SourceFixture(dir);
   const [file, rotated] = [dir.at('a.log'), dir.at('a.log.1')];
   await writeFile(file, 'old\n');
   const found = foundFile(file, await stat(file, { bigint: true })) as FoundFile;
@@ -138,26 +138,26 @@ test('a file that took the place of the one that was found there is known as wha
   await writeFile(file, 'new\n');
   await on.takeIn({ files: [found], errors: [] });
   await on.scan([file, rotated]);
-  const inodes = new Map(on.sources.map(({ path, inode }) => [path, inode]));
+  const inodes = new Map(on.sources.map(({ path, file }) => [path, file.inode]));
   assert.equal(inodes.size, 2);
   for (const path of [file, rotated]) assert.equal(inodes.get(path), (await stat(path, { bigint: true })).ino);
   on.close();
 });
 
-test('what hints and scans meet at the same time is opened once', async () => {
+test('a file that a scan and file events find at the same time is opened once', async () => {
   await using dir = await tempDir();
-  const on = new Ground(dir);
+  const on = new SourceFixture(dir);
   const file = dir.at('a.log');
   await writeFile(file, 'one\n');
   const found = foundFile(file, await stat(file, { bigint: true })) as FoundFile;
-  await Promise.all([on.scan([file]), ...[1, 2, 3].map(() => on.set.meet(file, found, () => 'beginning'))]);
+  await Promise.all([on.scan([file]), ...[1, 2, 3].map(() => on.set.handleEvent(file, found, () => 'beginning'))]);
   assert.equal(on.sources.length, 1);
   on.close();
 });
 
-test('files beyond the limit are told while those before them have unread lines, and read when these are delivered', async () => {
+test('files beyond the limit are reported as waiting, and read when those before them are delivered', async () => {
   await using dir = await tempDir();
-  const on = new Ground(dir, { filesMax: 2 });
+  const on = new SourceFixture(dir, { filesMax: 2 });
   const paths = ['a', 'b', 'c'].map((name) => dir.at(name));
   for (const path of paths) await writeFile(path, 'one\n');
   const errors = await on.scan(paths);
@@ -180,42 +180,42 @@ test('a paused file that is truncated stays paused', async () => {
   source.pause();
   await writeFile(file, 'new\n');
   for (let scan = 0; scan < 2; scan++) await on.scan([file]);
-  assert.deepEqual([on.at(file) === source, on.at(file).state], [false, 'PAUSED']);
+  assert.deepEqual([on.at(file) === source, on.at(file).file.state.activity], [false, 'paused']);
   on.close();
 });
 
-test('a scan that was on its way when a file was rotated does not undo what hints have met since', async () => {
+test('a scan that began before a rotation does not undo what file events found since', async () => {
   await using dir = await tempDir();
   const { on, file, source } = await begunLocally(dir, 'one\ntwo\n');
-  const since = on.set.added;
+  const since = on.set.opened;
   const discovery = new Discovery({ paths: [dir.at('*.log*')], exclude: [] });
   on.wanted = (path) => discovery.matches(path);
   const found = await discovery.scan(new AbortController().signal);
   await rename(file, `${file}.1`);
   await writeFile(file, 'new\n');
-  for (const path of [file, `${file}.1`]) await on.hint(path);
+  for (const path of [file, `${file}.1`]) await on.fileEvent(path);
   await on.takeIn(found, discovery.bases, since);
   assert.equal(on.at(`${file}.1`), source);
-  assert.equal(on.at(file).state, 'READING');
+  assert.equal(on.at(file).file.state.activity, 'reading');
   await on.deliver();
   await appendFile(file, 'more\n');
-  assert.equal(on.set.readOn(file), true);
+  assert.equal(on.set.continueReading(file), true);
   await on.deliver();
   assert.deepEqual(on.allLines, ['more', 'new', 'one', 'two']);
   on.close();
 });
 
-test('a file that moves while a scan is on its way, so that it meets it nowhere, is neither lost nor read again', async () => {
+test('a file that moves during a scan, so that the scan misses it, is neither lost nor read again', async () => {
   await using dir = await tempDir();
   const glob = dir.at('logs', '**', '*.log');
   for (const folder of ['a', 'b']) await mkdir(dir.at('logs', folder), { recursive: true });
   for (const folder of ['a', 'b']) await writeFile(dir.at('logs', folder, 'y.log'), `${folder}\n`);
   await writeFile(dir.at('logs', 'b', 'x.log'), 'one\ntwo\n');
-  const former = new Ground(dir);
+  const former = new SourceFixture(dir);
   await former.find(glob);
   await former.deliver();
   former.kill();
-  const on = new Ground(dir);
+  const on = new SourceFixture(dir);
   // Between the walk of one folder and of the other, whichever comes first.
   const folders: string[] = [];
   const watch = (path: string) => {

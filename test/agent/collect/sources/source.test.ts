@@ -1,12 +1,10 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, closeSync, fstatSync, openSync } from 'node:fs';
+import { appendFileSync, closeSync } from 'node:fs';
 import { test } from 'node:test';
-import { Source } from '../../../../agent/collect/sources/source.ts';
-import { newCheckpoint } from '../../../../agent/model/checkpoint.ts';
 import type { Route } from '../../../../agent/produce/route.ts';
 import type { Segment } from '../../../../agent/produce/route-source.ts';
-import { systemClock } from '../../../../runtime/clock.ts';
 import { testFormat } from '../../../support/formats.ts';
+import { openSource } from '../../../support/open-source.ts';
 import { tempDir } from '../../../support/temp-dir.ts';
 import { testBench } from '../../../support/test-bench.ts';
 
@@ -16,18 +14,7 @@ const LINES = 6;
 /** A source of a file of LINES lines, and what reads from it one line a turn. */
 function sourceOf(file: string) {
   appendFileSync(file, `${'x'.repeat(LINE_BYTES - 1)}\n`.repeat(LINES));
-  const fd = openSync(file, 'r');
-  const { dev: device, ino: inode, size } = fstatSync(fd, { bigint: true });
-  const checkpoint = newCheckpoint('e', 'g', { device, inode, path: file, birthMs: 0 });
-  const events = { onAcknowledged: () => {}, onStateChange: () => {} };
-  const source = new Source(
-    fd,
-    checkpoint,
-    { open: [], acknowledged: [], returned: [] },
-    Number(size),
-    events,
-    systemClock,
-  );
+  const source = openSource(file);
   const nowhere = { topic: 't', partition: 0, wake: () => {} } as unknown as Route;
   source.assign(nowhere, () => testFormat());
   const bench = testBench();
@@ -39,7 +26,7 @@ function sourceOf(file: string) {
   return { source, turn };
 }
 
-test('ranges that come back while another is read again are all read again, in order', async () => {
+test('ranges that are returned while another is read again are all read again, in order', async () => {
   await using dir = await tempDir();
   const { source, turn } = sourceOf(dir.at('a.log'));
   const segments: Segment[] = [];

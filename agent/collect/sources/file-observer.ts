@@ -1,0 +1,106 @@
+import type { Clock } from '../../../runtime/clock.ts';
+import type { Logger } from '../../../runtime/logger.ts';
+import type { CheckpointStore } from '../../state/checkpoint-store.ts';
+import type { Rotations } from '../lag/rotations.ts';
+import type { EndedFiles } from './ended-files.ts';
+import type { OpenSources } from './open-sources.ts';
+import type { Source } from './source.ts';
+import type { SourceFactory } from './source-factory.ts';
+import type { SourceFiles } from './source-files.ts';
+import type { SourceRegistry } from './source-registry.ts';
+
+const OBSERVED_AT_ONCE = 16;
+
+export interface FileObserverDependencies {
+  clock: Clock;
+  logger: Logger;
+  registry: SourceRegistry;
+  factory: SourceFactory;
+  open: OpenSources;
+  ended: EndedFiles;
+  files: SourceFiles;
+  store: CheckpointStore;
+  rotations: Rotations;
+  onStateChange(): void;
+}
+
+/** Observes the files of open sources. After a truncation, the next generation begins here. */
+export class FileObserver {
+  readonly #dependencies: FileObserverDependencies;
+  /** Sources with acknowledgements since their last observation: their markers are too old. */
+  readonly #unmarked = new Set<Source>();
+  #marking: Promise<void> | undefined;
+
+  constructor(dependencies: FileObserverDependencies) {
+    this.#dependencies = dependencies;
+  }
+
+  /** Observes whether the file has grown, was truncated or can't be read. Never rejects. */
+  async observe(source: Source): Promise<void> {
+    this.#unmarked.delete(source);
+    if (source.isClosed) return;
+    try {
+      const { clock, store, files } = this.#dependencies;
+      const outcome = await source.observe(clock.monotonicMs(), clock.nowMs());
+      const next = outcome === 'truncated' ? this.#truncated(source) : undefined;
+      if (next) await this.observe(next);
+      else if (outcome === 'compressed') this.#compressed(source);
+      else if (outcome === 'learned' && !isClosed(source)) {
+        store.put(source.file.checkpoint);
+        files.markUsed(source);
+      }
+    } catch (error) {
+      // If the source was closed meanwhile, its descriptor may have been invalid.
+      if (!isClosed(source)) source.noteOutcome('observation', (error as Error).message);
+    }
+  }
+
+  async observeAll(sources: readonly Source[], signal?: AbortSignal): Promise<void> {
+    for (let at = 0; at < sources.length && !signal?.aborted; at += OBSERVED_AT_ONCE)
+      await Promise.all(sources.slice(at, at + OBSERVED_AT_ONCE).map((source) => this.observe(source)));
+  }
+
+  /** The position of `source` has moved: its marker must follow. */
+  noteProgress(source: Source): void {
+    if (!source.isClosed) this.#unmarked.add(source);
+  }
+
+  /**
+   * Updates the markers of sources that made progress. They reveal a file that is truncated and
+   * grows past its old size before the next scan. Never rejects.
+   */
+  mark(): Promise<void> {
+    this.#marking ??= this.observeAll([...this.#unmarked]).finally(() => {
+      this.#marking = undefined;
+    });
+    return this.#marking;
+  }
+
+  /** The same file, another generation: it begins at 0, through the same descriptor. */
+  #truncated(source: Source): Source | undefined {
+    const { clock, logger, registry, factory, open, ended, files, rotations, onStateChange } = this.#dependencies;
+    if (source.isClosed || !registry.isOpen(source)) return undefined;
+    const { path, generation, size, position } = source;
+    logger.info('file was truncated', { path, generation, bytes: Math.max(0, size - position) });
+    const fd = files.detach(source);
+    ended.end(source, 'truncated', true);
+    rotations.recordTruncation(path, clock.monotonicMs());
+    const next = open.open(fd, factory.newGeneration(source.file), 0);
+    if (source.file.unlinked) next.leave(clock.monotonicMs());
+    onStateChange();
+    return next;
+  }
+
+  /** The file was empty before, so none of its lines was read. */
+  #compressed(source: Source): void {
+    const { open, store, onStateChange } = this.#dependencies;
+    open.close(source);
+    store.remove(source.file.entryUid, source.generation);
+    onStateChange();
+  }
+}
+
+/** As a function, so that the compiler does not rely on what was checked before an await. */
+function isClosed(source: Source): boolean {
+  return source.isClosed;
+}

@@ -15,7 +15,10 @@ import { logNewErrors } from './sources/source-errors.ts';
 import { SourceSet, type SourceSetDependencies } from './sources/source-set.ts';
 import { TopicPartitions } from './topic-partitions.ts';
 
-/** Files are stamped by a clock that stands still for up to 10 ms (clock_gettime(2), CLOCK_REALTIME_COARSE). */
+/**
+ * File systems use a clock that advances in steps of up to 10 ms (clock_gettime(2),
+ * CLOCK_REALTIME_COARSE).
+ */
 const CLOCK_GRAIN_MS = 10;
 
 export interface EntryCollectorDependencies extends Omit<SourceSetDependencies, 'routes' | 'options'> {
@@ -24,17 +27,16 @@ export interface EntryCollectorDependencies extends Omit<SourceSetDependencies, 
   host: string;
   /** `--once`: files are read to their end as they are. */
   once: boolean;
-  /** What an operator has set for this agent. */
+  /** The operator's settings for this agent. */
   controls?: Pick<Controls, 'isPaused' | 'limit'>;
   /** Without it there are no file events, and each scan observes each file. */
-  watcher?(events: WatchListener): FileWatcher;
+  watcher?(listener: WatchListener): FileWatcher;
 }
 
-/** One entry on this agent: its revision, its files, where their lines go, and what troubles it. */
+/** One entry on this agent: its revision, its files, where their lines go, and its errors. */
 export class EntryCollector implements RoutedEntry {
-  readonly #tools: EntryCollectorDependencies;
+  readonly #dependencies: EntryCollectorDependencies;
   readonly #sources: SourceSet;
-  /** Who looks on while lines are read. */
   readonly taps = new EntryTaps();
   readonly #limits: RateLimits;
   #stop = new AbortController();
@@ -42,47 +44,50 @@ export class EntryCollector implements RoutedEntry {
   #discovery: Discovery | undefined;
   readonly #partitions: TopicPartitions;
   readonly #routes: EntryRoutes;
-  readonly #between: FileEventHandler | undefined;
+  readonly #fileEvents: FileEventHandler | undefined;
   #invalid = '';
   #fileErrors: ReadonlyMap<string, string> = new Map();
   #scanning: Promise<void> | undefined;
   #scanAgain = false;
-  /** Hints that are being looked into. */
-  #hints = 0;
-  /** What was looked for once, perhaps by a former process: a file met now that it matches was created since. */
+  /** File events that are being handled. */
+  #pendingEvents = 0;
+  /**
+   * The globs of the last finished scan, perhaps of a previous process. Files that they match and
+   * that are new were created since.
+   */
   #scanned: Discovery | undefined;
-  #scannedNow = false;
+  /** Whether a scan with the globs in effect has finished. */
+  #isScanned = false;
   readonly #positionsLost: boolean;
-  /** When the globs in force came. */
+  /** When the globs in effect were applied, ms since the epoch. */
   #sinceMs = 0;
 
   /** `positionsLost`: files that exist are read from their beginning. */
-  constructor(entry: Entry, tools: EntryCollectorDependencies, positionsLost = false) {
+  constructor(entry: Entry, dependencies: EntryCollectorDependencies, positionsLost = false) {
     this.#entry = entry;
-    this.#tools = tools;
+    this.#dependencies = dependencies;
     this.#positionsLost = positionsLost;
-    const { listener, router, host } = tools;
+    const { listener, router, host, clock, once, controls, store, watcher } = dependencies;
     const onStateChange = () => listener.stateChanged();
-    this.#partitions = new TopicPartitions({ ...tools, onStateChange }, () => this.assignRoutes());
+    this.#partitions = new TopicPartitions({ ...dependencies, onStateChange }, () => this.assignRoutes());
     this.#routes = new EntryRoutes(this, { router, partitions: this.#partitions, host });
-    const charset = () => charsetFor(formatFacts(this.#entry, tools.host));
-    this.#limits = new RateLimits(new RateLimit(tools.clock), tools.controls?.limit);
-    const options = { once: tools.once, charset, taps: this.taps, limits: this.#limits };
-    this.#sources = new SourceSet(entry.uid, { ...tools, routes: this.#routes, options });
-    const globs = tools.store.scannedGlobs(entry.uid);
+    const charset = () => charsetFor(formatFacts(this.#entry, host));
+    this.#limits = new RateLimits(new RateLimit(clock), controls?.limit);
+    const options = { once, charset, taps: this.taps, limits: this.#limits };
+    this.#sources = new SourceSet(entry.uid, { ...dependencies, routes: this.#routes, options });
+    const globs = store.scannedGlobs(entry.uid);
     this.#scanned = globs && new Discovery(globs);
-    const { watcher } = tools;
-    const hinted: FileEventTarget = {
+    const target: FileEventTarget = {
       discovery: () => (this.#stop.signal.aborted ? undefined : this.#discovery),
-      scanned: () => this.#scannedNow,
+      scanned: () => this.#isScanned,
       continueReading: (path) => this.#sources.continueReading(path),
       handleEvent: (path, look) => this.#handleEvent(path, look),
       scan: () => this.scan(),
     };
-    this.#between = watcher && new FileEventHandler(hinted, tools.clock, watcher);
+    this.#fileEvents = watcher && new FileEventHandler(target, clock, watcher);
   }
 
-  /** The revision in force, its defaults written out. */
+  /** The revision in effect, with its defaults filled in. */
   get entry(): Entry {
     return this.#entry;
   }
@@ -91,35 +96,38 @@ export class EntryCollector implements RoutedEntry {
     return this.#sources;
   }
 
-  /** Files that could not be opened or looked at: the reason by path. */
+  /** Why files could not be opened or observed, by path. */
   get fileErrors(): ReadonlyMap<string, string> {
     return this.#fileErrors;
   }
 
-  /** What keeps the entry, or its lines, from having effect; empty when nothing does. */
+  /** Why the entry can't be applied or its lines can't be delivered; empty: no error. */
   get error(): string {
     const { topic } = this.#entry;
-    return this.#invalid || this.#partitions.errorFor(topic) || (this.#tools.router.failure(topic)?.message ?? '');
+    return (
+      this.#invalid || this.#partitions.errorFor(topic) || (this.#dependencies.router.failure(topic)?.message ?? '')
+    );
   }
 
-  /** Whether the revision is in force: its files are known and their lines have somewhere to go. */
+  /** Whether the revision is applied: its files are known, and so are its topic's partitions. */
   get isApplied(): boolean {
-    return this.#routed && this.#scannedNow;
+    return this.#hasPartitions && this.#isScanned;
   }
 
-  /** Whether nothing is on its way, and no file is being looked at. */
+  /** Whether every segment has an outcome, and no scan or file event is being handled. */
   get isSettled(): boolean {
-    return !this.#scanning && this.#hints === 0 && this.#sources.settled;
+    return !this.#scanning && this.#pendingEvents === 0 && this.#sources.settled;
   }
 
+  /** Whether all lines are acknowledged. A paused entry that is applied counts as complete. */
   get isComplete(): boolean {
     if (!this.isApplied || this.isPaused) return this.isApplied;
     return !this.#sources.waiting && [...this.#sources].every((source) => source.complete);
   }
 
-  /** By itself, or on this agent. */
+  /** Whether the entry is paused, everywhere or on this agent. */
   get isPaused(): boolean {
-    return this.#entry.paused || this.#tools.controls?.isPaused(this.#entry.name) === true;
+    return this.#entry.paused || this.#dependencies.controls?.isPaused(this.#entry.name) === true;
   }
 
   /** Whether its files are read: it is valid and not paused. */
@@ -131,11 +139,11 @@ export class EntryCollector implements RoutedEntry {
     return this.#stop.signal.aborted;
   }
 
-  get #routed(): boolean {
+  get #hasPartitions(): boolean {
     return this.#partitions.countFor(this.#entry.topic) !== undefined;
   }
 
-  /** Puts a revision in force: from now on for what is read, not for what is on its way. Ends a `halt`. */
+  /** Applies a revision to lines read from now on, not to segments already sent. Ends a `halt`. */
   apply(entry: Entry): void {
     if (this.#stop.signal.aborted) this.#stop = new AbortController();
     this.#entry = withEntryDefaults(entry);
@@ -145,20 +153,23 @@ export class EntryCollector implements RoutedEntry {
       for (const source of this.#sources) source.pause();
       return;
     }
-    this.#discovery = new Discovery(this.#entry, this.#between?.events);
+    this.#discovery = new Discovery(this.#entry, this.#fileEvents?.events);
     this.#routes.entryChanged();
     this.#limits.entry.set(Number(this.#entry.maxBytesPerSecond));
-    this.#sinceMs = this.#tools.clock.nowMs();
-    this.#scannedNow = false;
+    this.#sinceMs = this.#dependencies.clock.nowMs();
+    this.#isScanned = false;
     this.assignRoutes();
-    if (!this.#routed) void this.#partitions.discover(() => ({ entry: this.#entry, signal: this.#stop.signal }));
+    if (!this.#hasPartitions) void this.#partitions.discover(() => ({ entry: this.#entry, signal: this.#stop.signal }));
   }
 
   get isScanning(): boolean {
     return this.#scanning !== undefined;
   }
 
-  /** Looks for files, and at those it has; once more when asked meanwhile. Never rejects: troubles are kept to be shown. */
+  /**
+   * Finds files and observes those that changed. If called during a scan, it scans again
+   * afterwards. Errors of files are kept for the report. Rejects only if an invariant is violated.
+   */
   scan(): Promise<void> {
     this.#scanAgain = true;
     this.#scanning ??= this.#scans().finally(() => {
@@ -167,30 +178,30 @@ export class EntryCollector implements RoutedEntry {
     return this.#scanning;
   }
 
-  /** Stops reading until the next `apply`; what is on its way may still arrive. */
+  /** Stops reading until the next `apply`. Segments already sent may still be acknowledged. */
   halt(): void {
     this.#stop.abort();
     this.#limits.entry.dropWaiting();
-    this.#between?.stop();
+    this.#fileEvents?.stop();
     for (const source of this.#sources) source.pause();
   }
 
-  /** Positions stay. */
+  /** Closes all files. Positions stay. */
   close(): void {
     this.#sources.close();
   }
 
-  /** Looks at one path, for a hint. What that misses the next scan finds. */
+  /** Handles a file event at a path. The next scan finds what this misses. */
   async #handleEvent(path: string, look: Parameters<FileEventTarget['handleEvent']>[1]): Promise<void> {
     const discovery = this.#discovery;
-    this.#hints++;
+    this.#pendingEvents++;
     try {
       const file = await Promise.resolve(look()).catch(() => undefined);
       if (discovery === this.#discovery) await this.#sources.handleEvent(path, file, (found) => this.#start(found));
     } catch {
-      // It can't be opened: the scan tells of that, if it lasts.
+      // The file can't be opened. If that lasts, the next scan reports it.
     } finally {
-      this.#hints--;
+      this.#pendingEvents--;
     }
   }
 
@@ -214,24 +225,27 @@ export class EntryCollector implements RoutedEntry {
     const since = this.#sources.opened;
     const found = await discovery.scan(signal).catch(() => undefined);
     if (!found || signal.aborted || discovery !== this.#discovery) return;
-    this.#between?.scanned();
+    this.#fileEvents?.scanned();
     const start = (file: FoundFile) => this.#start(file);
     const rules = { start, matches: (path: string) => discovery.matches(path), folders: discovery.bases, since };
     const errors = await this.#sources.evaluate(found, rules, signal);
     if (signal.aborted) return;
-    const changed = !this.#scannedNow || [...errors.keys()].join() !== [...this.#fileErrors.keys()].join();
-    logNewErrors(errors, { previous: this.#fileErrors, entry: this.#entry.name, logger: this.#tools.logger });
+    const changed = !this.#isScanned || [...errors.keys()].join() !== [...this.#fileErrors.keys()].join();
+    logNewErrors(errors, { previous: this.#fileErrors, entry: this.#entry.name, logger: this.#dependencies.logger });
     this.#fileErrors = errors;
-    if (this.#scanned !== discovery) this.#tools.store.markScanned(this.#entry.uid, this.#entry);
+    if (this.#scanned !== discovery) this.#dependencies.store.markScanned(this.#entry.uid, this.#entry);
     this.#scanned = discovery;
-    this.#scannedNow = true;
-    if (changed) this.#tools.listener.stateChanged();
+    this.#isScanned = true;
+    if (changed) this.#dependencies.listener.stateChanged();
   }
 
-  /** `start` is about files that were there when the globs came; later ones are read whole, and with `once` all are. */
+  /**
+   * Where reading begins. The entry's `start` applies to files that existed when its globs were
+   * applied. Later files are read from their beginning; with `once`, all files are.
+   */
   #start(file: FoundFile): 'beginning' | 'end' {
     const { start } = this.#entry;
-    if (this.#tools.once || this.#positionsLost || start === 'beginning' || this.#scanned?.matches(file.path))
+    if (this.#dependencies.once || this.#positionsLost || start === 'beginning' || this.#scanned?.matches(file.path))
       return 'beginning';
     if (file.birthMs > this.#sinceMs - CLOCK_GRAIN_MS) return 'beginning';
     if (start === 'end') return 'end';

@@ -14,11 +14,13 @@ import { logRefused, recordLosses } from './read/segment-losses.ts';
 import { agentHealth, DeliveryTotals, entryStatus, fileStatuses } from './report.ts';
 import type { Source } from './sources/source.ts';
 
-/** How long what was acknowledged may have no marker. */
+/** How often the markers of acknowledged positions are updated. */
 const MARK_INTERVAL_MS = 1_000;
 const DRAIN_POLL_MS = 20;
 const CHANGE_SETTLE_MS = 20;
-/** How long the end waits for the audit topic; the next process goes on with what it does not have then. */
+/**
+ * How long `close` waits for the audit topic. The next process sends what is not acknowledged then.
+ */
 const AUDIT_SETTLE_MS = 2_000;
 
 export interface FileCollectorOptions {
@@ -26,69 +28,69 @@ export interface FileCollectorOptions {
   drainTimeoutMs: number;
 }
 
-/** The collector closes the state and the audit when it is closed. */
-export interface CollectorTools extends Omit<EntryCollectorDependencies, 'listener' | 'controls'> {
+/** The collector owns the state and the audit log: it closes them. */
+export interface FileCollectorDependencies extends Omit<EntryCollectorDependencies, 'listener' | 'controls'> {
   state: StateDatabase;
   facts: FactStore;
   audit: AuditLog | undefined;
-  /** Positions were lost: files that exist are read from their beginning. */
+  /** Positions were lost with a damaged state: files that exist are read from their beginning. */
   lost: boolean;
 }
 
-/** The collector of this agent: keeps one EntryCollector for each desired entry. */
+/** The agent's collector: one EntryCollector for each desired entry. */
 export class FileCollector implements Collector {
   readonly #options: FileCollectorOptions;
   readonly #state: StateKeeper;
   readonly #facts: FactStore;
   readonly #audit: AuditLog | undefined;
-  readonly #tools: EntryCollectorDependencies;
+  readonly #shared: EntryCollectorDependencies;
   #positionsLost: boolean;
-  /** What an operator has set for this agent. */
   readonly controls: Controls;
   readonly #totals: DeliveryTotals;
   readonly #usage: ProcessUsage;
   readonly #entries = new Map<string, EntryCollector>();
-  /** Stopped entries whose last batches have no answer yet. */
+  /** Stopped entries whose last segments have no outcome yet. */
   readonly #leaving = new Map<string, EntryCollector>();
   readonly #listeners: (() => void)[] = [];
-  /** It is known what is desired. */
+  /** Whether `apply` was called. */
   #desiredKnown = false;
   readonly #stop = new AbortController();
   #changeTimer: Promise<void> | undefined;
   #settling: Promise<void> | undefined;
 
-  constructor(options: FileCollectorOptions, tools: CollectorTools) {
+  constructor(options: FileCollectorOptions, dependencies: FileCollectorDependencies) {
+    const { state, facts, audit, lost, clock, logger } = dependencies;
     this.#options = options;
-    this.#state = new StateKeeper(tools.state, { ...tools, onChange: () => this.notifyChange() });
-    this.#facts = tools.facts;
-    this.#positionsLost = tools.lost;
-    this.#audit = tools.audit;
-    this.#totals = new DeliveryTotals(tools.clock);
-    this.#usage = new ProcessUsage(tools.clock);
-    const watchers = new FileWatchers(tools.logger);
-    this.controls = new Controls(tools.clock, {
+    this.#state = new StateKeeper(state, { ...dependencies, onChange: () => this.notifyChange() });
+    this.#facts = facts;
+    this.#positionsLost = lost;
+    this.#audit = audit;
+    this.#totals = new DeliveryTotals(clock);
+    this.#usage = new ProcessUsage(clock);
+    const watchers = new FileWatchers(logger);
+    this.controls = new Controls(clock, {
       entries: () => (this.#desiredKnown ? this.entries : undefined),
       isSettled: () => this.#all.every(({ sources }) => sources.settled),
       assignRoutes: () => this.#assignRoutes(),
       finish: () => this.#unfinished(),
       onChange: () => this.notifyChange(),
     });
-    this.#tools = {
-      ...tools,
+    this.#shared = {
+      ...dependencies,
       controls: this.controls,
       listener: {
         acknowledged: (source, segment) => this.#acknowledged(source, segment),
         stateChanged: () => this.notifyChange(),
       },
-      watcher: (events) => watchers.create(events),
+      watcher: (listener) => watchers.create(listener),
     };
   }
 
   #acknowledged({ file }: Source, segment: IntentSegment): void {
     this.#totals.add(segment, file.entryUid);
     // The losses of a replayed segment were recorded when it was sent first.
-    if (segment.replay === undefined) recordLosses(this.#tools.facts, file, segment);
-    else if (segment.isRefused) logRefused(this.#tools.logger, file, segment);
+    if (segment.replay === undefined) recordLosses(this.#shared.facts, file, segment);
+    else if (segment.isRefused) logRefused(this.#shared.logger, file, segment);
   }
 
   start(): void {
@@ -108,27 +110,28 @@ export class FileCollector implements Collector {
       this.#facts.setEntryName(entry.uid, entry.name);
       const present = this.#entries.get(entry.uid);
       if (present?.entry.etag === entry.etag) continue;
-      // One that has just been stopped and comes back goes on where it is: its last batches are not on the disk yet.
+      // An entry that was just stopped continues with its collector: its last positions are not
+      // stored yet.
       const collector =
-        present ?? this.#leaving.get(entry.uid) ?? new EntryCollector(entry, this.#tools, this.#positionsLost);
+        present ?? this.#leaving.get(entry.uid) ?? new EntryCollector(entry, this.#shared, this.#positionsLost);
       this.#leaving.delete(entry.uid);
       this.#entries.set(entry.uid, collector);
       collector.apply(entry);
       scans.push(collector.scan());
     }
-    // Entries that come later were not collected when positions were lost.
+    // Later entries were not collected when positions were lost.
     if (this.#positionsLost)
-      void Promise.all(scans).then(() => this.#stop.signal.aborted || this.#tools.store.clearLost());
+      void Promise.all(scans).then(() => this.#stop.signal.aborted || this.#shared.store.clearLost());
     this.#positionsLost = false;
     this.notifyChange();
   }
 
   report(): AgentReport {
     const entries = [...this.#entries.values()];
-    const nowMs = this.#tools.clock.monotonicMs();
+    const nowMs = this.#shared.clock.monotonicMs();
     const filesOf = new Map(entries.map((entry) => [entry, fileStatuses(entry, nowMs)]));
     const files = [...filesOf.values()].flat();
-    const error = this.#state.error || this.#tools.router.failure()?.message || (this.#audit?.failure ?? '');
+    const error = this.#state.error || this.#shared.router.failure()?.message || (this.#audit?.failure ?? '');
     return {
       entries: [...filesOf].map(([entry, own]) =>
         entryStatus(entry, this.#facts.totals(entry.entry.uid), this.#totals, own),
@@ -136,7 +139,7 @@ export class FileCollector implements Collector {
       files,
       health: agentHealth(files, this.#totals, this.controls, {
         ...{ error, lostBytes: this.#facts.lostBytes, usage: this.#usage.sample() },
-        pinnedBytes: this.#tools.budget.pinnedBytes,
+        pinnedBytes: this.#shared.budget.pinnedBytes,
       }),
       facts: this.#facts.last,
     };
@@ -146,48 +149,49 @@ export class FileCollector implements Collector {
     this.#listeners.push(listener);
   }
 
-  /** Tells the listeners, once for many changes in a row. */
+  /** Calls the listeners, once for many changes in a row. */
   notifyChange(): void {
-    this.#changeTimer ??= this.#tools.clock.sleep(CHANGE_SETTLE_MS).then(() => {
+    this.#changeTimer ??= this.#shared.clock.sleep(CHANGE_SETTLE_MS).then(() => {
       this.#changeTimer = undefined;
       for (const listener of this.#listeners) listener();
     });
   }
 
-  /** The entries in force. */
+  /** The desired entries. */
   get entries(): Iterable<EntryCollector> {
     return this.#entries.values();
   }
 
-  /** An entry in force, by its name. */
+  /** A desired entry, by its name. */
   findEntry(name: string): EntryCollector | undefined {
     return this.#stop.signal.aborted ? undefined : [...this.entries].find(({ entry }) => entry.name === name);
   }
 
-  /** Stops reading and waits for what is on its way; what it observes afterwards is final. */
+  /** Stops reading and waits for the outcome of all segments. Later reports are final. */
   settle(): Promise<void> {
     this.#settling ??= this.#settle();
     return this.#settling;
   }
 
-  /** After `settle`: writes the positions and lets all go. */
+  /** Stores the positions and closes everything. Call it after `settle`. */
   async close(): Promise<void> {
     await this.#endAudit();
-    await this.#tools.router.close();
-    // Before the sources are closed: an answer that comes this late closes its intent, and only with its position.
+    await this.#shared.router.close();
+    // Before the sources are closed: a late acknowledgement must store its position with the closed
+    // intent.
     await this.#state.close().finally(() => {
       for (const entry of this.#all) entry.close();
     });
   }
 
-  /** Other settings may be in force. */
+  /** Applies changed settings to all entries. */
   #assignRoutes(): void {
     if (this.#stop.signal.aborted) return;
     for (const entry of this.#entries.values()) entry.assignRoutes();
     this.notifyChange();
   }
 
-  /** Writes positions and facts; what keeps them from being written, for a person. */
+  /** Stores positions and facts. Returns what prevents that, for people; empty: nothing. */
   #unfinished(): string {
     try {
       this.#state.flush();
@@ -197,13 +201,13 @@ export class FileCollector implements Collector {
     return this.#audit?.hasPending ? this.#audit.failure || 'losses and sealed files to be written to their topic' : '';
   }
 
-  /** Facts go to the topic when they are durable. */
+  /** Sends the last facts, which must be durable before. */
   async #endAudit(): Promise<void> {
     try {
       this.#state.flush();
       await this.#audit?.settle(AUDIT_SETTLE_MS);
     } catch {
-      // The last flush tells it.
+      // The last flush, in `close`, reports the error.
     } finally {
       this.#audit?.close();
     }
@@ -214,7 +218,7 @@ export class FileCollector implements Collector {
   }
 
   async #settle(): Promise<void> {
-    const { clock, logger } = this.#tools;
+    const { clock, logger } = this.#shared;
     const deadline = clock.monotonicMs() + this.#options.drainTimeoutMs;
     this.#stop.abort();
     this.controls.stop();
@@ -222,7 +226,7 @@ export class FileCollector implements Collector {
     for (const entry of all) entry.halt();
     while (!all.every((entry) => entry.isSettled) && clock.monotonicMs() < deadline) await clock.sleep(DRAIN_POLL_MS);
     if (!all.every((entry) => entry.isSettled)) {
-      logger.warn('stopping with batches that Kafka has not answered; their lines are read again at the next start');
+      logger.warn('stopping with unacknowledged batches; the next start resolves them with Kafka');
     }
   }
 
@@ -233,9 +237,9 @@ export class FileCollector implements Collector {
   }
 
   async #scanLoop(): Promise<void> {
-    const { clock } = this.#tools;
+    const { clock } = this.#shared;
     while (!this.#stop.signal.aborted) {
-      // Not waited for: one file system that hangs holds up no other.
+      // Not awaited: a file system that hangs must not delay other entries.
       for (const entry of this.#entries.values()) if (!entry.isScanning) void entry.scan();
       for (const [uid, entry] of this.#leaving) {
         if (!entry.isSettled) continue;
@@ -247,7 +251,7 @@ export class FileCollector implements Collector {
   }
 
   async #markLoop(): Promise<void> {
-    const { clock } = this.#tools;
+    const { clock } = this.#shared;
     while (!this.#stop.signal.aborted) {
       for (const entry of this.#entries.values()) void entry.sources.mark();
       await clock.sleep(MARK_INTERVAL_MS, this.#stop.signal).catch(() => {});

@@ -29,12 +29,12 @@ export interface SourceFixtureOptions {
   once?: boolean;
   start?: StartRule;
   format?: Partial<FormatFacts>;
-  /** What a former process had under way. */
+  /** Batches that the previous process had sent when it was killed. */
   intents?: readonly OpenIntent[];
 }
 
 /**
- * Sources over real files and a real store; only the clock is the test's, and what would be Kafka.
+ * A SourceSet over real files and a real store. The test controls the clock and takes Kafka's part.
  */
 export class SourceFixture {
   readonly state: StateDatabase;
@@ -45,16 +45,16 @@ export class SourceFixture {
   readonly losses: Loss[] = [];
   readonly sealed: Sealed[] = [];
   readonly warnings: string[] = [];
-  /** The lines of each generation, as they came to Kafka. */
+  /** The lines of each generation, in the order in which they were sent. */
   readonly lines = new Map<string, string[]>();
   readonly #bench = testBench();
   readonly #start: StartRule;
   /** Monotonic. */
   nowMs = 0;
-  /** Long before any file was changed: no stamp is old enough to be believed. */
+  /** Long before any file was changed, so no ctime is settled. */
   wallMs = 0;
   wanted = (_path: string) => true;
-  /** As an entry that is. */
+  /** Whether the entry is paused. */
   paused = false;
 
   constructor(dir: TempDir, options: SourceFixtureOptions = {}) {
@@ -86,7 +86,7 @@ export class SourceFixture {
     });
   }
 
-  /** As if a scan had found the files at these paths. */
+  /** Evaluates a scan that found the files at these paths. */
   async scan(paths: string[], unreadable: string[] = []): Promise<Map<string, string>> {
     const files: FoundFile[] = [];
     for (const path of paths) files.push(foundFile(path, await stat(path, { bigint: true })) as FoundFile);
@@ -99,15 +99,15 @@ export class SourceFixture {
     return this.set.evaluate(found, rules, signal);
   }
 
-  /** A scan for what matches `globs`. */
+  /** Scans for files that match `globs`. */
   async find(...globs: string[]): Promise<Map<string, string>> {
     const discovery = new Discovery({ paths: globs, exclude: [] });
     this.wanted = (path) => discovery.matches(path);
     return this.takeIn(await discovery.scan(signal), discovery.bases);
   }
 
-  /** As a hint of the watcher. */
-  async hint(path: string): Promise<void> {
+  /** Handles a file event at `path`. */
+  async fileEvent(path: string): Promise<void> {
     const file = await stat(path, { bigint: true }).then(
       (stats) => foundFile(path, stats),
       () => undefined,
@@ -125,12 +125,12 @@ export class SourceFixture {
     return source;
   }
 
-  /** All lines that came, of all generations, in the order of their texts. */
+  /** The lines of all generations, sorted. */
   get allLines(): string[] {
     return [...this.lines.values()].flat().sort();
   }
 
-  /** Reads and acknowledges all that there is. */
+  /** Reads and acknowledges all lines. */
   async deliver(): Promise<void> {
     for (const source of this.sources) await this.deliverOf(source);
     await this.set.mark();
@@ -141,10 +141,10 @@ export class SourceFixture {
       source.acknowledged(segment);
   }
 
-  /** Reads on; what is returned is under way until it is told to be delivered. */
+  /** Reads one segment, which is outstanding until the test acknowledges or returns it. */
   async read(source: Source): Promise<Segment | undefined> {
     this.#bench.records.reset();
-    if (source.fd < 0) await this.hint(source.path);
+    if (source.fd < 0) await this.fileEvent(source.path);
     const { segment } = await source.fill(this.#bench);
     if (!segment) return undefined;
     const lines = this.lines.get(source.generation) ?? [];
@@ -154,7 +154,7 @@ export class SourceFixture {
     return segment;
   }
 
-  /** What a former process leaves: its state on the disk. */
+  /** Stops as kill -9 does after a flush: the state on disk stays. */
   kill(): void {
     this.state.flush(1);
     this.close();
@@ -166,7 +166,7 @@ export class SourceFixture {
   }
 }
 
-/** A file that was found, and read to its last whole line. */
+/** A file that is acknowledged up to its last complete line. */
 export async function begun(
   dir: TempDir,
   content: string,
@@ -179,7 +179,7 @@ export async function begun(
   return { on, file, source: on.sources[0] as Source };
 }
 
-/** The same, found by a discovery, which knows that its file system is a local one. */
+/** The same, but found by a Discovery, which knows that the file system is local. */
 export async function begunLocally(dir: TempDir, content: string): ReturnType<typeof begun> {
   const on = new SourceFixture(dir);
   const file = dir.at('a.log');

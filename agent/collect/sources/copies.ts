@@ -6,7 +6,7 @@ import type { SourceRegistry } from './source-registry.ts';
 
 /** What separates the original's name from the rest of a copy's name. */
 const SEPARATORS = '.-_';
-/** How long a file that looks like a copy waits, after it last grew, for the original's truncation. */
+/** How long an apparent copy, after it last grew, waits for the original's truncation. */
 const COPY_GRACE_MS = 10_000;
 /** A marker that ends beyond it identifies a file better than its head does. */
 const HEAD_BYTES_MAX = 1024;
@@ -45,9 +45,9 @@ export class Copies {
 }
 
 /**
- * The generation that has ended and of which a new file, open at `fd`, is a copy. Equal heads do
- * not suffice: tables may share a headline. The marker must be equal, too. If it covers few bytes,
- * the file must also have the name of a copy, and the original must have been truncated.
+ * Finds the ended generation of which `file`, open at `fd`, is a copy. Equal heads do not suffice,
+ * because tables may share a headline: the marker must be equal, too. If that covers few bytes, the
+ * file must also have the name of a copy, and the original must have been truncated.
  */
 export async function findOriginal(fd: number, file: FoundFile, registry: SourceRegistry): Promise<Source | undefined> {
   for (const source of registry.ended) {

@@ -51,7 +51,7 @@ export class FileObserver {
       }
     } catch (error) {
       // If the source was closed meanwhile, its descriptor may have been invalid.
-      if (!isClosed(source)) source.observed((error as Error).message);
+      if (!isClosed(source)) source.noteOutcome('observation', (error as Error).message);
     }
   }
 

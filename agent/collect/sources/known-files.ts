@@ -36,7 +36,7 @@ export async function takeKnown(fd: number, file: FoundFile, registry: SourceReg
   return { known, stored, overwritten };
 }
 
-/** The complete generation that a file holds, if it has not changed since: it need not be opened. */
+/** The complete generation that a file holds, if it is unchanged: then it need not be opened. */
 export function unchangedSealed(file: FoundFile, registry: SourceRegistry): Checkpoint | undefined {
   return registry
     .knownWithInodeOf(file)

@@ -68,7 +68,7 @@ export const transitions = {
     phase: anyPhase,
     effects: ['stopTimer'],
   },
-  /** Neither its entry nor the agent is paused. A scan decides whether the file still has a path. */
+  /** Neither its entry nor the agent is paused. The next scan shows whether it has left. */
   resumed: { activity: { ...open, closed: 'closed', paused: 'reading' }, phase: anyPhase, effects: [] },
   /** A scan found it at no path of the entry. */
   left: { activity: { ...open, reading: 'draining' }, phase: present, effects: ['report'] },
@@ -126,7 +126,7 @@ export const transitions = {
     phase: { live: 'vanished', rotated: 'vanished', sealed: 'vanished', vanished: 'vanished' },
     effects: ['store', 'releaseCaches'],
   },
-  /** Its file was truncated, and a copy with all its content was found: the generation continues there. */
+  /** Its file was truncated, and the generation continues in a copy that has all its content. */
   continuedInCopy: {
     activity: { closed: 'reading' },
     phase: { ended: 'live', vanished: 'live' },

@@ -31,7 +31,7 @@ export interface OpenOptions {
   forReplay?: boolean;
 }
 
-/** Opens and closes the sources of one entry: the one place where the registry's open set changes. */
+/** Opens and closes the sources of one entry. Nothing else changes the registry's open set. */
 export class OpenSources {
   readonly #dependencies: OpenSourcesDependencies;
 

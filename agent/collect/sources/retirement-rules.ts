@@ -66,7 +66,7 @@ export class RetirementRules {
     if (source.settled) this.#finish(source, 'dropped');
   }
 
-  /** After `graceMs` without growth the last line is due. When all is acknowledged, it is sealed. */
+  /** After `graceMs` without growth the last line is due. When that is acknowledged: sealed. */
   #sealAfter(source: Source, graceMs: number): void {
     if (this.#staysSealed(source)) return;
     if (this.#dependencies.clock.monotonicMs() - source.file.lastGrowthMs < graceMs) source.apply('growing');

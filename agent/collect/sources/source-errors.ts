@@ -1,31 +1,30 @@
 import type { Logger } from '../../../runtime/logger.ts';
 
+/** What can fail on a file. */
+export type FileOperation = 'observation' | 'read';
+
 /**
  * What is wrong with a file. An error of an observation ends with the next observation, one of a
- * read with the next read.
+ * read with the next read. It is never changed: most of thousands of files share NO_ERRORS.
  */
-export class SourceErrors {
-  #observation = '';
-  #read = '';
-
+export interface SourceErrors {
+  readonly observation: string;
+  readonly read: string;
   /** Empty: neither failed the last time. */
-  get current(): string {
-    return this.#read || this.#observation;
-  }
+  readonly current: string;
+}
 
-  /** Notes the outcome of an observation, empty if it succeeded. Returns whether it is another one. */
-  setObservation(error: string): boolean {
-    const changed = this.#observation !== error;
-    this.#observation = error;
-    return changed;
-  }
+export const NO_ERRORS: SourceErrors = { observation: '', read: '', current: '' };
 
-  /** The same for a read. */
-  setRead(error: string): boolean {
-    const changed = this.#read !== error;
-    this.#read = error;
-    return changed;
-  }
+/**
+ * `errors` after an operation had this outcome, empty if it succeeded. The same object if equal.
+ */
+export function withOutcome(errors: SourceErrors, operation: FileOperation, error: string): SourceErrors {
+  if (errors[operation] === error) return errors;
+  const observation = operation === 'observation' ? error : errors.observation;
+  const read = operation === 'read' ? error : errors.read;
+  const current = read || observation;
+  return current === '' ? NO_ERRORS : { observation, read, current };
 }
 
 const ERRORS_LOGGED_MAX = 3;

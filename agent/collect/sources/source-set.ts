@@ -130,7 +130,7 @@ export class SourceSet {
     return this.#registry.ended.every((source) => source.settled);
   }
 
-  /** In how many seconds a file loses unread lines if its trend continues. 0: no loss is forecast. */
+  /** In how many seconds a file loses unread lines at its present trend. 0: none is forecast. */
   lossForecast({ file, position, size }: Source): number {
     const { clock, budget } = this.#dependencies;
     const nowMs = clock.monotonicMs();

@@ -14,7 +14,7 @@ import { ReadTurns } from './read-turns.ts';
 import { RouteAssignment } from './route-assignment.ts';
 import type { Sighted } from './scan.ts';
 import type { SourceContext } from './source-context.ts';
-import { SourceErrors } from './source-errors.ts';
+import { type FileOperation, NO_ERRORS, type SourceErrors, withOutcome } from './source-errors.ts';
 import { type ObservationOutcome, type ObservedReader, TrackedFile } from './tracked-file.ts';
 
 const NOTHING: SourceTurn = { segment: undefined, hasMore: false, isFull: false };
@@ -28,7 +28,7 @@ const NOTHING: SourceTurn = { segment: undefined, hasMore: false, isFull: false 
 export class Source implements RouteSource, ReadableFile, ObservedReader, Sighted {
   readonly #file: TrackedFile;
   readonly turns: ReadTurns;
-  readonly errors = new SourceErrors();
+  #errors = NO_ERRORS;
   readonly #context: SourceContext<Source>;
   #assignment: RouteAssignment | undefined;
   #timer: WakeTimer | undefined;
@@ -91,6 +91,10 @@ export class Source implements RouteSource, ReadableFile, ObservedReader, Sighte
     return this.#context.limits?.isWaiting(this) === true;
   }
 
+  get errors(): SourceErrors {
+    return this.#errors;
+  }
+
   get isClosed(): boolean {
     return this.#file.state.activity === 'closed';
   }
@@ -140,7 +144,7 @@ export class Source implements RouteSource, ReadableFile, ObservedReader, Sighte
     else this.releaseCaches();
   }
 
-  /** Begins to read through `fd`. `forReplay`: a complete generation is opened only for a replay. */
+  /** Begins to read through `fd`. `forReplay`: the generation is complete. */
   begin(fd: number, forReplay: boolean): void {
     this.apply(forReplay ? 'openedForReplay' : 'opened');
     this.#file.attach(fd);
@@ -181,15 +185,17 @@ export class Source implements RouteSource, ReadableFile, ObservedReader, Sighte
   async observe(nowMs: number, wallMs = Number.POSITIVE_INFINITY): Promise<ObservationOutcome> {
     const outcome = await this.#file.observe(this, nowMs, wallMs);
     if (outcome === 'learned' || outcome === 'unchanged') {
-      this.observed('');
+      this.noteOutcome('observation', '');
       this.#wakeToRead();
     }
     return outcome;
   }
 
-  /** The outcome of an observation: an error, or empty if it succeeded. */
-  observed(error: string): void {
-    if (this.errors.setObservation(error)) this.#context.observer.stateChanged(this);
+  /** Notes an operation's outcome, empty if it succeeded. */
+  noteOutcome(operation: FileOperation, error: string): void {
+    const before = this.#errors;
+    this.#errors = withOutcome(before, operation, error);
+    if (this.#errors !== before) this.#context.observer.stateChanged(this);
   }
 
   reopen(): Promise<boolean> {
@@ -238,10 +244,10 @@ export class Source implements RouteSource, ReadableFile, ObservedReader, Sighte
     this.#wokenMeanwhile = false;
     try {
       const filled = await this.#read(bench, this.#assignment, room);
-      this.#wasRead('');
+      this.noteOutcome('read', '');
       return { ...filled, hasMore: filled.hasMore || this.#wokenMeanwhile || this.turns.replayIsNext };
     } catch (error) {
-      this.#wasRead((error as Error).message);
+      this.noteOutcome('read', (error as Error).message);
       return NOTHING;
     } finally {
       this.#reading = false;
@@ -263,10 +269,6 @@ export class Source implements RouteSource, ReadableFile, ObservedReader, Sighte
   returned(segment: IntentSegment): void {
     this.turns.returned(segment);
     this.wake();
-  }
-
-  #wasRead(error: string): void {
-    if (this.errors.setRead(error)) this.#context.observer.stateChanged(this);
   }
 
   /** Wakes only if there is something to read: most of thousands of files have nothing. */

@@ -122,7 +122,7 @@ export class TrackedFile {
     return { entryUid, generation, first, phase, topic, partition, ...file, ...this.#progress.progress };
   }
 
-  /** Changes the state. Returns whether it is another one. Throws if the state does not allow it. */
+  /** Changes the state. Returns whether it changed. Throws if it does not allow the event. */
   apply(event: LifecycleEvent): boolean {
     const before = this.#state;
     this.#state = requireTransition(before, event);

@@ -4,7 +4,8 @@ import { test } from 'node:test';
 import { begun } from '../../support/source-fixture.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
-// Catalogue 77 (vector's `while let Ok`). A process's own memory has nothing at small addresses: the kernel answers EIO, as a bad sector does.
+// Catalogue 77 (vector's `while let Ok`). A process's own memory has nothing at small addresses:
+// the kernel answers EIO, as a bad sector does.
 test('a read that fails with EIO is reported on the file, retried, and skips nothing', async (t) => {
   if (process.platform !== 'linux') return t.skip('needs /proc/self/mem');
   await using dir = await tempDir();

@@ -23,7 +23,8 @@ function opened(stateDir: string) {
   return { ...parts, logged, reach, positions };
 }
 
-// Catalogue 75: the disk has the log of writes up to some byte (beats #3537, #25135; otel #35899, #49735).
+// Catalogue 75: the disk has the log of writes up to some byte (beats #3537, #25135; otel #35899,
+// #49735).
 test('whatever is torn off the end of the write-ahead log, the state is an earlier state, and a whole one', async () => {
   await using dir = await tempDir();
   const first = opened(dir.at('state'));
@@ -69,7 +70,8 @@ test('of a finished copy and an unfinished one, the finished one is used', async
   again.state.close();
 });
 
-// Catalogue 115 ([R]): a container is replaced by another with the same volume, or a volume is cloned; from within that is the same.
+// Catalogue 115 ([R]): a container is replaced by another with the same volume, or a volume is
+// cloned; from within that is the same.
 test('a state from another machine keeps its positions, and its producer ids are not used to send', async () => {
   await using dir = await tempDir();
   const topic = { topic: 't', partition: 0, clusterId: 'c', topicId: 'i' };
@@ -92,7 +94,8 @@ test('a state from another machine keeps its positions, and its producer ids are
   state.close();
 });
 
-// Nobody pulls a plug here: that SQLite waits for the disk at each commit is what a loss of power is survived by (https://www.sqlite.org/pragma.html#pragma_synchronous).
+// Nobody pulls a plug here: that SQLite waits for the disk at each commit is what a loss of power
+// is survived by (https://www.sqlite.org/pragma.html#pragma_synchronous).
 test('each commit waits for the disk with durability: power, and only then', async () => {
   await using dir = await tempDir();
   const waits = (['power', 'process'] as const).map((durability) => {

@@ -33,7 +33,8 @@ test('a file that is created, written and renamed between two scans is found by 
   on.close();
 });
 
-// Catalogue 66: imfile-wildcards-dirs-multi*.sh. Catalogue 65 (fb #2428, #3111): no hint tells of any of this.
+// Catalogue 66: imfile-wildcards-dirs-multi*.sh. Catalogue 65 (fb #2428, #3111): no hint tells of
+// any of this.
 test('new folders below ** are scanned, and a folder that is deleted and made again is a new one', async () => {
   await using dir = await tempDir();
   const on = new SourceFixture(dir);
@@ -86,7 +87,8 @@ test('matching folders, pipes, sockets, devices and dangling links are not files
   on.close();
 });
 
-// Catalogue 67; as the user of the tests may read everything, the whole way is in test/e2e/files.test.ts.
+// Catalogue 67; as the user of the tests may read everything, the whole way is in
+// test/e2e/files.test.ts.
 test("a file that can't be opened is reported, and read once it can be", async (t) => {
   if (process.getuid?.() === 0) return t.skip('root may read everything');
   await using dir = await tempDir();
@@ -100,7 +102,8 @@ test("a file that can't be opened is reported, and read once it can be", async (
   on.close();
 });
 
-// Catalogue 68: otel TestStartAtEnd, TestIgnoreEmptyFiles; vector #5902. More of it in test/agent/collect/entry-collector.test.ts.
+// Catalogue 68: otel TestStartAtEnd, TestIgnoreEmptyFiles; vector #5902. More of it in
+// test/agent/collect/entry-collector.test.ts.
 test('with start: end an empty file is read whole, and after a restart each file continues', async () => {
   await using dir = await tempDir();
   const start = () => 'end' as const;

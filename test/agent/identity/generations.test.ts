@@ -10,8 +10,9 @@ import { begun, SourceFixture } from '../../support/source-fixture.ts';
 import { type TempDir, tempDir } from '../../support/temp-dir.ts';
 
 /**
- * A log was read and is gone, and a file with `content` came to its inode number: as the state tells it, for which number a file system
- * gives is not up to a test. `change` changes more of what the state tells.
+ * A log was read and is gone, and a file with `content` came to its inode number: as the state
+ * tells it, for which number a file system gives is not up to a test. `change` changes more of what
+ * the state tells.
  */
 async function reused(
   dir: TempDir,

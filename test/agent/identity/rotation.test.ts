@@ -55,7 +55,8 @@ test('a file moved out of the glob is read further through its open descriptor',
   on.close();
 });
 
-// Catalogue 4: vector file_start_position_server_restart_with_file_rotation; imfile-rename-while-stopped.sh; fb #1330.
+// Catalogue 4: vector file_start_position_server_restart_with_file_rotation;
+// imfile-rename-while-stopped.sh; fb #1330.
 test('after a rotation during a stop, the old file continues and the new one is read whole', async () => {
   await using dir = await tempDir();
   const file = await stopped(dir, 'one\n');
@@ -105,7 +106,8 @@ test('a chain of renames between two scans loses no unread lines', async () => {
   on.close();
 });
 
-// Catalogue 10: beats PR #43978, #2395; loong DeletedFileUnittest. Catalogue 29: beats PR #50324, #40447: the log of a container that is gone.
+// Catalogue 10: beats PR #43978, #2395; loong DeletedFileUnittest. Catalogue 29: beats PR #50324,
+// #40447: the log of a container that is gone.
 test('a deleted file is drained through its descriptor, counts as pinned, and is then sealed', async () => {
   await using dir = await tempDir();
   const { on, file, source } = await begun(dir, 'one\n');
@@ -179,7 +181,8 @@ test('rotations that delete files faster than they are read lose nothing of open
   on.close();
 });
 
-// Catalogue 8: fb #10414, #1108. Catalogue 9: fb PR #466, #2847: the broker is away for two rotations.
+// Catalogue 8: fb #10414, #1108. Catalogue 9: fb PR #466, #2847: the broker is away for two
+// rotations.
 test('a file rotated or deleted before it was read is kept for any time, and delivered in order', async () => {
   await using dir = await tempDir();
   const on = new SourceFixture(dir);

@@ -4,7 +4,8 @@ import { test } from 'node:test';
 import { begun, SourceFixture, stopped } from '../../support/source-fixture.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
-// Catalogue 28 [R]: archived outside the glob while the agent was stopped; here the archive is near and is found.
+// Catalogue 28 [R]: archived outside the glob while the agent was stopped; here the archive is near
+// and is found.
 test('a file moved to a folder below its own during a stop is found there and drained', async () => {
   await using dir = await tempDir();
   const file = await stopped(dir, 'one\n');

@@ -14,7 +14,8 @@ async function behind(dir: TempDir) {
   return { on, file, source, copy: dir.at('a.log.1'), glob: dir.at('a.log*') };
 }
 
-// Catalogue 40: otel TestCopyTruncateWriteBoth; beats copytruncate_prospector_test "rotated twice in order".
+// Catalogue 40: otel TestCopyTruncateWriteBoth; beats copytruncate_prospector_test "rotated twice
+// in order".
 test('after a copytruncate between two scans the rest is read from the copy, and nothing twice', async () => {
   await using dir = await tempDir();
   const { on, file, source, copy, glob } = await behind(dir);
@@ -47,13 +48,13 @@ test('a copy that appears long before the truncation of its original is not read
   await writeFile(copy, '');
   await on.find(glob);
   await writeFile(copy, 'one\n');
-  await on.hint(copy);
+  await on.fileEvent(copy);
   await copyFile(file, copy);
   await on.find(glob);
   await on.deliver();
   assert.equal(on.sources.length, 1);
   await truncate(file);
-  await on.hint(file);
+  await on.fileEvent(file);
   await appendFile(file, 'new\n');
   for (let scan = 0; scan < 2; scan++) {
     await on.find(glob);
@@ -103,7 +104,7 @@ test('a copy that lacks lines read from the original meanwhile is not read again
   const [copy, glob] = [dir.at('a.log.1'), dir.at('a.log*')];
   await copyFile(file, copy);
   await appendFile(file, 'three\n');
-  await on.hint(file);
+  await on.fileEvent(file);
   await on.deliverOf(on.at(file));
   await truncate(file);
   for (let scan = 0; scan < 2; scan++) await on.find(glob);

@@ -173,7 +173,8 @@ test('the end of a generation with batches in flight at a kill is recorded by th
   on.close();
 });
 
-// Catalogue 39: loong "same signature but size decrease". Decided: never skip. What is left of it comes again, as another generation.
+// Catalogue 39: loong "same signature but size decrease". Decided: never skip. What is left of it
+// comes again, as another generation.
 test('a file cut to half is a new generation, read from its beginning', async () => {
   await using dir = await tempDir();
   const { on, file } = await begun(dir, 'one\ntwo\n');

@@ -20,7 +20,7 @@ interface Told {
   endsAt: string;
 }
 
-/** A real HTTP server that keeps what it is told; the first requests it refuses. */
+/** A real HTTP server that keeps the alerts it receives, and refuses the first requests. */
 async function webhook(refusals: number) {
   const told: Told[] = [];
   const counts = { refused: 0 };
@@ -77,7 +77,7 @@ test('an alert and its end reach the webhook once each, although the webhook fai
   const entry = { paths: [dir.at('*.log')], topic, start: 'beginning' };
   await second.api.call('EntryService', 'CreateEntry', { entry_id: 'app', entry });
   const begun = ['firing LogfleetEntryFailed web-1 app', 'firing LogfleetLagHigh web-1 app'];
-  // An agent that was at the controller that is killed may be lost until it is back.
+  // An agent of the killed controller may be lost until it has reconnected.
   const told = () =>
     hook
       .names()

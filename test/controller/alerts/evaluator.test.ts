@@ -15,13 +15,13 @@ const rules = {
 const failed = (entry: string) => Condition.create({ rule: 'EntryFailed', agent: 'agents/a', entry, summary: 'why' });
 const now = new Date(0);
 
-/** An evaluator, and alerts as they are kept. */
+/** An evaluator, and the stored alerts. */
 function bench() {
   const evaluator = new Evaluator(rules);
   const alerts = new Map<string, AlertRecord>();
   return {
     alerts,
-    /** What is put and removed, by entry. */
+    /** The entries of the alerts that are written and deleted. */
     step(monotonicMs: number, conditions: Condition[], known = true): string[] {
       const { put, remove } = evaluator.evaluate({ conditions, isKnown: () => known }, alerts, { monotonicMs, now });
       for (const record of put) alerts.set(record.id, record);

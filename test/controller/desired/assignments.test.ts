@@ -38,10 +38,7 @@ const other = fc.record({
 });
 const step: fc.Arbitrary<Step> = fc.oneof(planned, other);
 
-/**
- * What a controller knows; `look` is called at each key that changes, before and after its
- * listeners.
- */
+/** A controller's view. `look` is called for each changed key, before and after its listeners. */
 function view(client: EtcdClient, prefix: string, look: (assignments: Assignments) => void) {
   const keys = new Keyspace(prefix);
   const mirror = new EtcdMirror(client, keys.current, tools);
@@ -58,19 +55,19 @@ function view(client: EtcdClient, prefix: string, look: (assignments: Assignment
 interface Known {
   entry: Entry;
   rollout: Rollout | undefined;
-  /** The rollout is about this version, and not over. */
+  /** The rollout is of this version, and not over. */
   isActive: boolean;
 }
 
 /**
- * Writes as controllers do, and past them; and knows who may be given which version, each of which
- * has a topic of its own.
+ * Writes entries and rollouts as controllers do, and behind their back. Keeps which agents may be
+ * assigned each version; every version has its own topic.
  */
 class Writer {
   readonly #client: EtcdClient;
   readonly #keys: Keyspace;
   readonly #known = new Map<string, Known>();
-  /** Who may have it; a topic that is not here is for all. */
+  /** The agents that may be assigned a topic; a missing topic is for all agents. */
   readonly allowed = new Map<string, Set<string>>();
   #count = 0;
 
@@ -89,7 +86,7 @@ class Writer {
     } else if (known?.rollout && known.isActive) await this.#move(known, known.rollout, step.kind === 'finish');
   }
 
-  /** A write of the entry and of its rollout, in one transaction. */
+  /** Writes the entry and its rollout in one transaction. */
   async #plan({ id, first }: { id: string; first: 'entry' | 'rollout' }, known: Known | undefined): Promise<void> {
     const entry = this.#newEntry(id);
     const from = known?.isActive ? known.rollout?.from : known?.entry;
@@ -106,7 +103,7 @@ class Writer {
     this.#known.set(id, { entry: { ...entry, etag }, rollout, isActive: true });
   }
 
-  /** Somebody writes the entry alone, and leaves the rest of its JSON as it was. */
+  /** Writes only the entry, behind the controllers' back, and leaves the rest of its JSON. */
   async #past(id: string, known: Known | undefined): Promise<void> {
     const entry = this.#newEntry(id);
     const puts = [{ key: this.#keys.entries.key(id), value: entryJson(entry, known?.rollout) }];

@@ -22,7 +22,7 @@ const canary = fc.oneof(
   fc.constantFrom('role=web', 'role in (db,cache)', 'all'),
 );
 
-/** What the elected controller does when a step begins. */
+/** Begins a step as the elected controller does. */
 function begin(id: string, present: RolloutStage, text: string, connected: readonly Agent[]): RolloutStage {
   const step = parseCanary(text);
   const { isSelected } = stageTest({ id, stage: present });
@@ -64,7 +64,7 @@ test('agents that connect later are in a stage as often as the others', () => {
   assert.equal(all.slice(0, 10_000).filter(includes).length, 1_000);
   const later = all.slice(10_000).filter(includes).length;
   assert.ok(later > 850 && later < 1_150, String(later));
-  // In another rollout it is others who go first.
+  // Another rollout begins with other agents.
   const other = stageTest({ id: `${id}x`, stage });
   assert.ok(all.filter(includes).filter(other.includes).length < 400);
 });

@@ -7,7 +7,7 @@ import { controller, good } from '../../support/entry-history.ts';
 import { eventually } from '../../support/eventually.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
-/** Follows, and keeps what is told in one line each. */
+/** Follows changes, and keeps one line for each event. */
 function follow({ api }: RunningController, request: Record<string, unknown>) {
   const told: string[] = [];
   const revisions: bigint[] = [];

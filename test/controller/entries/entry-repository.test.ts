@@ -151,7 +151,7 @@ test("an entry written behind the controllers' back is recorded as a version bef
     const back = await api.call('EntryService', 'RollbackEntry', { name: 'entries/app', revision });
     assert.equal(back.topic, 'by-hand');
 
-    // One of a controller that knew nothing of versions.
+    // An entry of a controller that kept no versions.
     const older = { ...good, uid: 'u', topic: 'old' };
     await client.put(`${prefix}entries/old`).value(JSON.stringify({ name: 'entries/old', ...older }));
     await eventually(() => api.call('EntryService', 'GetEntry', { name: 'entries/old' }));
@@ -162,7 +162,7 @@ test("an entry written behind the controllers' back is recorded as a version bef
       ['1', 'CHANGE_FOUND', 'old'],
     ]);
 
-    // One that somebody has deleted: what it was stays, and its name counts on.
+    // An entry deleted behind the controllers' back: its versions stay, and their numbers continue.
     await client.delete().key(key);
     await eventually(() => api.call('EntryService', 'CreateEntry', { entry_id: 'app', entry: good }));
     const [created, ...former] = await changes();

@@ -6,7 +6,7 @@ import { sharedEtcd } from '../../support/servers.ts';
 import { SimulatedAgent } from '../../support/simulated-agent.ts';
 
 const ENTRIES = 10_000;
-/** As many as etcd takes at once by its defaults. */
+/** The most writes in one batch with etcd's default limits. */
 const BATCH = 64;
 const PATIENCE = { timeoutMs: 60_000 };
 

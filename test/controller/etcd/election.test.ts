@@ -18,12 +18,12 @@ const TTL_MS = 2_000;
 interface Candidate extends AsyncDisposable {
   client: EtcdClient;
   terms: Term[];
-  /** How many terms it is serving: never more than one in all. */
+  /** How many terms it is serving. The sum over all candidates is at most 1. */
   serving: number;
   stop(): Promise<void>;
 }
 
-/** One that campaigns, and serves its terms until they are over. */
+/** A candidate that serves each of its terms until it is over. */
 function candidate(endpoint: string, prefix: string): Candidate {
   const client = new EtcdClient({ endpoints: [endpoint], tls: undefined, user: undefined });
   const mirror = new EtcdMirror(client, new Keyspace(prefix).current, tools);
@@ -77,8 +77,7 @@ test('one candidate is elected; when it ends, another one at once with a higher 
     const second = await elected(term.revision);
     assert.equal(await writeFenced(first.client, term, [{ ...write, value: 'too late' }]), undefined);
     assert.equal((await second.client.get(write.key))?.value, 'by the first');
-    // Somebody takes the key away, as an operator may: the third, or the second again, has a term
-    // of its own.
+    // The key is deleted, as an operator may do: the third or the second candidate gets a new term.
     const former = second.terms.at(-1) as Term;
     await second.client.delete(`${prefix}elections/x`);
     assert.equal(await writeFenced(second.client, former, [{ ...write, value: 'too late' }]), undefined);

@@ -13,9 +13,7 @@ import { SteadyWrites, WRITTEN } from '../../support/steady-writes.ts';
 const PATIENCE = { timeoutMs: 40_000 };
 const AGENTS = 4;
 
-/**
- * Follows the entries at one controller: the etags of each, and all its changes, as they were told.
- */
+/** Watches the entries at one controller, and keeps the etags of each in the order received. */
 function follow({ api }: RunningController) {
   const { messages, ended, cancel } = readStream(api.stream('EntryService', 'WatchEntries', {}));
   const etags = (id: string) =>
@@ -68,8 +66,8 @@ async function scene(): Promise<Scene> {
 }
 
 /**
- * No acknowledged write is lost, nobody who watches missed one, and agents have what the entries
- * say, each change once.
+ * Asserts that no acknowledged write is lost, that no watch missed one, and that the agents have
+ * the present entries and got each change once.
  */
 async function isWhole({ cluster, prefix, controllers, agents, watches, writing }: Scene): Promise<void> {
   const wanted: Record<string, string> = {};
@@ -119,7 +117,7 @@ test('while etcd members are killed one after the other, writes continue, none i
     await member.kill('SIGKILL');
     await writing.goesOn();
     await writing.end();
-    // What was under way is over: while it is away not one write is refused for it.
+    // Writes in progress have ended. From here on the dead member causes no refusals.
     const refused = writing.refused.length;
     for (let count = 0; count < 40; count++) await writing.write(WRITTEN[count % WRITTEN.length] as string);
     assert.deepEqual(writing.refused.slice(refused), [], which);

@@ -44,7 +44,7 @@ test('a controller cut off from etcd for longer than its lease keeps its agents 
   const homeOf = (agent: SimulatedAgent) =>
     nodes.find(({ controller }) => controller.address === agent.connections.at(-1)?.address)?.id;
 
-  // Half of them at each: whom an agent meets first is chance.
+  // Half of the agents at each controller, because agents choose one at random.
   const agents = Array.from({ length: AGENTS }, (_, index) => {
     const { controller } = index % 2 === 0 ? cut : other;
     return new SimulatedAgent(`agent-${index}`, [controller.address], { labels: { at: String(index % 2) } });
@@ -72,7 +72,7 @@ test('a controller cut off from etcd for longer than its lease keeps its agents 
   const presences = async () => Object.keys(await client.getAll().prefix(`${prefix}presence/`).strings());
   await eventually(async () => assert.equal((await presences()).length, AGENTS / 2), PATIENCE);
   await assert.rejects(write(cut.controller, 'cut off'), { code: 14 });
-  // One of its agents dies meanwhile, and its next process finds the other controller.
+  // One of its agents dies, and its next process connects to the other controller.
   const [dying] = agents as [SimulatedAgent];
   await dying.crash();
   const successor = stack.use(new SimulatedAgent(dying.id, [other.controller.address], { labels: dying.labels }));

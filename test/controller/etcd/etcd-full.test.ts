@@ -17,7 +17,7 @@ test('with etcd at its quota, writes fail with the remedy, and reads and streams
   await using stack = new AsyncDisposableStack();
   const etcd = await startEtcd({ dataDir: dir.at('etcd'), flags: [`--quota-backend-bytes=${QUOTA_BYTES}`] });
   stack.defer(() => etcd.stop());
-  // Its circuit breaker opens when etcd is full.
+  // etcd3's circuit breaker opens when etcd is full.
   const client = new Etcd3({ hosts: etcd.endpoint, faultHandling: { host: () => noop, global: noop } });
   stack.defer(() => client.close());
   const controller = stack.use(await startController(etcd.endpoint, newPrefix(), '--lease-ttl', '3s'));
@@ -43,7 +43,7 @@ test('with etcd at its quota, writes fail with the remedy, and reads and streams
   assert.equal(early.connections.length, 1);
   const late = stack.use(new SimulatedAgent('late', [controller.address]));
   await eventually(() => assert.match(late.failures.join('\n'), /late can't be claimed now.*etcd is full/));
-  // The lease outlives it: what was connected stays so.
+  // The lease is renewed meanwhile, so connected agents stay connected.
   const { agents } = await controller.api.call('FleetService', 'ListAgents', {});
   assert.deepEqual(
     agents.map(({ name, liveness }: { name: string; liveness: string }) => [name, liveness]),

@@ -19,7 +19,7 @@ test('a controller catches up with changes that it missed during a compaction an
   const client = new Etcd3({ hosts: etcd.endpoint });
   try {
     const prefix = newPrefix();
-    // A lease of a minute: the sleeper is not to be lost, only late.
+    // A lease of a minute, so that the stopped controller does not lose it.
     await using sleeper = await startController(etcd.endpoint, prefix, '--lease-ttl', '60s');
     await using other = await startController(etcd.endpoint, prefix, '--lease-ttl', '60s');
     const create = (id: string) =>
@@ -39,7 +39,8 @@ test('a controller catches up with changes that it missed during a compaction an
       await other.api.call('EntryService', 'UpdateEntry', { entry: { name: 'entries/kept', owner: `team-${round}` } });
     await create('new');
     const { header } = await client.getAll().prefix(prefix).exec();
-    // The restart cuts the sleeper's watch; the compaction takes what it would go on from.
+    // The restart breaks the stopped controller's watch. The compaction removes the revision from
+    // which it would resume.
     await etcd.kill('SIGKILL');
     await etcd.start();
     await eventually(() => client.kv.compact({ revision: header.revision, physical: true }));
@@ -76,7 +77,7 @@ test('etcd has entries as readable protobuf-JSON; valid changes by others are ke
     const kept = JSON.parse(value);
     assert.deepEqual([kept.paths, kept.topic, kept.max_line_bytes], [good.paths, 'app', 4096]);
 
-    // A newer controller has written a field that this one does not know.
+    // A field that a newer controller has written.
     await client.put(key).value(JSON.stringify({ ...kept, limits: { lines: 7 } }));
     const renamed = { entry: { name: 'entries/app', owner: 'team' } };
     await eventually(() => controller.api.call('EntryService', 'UpdateEntry', renamed));

@@ -18,7 +18,7 @@ async function seenBy({ api }: RunningController): Promise<string> {
   return (await api.call('FleetService', 'GetAgent', { name: 'agents/x' })).liveness;
 }
 
-/** As an agent does: tries again while the id is just changing hands. */
+/** Retries, as an agent does, while another stream is claiming the id. */
 function connect({ api }: RunningController, instance: string): Promise<Stream> {
   return eventually(
     async () => {
@@ -40,7 +40,7 @@ test('an agent that reconnects while its previous stream is being ended stays li
     const latter = connect(home, 'one');
     stream.cancel();
     stream = await latter;
-    // Whatever the former stream's end still writes has come before this.
+    // Everything that the end of the previous stream writes arrives before this.
     for (let write = 0; write < WRITES; write++) {
       const entry = { name: 'entries/any', paths: ['/x/*.log'], topic: 't', description: `${turn}.${write}` };
       await home.api.call('EntryService', 'UpdateEntry', { entry, allow_missing: true });
@@ -68,7 +68,7 @@ test('an id is free again after its agent disconnected while etcd was unreachabl
   const etcd = await startEtcd({ dataDir: dir.at('etcd') });
   try {
     const prefix = newPrefix();
-    // The lease outlives the outage, and with it all that is written under it.
+    // The lease and the keys under it outlive the outage.
     await using home = await startController(etcd.endpoint, prefix, '--lease-ttl', '60s');
     await using other = await startController(etcd.endpoint, prefix, '--lease-ttl', '60s');
     const stream = await connect(home, 'one');

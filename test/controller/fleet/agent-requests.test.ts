@@ -8,7 +8,7 @@ import { eventually } from '../../support/eventually.ts';
 const restart: AgentRequest = { timeoutMs: 1_000, question: { $case: 'restart', value: { entry: 'entries/app' } } };
 const able = { capabilities: ['restart', 'log_level'], version: '1.2.3' };
 
-/** Counts what is waited for. */
+/** Counts the calls of `sleep`. */
 function countingClock(): Clock & { sleeps: number } {
   const { sleep } = systemClock;
   const clock = {

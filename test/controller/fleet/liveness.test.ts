@@ -10,7 +10,7 @@ import { sharedEtcd, sharedKafka } from '../../support/servers.ts';
 import { startTcpProxy } from '../../support/tcp-proxy.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
-/** What is promised, and some time for a machine that has other things to do. */
+/** The guaranteed time, with a margin for a busy machine. */
 const HOLE = { timeoutMs: 20_000 };
 const GOODBYE = { timeoutMs: 5_000 };
 
@@ -32,8 +32,8 @@ test('an agent behind a network that drops everything is soon lost, and live aga
     await using agent = startAgent({ id: 'far', controller: `127.0.0.1:${proxy.port}`, ...options });
     await agent.logged('connected to the controller');
     await is(controller, 'far', 'LIVENESS_LIVE');
-    // Nobody tells of it: neither side gets a FIN or a reset. The controller's own address, which
-    // it was told, is a way around.
+    // Neither side gets a FIN or a reset. The agent was sent the controller's own address, which
+    // bypasses the proxy.
     proxy.setMode('hole');
     await controller.process.logged('agent disconnected', HOLE);
     proxy.setMode('pass');

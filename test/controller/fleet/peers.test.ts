@@ -6,7 +6,7 @@ import { FleetServiceDefinition } from '../../../proto/gen/logfleet/v1/fleet_ser
 import type { TlsMaterial } from '../../../runtime/security.ts';
 import { createAuthority, type TestAuthority } from '../../support/certificates.ts';
 
-/** A server that answers ListConditions after `delay`, to clients of this authority only. */
+/** A server that responds to ListConditions after `delay`, for clients of this authority only. */
 async function startPeer(authority: TestAuthority, port = 0, delay: () => Promise<void> = async () => {}) {
   const { key, cert } = await authority.issue('peer');
   const server = new Server();

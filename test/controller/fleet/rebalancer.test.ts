@@ -25,9 +25,9 @@ test('when its controller is killed, an agent connects to another one from the l
     ...{ id: 'x', controller: first.address, kafka: await sharedKafka(), state: dir.at('state') },
   });
   await agent.logged('connected to the controller');
-  const watched = toldOf(first, 2);
+  const watched = receivedList(first, 2);
   await using second = await startController(etcd, prefix, '--id', 'second');
-  // It is the agent that has to be told; a stream that is open for as long as its own tells when.
+  // Another stream that has been open for as long shows when the agent has got the list.
   await watched;
   await first.process.kill('SIGKILL');
   await eventually(async () => assert.equal(await homeOf(second, 'x'), 'second'), PATIENCE);
@@ -48,8 +48,8 @@ test('a controller with more than its share moves some of its agents to the one 
   for (const stream of streams) stream.cancel();
 });
 
-/** Resolves when an agent of this controller is told of so many. */
-async function toldOf({ api }: RunningController, count: number): Promise<void> {
+/** Resolves when a stream at this controller gets a list of `count` controllers. */
+async function receivedList({ api }: RunningController, count: number): Promise<void> {
   const stream = hello(api.stream('AgentService', 'Connect'), 'guest');
   try {
     for await (const message of stream) {
@@ -68,6 +68,6 @@ async function follow(stream: Stream, onSent: (to: string) => void): Promise<voi
       if (controllers?.move_to) onSent(controllers.move_to);
     }
   } catch {
-    // Cancelled, at the test's end.
+    // Cancelled at the end of the test.
   }
 }

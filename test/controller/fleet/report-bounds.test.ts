@@ -12,7 +12,7 @@ test('the reports of a large agent are read without a pause, and a flood is read
   let taken = 0;
   for (const sinceMs = nowMs; nowMs - sinceMs < 10_000; taken++) nowMs += bounds.pauseMs('report');
   assert.equal(taken, 500);
-  // After a while of silence it may tell much at once again.
+  // After a time of silence it may send a burst again.
   nowMs += 10_000;
   for (let count = 0; count < 200; count++) assert.equal(bounds.pauseMs('report'), 0);
 });
@@ -20,7 +20,7 @@ test('the reports of a large agent are read without a pause, and a flood is read
 test('kept reports are counted after enough of them have arrived, and end the stream when they are too large', () => {
   const bounds = new ReportBounds(systemClock);
   const report = Report.create({ entries: [EntryStatus.create({ entry: 'entries/a', error: 'x'.repeat(2 ** 24) })] });
-  // The same again and again is kept once.
+  // Repeated reports of the same are kept once.
   for (let count = 0; count < 10; count++) bounds.checkSize(report, report);
   const kept = { ...report, entries: [...report.entries, ...report.entries, ...report.entries, ...report.entries] };
   assert.throws(() => {

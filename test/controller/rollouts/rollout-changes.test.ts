@@ -67,7 +67,7 @@ test("an entry written behind the controllers' back goes to all agents, and its 
   });
   await on.write('four', steps(['1', HOUR_MS], ['all']));
   await eventually(() => assert.deepEqual(on.held(), { three: 2, four: 1 }));
-  // One without a word of its rollout: that is forgotten.
+  // A write of the entry without its rollout: the rollout is deleted.
   await client.put(key, JSON.stringify({ name: 'entries/app', uid: 'x', paths: PATHS, topic: 'five' }));
   await eventually(() => assert.deepEqual(on.held(), { five: 3 }));
   await eventually(async () =>
@@ -88,8 +88,8 @@ test('the rollout of an entry that a controller cannot read is kept: other contr
   await eventually(() => assert.ok(other.process.stderr().includes(`${on.prefix}elections/rollouts`)));
   const below = { start: `${on.prefix}rollouts/`, end: `${on.prefix}rollouts0` };
   const [own] = (await client.list(below)).keys;
-  // When one that is looked at later, whose entry there is not, has gone, this one has been looked
-  // at.
+  // The driver reaches rollouts in order: once a later one without an entry is deleted, this one
+  // has been checked.
   const orphan = `${on.prefix}rollouts/~`;
   await client.put(orphan, JSON.stringify({ ...JSON.parse(own?.value ?? ''), id: '~', entry: 'entries/none' }));
   await eventually(async () => assert.equal(await client.get(orphan), undefined));
@@ -121,7 +121,7 @@ test('a batch with plans is one revision, violations of a plan are named, and a 
 
   await waitUntilStarted(on);
   await on.write('two', plan, { selector: 'env=prod' });
-  // Who is in the stage and is not meant any more loses it; the others have what they had.
+  // An agent of the stage that is no longer selected loses the entry. The others keep it.
   await eventually(async () => {
     const { counts } = await on.call('GetRollout');
     assert.deepEqual([counts.connected, counts.in_stage, counts.updated], [4, 1, 1]);
@@ -140,7 +140,7 @@ test('for an entry without a plan the watch sends the number of agents that have
     name: 'entries/app',
   });
   stream.on('error', () => {});
-  // biome-ignore lint/suspicious/noExplicitAny: a message as the .proto files say.
+  // biome-ignore lint/suspicious/noExplicitAny: a message of the .proto files.
   for await (const told of stream as AsyncIterable<any>) {
     assert.equal(told.etag, etag);
     assert.equal(told.rollout, null);

@@ -21,7 +21,7 @@ test('a canary of one is one agent across all controllers and no other gets the 
     );
     assert.deepEqual([counts.connected, counts.in_stage, counts.updated, shown], [7, 1, 1, etag]);
   });
-  // Who connects anew in the middle is told what it was told before.
+  // An agent that reconnects during a step gets the version it had.
   const canary = on.agents.find(({ told }) => told.has('app@two')) as StreamAgent;
   for (const agent of on.agents) assert.equal(agent.told.has('app@two'), agent === canary);
 
@@ -44,7 +44,7 @@ test('a canary of one is one agent across all controllers and no other gets the 
 test('a rollout halts with the reason when an agent fails; when resumed, it accepts the failures so far', async () => {
   await using on = await createRolloutFleet(4);
   await waitUntilStarted(on);
-  // More than etcd would take: what is kept of it is bounded.
+  // Larger than etcd accepts: only a bounded part is kept.
   const long = `Kafka refuses the topic${'!'.repeat(3_000_000)}`;
   const error = long.slice(0, 500);
   for (const { reports } of on.agents) reports.set('two', { state: 'STATE_FAILED', error: long });
@@ -60,7 +60,7 @@ test('a rollout halts with the reason when an agent fails; when resumed, it acce
   assert.equal((await refusal(on.call('PauseRollout'))).code, status.FAILED_PRECONDITION);
   for (const agent of on.agents.slice(1)) agent.reports.clear();
   await on.call('ResumeRollout');
-  // In the next step it counts again: nobody has accepted it there.
+  // In the next step the failure counts again: it was accepted only for the previous one.
   await eventually(async () =>
     assert.deepEqual([await state(on), (await on.call('GetRollout')).rollout.step], ['STATE_HALTED', 2]),
   );
@@ -121,7 +121,7 @@ test('an agent that reconnects while a step waits, long after the deadline, has 
     const { counts } = await on.call('GetRollout');
     assert.deepEqual([counts.in_stage, counts.updated], [1, 0]);
   });
-  // When another one has begun, this one has been looked at.
+  // Once another rollout has begun, this one has been judged.
   const entry = { name: 'entries/b', paths: PATHS, topic: 'b' };
   const rollout = steps(['1'], ['all']);
   await on.call('UpdateEntry', { entry, allow_missing: true, rollout }, 'EntryService');

@@ -25,7 +25,7 @@ const ORDERS = [
   'last_seen',
 ];
 
-/** Few values, so that many are equal. */
+/** Few values, so that many agents are equal. */
 const few = fc.integer({ min: 0, max: 3 });
 const numbers = fc.record({ lagBytes: few, lagSeconds: few, lostBytes: few, bytesPerSecond: few });
 const agents = fc.array(
@@ -42,7 +42,7 @@ const agents = fc.array(
 );
 type Made = typeof agents extends fc.Arbitrary<(infer Item)[]> ? Item : never;
 
-/** Most ask for one thing. */
+/** Requests, most of them with one condition. */
 const seldom = <Value>(value: fc.Arbitrary<Value>, none: Value) =>
   fc.oneof({ weight: 4, arbitrary: fc.constant(none) }, { weight: 1, arbitrary: value });
 
@@ -62,7 +62,7 @@ const wishes = fc.record({
 
 function agentOf({ at, own, cpuCores, residentBytes, seen, role, entry }: Made, index: number): Agent {
   const inBytes = (of: Made['own']) => ({ ...of, lagBytes: BigInt(of.lagBytes), lostBytes: BigInt(of.lostBytes) });
-  // Their names are in no order of anything else.
+  // The order of the names differs from every other order.
   const id = `n${(index * 7) % 41}`;
   return Agent.create({
     name: `agents/${id}`,
@@ -116,8 +116,8 @@ function knownAgent(agent: Agent, controllerId: string): KnownAgent {
 }
 
 /**
- * The controllers of a fleet; the one that is asked asks the others, of which `silent` does not
- * answer. In an answer of theirs is room for `pageMax` agents.
+ * A fleet of several controllers. The first one is called and calls the others, of which `silent`
+ * does not respond. A response of theirs has room for `pageMax` agents.
  */
 function ask(all: readonly Agent[], { pageMax = 1_000, silent }: { pageMax?: number; silent?: string }) {
   const none = { all: () => [] } as unknown as Peers;
@@ -126,7 +126,7 @@ function ask(all: readonly Agent[], { pageMax = 1_000, silent }: { pageMax?: num
     fleet: {
       listAgents: async (request: Partial<ListAgentsRequest>) => {
         if (id === silent) throw new Error('gone');
-        // As it goes over the wire.
+        // Serialized as on the wire.
         const fits = Math.min(request.pageSize ?? 100, pageMax);
         const bytes = ListAgentsRequest.encode(ListAgentsRequest.create({ ...request, pageSize: fits })).finish();
         return listAgents(ListAgentsRequest.decode(bytes), directoryOf(id, all), none);
@@ -151,7 +151,7 @@ function ask(all: readonly Agent[], { pageMax = 1_000, silent }: { pageMax?: num
   };
 }
 
-/** What is asked for, of agents of which all is known, in the plainest way. */
+/** The expected names: filters and sorts all agents in the simplest way. */
 function expected(
   all: readonly Agent[],
   wish: Omit<Partial<ListAgentsRequest>, 'orderBy'> & { orderBy: string },
@@ -193,7 +193,7 @@ test('every matching agent is listed once, in the requested order, page by page,
         told.map(({ name }) => name),
         expected(all, wish),
       );
-      // And whole: what is told of an agent elsewhere is what its own controller knows.
+      // Agents elsewhere are listed in full, as their own controller knows them.
       for (const agent of told) assert.ok(agent.health && agent.error === '');
     }),
     { numRuns: 300 },

@@ -17,7 +17,7 @@ const CONNECT = '/logfleet.v1.AgentService/Connect';
 const GROWTH_MAX_BYTES = 300 * 1024 * 1024;
 const PATIENCE = { timeoutMs: 30_000 };
 
-/** A stream as Node's, too: it tells when it can take no more. */
+/** A stream whose `write` returns false when its buffer is full, as Node's do. */
 type Writable = Omit<Stream, 'write'> & {
   write(message: object): boolean;
   once(event: 'drain', then: () => void): void;
@@ -61,7 +61,9 @@ async function residentBytes(): Promise<number> {
   return Number(/VmRSS:\s+(\d+) kB/.exec(text)?.[1]) * 1024;
 }
 
-/** An update reaches the well-behaved, and the controller knows that it did. */
+/**
+ * Asserts that an update reaches the well-behaved agent, and its acknowledgement the controller.
+ */
 async function othersGoOn(): Promise<void> {
   const entry = { name: 'entries/app', owner: `owner-${++etag}` };
   const updated = await controller.api.call('EntryService', 'UpdateEntry', { entry });
@@ -73,7 +75,7 @@ async function othersGoOn(): Promise<void> {
   }, PATIENCE);
 }
 
-/** Writes as fast as the stream takes it, until `enough`. Returns how many it took. */
+/** Writes as fast as the stream accepts, until `enough`. Returns the number of messages. */
 async function flood(stream: Writable, message: object, enough: () => boolean): Promise<number> {
   let count = 0;
   let ended = false;
@@ -269,7 +271,7 @@ test('connections that send nothing are closed', async () => {
   const sockets = Array.from({ length: 200 }, (_, index) => {
     const socket = createConnection(Number(port), host);
     socket.on('error', () => {});
-    // Some say the beginning, and then nothing more.
+    // Some send the beginning of a message, and then nothing.
     if (index % 2 === 0) socket.write(preface.subarray(0, index % 4 === 0 ? 10 : preface.length));
     socket.resume();
     return socket;

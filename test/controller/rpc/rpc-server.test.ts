@@ -37,8 +37,7 @@ test('garbage bytes on the gRPC port close their connection, and other calls con
 
 test('an unknown field is refused, not dropped', async () => {
   await using controller = await single();
-  // CreateEntryRequest: entry_id = 1, entry = 2; Entry: paths = 4, topic = 5, and 999 that nobody
-  // knows.
+  // CreateEntryRequest: entry_id = 1, entry = 2. Entry: paths = 4, topic = 5, and the unknown 999.
   const field = (number: number, bytes: Buffer) => {
     const tag = number * 8 + 2;
     const head = tag < 128 ? [tag] : [(tag & 0x7f) | 0x80, tag >> 7];
@@ -64,7 +63,7 @@ test('reflection responds under both of its names, and grpc.health.v1 reports th
     for (const service of ['EntryService', 'AgentService', 'FleetService'])
       assert.ok(answer.includes(`logfleet.v1.${service}`), `${version} tells of ${service}`);
     for (const symbol of ['logfleet.v1.EntryService', 'grpc.health.v1.Health']) {
-      // ServerReflectionRequest.file_containing_symbol = 4; the answer holds the file's descriptor.
+      // ServerReflectionRequest.file_containing_symbol = 4. The response has the file's descriptor.
       const file = await rawStream(
         controller.address,
         path,

@@ -29,7 +29,7 @@ const set = (id: string, fields: Record<string, unknown>, more: object = {}) =>
 const get = (id: string, from = controller) =>
   from.api.call('FleetService', 'GetAgentSettings', { name: `agents/${id}/settings` });
 
-/** The fields that a call's refusal names. */
+/** The violated fields of a refused call. */
 async function refused(call: Promise<unknown>): Promise<string[]> {
   const error = await call.then(
     () => assert.fail('was not refused'),
@@ -39,7 +39,7 @@ async function refused(call: Promise<unknown>): Promise<string[]> {
   return violatedFields(error);
 }
 
-/** What is in etcd of settings. */
+/** The keys of settings in etcd. */
 async function stored(): Promise<string[]> {
   const client = new EtcdClient({ endpoints: [await sharedEtcd()], tls: undefined, user: undefined });
   const { keys } = await client.list(prefixRange(`${prefix}settings/`));
@@ -47,10 +47,10 @@ async function stored(): Promise<string[]> {
   return keys.map(({ key }) => key.slice(prefix.length));
 }
 
-/** What a stream is told, one message after the other. */
+/** The messages of a stream, one after the other. */
 const messages = (stream: Stream) => {
   const reading = stream[Symbol.asyncIterator]();
-  // biome-ignore lint/suspicious/noExplicitAny: a message as the .proto files say.
+  // biome-ignore lint/suspicious/noExplicitAny: a message of the .proto files.
   const next = async (): Promise<any> => (await reading.next()).value;
   return { next, kind: async () => Object.entries(await next()).find(([, value]) => value !== null)?.[0] };
 };

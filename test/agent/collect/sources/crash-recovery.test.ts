@@ -12,7 +12,7 @@ import { systemClock } from '../../../../runtime/clock.ts';
 import { createLogger } from '../../../../runtime/logger.ts';
 import { tempDir } from '../../../support/temp-dir.ts';
 
-test('what was cut off in a batch that turns out to be in Kafka is told as lost, also before its file is found', async () => {
+test('bytes cut off in a recovered batch that is in Kafka are a loss, even before its file is found', async () => {
   await using dir = await tempDir();
   const logger = createLogger({ level: 'error', format: 'json', write: () => {} });
   const options = { stateDir: dir.path, durability: 'process', stateFailure: 'hold', audit: false } as const;
@@ -33,14 +33,14 @@ test('what was cut off in a batch that turns out to be in Kafka is told as lost,
   const intent: OpenIntent = { id: 1, ...batch, ...sent };
   const losses: Loss[] = [];
   const facts = { loss: (loss: Loss) => losses.push(loss), sealed: () => {} };
-  const former = new CrashRecovery([intent], {
+  const recovery = new CrashRecovery([intent], {
     store,
     facts,
     pool: new WorkPool(1),
     budget: new FileBudget(9),
     logger,
   });
-  for (const { onAcknowledged } of former.batches) onAcknowledged();
+  for (const { onAcknowledged } of recovery.batches) onAcknowledged();
   const subject = { entryUid: 'e', generation: 'g', path: '/a.log' };
   assert.deepEqual(losses, [{ ...subject, ...cut, openEnded: false, reason: 'too-long' }]);
   assert.equal(store.load('e')[0]?.position, 30);

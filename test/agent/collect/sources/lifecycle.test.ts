@@ -119,7 +119,7 @@ test('there is one object for each state, so that sources share them', () => {
   assert.equal(new Set(states.map((state) => JSON.stringify(state))).size, states.length);
 });
 
-test('only these states exist: a generation that is read is not over, and a closed one owes no line', () => {
+test('only these states are reachable: no ended generation is open, and no closed one has a due line', () => {
   const expected: LifecycleState[] = [];
   const present: readonly Phase[] = ['live', 'rotated', 'sealed'];
   const open: readonly Activity[] = ['reading', 'paused', 'draining', 'unmatched'];

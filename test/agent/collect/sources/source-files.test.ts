@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { SourceFixture } from '../../../support/source-fixture.ts';
 import { tempDir } from '../../../support/temp-dir.ts';
 
-test('an open file that can not be asked whether it has grown keeps no other from being opened', async () => {
+test('an open file whose fstat fails does not keep others from being opened', async () => {
   await using dir = await tempDir();
   const on = new SourceFixture(dir, { filesMax: 2 });
   for (const name of ['a.log', 'b.log']) await writeFile(dir.at(name), 'one\n');

@@ -19,7 +19,7 @@ const steps = fc.array(fc.constantFrom<Step>(...EVENTS, 'grow', 'read', 'read', 
   maxLength: 60,
 });
 
-/** A source whose route counts how often it was woken, and whose observer notes what it is told. */
+/** A source, and the calls of its route and its observer. */
 function watched(file: string) {
   const seen: string[] = [];
   const source: Source = openSource(file, {
@@ -74,7 +74,7 @@ test('whatever happens to a source, it reads only while it may, and its position
   await fc.assert(fc.asyncProperty(steps, run), { numRuns: 300 });
 });
 
-test('a segment that has had an outcome can not have another', async () => {
+test('a segment has one outcome: a second one throws', async () => {
   await using dir = await tempDir();
   const file = dir.at('a.log');
   writeFileSync(file, 'line\n');

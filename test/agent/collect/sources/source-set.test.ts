@@ -11,7 +11,7 @@ import { begun, begunLocally, HOUR_MS, SourceFixture } from '../../../support/so
 import { tempDir } from '../../../support/temp-dir.ts';
 import { testBench } from '../../../support/test-bench.ts';
 
-test('a file whose folder can not be looked into is neither let go nor forgotten, however long', async () => {
+test('a file in an unreadable folder is never closed as deleted', async () => {
   await using dir = await tempDir();
   const { on, file, source } = await begun(dir, 'one\n');
   for (let scan = 0; scan < 4; scan++) {
@@ -22,7 +22,7 @@ test('a file whose folder can not be looked into is neither let go nor forgotten
   on.close();
 });
 
-test('a file that has left its path is let go after its grace, and goes on from where it was when it comes back', async () => {
+test('a file that left its path is closed after its grace, and continues at its position when it returns', async () => {
   await using dir = await tempDir();
   const { on, file, source: former } = await begun(dir, 'one\ntw');
   await rename(file, dir.at('elsewhere'));
@@ -41,7 +41,7 @@ test('a file that has left its path is let go after its grace, and goes on from 
   on.close();
 });
 
-test('a deleted file is read to its end, let go and forgotten', async () => {
+test('a deleted file is read to its end, closed and forgotten', async () => {
   await using dir = await tempDir();
   const on = new SourceFixture(dir);
   await writeFile(dir.at('a.log'), 'one\ntwo');
@@ -57,7 +57,7 @@ test('a deleted file is read to its end, let go and forgotten', async () => {
   on.close();
 });
 
-test('a file that the entry does not mean any more is let go at once, though it grows, and is known when it is meant again', async () => {
+test('a file that no longer matches is closed at once, and continues when it matches again', async () => {
   await using dir = await tempDir();
   const { on, file } = await begun(dir, 'one\n');
   on.wanted = () => false;
@@ -70,7 +70,7 @@ test('a file that the entry does not mean any more is let go at once, though it 
   on.close();
 });
 
-test('a file that is meant again before its last batch was answered is read on', async () => {
+test('a file that matches again before its last batch was acknowledged is read further', async () => {
   await using dir = await tempDir();
   const on = new SourceFixture(dir);
   await writeFile(dir.at('a.txt'), 'one\n');
@@ -90,7 +90,7 @@ test('a file that is meant again before its last batch was answered is read on',
   on.close();
 });
 
-test('a file that comes back after it was paused while it was sealed is not held for complete', async () => {
+test('a file that returns after it was paused while its last line was due is not complete', async () => {
   await using dir = await tempDir();
   const { on, file, source } = await begun(dir, 'one\ntw');
   const elsewhere = dir.at('elsewhere');
@@ -109,7 +109,7 @@ test('a file that comes back after it was paused while it was sealed is not held
   on.close();
 });
 
-test('the generation that begins with a truncation is known by its head after a restart', async () => {
+test('a generation that began with a truncation is recognised by its head after a restart', async () => {
   await using dir = await tempDir();
   const { on: before, file } = await begun(dir, 'a first life\n');
   await truncate(file);
@@ -128,7 +128,7 @@ test('the generation that begins with a truncation is known by its head after a 
   after.close();
 });
 
-test('a file that took the place of the one that was found there is known as what it is', async () => {
+test('a file that replaced a found one before it was opened is identified as itself', async () => {
   await using dir = await tempDir();
   const on = new SourceFixture(dir);
   const [file, rotated] = [dir.at('a.log'), dir.at('a.log.1')];
@@ -144,7 +144,7 @@ test('a file that took the place of the one that was found there is known as wha
   on.close();
 });
 
-test('what hints and scans meet at the same time is opened once', async () => {
+test('a file that a scan and file events find at the same time is opened once', async () => {
   await using dir = await tempDir();
   const on = new SourceFixture(dir);
   const file = dir.at('a.log');
@@ -155,7 +155,7 @@ test('what hints and scans meet at the same time is opened once', async () => {
   on.close();
 });
 
-test('files beyond the limit are told while those before them have unread lines, and read when these are delivered', async () => {
+test('files beyond the limit are reported as waiting, and read when those before them are delivered', async () => {
   await using dir = await tempDir();
   const on = new SourceFixture(dir, { filesMax: 2 });
   const paths = ['a', 'b', 'c'].map((name) => dir.at(name));
@@ -184,7 +184,7 @@ test('a paused file that is truncated stays paused', async () => {
   on.close();
 });
 
-test('a scan that was on its way when a file was rotated does not undo what hints have met since', async () => {
+test('a scan that began before a rotation does not undo what file events found since', async () => {
   await using dir = await tempDir();
   const { on, file, source } = await begunLocally(dir, 'one\ntwo\n');
   const since = on.set.opened;
@@ -193,7 +193,7 @@ test('a scan that was on its way when a file was rotated does not undo what hint
   const found = await discovery.scan(new AbortController().signal);
   await rename(file, `${file}.1`);
   await writeFile(file, 'new\n');
-  for (const path of [file, `${file}.1`]) await on.hint(path);
+  for (const path of [file, `${file}.1`]) await on.fileEvent(path);
   await on.takeIn(found, discovery.bases, since);
   assert.equal(on.at(`${file}.1`), source);
   assert.equal(on.at(file).file.state.activity, 'reading');
@@ -205,7 +205,7 @@ test('a scan that was on its way when a file was rotated does not undo what hint
   on.close();
 });
 
-test('a file that moves while a scan is on its way, so that it meets it nowhere, is neither lost nor read again', async () => {
+test('a file that moves during a scan, so that the scan misses it, is neither lost nor read again', async () => {
   await using dir = await tempDir();
   const glob = dir.at('logs', '**', '*.log');
   for (const folder of ['a', 'b']) await mkdir(dir.at('logs', folder), { recursive: true });

@@ -26,7 +26,7 @@ function sourceOf(file: string) {
   return { source, turn };
 }
 
-test('ranges that come back while another is read again are all read again, in order', async () => {
+test('ranges that are returned while another is read again are all read again, in order', async () => {
   await using dir = await tempDir();
   const { source, turn } = sourceOf(dir.at('a.log'));
   const segments: Segment[] = [];

@@ -1,4 +1,5 @@
-// Compiles agent/encode/kernel.as, with lz4-frame.as, to agent/encode/gen/kernel-code.ts: a part of `npm run generate`.
+// Compiles agent/encode/kernel.as, with lz4-frame.as, to agent/encode/gen/kernel-code.ts. It is a
+// part of `npm run generate`.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';

@@ -28,7 +28,6 @@ const EXEMPT: Readonly<Partial<Record<RuleName, readonly string[]>>> = {
   size: ['agent/encode/kernel.as'],
   width: ['agent/collect/', 'agent/kafka/', 'agent/produce/', 'test/agent/'],
   words: ['agent/', 'test/'],
-  cycles: ['agent/collect/sources/'],
 };
 
 /** All violations of all rules, one per line of text, sorted by file and line. */

@@ -107,7 +107,7 @@ export class Rewind {
       const { generation } = source;
       return { id, entryUid, generation, start, end: position, endState: lineState, isMarked: this.#marked };
     });
-    replays.begin({ entryUid, id, answer: responseFor(all) }, asked, nowMs);
+    replays.begin({ entryUid, id, response: responseFor(all) }, asked, nowMs);
     for (const { source } of begun) {
       const replay = replays.forGeneration(source.generation).at(-1);
       if (replay) source.turns.beginReplay(replay, replays, { open: [], returned: [] });

@@ -96,8 +96,9 @@ export interface LoggedBatch {
  */
 export function* batchHeaders(log: Buffer): Generator<LoggedBatch> {
   for (let at = 0; at + BATCH_HEADER_BYTES <= log.length; ) {
-    const length = log.readInt32BE(at + 8) + 12;
-    if (length < BATCH_HEADER_BYTES) throw new RangeError(`a record batch of ${length} bytes`);
+    const batchLength = log.readInt32BE(at + 8);
+    if (batchLength < 0) throw new RangeError(`a record batch of length ${batchLength}`);
+    const length = batchLength + 12;
     if (at + length > log.length) return;
     yield {
       lastOffset: log.readBigInt64BE(at) + BigInt(log.readInt32BE(at + 23)),

@@ -145,11 +145,11 @@ export class KafkaConnection {
       if (this.#received.length < 4 + size) return;
       const message = this.#received.subarray(4, 4 + size);
       this.#received = this.#received.subarray(4 + size);
-      this.#take(new WireReader(message));
+      this.#completeNext(new WireReader(message));
     }
   }
 
-  #take(reader: WireReader): void {
+  #completeNext(reader: WireReader): void {
     const next = this.#pending.shift();
     try {
       if (!next || reader.int32() !== next.correlationId) throw new RangeError('a response to no request');

@@ -9,6 +9,7 @@ import { DeliveryProblem } from './delivery-problem.ts';
 import type { KafkaCluster } from './kafka-cluster.ts';
 import type { PartitionLedger } from './partition-ledger.ts';
 import { produceBatch } from './produce-batch.ts';
+import { type ProducerState, transition } from './producer-state.ts';
 import { compareSequences, type OutgoingBatch, QueuedBatch, type RecoveredBatch } from './queued-batch.ts';
 import { reconcile } from './reconcile.ts';
 import { SendWindow } from './send-window.ts';
@@ -26,14 +27,6 @@ export interface ProducerDependencies {
 /**
  * Sends batches to one partition, in order and each once, as an idempotent producer (KIP-98) whose
  * id outlives the process. The content of a batch is stored before the batch is sent.
- *
- * States:
- * - OPEN: sends.
- * - SETTLING: a batch has failed. Nothing is sent until all batches in flight have a response.
- * - RECOVERING: asks Kafka what it has, builds parked batches, or acquires a new producer id. The
- *   failed batches are then sent again in their order with their first sequences, so that the
- *   broker recognises repeats. A new process begins here if it has open intents.
- * - CLOSED.
  */
 export class PartitionProducer {
   readonly partition: Partition;
@@ -45,7 +38,7 @@ export class PartitionProducer {
   readonly #window: SendWindow;
   readonly #stop = new AbortController();
   readonly #backoff = createBackoff(RETRY);
-  #state: 'OPEN' | 'SETTLING' | 'RECOVERING' | 'CLOSED' = 'OPEN';
+  #state: ProducerState = 'OPEN';
   #isReconciled: boolean;
   /** Kafka does not permit the agent to find out what it has. Sending again is tried once. */
   #isUncertain = false;
@@ -108,9 +101,14 @@ export class PartitionProducer {
 
   /** Stops sending. The next process asks Kafka about the batches without a response. */
   close(): void {
-    this.#state = 'CLOSED';
+    if (this.#state === 'CLOSED') return;
+    this.#enter('CLOSED');
     this.#stop.abort();
     this.#queue = [];
+  }
+
+  #enter(state: ProducerState): void {
+    this.#state = transition(this.#state, state);
   }
 
   #sendQueued(): void {
@@ -136,7 +134,7 @@ export class PartitionProducer {
     } catch (error) {
       rethrowBroken(error);
       this.#problem.report(new DeliveryError('STATE', 'pausing', errorText(error), { cause: error }));
-      if (this.#inFlight.length > 0) this.#state = 'SETTLING';
+      if (this.#inFlight.length > 0) this.#enter('SETTLING');
       else void this.#recover();
       return false;
     }
@@ -150,7 +148,7 @@ export class PartitionProducer {
     } catch (error) {
       batch.failure = toDeliveryError(error);
       this.#failed.push(batch);
-      if (this.#state === 'OPEN') this.#state = 'SETTLING';
+      if (this.#state === 'OPEN') this.#enter('SETTLING');
     }
     this.#inFlight.splice(this.#inFlight.indexOf(batch), 1);
     if (this.#state === 'SETTLING' && this.#inFlight.length === 0) this.#settle();
@@ -164,7 +162,7 @@ export class PartitionProducer {
     if (batch.attempts === 1 && offset >= 0n && offset <= previous) {
       this.#logger.error('offsets went back: Kafka lost records, or the topic was recreated', { offset, previous });
       this.#isReconciled = false;
-      if (this.#state === 'OPEN') this.#state = 'SETTLING';
+      if (this.#state === 'OPEN') this.#enter('SETTLING');
     }
     this.#window.succeeded();
     this.#isUncertain = false;
@@ -185,7 +183,7 @@ export class PartitionProducer {
     if (error?.kind === 'too-large' && (failed[0]?.attempts === 1 || this.#isUncertain)) {
       // The broker refused the first batch, so it has none of the later ones.
       this.#returnAll(error);
-      this.#state = 'OPEN';
+      this.#enter('OPEN');
     } else {
       if (failed.some(({ failure }) => failure?.isOutcomeUnknown)) this.#isReconciled = false;
       void this.#recover();
@@ -201,7 +199,7 @@ export class PartitionProducer {
   }
 
   async #recover(): Promise<void> {
-    this.#state = 'RECOVERING';
+    this.#enter('RECOVERING');
     let wait = this.#problem.isActive;
     while (!this.#stop.signal.aborted) {
       try {
@@ -219,7 +217,7 @@ export class PartitionProducer {
       }
     }
     if (this.#state !== 'RECOVERING') return;
-    this.#state = 'OPEN';
+    this.#enter('OPEN');
     if (this.#queue.length === 0) this.#problem.clear();
     this.#sendQueued();
   }
@@ -255,7 +253,7 @@ export class PartitionProducer {
     this.#problem.restartTimer();
     this.#ledger.dropProducer();
     this.#isReconciled = true;
-    this.#state = 'OPEN';
+    this.#enter('OPEN');
     this.#returnAll();
   }
 

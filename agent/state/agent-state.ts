@@ -16,6 +16,11 @@ export interface StateOptions {
   audit: boolean;
 }
 
+export interface AgentStateDependencies {
+  clock: Clock;
+  logger: Logger;
+}
+
 /** All that an agent stores on its disk. */
 export interface AgentState {
   state: StateDatabase;
@@ -33,33 +38,33 @@ export interface AgentState {
  * Opens the agent's state. A damaged one (torn or zeroed by a crash of the machine) is moved aside
  * and replaced by its last copy. Throws StateError.
  */
-export function openAgentState(options: StateOptions, tools: { clock: Clock; logger: Logger }): AgentState {
+export function openAgentState(options: StateOptions, needs: AgentStateDependencies): AgentState {
   const { stateDir, durability } = options;
-  const state = openOrRestore(stateDir, durability, tools);
+  const state = openOrRestore(stateDir, durability, needs);
   try {
-    return { state, lost: positionsAreLost(state), ...partsOf(state, options, tools) };
+    return { state, lost: positionsAreLost(state), ...openParts(state, options, needs) };
   } catch (error) {
     state.close();
     throw error;
   }
 }
 
-function partsOf(
+function openParts(
   state: StateDatabase,
   { stateFailure, audit }: StateOptions,
-  tools: { clock: Clock; logger: Logger },
+  { clock, logger }: AgentStateDependencies,
 ): Omit<AgentState, 'state' | 'lost'> {
   if (!bindToMachine(state)) {
-    tools.logger.warn('the state was copied from another machine: its producer ids are not used', { file: state.file });
+    logger.warn('the state was copied from another machine: its producer ids are not used', { file: state.file });
   }
   const intents = new IntentStore(state, stateFailure === 'hold');
-  return { store: new CheckpointStore(state), facts: new FactStore(state, { ...tools, audit }), intents };
+  return { store: new CheckpointStore(state), facts: new FactStore(state, { clock, logger, audit }), intents };
 }
 
 function openOrRestore(
   stateDir: string,
   durability: Durability,
-  { clock, logger }: { clock: Clock; logger: Logger },
+  { clock, logger }: AgentStateDependencies,
 ): StateDatabase {
   for (let copied = true; ; ) {
     try {

@@ -66,7 +66,11 @@ export class ReplayStore implements StatePart {
   }
 
   /** Writes a rewind with its replays, and all noted changes before. Throws StateError. */
-  begin(rewind: { entryUid: string; id: string; answer: string }, ranges: readonly ReplayRange[], nowMs: number): void {
+  begin(
+    rewind: { entryUid: string; id: string; response: string },
+    ranges: readonly ReplayRange[],
+    nowMs: number,
+  ): void {
     const { db } = this.#state;
     this.#state.flush(nowMs);
     const begun = ranges.map((range, index): StoredReplay => {
@@ -84,7 +88,7 @@ export class ReplayStore implements StatePart {
         const range = [start, end, endState ?? UNKNOWN, Number(marked)] as const;
         insert.run(seq, id, entryUid, generation, ...range, start, start, UNKNOWN, '[]');
       }
-      db.prepare('INSERT INTO rewind VALUES (?, ?, ?, ?)').run(rewind.id, rewind.entryUid, rewind.answer, nowMs);
+      db.prepare('INSERT INTO rewind VALUES (?, ?, ?, ?)').run(rewind.id, rewind.entryUid, rewind.response, nowMs);
       db.prepare(
         'DELETE FROM rewind WHERE time_ms < (SELECT time_ms FROM rewind ORDER BY time_ms DESC LIMIT 1 OFFSET ?)',
       ).run(REWINDS_KEPT);

@@ -159,7 +159,7 @@ export class KilledGeneration {
     this.replays.push({ id, start, end });
     const range = { id, entryUid: 'e', generation: '00ff', start, end, endState, isMarked: true };
     this.write();
-    this.#store.replays.begin({ entryUid: 'e', id, answer: '' }, [range], 1);
+    this.#store.replays.begin({ entryUid: 'e', id, response: '' }, [range], 1);
     const replay = this.#store.replays.forGeneration('00ff').at(-1);
     assert.ok(replay);
     this.source.turns.beginReplay(replay, this.#store.replays, { open: [], returned: [] });

@@ -104,7 +104,7 @@ test('when Kafka has forgotten the producer id, the log is read back', async () 
   await next[Symbol.asyncDispose]();
   await using third = new PartitionProcess(on.brokers, on.topic, on.dir.at('state'));
   const open = third.open.map(({ segments }) => segments[0]?.start);
-  assert.deepEqual(open, [4], 'what was sent by the former id is closed before anything is sent by another');
+  assert.deepEqual(open, [4], 'intents of the previous id are closed before anything is sent with another');
   third.restore();
   await eventually(() => assert.deepEqual(third.acknowledged, [4]));
   assert.deepEqual(await lines(on.brokers, on.topic), [1, 2, 3, 4]);
@@ -194,11 +194,11 @@ test('intents are deleted together with the write of their positions', async () 
 // The id's first batch: Kafka does not know the id yet and accepts any sequence from it.
 test("a late request of the killed process is not appended twice when it is its id's first", async () => {
   const on = await partitionFixture();
-  const former = new PartitionProcess(on.brokers, on.topic, on.dir.at('state'));
-  await acquireProducer(former.cluster, former.ledger);
-  const producer = former.ledger.producer as ProducerIdentity;
-  former.ledger.assignSequence(QueuedBatch.fromOutgoing(former.batch(1)));
-  await former[Symbol.asyncDispose]();
+  const killed = new PartitionProcess(on.brokers, on.topic, on.dir.at('state'));
+  await acquireProducer(killed.cluster, killed.ledger);
+  const producer = killed.ledger.producer as ProducerIdentity;
+  killed.ledger.assignSequence(QueuedBatch.fromOutgoing(killed.batch(1)));
+  await killed[Symbol.asyncDispose]();
   await using next = new PartitionProcess(on.brokers, on.topic, on.dir.at('state'));
   next.restore();
   // A returned batch is read again.

@@ -108,12 +108,12 @@ test('a topic whose WRITE is revoked pauses alone, shows why, and resumes with e
 test('without READ a killed agent loses nothing, and logs that lines may arrive twice', async () => {
   const topic = await topicWith(WRITE);
   const writer = startWriter(dir.at('unread.log'));
-  let told = '';
+  let logged = '';
   for (let round = 0; round < 3; round++) {
     await using agent = await startAgent({ unread: topic }, 'read');
     await flowing(topic, 200);
     await agent.kill('SIGKILL');
-    told += agent.stderr();
+    logged += agent.stderr();
   }
   await writer.stop();
   await using _agent = await startAgent({ unread: topic }, 'read');
@@ -125,5 +125,5 @@ test('without READ a killed agent loses nothing, and logs that lines may arrive 
   }, PATIENCE);
   const [only] = [...assemble([...ranges.values()]).values()];
   assert.equal(only?.bytes.toString(), writer.bytes.toString());
-  assert.match(told, /the topic may not be read: batches may arrive twice/);
+  assert.match(logged, /the topic may not be read: batches may arrive twice/);
 });

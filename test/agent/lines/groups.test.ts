@@ -22,9 +22,9 @@ test('the last record of a rotated file ends there, although the next file begin
   await on.deliver();
   on.nowMs += HOUR_MS;
   await on.deliver();
-  const [former = '', latter = ''] = [rotated, file].map((path) => on.at(path).generation);
-  assert.deepEqual(on.lines.get(former), ['Error: no\n  at a\n  at b']);
-  assert.deepEqual(on.lines.get(latter), ['  at c', 'next', 'last']);
+  const [previous = '', next = ''] = [rotated, file].map((path) => on.at(path).generation);
+  assert.deepEqual(on.lines.get(previous), ['Error: no\n  at a\n  at b']);
+  assert.deepEqual(on.lines.get(next), ['  at c', 'next', 'last']);
   on.close();
 });
 

@@ -35,16 +35,16 @@ test('for any order of ranges, the position is the end of the gapless prefix, an
   });
   const shuffled = ranges.chain((all) => fc.shuffledSubarray(all, { minLength: all.length, maxLength: all.length }));
   fc.assert(
-    fc.property(shuffled, (told) => {
+    fc.property(shuffled, (order) => {
       const position = new ContiguousPosition({ position: 100, rangeEnd: 100, lineState: lineStates.line, ahead: [] });
       const covered = new Set<number>();
-      for (const { start, length, rangeEnd } of told) {
+      for (const { start, length, rangeEnd } of order) {
         position.add([start, start + length, rangeEnd, placeOf(start + length), placeOf(start)]);
         for (let byte = start; byte < start + length; byte++) covered.add(byte);
         let expected = 100;
         while (covered.has(expected)) expected++;
         assert.equal(position.value, expected);
-        const last = told.find((range) => range.start + range.length === expected);
+        const last = order.find((range) => range.start + range.length === expected);
         const { rangeEnd: reached, lineState } = position.progress;
         assert.deepEqual([reached, lineState], last ? [last.rangeEnd, placeOf(expected)] : [100, lineStates.line]);
         assert.deepEqual(new ContiguousPosition(position.progress).progress, position.progress);

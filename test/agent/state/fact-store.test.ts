@@ -39,13 +39,13 @@ test('a reopened state has the facts, their entry names and the totals', async (
   facts.loss(LOSS);
   facts.loss({ ...LOSS, start: 40, end: 45, openEnded: false });
   facts.sealed(SEALED);
-  const told = facts.last;
+  const recorded = facts.last;
   state.flush(1);
   state.close();
   const again = opened(dir.path);
-  assert.deepEqual(again.facts.last, told);
+  assert.deepEqual(again.facts.last, recorded);
   assert.deepEqual(
-    told.map(({ kind, entry }) => [kind, entry]),
+    recorded.map(({ kind, entry }) => [kind, entry]),
     [
       ['loss', 'entries/app'],
       ['loss', 'entries/app'],
@@ -80,12 +80,12 @@ test('a fact that is recorded again, by this process or the next, counts once', 
 test('only durable facts go to the audit topic, and none goes there again', async () => {
   await using dir = await tempDir();
   const { state, facts } = opened(dir.path);
-  let told = 0;
-  facts.onAdded(() => told++);
+  let calls = 0;
+  facts.onAdded(() => calls++);
   for (let start = 0; start < 5; start++) facts.loss({ ...LOSS, start });
-  assert.deepEqual([facts.unaudited(9), told], [[], 0]);
+  assert.deepEqual([facts.unaudited(9), calls], [[], 0]);
   state.flush(1);
-  assert.equal(told, 1);
+  assert.equal(calls, 1);
   const starts = (count: number) => facts.unaudited(count).map((fact) => fact.kind === 'loss' && fact.start);
   assert.deepEqual(starts(2), [0, 1]);
   facts.markAudited(facts.unaudited(2).map(({ id }) => id));

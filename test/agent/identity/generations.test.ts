@@ -10,9 +10,8 @@ import { begun, SourceFixture } from '../../support/source-fixture.ts';
 import { type TempDir, tempDir } from '../../support/temp-dir.ts';
 
 /**
- * A log was read and is gone, and a file with `content` came to its inode number: as the state
- * tells it, for which number a file system gives is not up to a test. `change` changes more of what
- * the state tells.
+ * A log was read and deleted, and another file got its inode number. A test can't choose inode
+ * numbers, so the stored checkpoint gets that of the new file. `change`: what else to change in it.
  */
 async function reused(
   dir: TempDir,
@@ -23,7 +22,7 @@ async function reused(
   const file = dir.at('b.log');
   await unlink(dir.at('a.log'));
   await writeFile(file, contents.latter);
-  // Written when its time of birth is past: else it could not be told from the time of a change.
+  // Changed after its birth: if both times are equal, the time of birth counts as unknown.
   await eventually(async () => {
     await utimes(file, new Date(), new Date());
     const { birthtimeMs, ctimeMs } = await stat(file, { bigint: true });

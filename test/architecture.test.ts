@@ -178,10 +178,7 @@ const examples: Example[] = [
 
 for (const { name, files, reports } of examples) {
   test(`found: ${name}`, () => {
-    const found = violationsOf(
-      Object.entries(files).map(([path, text]) => ({ path, text })),
-      {},
-    );
+    const found = violationsOf(Object.entries(files).map(([path, text]) => ({ path, text })));
     assert.equal(found.length, reports.length, found.join('\n'));
     for (const [index, report] of reports.entries()) assert.match(found[index] as string, report);
   });

@@ -1,3 +1,4 @@
+import { rethrowDefect } from '../../../runtime/errors.ts';
 import type { Workbench } from '../../encode/work-pool.ts';
 import type { Checkpoint } from '../../model/checkpoint.ts';
 import type { FoundFile } from '../../model/found-file.ts';
@@ -247,6 +248,7 @@ export class Source implements RouteSource, ReadableFile, ObservedReader, Sighte
       this.noteOutcome('read', '');
       return { ...filled, hasMore: filled.hasMore || this.#wokenMeanwhile || this.turns.replayIsNext };
     } catch (error) {
+      rethrowDefect(error);
       this.noteOutcome('read', (error as Error).message);
       return NOTHING;
     } finally {

@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
 import type { Clock } from '../../../runtime/clock.ts';
-import { errorText } from '../../../runtime/errors.ts';
+import { errorText, rethrowDefect } from '../../../runtime/errors.ts';
 import type { Logger } from '../../../runtime/logger.ts';
 import { type Checkpoint, isComplete } from '../../model/checkpoint.ts';
 import { fileKey, isAtOrBelow } from '../../model/found-file.ts';
@@ -85,6 +85,7 @@ export class VanishedFiles {
       const source = await identifier.resume(checkpoint, path);
       if (source && scan.rules.matches(path)) open.foundAt(source, path);
     } catch (error) {
+      rethrowDefect(error);
       scan.errors.set(checkpoint.path, `the file was moved to ${path}: ${errorText(error)}`);
     }
   }

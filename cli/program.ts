@@ -1,14 +1,14 @@
-// The layers of cli/, top to bottom. Each folder imports only folders further down:
+// The layers of cli/, top to bottom. Each folder imports only folders further down, none beside it:
 //
 //   main
 //   program
-//   commands                                      options, help and action of each command
-//   completion · explain · import ·               one feature each, independent of one another
+//   commands                            options, help and action of each command
+//   completion · explain · import ·     one feature each
 //   rollouts · top · verify
-//   kinds                                         how each kind of resource is listed and shown
-//   entries                                       entries in files: reading, comparing, pruning
-//   rpc                                           the controller's API
-//   output                                        errors, messages, tables and documents
+//   kinds                               how each kind of resource is listed and shown
+//     · entries                         entries in files: reading, comparing, pruning
+//   rpc                                 the controller's API
+//   output                              errors, messages, tables and documents
 import { Command, Option } from 'commander';
 import { version } from '../runtime/version.ts';
 import { applyCommand } from './commands/apply.ts';

@@ -56,7 +56,7 @@ export class LineTap {
     try {
       this.#take(source, run, records, { from, wanted });
     } catch (error) {
-      // Reading must go on: the error is for the caller of the tap.
+      // Reading must continue: the error is for the caller of the tap.
       this.#failure = error as Error;
     }
   };

@@ -3,7 +3,7 @@ import { kernelCode } from './gen/kernel-code.ts';
 import type { RecordBuffer } from './record-buffer.ts';
 import type { HeaderTemplate } from './record-headers.ts';
 
-/** The functions of kernel.as, which describes them. */
+/** The functions that kernel.as exports and describes. */
 interface Exports {
   writeLines(
     bytes: number,

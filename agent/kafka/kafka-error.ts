@@ -2,8 +2,8 @@ import { CodedError } from '../../runtime/errors.ts';
 
 /**
  * Why a broker can't be used.
- * - NETWORK: it can't be reached, or the connection was lost. Pending requests may have been carried
- *   out.
+ * - NETWORK: it can't be reached, or the connection was lost. Pending requests may have been
+ *   carried out.
  * - AUTHENTICATION: it refused the login.
  * - UNSUPPORTED: it is too old, or not Kafka.
  */

@@ -3,8 +3,8 @@ import { CodedError, errorText } from '../../runtime/errors.ts';
 
 /**
  * What a failed request means for its partition (docs/internals/producing.md):
- * - `retriable`: the cluster is busy or can't be reached. The same batches are sent again, in order,
- *   for as long as it takes.
+ * - `retriable`: the cluster is busy or can't be reached. The same batches are sent again, in
+ *   order, for as long as it takes.
  * - `pausing`: an operator must act (rights, a missing topic). The partition reports it and
  *   retries.
  * - `too-large`: the broker accepts no batch of this size, and did not append it.

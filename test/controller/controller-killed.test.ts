@@ -37,7 +37,7 @@ test('after kill -9 of a controller its agents reconnect within ten seconds, spr
   await writing.end();
   const returns = homeless.map(({ connections }) => (connections.at(-1)?.atMs ?? 0) - killedMs).sort((a, b) => a - b);
   t.diagnostic(
-    `${returns.length} came back ${returns.map((ms) => (ms / 1000).toFixed(1)).join(', ')} s after the kill`,
+    `${returns.length} reconnected ${returns.map((ms) => (ms / 1000).toFixed(1)).join(', ')} s after the kill`,
   );
   // With full jitter over 5 s, twenty agents reconnect within one second of each other once in a
   // hundred billion times.

@@ -31,9 +31,9 @@ export interface Range {
 }
 
 /**
- * One generation with its state, over processes that are killed. What would be Kafka has a batch
- * when it is delivered; the intents that are on the disk, and what FormerBatches tells of them, are
- * kept here.
+ * One generation with its stored state, read by processes that are killed. This class takes the
+ * part of Kafka, which has a segment once it is delivered, and that of CrashRecovery, which knows
+ * the intents on disk.
  */
 export class KilledGeneration {
   readonly #dir: TempDir;
@@ -45,13 +45,14 @@ export class KilledGeneration {
   #fd = -1;
   source!: Source;
   flying: Segment[] = [];
-  /** Delivered, and given back, since it was last written: their intents are open on the disk. */
+  /** Delivered since the last `write`: their intents are still open on disk. */
   #noted: Segment[] = [];
+  /** Returned since then. */
   #voided: Segment[] = [];
-  /** Bytes that were told as lost. */
+  /** Stored losses, in bytes. */
   cut = 0;
   #notedCut = 0;
-  /** Of what Kafka does not have. */
+  /** The records of segments that Kafka does not have. */
   readonly #records = new WeakMap<object, DecodedRecord[]>();
   readonly seen: Seen[] = [];
   readonly replays: Range[] = [];
@@ -62,9 +63,9 @@ export class KilledGeneration {
   }
 
   /**
-   * With all noted changes `written` before, or none since they were last. What the disk says is
-   * open then, the next process inherits: as still open where `isOpen` says so; else what Kafka has
-   * is found to be there, and what it does not have is returned.
+   * Kills the process and starts the next one. `written`: all changes were stored before. The next
+   * process inherits the segments whose intents are open on disk. `isOpen` decides which of them
+   * have no outcome yet. Of the others, those that Kafka has are acknowledged, the rest returned.
    */
   kill({ written, isOpen }: { written: boolean; isOpen: (at: number) => boolean }): void {
     if (written) this.write();
@@ -113,13 +114,13 @@ export class KilledGeneration {
     this.source.assign(nowhere, () => this.#format);
   }
 
-  /** One turn, into a batch of its own; whether there may be more. */
+  /** Reads one segment into a batch of its own. Returns whether there may be more. */
   async read(batchBytes: number): Promise<boolean> {
     bench.records.reset(batchBytes);
     const { segment, hasMore: more } = await this.source.fill(bench);
     assert.equal(this.source.errors.current, '');
     if (!segment) return more;
-    // The intent is written together with those that are void by then.
+    // The same flush stores the new intent and removes the void ones.
     this.#voided = [];
     this.#records.set(segment, decodeRecords(Buffer.from(bench.records.view()), segment.lines));
     this.flying.push(segment);
@@ -139,7 +140,7 @@ export class KilledGeneration {
     this.source.acknowledged(segment);
   }
 
-  /** Kafka has it, though the process that sent it did not learn that. */
+  /** Whether Kafka has the segment, even if the process that sent it did not learn that. */
   isThere(segment: Segment): boolean {
     return !this.#records.has(segment);
   }

@@ -6,23 +6,23 @@ import { sharedKafka } from './servers.ts';
 import { type TempDir, tempDir } from './temp-dir.ts';
 import { createTopic } from './topics.ts';
 
-export interface PartitionGround {
+export interface PartitionFixture {
   brokers: string[];
   topic: string;
   dir: TempDir;
 }
 
-/** A topic of its own, and a folder for the state of what writes to it. */
-export async function partitionGround(): Promise<PartitionGround> {
+/** A new topic, and a folder for the state of the processes that write to it. */
+export async function partitionFixture(): Promise<PartitionFixture> {
   const brokers = await sharedKafka();
   return { brokers, topic: await createTopic(brokers), dir: await tempDir() };
 }
 
 /**
- * A process that sent 1, 2 and 3 and was killed before it wrote down the answers; the state before
- * 2 and 3 were answered is the same.
+ * A process that sent 1, 2 and 3 and was killed before it stored any acknowledgement. Its state is
+ * the same as before the responses to 2 and 3.
  */
-export async function killedAfterThree({ brokers, topic, dir }: PartitionGround): Promise<void> {
+export async function killedAfterThree({ brokers, topic, dir }: PartitionFixture): Promise<void> {
   await using first = new PartitionProcess(brokers, topic, dir.at('state'));
   for (const number of [1, 2, 3]) {
     first.send(number);
@@ -30,8 +30,8 @@ export async function killedAfterThree({ brokers, topic, dir }: PartitionGround)
   }
 }
 
-/** A process that wrote down that it would send these, and was killed before it did. */
-export async function killedBeforeSending({ brokers, topic, dir }: PartitionGround, numbers: number[]): Promise<void> {
+/** A process that stored the intents of these batches and was killed before it sent them. */
+export async function killedBeforeSending({ brokers, topic, dir }: PartitionFixture, numbers: number[]): Promise<void> {
   await using process = new PartitionProcess(brokers, topic, dir.at('state'));
   process.ledger.restore(process.former().map(QueuedBatch.fromRecovered));
   for (const number of numbers) process.ledger.assignSequence(QueuedBatch.fromOutgoing(process.batch(number)));

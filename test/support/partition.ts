@@ -65,8 +65,8 @@ export class PartitionProcess implements AsyncDisposable {
   }
 
   /**
-   * Goes on with what the former process left; batches whose number is not in `have` can't be
-   * built.
+   * Continues with the open batches of the previous process. Those whose number `have` rejects
+   * can't be rebuilt.
    */
   restore(have: (number: number) => boolean = () => true): void {
     this.producer.restore(this.former(have));

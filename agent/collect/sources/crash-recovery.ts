@@ -25,7 +25,7 @@ interface RecoveredSegment {
    * - open: it may be in Kafka.
    * - acknowledged: it was found in Kafka.
    * - returned: it is not in Kafka, so its lines must be read again.
-   * - inherited: as returned, and a source knows it. The source may have read the lines by now.
+   * - inherited: as returned, and a source knows it. The source may have read the lines already.
    */
   state: 'open' | 'acknowledged' | 'returned' | 'inherited';
 }

@@ -33,8 +33,8 @@ test('a file that is created, written and renamed between two scans is found by 
   on.close();
 });
 
-// Catalogue 66: imfile-wildcards-dirs-multi*.sh. Catalogue 65 (fb #2428, #3111): no hint tells of
-// any of this.
+// Catalogue 66: imfile-wildcards-dirs-multi*.sh. Catalogue 65 (fb #2428, #3111): there is no
+// file event for any of this.
 test('new folders below ** are scanned, and a folder that is deleted and made again is a new one', async () => {
   await using dir = await tempDir();
   const on = new SourceFixture(dir);

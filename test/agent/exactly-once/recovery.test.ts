@@ -7,7 +7,7 @@ import type { ProducerIdentity } from '../../../agent/kafka/kafka-messages.ts';
 import { acquireProducer } from '../../../agent/produce/acquire-producer.ts';
 import { QueuedBatch } from '../../../agent/produce/queued-batch.ts';
 import { eventually } from '../../support/eventually.ts';
-import { killedAfterThree, killedBeforeSending, partitionGround } from '../../support/killed-processes.ts';
+import { killedAfterThree, killedBeforeSending, partitionFixture } from '../../support/killed-processes.ts';
 import { PartitionProcess } from '../../support/partition.ts';
 import { createTopic, deleteTopic, readTopic } from '../../support/topics.ts';
 
@@ -18,7 +18,7 @@ async function lines(brokers: readonly string[], topic: string): Promise<number[
 // vector file_start_position_server_restart_unfinalized, otel #20552: a crash between Kafka's
 // response and the checkpoint.
 test('what Kafka has of a killed process counts as delivered, and is neither rebuilt nor resent', async () => {
-  const on = await partitionGround();
+  const on = await partitionFixture();
   await killedAfterThree(on);
   await using next = new PartitionProcess(on.brokers, on.topic, on.dir.at('state'));
   assert.equal(next.open.length, 3);
@@ -30,7 +30,7 @@ test('what Kafka has of a killed process counts as delivered, and is neither reb
 });
 
 test('what Kafka lacks of a killed process is rebuilt and sent in order, before new batches', async () => {
-  const on = await partitionGround();
+  const on = await partitionFixture();
   await killedAfterThree(on);
   await killedBeforeSending(on, [4, 5]);
   await using next = new PartitionProcess(on.brokers, on.topic, on.dir.at('state'));
@@ -42,7 +42,7 @@ test('what Kafka lacks of a killed process is rebuilt and sent in order, before 
 });
 
 test("a batch that can't be rebuilt is returned with those after it, and new ones take its sequence", async () => {
-  const on = await partitionGround();
+  const on = await partitionFixture();
   await killedAfterThree(on);
   await killedBeforeSending(on, [4, 5, 6]);
   await using next = new PartitionProcess(on.brokers, on.topic, on.dir.at('state'));
@@ -57,7 +57,7 @@ test("a batch that can't be rebuilt is returned with those after it, and new one
 // Seen in a chaos run: a proxy forwarded the killed process's last request seconds after the next
 // process had asked Kafka.
 test("lines are returned only after a late request of the killed process can't arrive any more", async () => {
-  const on = await partitionGround();
+  const on = await partitionFixture();
   await killedAfterThree(on);
   await killedBeforeSending(on, [4]);
   await using late = new PartitionProcess(on.brokers, on.topic, on.dir.at('elsewhere'));
@@ -73,7 +73,7 @@ test("lines are returned only after a late request of the killed process can't a
 });
 
 test('a process that is killed while it recovers leaves the same work to the next one', async () => {
-  const on = await partitionGround();
+  const on = await partitionFixture();
   await killedAfterThree(on);
   for (let round = 0; round < 3; round++) {
     await killedBeforeSending(on, [4 + 2 * round, 5 + 2 * round]);
@@ -90,7 +90,7 @@ test('a process that is killed while it recovers leaves the same work to the nex
 // If Kafka no longer knows the id (expired, truncated), success for a repeat proves nothing: it is
 // appended twice.
 test('when Kafka has forgotten the producer id, the log is read back', async () => {
-  const on = await partitionGround();
+  const on = await partitionFixture();
   await killedAfterThree(on);
   await killedBeforeSending(on, [4]);
   // Ids expire after a day, so the test fakes the response. The log is Kafka's.
@@ -111,7 +111,7 @@ test('when Kafka has forgotten the producer id, the log is read back', async () 
 });
 
 test('a topic that was deleted and made again has nothing of the previous one', async () => {
-  const on = await partitionGround();
+  const on = await partitionFixture();
   await killedAfterThree(on);
   await deleteTopic(on.brokers, on.topic);
   await createTopic(on.brokers, 1, { name: on.topic });
@@ -126,7 +126,7 @@ test('a topic that was deleted and made again has nothing of the previous one', 
 // Two agents with one id lose lines silently: the broker takes the second one's batches for
 // repeats.
 test("a copied state asks about the original's producer id and sends with another", async () => {
-  const on = await partitionGround();
+  const on = await partitionFixture();
   await killedAfterThree(on);
   await killedBeforeSending(on, [4]);
   await cp(on.dir.at('state'), on.dir.at('copy'), { recursive: true });
@@ -144,7 +144,7 @@ test("a copied state asks about the original's producer id and sends with anothe
 });
 
 test('a state older than what Kafka has of its producer id is not trusted', async () => {
-  const on = await partitionGround();
+  const on = await partitionFixture();
   await killedAfterThree(on);
   await cp(on.dir.at('state'), on.dir.at('old'), { recursive: true });
   {
@@ -163,7 +163,7 @@ test('a state older than what Kafka has of its producer id is not trusted', asyn
 });
 
 test("a batch whose intent can't be written waits, and is sent once it can be", async () => {
-  const on = await partitionGround();
+  const on = await partitionFixture();
   await using process = new PartitionProcess(on.brokers, on.topic, on.dir.at('state'));
   process.send(1);
   await eventually(() => assert.deepEqual(process.acknowledged, [1]));
@@ -176,7 +176,7 @@ test("a batch whose intent can't be written waits, and is sent once it can be", 
 });
 
 test('intents are deleted together with the write of their positions', async () => {
-  const on = await partitionGround();
+  const on = await partitionFixture();
   {
     await using process = new PartitionProcess(on.brokers, on.topic, on.dir.at('state'));
     process.send(1);
@@ -193,7 +193,7 @@ test('intents are deleted together with the write of their positions', async () 
 
 // The id's first batch: Kafka does not know the id yet and accepts any sequence from it.
 test("a late request of the killed process is not appended twice when it is its id's first", async () => {
-  const on = await partitionGround();
+  const on = await partitionFixture();
   const killed = new PartitionProcess(on.brokers, on.topic, on.dir.at('state'));
   await acquireProducer(killed.cluster, killed.ledger);
   const producer = killed.ledger.producer as ProducerIdentity;
@@ -216,7 +216,7 @@ test("a late request of the killed process is not appended twice when it is its 
 // A hung leader is replaced: a batch sent to the new leader is acknowledged before one sent to the
 // old.
 test('a batch is found although a later one was acknowledged first', async () => {
-  const on = await partitionGround();
+  const on = await partitionFixture();
   await killedAfterThree(on);
   {
     await using dying = new PartitionProcess(on.brokers, on.topic, on.dir.at('state'));

@@ -5,8 +5,8 @@ import { newCheckpoint } from '../../../agent/model/checkpoint.ts';
 import { begun, SourceFixture } from '../../support/source-fixture.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
-// Catalogue 110 (beats #40447). Whoever narrows the globs wants no more of these lines: they stay
-// in the file, and are not a loss.
+// Catalogue 110 (beats #40447). An operator who narrows the globs does not want these lines any
+// more: they stay in the file and are not a loss.
 test('the rest of a file that no longer matches stays, and is sent when it matches again', async () => {
   await using dir = await tempDir();
   const { on, file } = await begun(dir, 'one\n');
@@ -24,7 +24,7 @@ test('the rest of a file that no longer matches stays, and is sent when it match
   later.close();
 });
 
-// Catalogue 110: what was under way when the globs were narrowed holds the file, and its end is
+// Catalogue 110: a batch in flight when the globs are narrowed keeps the file open, so its end is
 // seen.
 test('a file that no longer matches and is deleted with its last batch in flight is a loss of the rest', async () => {
   await using dir = await tempDir();

@@ -125,7 +125,7 @@ test("a late acknowledgement of a truncated generation does not move the next on
   await appendFile(file, 'n\n');
   await on.find(file);
   await on.find(file);
-  assert.deepEqual([on.losses, on.sealed], [[], []], 'not decided while it is under way');
+  assert.deepEqual([on.losses, on.sealed], [[], []], 'not decided while it is in flight');
   source.acknowledged(segment);
   await on.find(file);
   assert.deepEqual(

@@ -58,5 +58,5 @@ test('an alert stays while its condition is unknown, is dropped silently if it w
   tell();
   assert.deepEqual(step(3_100, []), ['over x']);
   step(4_000, [failed('x')]);
-  assert.deepEqual(step(5_000, [failed('x')]), ['fires x'], 'before its end was told');
+  assert.deepEqual(step(5_000, [failed('x')]), ['fires x'], 'before its end was sent');
 });

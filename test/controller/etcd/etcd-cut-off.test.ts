@@ -87,7 +87,7 @@ test('a controller cut off from etcd for longer than its lease keeps its agents 
   );
   const kept = all.filter((agent) => homeOf(agent) === cut.id);
   assert.equal(kept.length, AGENTS / 2 - 1);
-  for (const agent of kept) assert.equal(agent.applied['entries/app'], before.etag, 'it goes on by what it has');
+  for (const agent of kept) assert.equal(agent.applied['entries/app'], before.etag, 'it keeps what it has');
 
   cut.setMode('pass');
   await have(during.etag, all);

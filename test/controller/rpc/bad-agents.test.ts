@@ -181,7 +181,7 @@ test('ever larger reports end the stream before they fill the memory', async () 
   assert.ok((await residentBytes()) - before < GROWTH_MAX_BYTES);
 });
 
-test('100,001 files are too many, and the agent is told so', async () => {
+test('a report of 100,001 files is refused, and the agent gets the reason', async () => {
   const stream = hello(open(), 'many') as Writable;
   await next(stream);
   const ended = ill(stream, status.INVALID_ARGUMENT, /more than 100000/);

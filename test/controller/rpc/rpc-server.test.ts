@@ -61,7 +61,7 @@ test('reflection responds under both of its names, and grpc.health.v1 reports th
     const path = `/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`;
     const answer = await rawStream(controller.address, path, listServices);
     for (const service of ['EntryService', 'AgentService', 'FleetService'])
-      assert.ok(answer.includes(`logfleet.v1.${service}`), `${version} tells of ${service}`);
+      assert.ok(answer.includes(`logfleet.v1.${service}`), `${version} lists ${service}`);
     for (const symbol of ['logfleet.v1.EntryService', 'grpc.health.v1.Health']) {
       // ServerReflectionRequest.file_containing_symbol = 4. The response has the file's descriptor.
       const file = await rawStream(

@@ -9,9 +9,9 @@ import { testBench } from '../../../support/test-bench.ts';
 
 const LOOKS = 300;
 
-// Seen in CI: a look took the file's size, the file grew, the reader went past that size, and then the look held the file for truncated;
-// all of it was sent once more.
-test('a file that grows and is read while it is looked at is not taken for a truncated one', async () => {
+// Seen in CI: an observation took the file's size, the file grew, and the reader passed that size.
+// Then the observation took the file for truncated, and all of it was sent again.
+test('a file that grows and is read during an observation is not taken for a truncated one', async () => {
   await using dir = await tempDir();
   const file = dir.at('a.log');
   appendFileSync(file, '');

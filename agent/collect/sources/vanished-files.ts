@@ -54,6 +54,8 @@ export class VanishedFiles {
     for (const checkpoint of missing) {
       if (scan.signal.aborted) return;
       const { generation } = checkpoint;
+      // A file event may have found it since the search began.
+      if (!registry.isKnown(checkpoint)) continue;
       const path = moved.get(checkpoint);
       if (path !== undefined) await this.#foundAt(checkpoint, path, scan);
       else if (before.has(generation) || once) await this.#foundNowhere(checkpoint, scan, certain.has(generation));
@@ -97,7 +99,9 @@ export class VanishedFiles {
     // In an overlay file system a folder may have another device than its files, so one file in
     // the folder shows, too, that the file system is mounted.
     const hasSibling = found.files.some((file) => file.device === device && isAtOrBelow(file.path, dirname(path)));
-    if (hasSibling || (await isMounted(path, device))) {
+    const isGone = hasSibling || (await isMounted(path, device));
+    if (!registry.isKnown(checkpoint)) return;
+    if (isGone) {
       registry.removeKnown(checkpoint);
       ended.endKnown(checkpoint, { reason: 'vanished', certain });
     } else if (!this.#unmounted.has(generation)) {

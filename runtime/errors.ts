@@ -23,7 +23,7 @@ export class CodedError<Code extends string> extends Error {
 
 /**
  * Rethrows the error of a broken invariant. Call it first where errors are caught and handled: no
- * process may go on after a defect (docs/decisions/0025-assertions.md).
+ * process continues after a defect (docs/decisions/0025-assertions.md).
  */
 export function rethrowDefect(error: unknown): void {
   if (error instanceof AssertionError) throw error;

@@ -53,7 +53,7 @@ export class FileObserver {
     } catch (error) {
       rethrowDefect(error);
       // If the source was closed meanwhile, its descriptor may have been invalid.
-      if (!isClosed(source)) source.noteOutcome('observation', (error as Error).message);
+      if (!isClosed(source)) source.noteOutcome('observation', error);
     }
   }
 

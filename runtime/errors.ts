@@ -1,3 +1,5 @@
+import { AssertionError } from 'node:assert';
+
 export interface CodedErrorOptions {
   /** Whether the same call may succeed later without any change. */
   retryable?: boolean;
@@ -17,6 +19,14 @@ export class CodedError<Code extends string> extends Error {
     this.code = code;
     this.retryable = retryable;
   }
+}
+
+/**
+ * Rethrows the error of a broken invariant. Call it first where errors are caught and handled: no
+ * process continues after a defect (docs/decisions/0025-assertions.md).
+ */
+export function rethrowDefect(error: unknown): void {
+  if (error instanceof AssertionError) throw error;
 }
 
 /** One line for a person: the message, then those messages of its causes that add information. */

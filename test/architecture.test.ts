@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { globSync, readFileSync } from 'node:fs';
+import { existsSync, globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { layerViolations } from './support/tidy/layers.ts';
+import { LAYERS, layerViolations, MAY_IMPORT } from './support/tidy/layers.ts';
+import { ADAPTERS } from './support/tidy/packages.ts';
 import { violationsOf } from './support/tidy-rules.ts';
 
 const root = join(import.meta.dirname, '..');
@@ -183,6 +184,20 @@ for (const { name, files, reports } of examples) {
     for (const [index, report] of reports.entries()) assert.match(found[index] as string, report);
   });
 }
+
+test('the tables name only files and folders that exist', () => {
+  const modules = Object.entries(LAYERS).flatMap(([folder, layers]) =>
+    layers.flat().map((name) => `${folder}/${name}`),
+  );
+  const missing = [
+    ...Object.keys(MAY_IMPORT).filter((folder) => !existsSync(join(root, folder))),
+    ...modules.filter((path) => !existsSync(join(root, path)) && !existsSync(join(root, `${path}.ts`))),
+    ...Object.values(ADAPTERS)
+      .flat()
+      .filter((path) => !existsSync(join(root, path))),
+  ];
+  assert.deepEqual(missing, []);
+});
 
 test('a layer imports only layers below it, and no module beside it', () => {
   const layers = { agent: [['main'], ['top'], ['top/left', 'top/right'], ['model']] };

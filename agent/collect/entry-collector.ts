@@ -1,5 +1,6 @@
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import { entryViolations, withEntryDefaults } from '../../proto/rules/entry-rules.ts';
+import { rethrowDefect } from '../../runtime/errors.ts';
 import { charsetFor } from '../encode/charset.ts';
 import type { FoundFile } from '../model/found-file.ts';
 import type { DeliveryRouter } from '../produce/delivery-router.ts';
@@ -198,7 +199,8 @@ export class EntryCollector implements RoutedEntry {
     try {
       const file = await Promise.resolve(look()).catch(() => undefined);
       if (discovery === this.#discovery) await this.#sources.handleEvent(path, file, (found) => this.#start(found));
-    } catch {
+    } catch (error) {
+      rethrowDefect(error);
       // The file can't be opened. If that lasts, the next scan reports it.
     } finally {
       this.#pendingEvents--;

@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises';
+import { rethrowDefect } from '../../runtime/errors.ts';
 import { Slices } from '../../runtime/slices.ts';
 import { type SharedFormat, sharedFormat } from '../encode/line-format.ts';
 import type { Checkpoint } from '../model/checkpoint.ts';
@@ -147,6 +148,7 @@ export class Rewind {
         );
       this.#plannedReplays.push({ source, start });
     } catch (error) {
+      rethrowDefect(error);
       this.#ranges.push(failure(known, (error as Error).message));
     }
   }

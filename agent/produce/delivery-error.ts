@@ -1,5 +1,4 @@
-import { AssertionError } from 'node:assert';
-import { CodedError, errorText } from '../../runtime/errors.ts';
+import { CodedError, errorText, rethrowDefect } from '../../runtime/errors.ts';
 
 /**
  * What a failed request means for its partition (docs/internals/producing.md):
@@ -92,11 +91,6 @@ export function kafkaResponseError(code: number, name: string, detail: string | 
 /** Any other error counts as a lost connection. A broken invariant is rethrown. */
 export function toDeliveryError(error: unknown): DeliveryError {
   if (error instanceof DeliveryError) return error;
-  rethrowBroken(error);
+  rethrowDefect(error);
   return new DeliveryError('NETWORK', 'retriable', errorText(error), { cause: error });
-}
-
-/** Rethrows the error of a broken invariant: retrying could duplicate or lose lines. */
-export function rethrowBroken(error: unknown): void {
-  if (error instanceof AssertionError) throw error;
 }

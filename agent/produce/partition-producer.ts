@@ -1,10 +1,10 @@
 import { createBackoff } from '../../runtime/backoff.ts';
 import type { Clock } from '../../runtime/clock.ts';
-import { errorText } from '../../runtime/errors.ts';
+import { errorText, rethrowDefect } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Partition } from '../kafka/kafka-fetch.ts';
 import { acquireProducer, wasTopicRecreated } from './acquire-producer.ts';
-import { DeliveryError, rethrowBroken, toDeliveryError } from './delivery-error.ts';
+import { DeliveryError, toDeliveryError } from './delivery-error.ts';
 import { DeliveryProblem } from './delivery-problem.ts';
 import type { KafkaCluster } from './kafka-cluster.ts';
 import type { PartitionLedger } from './partition-ledger.ts';
@@ -132,7 +132,7 @@ export class PartitionProducer {
       this.#ledger.assignSequence(batch);
       return true;
     } catch (error) {
-      rethrowBroken(error);
+      rethrowDefect(error);
       this.#problem.report(new DeliveryError('STATE', 'pausing', errorText(error), { cause: error }));
       if (this.#inFlight.length > 0) this.#enter('SETTLING');
       else void this.#recover();

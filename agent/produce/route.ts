@@ -1,12 +1,13 @@
 import type { Compression } from '../../proto/rules/line-words.ts';
 import type { Clock } from '../../runtime/clock.ts';
+import { rethrowDefect } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { Slices } from '../../runtime/slices.ts';
 import { compress } from '../encode/compress.ts';
 import { RECORD_BYTES_MAX } from '../encode/record-buffer.ts';
 import type { Workbench, WorkPool } from '../encode/work-pool.ts';
 import type { BatchFacts } from '../model/segment.ts';
-import { type DeliveryError, rethrowBroken } from './delivery-error.ts';
+import type { DeliveryError } from './delivery-error.ts';
 import type { PartitionProducer } from './partition-producer.ts';
 import { RouteBatch } from './route-batch.ts';
 import type { RouteSource, Segment } from './route-source.ts';
@@ -128,7 +129,7 @@ export class Route {
         if (returnCount === this.#producer.returnCount) this.#producer.enqueue(batch);
         else batch.onReturned();
       } catch (error) {
-        rethrowBroken(error);
+        rethrowDefect(error);
         logger.error("a batch can't be compressed; its lines are read again", { error });
         batch.onReturned();
       } finally {

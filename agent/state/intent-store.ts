@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { SQLOutputValue, StatementSync } from 'node:sqlite';
+import { rethrowDefect } from '../../runtime/errors.ts';
 import type { Intent, OpenIntent, ProducerRecord } from '../model/segment.ts';
 import { assertConsistent, intentFromRow, segmentsText } from './intent-row.ts';
 import type { StateDatabase, StatePart } from './state-database.ts';
@@ -65,7 +66,8 @@ export class IntentStore implements StatePart {
     try {
       return this.#add(intent);
     } catch (error) {
-      if (this.#isRequired || error instanceof assert.AssertionError) throw error;
+      rethrowDefect(error);
+      if (this.#isRequired) throw error;
       return undefined;
     }
   }

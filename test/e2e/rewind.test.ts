@@ -18,7 +18,7 @@ import { countRecords, createTopic, newTopic, type ReadRecord, readTopic } from 
 const cli = ({ controller }: Pick<FleetFixture, 'controller'>, ...args: string[]) =>
   runProcess('cli/main.ts', ['--controller', controller.address, ...args]);
 
-async function entryOf(on: FleetFixture, rules: object, id = 'app') {
+async function entryOf(on: FleetFixture, rules: object, id = 'rewound') {
   const entry = await on.controller.api.call('EntryService', 'CreateEntry', {
     entry_id: id,
     entry: { paths: [on.dir.at('*.log')], start: 'beginning', ...rules },
@@ -62,14 +62,14 @@ test('a rewind to the beginning sends lines again, marked and in order; new line
   await entryOf(on, { topic });
   await waitUntilDelivered(on, topic, 5_000);
   await eventually(async () => assert.equal((await agentStatus(on, 'web-1')).files[0]?.position, String(first.length)));
-  const dry = await cli(on, 'rewind', 'entry', 'app', '--to-beginning', '--dry-run');
+  const dry = await cli(on, 'rewind', 'entry', 'rewound', '--to-beginning', '--dry-run');
   assert.match(
     dry.stdout,
-    /^entry\/app rewound on web-1: 1 generation, .* \(dry run\)\n {2}.*a\.log [0-9a-f]{16} from 0 to 48890\n$/,
+    /^entry\/rewound rewound on web-1: 1 generation, .* \(dry run\)\n {2}.*a\.log [0-9a-f]{16} from 0 to 48890\n$/,
     dry.stderr,
   );
   await appendFile(dir.at('a.log'), second);
-  const ask = ['rewind', 'entry', 'app', '--to-beginning', '--replay-id', 'again-1', '--reason', 'a test'];
+  const ask = ['rewind', 'entry', 'rewound', '--to-beginning', '--replay-id', 'again-1', '--reason', 'a test'];
   const { code, stdout, stderr } = await cli(on, ...ask);
   assert.deepEqual([code, stderr], [0, '']);
   assert.match(stdout, /as replay again-1\n/);
@@ -107,7 +107,7 @@ test('whenever the agent is killed, each replay and each first-time line arrives
     await entryOf(on, { topic });
     for (let kill = 0; kill < 6; kill++) {
       const before = await countRecords(kafka, topic);
-      const asked = cli(on, 'rewind', 'entry', 'app', '--to-beginning', '--replay-id', `kill-${kill}`);
+      const asked = cli(on, 'rewind', 'entry', 'rewound', '--to-beginning', '--replay-id', `kill-${kill}`);
       // Sometimes in the middle of the request itself.
       if (kill % 3 !== 2) assert.equal((await asked).code, 0);
       await eventually(async () => assert.ok((await countRecords(kafka, topic)) >= before + kill * 5_000));
@@ -116,7 +116,7 @@ test('whenever the agent is killed, each replay and each first-time line arrives
       agent = agentOf(on, 'web-1');
       await agent.logged('connected to the controller');
       await eventually(async () => {
-        const again = await cli(on, 'rewind', 'entry', 'app', '--to-beginning', '--replay-id', `kill-${kill}`);
+        const again = await cli(on, 'rewind', 'entry', 'rewound', '--to-beginning', '--replay-id', `kill-${kill}`);
         assert.equal(again.code, 0, again.stderr);
       });
     }
@@ -176,32 +176,42 @@ test('a rewind accepts a time and a position within a line; it refuses an unackn
   await waitUntilDelivered(on, topic, 10);
   const [file] = (await agentStatus(on, 'web-1')).files;
   const generation = ['--generation', file.generation];
-  const middle = await cli(on, 'rewind', 'entry', 'app', '--to-position', '24', ...generation, '--replay-id', 'middle');
+  const middle = await cli(
+    on,
+    'rewind',
+    'entry',
+    'rewound',
+    '--to-position',
+    '24',
+    ...generation,
+    '--replay-id',
+    'middle',
+  );
   assert.match(middle.stdout, /from 21 to 70\n/, middle.stderr);
   await waitUntilDelivered(on, topic, 17);
-  const beyond = await cli(on, 'rewind', 'entry', 'app', '--to-position', '71', ...generation);
+  const beyond = await cli(on, 'rewind', 'entry', 'rewound', '--to-position', '71', ...generation);
   assert.deepEqual([beyond.code, beyond.stdout.split('\n')[0]?.includes(': 0 generations')], [1, true]);
   assert.match(beyond.stderr, /position 71 is beyond the acknowledged position 70/);
   // Nothing had been read an hour ago, and nothing was read in the last moment.
-  const hour = await cli(on, 'rewind', 'entry', 'app', '--since', '1h', '--replay-id', 'hour');
+  const hour = await cli(on, 'rewind', 'entry', 'rewound', '--since', '1h', '--replay-id', 'hour');
   assert.match(hour.stdout, /from 0 to 70\n/, hour.stderr);
   await waitUntilDelivered(on, topic, 27);
   const future = new Date(Date.now() + 60_000).toISOString();
-  const none = await cli(on, 'rewind', 'entry', 'app', '--to-time', future);
+  const none = await cli(on, 'rewind', 'entry', 'rewound', '--to-time', future);
   assert.match(none.stdout, /: 0 generations/, none.stderr);
-  const nobody = await cli(on, 'rewind', 'entry', 'app', '--to-beginning', '--agent', 'nobody');
+  const nobody = await cli(on, 'rewind', 'entry', 'rewound', '--to-beginning', '--agent', 'nobody');
   assert.deepEqual([nobody.code, nobody.stderr], [1, 'error: there is no agents/nobody\n']);
-  const selected = await cli(on, 'rewind', 'entry', 'app', '--to-beginning', '-l', 'env=prod', '--agent', 'web-1');
+  const selected = await cli(on, 'rewind', 'entry', 'rewound', '--to-beginning', '-l', 'env=prod', '--agent', 'web-1');
   assert.match(selected.stderr, /^warning: no agent matches/);
-  const both = await cli(on, 'rewind', 'entry', 'app', '--to-beginning', '--since', '1h');
+  const both = await cli(on, 'rewind', 'entry', 'rewound', '--to-beginning', '--since', '1h');
   assert.deepEqual([both.code, both.stdout], [2, '']);
-  const other = await cli(on, 'rewind', 'entry', 'app', '--to-beginning', '--path', dir.at('b*.log'));
+  const other = await cli(on, 'rewind', 'entry', 'rewound', '--to-beginning', '--path', dir.at('b*.log'));
   assert.match(other.stdout, /: 0 generations/, other.stderr);
   const records = await readTopic(kafka, topic);
   assertBytes(of(records, undefined), linesOf(0, 10), 0, 70);
   assertBytes(of(records, 'middle'), linesOf(0, 10), 21, 70);
   assertBytes(of(records, 'hour'), linesOf(0, 10), 0, 70);
-  await cli(on, 'delete', 'entry', 'app');
+  await cli(on, 'delete', 'entry', 'rewound');
   await entryOf(on, { topic, headers: 'none' }, 'lean');
   await waitUntilDelivered(on, topic, 37);
   const refused = await cli(on, 'rewind', 'entry', 'lean', '--to-beginning');

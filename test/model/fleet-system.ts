@@ -168,7 +168,8 @@ export class FleetSystem implements AsyncDisposable {
     const [controller] = this.#running();
     if (controller === undefined || revisions.length === 0) return;
     const request = { name: `entries/${id}`, page_size: 1_000 };
-    const { versions } = await this.call(controller, 'ListEntryVersions', request);
+    // After a restart of etcd, the controller takes a moment to reconnect.
+    const { versions } = await eventually(() => this.call(controller, 'ListEntryVersions', request), PATIENCE);
     const kept = versions.map(({ revision }: { revision: string }) => revision);
     const lost = revisions.filter((revision) => !kept.includes(revision));
     assert.deepEqual(lost, [], `acknowledged writes of ${id} that are lost`);

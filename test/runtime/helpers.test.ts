@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import { createBackoff } from '../../runtime/backoff.ts';
-import { CodedError, errorText } from '../../runtime/errors.ts';
+import { CodedError, errorText, rethrowDefect } from '../../runtime/errors.ts';
 import { createLifecycle } from '../../runtime/lifecycle.ts';
 import { createLogger } from '../../runtime/logger.ts';
 import { createOutbox } from '../../runtime/outbox.ts';
@@ -63,6 +63,12 @@ test('a log entry is one line with its level, message and fields, whatever they 
   createLogger({ ...options, format: 'text' }).error('lost', { error, path: '/a b', none: undefined, count: 3 });
   assert.match(lines[1] as string, /^\S+ ERROR lost error="it\\nbroke: deep" path="\/a b" count=3\n$/);
   assert.ok(lines.every((line) => line.indexOf('\n') === line.length - 1));
+});
+
+test('the error of a broken invariant is rethrown, and any other error is not', () => {
+  const defect = new assert.AssertionError({ message: 'ranges overlap' });
+  assert.throws(() => rethrowDefect(defect), /ranges overlap/);
+  rethrowDefect(new Error('EACCES'));
 });
 
 test('the text of an error contains each of its causes once', () => {

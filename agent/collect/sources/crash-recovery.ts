@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { rethrowDefect } from '../../../runtime/errors.ts';
 import type { Logger } from '../../../runtime/logger.ts';
 import type { RecordBatch } from '../../encode/record-batch.ts';
 import type { Workbench, WorkPool } from '../../encode/work-pool.ts';
@@ -138,6 +139,7 @@ export class CrashRecovery {
     try {
       return await rebuildBatch(intent, pool, (_index, segment, bench) => this.#encode(segment, bench));
     } catch (error) {
+      rethrowDefect(error);
       const { topic, partition } = intent;
       logger.warn('batch of the previous process cannot be built again, its lines are read again', {
         topic,

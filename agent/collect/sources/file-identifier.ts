@@ -71,21 +71,8 @@ export class FileIdentifier {
    * The source of a known generation whose file was found at `path`, which the entry may not match.
    * undefined: it is another file. Rejects with the system's error.
    */
-  async resume(checkpoint: Checkpoint, path: string): Promise<Source | undefined> {
-    const { registry, files, open } = this.#dependencies;
-    const { fd, file } = await files.open(path);
-    try {
-      const { known, overwritten } = await takeKnown(fd, file, registry);
-      this.#endOverwritten(overwritten, file);
-      if (known?.generation === checkpoint.generation)
-        return open.open(fd, known, file.size, { forReplay: known.phase === 'sealed' });
-      if (known) registry.addKnown(known);
-      files.closeUnread(fd);
-    } catch (error) {
-      files.closeUnread(fd);
-      throw error;
-    }
-    return undefined;
+  resume(checkpoint: Checkpoint, path: string): Promise<Source | undefined> {
+    return this.#inTurn(() => this.#resume(checkpoint, path));
   }
 
   /**
@@ -95,7 +82,7 @@ export class FileIdentifier {
   reopen(checkpoint: Checkpoint): Promise<Source | undefined> {
     return this.#inTurn(async () => {
       const open = this.#dependencies.registry.byFile(checkpoint);
-      if (!open) return this.resume(checkpoint, checkpoint.path);
+      if (!open) return this.#resume(checkpoint, checkpoint.path);
       // The file was truncated meanwhile and holds another generation.
       return open.generation === checkpoint.generation ? open : undefined;
     });
@@ -113,6 +100,23 @@ export class FileIdentifier {
     const done = this.#opening.then(work);
     this.#opening = done.catch(() => {});
     return done;
+  }
+
+  async #resume(checkpoint: Checkpoint, path: string): Promise<Source | undefined> {
+    const { registry, files, open } = this.#dependencies;
+    const { fd, file } = await files.open(path);
+    try {
+      const { known, overwritten } = await takeKnown(fd, file, registry);
+      this.#endOverwritten(overwritten, file);
+      if (known?.generation === checkpoint.generation)
+        return open.open(fd, known, file.size, { forReplay: known.phase === 'sealed' });
+      if (known) registry.addKnown(known);
+      files.closeUnread(fd);
+    } catch (error) {
+      files.closeUnread(fd);
+      throw error;
+    }
+    return undefined;
   }
 
   #isReplayed({ generation }: Checkpoint): boolean {

@@ -1,4 +1,5 @@
 import type { Clock } from '../../../runtime/clock.ts';
+import { rethrowDefect } from '../../../runtime/errors.ts';
 import type { Logger } from '../../../runtime/logger.ts';
 import type { CheckpointStore } from '../../state/checkpoint-store.ts';
 import type { Rotations } from '../lag/rotations.ts';
@@ -50,8 +51,9 @@ export class FileObserver {
         files.markUsed(source);
       }
     } catch (error) {
+      rethrowDefect(error);
       // If the source was closed meanwhile, its descriptor may have been invalid.
-      if (!isClosed(source)) source.noteOutcome('observation', (error as Error).message);
+      if (!isClosed(source)) source.noteOutcome('observation', error);
     }
   }
 

@@ -21,7 +21,7 @@ export interface KnownMatch {
 export async function takeKnown(fd: number, file: FoundFile, registry: SourceRegistry): Promise<KnownMatch> {
   let known: Checkpoint | undefined;
   let stored = false;
-  const overwritten: Checkpoint[] = [];
+  let overwritten: Checkpoint[] = [];
   for (const checkpoint of registry.knownWithInodeOf(file)) {
     const isHere = checkpoint.device === file.device;
     const head = known ? undefined : await headIfSame(fd, file, checkpoint);
@@ -31,6 +31,9 @@ export async function takeKnown(fd: number, file: FoundFile, registry: SourceReg
       registry.deviceFound(checkpoint.device, file.device);
     } else if (isHere) overwritten.push(checkpoint);
   }
+  // Another caller may have taken them while the file was read.
+  if (known && !registry.isKnown(known)) known = undefined;
+  overwritten = overwritten.filter((checkpoint) => registry.isKnown(checkpoint));
   if (known) registry.removeKnown(known);
   for (const checkpoint of overwritten) registry.removeKnown(checkpoint);
   return { known, stored, overwritten };

@@ -1,3 +1,4 @@
+import { rethrowDefect } from '../../../runtime/errors.ts';
 import type { Logger } from '../../../runtime/logger.ts';
 
 /** What can fail on a file. */
@@ -17,12 +18,15 @@ export interface SourceErrors {
 export const NO_ERRORS: SourceErrors = { observation: '', read: '', current: '' };
 
 /**
- * `errors` after an operation had this outcome, empty if it succeeded. The same object if equal.
+ * `errors` after an operation failed with `error`; undefined: it succeeded. The same object if
+ * equal. Throws the error if it is a defect.
  */
-export function withOutcome(errors: SourceErrors, operation: FileOperation, error: string): SourceErrors {
-  if (errors[operation] === error) return errors;
-  const observation = operation === 'observation' ? error : errors.observation;
-  const read = operation === 'read' ? error : errors.read;
+export function withOutcome(errors: SourceErrors, operation: FileOperation, error: unknown): SourceErrors {
+  rethrowDefect(error);
+  const text = error === undefined ? '' : (error as Error).message;
+  if (errors[operation] === text) return errors;
+  const observation = operation === 'observation' ? text : errors.observation;
+  const read = operation === 'read' ? text : errors.read;
   const current = read || observation;
   return current === '' ? NO_ERRORS : { observation, read, current };
 }

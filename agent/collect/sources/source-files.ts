@@ -110,7 +110,7 @@ export class SourceFiles {
     if (source.file.isOpen) return true;
     try {
       const { fd, file } = await this.#budget.open(source.path);
-      if (file.key === fileKey(source.file) && !source.isClosed) {
+      if (file.key === fileKey(source.file) && !source.isClosed && !source.file.isOpen) {
         source.file.attach(fd);
         this.markUsed(source);
         return true;

@@ -94,6 +94,10 @@ export class SourceRegistry {
     return this.#known.get(inode) ?? [];
   }
 
+  isKnown({ inode, generation }: Checkpoint): boolean {
+    return this.knownWithInodeOf({ inode }).some((known) => known.generation === generation);
+  }
+
   addKnown(checkpoint: Checkpoint): void {
     assert(!this.#open.has(checkpoint.generation), 'a generation is open and known');
     this.#known.set(checkpoint.inode, [...this.knownWithInodeOf(checkpoint), checkpoint]);

@@ -1,6 +1,6 @@
 import { stat } from 'node:fs/promises';
 import type { Clock } from '../../../runtime/clock.ts';
-import { errorText } from '../../../runtime/errors.ts';
+import { errorText, rethrowDefect } from '../../../runtime/errors.ts';
 import type { Logger } from '../../../runtime/logger.ts';
 import { Slices } from '../../../runtime/slices.ts';
 import type { Charset } from '../../encode/charset.ts';
@@ -250,6 +250,7 @@ export class SourceSet {
         this.#foundAt(source, keepsPath ? source.path : file.path);
         scan.present.add(source, file);
       } catch (error) {
+        rethrowDefect(error);
         scan.waiting ||= error instanceof BudgetError;
         scan.errors.set(file.path, errorText(error));
       }

@@ -185,14 +185,14 @@ export class Source implements RouteSource, ReadableFile, ObservedReader, Sighte
   async observe(nowMs: number, wallMs = Number.POSITIVE_INFINITY): Promise<ObservationOutcome> {
     const outcome = await this.#file.observe(this, nowMs, wallMs);
     if (outcome === 'learned' || outcome === 'unchanged') {
-      this.noteOutcome('observation', '');
+      this.noteOutcome('observation');
       this.#wakeToRead();
     }
     return outcome;
   }
 
-  /** Notes an operation's outcome, empty if it succeeded. */
-  noteOutcome(operation: FileOperation, error: string): void {
+  /** Notes an operation's error; undefined: it succeeded. Throws the error if it is a defect. */
+  noteOutcome(operation: FileOperation, error?: unknown): void {
     const before = this.#errors;
     this.#errors = withOutcome(before, operation, error);
     if (this.#errors !== before) this.#context.observer.stateChanged(this);
@@ -244,10 +244,10 @@ export class Source implements RouteSource, ReadableFile, ObservedReader, Sighte
     this.#wokenMeanwhile = false;
     try {
       const filled = await this.#read(bench, this.#assignment, room);
-      this.noteOutcome('read', '');
+      this.noteOutcome('read');
       return { ...filled, hasMore: filled.hasMore || this.#wokenMeanwhile || this.turns.replayIsNext };
     } catch (error) {
-      this.noteOutcome('read', (error as Error).message);
+      this.noteOutcome('read', error);
       return NOTHING;
     } finally {
       this.#reading = false;

@@ -1,6 +1,6 @@
 import { dirname } from 'node:path';
 import type { Clock } from '../../../runtime/clock.ts';
-import { errorText } from '../../../runtime/errors.ts';
+import { errorText, rethrowDefect } from '../../../runtime/errors.ts';
 import type { Logger } from '../../../runtime/logger.ts';
 import { type Checkpoint, isComplete } from '../../model/checkpoint.ts';
 import { fileKey, isAtOrBelow } from '../../model/found-file.ts';
@@ -54,6 +54,8 @@ export class VanishedFiles {
     for (const checkpoint of missing) {
       if (scan.signal.aborted) return;
       const { generation } = checkpoint;
+      // A file event may have found it since the search began.
+      if (!registry.isKnown(checkpoint)) continue;
       const path = moved.get(checkpoint);
       if (path !== undefined) await this.#foundAt(checkpoint, path, scan);
       else if (before.has(generation) || once) await this.#foundNowhere(checkpoint, scan, certain.has(generation));
@@ -85,6 +87,7 @@ export class VanishedFiles {
       const source = await identifier.resume(checkpoint, path);
       if (source && scan.rules.matches(path)) open.foundAt(source, path);
     } catch (error) {
+      rethrowDefect(error);
       scan.errors.set(checkpoint.path, `the file was moved to ${path}: ${errorText(error)}`);
     }
   }
@@ -96,7 +99,9 @@ export class VanishedFiles {
     // In an overlay file system a folder may have another device than its files, so one file in
     // the folder shows, too, that the file system is mounted.
     const hasSibling = found.files.some((file) => file.device === device && isAtOrBelow(file.path, dirname(path)));
-    if (hasSibling || (await isMounted(path, device))) {
+    const isGone = hasSibling || (await isMounted(path, device));
+    if (!registry.isKnown(checkpoint)) return;
+    if (isGone) {
       registry.removeKnown(checkpoint);
       ended.endKnown(checkpoint, { reason: 'vanished', certain });
     } else if (!this.#unmounted.has(generation)) {

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { appendFile, link, rename, stat, symlink, unlink, utimes, writeFile } from 'node:fs/promises';
+import { appendFile, link, open, rename, stat, symlink, unlink, utimes, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { takeKnown } from '../../../agent/collect/sources/known-files.ts';
 import { SourceRegistry } from '../../../agent/collect/sources/source-registry.ts';
 import { type Checkpoint, newCheckpoint } from '../../../agent/model/checkpoint.ts';
-import { fileKey } from '../../../agent/model/found-file.ts';
+import { fileKey, foundFile } from '../../../agent/model/found-file.ts';
 import { eventually } from '../../support/eventually.ts';
 import { begun, SourceFixture } from '../../support/source-fixture.ts';
 import { type TempDir, tempDir } from '../../support/temp-dir.ts';
@@ -227,5 +227,24 @@ test('inode numbers above 2^53 that are equal as doubles are two files', async (
   const taken = await takeKnown(source.fd, found, registry);
   assert.deepEqual([taken.known?.generation, taken.overwritten], [`g${inode + 1n}`, []]);
   assert.deepEqual(registry.known, [rows[0]]);
+  on.close();
+});
+
+test('a known generation that two callers look for at the same time is taken by one of them', async () => {
+  await using dir = await tempDir();
+  const { on: before, file } = await begun(dir, 'one\n');
+  before.kill();
+  const on = new SourceFixture(dir);
+  const registry = new SourceRegistry();
+  for (const checkpoint of on.store.load('e')) registry.addKnown(checkpoint);
+  const found = foundFile(file, await stat(file, { bigint: true }));
+  assert.ok(found);
+  await using opened = await open(file);
+  const taken = await Promise.all([takeKnown(opened.fd, found, registry), takeKnown(opened.fd, found, registry)]);
+  assert.equal(taken.filter(({ known }) => known !== undefined).length, 1);
+  assert.deepEqual(
+    taken.flatMap(({ overwritten }) => overwritten),
+    [],
+  );
   on.close();
 });

@@ -7,7 +7,7 @@ import { isCode, isGenerated, type SourceFile, type Violation } from './source-f
  * slash. So a package is replaced, and its faults are worked around, in one place. bench/, bin/,
  * examples/ and test/ may import all.
  */
-const ADAPTERS: Readonly<Record<string, readonly string[]>> = {
+export const ADAPTERS: Readonly<Record<string, readonly string[]>> = {
   '@bufbuild/protobuf': ['proto/gen/', 'proto/reference/reference.ts'],
   '@grpc/grpc-js': [
     'proto/gen/',

@@ -16,7 +16,7 @@ export function importCommand(context: CommandContext): Command {
   const command = new Command('import').addCommand(courseJsonCommand(context)).addCommand(iniCommand(context));
   return withHelp(command, {
     summary: 'convert the configuration of another log agent to entries',
-    details: ['It converts what the log agents of the well-known Go course read: JSON in etcd, and ini files.'],
+    details: ['It converts lists of paths and topics, which are JSON in etcd or in files, and ini files.'],
     examples: [
       ['Convert a key of etcd', 'logfleet import course-json --key /app/collect --etcd etcd:2379 --dry-run'],
       ['Convert an ini file', 'logfleet import ini -f conf.ini --dry-run'],

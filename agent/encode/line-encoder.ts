@@ -3,7 +3,7 @@ import type { Cut } from '../model/segment.ts';
 import { markBytes } from './charset.ts';
 import type { Chunk } from './chunk.ts';
 import { LineFinder } from './line-finder.ts';
-import type { LineFormat } from './line-format.ts';
+import { type LineFormat, leavesOutRecords } from './line-format.ts';
 import type { RecordBuffer } from './record-buffer.ts';
 import type { RecordKernel } from './record-kernel.ts';
 import { RecordWriter } from './record-writer.ts';
@@ -152,7 +152,7 @@ export class LineEncoder {
     if (this.#isFull) return false;
     this.#countCut();
     this.#records++;
-    if (this.#format.filter) this.#lastRecordStart = this.#position + this.#at;
+    if (leavesOutRecords(this.#format)) this.#lastRecordStart = this.#position + this.#at;
     this.#end = finder.nextStart;
     this.#advanceTo(finder.nextStart, finder.nextState);
     return true;
@@ -185,7 +185,7 @@ export class LineEncoder {
     return filter.keeps(0, text.length);
   }
 
-  /** Drops the record found, and its rest. */
+  /** Drops the record found and the rest of it, which the filter has judged by this part. */
   #dropFiltered(): void {
     const { nextState: after, nextStart: next } = this.#finder;
     const rest = after === lineStates.group ? lineStates.filteredGroup : lineStates.filtered;
@@ -216,6 +216,8 @@ export class LineEncoder {
   }
 }
 
-function isPlain({ charset, grouping, filter }: LineFormat): boolean {
-  return charset.unit === 1 && !charset.carriageReturn && !charset.decoder && !grouping && !filter;
+/** Whether the kernel can encode lines of this format. */
+function isPlain(format: LineFormat): boolean {
+  const { charset, grouping } = format;
+  return charset.unit === 1 && !charset.carriageReturn && !charset.decoder && !grouping && !leavesOutRecords(format);
 }

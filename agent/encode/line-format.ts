@@ -21,7 +21,8 @@ export interface MultilineFacts {
 /**
  * The properties of an entry that determine how its lines are encoded. Stored as JSON with each
  * intent: the same bytes with the same facts yield the same records. Facts of older agents lack
- * newer properties, which then have their defaults.
+ * newer properties, which then have their defaults. Leave out a property that has its default:
+ * formats are compared as JSON text.
  */
 export interface FormatFacts {
   host: string;
@@ -81,6 +82,14 @@ export interface SharedFormat {
   grouping: Grouping | undefined;
   /** undefined: all records are sent. */
   filter: LineFilter | undefined;
+}
+
+/**
+ * Whether records can be left out: their bytes then lie in the range of the next record. An option
+ * that leaves records out must be named here.
+ */
+export function leavesOutRecords({ filter }: Pick<SharedFormat, 'filter'>): boolean {
+  return filter !== undefined;
 }
 
 /** Make it once for all sources of an entry: some parts are large, or slow to make. */

@@ -5,22 +5,11 @@ import { createServer } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { newPrefix, startController } from '../support/controllers.ts';
-import { runCommand } from '../support/run-command.ts';
+import { runCommand, WEB_AND_DB } from '../support/run-command.ts';
 import { sharedEtcd } from '../support/servers.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
 const controller = async () => startController(await sharedEtcd(), newPrefix());
-
-const YAML = `entries:
-- name: web
-  paths: ["/var/log/web/*.log"]
-  topic: web
-  labels: {team: a}
-- name: db
-  paths: ["/var/log/db/*.log", "/srv/db.log"]
-  topic: db
-  selector: role=db
-`;
 
 test('every command reports a controller that does not respond within --timeout', async () => {
   const silent = createServer();
@@ -39,14 +28,14 @@ test('invalid input exits with 2 and changes nothing, a refusal with 1, an unrea
   await using running = await controller();
   await using dir = await tempDir();
   const run = (args: string[], input?: string) => runCommand(running.address, args, { input });
-  const wrong = `${YAML}- name: Bad\n  path: /x\n`;
+  const wrong = `${WEB_AND_DB}- name: Bad\n  path: /x\n`;
   await writeFile(dir.at('wrong.yaml'), wrong);
   const refused = await run(['apply', '-f', dir.at('wrong.yaml')]);
   assert.deepEqual([refused.code, refused.stdout], [2, '']);
   assert.match(refused.stderr, /^error: nothing was applied: the input is invalid:\n/);
   assert.match(refused.stderr, /wrong\.yaml:10: path: is not a field of an entry: did you mean "paths"\?\n/);
   assert.match(refused.stderr, /wrong\.yaml:10: name: "entries\/Bad" is not an entry's name/);
-  const twins = await run(['apply', '-f', '-'], `${YAML}- {name: web, topic: t, paths: [/a]}\n`);
+  const twins = await run(['apply', '-f', '-'], `${WEB_AND_DB}- {name: web, topic: t, paths: [/a]}\n`);
   assert.deepEqual([twins.code, twins.stdout], [2, '']);
   assert.match(
     twins.stderr,

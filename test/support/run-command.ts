@@ -4,6 +4,18 @@ import { text } from 'node:stream/consumers';
 
 const main = join(import.meta.dirname, '..', '..', 'cli', 'main.ts');
 
+/** Two entries in YAML, for `apply -f -`. */
+export const WEB_AND_DB = `entries:
+- name: web
+  paths: ["/var/log/web/*.log"]
+  topic: web
+  labels: {team: a}
+- name: db
+  paths: ["/var/log/db/*.log", "/srv/db.log"]
+  topic: db
+  selector: role=db
+`;
+
 /** How a command has ended. */
 export interface CommandResult {
   code: number | null;

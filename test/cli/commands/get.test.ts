@@ -4,28 +4,17 @@ import { parse as parseYaml } from 'yaml';
 import { newPrefix, startController } from '../../support/controllers.ts';
 import { eventually } from '../../support/eventually.ts';
 import { startProcess } from '../../support/process.ts';
-import { runCommand } from '../../support/run-command.ts';
+import { runCommand, WEB_AND_DB } from '../../support/run-command.ts';
 import { sharedEtcd } from '../../support/servers.ts';
 
 const controller = async () => startController(await sharedEtcd(), newPrefix());
 
-const YAML = `entries:
-- name: web
-  paths: ["/var/log/web/*.log"]
-  topic: web
-  labels: {team: a}
-- name: db
-  paths: ["/var/log/db/*.log", "/srv/db.log"]
-  topic: db
-  selector: role=db
-`;
-
-test('apply accepts what get prints in YAML or JSON; tables, names and selectors work as in kubectl', async () => {
+test('apply accepts what get prints in WEB_AND_DB or JSON; tables, names and selectors work as in kubectl', async () => {
   await using running = await controller();
   const run = (args: string[], input?: string) => runCommand(running.address, args, { input });
   const none = await run(['get', 'entries']);
   assert.deepEqual([none.code, none.stdout, none.stderr], [0, '', 'No entries found.\n']);
-  await run(['apply', '-f', '-'], YAML);
+  await run(['apply', '-f', '-'], WEB_AND_DB);
   for (const output of ['yaml', 'json']) {
     const { stdout } = await run(['get', 'entries', '-o', output]);
     const names = (parseYaml(stdout) as { entries: { name: string }[] }).entries.map(({ name }) => name);
@@ -58,7 +47,7 @@ test('apply accepts what get prints in YAML or JSON; tables, names and selectors
 test('get --watch prints each change, such as a pause', async () => {
   await using running = await controller();
   const run = (args: string[], input?: string) => runCommand(running.address, args, { input });
-  await run(['apply', '-f', '-'], YAML);
+  await run(['apply', '-f', '-'], WEB_AND_DB);
   const env = { LOGFLEET_CONTROLLER: running.address };
   await using watch = startProcess('cli/main.ts', ['get', 'entries', '-w'], env);
   await eventually(() => assert.match(watch.stdout(), /^NAME.*\ndb .*\nweb .*\n$/));

@@ -14,7 +14,7 @@ const MANY = 300;
  * An agent whose state is on a small disk of its own, and a log with one line, which is delivered;
  * undefined where no disk can be mounted.
  */
-async function ground(t: TestContext, ...settings: string[]) {
+async function createStateDisk(t: TestContext, ...settings: string[]) {
   const kafka = await sharedKafka();
   const dir = await tempDir('state-disk');
   const disk = await mountStateDisk(dir.at('state'), (line) => t.diagnostic(line));
@@ -38,7 +38,7 @@ async function ground(t: TestContext, ...settings: string[]) {
 
 // Catalogue 76 (beats #19408): a full disk, for any time.
 test("while the state's disk is full lines wait; after that each arrives once, whether the agent ran on, was killed or was stopped", async (t) => {
-  const on = await ground(t, '--drain-timeout', '1s');
+  const on = await createStateDisk(t, '--drain-timeout', '1s');
   if (!on) return t.skip('needs the right to mount a tmpfs');
   {
     await using agent = on.start();
@@ -72,13 +72,13 @@ test("while the state's disk is full lines wait; after that each arrives once, w
 });
 
 test("an agent that starts while its state's disk is full reports it, and collects once there is space", async (t) => {
-  const on = await ground(t);
+  const on = await createStateDisk(t);
   if (!on) return t.skip('needs the right to mount a tmpfs');
   await on.disk.fill();
   await using agent = on.start();
   const { error, remedy } = await agent.logged("cannot open the agent's state; nothing is collected until it opens");
   assert.match(String(error), /checkpoints\.db can't be used: database or disk is full/);
-  assert.match(String(remedy), /make room/);
+  assert.match(String(remedy), /free space/);
   await on.disk.free();
   await on.delivered(1);
   await agent.kill('SIGTERM');
@@ -86,7 +86,7 @@ test("an agent that starts while its state's disk is full reports it, and collec
 });
 
 test("with state_failure: deliver, lines are delivered while the state's disk is full", async (t) => {
-  const on = await ground(t, '--state-failure', 'deliver');
+  const on = await createStateDisk(t, '--state-failure', 'deliver');
   if (!on) return t.skip('needs the right to mount a tmpfs');
   await using agent = on.start();
   await on.delivered(1);

@@ -51,13 +51,13 @@ export class StreamAgent implements Disposable {
     return this.#held.get(name)?.topic;
   }
 
-  /** Reports the state of its entries again. */
-  report(): void {
+  /** Reports the state of its entries again, and that it no longer has the `removed` ones. */
+  report(removed: readonly string[] = []): void {
     const entries = [...this.#held].map(([entry, { etag, topic }]) => ({
       ...{ entry, etag },
       ...(this.reports.get(topic) ?? { state: 'STATE_APPLIED' }),
     }));
-    this.#stream?.write({ report: { full: !this.#reported, entries, health: {} } });
+    this.#stream?.write({ report: { full: !this.#reported, entries, removed_entries: removed, health: {} } });
     this.#reported = true;
   }
 
@@ -97,6 +97,6 @@ export class StreamAgent implements Disposable {
       this.told.add(`${name.replace(/^entries\//, '')}@${topic}`);
     }
     for (const name of removed) this.#held.delete(name);
-    if (!this.silent) this.report();
+    if (!this.silent) this.report(removed);
   }
 }

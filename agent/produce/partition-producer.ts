@@ -94,8 +94,9 @@ export class PartitionProducer {
   /** Sends a batch after those before it. The caller has at most IN_FLIGHT_MAX open batches. */
   enqueue(batch: OutgoingBatch): void {
     const queued = QueuedBatch.fromOutgoing(batch);
+    // A parked batch ahead waits for memory, which batches behind it must not hold.
+    if (this.#problem.reportable || this.#queue.some(({ isParked }) => isParked)) queued.park();
     this.#queue.push(queued);
-    if (this.#problem.reportable) queued.park();
     this.#sendQueued();
   }
 

@@ -99,6 +99,11 @@ export class QueuedBatch {
     return this.#intent;
   }
 
+  /** Whether it gave up its memory and is not built yet. */
+  get isParked(): boolean {
+    return !this.#encoded && this.#owner.park !== undefined;
+  }
+
   /** Whether only its file has the records: it is of a previous process and not built yet. */
   get needsFile(): boolean {
     return !this.#encoded && !this.#owner.park;

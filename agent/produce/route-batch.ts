@@ -14,6 +14,8 @@ export interface RouteBatchDependencies {
   logger: Logger;
   /** The broker refused the batch because of its size. Returns whether its lines are given up. */
   onTooLarge: (tooLarge: DeliveryError) => boolean;
+  /** The batch was parked and is encoded again. */
+  onRebuilt: () => void;
   /** The batch is acknowledged or returned. */
   onClosed: () => void;
 }
@@ -25,6 +27,7 @@ export class RouteBatch implements OutgoingBatch {
   readonly #memory: MemoryReservation;
   readonly #needs: RouteBatchDependencies;
   #encoded: RecordBatch | undefined;
+  #isParked = false;
 
   /** The caller has reserved RECORD_BYTES_MAX of the pool for it. */
   constructor(facts: BatchFacts, segments: readonly Segment[], needs: RouteBatchDependencies) {
@@ -51,7 +54,13 @@ export class RouteBatch implements OutgoingBatch {
     this.#memory.shrink(this.#encoded.byteLength);
   }
 
+  /** Whether it gave up its memory and is not built again yet. */
+  get isParked(): boolean {
+    return this.#isParked;
+  }
+
   park(): void {
+    this.#isParked = true;
     this.#encoded = undefined;
     this.#memory.release();
   }
@@ -64,6 +73,8 @@ export class RouteBatch implements OutgoingBatch {
         (this.#segments[index] as Segment).source.encodeAgain(segment, bench);
       const encoded = await rebuildBatch(this.facts, pool, encode);
       this.#memory.shrink(encoded.byteLength);
+      this.#isParked = false;
+      this.#needs.onRebuilt();
       return encoded;
     } catch (error) {
       this.#memory.release();

@@ -39,7 +39,7 @@ export class Route {
   readonly #waiters: (() => void)[] = [];
   #isPumping = false;
   #isClosed = false;
-  #openBatches = 0;
+  readonly #open = new Set<RouteBatch>();
   #wasLastFull = false;
 
   constructor(producer: PartitionProducer, compression: Compression, needs: RouteDependencies) {
@@ -65,12 +65,19 @@ export class Route {
     this.#notify();
   }
 
+  /**
+   * A batch behind a parked one would be parked, too, and encoded twice: so none is begun before
+   * all parked ones are built again.
+   */
+  get #mayOpen(): boolean {
+    return this.#open.size < IN_FLIGHT_MAX && ![...this.#open].some(({ isParked }) => isParked);
+  }
+
   async #pump(): Promise<void> {
     const { clock, pool } = this.#needs;
     while (this.#ready.size > 0 && !this.#isClosed) {
-      if (this.#openBatches > 0 && !this.#wasLastFull) await clock.sleep(LINGER_MS);
-      while (this.#openBatches >= IN_FLIGHT_MAX && !this.#isClosed)
-        await new Promise<void>((wake) => this.#waiters.push(wake));
+      if (this.#open.size > 0 && !this.#wasLastFull) await clock.sleep(LINGER_MS);
+      while (!this.#mayOpen && !this.#isClosed) await new Promise<void>((wake) => this.#waiters.push(wake));
       await pool.reserveBytes(RECORD_BYTES_MAX);
       const bench = await pool.acquireBench();
       bench.records.reset(this.#limits.batchBytesMax, this.#limits.lineBytesMax);
@@ -109,19 +116,20 @@ export class Route {
     const { clock, logger, pool } = this.#needs;
     const { recordCount, length: rawBytes, lineBytesMax } = bench.records;
     const facts: BatchFacts = { compression: this.compression, recordCount, timestampMs: clock.nowMs(), segments };
-    const batch = new RouteBatch(facts, segments, {
+    const batch: RouteBatch = new RouteBatch(facts, segments, {
       pool,
       logger,
       onTooLarge: (error) => this.#shrink({ rawBytes, recordCount, lineBytesMax }, error),
+      onRebuilt: () => this.#notify(),
       onClosed: () => {
-        this.#openBatches--;
+        this.#open.delete(batch);
         this.#notify();
       },
     });
     const compressed = compress(bench, this.compression);
     // A rejection is handled below, after the batches before this one.
     compressed.catch(() => {});
-    this.#openBatches++;
+    this.#open.add(batch);
     this.#producer.runInOrder(async () => {
       try {
         batch.encode(await compressed);

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { rethrowDefect } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { encodeRecordBatch, type RecordBatch } from '../encode/record-batch.ts';
 import type { Workbench, WorkPool } from '../encode/work-pool.ts';
@@ -77,6 +78,7 @@ export class RouteBatch implements OutgoingBatch {
       this.#needs.onRebuilt();
       return encoded;
     } catch (error) {
+      rethrowDefect(error);
       this.#memory.release();
       logger.warn("a waiting batch can't be built again; its lines are read again", { error });
       return undefined;

@@ -9,7 +9,7 @@ const QUEUED_EVENTS_MAX = 16_384;
 /** All events of this process: Node has one inotify queue for all its watchers. */
 let eventCount = 0;
 
-/** With so many events in a window, each folder that has BUSY_FOLDER_EVENTS of them is busy. */
+/** If a window has WINDOW_EVENTS_MAX events, folders with BUSY_FOLDER_EVENTS of them are busy. */
 const WINDOW_MS = 1_000;
 const WINDOW_EVENTS_MAX = 200;
 const BUSY_FOLDER_EVENTS = 10;

@@ -15,7 +15,7 @@ export async function observeFile(
   wallMs: number,
 ): Promise<Observation | undefined> {
   const marker = known.marker.end === acknowledged ? known.marker : await readMarker(fd, acknowledged);
-  const head = await compareHead(fd, known.head);
+  const head = await compareHead(fd, known.head, read);
   if (!marker || !head || !(await hasMarker(fd, known.marker))) return undefined;
   const stat = await fstat(fd);
   if (stat.size < read) return undefined;

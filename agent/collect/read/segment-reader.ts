@@ -13,10 +13,13 @@ import { createSegment, previousFormat, type Range, type ReadSegment, withLineSt
 import { ReadTail } from './read-tail.ts';
 import { ReturnedRanges, rangeAfter } from './returned-ranges.ts';
 import { skipLine } from './skip-line.ts';
+import { UnwrittenBytes, type UnwrittenTail } from './unwritten-bytes.ts';
 
 const READ_BYTES_MIN = 64 * 1024;
 /** The same under a rate limit. */
 const LIMITED_BYTES_MIN = 1024;
+/** How often a reader looks for bytes that may still be written before others. */
+const HELD_POLL_MS = 250;
 
 /** It has no state between calls. */
 const encoder = new LineEncoder();
@@ -38,8 +41,20 @@ export interface ReadResult {
   full: boolean;
   /** The file's size is at least this. */
   seen: number;
-  /** Lines wait for more lines of their multiline record: read again after this time. */
+  /**
+   * Lines wait for more lines of their multiline record, or for bytes before them that may still be
+   * written: read again after this time.
+   */
   againInMs: number | undefined;
+  /** The file's end, as far as it is preallocated. */
+  tail?: UnwrittenTail | undefined;
+  /** When to look whether the tail was written to. */
+  pollInMs?: number | undefined;
+}
+
+/** Nothing to send, but there is more to read, at once or in `waitMs`. */
+function nothingRead(seen: number, waitMs = 0): ReadResult {
+  return { segment: undefined, more: waitMs === 0, full: false, seen, againInMs: waitMs || undefined };
 }
 
 /**
@@ -50,6 +65,7 @@ export interface ReadResult {
  */
 export class SegmentReader {
   readonly returned = new ReturnedRanges();
+  readonly #unwritten = new UnwrittenBytes();
   #position: number;
   #rangeStart: number;
   #lineState: LineState | undefined;
@@ -138,7 +154,7 @@ export class SegmentReader {
     this.#lineState ??= await lineStateAt(fd, this.#position, now);
     const from = again ? await withLineStates(fd, again, format) : this.#rest(this.#lineState);
     if (isPassedOver(from.startState))
-      return this.#skip(from, again, format, bench.chunk, { fd, size: file.size, sealed: file.lastLineDue });
+      return this.#skip(from, again, format, bench.chunk, { fd, size: file.size, sealed: file.lastLineDue }, nowMs);
     const { chunk, records, kernel } = bench;
     const { start } = from;
     const room = Math.floor(records.remaining * this.#rawPerEncoded) + 4096;
@@ -148,15 +164,23 @@ export class SegmentReader {
     const read = tail ? await readAfter(fd, chunk, want, start, tail.bytes) : await readAt(fd, chunk, 0, want, start);
     if (!read) return undefined;
     const { bytesRead } = read;
-    const seen = start + bytesRead;
-    const atEnd = bytesRead < want;
+    const { size, lastLineDue } = file;
+    const isLineStart = from.startState !== lineStates.line;
+    const { unit } = format.charset;
+    const range = { start, end: from.end, length: bytesRead, unit, isAgain: again !== undefined, isLineStart };
+    const plan = await this.#unwritten.plan({ fd, size, lastLineDue }, chunk, range, nowMs);
+    if (plan.do === 'wait') return nothingRead(start + bytesRead, plan.waitMs);
+    if (plan.do === 'pass') return this.#pass(from, again, plan.end, format);
+    const { length, tail: unwritten, fillMs, isUnknown } = plan;
+    const seen = start + length;
+    const atEnd = bytesRead < want || unwritten !== undefined;
     // A short read is not always the end: on network file systems, and before a bad sector.
-    const last = again ? seen === again.end : file.lastLineDue && atEnd && seen >= file.size;
+    const last = again ? seen === again.end : lastLineDue && atEnd && (unwritten?.to ?? seen) >= size;
     const waitMs =
       again || !atEnd || !format.grouping ? undefined : this.#quietFor(seen, nowMs, format.grouping.timeoutMs);
     const before = records.length;
     const encoded = encoder.encode(
-      { ...from, bytes: chunk, length: bytesRead, position: start, isLast: last, isFlushed: waitMs === 0 },
+      { ...from, bytes: chunk, length, position: start, isLast: last, isFlushed: waitMs === 0 },
       format,
       records,
       kernel,
@@ -170,14 +194,15 @@ export class SegmentReader {
     }
     if (file.taps?.hasTaps && segment && !again) file.taps.notify(file as TappedSource, segment, records, before);
     if (encoded.recordCount > 0) this.#rawPerEncoded = encoded.consumed / (records.length - before);
-    const againInMs = encoded.isIncomplete && waitMs ? waitMs : undefined;
-    return {
-      segment,
-      more: this.#more(encoded, atEnd ? 0 : bytesRead, again),
-      full: encoded.isFull,
-      seen,
-      againInMs,
-    };
+    if (isUnknown && encoded.consumed === 0 && !encoded.isFull)
+      return nothingRead(seen, await this.#unwritten.search(fd, chunk, seen, from.end));
+    const hasMore = this.#more(encoded, atEnd ? 0 : bytesRead, again);
+    const isHeld = fillMs > 0 && encoded.consumed === 0;
+    const againInMs = isHeld ? Math.min(fillMs, HELD_POLL_MS) : encoded.isIncomplete && waitMs ? waitMs : undefined;
+    if (unwritten && encoded.consumed === 0) await this.#unwritten.searchAgain(fd, chunk, unwritten.from);
+    const pollInMs = unwritten && this.#unwritten.pollMs(unwritten.from, nowMs);
+    const more = isHeld ? encoded.isFull : hasMore || isUnknown || fillMs > 0;
+    return { segment, more, full: encoded.isFull, seen, againInMs, tail: unwritten, pollInMs };
   }
 
   /** Everything that was not read yet. */
@@ -220,6 +245,18 @@ export class SegmentReader {
     return Math.max(0, this.#quiet.sinceMs + timeoutMs - nowMs);
   }
 
+  /** Passes over a hole, up to `end`. The result is a segment without lines. */
+  #pass(from: Range, again: ReturnedRange | undefined, end: number, { document }: LineFormat): ReadResult {
+    this.#tail = undefined;
+    const { start, rangeStart, startState } = from;
+    const { lineStart } = lineStates;
+    this.#advance(again, end, rangeStart, lineStart);
+    const reached = { end, endState: lineStart, rangeEnd: rangeStart, lineState: lineStart };
+    const kept = { cut: undefined, holeBytes: end - start, checksum: 0, format: document };
+    const segment = { start, lines: 0, rangeStart, startState, ...reached, ...kept };
+    return { ...nothingRead(end), segment };
+  }
+
   /** Skips the rest of a line. The result is a segment without lines. */
   async #skip(
     from: Range,
@@ -227,9 +264,10 @@ export class SegmentReader {
     { charset, document }: LineFormat,
     chunk: Buffer,
     file: Parameters<typeof skipLine>[3],
+    nowMs: number,
   ): Promise<ReadResult> {
     this.#tail = undefined;
-    const { end, lineState, atEnd, seen } = await skipLine(from, charset, chunk, file);
+    const { end, lineState, atEnd, seen, tail } = await skipLine(from, charset, chunk, file, this.#unwritten);
     const { start, rangeStart, startState } = from;
     this.#advance(again, end, rangeStart, lineState);
     const cut = startState === lineStates.filtered ? undefined : { start, end, bytes: end - start };
@@ -240,8 +278,10 @@ export class SegmentReader {
       segment: end > start ? segment : undefined,
       more: !atEnd || !isPassedOver(lineState),
       full: false,
-      seen,
+      seen: tail?.from ?? seen,
       againInMs: undefined,
+      tail,
+      pollInMs: tail && this.#unwritten.pollMs(tail.from, nowMs),
     };
   }
 

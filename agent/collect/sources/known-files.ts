@@ -45,7 +45,7 @@ export function unchangedSealed(file: FoundFile, registry: SourceRegistry): Chec
     .knownWithInodeOf(file)
     .find(
       ({ device, phase, size, ctimeNs }) =>
-        device === file.device && phase === 'sealed' && size === file.size && ctimeNs === file.ctimeNs,
+        device === file.device && phase === 'sealed' && size <= file.size && ctimeNs === file.ctimeNs,
     );
 }
 
@@ -74,6 +74,6 @@ export function mayBeSameBirth(one: number, other: number): boolean {
 /** The present head of an open file, if it holds the generation of `checkpoint`. */
 async function headIfSame(fd: number, file: FoundFile, checkpoint: Checkpoint): Promise<FileHead | undefined> {
   if (file.size < checkpoint.position || !mayBeSameBirth(checkpoint.birthMs, knownBirthMs(file))) return undefined;
-  const head = await compareHead(fd, checkpoint.head);
+  const head = await compareHead(fd, checkpoint.head, checkpoint.position);
   return head && (await hasMarker(fd, checkpoint.marker)) ? head : undefined;
 }

@@ -7,6 +7,7 @@ import type { RouteSource, SourceTurn } from '../../produce/route-source.ts';
 import type { Replay, ReplayStore } from '../../state/replay-store.ts';
 import { Replays } from '../read/replays.ts';
 import { type ReadableFile, SegmentReader } from '../read/segment-reader.ts';
+import type { UnwrittenTail } from '../read/unwritten-bytes.ts';
 
 /** What one turn of a source yielded. */
 export interface Turn extends SourceTurn {
@@ -16,6 +17,11 @@ export interface Turn extends SourceTurn {
   seen: number;
   /** Lines wait for more lines of their multiline record: read again after this time. */
   againInMs?: number | undefined;
+  /** It read bytes that were never read. */
+  isFirstRead?: boolean;
+  /** The file's end, as far as it is preallocated, and when to look again. */
+  tail?: UnwrittenTail | undefined;
+  pollInMs?: number | undefined;
 }
 
 /**
@@ -94,16 +100,19 @@ export class ReadTurns {
     const from = this.isReturning ? undefined : this.position;
     const reading = await this.#reader.read(bench, format, source, nowMs, allowed);
     if (!reading) return undefined;
-    const { segment: read, more: hasMore, full: isFull, seen, againInMs } = reading;
+    const { segment: read, more: hasMore, full: isFull, seen, againInMs, tail, pollInMs } = reading;
+    const isFirstRead = from !== undefined;
     if (againInMs === undefined && !hasMore) this.#readTo = seen;
-    if (!read) return { segment: undefined, hasMore, isFull, seen, againInMs, consumed: 0 };
+    if (!read)
+      return { segment: undefined, hasMore, isFull, seen, againInMs, tail, pollInMs, isFirstRead, consumed: 0 };
     assert(from === undefined || read.start === from, 'a segment does not begin where the one before it ends');
     assert(read.end >= read.start && read.rangeStart <= read.end, 'a segment ends before it begins');
     this.#outstanding++;
     const segment = { ...read, source, generation: source.generation };
-    // Limits count neither what is read again nor the skipped bytes of over-long lines.
-    const consumed = from === undefined ? 0 : read.end - read.start - (read.cut?.bytes ?? 0);
-    return { segment, hasMore, isFull, seen, againInMs, consumed };
+    // Limits count neither what is read again nor holes and the skipped bytes of over-long lines.
+    const sent = read.end - read.start - (read.cut?.bytes ?? 0) - (read.holeBytes ?? 0);
+    const consumed = from === undefined ? 0 : sent;
+    return { segment, hasMore, isFull, seen, againInMs, tail, pollInMs, isFirstRead, consumed };
   }
 
   /** Begins to send a range again. `inherited`: what the previous process sent of it. */

@@ -111,7 +111,7 @@ export class Source implements RouteSource, ReadableFile, ObservedReader, Sighte
 
   /** As complete, except for an incomplete last record. */
   get drained(): boolean {
-    if (!this.settled || this.turns.isReturning || this.turns.replay) return false;
+    if (!this.settled || this.turns.isReturning || this.turns.replay || this.#file.isTailInDoubt) return false;
     return Math.max(this.position, this.turns.readTo) >= this.size;
   }
 
@@ -157,6 +157,7 @@ export class Source implements RouteSource, ReadableFile, ObservedReader, Sighte
 
   resume(): void {
     this.apply('resumed');
+    this.#file.doubtTail();
     this.#wakeToRead();
   }
 
@@ -273,7 +274,13 @@ export class Source implements RouteSource, ReadableFile, ObservedReader, Sighte
 
   /** Wakes only if there is something to read: most of thousands of files have nothing. */
   #wakeToRead(): void {
-    if (this.turns.hasUnread(this.size)) this.wake();
+    if (this.turns.hasUnread(this.size) || this.#file.isTailInDoubt) this.wake();
+  }
+
+  /** What was unwritten may be written now. A complete file that was closed meanwhile stays so. */
+  #lookAgain(): void {
+    if (this.#file.isOpen) this.#file.doubtTail();
+    if (!this.complete) this.wake();
   }
 
   async #read(bench: Workbench, assignment: RouteAssignment, room: number | undefined): Promise<SourceTurn> {
@@ -285,11 +292,13 @@ export class Source implements RouteSource, ReadableFile, ObservedReader, Sighte
       observer.replaced(this);
       return NOTHING;
     }
-    const { segment, hasMore, isFull, consumed, againInMs } = turn;
+    const { segment, hasMore, isFull, consumed, tail } = turn;
+    const againInMs = turn.againInMs ?? turn.pollInMs;
     this.#file.growTo(turn.seen, nowMs);
+    if (turn.isFirstRead) this.#file.noteTail(tail, nowMs);
     if (consumed > 0 || room !== undefined) limits?.consumed(consumed);
     if (againInMs !== undefined) {
-      this.#timer ??= new WakeTimer(clock, () => this.wake());
+      this.#timer ??= new WakeTimer(clock, () => this.#lookAgain());
       this.#timer.start(againInMs);
     }
     if (segment?.lines !== 0) return { segment, hasMore, isFull };

@@ -10,6 +10,7 @@ import type { IntentSegment } from '../../model/segment.ts';
 import { NOT_OPEN } from '../files/file-io.ts';
 import { observeFile } from '../files/observe-file.ts';
 import { Pace, paceWithBacklog } from '../lag/pace.ts';
+import type { UnwrittenTail } from '../read/unwritten-bytes.ts';
 import { closedIn, type LifecycleEvent, type LifecycleState, requireTransition } from './lifecycle.ts';
 
 /**
@@ -49,7 +50,12 @@ export class TrackedFile {
   fingerprint: Fingerprint;
   /** The ctime of the last observation. 0: the next scan observes the file in any case. */
   ctimeNs = 0n;
-  size: number;
+  /** Unlike `size` it counts what is preallocated at the file's end. */
+  fileSize: number;
+  #tail: UnwrittenTail | undefined;
+  #isTailInDoubt = false;
+  /** Where the tail began that was found last. */
+  #writtenTo = -1;
   /** No path leads to the file any more. */
   unlinked = false;
   /** When the file was last seen to grow, was opened, or left its path. Monotonic. */
@@ -80,18 +86,23 @@ export class TrackedFile {
     this.topic = checkpoint.topic;
     this.partition = checkpoint.partition;
     this.fingerprint = { head: checkpoint.head, marker: checkpoint.marker };
-    this.size = size;
+    this.fileSize = size;
     this.lastGrowthMs = nowMs;
   }
 
   /** `size`: what the file has at least. */
   startTracking(size: number, checkpoint: Checkpoint, clock: Clock): void {
-    this.size = size;
+    this.fileSize = size;
     this.pace = paceWithBacklog(checkpoint, this.position, size, clock);
   }
 
   get state(): LifecycleState {
     return this.#state;
+  }
+
+  /** How many bytes were written, as far as that is known. */
+  get size(): number {
+    return this.#tail && this.fileSize <= this.#tail.to ? this.#tail.from : this.fileSize;
   }
 
   /** The descriptor, or NOT_OPEN. */
@@ -169,11 +180,12 @@ export class TrackedFile {
   /** Notes an observation. Returns whether the checkpoint has changed. */
   #learn(seen: Observation, nowMs: number): boolean {
     const { head, marker } = this.fingerprint;
-    const learned = seen.head !== head || seen.marker !== marker || seen.size > this.size;
+    const learned = seen.head !== head || seen.marker !== marker || seen.size > this.fileSize;
+    if (seen.ctimeNs === 0n || seen.ctimeNs !== this.ctimeNs) this.doubtTail();
     this.growTo(seen.size, nowMs);
     this.birthMs ||= seen.birthMs;
     if (learned) this.fingerprint = { head: seen.head, marker: seen.marker };
-    [this.size, this.unlinked, this.ctimeNs] = [seen.size, seen.unlinked, seen.ctimeNs];
+    [this.fileSize, this.unlinked, this.ctimeNs] = [seen.size, seen.unlinked, seen.ctimeNs];
     return learned;
   }
 
@@ -184,15 +196,22 @@ export class TrackedFile {
     assert(this.position >= before, 'an acknowledgement moves the position back');
     this.lastAcknowledgedMs = wallMs;
     this.pace ??= new Pace(nowMs);
-    this.pace.acknowledged(segment.end - segment.start, nowMs, this.position >= this.size);
+    this.pace.acknowledged(segment.end - segment.start - (segment.holeBytes ?? 0), nowMs, this.position >= this.size);
   }
 
   /** The file has at least `size` bytes. */
   growTo(size: number, nowMs: number): void {
-    if (size <= this.size) return;
+    if (size <= this.fileSize) return;
     this.pace ??= new Pace(nowMs);
-    this.pace.fileGrew(size - this.size, size, nowMs);
-    [this.size, this.lastGrowthMs] = [size, nowMs];
+    this.pace.fileGrew(size - this.fileSize, size, nowMs);
+    [this.fileSize, this.lastGrowthMs] = [size, nowMs];
+  }
+
+  /** A read found what is unwritten at the file's end. */
+  noteTail(tail: UnwrittenTail | undefined, nowMs: number): void {
+    [this.#tail, this.#isTailInDoubt] = [tail, false];
+    if (!tail || tail.from === this.#writtenTo) return;
+    [this.#writtenTo, this.lastGrowthMs] = [tail.from, nowMs];
   }
 
   /** Lines are sent to this partition from now on. */
@@ -215,6 +234,15 @@ export class TrackedFile {
     this.replaced = true;
   }
 
+  /** The file's unwritten end may have been written to: it must be read again. */
+  doubtTail(): void {
+    this.#isTailInDoubt = this.#tail !== undefined;
+  }
+
+  get isTailInDoubt(): boolean {
+    return this.#isTailInDoubt;
+  }
+
   /** The file was found at another path. */
   rename(path: string): void {
     [this.previousPath, this.path] = [this.path, path];
@@ -223,6 +251,7 @@ export class TrackedFile {
   /** The generation continues in `file`, a copy of its file. */
   continueIn(file: FoundFile): void {
     [this.device, this.inode, this.path, this.birthMs] = [file.device, file.inode, file.path, knownBirthMs(file)];
-    [this.size, this.ctimeNs, this.unlinked, this.replaced] = [file.size, 0n, false, false];
+    [this.fileSize, this.ctimeNs, this.unlinked, this.replaced] = [file.size, 0n, false, false];
+    [this.#tail, this.#isTailInDoubt] = [undefined, false];
   }
 }

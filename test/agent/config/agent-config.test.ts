@@ -7,7 +7,7 @@ const canRename = spawnSync('unshare', ['--uts', 'true']).status === 0;
 const skip = canRename ? false : 'only root can rename a host';
 
 function runOn(host: string, program: string, ...args: string[]) {
-  const script = 'hostname "$0" && exec "$@"';
+  const script = 'printf %s "$0" > /proc/sys/kernel/hostname && exec "$@"';
   const command = [process.execPath, program, ...args];
   return spawnSync('unshare', ['--uts', 'sh', '-c', script, host, ...command], { encoding: 'utf8' });
 }

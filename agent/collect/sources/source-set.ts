@@ -162,7 +162,8 @@ export class SourceSet {
     if (signal.aborted) return scan.errors;
     this.waiting = scan.waiting;
     this.#retire(scan);
-    this.#ended.conclude(ended);
+    // A file that is not open yet may be the copy of one that has ended.
+    if (!scan.waiting) this.#ended.conclude(ended);
     this.#dependencies.budget.enforcePinnedLimit();
     this.#identifier.keepOnly({ found, keys: () => scan.keys });
     for (const forgotten of takeOldestComplete(this.#registry, () => scan.keys, COMPLETE_KNOWN_MAX))

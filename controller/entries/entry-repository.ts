@@ -87,8 +87,8 @@ export class EntryRepository {
         throw error;
       });
       if (!planned) continue;
-      const steps = changes.map(({ reason }, index) => {
-        return { plan: planned[index] as PlannedChange, base: bases[index] as ChangeBase, reason };
+      const steps = changes.map(({ reason, namedFields = [] }, index) => {
+        return { plan: planned[index] as PlannedChange, base: bases[index] as ChangeBase, reason, namedFields };
       });
       const context = { now, keys: this.#keys, versions: this.#versions };
       const { transaction, trims } = buildTransaction(steps, author, context);

@@ -36,9 +36,9 @@ export class CheckpointStore implements StatePart {
     const { db } = state;
     this.#state = state;
     this.#put =
-      db.prepare(`INSERT OR REPLACE INTO generation (entry_uid, generation, device, inode, path, head_bytes, head_hash,
+      db.prepare(`INSERT OR REPLACE INTO generation (entry_uid, generation, device, inode, path, folder_path, folder_inode, head_bytes, head_hash,
       born_ms, size, touched_ns, marker_end, marker_bytes, marker_hash, first, phase, position, range_end, place, ahead, topic, partition, updated_ms)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
     this.#delete = db.prepare('DELETE FROM generation WHERE entry_uid = ? AND generation = ?');
     this.#putEntry = db.prepare('INSERT OR REPLACE INTO entry VALUES (?, ?, ?)');
     this.milestones = new Milestones(db);
@@ -140,7 +140,17 @@ export class CheckpointStore implements StatePart {
     // SQLite's integers are signed: a device or inode above 2^63 is stored as two's complement.
     const device = BigInt.asIntN(64, at.device);
     const inode = BigInt.asIntN(64, at.inode);
-    const file = [device, inode, at.path, at.head.bytes, at.head.hash, Math.floor(at.birthMs), at.size] as const;
+    const folder = [at.folder?.path ?? '', BigInt.asIntN(64, at.folder?.inode ?? 0n)] as const;
+    const file = [
+      device,
+      inode,
+      at.path,
+      ...folder,
+      at.head.bytes,
+      at.head.hash,
+      Math.floor(at.birthMs),
+      at.size,
+    ] as const;
     const marker = [at.ctimeNs, at.marker.end, at.marker.bytes, at.marker.hash] as const;
     const progress = [at.position, at.rangeEnd, at.lineState ?? UNKNOWN, JSON.stringify(at.ahead)] as const;
     this.#put.run(
@@ -165,6 +175,7 @@ function fromRow(row: Record<string, SQLOutputValue>): Checkpoint {
     device: BigInt.asUintN(64, row['device'] as bigint),
     inode: BigInt.asUintN(64, row['inode'] as bigint),
     path: String(row['path']),
+    folder: folderFrom(row),
     head: { bytes: Number(row['head_bytes']), hash: String(row['head_hash']) },
     birthMs: Number(row['born_ms']),
     size: Number(row['size']),
@@ -183,4 +194,9 @@ function fromRow(row: Record<string, SQLOutputValue>): Checkpoint {
     topic: String(row['topic']),
     partition: Number(row['partition']),
   };
+}
+
+function folderFrom(row: Record<string, SQLOutputValue>): Checkpoint['folder'] {
+  const path = String(row['folder_path']);
+  return path === '' ? undefined : { path, inode: BigInt.asUintN(64, row['folder_inode'] as bigint) };
 }

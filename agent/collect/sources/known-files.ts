@@ -2,11 +2,12 @@ import { type Checkpoint, isComplete } from '../../model/checkpoint.ts';
 import { type FileHead, knownBirthMs } from '../../model/fingerprint.ts';
 import { type FoundFile, fileKey } from '../../model/found-file.ts';
 import { compareHead, hasMarker } from '../files/file-head.ts';
+import { isSameFolder } from '../files/real-folder.ts';
 import type { SourceRegistry } from './source-registry.ts';
 
 /** What an open file shows about the known generations with its inode. */
 export interface KnownMatch {
-  /** The generation that it holds, with its present head and device. */
+  /** The generation that it holds, with its present head, device and folder. */
   known: Checkpoint | undefined;
   /** The state database has `known` as it is. */
   stored: boolean;
@@ -26,8 +27,9 @@ export async function takeKnown(fd: number, file: FoundFile, registry: SourceReg
     const isHere = checkpoint.device === file.device;
     const head = known ? undefined : await headIfSame(fd, file, checkpoint);
     if (head && (isHere || checkpoint.head.bytes > 0)) {
-      stored = isHere && head === checkpoint.head;
-      known = stored ? checkpoint : { ...checkpoint, device: file.device, head };
+      const folder = file.folder ?? checkpoint.folder;
+      stored = isHere && head === checkpoint.head && isSameFolder(folder, checkpoint.folder);
+      known = stored ? checkpoint : { ...checkpoint, device: file.device, head, folder };
       registry.deviceFound(checkpoint.device, file.device);
     } else if (isHere) overwritten.push(checkpoint);
   }

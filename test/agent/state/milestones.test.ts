@@ -93,7 +93,9 @@ test('a state of format 5 is migrated without replays, and gets milestones from 
   moveTo(7, START_MS);
   state.close();
   const db = new DatabaseSync(dir.at('checkpoints.db'));
-  db.exec('DROP TABLE replay; DROP TABLE rewind; DROP TABLE milestone; PRAGMA user_version = 5;');
+  db.exec(`DROP TABLE replay; DROP TABLE rewind; DROP TABLE milestone;
+    ALTER TABLE generation DROP COLUMN folder_path; ALTER TABLE generation DROP COLUMN folder_inode;
+    PRAGMA user_version = 5;`);
   db.close();
   const now = opened(dir.path);
   assert.deepEqual(now.store.replays.forGeneration('00ff'), []);

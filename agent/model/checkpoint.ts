@@ -1,4 +1,4 @@
-import { EMPTY_HEAD, EMPTY_MARKER, type FileHead, type FileMarker } from './fingerprint.ts';
+import { EMPTY_HEAD, type FileHead, type FileMarker } from './fingerprint.ts';
 import type { FoundFile, RealFolder } from './found-file.ts';
 import type { AcknowledgedProgress } from './position.ts';
 
@@ -30,11 +30,8 @@ export interface Checkpoint extends AcknowledgedProgress {
   size: number;
   /** The file's ctime when it was last observed, ns. 0: unknown. */
   ctimeNs: bigint;
-  /**
-   * Bytes at or before `position`. They differ if the file was truncated and has grown past
-   * `position`.
-   */
-  marker: FileMarker;
+  /** See Fingerprint. */
+  markers: readonly FileMarker[];
   /** The position at which the agent began to read. */
   first: number;
   phase: Phase;
@@ -62,7 +59,7 @@ export function newCheckpoint(
   const { device, inode, path, birthMs, folder } = file;
   const own = { entryUid, generation, device, inode, path, folder, birthMs, size: 0, ctimeNs: 0n, head: EMPTY_HEAD };
   const progress = { position: 0, rangeEnd: 0, lineState: undefined, ahead: [] };
-  return { ...own, ...progress, marker: EMPTY_MARKER, first: 0, phase: 'live', topic: '', partition: -1 };
+  return { ...own, ...progress, markers: [], first: 0, phase: 'live', topic: '', partition: -1 };
 }
 
 /** The files that an entry matches. */

@@ -2,8 +2,7 @@ import assert from 'node:assert/strict';
 import type { Clock } from '../../../runtime/clock.ts';
 import type { Checkpoint } from '../../model/checkpoint.ts';
 import { ContiguousPosition } from '../../model/contiguous-position.ts';
-import type { Fingerprint, Observation } from '../../model/fingerprint.ts';
-import { knownBirthMs } from '../../model/fingerprint.ts';
+import { type FileMarker, type Fingerprint, type Observation, withMarker } from '../../model/fingerprint.ts';
 import type { FoundFile, RealFolder } from '../../model/found-file.ts';
 import { type CoveredRange, coveredRange } from '../../model/position.ts';
 import type { IntentSegment } from '../../model/segment.ts';
@@ -83,7 +82,7 @@ export class TrackedFile {
     this.folder = checkpoint.folder;
     this.topic = checkpoint.topic;
     this.partition = checkpoint.partition;
-    this.fingerprint = { head: checkpoint.head, marker: checkpoint.marker };
+    this.fingerprint = { head: checkpoint.head, markers: checkpoint.markers };
     this.size = size;
     this.lastGrowthMs = nowMs;
   }
@@ -121,8 +120,7 @@ export class TrackedFile {
     const { entryUid, generation, first, device, inode, path, folder, birthMs, size, ctimeNs } = this;
     const { topic, partition } = this;
     const { phase } = this.#state;
-    const { head, marker } = this.fingerprint;
-    const file = { device, inode, path, folder, birthMs, size, ctimeNs, head, marker };
+    const file = { device, inode, path, folder, birthMs, size, ctimeNs, ...this.fingerprint };
     return { entryUid, generation, first, phase, topic, partition, ...file, ...this.#progress.progress };
   }
 
@@ -158,9 +156,8 @@ export class TrackedFile {
     this.#observing++;
     try {
       if (!this.isOpen && !(await reader.reopen())) return 'notOpened';
-      // The file may grow and be read meanwhile: compare with the positions before the observation.
-      const before = { read: reader.readPosition, acknowledged: this.position };
-      const seen = await observeFile(this.#fd, this.fingerprint, before, wallMs);
+      // The file may grow and be read meanwhile: compare with the position before the observation.
+      const seen = await observeFile(this.#fd, this.fingerprint, reader.readPosition, wallMs);
       if (!seen || this.replaced) return 'truncated';
       if (seen.compressed) return 'compressed';
       const moved = await this.#noteFolder();
@@ -181,13 +178,25 @@ export class TrackedFile {
 
   /** Notes an observation. Returns whether the checkpoint has changed. */
   #learn(seen: Observation, nowMs: number): boolean {
-    const { head, marker } = this.fingerprint;
-    const learned = seen.head !== head || seen.marker !== marker || seen.size > this.size;
+    const { head } = this.fingerprint;
+    const learned = seen.head !== head || seen.marker !== undefined || seen.size > this.size;
     this.growTo(seen.size, nowMs);
     this.birthMs ||= seen.birthMs;
-    if (learned) this.fingerprint = { head: seen.head, marker: seen.marker };
+    if (seen.head !== head) this.fingerprint = { ...this.fingerprint, head: seen.head };
+    this.#noteMarker(seen.marker);
     [this.size, this.unlinked, this.ctimeNs] = [seen.size, seen.unlinked, seen.ctimeNs];
     return learned;
+  }
+
+  /** A read showed that the file has at least `size` bytes, and those of `marker`. */
+  noteRead(size: number, marker: FileMarker | undefined, nowMs: number): void {
+    this.growTo(size, nowMs);
+    this.#noteMarker(marker);
+  }
+
+  #noteMarker(marker: FileMarker | undefined): void {
+    const { head, markers } = this.fingerprint;
+    if (marker) this.fingerprint = { head, markers: withMarker(markers, marker) };
   }
 
   /** `wallMs`: the time now, ms since the epoch. */
@@ -235,7 +244,7 @@ export class TrackedFile {
 
   /** The generation continues in `file`, a copy of its file. */
   continueIn(file: FoundFile): void {
-    [this.device, this.inode, this.path, this.birthMs] = [file.device, file.inode, file.path, knownBirthMs(file)];
+    [this.device, this.inode, this.path, this.birthMs] = [file.device, file.inode, file.path, file.birthMs];
     this.folder = file.folder;
     [this.size, this.ctimeNs, this.unlinked, this.replaced] = [file.size, 0n, false, false];
   }

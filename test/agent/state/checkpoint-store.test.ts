@@ -23,7 +23,10 @@ const checkpoint: fc.Arbitrary<Checkpoint> = fc.record(
     birthMs: fc.nat(Number.MAX_SAFE_INTEGER),
     size: fc.nat(Number.MAX_SAFE_INTEGER),
     ctimeNs: fc.bigInt({ min: 0n, max: 2n ** 63n - 1n }),
-    marker: fc.record({ end: fc.nat(), bytes: fc.nat(1024), hash: fc.constant('cd') }, { noNullPrototype: true }),
+    markers: fc.array(
+      fc.record({ end: fc.nat(), bytes: fc.nat(1024), hash: fc.constant('cd') }, { noNullPrototype: true }),
+      { maxLength: 6 },
+    ),
     first: fc.nat(),
     phase: fc.constantFrom('live', 'rotated', 'sealed', 'away', 'ended'),
     position: fc.nat(Number.MAX_SAFE_INTEGER),
@@ -118,8 +121,8 @@ test('a state of format 1 is migrated and keeps its positions', async () => {
   const { state, store } = opened(dir.path);
   const [found] = store.load('e');
   assert.deepEqual(
-    [found?.path, found?.position, found?.rangeEnd, found?.lineState, found?.ahead, found?.marker.bytes, found?.folder],
-    ['/a.log', 4, 4, undefined, [], 0, undefined],
+    [found?.path, found?.position, found?.rangeEnd, found?.lineState, found?.ahead, found?.markers, found?.folder],
+    ['/a.log', 4, 4, undefined, [], [], undefined],
   );
   state.close();
 });

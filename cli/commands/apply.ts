@@ -141,5 +141,6 @@ async function send(
 
 function outcomeOf(change: string): Outcome {
   if (change === 'CHANGE_CREATED') return 'created';
+  if (change === 'CHANGE_UNSPECIFIED') return 'unchanged';
   return change === 'CHANGE_DELETED' ? 'pruned' : 'configured';
 }

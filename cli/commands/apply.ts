@@ -154,9 +154,10 @@ async function send(
   }
 }
 
-/** `created`, `configured (topic, paused)` or `pruned` */
+/** `created`, `configured (topic, paused)`, `unchanged` or `pruned` */
 function outcomeOf(change: string, fields: readonly string[] = []): string {
   if (change === 'CHANGE_CREATED') return 'created';
+  if (change === 'CHANGE_UNSPECIFIED') return 'unchanged';
   if (change === 'CHANGE_DELETED') return 'pruned';
   return fields.length > 0 ? `configured (${fields.join(', ')})` : 'configured';
 }

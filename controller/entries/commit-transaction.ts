@@ -63,6 +63,7 @@ function buildWrites(
   const writes: ChangeWrites = { conditions: [], puts: [], deletes: [], trim: undefined };
   const exists = base.entry !== undefined;
   writes.conditions.push({ key: keys.entries.key(id), revision: exists ? base.revision : 0n });
+  if (plan.change === 'CHANGE_UNSPECIFIED') return writes;
   if (!exists) writes.conditions.push({ key: keys.deletions.key(id), revision: base.revision });
   let last = base.version;
   if (base.unrecorded) {

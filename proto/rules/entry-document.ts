@@ -11,7 +11,7 @@ type Kind =
   | 'a list of strings'
   | 'an integer'
   | 'a large integer'
-  | 'true or false'
+  | 'true or false, without quotes'
   | 'a map of strings'
   | 'set by the server';
 type Fields = Readonly<Record<string, Kind | { fields: Fields }>>;
@@ -35,7 +35,7 @@ const FIELDS: Fields = {
   },
   filter: { fields: { include: 'a string', exclude: 'a string', json_field: 'a string' } },
   max_bytes_per_second: 'a large integer',
-  paused: 'true or false',
+  paused: 'true or false, without quotes',
   owner: 'a string',
   description: 'a string',
   labels: 'a map of strings',
@@ -171,7 +171,7 @@ function isKind(kind: Kind, value: unknown): boolean {
       return typeof value === 'string';
     case 'an integer':
       return Number.isInteger(value);
-    case 'true or false':
+    case 'true or false, without quotes':
       return typeof value === 'boolean';
     case 'a large integer':
       // JSON of Protocol Buffers has an int64 as a string.

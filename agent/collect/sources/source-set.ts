@@ -104,7 +104,7 @@ export class SourceSet {
     this.#identifier = identifier;
     this.#retirement = new RetirementRules({ ...shared, open, ended });
     this.#vanished = new VanishedFiles({ ...shared, open, ended, identifier, once });
-    const checkpoints = store.load(entryUid);
+    const checkpoints = store.load(entryUid).map((checkpoint) => recovery.withSegments(checkpoint));
     for (const checkpoint of checkpoints) if (!hasEnded(checkpoint)) this.#registry.addKnown(checkpoint);
     ended.restore(checkpoints);
   }
@@ -191,11 +191,6 @@ export class SourceSet {
     return this.#registry.byPath(path)?.continueReading() === true;
   }
 
-  /** Updates the markers of sources that made progress. Never rejects. */
-  mark(): Promise<void> {
-    return this.#observer.mark();
-  }
-
   /** See FileIdentifier.reopen. */
   reopen(checkpoint: Checkpoint): Promise<Source | undefined> {
     return this.#identifier.reopen(checkpoint);
@@ -227,7 +222,6 @@ export class SourceSet {
   #acknowledged(source: Source, segment: IntentSegment): void {
     const { store, listener } = this.#dependencies;
     if (segment.replay === undefined) {
-      this.#observer.noteProgress(source);
       if (source.file.state.phase === 'sealed') source.apply('unsealed');
       if (!source.isClosed || this.#registry.endingOf(source)) store.put(source.file.checkpoint);
     }

@@ -66,7 +66,7 @@ export interface EntryVersion {
 
 /** What a write did. */
 export const EntryVersion_Change = {
-  /** UNSPECIFIED - Never sent. */
+  /** UNSPECIFIED - Not in a history. In the result of a batch: the write changed nothing. */
   UNSPECIFIED: "CHANGE_UNSPECIFIED",
   /** CREATED - The entry was created. */
   CREATED: "CHANGE_CREATED",

@@ -36,10 +36,10 @@ export class CheckpointStore implements StatePart {
   constructor(state: StateDatabase) {
     const { db } = state;
     this.#state = state;
-    this.#put =
-      db.prepare(`INSERT OR REPLACE INTO generation (entry_uid, generation, device, inode, path, head_bytes, head_hash,
-      born_ms, size, touched_ns, markers, first, phase, position, range_end, place, ahead, topic, partition, updated_ms)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+    this.#put = db.prepare(`INSERT OR REPLACE INTO generation (entry_uid, generation, device, inode, path, folder_path,
+      folder_inode, head_bytes, head_hash, born_ms, size, touched_ns, markers, first, phase, position, range_end, place,
+      ahead, topic, partition, updated_ms)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
     this.#delete = db.prepare('DELETE FROM generation WHERE entry_uid = ? AND generation = ?');
     this.#putEntry = db.prepare('INSERT OR REPLACE INTO entry VALUES (?, ?, ?)');
     this.milestones = new Milestones(db);
@@ -141,7 +141,9 @@ export class CheckpointStore implements StatePart {
     // SQLite's integers are signed: a device or inode above 2^63 is stored as two's complement.
     const device = BigInt.asIntN(64, at.device);
     const inode = BigInt.asIntN(64, at.inode);
-    const file = [device, inode, at.path, at.head.bytes, at.head.hash, Math.floor(at.birthMs), at.size] as const;
+    const folder = [at.folder?.path ?? '', BigInt.asIntN(64, at.folder?.inode ?? 0n)] as const;
+    const head = [at.head.bytes, at.head.hash] as const;
+    const file = [device, inode, at.path, ...folder, ...head, Math.floor(at.birthMs), at.size] as const;
     const marks = at.markers.map(({ end, bytes, hash }) => [end, bytes, hash]);
     const seen = [at.ctimeNs, JSON.stringify(marks)] as const;
     const progress = [at.position, at.rangeEnd, at.lineState ?? UNKNOWN, JSON.stringify(at.ahead)] as const;
@@ -167,6 +169,7 @@ function fromRow(row: Record<string, SQLOutputValue>): Checkpoint {
     device: BigInt.asUintN(64, row['device'] as bigint),
     inode: BigInt.asUintN(64, row['inode'] as bigint),
     path: String(row['path']),
+    folder: folderFrom(row),
     head: { bytes: Number(row['head_bytes']), hash: String(row['head_hash']) },
     birthMs: Number(row['born_ms']),
     size: Number(row['size']),
@@ -186,4 +189,9 @@ function fromRow(row: Record<string, SQLOutputValue>): Checkpoint {
 function parseMarkers(text: string): FileMarker[] {
   const markers = JSON.parse(text) as [end: number, bytes: number, hash: string][];
   return markers.map(([end, bytes, hash]) => ({ end, bytes, hash }));
+}
+
+function folderFrom(row: Record<string, SQLOutputValue>): Checkpoint['folder'] {
+  const path = String(row['folder_path']);
+  return path === '' ? undefined : { path, inode: BigInt.asUintN(64, row['folder_inode'] as bigint) };
 }

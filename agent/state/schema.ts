@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 
 /** The format that this program writes. A newer one is refused, an older one is migrated. */
-export const SCHEMA_VERSION = 7;
+export const SCHEMA_VERSION = 8;
 
 /** Step n migrates format n to format n + 1. Released steps never change. */
 const STEPS: readonly string[] = [
@@ -63,6 +63,9 @@ const STEPS: readonly string[] = [
    ALTER TABLE generation DROP COLUMN marker_end;
    ALTER TABLE generation DROP COLUMN marker_bytes;
    ALTER TABLE generation DROP COLUMN marker_hash;`,
+  // folder_path: the folder in which the file lies, without links; empty: unknown.
+  `ALTER TABLE generation ADD COLUMN folder_path TEXT NOT NULL DEFAULT '';
+   ALTER TABLE generation ADD COLUMN folder_inode INTEGER NOT NULL DEFAULT 0;`,
 ];
 
 /** Migrates a database of format `version` (0: empty) to the present format, in one transaction. */

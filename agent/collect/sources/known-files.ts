@@ -3,11 +3,12 @@ import type { FileHead } from '../../model/fingerprint.ts';
 import { type FoundFile, fileKey } from '../../model/found-file.ts';
 import { compareHead, hasMarker } from '../files/file-head.ts';
 import { keepsBirth } from '../files/file-systems.ts';
+import { isSameFolder } from '../files/real-folder.ts';
 import type { SourceRegistry } from './source-registry.ts';
 
 /** What an open file shows about the known generations with its inode. */
 export interface KnownMatch {
-  /** The generation that it holds, with its present head and device. */
+  /** The generation that it holds, with its present head, device and folder. */
   known: Checkpoint | undefined;
   /** The state database has `known` as it is. */
   stored: boolean;
@@ -27,9 +28,10 @@ export async function takeKnown(fd: number, file: FoundFile, registry: SourceReg
     const isHere = checkpoint.device === file.device;
     const head = known ? undefined : await headIfSame(fd, file, checkpoint);
     if (head && (isHere || checkpoint.head.bytes > 0)) {
-      const { device, birthMs } = file;
-      stored = isHere && head === checkpoint.head && birthMs === checkpoint.birthMs;
-      known = stored ? checkpoint : { ...checkpoint, device, birthMs, head };
+      const { device, birthMs, folder = checkpoint.folder } = file;
+      const isSame = birthMs === checkpoint.birthMs && isSameFolder(folder, checkpoint.folder);
+      stored = isHere && head === checkpoint.head && isSame;
+      known = stored ? checkpoint : { ...checkpoint, device, birthMs, head, folder };
       registry.deviceFound(checkpoint.device, file.device);
     } else if (isHere) overwritten.push(checkpoint);
   }

@@ -3,11 +3,12 @@ import type { Clock } from '../../../runtime/clock.ts';
 import type { Checkpoint } from '../../model/checkpoint.ts';
 import { ContiguousPosition } from '../../model/contiguous-position.ts';
 import { type FileMarker, type Fingerprint, type Observation, withMarker } from '../../model/fingerprint.ts';
-import type { FoundFile } from '../../model/found-file.ts';
+import type { FoundFile, RealFolder } from '../../model/found-file.ts';
 import { type CoveredRange, coveredRange } from '../../model/position.ts';
 import type { IntentSegment } from '../../model/segment.ts';
 import { NOT_OPEN } from '../files/file-io.ts';
 import { observeFile } from '../files/observe-file.ts';
+import { isSameFolder, realFolder } from '../files/real-folder.ts';
 import { Pace, paceWithBacklog } from '../lag/pace.ts';
 import { closedIn, type LifecycleEvent, type LifecycleState, requireTransition } from './lifecycle.ts';
 
@@ -40,6 +41,8 @@ export class TrackedFile {
   /** 0: unknown. */
   birthMs: number;
   path: string;
+  /** Where the file lay at the last observation. undefined: unknown. */
+  folder: RealFolder | undefined;
   /** The path before the last rename. Empty: the file was not renamed while it was open. */
   previousPath = '';
   /** Where its lines are sent. The partition is -1 as long as there is none. */
@@ -76,6 +79,7 @@ export class TrackedFile {
     this.inode = checkpoint.inode;
     this.birthMs = checkpoint.birthMs;
     this.path = checkpoint.path;
+    this.folder = checkpoint.folder;
     this.topic = checkpoint.topic;
     this.partition = checkpoint.partition;
     this.fingerprint = { head: checkpoint.head, markers: checkpoint.markers };
@@ -113,10 +117,10 @@ export class TrackedFile {
   }
 
   get checkpoint(): Checkpoint {
-    const { entryUid, generation, first, device, inode, path, birthMs, size, ctimeNs } = this;
+    const { entryUid, generation, first, device, inode, path, folder, birthMs, size, ctimeNs } = this;
     const { topic, partition } = this;
     const { phase } = this.#state;
-    const file = { device, inode, path, birthMs, size, ctimeNs, ...this.fingerprint };
+    const file = { device, inode, path, folder, birthMs, size, ctimeNs, ...this.fingerprint };
     return { entryUid, generation, first, phase, topic, partition, ...file, ...this.#progress.progress };
   }
 
@@ -156,11 +160,20 @@ export class TrackedFile {
       const seen = await observeFile(this.#fd, this.fingerprint, reader.readPosition, wallMs);
       if (!seen || this.replaced) return 'truncated';
       if (seen.compressed) return 'compressed';
+      const moved = await this.#noteFolder();
       const size = Math.max(seen.size, reader.readPosition);
-      return this.#learn({ ...seen, size }, nowMs) ? 'learned' : 'unchanged';
+      return this.#learn({ ...seen, size }, nowMs) || moved ? 'learned' : 'unchanged';
     } finally {
       this.#observing--;
     }
+  }
+
+  /** Returns whether the file lies in another folder than before, or its folder was renamed. */
+  async #noteFolder(): Promise<boolean> {
+    const folder = await realFolder(this.#fd);
+    if (!folder || isSameFolder(folder, this.folder)) return false;
+    this.folder = folder;
+    return true;
   }
 
   /** Notes an observation. Returns whether the checkpoint has changed. */
@@ -232,6 +245,7 @@ export class TrackedFile {
   /** The generation continues in `file`, a copy of its file. */
   continueIn(file: FoundFile): void {
     [this.device, this.inode, this.path, this.birthMs] = [file.device, file.inode, file.path, file.birthMs];
+    this.folder = file.folder;
     [this.size, this.ctimeNs, this.unlinked, this.replaced] = [file.size, 0n, false, false];
   }
 }

@@ -94,6 +94,7 @@ test('a state of format 5 is migrated without replays, and gets milestones from 
   state.close();
   const db = new DatabaseSync(dir.at('checkpoints.db'));
   db.exec(`DROP TABLE replay; DROP TABLE rewind; DROP TABLE milestone;
+    ALTER TABLE generation DROP COLUMN folder_path; ALTER TABLE generation DROP COLUMN folder_inode;
     ALTER TABLE generation DROP COLUMN markers;
     ALTER TABLE generation ADD COLUMN marker_end INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE generation ADD COLUMN marker_bytes INTEGER NOT NULL DEFAULT 0;

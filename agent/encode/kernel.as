@@ -28,8 +28,8 @@ const REACHED: usize = 32;
 
 /**
  * Appends a record for each complete line in `bytes[at, length)` until a line has no room, is
- * longer than `lineBytesMax`, begins with NUL, or has no end. Returns the number of records. record-writer.ts
- * describes a record.
+ * longer than `lineBytesMax`, begins with NUL, or has no end. Returns the number of records.
+ * record-writer.ts describes a record.
  * - `position`: of `bytes[0]` in its generation.
  * - `rangeStart`: where the first record's range begins.
  * - `end`: where the previous record ended in `bytes`.

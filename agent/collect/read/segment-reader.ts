@@ -1,6 +1,7 @@
 import { type EncodeResult, LineEncoder } from '../../encode/line-encoder.ts';
-import { fitToTopic, type LineFormat } from '../../encode/line-format.ts';
+import type { LineFormat } from '../../encode/line-format.ts';
 import { checksumOf } from '../../encode/record-batch.ts';
+import type { RecordBuffer } from '../../encode/record-buffer.ts';
 import { CHUNK_BYTES_MAX, type Workbench } from '../../encode/work-pool.ts';
 import { gapsIn } from '../../model/contiguous-position.ts';
 import { isPassedOver, type LineState, lineStates } from '../../model/line-state.ts';
@@ -8,8 +9,9 @@ import { type AcknowledgedProgress, coveredRange } from '../../model/position.ts
 import type { IntentSegment, ReturnedRange } from '../../model/segment.ts';
 import { isLocal, readAfter, readAt } from '../files/file-io.ts';
 import type { TappedSource } from './entry-taps.ts';
-import { charsetOfFile, lineStateAt } from './line-starts.ts';
-import { createSegment, previousFormat, type Range, type ReadSegment, withLineStates } from './read-range.ts';
+import { lineStateAt } from './line-starts.ts';
+import { ReadFormats } from './read-formats.ts';
+import { createSegment, type Range, type ReadSegment, withLineStates } from './read-range.ts';
 import { ReadTail } from './read-tail.ts';
 import { ReturnedRanges, rangeAfter } from './returned-ranges.ts';
 import { skipLine } from './skip-line.ts';
@@ -69,12 +71,7 @@ export class SegmentReader {
   #position: number;
   #rangeStart: number;
   #lineState: LineState | undefined;
-  #given: LineFormat | undefined;
-  #format: LineFormat | undefined;
-  /** The format with the topic's shorter line limit. */
-  #fitted: { from: LineFormat; bytes: number; format: LineFormat } | undefined;
-  /** The format of the range that was read again last. */
-  #previous: { document: string; bytes: number; format: LineFormat } | undefined;
+  #formats = new ReadFormats();
   #wantBytes = READ_BYTES_MIN;
   /** What is read even if a rate limit allows less, so that a whole record fits. */
   #limitedBytes = LIMITED_BYTES_MIN;
@@ -127,10 +124,7 @@ export class SegmentReader {
   /** Drops what can be derived again. */
   releaseCaches(): void {
     this.#tail = undefined;
-    this.#given = undefined;
-    this.#format = undefined;
-    this.#fitted = undefined;
-    this.#previous = undefined;
+    this.#formats = new ReadFormats();
   }
 
   /**
@@ -149,26 +143,20 @@ export class SegmentReader {
     // begins.
     const { fd } = file;
     const { lineBytesMax } = bench.records;
-    const now = this.#fit(await this.#formatOf(fd, given), lineBytesMax);
-    const format = again?.format ? await this.#previousFormat(fd, now, again.format, lineBytesMax) : now;
+    const now = await this.#formats.present(fd, given, lineBytesMax);
+    const format = again?.format ? await this.#formats.previous(fd, now, again.format, lineBytesMax) : now;
     this.#lineState ??= await lineStateAt(fd, this.#position, now);
     const from = again ? await withLineStates(fd, again, format) : this.#rest(this.#lineState);
     if (isPassedOver(from.startState))
       return this.#skip(from, again, format, bench.chunk, { fd, size: file.size, sealed: file.lastLineDue }, nowMs);
     const { chunk, records, kernel } = bench;
     const { start } = from;
-    const room = Math.floor(records.remaining * this.#rawPerEncoded) + 4096;
-    const limit = Math.max(allowed, this.#limitedBytes);
-    const want = Math.min(CHUNK_BYTES_MAX, Math.max(this.#wantBytes, room), from.end - start, limit);
-    const tail = again || !isLocal(fd) ? undefined : this.#tail;
-    const read = tail ? await readAfter(fd, chunk, want, start, tail.bytes) : await readAt(fd, chunk, 0, want, start);
-    if (!read) return undefined;
-    const { bytesRead } = read;
+    const want = Math.min(this.#bytesFor(records, allowed), from.end - start);
+    const bytesRead = again ? (await readAt(fd, chunk, 0, want, start)).bytesRead : await this.#readOn(fd, chunk, want);
+    if (bytesRead === undefined) return undefined;
     const { size, lastLineDue } = file;
-    const isLineStart = from.startState !== lineStates.line;
-    const { unit } = format.charset;
-    const range = { start, end: from.end, length: bytesRead, unit, isAgain: again !== undefined, isLineStart };
-    const plan = await this.#unwritten.plan({ fd, size, lastLineDue }, chunk, range, nowMs);
+    const read = { ...from, length: bytesRead, unit: format.charset.unit, isAgain: again !== undefined };
+    const plan = await this.#unwritten.plan({ fd, size, lastLineDue }, chunk, read, nowMs);
     if (plan.do === 'wait') return nothingRead(start + bytesRead, plan.waitMs);
     if (plan.do === 'pass') return this.#pass(from, again, plan.end, format);
     const { length, tail: unwritten, fillMs, isUnknown } = plan;
@@ -188,10 +176,8 @@ export class SegmentReader {
     const checksum = checksumOf(chunk.subarray(0, encoded.consumed));
     const segment = createSegment(from, encoded, { checksum, format: format.document });
     this.#advance(again, start + encoded.consumed, encoded.rangeEnd, encoded.lineState);
-    if (!again) {
-      this.#tail ??= new ReadTail();
-      this.#tail.add(chunk.subarray(0, encoded.consumed));
-    }
+    if (!again) this.#tail?.add(chunk.subarray(0, encoded.consumed));
+    if (segment && !again) segment.marker = this.#tail?.marker(segment.end);
     if (file.taps?.hasTaps && segment && !again) file.taps.notify(file as TappedSource, segment, records, before);
     if (encoded.recordCount > 0) this.#rawPerEncoded = encoded.consumed / (records.length - before);
     if (isUnknown && encoded.consumed === 0 && !encoded.isFull)
@@ -205,38 +191,25 @@ export class SegmentReader {
     return { segment, more, full: encoded.isFull, seen, againInMs, tail: unwritten, pollInMs };
   }
 
+  /** Reads at the position. undefined: the file was truncated or replaced. */
+  async #readOn(fd: number, chunk: Buffer, want: number): Promise<number | undefined> {
+    if (this.#tail && isLocal(fd))
+      return (await readAfter(fd, chunk, want, this.#position, this.#tail.bytes))?.bytesRead;
+    this.#tail ??= await ReadTail.read(fd, this.#position);
+    return this.#tail && (await readAt(fd, chunk, 0, want, this.#position)).bytesRead;
+  }
+
+  /** How much to read for a batch with `records`, of which a rate limit allows `allowed` bytes. */
+  #bytesFor(records: RecordBuffer, allowed: number): number {
+    const room = Math.floor(records.remaining * this.#rawPerEncoded) + 4096;
+    return Math.min(CHUNK_BYTES_MAX, Math.max(this.#wantBytes, room), Math.max(allowed, this.#limitedBytes));
+  }
+
   /** Everything that was not read yet. */
   #rest(startState: LineState): Range {
     const { lineStart } = lineStates;
     const end = Number.POSITIVE_INFINITY;
     return { start: this.#position, end, rangeStart: this.#rangeStart, startState, endState: lineStart };
-  }
-
-  async #formatOf(fd: number, given: LineFormat): Promise<LineFormat> {
-    if (this.#format && this.#given === given) return this.#format;
-    const { charset, certain } = await charsetOfFile(fd, given.charset);
-    const format = charset === given.charset ? given : { ...given, charset };
-    if (certain) [this.#given, this.#format] = [given, format];
-    return format;
-  }
-
-  /**
-   * The format of a range that was read before, for a topic that takes lines of at most `bytes`.
-   */
-  async #previousFormat(fd: number, now: LineFormat, document: string, bytes: number): Promise<LineFormat> {
-    if (document === now.document) return now;
-    if (this.#previous?.document !== document || this.#previous.bytes !== bytes) {
-      const before = await previousFormat(fd, document, now.target);
-      this.#previous = { document, bytes, format: fitToTopic(before, bytes) };
-    }
-    return this.#previous.format;
-  }
-
-  #fit(from: LineFormat, bytes: number): LineFormat {
-    if (bytes >= from.maxLineBytes) return from;
-    if (this.#fitted?.from !== from || this.#fitted.bytes !== bytes)
-      this.#fitted = { from, bytes, format: fitToTopic(from, bytes) };
-    return this.#fitted.format;
   }
 
   /** How much longer nothing new must appear until an open multiline record is sent, ms. */

@@ -1,10 +1,13 @@
+import type { Charset } from '../../encode/charset.ts';
 import { firstNul, HOLE_BYTES_MIN, trailingHoleBytes } from '../../encode/hole.ts';
 import { CHUNK_BYTES_MAX } from '../../encode/work-pool.ts';
+import { lineStates } from '../../model/line-state.ts';
 import { fstat, readAt } from '../files/file-io.ts';
+import type { Range } from './read-range.ts';
 
 /** The most bytes that are searched in one turn. */
 const SEARCH_BYTES_MAX = 64 * 1024 * 1024;
-/** After this many NULs, the search pauses between turns, so that a sparse file of any size is cheap. */
+/** After this many NULs the search pauses between turns, so a sparse file of any size is cheap. */
 const SEARCH_EAGER_BYTES = 1024 * SEARCH_BYTES_MAX;
 const SEARCH_PAUSE_MS = 100;
 /** How long NULs before written bytes must last until they count as a hole that stays. */
@@ -34,15 +37,12 @@ interface NulFile {
   lastLineDue: boolean;
 }
 
-/** `length` bytes at `start` of a range that ends at `end`. */
-interface Read {
-  start: number;
+/** `length` bytes at the start of a range. */
+interface Read extends Pick<Range, 'start' | 'end' | 'startState'> {
   length: number;
-  end: number;
-  unit: 1 | 2;
+  unit: Charset['unit'];
   /** The range was read before. */
   isAgain: boolean;
-  isLineStart: boolean;
 }
 
 /**
@@ -75,9 +75,9 @@ export class UnwrittenBytes {
 
   /** What to do with what was read. Rejects with the system's error. */
   async plan(file: NulFile, chunk: Buffer, read: Read, nowMs: number): Promise<Plan> {
-    const { start, length, end, unit, isAgain, isLineStart } = read;
+    const { start, length, end, unit, isAgain, startState } = read;
     const nuls = trailingHoleBytes(chunk.subarray(0, length), start, unit);
-    const isBlank = nuls > 0 && nuls === length && isLineStart;
+    const isBlank = nuls > 0 && nuls === length && startState !== lineStates.line;
     const from = start + length - nuls;
     const whole = { do: 'encode', tail: undefined, fillMs: 0, isUnknown: false } as const;
     if (isAgain && !(isBlank && start + length < end)) return { ...whole, length };
@@ -164,7 +164,7 @@ export class UnwrittenBytes {
     else this.#to = Math.max(this.#to, this.#again);
   }
 
-  /** The next search begins anew. */
+  /** Nothing is known: the next search begins where it is asked to. */
   forget(): void {
     [this.#from, this.#to, this.#found] = [0, 0, 'more'];
   }
@@ -187,7 +187,7 @@ export class UnwrittenBytes {
     return at < bytes.length ? firstNul(bytes, position, at, unit) : -1;
   }
 
-  /** When to look again for bytes written from `from` on, ms: the sooner, the sooner they came last. */
+  /** In how many ms to look again for bytes from `from` on. The interval grows while none come. */
   pollMs(from: number, nowMs: number): number {
     if (this.#moved.from !== from) this.#moved = { from, sinceMs: nowMs };
     return Math.min(POLL_MAX_MS, Math.max(POLL_MIN_MS, nowMs - this.#moved.sinceMs));

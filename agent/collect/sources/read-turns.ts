@@ -15,13 +15,15 @@ export interface Turn extends SourceTurn {
   consumed: number;
   /** The file's size is at least this. */
   seen: number;
-  /** Lines wait for more lines of their multiline record: read again after this time. */
+  /**
+   * Lines wait for more lines of their multiline record, or the file's end is preallocated: read
+   * again after this time.
+   */
   againInMs?: number | undefined;
   /** It read bytes that were never read. */
   isFirstRead?: boolean;
-  /** The file's end, as far as it is preallocated, and when to look again. */
+  /** The file's end, as far as it is preallocated. */
   tail?: UnwrittenTail | undefined;
-  pollInMs?: number | undefined;
 }
 
 /**
@@ -100,11 +102,11 @@ export class ReadTurns {
     const from = this.isReturning ? undefined : this.position;
     const reading = await this.#reader.read(bench, format, source, nowMs, allowed);
     if (!reading) return undefined;
-    const { segment: read, more: hasMore, full: isFull, seen, againInMs, tail, pollInMs } = reading;
+    const { segment: read, more: hasMore, full: isFull, seen, tail } = reading;
+    const againInMs = reading.againInMs ?? reading.pollInMs;
     const isFirstRead = from !== undefined;
-    if (againInMs === undefined && !hasMore) this.#readTo = seen;
-    if (!read)
-      return { segment: undefined, hasMore, isFull, seen, againInMs, tail, pollInMs, isFirstRead, consumed: 0 };
+    if (reading.againInMs === undefined && !hasMore) this.#readTo = seen;
+    if (!read) return { segment: undefined, hasMore, isFull, seen, againInMs, tail, isFirstRead, consumed: 0 };
     assert(from === undefined || read.start === from, 'a segment does not begin where the one before it ends');
     assert(read.end >= read.start && read.rangeStart <= read.end, 'a segment ends before it begins');
     this.#outstanding++;
@@ -112,7 +114,7 @@ export class ReadTurns {
     // Limits count neither what is read again nor holes and the skipped bytes of over-long lines.
     const sent = read.end - read.start - (read.cut?.bytes ?? 0) - (read.holeBytes ?? 0);
     const consumed = from === undefined ? 0 : sent;
-    return { segment, hasMore, isFull, seen, againInMs, tail, pollInMs, isFirstRead, consumed };
+    return { segment, hasMore, isFull, seen, againInMs, tail, isFirstRead, consumed };
   }
 
   /** Begins to send a range again. `inherited`: what the previous process sent of it. */

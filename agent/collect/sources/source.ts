@@ -40,11 +40,10 @@ export class Source implements RouteSource, ReadableFile, ObservedReader, Sighte
   order = 0;
 
   constructor(checkpoint: Checkpoint, inherited: InheritedRanges, size: number, context: SourceContext<Source>) {
-    const { clock } = context;
     this.#context = context;
-    this.#file = new TrackedFile(checkpoint, inherited.acknowledged, size, clock.monotonicMs());
+    this.#file = new TrackedFile(checkpoint, inherited.acknowledged, size, context.clock.monotonicMs());
     this.turns = new ReadTurns(this.#file.checkpoint, inherited);
-    this.#file.startTracking(Math.max(size, this.turns.position), checkpoint, clock);
+    this.#file.startTracking(Math.max(size, this.turns.position), checkpoint, context.clock);
   }
 
   get file(): Readonly<TrackedFile> {
@@ -97,11 +96,6 @@ export class Source implements RouteSource, ReadableFile, ObservedReader, Sighte
 
   get isClosed(): boolean {
     return this.#file.state.activity === 'closed';
-  }
-
-  get #isActive(): boolean {
-    const { activity } = this.#file.state;
-    return activity === 'reading' || activity === 'draining';
   }
 
   /** All bytes are acknowledged, every segment's outcome is known, and no replay is running. */
@@ -216,21 +210,21 @@ export class Source implements RouteSource, ReadableFile, ObservedReader, Sighte
   }
 
   usesRoute(route: Route): boolean {
-    return route === this.#assignment?.route && this.#isActive;
+    return route === this.#assignment?.route && this.#file.isActive;
   }
 
   /** Returns whether it gets a turn. */
   wake(): boolean {
     this.#wokenMeanwhile = true;
     const { route } = this.#assignment ?? {};
-    if (!route || !this.#isActive) return false;
+    if (!route || !this.#file.isActive) return false;
     route.wake(this);
     return true;
   }
 
   /** Reads on without an observation. false: an observation is needed first. */
   continueReading(): boolean {
-    if (this.#file.replaced || !this.#isActive || !this.#assignment?.hasFormat) return false;
+    if (this.#file.replaced || !this.#file.isActive || !this.#assignment?.hasFormat) return false;
     return this.turns.detectsReplacement(this.fd) && this.wake();
   }
 
@@ -292,10 +286,8 @@ export class Source implements RouteSource, ReadableFile, ObservedReader, Sighte
       observer.replaced(this);
       return NOTHING;
     }
-    const { segment, hasMore, isFull, consumed, tail } = turn;
-    const againInMs = turn.againInMs ?? turn.pollInMs;
-    this.#file.growTo(turn.seen, nowMs);
-    if (turn.isFirstRead) this.#file.noteTail(tail, nowMs);
+    const { segment, hasMore, isFull, consumed, againInMs } = turn;
+    this.#file.noteRead(turn, nowMs);
     if (consumed > 0 || room !== undefined) limits?.consumed(consumed);
     if (againInMs !== undefined) {
       this.#timer ??= new WakeTimer(clock, () => this.#lookAgain());

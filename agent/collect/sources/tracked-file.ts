@@ -2,16 +2,17 @@ import assert from 'node:assert/strict';
 import type { Clock } from '../../../runtime/clock.ts';
 import type { Checkpoint } from '../../model/checkpoint.ts';
 import { ContiguousPosition } from '../../model/contiguous-position.ts';
-import type { Fingerprint, Observation } from '../../model/fingerprint.ts';
-import { knownBirthMs } from '../../model/fingerprint.ts';
-import type { FoundFile } from '../../model/found-file.ts';
+import { type FileMarker, type Fingerprint, type Observation, withMarker } from '../../model/fingerprint.ts';
+import type { FoundFile, RealFolder } from '../../model/found-file.ts';
 import { type CoveredRange, coveredRange } from '../../model/position.ts';
 import type { IntentSegment } from '../../model/segment.ts';
 import { NOT_OPEN } from '../files/file-io.ts';
 import { observeFile } from '../files/observe-file.ts';
+import { isSameFolder, realFolder } from '../files/real-folder.ts';
 import { Pace, paceWithBacklog } from '../lag/pace.ts';
-import type { UnwrittenTail } from '../read/unwritten-bytes.ts';
 import { closedIn, type LifecycleEvent, type LifecycleState, requireTransition } from './lifecycle.ts';
+import type { Turn } from './read-turns.ts';
+import { WrittenSize } from './written-size.ts';
 
 /**
  * What an observation found. notOpened: the file could not be opened now. learned: the checkpoint
@@ -42,6 +43,8 @@ export class TrackedFile {
   /** 0: unknown. */
   birthMs: number;
   path: string;
+  /** Where the file lay at the last observation. undefined: unknown. */
+  folder: RealFolder | undefined;
   /** The path before the last rename. Empty: the file was not renamed while it was open. */
   previousPath = '';
   /** Where its lines are sent. The partition is -1 as long as there is none. */
@@ -50,12 +53,7 @@ export class TrackedFile {
   fingerprint: Fingerprint;
   /** The ctime of the last observation. 0: the next scan observes the file in any case. */
   ctimeNs = 0n;
-  /** Unlike `size` it counts what is preallocated at the file's end. */
-  fileSize: number;
-  #tail: UnwrittenTail | undefined;
-  #isTailInDoubt = false;
-  /** Where the tail began that was found last. */
-  #writtenTo = -1;
+  #size: WrittenSize;
   /** No path leads to the file any more. */
   unlinked = false;
   /** When the file was last seen to grow, was opened, or left its path. Monotonic. */
@@ -83,16 +81,17 @@ export class TrackedFile {
     this.inode = checkpoint.inode;
     this.birthMs = checkpoint.birthMs;
     this.path = checkpoint.path;
+    this.folder = checkpoint.folder;
     this.topic = checkpoint.topic;
     this.partition = checkpoint.partition;
-    this.fingerprint = { head: checkpoint.head, marker: checkpoint.marker };
-    this.fileSize = size;
+    this.fingerprint = { head: checkpoint.head, markers: checkpoint.markers };
+    this.#size = new WrittenSize(size);
     this.lastGrowthMs = nowMs;
   }
 
   /** `size`: what the file has at least. */
   startTracking(size: number, checkpoint: Checkpoint, clock: Clock): void {
-    this.fileSize = size;
+    this.#size = new WrittenSize(size);
     this.pace = paceWithBacklog(checkpoint, this.position, size, clock);
   }
 
@@ -100,9 +99,24 @@ export class TrackedFile {
     return this.#state;
   }
 
+  /** Its lines are read. */
+  get isActive(): boolean {
+    return this.#state.activity === 'reading' || this.#state.activity === 'draining';
+  }
+
   /** How many bytes were written, as far as that is known. */
   get size(): number {
-    return this.#tail && this.fileSize <= this.#tail.to ? this.#tail.from : this.fileSize;
+    return this.#size.value;
+  }
+
+  /** With what is preallocated at the file's end. */
+  get fileSize(): number {
+    return this.#size.fileSize;
+  }
+
+  /** The file's unwritten end may have been written to: it must be read again. */
+  get isTailInDoubt(): boolean {
+    return this.#size.isInDoubt;
   }
 
   /** The descriptor, or NOT_OPEN. */
@@ -125,11 +139,10 @@ export class TrackedFile {
   }
 
   get checkpoint(): Checkpoint {
-    const { entryUid, generation, first, device, inode, path, birthMs, size, ctimeNs } = this;
+    const { entryUid, generation, first, device, inode, path, folder, birthMs, size, ctimeNs } = this;
     const { topic, partition } = this;
     const { phase } = this.#state;
-    const { head, marker } = this.fingerprint;
-    const file = { device, inode, path, birthMs, size, ctimeNs, head, marker };
+    const file = { device, inode, path, folder, birthMs, size, ctimeNs, ...this.fingerprint };
     return { entryUid, generation, first, phase, topic, partition, ...file, ...this.#progress.progress };
   }
 
@@ -165,28 +178,50 @@ export class TrackedFile {
     this.#observing++;
     try {
       if (!this.isOpen && !(await reader.reopen())) return 'notOpened';
-      // The file may grow and be read meanwhile: compare with the positions before the observation.
-      const before = { read: reader.readPosition, acknowledged: this.position };
-      const seen = await observeFile(this.#fd, this.fingerprint, before, wallMs);
+      // The file may grow and be read meanwhile: compare with the position before the observation.
+      const seen = await observeFile(this.#fd, this.fingerprint, reader.readPosition, wallMs);
       if (!seen || this.replaced) return 'truncated';
       if (seen.compressed) return 'compressed';
+      const moved = await this.#noteFolder();
       const size = Math.max(seen.size, reader.readPosition);
-      return this.#learn({ ...seen, size }, nowMs) ? 'learned' : 'unchanged';
+      return this.#learn({ ...seen, size }, nowMs) || moved ? 'learned' : 'unchanged';
     } finally {
       this.#observing--;
     }
   }
 
+  /** Returns whether the file lies in another folder than before, or its folder was renamed. */
+  async #noteFolder(): Promise<boolean> {
+    const folder = await realFolder(this.#fd);
+    if (!folder || isSameFolder(folder, this.folder)) return false;
+    this.folder = folder;
+    return true;
+  }
+
   /** Notes an observation. Returns whether the checkpoint has changed. */
   #learn(seen: Observation, nowMs: number): boolean {
-    const { head, marker } = this.fingerprint;
-    const learned = seen.head !== head || seen.marker !== marker || seen.size > this.fileSize;
-    if (seen.ctimeNs === 0n || seen.ctimeNs !== this.ctimeNs) this.doubtTail();
+    const { head } = this.fingerprint;
+    const learned = seen.head !== head || seen.marker !== undefined || seen.size > this.fileSize;
+    if (seen.ctimeNs === 0n || seen.ctimeNs !== this.ctimeNs) this.#size.doubt();
     this.growTo(seen.size, nowMs);
     this.birthMs ||= seen.birthMs;
-    if (learned) this.fingerprint = { head: seen.head, marker: seen.marker };
-    [this.fileSize, this.unlinked, this.ctimeNs] = [seen.size, seen.unlinked, seen.ctimeNs];
+    if (seen.head !== head) this.fingerprint = { ...this.fingerprint, head: seen.head };
+    this.#noteMarker(seen.marker);
+    this.#size.setFileSize(seen.size);
+    [this.unlinked, this.ctimeNs] = [seen.unlinked, seen.ctimeNs];
     return learned;
+  }
+
+  /** A read showed how far the file is written, at least, and the bytes before a marker. */
+  noteRead({ seen, segment, isFirstRead, tail }: Turn, nowMs: number): void {
+    this.growTo(seen, nowMs);
+    this.#noteMarker(segment?.marker);
+    if (isFirstRead && this.#size.noteTail(tail)) this.lastGrowthMs = nowMs;
+  }
+
+  #noteMarker(marker: FileMarker | undefined): void {
+    const { head, markers } = this.fingerprint;
+    if (marker) this.fingerprint = { head, markers: withMarker(markers, marker) };
   }
 
   /** `wallMs`: the time now, ms since the epoch. */
@@ -204,14 +239,8 @@ export class TrackedFile {
     if (size <= this.fileSize) return;
     this.pace ??= new Pace(nowMs);
     this.pace.fileGrew(size - this.fileSize, size, nowMs);
-    [this.fileSize, this.lastGrowthMs] = [size, nowMs];
-  }
-
-  /** A read found what is unwritten at the file's end. */
-  noteTail(tail: UnwrittenTail | undefined, nowMs: number): void {
-    [this.#tail, this.#isTailInDoubt] = [tail, false];
-    if (!tail || tail.from === this.#writtenTo) return;
-    [this.#writtenTo, this.lastGrowthMs] = [tail.from, nowMs];
+    this.#size.setFileSize(size);
+    this.lastGrowthMs = nowMs;
   }
 
   /** Lines are sent to this partition from now on. */
@@ -234,13 +263,9 @@ export class TrackedFile {
     this.replaced = true;
   }
 
-  /** The file's unwritten end may have been written to: it must be read again. */
+  /** The file's unwritten end may have been written to. */
   doubtTail(): void {
-    this.#isTailInDoubt = this.#tail !== undefined;
-  }
-
-  get isTailInDoubt(): boolean {
-    return this.#isTailInDoubt;
+    this.#size.doubt();
   }
 
   /** The file was found at another path. */
@@ -250,8 +275,9 @@ export class TrackedFile {
 
   /** The generation continues in `file`, a copy of its file. */
   continueIn(file: FoundFile): void {
-    [this.device, this.inode, this.path, this.birthMs] = [file.device, file.inode, file.path, knownBirthMs(file)];
-    [this.fileSize, this.ctimeNs, this.unlinked, this.replaced] = [file.size, 0n, false, false];
-    [this.#tail, this.#isTailInDoubt] = [undefined, false];
+    [this.device, this.inode, this.path, this.birthMs] = [file.device, file.inode, file.path, file.birthMs];
+    this.folder = file.folder;
+    this.#size = new WrittenSize(file.size);
+    [this.ctimeNs, this.unlinked, this.replaced] = [0n, false, false];
   }
 }

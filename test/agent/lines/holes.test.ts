@@ -13,7 +13,7 @@ function rangesOf({ records }: Pick<TurnReader, 'records'>): [string, string][] 
   return records.map(({ value, headers }) => [value.toString('latin1'), headers['logfleet.range'] as string]);
 }
 
-// A writer without O_APPEND continues at its old offset after a truncation (logrotate copytruncate).
+// A writer without O_APPEND continues at its old offset after a truncation (copytruncate).
 for (const [name, bytes] of [
   ['a hundred bytes', 100],
   ['more than a read', 3 * MIB + 7],

@@ -2,7 +2,7 @@ import { fitToTopic, type LineFormat } from '../../encode/line-format.ts';
 import { charsetOfFile } from './line-starts.ts';
 import { previousFormat } from './read-range.ts';
 
-/** The formats of one generation's ranges: the entry's, with the file's charset and topic's limit. */
+/** The formats of a generation's ranges: the entry's, with the file's charset and topic's limit. */
 export class ReadFormats {
   #given: LineFormat | undefined;
   #format: LineFormat | undefined;

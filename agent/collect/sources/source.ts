@@ -286,8 +286,8 @@ export class Source implements RouteSource, ReadableFile, ObservedReader, Sighte
       observer.replaced(this);
       return NOTHING;
     }
-    const { segment, hasMore, isFull, consumed, againInMs } = turn;
     this.#file.noteRead(turn, nowMs);
+    const { segment, hasMore, isFull, consumed, againInMs } = turn;
     if (consumed > 0 || room !== undefined) limits?.consumed(consumed);
     if (againInMs !== undefined) {
       this.#timer ??= new WakeTimer(clock, () => this.#lookAgain());

@@ -1,3 +1,4 @@
+import type { BeginReason } from './fact.ts';
 import { EMPTY_HEAD, EMPTY_MARKER, type FileHead, type FileMarker } from './fingerprint.ts';
 import type { FoundFile } from './found-file.ts';
 import type { AcknowledgedProgress } from './position.ts';
@@ -33,8 +34,10 @@ export interface Checkpoint extends AcknowledgedProgress {
    * `position`.
    */
   marker: FileMarker;
-  /** The position at which the agent began to read. */
+  /** The position at which the agent began to read, and where the first record's range begins. */
   first: number;
+  /** Why `first` is not 0. undefined: it is 0, or no `begun` fact was recorded yet. */
+  firstReason: BeginReason | undefined;
   phase: Phase;
   /** Where its lines are sent. The partition is kept when the topic gets more. -1: none yet. */
   topic: string;
@@ -51,16 +54,23 @@ export function isComplete({ phase }: Pick<Checkpoint, 'phase'>): boolean {
   return phase === 'sealed' || phase === 'away';
 }
 
+/** Where the reading of a generation begins. */
+export type Beginning = Pick<Checkpoint, 'first' | 'firstReason'>;
+
+export const FIRST_BYTE: Beginning = { first: 0, firstReason: undefined };
+
 /** The checkpoint of a new generation, of which nothing has been read. */
 export function newCheckpoint(
   entryUid: string,
   generation: string,
   file: Pick<FoundFile, 'device' | 'inode' | 'path' | 'birthMs'>,
+  { first, firstReason }: Beginning = FIRST_BYTE,
 ): Checkpoint {
   const { device, inode, path, birthMs } = file;
   const own = { entryUid, generation, device, inode, path, birthMs, size: 0, ctimeNs: 0n, head: EMPTY_HEAD };
-  const progress = { position: 0, rangeEnd: 0, lineState: undefined, ahead: [] };
-  return { ...own, ...progress, marker: EMPTY_MARKER, first: 0, phase: 'live', topic: '', partition: -1 };
+  const progress = { position: first, rangeEnd: first, lineState: undefined, ahead: [] };
+  const target = { topic: '', partition: -1 };
+  return { ...own, ...progress, marker: EMPTY_MARKER, first, firstReason, phase: 'live', ...target };
 }
 
 /** The files that an entry matches. */

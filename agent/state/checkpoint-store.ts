@@ -1,5 +1,6 @@
 import type { SQLOutputValue, StatementSync } from 'node:sqlite';
 import type { Checkpoint, Globs, Phase } from '../model/checkpoint.ts';
+import type { BeginReason } from '../model/fact.ts';
 import type { LineState } from '../model/line-state.ts';
 import { parseAhead } from '../model/position.ts';
 import { Milestones } from './milestones.ts';
@@ -37,8 +38,8 @@ export class CheckpointStore implements StatePart {
     this.#state = state;
     this.#put =
       db.prepare(`INSERT OR REPLACE INTO generation (entry_uid, generation, device, inode, path, head_bytes, head_hash,
-      born_ms, size, touched_ns, marker_end, marker_bytes, marker_hash, first, phase, position, range_end, place, ahead, topic, partition, updated_ms)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+      born_ms, size, touched_ns, marker_end, marker_bytes, marker_hash, first, first_reason, phase, position, range_end, place, ahead, topic, partition, updated_ms)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
     this.#delete = db.prepare('DELETE FROM generation WHERE entry_uid = ? AND generation = ?');
     this.#putEntry = db.prepare('INSERT OR REPLACE INTO entry VALUES (?, ?, ?)');
     this.milestones = new Milestones(db);
@@ -149,6 +150,7 @@ export class CheckpointStore implements StatePart {
       ...file,
       ...marker,
       at.first,
+      at.firstReason ?? '',
       at.phase,
       ...progress,
       at.topic,
@@ -175,6 +177,7 @@ function fromRow(row: Record<string, SQLOutputValue>): Checkpoint {
       hash: String(row['marker_hash']),
     },
     first: Number(row['first']),
+    firstReason: String(row['first_reason']) === '' ? undefined : (String(row['first_reason']) as BeginReason),
     phase: String(row['phase']) as Phase,
     position: Number(row['position']),
     rangeEnd: Number(row['range_end']),

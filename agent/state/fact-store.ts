@@ -2,12 +2,15 @@ import { createHash } from 'node:crypto';
 import type { StatementSync } from 'node:sqlite';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import type { Fact, FactLog, FactQueue, FactTotals, Loss, Sealed } from '../model/fact.ts';
+import type { Begun, Fact, FactLog, FactQueue, FactTotals, Loss, Sealed } from '../model/fact.ts';
 import type { StateDatabase, StatePart } from './state-database.ts';
 
 /** How many of the last facts are kept for display, by kind. Unaudited facts are always kept. */
-const KEPT = { loss: 1_000, sealed: 20 } as const;
+const KEPT = { begun: 20, loss: 1_000, sealed: 20 } as const;
+const KINDS = ['loss', 'sealed', 'begun'] as const;
 const TOTALS_PREFIX = 'facts/';
+
+type NewFact = ({ kind: 'begun' } & Begun) | ({ kind: 'loss' } & Loss) | ({ kind: 'sealed' } & Sealed);
 
 export interface FactStoreDependencies {
   clock: Clock;
@@ -42,8 +45,14 @@ export class FactStore implements FactLog, FactQueue, StatePart {
     this.#statements = prepare(state);
     for (const row of this.#statements.totals.all())
       this.#totals.set(String(row['key']).slice(TOTALS_PREFIX.length), JSON.parse(String(row['value'])));
-    this.#last = { loss: this.#load('loss'), sealed: this.#load('sealed') };
+    this.#last = { loss: this.#load('loss'), sealed: this.#load('sealed'), begun: this.#load('begun') };
     state.add(this);
+  }
+
+  begun(begun: Begun): void {
+    const { path, generation, first, reason } = begun;
+    if (!this.#note({ kind: 'begun', ...begun }, [first])) return;
+    this.#logger.info('a file is read from a later position on', { path, generation, start: first, reason });
   }
 
   loss(loss: Loss): void {
@@ -74,7 +83,7 @@ export class FactStore implements FactLog, FactQueue, StatePart {
 
   /** The last facts of each kind, the oldest first. */
   get last(): readonly Fact[] {
-    return [...this.#last.loss, ...this.#last.sealed];
+    return KINDS.flatMap((kind) => this.#last[kind]);
   }
 
   unaudited(count: number): Fact[] {
@@ -103,7 +112,7 @@ export class FactStore implements FactLog, FactQueue, StatePart {
       insert.run(id, JSON.stringify(rest), this.#hasAudit ? 0 : 1, timeMs);
     for (const uid of this.#changedTotals) putTotals.run(TOTALS_PREFIX + uid, JSON.stringify(this.#totals.get(uid)));
     for (const id of this.#audited) audit.run(id);
-    for (const kind of ['loss', 'sealed'] as const) {
+    for (const kind of KINDS) {
       const last = this.#last[kind];
       if (last.length === KEPT[kind]) prune.run((last[0] as Fact).timeMs, kind);
     }
@@ -118,7 +127,7 @@ export class FactStore implements FactLog, FactQueue, StatePart {
   }
 
   /** False if the fact is noted already, for example by a process that was killed. */
-  #note(fact: ({ kind: 'loss' } & Loss) | ({ kind: 'sealed' } & Sealed), what: readonly unknown[]): boolean {
+  #note(fact: NewFact, what: readonly unknown[]): boolean {
     const { kind, entryUid, generation } = fact;
     const key = JSON.stringify([kind, entryUid, generation, ...what]);
     const id = createHash('sha256').update(key).digest('hex').slice(0, 16);
@@ -134,6 +143,7 @@ export class FactStore implements FactLog, FactQueue, StatePart {
   }
 
   #count(fact: Fact): void {
+    if (fact.kind === 'begun') return;
     const totals = { ...this.totals(fact.entryUid) };
     if (fact.kind === 'sealed') totals.sealedFiles++;
     else {

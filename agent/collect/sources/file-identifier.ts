@@ -1,7 +1,7 @@
 import type { Clock } from '../../../runtime/clock.ts';
 import type { Logger } from '../../../runtime/logger.ts';
 import type { Charset } from '../../encode/charset.ts';
-import { type Checkpoint, isComplete } from '../../model/checkpoint.ts';
+import { type Beginning, type Checkpoint, FIRST_BYTE, isComplete } from '../../model/checkpoint.ts';
 import { EMPTY_HEAD, knownBirthMs, settledCtimeNs } from '../../model/fingerprint.ts';
 import type { FoundFile } from '../../model/found-file.ts';
 import type { CheckpointStore } from '../../state/checkpoint-store.ts';
@@ -154,7 +154,9 @@ export class FileIdentifier {
     const original = await findOriginal(fd, file, registry);
     if (original) return this.#continueInCopy(original, fd, file);
     if (!once && (await this.#copies.holds(fd, file, originals, clock.monotonicMs()))) return undefined;
-    return open.open(fd, await this.#newGeneration(fd, file, start), file.size);
+    const head = (await compareHead(fd, EMPTY_HEAD)) ?? EMPTY_HEAD;
+    const beginning = await this.#beginningIn(fd, file, start);
+    return open.open(fd, { ...this.#newGeneration(file, beginning), head }, file.size);
   }
 
   #openKnown(fd: number, known: Checkpoint, file: FoundFile, stored: boolean): Source | undefined {
@@ -179,22 +181,21 @@ export class FileIdentifier {
     if (file.size < original.readPosition) {
       // All that the copy has was read from the original.
       const { size } = file;
-      return open.open(fd, { ...this.#checkpointOf(file), first: size, position: size, rangeEnd: size }, size);
+      return open.open(fd, this.#newGeneration(file, { first: size, firstReason: 'copy' }), size);
     }
     registry.removeEnded(original);
     open.continueInCopy(original, fd, file);
     return original;
   }
 
-  async #newGeneration(fd: number, file: FoundFile, start: StartRule): Promise<Checkpoint> {
-    const { charset } = this.#dependencies;
-    const head = (await compareHead(fd, EMPTY_HEAD)) ?? EMPTY_HEAD;
-    const position = start(file) === 'beginning' ? 0 : await lineStartBefore(fd, file.size, charset?.());
-    return { ...this.#checkpointOf(file), head, position, first: position };
+  async #beginningIn(fd: number, file: FoundFile, start: StartRule): Promise<Beginning> {
+    if (start(file) === 'beginning') return FIRST_BYTE;
+    const first = await lineStartBefore(fd, file.size, this.#dependencies.charset?.());
+    return first === 0 ? FIRST_BYTE : { first, firstReason: 'start' };
   }
 
-  #checkpointOf(file: FoundFile): Checkpoint {
-    return this.#dependencies.factory.newGeneration({ ...file, birthMs: knownBirthMs(file) });
+  #newGeneration(file: FoundFile, beginning: Beginning): Checkpoint {
+    return this.#dependencies.factory.newGeneration({ ...file, birthMs: knownBirthMs(file) }, beginning);
   }
 
   /** `file` holds another generation than these, which it held before. */

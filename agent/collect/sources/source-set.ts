@@ -84,10 +84,10 @@ export class SourceSet {
   waiting = false;
 
   constructor(entryUid: string, dependencies: SourceSetDependencies) {
-    const { clock, store, budget, recovery, listener, options } = dependencies;
+    const { clock, budget, listener, options } = dependencies;
     const { once, charset, taps, limits } = options;
     const context = { clock, once, taps, limits, observer: this.#sourceObserver() };
-    const factory = new SourceFactory(entryUid, { context, recovery, replays: store.replays });
+    const factory = new SourceFactory(entryUid, { ...dependencies, context });
     const files = new SourceFiles(budget, clock);
     const deleted = new DeletedFileBudget(budget, (source) => this.#giveUp(source));
     const onStateChange = () => listener.stateChanged();
@@ -104,7 +104,7 @@ export class SourceSet {
     this.#identifier = identifier;
     this.#retirement = new RetirementRules({ ...shared, open, ended });
     this.#vanished = new VanishedFiles({ ...shared, open, ended, identifier, once });
-    const checkpoints = store.load(entryUid);
+    const checkpoints = factory.load();
     for (const checkpoint of checkpoints) if (!hasEnded(checkpoint)) this.#registry.addKnown(checkpoint);
     ended.restore(checkpoints);
   }

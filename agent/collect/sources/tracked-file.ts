@@ -36,6 +36,7 @@ export class TrackedFile {
   readonly generation: string;
   /** The position at which the agent began to read. */
   readonly first: number;
+  readonly #firstReason: Checkpoint['firstReason'];
   device: bigint;
   inode: bigint;
   /** 0: unknown. */
@@ -68,11 +69,13 @@ export class TrackedFile {
 
   /** `acknowledged`: what Kafka was found to have beyond the checkpoint. */
   constructor(checkpoint: Checkpoint, acknowledged: readonly CoveredRange[], size: number, nowMs: number) {
+    assert(checkpoint.rangeEnd >= checkpoint.first, 'a range begins before the generation is read');
     this.#progress = new ContiguousPosition({ ...checkpoint, ahead: [...checkpoint.ahead, ...acknowledged] });
     this.#state = closedIn(checkpoint.phase);
     this.entryUid = checkpoint.entryUid;
     this.generation = checkpoint.generation;
     this.first = checkpoint.first;
+    this.#firstReason = checkpoint.firstReason;
     this.device = checkpoint.device;
     this.inode = checkpoint.inode;
     this.birthMs = checkpoint.birthMs;
@@ -118,8 +121,9 @@ export class TrackedFile {
     const { topic, partition } = this;
     const { phase } = this.#state;
     const { head, marker } = this.fingerprint;
+    const begun = { first, firstReason: this.#firstReason };
     const file = { device, inode, path, birthMs, size, ctimeNs, head, marker };
-    return { entryUid, generation, first, phase, topic, partition, ...file, ...this.#progress.progress };
+    return { entryUid, generation, ...begun, phase, topic, partition, ...file, ...this.#progress.progress };
   }
 
   /** Changes the state. Returns whether it changed. Throws if it does not allow the event. */

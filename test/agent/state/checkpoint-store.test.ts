@@ -23,6 +23,7 @@ const checkpoint: fc.Arbitrary<Checkpoint> = fc.record(
     ctimeNs: fc.bigInt({ min: 0n, max: 2n ** 63n - 1n }),
     marker: fc.record({ end: fc.nat(), bytes: fc.nat(1024), hash: fc.constant('cd') }, { noNullPrototype: true }),
     first: fc.nat(),
+    firstReason: fc.constantFrom(undefined, 'start', 'copy', 'unknown'),
     phase: fc.constantFrom('live', 'rotated', 'sealed', 'away', 'ended'),
     position: fc.nat(Number.MAX_SAFE_INTEGER),
     rangeEnd: fc.nat(Number.MAX_SAFE_INTEGER),

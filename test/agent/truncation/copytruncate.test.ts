@@ -40,6 +40,26 @@ test('after a copytruncate between two scans the rest is read from the copy, and
   on.close();
 });
 
+test('a copy that has less than was read from its original is read from its end on, and a fact says so', async () => {
+  await using dir = await tempDir();
+  const first = `${'x'.repeat(2_000)}\n`;
+  const { on, file, source } = await begun(dir, first);
+  const copy = dir.at('a.log.1');
+  await writeFile(copy, first);
+  await appendFile(file, 'two\n');
+  await on.fileEvent(file);
+  await on.deliverOf(source);
+  await truncate(file);
+  await on.find(dir.at('a.log*'));
+  await appendFile(copy, 'to the copy\n');
+  await on.find(dir.at('a.log*'));
+  await on.deliver();
+  const { generation, file: tracked } = on.at(copy);
+  assert.deepEqual(on.beginnings, [{ entryUid: 'e', generation, path: copy, first: 2_001, reason: 'copy' }]);
+  assert.deepEqual([on.lines.get(generation), tracked.first], [['to the copy'], 2_001]);
+  on.close();
+});
+
 test('a copy that appears long before the truncation of its original is not read meanwhile', async () => {
   await using dir = await tempDir();
   const { on, file, copy, glob } = await behind(dir);

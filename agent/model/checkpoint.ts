@@ -1,6 +1,6 @@
 import type { BeginReason } from './fact.ts';
-import { EMPTY_HEAD, EMPTY_MARKER, type FileHead, type FileMarker } from './fingerprint.ts';
-import type { FoundFile } from './found-file.ts';
+import { EMPTY_HEAD, type FileHead, type FileMarker } from './fingerprint.ts';
+import type { FoundFile, RealFolder } from './found-file.ts';
 import type { AcknowledgedProgress } from './position.ts';
 
 /**
@@ -22,6 +22,8 @@ export interface Checkpoint extends AcknowledgedProgress {
   device: bigint;
   inode: bigint;
   path: string;
+  /** Where the file lay when it was last observed. undefined: unknown. */
+  folder: RealFolder | undefined;
   head: FileHead;
   /** When the file was created, ms since the epoch. 0: the file system does not say. */
   birthMs: number;
@@ -29,11 +31,8 @@ export interface Checkpoint extends AcknowledgedProgress {
   size: number;
   /** The file's ctime when it was last observed, ns. 0: unknown. */
   ctimeNs: bigint;
-  /**
-   * Bytes at or before `position`. They differ if the file was truncated and has grown past
-   * `position`.
-   */
-  marker: FileMarker;
+  /** See Fingerprint. */
+  markers: readonly FileMarker[];
   /** The position at which the agent began to read, and where the first record's range begins. */
   first: number;
   /** Why `first` is not 0. undefined: it is 0, or no `begun` fact was recorded yet. */
@@ -63,14 +62,14 @@ export const FIRST_BYTE: Beginning = { first: 0, firstReason: undefined };
 export function newCheckpoint(
   entryUid: string,
   generation: string,
-  file: Pick<FoundFile, 'device' | 'inode' | 'path' | 'birthMs'>,
+  file: Pick<FoundFile, 'device' | 'inode' | 'path' | 'birthMs' | 'folder'>,
   { first, firstReason }: Beginning = FIRST_BYTE,
 ): Checkpoint {
-  const { device, inode, path, birthMs } = file;
-  const own = { entryUid, generation, device, inode, path, birthMs, size: 0, ctimeNs: 0n, head: EMPTY_HEAD };
+  const { device, inode, path, birthMs, folder } = file;
+  const own = { entryUid, generation, device, inode, path, folder, birthMs, size: 0, ctimeNs: 0n, head: EMPTY_HEAD };
   const progress = { position: first, rangeEnd: first, lineState: undefined, ahead: [] };
   const target = { topic: '', partition: -1 };
-  return { ...own, ...progress, marker: EMPTY_MARKER, first, firstReason, phase: 'live', ...target };
+  return { ...own, ...progress, markers: [], first, firstReason, phase: 'live', ...target };
 }
 
 /** The files that an entry matches. */

@@ -6,9 +6,9 @@ const RANGE_START = 4;
 const FORMAT = 8;
 
 /**
- * Migrates format 6 to 7. Format 6 let the range of a generation's first record begin at 0, even if
- * the agent began to read at `first`. Segments of open intents that are not replays are corrected,
- * too: a replay may send bytes before `first`.
+ * A step of schema.ts. Before it the range of a generation's first record began at 0, even if the
+ * agent began to read at `first`. Segments of open intents that are not replays are corrected, too:
+ * a replay may send bytes before `first`.
  */
 export function beginRangesAtFirst(db: DatabaseSync): void {
   db.exec(`ALTER TABLE generation ADD COLUMN first_reason TEXT NOT NULL DEFAULT '';

@@ -2,10 +2,10 @@ import type { Clock } from '../../../runtime/clock.ts';
 import type { Logger } from '../../../runtime/logger.ts';
 import type { Charset } from '../../encode/charset.ts';
 import { type Beginning, type Checkpoint, FIRST_BYTE, isComplete } from '../../model/checkpoint.ts';
-import { EMPTY_HEAD, knownBirthMs, settledCtimeNs } from '../../model/fingerprint.ts';
+import { EMPTY_HEAD, settledCtimeNs } from '../../model/fingerprint.ts';
 import type { FoundFile } from '../../model/found-file.ts';
 import type { CheckpointStore } from '../../state/checkpoint-store.ts';
-import { compareHead, isCompressed } from '../files/file-head.ts';
+import { compareHead, isCompressed, readMarker } from '../files/file-head.ts';
 import type { StartRule } from '../find/discovery.ts';
 import type { Rotations } from '../lag/rotations.ts';
 import { lineStartBefore } from '../read/line-starts.ts';
@@ -139,7 +139,7 @@ export class FileIdentifier {
   }
 
   async #identify(fd: number, file: FoundFile, start: StartRule): Promise<Source | undefined> {
-    const { clock, logger, once, registry, observer, open } = this.#dependencies;
+    const { clock, logger, once, registry, factory, observer, open } = this.#dependencies;
     const { known, stored, overwritten } = await takeKnown(fd, file, registry);
     this.#endOverwritten(overwritten, file);
     if (known) return this.#openKnown(fd, known, file, stored);
@@ -156,7 +156,9 @@ export class FileIdentifier {
     if (!once && (await this.#copies.holds(fd, file, originals, clock.monotonicMs()))) return undefined;
     const head = (await compareHead(fd, EMPTY_HEAD)) ?? EMPTY_HEAD;
     const beginning = await this.#beginningIn(fd, file, start);
-    return open.open(fd, { ...this.#newGeneration(file, beginning), head }, file.size);
+    const marker = await readMarker(fd, beginning.first);
+    const markers = marker ? [marker] : [];
+    return open.open(fd, { ...factory.newGeneration(file, beginning), head, markers }, file.size);
   }
 
   #openKnown(fd: number, known: Checkpoint, file: FoundFile, stored: boolean): Source | undefined {
@@ -174,14 +176,14 @@ export class FileIdentifier {
   }
 
   #continueInCopy(original: Source, fd: number, file: FoundFile): Source {
-    const { logger, registry, rotations, open } = this.#dependencies;
+    const { logger, registry, rotations, factory, open } = this.#dependencies;
     const { path, generation } = original;
     logger.info('file was truncated, its generation continues in a copy', { path, generation, copy: file.path });
     rotations.recordCopy(path);
     if (file.size < original.readPosition) {
       // All that the copy has was read from the original.
       const { size } = file;
-      return open.open(fd, this.#newGeneration(file, { first: size, firstReason: 'copy' }), size);
+      return open.open(fd, factory.newGeneration(file, { first: size, firstReason: 'copy' }), size);
     }
     registry.removeEnded(original);
     open.continueInCopy(original, fd, file);
@@ -194,14 +196,10 @@ export class FileIdentifier {
     return first === 0 ? FIRST_BYTE : { first, firstReason: 'start' };
   }
 
-  #newGeneration(file: FoundFile, beginning: Beginning): Checkpoint {
-    return this.#dependencies.factory.newGeneration({ ...file, birthMs: knownBirthMs(file) }, beginning);
-  }
-
   /** `file` holds another generation than these, which it held before. */
   #endOverwritten(checkpoints: readonly Checkpoint[], file: FoundFile): void {
     for (const checkpoint of checkpoints) {
-      const isTruncated = checkpoint.path === file.path && mayBeSameBirth(checkpoint.birthMs, knownBirthMs(file));
+      const isTruncated = checkpoint.path === file.path && mayBeSameBirth(checkpoint.birthMs, file.birthMs);
       const reason = isTruncated ? 'truncated' : 'vanished';
       this.#dependencies.ended.endKnown(checkpoint, { reason, certain: false });
     }

@@ -46,10 +46,14 @@ export class SourceFactory {
     return checkpoint;
   }
 
-  /** The stored generations. Where a previous release recorded no beginning, that is done now. */
+  /**
+   * The stored generations, with what their open batches say. Where a previous release
+   * recorded no beginning, that is done now.
+   */
   load(): Checkpoint[] {
-    const { store } = this.#dependencies;
-    return store.load(this.#entryUid).map((stored) => {
+    const { recovery, store } = this.#dependencies;
+    return store.load(this.#entryUid).map((row) => {
+      const stored = recovery.withSegments(row);
       if (stored.first === 0 || stored.firstReason) return stored;
       const checkpoint: Checkpoint = { ...stored, firstReason: 'unknown' };
       this.#recordBeginning(checkpoint);

@@ -3,6 +3,7 @@ import { dirname, join, parse, resolve, sep } from 'node:path';
 import type { FSWatcher } from 'chokidar';
 import type { Clock } from './clock.ts';
 import { errorText } from './errors.ts';
+import { inotifyRemedy } from './inotify.ts';
 import type { Logger } from './logger.ts';
 
 /** Files that configure a part of the process. */
@@ -115,7 +116,7 @@ export class FileChanges {
     this.#logger.warn('configuration files cannot be watched and are read at intervals instead', {
       error: text,
       intervalMs: CHECK_INTERVAL_MS,
-      remedy: 'raise fs.inotify.max_user_watches and fs.inotify.max_user_instances',
+      remedy: inotifyRemedy(error),
     });
   }
 }

@@ -1,18 +1,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import {
-  appendFile,
-  chmod,
-  chown,
-  mkdir,
-  readdir,
-  readFile,
-  rename,
-  rm,
-  symlink,
-  truncate,
-  writeFile,
-} from 'node:fs/promises';
+import { appendFile, mkdir, readdir, readFile, rename, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { assemble } from '../support/assemble.ts';
@@ -24,7 +12,6 @@ import { sharedKafka } from '../support/servers.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { countRecords, createTopic, readTopic } from '../support/topics.ts';
 
-const NOBODY = 65_534;
 const FILES = 2_000;
 
 async function writeEntries(file: string, entries: object[]): Promise<void> {
@@ -156,28 +143,6 @@ test('kill -9 at any time loses nothing and doubles nothing', async () => {
   assert.equal(code, 0, stderr);
   const [file] = assemble(await readTopic(kafka, topic)).values();
   assert.ok(file?.bytes.equals(Buffer.from(lines.join(''))));
-});
-
-test('--once reports unreadable files, for which it fails, and globs without files', async (t) => {
-  if (process.getuid?.() !== 0) return t.skip('needs root, to run the agent as somebody else');
-  const kafka = await sharedKafka();
-  const topic = await createTopic(kafka);
-  await using dir = await tempDir();
-  await chown(dir.path, NOBODY, NOBODY);
-  await writeFile(dir.at('open.log'), 'open\n');
-  await writeFile(dir.at('secret.log'), 'secret\n');
-  await chmod(dir.at('secret.log'), 0o600);
-  await writeEntries(dir.at('entries.yaml'), [
-    { name: 'here', paths: [dir.at('*.log')], topic },
-    { name: 'nowhere', paths: [dir.at('*.txt')], topic },
-  ]);
-  const args = ['--entries', dir.at('entries.yaml'), '--kafka', kafka.join(','), '--state', dir.at('state'), '--once'];
-  await using agent = startProcess('agent/main.ts', args, {}, NOBODY);
-  assert.equal((await agent.exited).code, 1);
-  assert.equal((await agent.logged('no file matches'))['entry'], 'entries/nowhere');
-  assert.match(String((await agent.logged('a file could not be read'))['error']), /EACCES|permission denied/i);
-  assert.match(agent.stderr(), /1 of 2 files could not be read/);
-  assert.equal(await countRecords(kafka, topic), 1);
 });
 
 test('SIGTERM during the first scan of many files stops the agent cleanly', async () => {

@@ -1,6 +1,7 @@
 import { type FSWatcher, readFileSync, watch } from 'node:fs';
 import { basename, join } from 'node:path';
-import { errorText } from '../../../runtime/errors.ts';
+import { errorCode, errorText } from '../../../runtime/errors.ts';
+import { inotifyRemedy } from '../../../runtime/inotify.ts';
 import type { Logger } from '../../../runtime/logger.ts';
 
 /** The system's default, fs.inotify.max_queued_events. */
@@ -155,11 +156,13 @@ export class FileWatcher {
 }
 
 /**
- * Creates the watchers of all entries. The first failure to watch is logged, later ones are not.
+ * Creates the watchers of all entries. The first failure to watch is logged, and the first of each
+ * other kind.
  */
 export class FileWatchers {
   readonly #logger: Logger;
-  #failed = false;
+  /** The error codes of the failures that were logged. */
+  readonly #logged = new Set<string | undefined>();
 
   constructor(logger: Logger) {
     this.#logger = logger;
@@ -170,9 +173,10 @@ export class FileWatchers {
   }
 
   #logFirst(error: unknown): void {
-    if (this.#failed) return;
-    this.#failed = true;
-    const remedy = 'the scan still finds files, a little later; for ENOSPC raise fs.inotify.max_user_watches';
+    const code = errorCode(error);
+    if (this.#logged.has(code)) return;
+    this.#logged.add(code);
+    const remedy = ['the scan still finds files, a little later', inotifyRemedy(error)].filter(Boolean).join('; ');
     this.#logger.warn('cannot watch files', { error: errorText(error), remedy });
   }
 }

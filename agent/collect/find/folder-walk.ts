@@ -1,13 +1,13 @@
-import { type BigIntStats, readdirSync, statSync } from 'node:fs';
-import { readdir, stat } from 'node:fs/promises';
+import { type BigIntStats, statSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { settledCtimeNs } from '../../model/fingerprint.ts';
 import { isAbsent, keyOf } from '../../model/found-file.ts';
 import { fileSystems } from '../files/file-systems.ts';
+import { namesIn } from './folder-names.ts';
 import { MatchedPath } from './matched-path.ts';
 
 const BIGINT = { bigint: true } as const;
-const NAMES = { withFileTypes: true } as const;
 
 /** What a walk needs to know of the entry's globs, and how it watches. */
 export interface WalkRules {
@@ -44,6 +44,8 @@ export interface Folder {
   local: boolean;
   matched: MatchedPath[];
   below: readonly { path: string; link: boolean }[];
+  /** What can't be opened, because its name is not UTF-8. */
+  unusable: readonly { path: string; error: Error }[];
   /** `mounts` and `scan` of the last walk that entered it. */
   mounts: number;
   scan: number;
@@ -97,6 +99,7 @@ export class FolderWalk {
       const watched = this.#rules.watch(path, keyOf(stats), 'folder');
       const folder = await this.#namesOf(path, { previous, stats, local, depth, walk });
       this.#folders.set(path, folder);
+      for (const { path: at, error } of folder.unusable) walk.onError(at, error);
       await walk.onFolder(folder, watched && folder === previous);
       for (const below of folder.below) {
         if (!below.link || (await isFolderLink(below.path))) await this.#enter(below.path, depth - 1, below.link, walk);
@@ -119,21 +122,27 @@ export class FolderWalk {
     const same = previous?.key === key;
     if (same && local && previous.ctimeNs !== 0n && previous.ctimeNs === stats.ctimeNs)
       return Object.assign(previous, { mounts, scan });
-    const children = local ? readdirSync(path, NAMES) : await readdir(path, NAMES);
     const matched: MatchedPath[] = [];
     const below: Folder['below'][number][] = [];
-    for (const child of children) {
+    const unusable: Folder['unusable'][number][] = [];
+    for (const child of await namesIn(path, local)) {
       const at = join(path, child.name);
       const link = child.isSymbolicLink();
-      if ((link || child.isFile()) && (this.#paths.has(at) || this.#rules.matches(at))) {
-        matched.push(this.#matchedAt(at, local && !link, link));
+      const isMatch = (link || child.isFile()) && (this.#paths.has(at) || this.#rules.matches(at));
+      const mayHoldMatches = depth > 1 && (link || child.isDirectory()) && !this.#rules.excludes(at);
+      if (child.notUtf8 !== undefined) {
+        const kind = isMatch ? 'file' : 'folder';
+        const error = new Error(`the ${kind} name is not UTF-8: rename the ${kind}`);
+        if (isMatch || mayHoldMatches) unusable.push({ path: join(path, child.notUtf8), error });
+        continue;
       }
-      if (depth > 1 && (link || child.isDirectory()) && !this.#rules.excludes(at)) below.push({ path: at, link });
+      if (isMatch) matched.push(this.#matchedAt(at, local && !link, link));
+      if (mayHoldMatches) below.push({ path: at, link });
     }
     const present = new Set(matched);
     for (const gone of previous?.matched ?? []) if (!present.has(gone)) this.#paths.delete(gone.path);
     const silent = same && previous.changesSilently;
-    return { path, key, changesSilently: silent, ctimeNs, local, matched, below, mounts, scan };
+    return { path, key, changesSilently: silent, ctimeNs, local, matched, below, unusable, mounts, scan };
   }
 
   #matchedAt(path: string, local: boolean, link: boolean): MatchedPath {

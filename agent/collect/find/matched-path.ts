@@ -2,8 +2,6 @@ import { type BigIntStats, statSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { type FoundFile, foundFile, isAbsent } from '../../model/found-file.ts';
 
-/** Node replaces bytes that are not UTF-8 by this character; such a path can't be opened. */
-const NOT_UTF8 = '\uFFFD';
 const BIGINT = { bigint: true } as const;
 /** Creating an exception for each missing file would cost more than the stat. */
 const AT_ONCE = { bigint: true, throwIfNoEntry: false } as const;
@@ -40,7 +38,7 @@ export class MatchedPath {
     try {
       const stats = statSync(this.path, AT_ONCE);
       if (stats) this.#update(stats);
-      else this.#clear();
+      else this.file = undefined;
     } catch (error) {
       this.file = undefined;
       throw error;
@@ -56,7 +54,6 @@ export class MatchedPath {
     } catch (error) {
       this.file = undefined;
       if (!isAbsent(error)) throw error;
-      this.#clear();
     }
   }
 
@@ -68,10 +65,5 @@ export class MatchedPath {
       if (file.size === Number(stats.size) && file.local === this.local) return;
     }
     this.file = foundFile(this.path, stats, this.local);
-  }
-
-  #clear(): void {
-    this.file = undefined;
-    if (this.path.includes(NOT_UTF8)) throw new Error('the file name is not UTF-8: rename the file');
   }
 }

@@ -55,6 +55,29 @@ test('links to files and folders are followed, a ring of links ends, and a dangl
   assert.deepEqual(await found(dir, ['**/*.log']), ['b.log', 'link/a.log', 'real/a.log']);
 });
 
+const badName = (dir: TempDir, ...parts: string[]) => Buffer.from(dir.at(...parts), 'latin1');
+
+test('each file and folder whose name is not UTF-8 is reported in every scan, also two whose names decode alike', async () => {
+  await using dir = await tempDir();
+  await touch(dir, 'a.log', '\uFFFD.log', 'skipped/b.log');
+  for (const name of ['\xff.log', '\xfe.log', '\xff.txt']) await writeFile(badName(dir, name), '');
+  for (const name of ['\xffolder', 'skipped/\xff']) await mkdir(badName(dir, name));
+  await writeFile(badName(dir, '\xffolder', 'c.log'), '');
+  const globs = { paths: [dir.at('**', '*.log')], exclude: [dir.at('skipped', '**')] };
+  const later = { nowMs: () => systemClock.nowMs() + 10_000 };
+  const watched = { watch: () => true, mayHaveLostEvents: () => false };
+  const discovery = new Discovery(globs, watched, later);
+  for (let scan = 0; scan < 2; scan++) {
+    const { files, errors } = await discovery.scan(signal);
+    assert.deepEqual(files.map(({ path }) => path).sort(), [dir.at('a.log'), dir.at('\uFFFD.log')]);
+    assert.deepEqual(errors.map(({ path, error }) => [path, error.message]).sort(), [
+      [dir.at('\\xfe.log'), 'the file name is not UTF-8: rename the file'],
+      [dir.at('\\xff.log'), 'the file name is not UTF-8: rename the file'],
+      [dir.at('\\xffolder'), 'the folder name is not UTF-8: rename the folder'],
+    ]);
+  }
+});
+
 test("a link that was changed to another folder leads to that folder's files, even if both have the same ctime", async () => {
   await using dir = await tempDir();
   const changed = (name: string) => statSync(dir.at(name), { bigint: true }).ctimeNs;

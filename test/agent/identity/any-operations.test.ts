@@ -3,8 +3,9 @@ import fc from 'fast-check';
 import { FILE_COUNT, FileWorld, type Operation } from '../../support/file-world.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
-const RUNS = Number(process.env['LOGFLEET_TEST_RUNS'] ?? 150);
+const RUNS = Number(process.env['LOGFLEET_TEST_RUNS'] ?? 60);
 
+const filesMax = fc.constantFrom(2, 4, 100);
 const file = fc.nat(FILE_COUNT - 1);
 const lines = fc.oneof(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 60 }));
 const operation: fc.Arbitrary<Operation> = fc.oneof(
@@ -34,9 +35,9 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
 
 test('under any file operations and kills, each line that was seen is delivered once, or recorded as lost', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(operation, { minLength: 1, maxLength: 100 }), async (operations) => {
+    fc.asyncProperty(fc.array(operation, { minLength: 1, maxLength: 100 }), filesMax, async (operations, max) => {
       await using dir = await tempDir();
-      const world = await FileWorld.create(dir);
+      const world = await FileWorld.create(dir, max);
       for (const each of operations) await world.run(each);
       await world.judge();
     }),

@@ -144,10 +144,8 @@ export class SegmentReader {
     const room = Math.floor(records.remaining * this.#rawPerEncoded) + 4096;
     const limit = Math.max(allowed, this.#limitedBytes);
     const want = Math.min(CHUNK_BYTES_MAX, Math.max(this.#wantBytes, room), from.end - start, limit);
-    const tail = again || !isLocal(fd) ? undefined : this.#tail;
-    const read = tail ? await readAfter(fd, chunk, want, start, tail.bytes) : await readAt(fd, chunk, 0, want, start);
-    if (!read) return undefined;
-    const { bytesRead } = read;
+    const bytesRead = again ? (await readAt(fd, chunk, 0, want, start)).bytesRead : await this.#readOn(fd, chunk, want);
+    if (bytesRead === undefined) return undefined;
     const seen = start + bytesRead;
     const atEnd = bytesRead < want;
     // A short read is not always the end: on network file systems, and before a bad sector.
@@ -164,10 +162,8 @@ export class SegmentReader {
     const checksum = checksumOf(chunk.subarray(0, encoded.consumed));
     const segment = createSegment(from, encoded, { checksum, format: format.document });
     this.#advance(again, start + encoded.consumed, encoded.rangeEnd, encoded.lineState);
-    if (!again) {
-      this.#tail ??= new ReadTail();
-      this.#tail.add(chunk.subarray(0, encoded.consumed));
-    }
+    if (!again) this.#tail?.add(chunk.subarray(0, encoded.consumed));
+    if (segment && !again) segment.marker = this.#tail?.marker(segment.end);
     if (file.taps?.hasTaps && segment && !again) file.taps.notify(file as TappedSource, segment, records, before);
     if (encoded.recordCount > 0) this.#rawPerEncoded = encoded.consumed / (records.length - before);
     const againInMs = encoded.isIncomplete && waitMs ? waitMs : undefined;
@@ -178,6 +174,14 @@ export class SegmentReader {
       seen,
       againInMs,
     };
+  }
+
+  /** Reads at the position. undefined: the file was truncated or replaced. */
+  async #readOn(fd: number, chunk: Buffer, want: number): Promise<number | undefined> {
+    if (this.#tail && isLocal(fd))
+      return (await readAfter(fd, chunk, want, this.#position, this.#tail.bytes))?.bytesRead;
+    this.#tail ??= await ReadTail.read(fd, this.#position);
+    return this.#tail && (await readAt(fd, chunk, 0, want, this.#position)).bytesRead;
   }
 
   /** Everything that was not read yet. */

@@ -130,7 +130,7 @@ export class Source implements RouteSource, ReadableFile, ObservedReader, Sighte
    * changed. Throws if the present state does not allow the event.
    */
   apply(event: LifecycleEvent): boolean {
-    if (!this.#file.apply(event)) return false;
+    if (!this.#file.apply(event, this.#context.clock.nowMs())) return false;
     for (const effect of transitions[event].effects) this.#perform(effect);
     return true;
   }
@@ -286,7 +286,7 @@ export class Source implements RouteSource, ReadableFile, ObservedReader, Sighte
       return NOTHING;
     }
     const { segment, hasMore, isFull, consumed, againInMs } = turn;
-    this.#file.growTo(turn.seen, nowMs);
+    this.#file.noteRead(turn.seen, segment?.marker, nowMs);
     if (consumed > 0 || room !== undefined) limits?.consumed(consumed);
     if (againInMs !== undefined) {
       this.#timer ??= new WakeTimer(clock, () => this.wake());

@@ -32,7 +32,7 @@ const schema = z
     once: z
       .boolean()
       .default(false)
-      .describe('with entries: exit when all lines are acknowledged; fails if a file could not be read'),
+      .describe('with entries: exit when all lines are acknowledged; fails if a file could not be read or Kafka refuses lines'),
     kafka: z
       .strictObject({
         brokers: z

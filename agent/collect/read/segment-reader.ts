@@ -30,7 +30,6 @@ export interface ReadableFile extends Partial<TappedSource> {
   lastLineDue: boolean;
 }
 
-/** What one read yielded. */
 export interface ReadResult {
   /** If it has no lines, there is nothing to send, and its bytes are finished. */
   segment: ReadSegment | undefined;
@@ -51,6 +50,7 @@ export interface ReadResult {
 export class SegmentReader {
   readonly returned = new ReturnedRanges();
   #position: number;
+  #furthest: number;
   #rangeStart: number;
   #lineState: LineState | undefined;
   #given: LineFormat | undefined;
@@ -91,6 +91,7 @@ export class SegmentReader {
    */
   constructor(position: number, rangeStart = position, lineState?: LineState) {
     this.#position = position;
+    this.#furthest = position;
     this.#rangeStart = rangeStart;
     this.#lineState = lineState;
   }
@@ -98,6 +99,28 @@ export class SegmentReader {
   /** All bytes before it are in segments. */
   get position(): number {
     return this.#position;
+  }
+
+  /** Bytes before it were read, perhaps to be read again. */
+  get furthest(): number {
+    return this.#furthest;
+  }
+
+  /** The generation continues in a file that has `size` bytes. */
+  continueInCopy(size: number): void {
+    this.#furthest = Math.max(this.#position, Math.min(this.#furthest, size));
+  }
+
+  /**
+   * Moves the position back over returned ranges before it: they are read as if they were read for
+   * the first time, by the present format. Call it between reads.
+   */
+  rewind(): void {
+    for (let last = this.returned.last; last?.end === this.#position; last = this.returned.last) {
+      this.returned.remove(last);
+      [this.#position, this.#rangeStart, this.#lineState] = [last.start, last.rangeStart, last.startState];
+      this.#tail = undefined;
+    }
   }
 
   /**
@@ -163,12 +186,13 @@ export class SegmentReader {
     );
     const checksum = checksumOf(chunk.subarray(0, encoded.consumed));
     const segment = createSegment(from, encoded, { checksum, format: format.document });
+    const isFirstRead = !again && start >= this.#furthest;
     this.#advance(again, start + encoded.consumed, encoded.rangeEnd, encoded.lineState);
     if (!again) {
       this.#tail ??= new ReadTail();
       this.#tail.add(chunk.subarray(0, encoded.consumed));
     }
-    if (file.taps?.hasTaps && segment && !again) file.taps.notify(file as TappedSource, segment, records, before);
+    if (file.taps?.hasTaps && segment && isFirstRead) file.taps.notify(file as TappedSource, segment, records, before);
     if (encoded.recordCount > 0) this.#rawPerEncoded = encoded.consumed / (records.length - before);
     const againInMs = encoded.isIncomplete && waitMs ? waitMs : undefined;
     return {
@@ -249,7 +273,10 @@ export class SegmentReader {
     if (again) {
       this.returned.consumed(again, { start: end, rangeStart, startState: lineState });
       if (end >= again.end) this.#rangeStart = rangeAfter(again, this.#rangeStart);
-    } else [this.#position, this.#rangeStart, this.#lineState] = [end, rangeStart, lineState];
+    } else {
+      [this.#position, this.#rangeStart, this.#lineState] = [end, rangeStart, lineState];
+      this.#furthest = Math.max(this.#furthest, end);
+    }
   }
 
   /**

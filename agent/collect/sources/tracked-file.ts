@@ -22,7 +22,7 @@ export type ObservationOutcome = 'notOpened' | 'unchanged' | 'learned' | 'trunca
 /** Who reads the file, as far as an observation depends on it. */
 export interface ObservedReader {
   /** Bytes before it were read. */
-  readonly readPosition: number;
+  readonly furthestRead: number;
   /** Opens the file again. false: it cannot be opened now. */
   reopen(): Promise<boolean>;
 }
@@ -155,11 +155,11 @@ export class TrackedFile {
     try {
       if (!this.isOpen && !(await reader.reopen())) return 'notOpened';
       // The file may grow and be read meanwhile: compare with the positions before the observation.
-      const before = { read: reader.readPosition, acknowledged: this.position };
+      const before = { read: reader.furthestRead, acknowledged: this.position };
       const seen = await observeFile(this.#fd, this.fingerprint, before, wallMs);
       if (!seen || this.replaced) return 'truncated';
       if (seen.compressed) return 'compressed';
-      const size = Math.max(seen.size, reader.readPosition);
+      const size = Math.max(seen.size, reader.furthestRead);
       return this.#learn({ ...seen, size }, nowMs) ? 'learned' : 'unchanged';
     } finally {
       this.#observing--;

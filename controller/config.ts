@@ -2,18 +2,21 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { z } from 'zod';
 import { topicViolations } from '../proto/rules/entry-rules.ts';
-import { isAgentId } from '../proto/rules/names.ts';
+import { hostToId, isAgentId } from '../proto/rules/names.ts';
 import { byteSize, duration, hostPort } from '../runtime/config-leaves.ts';
 import type { ConfigSpec } from '../runtime/config-spec.ts';
 import { httpUrl } from '../runtime/host-port.ts';
 import { logLevels } from '../runtime/logger.ts';
 import { saslSettings, tlsSettings } from '../runtime/security.ts';
 
+/** Leaves room for the random part of the default id. */
+const HOST_CHARACTERS_MAX = 240;
+
 const schema = z.strictObject({
   id: z
     .string()
     .refine(isAgentId, 'expected 1 to 253 of a-z, 0-9, "-" and "."')
-    .default(`${hostname().toLowerCase()}-${randomBytes(3).toString('hex')}`)
+    .prefault(defaultId())
     .describe('id of the controller, unique among the controllers that share an etcd prefix'),
   listen: hostPort().default('127.0.0.1:7070').describe('address to serve gRPC on; port 0 chooses a free one'),
   advertise: hostPort()
@@ -151,6 +154,11 @@ const schema = z.strictObject({
     })
     .prefault({}),
 });
+
+function defaultId(): string {
+  const host = hostToId(hostname()).slice(0, HOST_CHARACTERS_MAX) || 'controller';
+  return `${host}-${randomBytes(3).toString('hex')}`;
+}
 
 /** Accepts `http://host:port` and, like etcdctl, `host:port`. */
 function etcdUrl() {

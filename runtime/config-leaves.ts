@@ -27,6 +27,11 @@ export function byteSize(least = '0B') {
   return amount((text) => parseByteSize(text, 'B'), 'a size such as "64MiB"', least);
 }
 
+/** A setting that is `true` or `false`. As a flag without a value it is true. */
+export function flag() {
+  return z.boolean({ error: ({ input }) => `expected true or false, without quotes, found ${JSON.stringify(input)}` });
+}
+
 /** A setting with `key=value` pairs. */
 export function pairs() {
   return z.record(z.string(), z.string(), 'expected KEY=VALUE,…');

@@ -1,11 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
+import { flag } from './config-leaves.ts';
 import { CodedError } from './errors.ts';
 
 /** Settings of TLS towards a server. */
 export const tlsSettings = z
   .strictObject({
-    enabled: z.boolean().default(false).describe('use TLS'),
+    enabled: flag().default(false).describe('use TLS'),
     ca_file: z.string().optional().describe("PEM file of the authorities to trust, instead of the system's"),
     cert_file: z.string().optional().describe('PEM file of the certificate to show to the server'),
     key_file: z.string().optional().describe('PEM file of the key to cert_file'),
@@ -13,7 +14,7 @@ export const tlsSettings = z
       .string()
       .optional()
       .describe("the name to expect in the server's certificate, when it is not the address"),
-    insecure_skip_verify: z.boolean().default(false).describe('accept any server certificate; for trying out only'),
+    insecure_skip_verify: flag().default(false).describe('accept any server certificate; for trying out only'),
   })
   .refine((tls) => (tls.cert_file === undefined) === (tls.key_file === undefined), 'cert_file and key_file go together')
   .refine(

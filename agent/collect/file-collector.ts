@@ -14,8 +14,6 @@ import { logRefused, recordLosses } from './read/segment-losses.ts';
 import { agentHealth, DeliveryTotals, entryStatus, fileStatuses } from './report.ts';
 import type { Source } from './sources/source.ts';
 
-/** How often the markers of acknowledged positions are updated. */
-const MARK_INTERVAL_MS = 1_000;
 const DRAIN_POLL_MS = 20;
 const CHANGE_SETTLE_MS = 20;
 /**
@@ -95,7 +93,6 @@ export class FileCollector implements Collector {
 
   start(): void {
     void this.#scanLoop();
-    void this.#markLoop();
     this.#state.start(this.#stop.signal);
     this.#audit?.start();
   }
@@ -247,14 +244,6 @@ export class FileCollector implements Collector {
         this.#leaving.delete(uid);
       }
       await clock.sleep(this.#options.scanIntervalMs, this.#stop.signal).catch(() => {});
-    }
-  }
-
-  async #markLoop(): Promise<void> {
-    const { clock } = this.#shared;
-    while (!this.#stop.signal.aborted) {
-      for (const entry of this.#entries.values()) void entry.sources.mark();
-      await clock.sleep(MARK_INTERVAL_MS, this.#stop.signal).catch(() => {});
     }
   }
 }

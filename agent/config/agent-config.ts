@@ -2,8 +2,8 @@ import { hostname } from 'node:os';
 import { z } from 'zod';
 import { agentLabelViolations } from '../../proto/rules/agent-labels.ts';
 import { topicViolations } from '../../proto/rules/entry-rules.ts';
-import { isAgentId } from '../../proto/rules/names.ts';
-import { byteSize, duration, hostPort, pairs } from '../../runtime/config-leaves.ts';
+import { hostToId, isAgentId } from '../../proto/rules/names.ts';
+import { byteSize, duration, flag, hostPort, pairs } from '../../runtime/config-leaves.ts';
 import type { ConfigSpec } from '../../runtime/config-spec.ts';
 import { logLevels } from '../../runtime/logger.ts';
 import { saslSettings, tlsSettings } from '../../runtime/security.ts';
@@ -12,11 +12,8 @@ const schema = z
   .strictObject({
     id: z
       .string()
-      .refine(
-        isAgentId,
-        'expected 1 to 253 characters of a-z, 0-9, "-" and "."; the first and the last one a letter or a digit',
-      )
-      .default(defaultId())
+      .refine(isAgentId, { error: ({ input }) => idProblem(input) })
+      .prefault(hostToId(hostname()))
       .describe('id of the agent, unique in the fleet'),
     labels: pairs().default({}).describe('labels of the agent, which selectors of entries match: key=value,…'),
     controller: z
@@ -29,10 +26,11 @@ const schema = z
       .string()
       .optional()
       .describe('run without a controller: a YAML or JSON file with the entries, or a folder of such files'),
-    once: z
-      .boolean()
+    once: flag()
       .default(false)
-      .describe('with entries: exit when all lines are acknowledged; fails if a file could not be read or Kafka refuses lines'),
+      .describe(
+        'with entries: exit when all lines are acknowledged; fails if a file could not be read or Kafka refuses lines',
+      ),
     kafka: z
       .strictObject({
         brokers: z
@@ -108,6 +106,9 @@ export const agentConfigSpec: ConfigSpec<typeof schema> = {
   ],
 };
 
-function defaultId(): string {
-  return hostname().toLowerCase();
+function idProblem(id: unknown): string {
+  const rule = 'set --id to 1 to 253 of a-z, 0-9, "-" and ".", beginning and ending with a letter or a digit';
+  if (id === '' && hostToId(hostname()) === '')
+    return `the host name ${JSON.stringify(hostname())} has nothing to make an id from: ${rule}`;
+  return `${JSON.stringify(id)} is not an agent's id: ${rule}`;
 }

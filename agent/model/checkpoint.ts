@@ -1,5 +1,5 @@
-import { EMPTY_HEAD, EMPTY_MARKER, type FileHead, type FileMarker } from './fingerprint.ts';
-import type { FoundFile } from './found-file.ts';
+import { EMPTY_HEAD, type FileHead, type FileMarker } from './fingerprint.ts';
+import type { FoundFile, RealFolder } from './found-file.ts';
 import type { AcknowledgedProgress } from './position.ts';
 
 /**
@@ -21,6 +21,8 @@ export interface Checkpoint extends AcknowledgedProgress {
   device: bigint;
   inode: bigint;
   path: string;
+  /** Where the file lay when it was last observed. undefined: unknown. */
+  folder: RealFolder | undefined;
   head: FileHead;
   /** When the file was created, ms since the epoch. 0: the file system does not say. */
   birthMs: number;
@@ -28,11 +30,8 @@ export interface Checkpoint extends AcknowledgedProgress {
   size: number;
   /** The file's ctime when it was last observed, ns. 0: unknown. */
   ctimeNs: bigint;
-  /**
-   * Bytes at or before `position`. They differ if the file was truncated and has grown past
-   * `position`.
-   */
-  marker: FileMarker;
+  /** See Fingerprint. */
+  markers: readonly FileMarker[];
   /** The position at which the agent began to read. */
   first: number;
   phase: Phase;
@@ -55,12 +54,12 @@ export function isComplete({ phase }: Pick<Checkpoint, 'phase'>): boolean {
 export function newCheckpoint(
   entryUid: string,
   generation: string,
-  file: Pick<FoundFile, 'device' | 'inode' | 'path' | 'birthMs'>,
+  file: Pick<FoundFile, 'device' | 'inode' | 'path' | 'birthMs' | 'folder'>,
 ): Checkpoint {
-  const { device, inode, path, birthMs } = file;
-  const own = { entryUid, generation, device, inode, path, birthMs, size: 0, ctimeNs: 0n, head: EMPTY_HEAD };
+  const { device, inode, path, birthMs, folder } = file;
+  const own = { entryUid, generation, device, inode, path, folder, birthMs, size: 0, ctimeNs: 0n, head: EMPTY_HEAD };
   const progress = { position: 0, rangeEnd: 0, lineState: undefined, ahead: [] };
-  return { ...own, ...progress, marker: EMPTY_MARKER, first: 0, phase: 'live', topic: '', partition: -1 };
+  return { ...own, ...progress, markers: [], first: 0, phase: 'live', topic: '', partition: -1 };
 }
 
 /** The files that an entry matches. */

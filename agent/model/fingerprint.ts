@@ -1,5 +1,3 @@
-import type { FoundFile } from './found-file.ts';
-
 /**
  * The first bytes of a file. Inode numbers are reused, so device and inode name a file, and its
  * head tells which generation it holds. The head grows with the file up to 1 KiB.
@@ -13,24 +11,53 @@ export interface FileHead {
 export const EMPTY_HEAD: FileHead = { bytes: 0, hash: '' };
 
 /**
- * Up to 1 KiB before position `end`. A file that was truncated and has grown past it has other
- * bytes there.
+ * The `bytes` bytes, at most 1 KiB, before position `end`. A file that was truncated and has grown
+ * past `end` has other bytes there.
  */
-export interface FileMarker extends FileHead {
+export interface FileMarker {
   end: number;
+  bytes: number;
+  /** CRC-32C, 8 hex digits. States of format 6 and older have SHA-256, 64 hex digits. */
+  hash: string;
 }
-
-/** Matches every file. */
-export const EMPTY_MARKER: FileMarker = { end: 0, ...EMPTY_HEAD };
 
 /** What tells one generation of a file from another. */
 export interface Fingerprint {
   head: FileHead;
-  marker: FileMarker;
+  /**
+   * The furthest is first. It ends where the file was last read or seen, so it is as recent as the
+   * position. A copy of the file may be shorter: it is compared with the first that it reaches.
+   */
+  markers: readonly FileMarker[];
+}
+
+/** How many markers of a file are kept. */
+const MARKERS_MAX = 6;
+
+/**
+ * `markers` with another one. Those that are kept lie at distances from the furthest that grow
+ * exponentially.
+ */
+export function withMarker(markers: readonly FileMarker[], marker: FileMarker): readonly FileMarker[] {
+  const before = markers.findIndex(({ end }) => end <= marker.end);
+  if (markers[before]?.end === marker.end) return markers;
+  const all = markers.toSpliced(before === -1 ? markers.length : before, 0, marker);
+  if (all.length <= MARKERS_MAX) return all;
+  const distance = (index: number) => (all[0]?.end ?? 0) - (all[index]?.end ?? 0);
+  const tooClose = all.findIndex((_, index) => index > 0 && distance(index + 1) <= 2 * distance(index));
+  return all.toSpliced(Math.min(tooClose, MARKERS_MAX), 1);
+}
+
+/** The furthest marker that a file of `size` bytes reaches. */
+export function markerWithin(markers: readonly FileMarker[], size: number): FileMarker | undefined {
+  return markers.find(({ end }) => end <= size);
 }
 
 /** What was seen of an open file at one moment. */
-export interface Observation extends Fingerprint {
+export interface Observation {
+  head: FileHead;
+  /** Before the end of the last line that was seen. undefined: nothing new was seen. */
+  marker: FileMarker | undefined;
   size: number;
   /** The file's ctime, ns. 0: the file may change again without a new ctime. */
   ctimeNs: bigint;
@@ -55,12 +82,4 @@ export function hasChanged(
   found: Pick<Observation, 'size' | 'ctimeNs'>,
 ): boolean {
   return found.ctimeNs !== known.ctimeNs || found.size !== known.size;
-}
-
-/**
- * When the file was created, ms since the epoch; 0 if unknown. If the file system does not record
- * it, the system or Node reports the ctime in its place (libuv, uv_fs_stat), which says nothing.
- */
-export function knownBirthMs({ birthMs, ctimeNs }: Pick<FoundFile, 'birthMs' | 'ctimeNs'>): number {
-  return BigInt(Math.floor(birthMs)) === ctimeNs / 1_000_000n ? 0 : Math.floor(birthMs);
 }

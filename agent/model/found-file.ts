@@ -1,4 +1,4 @@
-import type { BigIntStats } from 'node:fs';
+import { type BigIntStats, statSync } from 'node:fs';
 import { errorCode } from '../../runtime/errors.ts';
 
 /** A regular file that an entry's globs match. Links are followed. */
@@ -16,6 +16,14 @@ export interface FoundFile {
   birthMs: number;
   /** Its path has no symbolic link, and its file system is a local one. */
   local: boolean;
+  /** undefined: unknown, because the file was not opened. */
+  folder?: RealFolder | undefined;
+}
+
+/** The folder in which a file lies, without links. Its inode identifies it after it was renamed. */
+export interface RealFolder {
+  path: string;
+  inode: bigint;
 }
 
 /** Identifies a file for as long as it exists. */
@@ -38,9 +46,28 @@ export function foundFile(path: string, stats: BigIntStats, local = false): Foun
     size: Number(stats.size),
     changedMs: Number(stats.mtimeMs),
     ctimeNs: stats.ctimeNs,
-    birthMs: Number(stats.birthtimeMs),
+    birthMs: birthMsOf(stats),
     local,
   };
+}
+
+/**
+ * Whether the system reports when a file was created. Without statx(2) Node reports the ctime in
+ * its place (libuv, uv_fs_stat). A folder's ctime changes when a name in it changes.
+ */
+let reportsBirths = ['/', process.execPath].some((path) => {
+  const stats = statSync(path, { bigint: true, throwIfNoEntry: false });
+  return stats !== undefined && isBirth(stats);
+});
+
+/** When a file was created, ms since the epoch. 0: unknown. */
+export function birthMsOf(stats: Pick<BigIntStats, 'birthtimeNs' | 'ctimeNs'>): number {
+  reportsBirths ||= isBirth(stats);
+  return reportsBirths ? Number(stats.birthtimeNs / 1_000_000n) : 0;
+}
+
+function isBirth({ birthtimeNs, ctimeNs }: Pick<BigIntStats, 'birthtimeNs' | 'ctimeNs'>): boolean {
+  return birthtimeNs !== ctimeNs && birthtimeNs > 0n;
 }
 
 /** Whether `error` says that no file exists at the path. */

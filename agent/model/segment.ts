@@ -1,5 +1,6 @@
 import type { Compression } from '../../proto/rules/line-words.ts';
 import type { ProducerIdentity } from '../kafka/kafka-messages.ts';
+import type { FileMarker } from './fingerprint.ts';
 import type { LineState } from './line-state.ts';
 import type { CoveredRange } from './position.ts';
 
@@ -45,6 +46,10 @@ export interface IntentSegment {
   cut: Cut | undefined;
   /** CRC-32C of the generation's bytes from `start` to `end`. */
   checksum: number;
+  /**
+   * The bytes before `end`. undefined: the segment was read again, or an older program stored it.
+   */
+  marker?: FileMarker | undefined;
   /** How the lines were encoded: JSON, see FormatFacts. */
   format: string;
   /**

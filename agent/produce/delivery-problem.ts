@@ -55,7 +55,7 @@ export class DeliveryProblem {
     }
     this.#error = error;
     const reason = `${error.code} ${error.kafkaCode}`;
-    // While an operator must act, each new reason is logged. Retriable ones take turns by themselves.
+    // Each new reason for which an operator must act is logged. Retriable ones take turns anyway.
     const isNews = this.#warned === undefined || (reason !== this.#warned && error.kind !== 'retriable');
     if (this.reportable && isNews) {
       this.#warned = reason;

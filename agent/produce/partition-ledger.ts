@@ -128,8 +128,8 @@ export class PartitionLedger implements Partition {
   }
 
   /**
-   * Takes the sequences of `batches` away, because Kafka does not have them. The next batch gets the
-   * sequence of the first. If a request with one of them may still arrive, the producer id is
+   * Takes the sequences of `batches` away, because Kafka does not have them. The next batch gets
+   * the sequence of the first. If a request with one of them may still arrive, the producer id is
    * dropped instead: Kafka would take the next batch for a repeat of that request.
    */
   withdraw(batches: readonly QueuedBatch[]): void {

@@ -1,5 +1,6 @@
 import type { SQLOutputValue, StatementSync } from 'node:sqlite';
 import type { Checkpoint, Globs, Phase } from '../model/checkpoint.ts';
+import type { FileMarker } from '../model/fingerprint.ts';
 import type { LineState } from '../model/line-state.ts';
 import { parseAhead } from '../model/position.ts';
 import { Milestones } from './milestones.ts';
@@ -35,9 +36,9 @@ export class CheckpointStore implements StatePart {
   constructor(state: StateDatabase) {
     const { db } = state;
     this.#state = state;
-    this.#put =
-      db.prepare(`INSERT OR REPLACE INTO generation (entry_uid, generation, device, inode, path, head_bytes, head_hash,
-      born_ms, size, touched_ns, marker_end, marker_bytes, marker_hash, first, phase, position, range_end, place, ahead, topic, partition, updated_ms)
+    this.#put = db.prepare(`INSERT OR REPLACE INTO generation (entry_uid, generation, device, inode, path, folder_path,
+      folder_inode, head_bytes, head_hash, born_ms, size, touched_ns, markers, first, phase, position, range_end, place,
+      ahead, topic, partition, updated_ms)
       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
     this.#delete = db.prepare('DELETE FROM generation WHERE entry_uid = ? AND generation = ?');
     this.#putEntry = db.prepare('INSERT OR REPLACE INTO entry VALUES (?, ?, ?)');
@@ -140,14 +141,17 @@ export class CheckpointStore implements StatePart {
     // SQLite's integers are signed: a device or inode above 2^63 is stored as two's complement.
     const device = BigInt.asIntN(64, at.device);
     const inode = BigInt.asIntN(64, at.inode);
-    const file = [device, inode, at.path, at.head.bytes, at.head.hash, Math.floor(at.birthMs), at.size] as const;
-    const marker = [at.ctimeNs, at.marker.end, at.marker.bytes, at.marker.hash] as const;
+    const folder = [at.folder?.path ?? '', BigInt.asIntN(64, at.folder?.inode ?? 0n)] as const;
+    const head = [at.head.bytes, at.head.hash] as const;
+    const file = [device, inode, at.path, ...folder, ...head, Math.floor(at.birthMs), at.size] as const;
+    const marks = at.markers.map(({ end, bytes, hash }) => [end, bytes, hash]);
+    const seen = [at.ctimeNs, JSON.stringify(marks)] as const;
     const progress = [at.position, at.rangeEnd, at.lineState ?? UNKNOWN, JSON.stringify(at.ahead)] as const;
     this.#put.run(
       at.entryUid,
       at.generation,
       ...file,
-      ...marker,
+      ...seen,
       at.first,
       at.phase,
       ...progress,
@@ -165,15 +169,12 @@ function fromRow(row: Record<string, SQLOutputValue>): Checkpoint {
     device: BigInt.asUintN(64, row['device'] as bigint),
     inode: BigInt.asUintN(64, row['inode'] as bigint),
     path: String(row['path']),
+    folder: folderFrom(row),
     head: { bytes: Number(row['head_bytes']), hash: String(row['head_hash']) },
     birthMs: Number(row['born_ms']),
     size: Number(row['size']),
     ctimeNs: row['touched_ns'] as bigint,
-    marker: {
-      end: Number(row['marker_end']),
-      bytes: Number(row['marker_bytes']),
-      hash: String(row['marker_hash']),
-    },
+    markers: parseMarkers(String(row['markers'])),
     first: Number(row['first']),
     phase: String(row['phase']) as Phase,
     position: Number(row['position']),
@@ -183,4 +184,14 @@ function fromRow(row: Record<string, SQLOutputValue>): Checkpoint {
     topic: String(row['topic']),
     partition: Number(row['partition']),
   };
+}
+
+function parseMarkers(text: string): FileMarker[] {
+  const markers = JSON.parse(text) as [end: number, bytes: number, hash: string][];
+  return markers.map(([end, bytes, hash]) => ({ end, bytes, hash }));
+}
+
+function folderFrom(row: Record<string, SQLOutputValue>): Checkpoint['folder'] {
+  const path = String(row['folder_path']);
+  return path === '' ? undefined : { path, inode: BigInt.asUintN(64, row['folder_inode'] as bigint) };
 }

@@ -12,10 +12,10 @@ const UNKNOWN = -1;
  *
  *   segments => segment (' ' segment)*
  *   segment => generation,start,end,lines,rangeStart,startState,endState,checksum,format
- *              [,cutStart,cutEnd,cutBytes] ,rangeEnd,lineState
+ *              [,cutStart,cutEnd,cutBytes] ,rangeEnd,lineState [;markerBytes;markerHash]
  *
  * `format` is an id in the table `format`; `lineState` is -1 if unknown. Older programs wrote no
- * `lineState`, and no `rangeEnd` where it equals `end`.
+ * marker, no `lineState`, and no `rangeEnd` where it equals `end`.
  */
 export function segmentsText(segments: readonly IntentSegment[], formatId: (document: string) => number): string {
   const texts = segments.map((segment) => {
@@ -23,7 +23,9 @@ export function segmentsText(segments: readonly IntentSegment[], formatId: (docu
       segment;
     const range = [generation, start, end, lines, rangeStart, startState, endState, checksum, formatId(segment.format)];
     const cutOff = cut ? [cut.start, cut.end, cut.bytes] : [];
-    return [...range, ...cutOff, rangeEnd, lineState ?? UNKNOWN].join();
+    const { marker } = segment;
+    const markerText = marker ? `;${marker.bytes};${marker.hash}` : '';
+    return [...range, ...cutOff, rangeEnd, lineState ?? UNKNOWN].join() + markerText;
   });
   return texts.join(' ');
 }
@@ -58,7 +60,8 @@ export function intentFromRow(row: Record<string, SQLOutputValue>, documents: Re
 }
 
 function segmentFrom(text: string, documents: ReadonlyMap<number, string>): IntentSegment {
-  const [generation = '', ...numbers] = text.split(',');
+  const [fields = '', markerBytes, hash] = text.split(';');
+  const [generation = '', ...numbers] = fields.split(',');
   const [start, end, lines, rangeStart, startState, endState, checksum, format, ...more] = numbers.map(
     Number,
   ) as Numbers;
@@ -71,6 +74,7 @@ function segmentFrom(text: string, documents: ReadonlyMap<number, string>): Inte
     ...{ generation, start, end, lines, rangeStart, startState, endState, rangeEnd, checksum },
     lineState: lineState === UNKNOWN ? undefined : lineState,
     format: document,
+    ...(hash && { marker: { end, bytes: Number(markerBytes), hash } }),
     ...(replay !== undefined && { replay }),
     cut: from === undefined ? undefined : { start: from, end: to ?? from, bytes: bytes ?? 0 },
   };

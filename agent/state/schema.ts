@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 
 /** The format that this program writes. A newer one is refused, an older one is migrated. */
-export const SCHEMA_VERSION = 6;
+export const SCHEMA_VERSION = 8;
 
 /** Step n migrates format n to format n + 1. Released steps never change. */
 const STEPS: readonly string[] = [
@@ -57,6 +57,15 @@ const STEPS: readonly string[] = [
    CREATE TABLE milestone (
      generation TEXT NOT NULL, time_ms INTEGER NOT NULL, position INTEGER NOT NULL,
      PRIMARY KEY (generation, time_ms)) STRICT, WITHOUT ROWID;`,
+  // markers: [end, bytes, hash] each, the furthest first. Intents: the marker of each segment.
+  `ALTER TABLE generation ADD COLUMN markers TEXT NOT NULL DEFAULT '[]';
+   UPDATE generation SET markers = json_array(json_array(marker_end, marker_bytes, marker_hash)) WHERE marker_bytes > 0;
+   ALTER TABLE generation DROP COLUMN marker_end;
+   ALTER TABLE generation DROP COLUMN marker_bytes;
+   ALTER TABLE generation DROP COLUMN marker_hash;`,
+  // folder_path: the folder in which the file lies, without links; empty: unknown.
+  `ALTER TABLE generation ADD COLUMN folder_path TEXT NOT NULL DEFAULT '';
+   ALTER TABLE generation ADD COLUMN folder_inode INTEGER NOT NULL DEFAULT 0;`,
 ];
 
 /** Migrates a database of format `version` (0: empty) to the present format, in one transaction. */

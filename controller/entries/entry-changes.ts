@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
 import { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import type { EntryVersion, EntryVersion_Change } from '../../proto/gen/logfleet/v1/entry_version.ts';
 import type { Rollout } from '../../proto/gen/logfleet/v1/rollout.ts';
@@ -20,6 +21,7 @@ export interface EntryDraft {
 
 /** The outcome of planning a change. */
 export interface PlannedChange {
+  /** CHANGE_UNSPECIFIED: the entry stays as it is, and nothing is written. */
   change: EntryVersion_Change;
   /** The entry after the change; when it is deleted, the entry before. */
   entry: Entry;
@@ -36,6 +38,8 @@ export interface PlannedChange {
 export interface EntryChange {
   name: string;
   reason: string;
+  /** The fields that the request names, for the history; absent for the whole entry. */
+  namedFields?: readonly string[];
   /**
    * Plans the change of the present entry, which is undefined when it does not exist. `rollout`:
    * the rollout of the entry's present version. Rejects with ApiError when the change is not
@@ -100,10 +104,9 @@ export function updateEntry(
       const current = requireEntry(present, name, etag);
       const { uid, createTime } = current;
       const { entry, violations } = change(current);
-      return {
-        change: 'CHANGE_UPDATED',
-        entry: validate({ ...entry, name, uid, createTime, updateTime: now }, violations),
-      };
+      const next = validate({ ...entry, name, uid, createTime, updateTime: now }, violations);
+      if (isSameContent(current, next)) return { change: 'CHANGE_UNSPECIFIED', entry: current };
+      return { change: 'CHANGE_UPDATED', entry: next };
     },
   };
 }
@@ -163,6 +166,11 @@ function requireEntry(present: Entry | undefined, name: string, etag: string): E
   if (!present) throw entryNotFound(name);
   if (etag === '' || etag === present.etag) return present;
   throw new ApiError('ABORTED', `${name} has changed since: its etag is ${present.etag}, not ${etag}; get it again`);
+}
+
+function isSameContent(a: Entry, b: Entry): boolean {
+  const derived = { updateTime: undefined, topicStatus: undefined, etag: '' };
+  return isDeepStrictEqual(Entry.toJSON({ ...a, ...derived }), Entry.toJSON({ ...b, ...derived }));
 }
 
 /** The entry with its defaults. Throws its violations, together with the `known` ones. */

@@ -26,7 +26,7 @@ export interface CommitOptions {
 }
 
 export interface Commit {
-  /** The revision of the changes; 0n when they were only validated. */
+  /** The revision of the changes; 0n when nothing was written. */
   revision: bigint;
   /** In the order of the changes. */
   results: { change: EntryVersion_Change; entry: Entry }[];
@@ -87,12 +87,16 @@ export class EntryRepository {
         throw error;
       });
       if (!planned) continue;
-      const steps = changes.map(({ reason }, index) => {
-        return { plan: planned[index] as PlannedChange, base: bases[index] as ChangeBase, reason };
+      const steps = changes.map(({ reason, namedFields = [] }, index) => {
+        return { plan: planned[index] as PlannedChange, base: bases[index] as ChangeBase, reason, namedFields };
       });
+      const isUnchanged = planned.every(({ change }) => change === 'CHANGE_UNSPECIFIED');
+      // The view may be outdated: only etcd knows that nothing changes.
+      if (isUnchanged && isFromView) continue;
       const context = { now, keys: this.#keys, versions: this.#versions };
       const { transaction, trims } = buildTransaction(steps, author, context);
       if (validateOnly) return await this.#validate(transaction, steps);
+      if (isUnchanged) return { revision: 0n, results: planned };
       const revision = await this.#transact(transaction, names.length).catch((error: unknown) => {
         throw isUnavailable(error) ? new ApiError('UNAVAILABLE', UNKNOWN_OUTCOME, { cause: error }) : error;
       });
@@ -155,7 +159,7 @@ export class EntryRepository {
     }
     const results = planned.map(({ change, entry }) => ({
       change,
-      entry: change === 'CHANGE_DELETED' ? entry : { ...entry, etag: String(revision) },
+      entry: isWritten(change) ? { ...entry, etag: String(revision) } : entry,
     }));
     return { revision, results };
   }
@@ -172,6 +176,10 @@ export class EntryRepository {
 
 function areComplete(bases: readonly (ChangeBase | undefined)[]): bases is readonly ChangeBase[] {
   return !bases.includes(undefined);
+}
+
+function isWritten(change: EntryVersion_Change): boolean {
+  return change !== 'CHANGE_DELETED' && change !== 'CHANGE_UNSPECIFIED';
 }
 
 function isUnavailable(error: unknown): boolean {

@@ -68,7 +68,7 @@ function applyAtOnce(change: EntryChange): EntryChange {
     ...change,
     async plan(present, now, known) {
       const planned = await change.plan(present, now);
-      if (!known || !isActive(known.rollout)) return planned;
+      if (planned.change === 'CHANGE_UNSPECIFIED' || !known || !isActive(known.rollout)) return planned;
       const remedy = 'resume it, undo it (logfleet rollout), or write with a plan, which replaces it';
       const text = `${change.name} is being rolled out (${describeProgress(known.rollout)}): ${remedy}`;
       throw new ApiError('FAILED_PRECONDITION', text);
@@ -82,8 +82,13 @@ function applyInSteps(change: EntryChange, plan: RolloutPlan): EntryChange {
     async plan(present, now, known) {
       const violations = planViolations(plan);
       try {
-        const planned = await change.plan(present, now);
+        let planned = await change.plan(present, now);
         if (violations.length === 0) {
+          if (planned.change === 'CHANGE_UNSPECIFIED') {
+            if (!known || !isActive(known.rollout)) return planned;
+            // The new plan replaces that of the rollout.
+            planned = { ...planned, change: 'CHANGE_UPDATED', entry: { ...planned.entry, updateTime: now } };
+          }
           const begun = newRollout(change.name, plan, previousVersion(present, known), now);
           return { ...planned, rollout: { begun } };
         }

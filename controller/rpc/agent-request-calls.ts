@@ -111,7 +111,7 @@ export class AgentRequestCalls {
     signal: AbortSignal,
   ): AsyncGenerator<RewindEntryResponse> {
     const entry = this.#entries.get(request.name);
-    const value = rewindRequest(request, entry, author);
+    const value = rewindRequest(request, entry, { author, now: new Date(this.#context.clock.nowMs()) });
     const id = request.agent === '' ? undefined : this.#requireAgent(request.agent);
     const chosen = this.#chooseFor(entry, request.labelSelector, AGENTS_MAX.other, id);
     onRequest(value);

@@ -11,7 +11,7 @@ type Kind =
   | 'a list of strings'
   | 'an integer'
   | 'a large integer'
-  | 'true or false'
+  | 'true or false, without quotes'
   | 'a map of strings'
   | 'set by the server';
 type Fields = Readonly<Record<string, Kind | { fields: Fields }>>;
@@ -35,7 +35,7 @@ const FIELDS: Fields = {
   },
   filter: { fields: { include: 'a string', exclude: 'a string', json_field: 'a string' } },
   max_bytes_per_second: 'a large integer',
-  paused: 'true or false',
+  paused: 'true or false, without quotes',
   owner: 'a string',
   description: 'a string',
   labels: 'a map of strings',
@@ -49,9 +49,16 @@ const FIELDS: Fields = {
 /** The names of an entry's fields in YAML, JSON and etcd. */
 export const entryFields: readonly string[] = Object.keys(FIELDS);
 
+/** Those of the fields that are content: all but the name and what the server sets. */
+export const contentFields: readonly string[] = entryFields.filter(
+  (field) => FIELDS[field] !== 'set by the server' && field !== 'name' && field !== 'etag',
+);
+
 /** One entry of a file and the rules that it violates. */
 export interface EntryDocument {
   entry: Entry;
+  /** The content fields that the document names, also without a value (`filter:`). */
+  namedFields: string[];
   violations: FieldViolation[];
   /** Where the entry begins, as `file:line`. */
   where: string;
@@ -92,10 +99,11 @@ export function markDuplicateNames(documents: readonly EntryDocument[]): EntryDo
  * Converts a parsed document, with the field names of entry.proto, to an entry. The name may lack
  * its prefix. Checks types and rules.
  */
-export function entryFromDocument(value: unknown): { entry: Entry; violations: FieldViolation[] } {
+export function entryFromDocument(value: unknown): Omit<EntryDocument, 'where'> {
   if (!isRecord(value)) {
     return {
       entry: Entry.create(),
+      namedFields: [],
       violations: [{ field: '', description: `expected an entry, found ${describe(value)}` }],
     };
   }
@@ -104,7 +112,8 @@ export function entryFromDocument(value: unknown): { entry: Entry; violations: F
   if (entry.name !== '' && !entry.name.includes('/')) entry.name = entryName(entry.name);
   const typed = new Set(wrong.map(({ field }) => field));
   const rules = entryViolations(entry).filter(({ field }) => !typed.has(field.replace(/\[.*$/, '')));
-  return { entry, violations: [...wrong, ...rules] };
+  const namedFields = contentFields.filter((field) => Object.hasOwn(value, field));
+  return { entry, namedFields, violations: [...wrong, ...rules] };
 }
 
 /** Separates the fields that have the right type from the violations of the others. */
@@ -162,7 +171,7 @@ function isKind(kind: Kind, value: unknown): boolean {
       return typeof value === 'string';
     case 'an integer':
       return Number.isInteger(value);
-    case 'true or false':
+    case 'true or false, without quotes':
       return typeof value === 'boolean';
     case 'a large integer':
       // JSON of Protocol Buffers has an int64 as a string.

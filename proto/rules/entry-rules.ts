@@ -1,7 +1,7 @@
 import { Entry } from '../gen/logfleet/v1/entry.ts';
 import { labelViolations } from './agent-labels.ts';
 import type { FieldViolation } from './field-violation.ts';
-import { globProblem } from './glob.ts';
+import { globProblem, joinSlashes } from './glob.ts';
 import { lineViolations, withLineDefaults, wordViolations } from './line-rules.ts';
 import { COMPRESSIONS } from './line-words.ts';
 import { entryId } from './names.ts';
@@ -40,10 +40,12 @@ export function entryViolations(entry: Entry): FieldViolation[] {
   ];
 }
 
-/** The entry with its defaults filled in. */
+/** The entry with its globs normalized and its defaults filled in. */
 export function withEntryDefaults(entry: Entry): Entry {
   return {
     ...entry,
+    paths: entry.paths.map(joinSlashes),
+    exclude: entry.exclude.map(joinSlashes),
     start: entry.start || 'end',
     compression: entry.compression || 'lz4',
     headers: entry.headers || 'standard',

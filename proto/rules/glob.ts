@@ -28,6 +28,11 @@ export function globProblem(glob: string): string | undefined {
   return syntaxProblem(glob);
 }
 
+/** The glob with each run of slashes as one, as the kernel reads a path: see path_resolution(7). */
+export function joinSlashes(glob: string): string {
+  return glob.replace(/\/{2,}/g, '/');
+}
+
 /** Returns a function that tests whether an absolute path matches. Throws for an invalid glob. */
 export function compileGlob(glob: string): (path: string) => boolean {
   const problem = globProblem(glob);

@@ -1,5 +1,8 @@
+import { domainToASCII } from 'node:url';
+
 const DNS_LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 const AGENT_ID = /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/;
+const AGENT_ID_CHARACTERS_MAX = 253;
 
 /** Whether `text` is a valid id of an entry: a DNS label (RFC 1123). */
 export function isEntryId(text: string): boolean {
@@ -11,6 +14,20 @@ export function isEntryId(text: string): boolean {
  */
 export function isAgentId(text: string): boolean {
   return AGENT_ID.test(text);
+}
+
+/**
+ * A valid id made from a host's name: `WEB_01.` → `web-01`. Equal host names give equal ids. Empty
+ * when the name has neither a letter nor a digit.
+ */
+export function hostToId(host: string): string {
+  // Punycode keeps non-ASCII names distinct.
+  const ascii = /^\p{ASCII}*$/u.test(host) ? host : domainToASCII(host);
+  const id = ascii.toLowerCase().replace(/[^a-z0-9.-]+/g, '-');
+  return id
+    .replace(/^[.-]+/, '')
+    .slice(0, AGENT_ID_CHARACTERS_MAX)
+    .replace(/[.-]+$/, '');
 }
 
 /** `nginx-access` → `entries/nginx-access`. */

@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { z } from 'zod';
 import { loadConfig } from '../../runtime/config.ts';
-import { byteSize, duration, hostPort, pairs } from '../../runtime/config-leaves.ts';
+import { byteSize, duration, flag, hostPort, pairs } from '../../runtime/config-leaves.ts';
 import type { ConfigSpec } from '../../runtime/config-spec.ts';
 import { tempDir } from '../support/temp-dir.ts';
 
@@ -13,7 +13,7 @@ const schema = z.strictObject({
   kafka: z.strictObject({ brokers: z.array(hostPort()).min(1, 'give one').describe('brokers') }).prefault({} as never),
   every: duration('100ms').prefault('5s').describe('how often'),
   memory: byteSize().prefault('64MiB').describe('how much'),
-  once: z.boolean().default(false).describe('only once'),
+  once: flag().default(false).describe('only once'),
   password: z.string().optional().describe('a secret'),
   log_level: z.string().default('info').describe('the log level'),
 });
@@ -92,6 +92,17 @@ test('unknown settings and invalid values are all reported, with path, origin an
     problems(['--kafka', 'a:1', '--config', dir.at('list.yaml')])[0] as string,
     /expected a map of settings/,
   );
+});
+
+test('a word for a boolean is refused, and the error names the values that are accepted', async () => {
+  await using dir = await tempDir();
+  const expected = 'expected true or false, without quotes, found';
+  await writeFile(dir.at('c.yaml'), 'kafka: {brokers: ["a:1"]}\nonce: yes\n');
+  assert.deepEqual(problems(['--config', dir.at('c.yaml')]), [`once (${dir.at('c.yaml')}): ${expected} "yes"`]);
+  assert.deepEqual(problems(['--kafka', 'a:1', '--once=no']), [`once (--once): ${expected} "no"`]);
+  const variable = { LOGFLEET_THING_ONCE: 'on' };
+  assert.deepEqual(problems(['--kafka', 'a:1'], variable), [`once (LOGFLEET_THING_ONCE): ${expected} "on"`]);
+  assert.equal(run(['--kafka', 'a:1', '--once=false']).once, false);
 });
 
 test('--help lists every setting; --print-config prints the settings in force without secrets', () => {

@@ -133,7 +133,6 @@ export class SourceFixture {
   /** Reads and acknowledges all lines. */
   async deliver(): Promise<void> {
     for (const source of this.sources) await this.deliverOf(source);
-    await this.set.mark();
   }
 
   async deliverOf(source: Source): Promise<void> {

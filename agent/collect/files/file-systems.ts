@@ -9,6 +9,17 @@ const LOCAL_TYPES: ReadonlySet<number> = new Set([
   0xef53, 0x58465342, 0x9123683e, 0x01021994, 0x794c7630, 0xf2f52010, 0x2fc12fc1, 0xca451a4e, 0x858458f6,
 ]);
 
+const OVERLAY_TYPE = 0x794c7630;
+
+/**
+ * Whether a file at `path` has the same birth for as long as it exists. An overlay file system
+ * copies a file of a lower layer to the upper one when it is first written to: the copy has the
+ * inode number of the original, and a birth of its own.
+ */
+export async function keepsBirth(path: string): Promise<boolean> {
+  return (await statfs(path)).type !== OVERLAY_TYPE;
+}
+
 /**
  * Knows which file systems are local. A stat there takes two microseconds and never waits for a
  * network, so it is called synchronously; through Node's thread pool it takes ten times as long.

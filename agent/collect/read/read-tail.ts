@@ -1,3 +1,5 @@
+import type { FileMarker } from '../../model/fingerprint.ts';
+import { markerOf, readBefore } from '../files/file-head.ts';
 import { READ_BEFORE_BYTES_MAX } from '../files/file-io.ts';
 
 /**
@@ -8,6 +10,15 @@ export class ReadTail {
   readonly #bytes = Buffer.allocUnsafeSlow(READ_BEFORE_BYTES_MAX);
   #length = 0;
 
+  /** The bytes before `position`. undefined: the file is shorter, so it was truncated. */
+  static async read(fd: number, position: number): Promise<ReadTail | undefined> {
+    const before = await readBefore(fd, position, READ_BEFORE_BYTES_MAX);
+    if (!before) return undefined;
+    const tail = new ReadTail();
+    tail.add(before);
+    return tail;
+  }
+
   get bytes(): Buffer {
     return this.#bytes.subarray(0, this.#length);
   }
@@ -15,6 +26,11 @@ export class ReadTail {
   /** Whether it has as many bytes as it can have for a file that was read up to `position`. */
   isWhole(position: number): boolean {
     return this.#length === Math.min(position, READ_BEFORE_BYTES_MAX);
+  }
+
+  /** The marker of a file that was read up to `position`. */
+  marker(position: number): FileMarker {
+    return markerOf(this.bytes, position);
   }
 
   /** Adds bytes that were read. */

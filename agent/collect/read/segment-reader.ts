@@ -1,5 +1,5 @@
 import { type EncodeResult, LineEncoder } from '../../encode/line-encoder.ts';
-import { fitToTopic, type LineFormat } from '../../encode/line-format.ts';
+import type { LineFormat } from '../../encode/line-format.ts';
 import { checksumOf } from '../../encode/record-batch.ts';
 import { CHUNK_BYTES_MAX, type Workbench } from '../../encode/work-pool.ts';
 import { gapsIn } from '../../model/contiguous-position.ts';
@@ -8,8 +8,9 @@ import { type AcknowledgedProgress, coveredRange } from '../../model/position.ts
 import type { IntentSegment, ReturnedRange } from '../../model/segment.ts';
 import { isLocal, readAfter, readAt } from '../files/file-io.ts';
 import type { TappedSource } from './entry-taps.ts';
-import { charsetOfFile, lineStateAt } from './line-starts.ts';
-import { createSegment, previousFormat, type Range, type ReadSegment, withLineStates } from './read-range.ts';
+import { lineStateAt } from './line-starts.ts';
+import { ReadFormats } from './read-formats.ts';
+import { createSegment, type Range, type ReadSegment, withLineStates } from './read-range.ts';
 import { ReadTail } from './read-tail.ts';
 import { ReturnedRanges, rangeAfter } from './returned-ranges.ts';
 import { skipLine } from './skip-line.ts';
@@ -53,12 +54,7 @@ export class SegmentReader {
   #furthest: number;
   #rangeStart: number;
   #lineState: LineState | undefined;
-  #given: LineFormat | undefined;
-  #format: LineFormat | undefined;
-  /** The format with the topic's shorter line limit. */
-  #fitted: { from: LineFormat; bytes: number; format: LineFormat } | undefined;
-  /** The format of the range that was read again last. */
-  #previous: { document: string; bytes: number; format: LineFormat } | undefined;
+  readonly #formats = new ReadFormats();
   #wantBytes = READ_BYTES_MIN;
   /** What is read even if a rate limit allows less, so that a whole record fits. */
   #limitedBytes = LIMITED_BYTES_MIN;
@@ -134,10 +130,7 @@ export class SegmentReader {
   /** Drops what can be derived again. */
   releaseCaches(): void {
     this.#tail = undefined;
-    this.#given = undefined;
-    this.#format = undefined;
-    this.#fitted = undefined;
-    this.#previous = undefined;
+    this.#formats.release();
   }
 
   /**
@@ -156,8 +149,8 @@ export class SegmentReader {
     // begins.
     const { fd } = file;
     const { lineBytesMax } = bench.records;
-    const now = this.#fit(await this.#formatOf(fd, given), lineBytesMax);
-    const format = again?.format ? await this.#previousFormat(fd, now, again.format, lineBytesMax) : now;
+    const now = await this.#formats.present(fd, given, lineBytesMax);
+    const format = again?.format ? await this.#formats.previous(fd, now, again.format, lineBytesMax) : now;
     this.#lineState ??= await lineStateAt(fd, this.#position, now);
     const from = again ? await withLineStates(fd, again, format) : this.#rest(this.#lineState);
     if (isPassedOver(from.startState))
@@ -167,10 +160,8 @@ export class SegmentReader {
     const room = Math.floor(records.remaining * this.#rawPerEncoded) + 4096;
     const limit = Math.max(allowed, this.#limitedBytes);
     const want = Math.min(CHUNK_BYTES_MAX, Math.max(this.#wantBytes, room), from.end - start, limit);
-    const tail = again || !isLocal(fd) ? undefined : this.#tail;
-    const read = tail ? await readAfter(fd, chunk, want, start, tail.bytes) : await readAt(fd, chunk, 0, want, start);
-    if (!read) return undefined;
-    const { bytesRead } = read;
+    const bytesRead = again ? (await readAt(fd, chunk, 0, want, start)).bytesRead : await this.#readOn(fd, chunk, want);
+    if (bytesRead === undefined) return undefined;
     const seen = start + bytesRead;
     const atEnd = bytesRead < want;
     // A short read is not always the end: on network file systems, and before a bad sector.
@@ -188,10 +179,8 @@ export class SegmentReader {
     const segment = createSegment(from, encoded, { checksum, format: format.document });
     const isFirstRead = !again && start >= this.#furthest;
     this.#advance(again, start + encoded.consumed, encoded.rangeEnd, encoded.lineState);
-    if (!again) {
-      this.#tail ??= new ReadTail();
-      this.#tail.add(chunk.subarray(0, encoded.consumed));
-    }
+    if (!again) this.#tail?.add(chunk.subarray(0, encoded.consumed));
+    if (segment && !again) segment.marker = this.#tail?.marker(segment.end);
     if (file.taps?.hasTaps && segment && isFirstRead) file.taps.notify(file as TappedSource, segment, records, before);
     if (encoded.recordCount > 0) this.#rawPerEncoded = encoded.consumed / (records.length - before);
     const againInMs = encoded.isIncomplete && waitMs ? waitMs : undefined;
@@ -204,38 +193,19 @@ export class SegmentReader {
     };
   }
 
+  /** Reads at the position. undefined: the file was truncated or replaced. */
+  async #readOn(fd: number, chunk: Buffer, want: number): Promise<number | undefined> {
+    if (this.#tail && isLocal(fd))
+      return (await readAfter(fd, chunk, want, this.#position, this.#tail.bytes))?.bytesRead;
+    this.#tail ??= await ReadTail.read(fd, this.#position);
+    return this.#tail && (await readAt(fd, chunk, 0, want, this.#position)).bytesRead;
+  }
+
   /** Everything that was not read yet. */
   #rest(startState: LineState): Range {
     const { lineStart } = lineStates;
     const end = Number.POSITIVE_INFINITY;
     return { start: this.#position, end, rangeStart: this.#rangeStart, startState, endState: lineStart };
-  }
-
-  async #formatOf(fd: number, given: LineFormat): Promise<LineFormat> {
-    if (this.#format && this.#given === given) return this.#format;
-    const { charset, certain } = await charsetOfFile(fd, given.charset);
-    const format = charset === given.charset ? given : { ...given, charset };
-    if (certain) [this.#given, this.#format] = [given, format];
-    return format;
-  }
-
-  /**
-   * The format of a range that was read before, for a topic that takes lines of at most `bytes`.
-   */
-  async #previousFormat(fd: number, now: LineFormat, document: string, bytes: number): Promise<LineFormat> {
-    if (document === now.document) return now;
-    if (this.#previous?.document !== document || this.#previous.bytes !== bytes) {
-      const before = await previousFormat(fd, document, now.target);
-      this.#previous = { document, bytes, format: fitToTopic(before, bytes) };
-    }
-    return this.#previous.format;
-  }
-
-  #fit(from: LineFormat, bytes: number): LineFormat {
-    if (bytes >= from.maxLineBytes) return from;
-    if (this.#fitted?.from !== from || this.#fitted.bytes !== bytes)
-      this.#fitted = { from, bytes, format: fitToTopic(from, bytes) };
-    return this.#fitted.format;
   }
 
   /** How much longer nothing new must appear until an open multiline record is sent, ms. */

@@ -1,6 +1,7 @@
 import { basename, dirname, extname, join } from 'node:path';
+import { markerWithin } from '../../model/fingerprint.ts';
 import type { FoundFile } from '../../model/found-file.ts';
-import { compareHead, hasMarker, haveSameBytesBefore } from '../files/file-head.ts';
+import { haveSameBytesBefore, isCopyWith } from '../files/file-head.ts';
 import type { Source } from './source.ts';
 import type { SourceRegistry } from './source-registry.ts';
 
@@ -46,17 +47,17 @@ export class Copies {
 
 /**
  * Finds the ended generation of which `file`, open at `fd`, is a copy. Equal heads do not suffice,
- * because tables may share a headline: the marker must be equal, too. If that covers few bytes, the
+ * because tables may share a headline: a marker must be equal, too. If that covers few bytes, the
  * file must also have the name of a copy, and the original must have been truncated.
  */
 export async function findOriginal(fd: number, file: FoundFile, registry: SourceRegistry): Promise<Source | undefined> {
   for (const source of registry.ended) {
-    const { head, marker } = source.file.fingerprint;
+    const { fingerprint } = source.file;
     const { reason } = registry.endingOf(source) ?? {};
-    const identifies = marker.end > HEAD_BYTES_MAX || (reason === 'truncated' && mayBeCopyOf(file.path, source.path));
-    if (!identifies || head.bytes === 0 || file.size < marker.end || reason === 'budget') continue;
-    const isSame = (await compareHead(fd, head)) !== undefined && (await hasMarker(fd, marker));
-    if (isSame && registry.endingOf(source)) return source;
+    const markerEnd = markerWithin(fingerprint.markers, file.size)?.end ?? 0;
+    const identifies = markerEnd > HEAD_BYTES_MAX || (reason === 'truncated' && mayBeCopyOf(file.path, source.path));
+    if (!identifies || fingerprint.head.bytes === 0 || reason === 'budget') continue;
+    if ((await isCopyWith(fd, file.size, fingerprint)) && registry.endingOf(source)) return source;
   }
   return undefined;
 }
@@ -86,10 +87,9 @@ async function isCopyOfOne(fd: number, file: FoundFile, originals: Iterable<Sour
 }
 
 async function isCopyOf(fd: number, { size }: FoundFile, original: Source): Promise<boolean> {
-  const { head, marker } = original.file.fingerprint;
-  if (head.bytes === 0) return false;
-  if (size >= Math.max(head.bytes, marker.end))
-    return (await compareHead(fd, head)) !== undefined && hasMarker(fd, marker);
-  // The copy is still being written, or the original has just begun.
-  return original.file.isOpen && size <= original.size && haveSameBytesBefore(fd, original.fd, size);
+  const { fingerprint, isOpen } = original.file;
+  if (fingerprint.head.bytes === 0) return false;
+  // The copy may still be written.
+  if (isOpen && size <= original.size) return haveSameBytesBefore(fd, original.fd, size);
+  return isCopyWith(fd, size, fingerprint);
 }

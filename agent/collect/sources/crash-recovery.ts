@@ -6,6 +6,7 @@ import type { Workbench, WorkPool } from '../../encode/work-pool.ts';
 import type { Checkpoint } from '../../model/checkpoint.ts';
 import { ContiguousPosition } from '../../model/contiguous-position.ts';
 import type { FactLog } from '../../model/fact.ts';
+import { withMarker } from '../../model/fingerprint.ts';
 import { fileKey } from '../../model/found-file.ts';
 import { coveredRange } from '../../model/position.ts';
 import type { InheritedRanges, IntentSegment, OpenIntent } from '../../model/segment.ts';
@@ -13,7 +14,7 @@ import type { RecoveredBatch } from '../../produce/queued-batch.ts';
 import { rebuildBatch } from '../../produce/rebuild-batch.ts';
 import type { CheckpointStore } from '../../state/checkpoint-store.ts';
 import type { FileBudget } from '../files/file-budget.ts';
-import { compareHead, hasMarker } from '../files/file-head.ts';
+import { hasFingerprint } from '../files/file-head.ts';
 import { findMovedFiles } from '../files/missing-files.ts';
 import { encodeSegment } from '../read/encode-segment.ts';
 import { recordLosses } from '../read/segment-losses.ts';
@@ -65,7 +66,20 @@ export class CrashRecovery {
     this.batches = intents.map((intent) => this.#recover(intent));
     const checkpoints = intents.length === 0 ? [] : dependencies.store.all();
     const own = checkpoints.filter(({ generation }) => this.#segments.has(generation));
-    this.#checkpoints = new Map(own.map((checkpoint) => [checkpoint.generation, checkpoint]));
+    this.#checkpoints = new Map(own.map((checkpoint) => [checkpoint.generation, this.withSegments(checkpoint)]));
+  }
+
+  /**
+   * A checkpoint, with what the generation's file had when its segments were read: that may be more
+   * than its last observation noted.
+   */
+  withSegments(checkpoint: Checkpoint): Checkpoint {
+    let { size, markers } = checkpoint;
+    for (const { segment } of this.#segments.get(checkpoint.generation) ?? []) {
+      size = Math.max(size, segment.end);
+      if (segment.marker) markers = withMarker(markers, segment.marker);
+    }
+    return { ...checkpoint, size, markers };
   }
 
   /**
@@ -179,10 +193,7 @@ export class CrashRecovery {
   async #openAt(checkpoint: Checkpoint, path: string): Promise<OpenFile | undefined> {
     const { budget } = this.#dependencies;
     const { fd, file } = await budget.open(path);
-    const isSame =
-      fileKey(file) === fileKey(checkpoint) &&
-      (await compareHead(fd, checkpoint.head)) &&
-      (await hasMarker(fd, checkpoint.marker));
+    const isSame = fileKey(file) === fileKey(checkpoint) && (await hasFingerprint(fd, checkpoint));
     if (isSame) return { fd, path: checkpoint.path, close: () => budget.close(fd) };
     budget.close(fd);
     return undefined;

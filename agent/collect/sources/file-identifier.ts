@@ -2,10 +2,10 @@ import type { Clock } from '../../../runtime/clock.ts';
 import type { Logger } from '../../../runtime/logger.ts';
 import type { Charset } from '../../encode/charset.ts';
 import { type Checkpoint, isComplete } from '../../model/checkpoint.ts';
-import { EMPTY_HEAD, knownBirthMs, settledCtimeNs } from '../../model/fingerprint.ts';
+import { EMPTY_HEAD, settledCtimeNs } from '../../model/fingerprint.ts';
 import type { FoundFile } from '../../model/found-file.ts';
 import type { CheckpointStore } from '../../state/checkpoint-store.ts';
-import { compareHead, isCompressed } from '../files/file-head.ts';
+import { compareHead, isCompressed, readMarker } from '../files/file-head.ts';
 import type { StartRule } from '../find/discovery.ts';
 import type { Rotations } from '../lag/rotations.ts';
 import { lineStartBefore } from '../read/line-starts.ts';
@@ -190,17 +190,18 @@ export class FileIdentifier {
     const { charset } = this.#dependencies;
     const head = (await compareHead(fd, EMPTY_HEAD)) ?? EMPTY_HEAD;
     const position = start(file) === 'beginning' ? 0 : await lineStartBefore(fd, file.size, charset?.());
-    return { ...this.#checkpointOf(file), head, position, first: position };
+    const marker = await readMarker(fd, position);
+    return { ...this.#checkpointOf(file), head, markers: marker ? [marker] : [], position, first: position };
   }
 
   #checkpointOf(file: FoundFile): Checkpoint {
-    return this.#dependencies.factory.newGeneration({ ...file, birthMs: knownBirthMs(file) });
+    return this.#dependencies.factory.newGeneration(file);
   }
 
   /** `file` holds another generation than these, which it held before. */
   #endOverwritten(checkpoints: readonly Checkpoint[], file: FoundFile): void {
     for (const checkpoint of checkpoints) {
-      const isTruncated = checkpoint.path === file.path && mayBeSameBirth(checkpoint.birthMs, knownBirthMs(file));
+      const isTruncated = checkpoint.path === file.path && mayBeSameBirth(checkpoint.birthMs, file.birthMs);
       const reason = isTruncated ? 'truncated' : 'vanished';
       this.#dependencies.ended.endKnown(checkpoint, { reason, certain: false });
     }

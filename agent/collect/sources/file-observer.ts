@@ -28,9 +28,6 @@ export interface FileObserverDependencies {
 /** Observes the files of open sources. After a truncation, the next generation begins here. */
 export class FileObserver {
   readonly #dependencies: FileObserverDependencies;
-  /** Sources with acknowledgements since their last observation: their markers are too old. */
-  readonly #unmarked = new Set<Source>();
-  #marking: Promise<void> | undefined;
 
   constructor(dependencies: FileObserverDependencies) {
     this.#dependencies = dependencies;
@@ -38,7 +35,6 @@ export class FileObserver {
 
   /** Observes whether the file has grown, was truncated or can't be read. Never rejects. */
   async observe(source: Source): Promise<void> {
-    this.#unmarked.delete(source);
     if (source.isClosed) return;
     try {
       const { clock, store, files } = this.#dependencies;
@@ -60,22 +56,6 @@ export class FileObserver {
   async observeAll(sources: readonly Source[], signal?: AbortSignal): Promise<void> {
     for (let at = 0; at < sources.length && !signal?.aborted; at += OBSERVED_AT_ONCE)
       await Promise.all(sources.slice(at, at + OBSERVED_AT_ONCE).map((source) => this.observe(source)));
-  }
-
-  /** The position of `source` has moved: its marker must follow. */
-  noteProgress(source: Source): void {
-    if (!source.isClosed) this.#unmarked.add(source);
-  }
-
-  /**
-   * Updates the markers of sources that made progress. They reveal a file that is truncated and
-   * grows past its old size before the next scan. Never rejects.
-   */
-  mark(): Promise<void> {
-    this.#marking ??= this.observeAll([...this.#unmarked]).finally(() => {
-      this.#marking = undefined;
-    });
-    return this.#marking;
   }
 
   /** The same file, another generation: it begins at 0, through the same descriptor. */

@@ -1,12 +1,14 @@
 import { type Checkpoint, isComplete } from '../../model/checkpoint.ts';
-import { type FileHead, knownBirthMs } from '../../model/fingerprint.ts';
+import type { FileHead } from '../../model/fingerprint.ts';
 import { type FoundFile, fileKey } from '../../model/found-file.ts';
 import { compareHead, hasMarker } from '../files/file-head.ts';
+import { keepsBirth } from '../files/file-systems.ts';
+import { isSameFolder } from '../files/real-folder.ts';
 import type { SourceRegistry } from './source-registry.ts';
 
 /** What an open file shows about the known generations with its inode. */
 export interface KnownMatch {
-  /** The generation that it holds, with its present head and device. */
+  /** The generation that it holds, with its present head, device and folder. */
   known: Checkpoint | undefined;
   /** The state database has `known` as it is. */
   stored: boolean;
@@ -26,8 +28,10 @@ export async function takeKnown(fd: number, file: FoundFile, registry: SourceReg
     const isHere = checkpoint.device === file.device;
     const head = known ? undefined : await headIfSame(fd, file, checkpoint);
     if (head && (isHere || checkpoint.head.bytes > 0)) {
-      stored = isHere && head === checkpoint.head;
-      known = stored ? checkpoint : { ...checkpoint, device: file.device, head };
+      const { device, birthMs, folder = checkpoint.folder } = file;
+      const isSame = birthMs === checkpoint.birthMs && isSameFolder(folder, checkpoint.folder);
+      stored = isHere && head === checkpoint.head && isSame;
+      known = stored ? checkpoint : { ...checkpoint, device, birthMs, head, folder };
       registry.deviceFound(checkpoint.device, file.device);
     } else if (isHere) overwritten.push(checkpoint);
   }
@@ -73,7 +77,11 @@ export function mayBeSameBirth(one: number, other: number): boolean {
 
 /** The present head of an open file, if it holds the generation of `checkpoint`. */
 async function headIfSame(fd: number, file: FoundFile, checkpoint: Checkpoint): Promise<FileHead | undefined> {
-  if (file.size < checkpoint.position || !mayBeSameBirth(checkpoint.birthMs, knownBirthMs(file))) return undefined;
-  const head = await compareHead(fd, checkpoint.head);
-  return head && (await hasMarker(fd, checkpoint.marker)) ? head : undefined;
+  const { position, birthMs, head: known, markers } = checkpoint;
+  if (file.size < position) return undefined;
+  const [marker] = markers;
+  const head = await compareHead(fd, known);
+  if (!head || (marker && !(await hasMarker(fd, marker)))) return undefined;
+  if (mayBeSameBirth(birthMs, file.birthMs)) return head;
+  return known.bytes > 0 && !(await keepsBirth(file.path)) ? head : undefined;
 }

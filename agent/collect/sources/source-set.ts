@@ -104,7 +104,7 @@ export class SourceSet {
     this.#identifier = identifier;
     this.#retirement = new RetirementRules({ ...shared, open, ended });
     this.#vanished = new VanishedFiles({ ...shared, open, ended, identifier, once });
-    const checkpoints = store.load(entryUid);
+    const checkpoints = store.load(entryUid).map((checkpoint) => recovery.withSegments(checkpoint));
     for (const checkpoint of checkpoints) if (!hasEnded(checkpoint)) this.#registry.addKnown(checkpoint);
     ended.restore(checkpoints);
   }
@@ -162,7 +162,8 @@ export class SourceSet {
     if (signal.aborted) return scan.errors;
     this.waiting = scan.waiting;
     this.#retire(scan);
-    this.#ended.conclude(ended);
+    // A file that is not open yet may be the copy of one that has ended.
+    if (!scan.waiting) this.#ended.conclude(ended);
     this.#dependencies.budget.enforcePinnedLimit();
     this.#identifier.keepOnly({ found, keys: () => scan.keys });
     for (const forgotten of takeOldestComplete(this.#registry, () => scan.keys, COMPLETE_KNOWN_MAX))
@@ -189,11 +190,6 @@ export class SourceSet {
   /** Reads on in the file that was last seen at `path`. false: call `handleEvent`. */
   continueReading(path: string): boolean {
     return this.#registry.byPath(path)?.continueReading() === true;
-  }
-
-  /** Updates the markers of sources that made progress. Never rejects. */
-  mark(): Promise<void> {
-    return this.#observer.mark();
   }
 
   /** See FileIdentifier.reopen. */
@@ -227,7 +223,6 @@ export class SourceSet {
   #acknowledged(source: Source, segment: IntentSegment): void {
     const { store, listener } = this.#dependencies;
     if (segment.replay === undefined) {
-      this.#observer.noteProgress(source);
       if (source.file.state.phase === 'sealed') source.apply('unsealed');
       if (!source.isClosed || this.#registry.endingOf(source)) store.put(source.file.checkpoint);
     }

@@ -286,7 +286,7 @@ export class Source implements RouteSource, ReadableFile, ObservedReader, Sighte
       return NOTHING;
     }
     const { segment, hasMore, isFull, consumed, againInMs } = turn;
-    this.#file.growTo(turn.seen, nowMs);
+    this.#file.noteRead(turn.seen, segment?.marker, nowMs);
     if (consumed > 0 || room !== undefined) limits?.consumed(consumed);
     if (againInMs !== undefined) {
       this.#timer ??= new WakeTimer(clock, () => this.wake());

@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import type { Clock } from '../../../runtime/clock.ts';
 import type { Checkpoint } from '../../model/checkpoint.ts';
 import { ContiguousPosition } from '../../model/contiguous-position.ts';
-import type { Fingerprint, Observation } from '../../model/fingerprint.ts';
-import { knownBirthMs } from '../../model/fingerprint.ts';
-import type { FoundFile } from '../../model/found-file.ts';
+import { type FileMarker, type Fingerprint, type Observation, withMarker } from '../../model/fingerprint.ts';
+import type { FoundFile, RealFolder } from '../../model/found-file.ts';
 import { type CoveredRange, coveredRange } from '../../model/position.ts';
 import type { IntentSegment } from '../../model/segment.ts';
 import { NOT_OPEN } from '../files/file-io.ts';
 import { observeFile } from '../files/observe-file.ts';
+import { isSameFolder, realFolder } from '../files/real-folder.ts';
 import { Pace, paceWithBacklog } from '../lag/pace.ts';
 import { closedIn, type LifecycleEvent, type LifecycleState, requireTransition } from './lifecycle.ts';
 
@@ -41,6 +41,8 @@ export class TrackedFile {
   /** 0: unknown. */
   birthMs: number;
   path: string;
+  /** Where the file lay at the last observation. undefined: unknown. */
+  folder: RealFolder | undefined;
   /** The path before the last rename. Empty: the file was not renamed while it was open. */
   previousPath = '';
   /** Where its lines are sent. The partition is -1 as long as there is none. */
@@ -77,9 +79,10 @@ export class TrackedFile {
     this.inode = checkpoint.inode;
     this.birthMs = checkpoint.birthMs;
     this.path = checkpoint.path;
+    this.folder = checkpoint.folder;
     this.topic = checkpoint.topic;
     this.partition = checkpoint.partition;
-    this.fingerprint = { head: checkpoint.head, marker: checkpoint.marker };
+    this.fingerprint = { head: checkpoint.head, markers: checkpoint.markers };
     this.size = size;
     this.lastGrowthMs = nowMs;
   }
@@ -114,11 +117,10 @@ export class TrackedFile {
   }
 
   get checkpoint(): Checkpoint {
-    const { entryUid, generation, first, device, inode, path, birthMs, size, ctimeNs } = this;
+    const { entryUid, generation, first, device, inode, path, folder, birthMs, size, ctimeNs } = this;
     const { topic, partition } = this;
     const { phase } = this.#state;
-    const { head, marker } = this.fingerprint;
-    const file = { device, inode, path, birthMs, size, ctimeNs, head, marker };
+    const file = { device, inode, path, folder, birthMs, size, ctimeNs, ...this.fingerprint };
     return { entryUid, generation, first, phase, topic, partition, ...file, ...this.#progress.progress };
   }
 
@@ -154,27 +156,47 @@ export class TrackedFile {
     this.#observing++;
     try {
       if (!this.isOpen && !(await reader.reopen())) return 'notOpened';
-      // The file may grow and be read meanwhile: compare with the positions before the observation.
-      const before = { read: reader.furthestRead, acknowledged: this.position };
-      const seen = await observeFile(this.#fd, this.fingerprint, before, wallMs);
+      // The file may grow and be read meanwhile: compare with the position before the observation.
+      const seen = await observeFile(this.#fd, this.fingerprint, reader.furthestRead, wallMs);
       if (!seen || this.replaced) return 'truncated';
       if (seen.compressed) return 'compressed';
+      const moved = await this.#noteFolder();
       const size = Math.max(seen.size, reader.furthestRead);
-      return this.#learn({ ...seen, size }, nowMs) ? 'learned' : 'unchanged';
+      return this.#learn({ ...seen, size }, nowMs) || moved ? 'learned' : 'unchanged';
     } finally {
       this.#observing--;
     }
   }
 
+  /** Returns whether the file lies in another folder than before, or its folder was renamed. */
+  async #noteFolder(): Promise<boolean> {
+    const folder = await realFolder(this.#fd);
+    if (!folder || isSameFolder(folder, this.folder)) return false;
+    this.folder = folder;
+    return true;
+  }
+
   /** Notes an observation. Returns whether the checkpoint has changed. */
   #learn(seen: Observation, nowMs: number): boolean {
-    const { head, marker } = this.fingerprint;
-    const learned = seen.head !== head || seen.marker !== marker || seen.size > this.size;
+    const { head } = this.fingerprint;
+    const learned = seen.head !== head || seen.marker !== undefined || seen.size > this.size;
     this.growTo(seen.size, nowMs);
     this.birthMs ||= seen.birthMs;
-    if (learned) this.fingerprint = { head: seen.head, marker: seen.marker };
+    if (seen.head !== head) this.fingerprint = { ...this.fingerprint, head: seen.head };
+    this.#noteMarker(seen.marker);
     [this.size, this.unlinked, this.ctimeNs] = [seen.size, seen.unlinked, seen.ctimeNs];
     return learned;
+  }
+
+  /** A read showed that the file has at least `size` bytes, and those of `marker`. */
+  noteRead(size: number, marker: FileMarker | undefined, nowMs: number): void {
+    this.growTo(size, nowMs);
+    this.#noteMarker(marker);
+  }
+
+  #noteMarker(marker: FileMarker | undefined): void {
+    const { head, markers } = this.fingerprint;
+    if (marker) this.fingerprint = { head, markers: withMarker(markers, marker) };
   }
 
   /** `wallMs`: the time now, ms since the epoch. */
@@ -222,7 +244,8 @@ export class TrackedFile {
 
   /** The generation continues in `file`, a copy of its file. */
   continueIn(file: FoundFile): void {
-    [this.device, this.inode, this.path, this.birthMs] = [file.device, file.inode, file.path, knownBirthMs(file)];
+    [this.device, this.inode, this.path, this.birthMs] = [file.device, file.inode, file.path, file.birthMs];
+    this.folder = file.folder;
     [this.size, this.ctimeNs, this.unlinked, this.replaced] = [file.size, 0n, false, false];
   }
 }

@@ -93,7 +93,13 @@ test('a state of format 5 is migrated without replays, and gets milestones from 
   moveTo(7, START_MS);
   state.close();
   const db = new DatabaseSync(dir.at('checkpoints.db'));
-  db.exec('DROP TABLE replay; DROP TABLE rewind; DROP TABLE milestone; PRAGMA user_version = 5;');
+  db.exec(`DROP TABLE replay; DROP TABLE rewind; DROP TABLE milestone;
+    ALTER TABLE generation DROP COLUMN folder_path; ALTER TABLE generation DROP COLUMN folder_inode;
+    ALTER TABLE generation DROP COLUMN markers;
+    ALTER TABLE generation ADD COLUMN marker_end INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE generation ADD COLUMN marker_bytes INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE generation ADD COLUMN marker_hash TEXT NOT NULL DEFAULT '';
+    PRAGMA user_version = 5;`);
   db.close();
   const now = opened(dir.path);
   assert.deepEqual(now.store.replays.forGeneration('00ff'), []);

@@ -53,6 +53,18 @@ test('every violation names its field, and every entry the line where it begins'
   assert.deepEqual(entryFromDocument('x').violations[0]?.description, 'expected an entry, found the string "x"');
 });
 
+test('a word for a boolean is refused, and the error names the values that are accepted', () => {
+  for (const text of ['yes', 'no', 'on', '"true"']) {
+    const [document] = entryDocuments(`{name: a, paths: [/a], topic: t, paused: ${text}}`, 'f.yaml');
+    assert.deepEqual(document?.violations, [
+      {
+        field: 'paused',
+        description: `expected true or false, without quotes, found the string ${JSON.stringify(text.replaceAll('"', ''))}`,
+      },
+    ]);
+  }
+});
+
 test('an entry that is printed and parsed again is equal', () => {
   const full = { ...good, exclude: ['**/*.gz'], selector: 'env=prod', paused: true, labels: { team: 'a' } };
   const { entry, violations } = entryFromDocument({ ...full, max_line_bytes: 2048, start: 'end' });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { compileGlob, globBase, globProblem } from '../../../proto/rules/glob.ts';
+import { compileGlob, globBase, globProblem, joinSlashes } from '../../../proto/rules/glob.ts';
 
 test('globs match as in a shell: "*" within a folder, "**" across folders, dot files only by a dot', () => {
   const cases: [glob: string, path: string, matches: boolean][] = [
@@ -48,4 +48,9 @@ test('the base of a glob is its longest folder without wildcards', () => {
   assert.equal(globBase('/*/x.log'), '/');
   assert.equal(globBase('/srv/{a,b}/x.log'), '/srv');
   assert.equal(globBase('/srv/a\\*/x.log'), '/srv');
+});
+
+test('a run of slashes counts as one, as in a path', () => {
+  assert.equal(joinSlashes('//var///log/**//*.log'), '/var/log/**/*.log');
+  assert.ok(compileGlob(joinSlashes('/var//log/*.log'))('/var/log/a.log'));
 });

@@ -20,7 +20,7 @@ export const ADAPTERS: Readonly<Record<string, readonly string[]>> = {
   'nice-grpc-error-details': ['controller/rpc/', 'cli/rpc/'],
   'nice-grpc-server-health': ['controller/rpc/'],
   'nice-grpc-server-reflection': ['controller/rpc/'],
-  '@node-rs/crc32': ['agent/encode/record-batch.ts'],
+  '@node-rs/crc32': ['agent/encode/record-batch.ts', 'agent/collect/files/file-head.ts'],
   '@platformatic/kafka': ['controller/topics/kafka-topics.ts', 'cli/verify/topic-reader.ts'],
   chokidar: ['runtime/file-changes.ts'],
   cockatiel: ['controller/etcd/etcd-members.ts'],

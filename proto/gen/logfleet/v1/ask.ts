@@ -431,7 +431,10 @@ export interface RewindTarget {
     /** A position of one generation. */
     { $case: "position"; value: RewindPosition }
     | //
-    /** The agent's positions at this time, by the agent's clock. */
+    /**
+     * The agent's positions at this time, by the agent's clock. A time in the future, by the
+     * controller's clock, is refused.
+     */
     { $case: "time"; value: Date }
     | //
     /** The agent's positions this many milliseconds ago. */

@@ -296,7 +296,7 @@ export interface EntryWrite {
 
 /** The response of BatchApply. */
 export interface BatchApplyResponse {
-  /** The etcd revision of the writes; 0 with `validate_only`. */
+  /** The etcd revision of the writes; 0 with `validate_only`, and when no write changed anything. */
   revision: bigint;
   /** One result for each write, in the order of the request. */
   results: EntryWriteResult[];
@@ -305,7 +305,7 @@ export interface BatchApplyResponse {
 
 /** The result of one write of a batch. */
 export interface EntryWriteResult {
-  /** CREATED, UPDATED or DELETED. */
+  /** CREATED, UPDATED or DELETED; UNSPECIFIED if the write changed nothing. */
   change: EntryVersion_Change;
   /** The entry as written, or the last content of a deleted entry. */
   entry: Entry | undefined;
@@ -2546,7 +2546,8 @@ export const EntryServiceDefinition = {
       options: {},
     },
     /**
-     * Changes an entry and returns it as written. If the topic changes, agents switch at the end of a
+     * Changes an entry and returns it as written. An update that changes nothing writes nothing: the
+     * etag and the history stay as they are. If the topic changes, agents switch at the end of a
      * line, so every line goes to exactly one of the two topics.
      */
     updateEntry: {
@@ -2663,7 +2664,8 @@ export interface EntryServiceImplementation<CallContextExt = {}> {
     context: CallContext & CallContextExt,
   ): Promise<DeepPartial<ListEntriesResponse>>;
   /**
-   * Changes an entry and returns it as written. If the topic changes, agents switch at the end of a
+   * Changes an entry and returns it as written. An update that changes nothing writes nothing: the
+   * etag and the history stay as they are. If the topic changes, agents switch at the end of a
    * line, so every line goes to exactly one of the two topics.
    */
   updateEntry(request: UpdateEntryRequest, context: CallContext & CallContextExt): Promise<DeepPartial<Entry>>;
@@ -2742,7 +2744,8 @@ export interface EntryServiceClient<CallOptionsExt = {}> {
     options?: CallOptions & CallOptionsExt,
   ): Promise<ListEntriesResponse>;
   /**
-   * Changes an entry and returns it as written. If the topic changes, agents switch at the end of a
+   * Changes an entry and returns it as written. An update that changes nothing writes nothing: the
+   * etag and the history stay as they are. If the topic changes, agents switch at the end of a
    * line, so every line goes to exactly one of the two topics.
    */
   updateEntry(request: DeepPartial<UpdateEntryRequest>, options?: CallOptions & CallOptionsExt): Promise<Entry>;

@@ -30,7 +30,7 @@ test('a file event continues reading as long as the bytes before the position ar
   for (const piece of ['\n', 'one\n', `${'y'.repeat(1_023)}\n`, `${'z'.repeat(5_000)}\ntwo`, '\n', 'three\n']) {
     await appendFile(file, piece);
     expected += piece;
-    if (!on.set.continueReading(file)) await on.set.mark();
+    if (!on.set.continueReading(file)) await on.fileEvent(file);
     await on.deliverOf(source);
   }
   assert.equal(on.set.continueReading(file), true);

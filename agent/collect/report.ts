@@ -136,7 +136,7 @@ function fileStatus(source: Source, entry: string, nowMs: number, lossForecastSe
   const lag = Math.max(0, source.size - source.position);
   const { replay } = source.turns;
   const { file } = source;
-  return FileStatus.create({
+  const status = FileStatus.create({
     id: `${file.entryUid}/${source.generation}`,
     entry,
     path: source.path,
@@ -154,6 +154,9 @@ function fileStatus(source: Source, entry: string, nowMs: number, lossForecastSe
     lossForecastSeconds,
     ...(file.lastAcknowledgedMs > 0 && { lastProgressTime: new Date(file.lastAcknowledgedMs) }),
   });
+  // Not copied: as long as it is the same array, it has not changed.
+  status.history = file.history as FileStatus['history'];
+  return status;
 }
 
 function fileStateOf({ errors, file }: Source): FileStatus['state'] {

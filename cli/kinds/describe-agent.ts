@@ -72,6 +72,7 @@ function describeFiles({ files }: Agent): string {
     { title: '  PATH', value: ({ path }) => `  ${path}` },
     { title: 'ENTRY', value: ({ entry }) => shortEntryName(entry) },
     { title: 'STATE', value: ({ state }) => word(state) },
+    { title: 'SINCE', value: ({ history }) => age(history.at(-1)?.time) },
     { title: 'POSITION', value: ({ position }) => String(position) },
     { title: 'SIZE', value: (file) => String(file.size) },
     { title: 'LAG', value: ({ lagBytes }) => formatByteSize(lagBytes) },
@@ -85,7 +86,23 @@ function describeFiles({ files }: Agent): string {
     { title: 'LAST-LINE', value: ({ lastProgressTime }) => age(lastProgressTime) },
     { title: 'ERROR', value: ({ lastError }) => lastError || '-' },
   ]);
-  return `Files:\n${table.render(files)}`;
+  return `Files:\n${table.render(files)}${describeHistory(files)}`;
+}
+
+/** The states of the files that have had more than one since the agent opened them. */
+function describeHistory(files: readonly FileStatus[]): string {
+  const changed = files.filter(({ history }) => history.length > 1);
+  if (changed.length === 0) return '';
+  const changes = changed.flatMap(({ path, history }) =>
+    history.map((change, at) => ({ path: at === 0 ? path : '', change })),
+  );
+  const table = new Table<(typeof changes)[number]>([
+    { title: '  PATH', value: ({ path }) => `  ${path}` },
+    { title: 'SINCE', value: ({ change }) => change.time?.toISOString() ?? '-' },
+    { title: 'STATE', value: ({ change }) => change.state },
+    { title: 'REASON', value: ({ change }) => change.reason },
+  ]);
+  return `File states:\n${table.render(changes)}`;
 }
 
 /** Shown while a rewind re-sends lines. */

@@ -3,9 +3,11 @@ import type { LineFormat } from '../../encode/line-format.ts';
 import { checksumOf } from '../../encode/record-batch.ts';
 import { CHUNK_BYTES_MAX, type Workbench } from '../../encode/work-pool.ts';
 import { gapsIn } from '../../model/contiguous-position.ts';
+import type { Fingerprint } from '../../model/fingerprint.ts';
 import { isPassedOver, type LineState, lineStates } from '../../model/line-state.ts';
 import { type AcknowledgedProgress, coveredRange } from '../../model/position.ts';
 import type { IntentSegment, ReturnedRange } from '../../model/segment.ts';
+import { hasFingerprint } from '../files/file-head.ts';
 import { isLocal, readAfter, readAt } from '../files/file-io.ts';
 import type { TappedSource } from './entry-taps.ts';
 import { lineStateAt } from './line-starts.ts';
@@ -29,6 +31,8 @@ export interface ReadableFile extends Partial<TappedSource> {
   size: number;
   /** The file will not grow: an unterminated last line is sent, too. */
   lastLineDue: boolean;
+  /** What was last seen of it. */
+  file: { readonly fingerprint: Fingerprint };
 }
 
 export interface ReadResult {
@@ -160,7 +164,7 @@ export class SegmentReader {
     const room = Math.floor(records.remaining * this.#rawPerEncoded) + 4096;
     const limit = Math.max(allowed, this.#limitedBytes);
     const want = Math.min(CHUNK_BYTES_MAX, Math.max(this.#wantBytes, room), from.end - start, limit);
-    const bytesRead = again ? (await readAt(fd, chunk, 0, want, start)).bytesRead : await this.#readOn(fd, chunk, want);
+    const bytesRead = await this.#readBytes(file, fd, chunk, { start, want, isAgain: again !== undefined });
     if (bytesRead === undefined) return undefined;
     const seen = start + bytesRead;
     const atEnd = bytesRead < want;
@@ -193,12 +197,22 @@ export class SegmentReader {
     };
   }
 
-  /** Reads at the position. undefined: the file was truncated or replaced. */
-  async #readOn(fd: number, chunk: Buffer, want: number): Promise<number | undefined> {
-    if (this.#tail && isLocal(fd))
-      return (await readAfter(fd, chunk, want, this.#position, this.#tail.bytes))?.bytesRead;
-    this.#tail ??= await ReadTail.read(fd, this.#position);
-    return this.#tail && (await readAt(fd, chunk, 0, want, this.#position)).bytesRead;
+  /**
+   * Returns how many bytes were read at `start`. undefined: the file was truncated or replaced. If
+   * the bytes before `start` are known, the read compares them. Else what was seen of the file is
+   * compared after the read, because the file may have been replaced since.
+   */
+  async #readBytes(
+    file: ReadableFile,
+    fd: number,
+    chunk: Buffer,
+    { start, want, isAgain }: { start: number; want: number; isAgain: boolean },
+  ): Promise<number | undefined> {
+    if (!isAgain && this.#tail && isLocal(fd))
+      return (await readAfter(fd, chunk, want, start, this.#tail.bytes))?.bytesRead;
+    if (!isAgain) this.#tail ??= await ReadTail.read(fd, start);
+    const { bytesRead } = await readAt(fd, chunk, 0, want, start);
+    return (await hasFingerprint(fd, file.file.fingerprint)) ? bytesRead : undefined;
   }
 
   /** Everything that was not read yet. */

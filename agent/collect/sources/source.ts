@@ -129,7 +129,7 @@ export class Source implements RouteSource, ReadableFile, ObservedReader, Sighte
    * changed. Throws if the present state does not allow the event.
    */
   apply(event: LifecycleEvent): boolean {
-    if (!this.#file.apply(event)) return false;
+    if (!this.#file.apply(event, this.#context.clock.nowMs())) return false;
     for (const effect of transitions[event].effects) this.#perform(effect);
     return true;
   }

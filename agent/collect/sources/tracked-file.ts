@@ -10,7 +10,14 @@ import { NOT_OPEN } from '../files/file-io.ts';
 import { observeFile } from '../files/observe-file.ts';
 import { isSameFolder, realFolder } from '../files/real-folder.ts';
 import { Pace, paceWithBacklog } from '../lag/pace.ts';
-import { closedIn, type LifecycleEvent, type LifecycleState, requireTransition } from './lifecycle.ts';
+import {
+  closedIn,
+  type LifecycleEvent,
+  type LifecycleState,
+  requireTransition,
+  type StateChange,
+  withChange,
+} from './lifecycle.ts';
 
 /**
  * What an observation found. notOpened: the file could not be opened now. learned: the checkpoint
@@ -66,6 +73,7 @@ export class TrackedFile {
   /** How many observations are running. */
   #observing = 0;
   #state: LifecycleState;
+  #history: readonly StateChange[] = [];
   readonly #progress: ContiguousPosition;
 
   /** `acknowledged`: what Kafka was found to have beyond the checkpoint. */
@@ -124,11 +132,21 @@ export class TrackedFile {
     return { entryUid, generation, first, phase, topic, partition, ...file, ...this.#progress.progress };
   }
 
-  /** Changes the state. Returns whether it changed. Throws if it does not allow the event. */
-  apply(event: LifecycleEvent): boolean {
+  /**
+   * Changes the state. Returns whether it changed. Throws if it does not allow the event. `wallMs`:
+   * the time now, ms since the epoch.
+   */
+  apply(event: LifecycleEvent, wallMs: number): boolean {
     const before = this.#state;
     this.#state = requireTransition(before, event);
-    return this.#state !== before;
+    if (this.#state === before) return false;
+    this.#history = withChange(this.#history, this.#state, event, wallMs);
+    return true;
+  }
+
+  /** Its last states, the present one last. The array is replaced when the state changes. */
+  get history(): readonly StateChange[] {
+    return this.#history;
   }
 
   /** The file was opened at `fd`. */

@@ -355,6 +355,8 @@ export interface FileStatus {
   replayId: string;
   /** The position up to which the replay re-sends. */
   replayUntil: bigint;
+  /** The last states of the file in this process, at most five, the present one last. */
+  history: FileStateChange[];
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -439,6 +441,22 @@ export function fileStatus_StateToNumber(object: FileStatus_State): number {
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum FileStatus_State");
   }
+}
+
+/** The moment at which a file got another state. */
+export interface FileStateChange {
+  /** When, by the agent's clock. */
+  time:
+    | Date
+    | undefined;
+  /**
+   * What the agent does with the file since then, and what it has found, for example
+   * `draining, rotated`. See docs/internals/identity.md.
+   */
+  state: string;
+  /** What has happened, for a person. */
+  reason: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
 /** An agent of the fleet. */
@@ -1768,6 +1786,7 @@ function createBaseFileStatus(): FileStatus {
     lossForecastSeconds: 0,
     replayId: "",
     replayUntil: 0n,
+    history: [],
     _unknownFields: {},
   };
 }
@@ -1842,6 +1861,9 @@ export const FileStatus: MessageFns<FileStatus> = {
         throw new globalThis.Error("value provided for field message.replayUntil of type int64 too large");
       }
       writer.uint32(248).int64(message.replayUntil);
+    }
+    for (const v of message.history) {
+      FileStateChange.encode(v!, writer.uint32(258).fork()).join();
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -2003,6 +2025,14 @@ export const FileStatus: MessageFns<FileStatus> = {
             message.replayUntil = reader.int64() as bigint;
             continue;
           }
+          case 32: {
+            if (tag !== 258) {
+              break;
+            }
+
+            message.history.push(FileStateChange.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2042,6 +2072,9 @@ export const FileStatus: MessageFns<FileStatus> = {
       lossForecastSeconds: isSet(object.loss_forecast_seconds) ? globalThis.Number(object.loss_forecast_seconds) : 0,
       replayId: isSet(object.replay_id) ? globalThis.String(object.replay_id) : "",
       replayUntil: isSet(object.replay_until) ? BigInt(object.replay_until) : 0n,
+      history: globalThis.Array.isArray(object?.history)
+        ? object.history.map((e: any) => FileStateChange.fromJSON(e))
+        : [],
     };
   },
 
@@ -2098,6 +2131,9 @@ export const FileStatus: MessageFns<FileStatus> = {
     if (message.replayUntil !== 0n) {
       obj.replay_until = message.replayUntil.toString();
     }
+    if (message.history?.length) {
+      obj.history = message.history.map((e) => FileStateChange.toJSON(e));
+    }
     return obj;
   },
 
@@ -2125,6 +2161,124 @@ export const FileStatus: MessageFns<FileStatus> = {
     message.replayUntil = (object.replayUntil !== undefined && object.replayUntil !== null)
       ? BigInt(object.replayUntil)
       : 0n;
+    message.history = object.history?.map((e) => FileStateChange.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseFileStateChange(): FileStateChange {
+  return { time: undefined, state: "", reason: "", _unknownFields: {} };
+}
+
+export const FileStateChange: MessageFns<FileStateChange> = {
+  encode(message: FileStateChange, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.time !== undefined) {
+      Timestamp.encode(toTimestamp(message.time), writer.uint32(10).fork()).join();
+    }
+    if (message.state !== "") {
+      writer.uint32(18).string(message.state);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FileStateChange {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFileStateChange();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.time = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.state = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): FileStateChange {
+    return {
+      time: isSet(object.time) ? fromJsonTimestamp(object.time) : undefined,
+      state: isSet(object.state) ? globalThis.String(object.state) : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: FileStateChange): unknown {
+    const obj: any = {};
+    if (message.time !== undefined) {
+      obj.time = message.time.toISOString();
+    }
+    if (message.state !== "") {
+      obj.state = message.state;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<FileStateChange>): FileStateChange {
+    return FileStateChange.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<FileStateChange>): FileStateChange {
+    const message = createBaseFileStateChange();
+    message.time = object.time ?? undefined;
+    message.state = object.state ?? "";
+    message.reason = object.reason ?? "";
     return message;
   },
 };

@@ -3,6 +3,7 @@ import { entryViolations, withEntryDefaults } from '../../proto/rules/entry-rule
 import { rethrowDefect } from '../../runtime/errors.ts';
 import { charsetFor } from '../encode/charset.ts';
 import type { FoundFile } from '../model/found-file.ts';
+import type { DeliveryError } from '../produce/delivery-error.ts';
 import type { DeliveryRouter } from '../produce/delivery-router.ts';
 import type { Controls } from './controls.ts';
 import { EntryRoutes, type RoutedEntry } from './entry-routes.ts';
@@ -112,10 +113,17 @@ export class EntryCollector implements RoutedEntry {
    * empty: no error.
    */
   get error(): string {
-    const { topic } = this.#entry;
-    const { router } = this.#dependencies;
-    const undeliverable = this.#partitions.errorFor(topic) || (router.failure(topic)?.message ?? '');
+    const undeliverable = this.#partitions.errorFor(this.#entry.topic) || (this.#failure?.message ?? '');
     return this.#invalid || undeliverable || this.#incomplete;
+  }
+
+  /** Why Kafka refuses its lines, until an operator acts; empty: it does not refuse them. */
+  get refusal(): string {
+    return this.#failure?.kind === 'refused' ? this.#failure.message : '';
+  }
+
+  get #failure(): DeliveryError | undefined {
+    return this.#dependencies.router.failure(this.#entry.topic);
   }
 
   /** Whether the revision is applied: its files are known, and so are its topic's partitions. */

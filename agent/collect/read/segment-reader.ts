@@ -1,5 +1,5 @@
 import { type EncodeResult, LineEncoder } from '../../encode/line-encoder.ts';
-import { fitToTopic, type LineFormat } from '../../encode/line-format.ts';
+import type { LineFormat } from '../../encode/line-format.ts';
 import { checksumOf } from '../../encode/record-batch.ts';
 import { CHUNK_BYTES_MAX, type Workbench } from '../../encode/work-pool.ts';
 import { gapsIn } from '../../model/contiguous-position.ts';
@@ -10,8 +10,9 @@ import type { IntentSegment, ReturnedRange } from '../../model/segment.ts';
 import { hasFingerprint } from '../files/file-head.ts';
 import { isLocal, readAfter, readAt } from '../files/file-io.ts';
 import type { TappedSource } from './entry-taps.ts';
-import { charsetOfFile, lineStateAt } from './line-starts.ts';
-import { createSegment, previousFormat, type Range, type ReadSegment, withLineStates } from './read-range.ts';
+import { lineStateAt } from './line-starts.ts';
+import { ReadFormats } from './read-formats.ts';
+import { createSegment, type Range, type ReadSegment, withLineStates } from './read-range.ts';
 import { ReadTail } from './read-tail.ts';
 import { ReturnedRanges, rangeAfter } from './returned-ranges.ts';
 import { skipLine } from './skip-line.ts';
@@ -34,7 +35,6 @@ export interface ReadableFile extends Partial<TappedSource> {
   file: { readonly fingerprint: Fingerprint };
 }
 
-/** What one read yielded. */
 export interface ReadResult {
   /** If it has no lines, there is nothing to send, and its bytes are finished. */
   segment: ReadSegment | undefined;
@@ -55,14 +55,10 @@ export interface ReadResult {
 export class SegmentReader {
   readonly returned = new ReturnedRanges();
   #position: number;
+  #furthest: number;
   #rangeStart: number;
   #lineState: LineState | undefined;
-  #given: LineFormat | undefined;
-  #format: LineFormat | undefined;
-  /** The format with the topic's shorter line limit. */
-  #fitted: { from: LineFormat; bytes: number; format: LineFormat } | undefined;
-  /** The format of the range that was read again last. */
-  #previous: { document: string; bytes: number; format: LineFormat } | undefined;
+  readonly #formats = new ReadFormats();
   #wantBytes = READ_BYTES_MIN;
   /** What is read even if a rate limit allows less, so that a whole record fits. */
   #limitedBytes = LIMITED_BYTES_MIN;
@@ -95,6 +91,7 @@ export class SegmentReader {
    */
   constructor(position: number, rangeStart = position, lineState?: LineState) {
     this.#position = position;
+    this.#furthest = position;
     this.#rangeStart = rangeStart;
     this.#lineState = lineState;
   }
@@ -102,6 +99,28 @@ export class SegmentReader {
   /** All bytes before it are in segments. */
   get position(): number {
     return this.#position;
+  }
+
+  /** Bytes before it were read, perhaps to be read again. */
+  get furthest(): number {
+    return this.#furthest;
+  }
+
+  /** The generation continues in a file that has `size` bytes. */
+  continueInCopy(size: number): void {
+    this.#furthest = Math.max(this.#position, Math.min(this.#furthest, size));
+  }
+
+  /**
+   * Moves the position back over returned ranges before it: they are read as if they were read for
+   * the first time, by the present format. Call it between reads.
+   */
+  rewind(): void {
+    for (let last = this.returned.last; last?.end === this.#position; last = this.returned.last) {
+      this.returned.remove(last);
+      [this.#position, this.#rangeStart, this.#lineState] = [last.start, last.rangeStart, last.startState];
+      this.#tail = undefined;
+    }
   }
 
   /**
@@ -115,10 +134,7 @@ export class SegmentReader {
   /** Drops what can be derived again. */
   releaseCaches(): void {
     this.#tail = undefined;
-    this.#given = undefined;
-    this.#format = undefined;
-    this.#fitted = undefined;
-    this.#previous = undefined;
+    this.#formats.release();
   }
 
   /**
@@ -137,8 +153,8 @@ export class SegmentReader {
     // begins.
     const { fd } = file;
     const { lineBytesMax } = bench.records;
-    const now = this.#fit(await this.#formatOf(fd, given), lineBytesMax);
-    const format = again?.format ? await this.#previousFormat(fd, now, again.format, lineBytesMax) : now;
+    const now = await this.#formats.present(fd, given, lineBytesMax);
+    const format = again?.format ? await this.#formats.previous(fd, now, again.format, lineBytesMax) : now;
     this.#lineState ??= await lineStateAt(fd, this.#position, now);
     const from = again ? await withLineStates(fd, again, format) : this.#rest(this.#lineState);
     if (isPassedOver(from.startState))
@@ -165,10 +181,11 @@ export class SegmentReader {
     );
     const checksum = checksumOf(chunk.subarray(0, encoded.consumed));
     const segment = createSegment(from, encoded, { checksum, format: format.document });
+    const isFirstRead = !again && start >= this.#furthest;
     this.#advance(again, start + encoded.consumed, encoded.rangeEnd, encoded.lineState);
     if (!again) this.#tail?.add(chunk.subarray(0, encoded.consumed));
     if (segment && !again) segment.marker = this.#tail?.marker(segment.end);
-    if (file.taps?.hasTaps && segment && !again) file.taps.notify(file as TappedSource, segment, records, before);
+    if (file.taps?.hasTaps && segment && isFirstRead) file.taps.notify(file as TappedSource, segment, records, before);
     if (encoded.recordCount > 0) this.#rawPerEncoded = encoded.consumed / (records.length - before);
     const againInMs = encoded.isIncomplete && waitMs ? waitMs : undefined;
     return {
@@ -203,33 +220,6 @@ export class SegmentReader {
     const { lineStart } = lineStates;
     const end = Number.POSITIVE_INFINITY;
     return { start: this.#position, end, rangeStart: this.#rangeStart, startState, endState: lineStart };
-  }
-
-  async #formatOf(fd: number, given: LineFormat): Promise<LineFormat> {
-    if (this.#format && this.#given === given) return this.#format;
-    const { charset, certain } = await charsetOfFile(fd, given.charset);
-    const format = charset === given.charset ? given : { ...given, charset };
-    if (certain) [this.#given, this.#format] = [given, format];
-    return format;
-  }
-
-  /**
-   * The format of a range that was read before, for a topic that takes lines of at most `bytes`.
-   */
-  async #previousFormat(fd: number, now: LineFormat, document: string, bytes: number): Promise<LineFormat> {
-    if (document === now.document) return now;
-    if (this.#previous?.document !== document || this.#previous.bytes !== bytes) {
-      const before = await previousFormat(fd, document, now.target);
-      this.#previous = { document, bytes, format: fitToTopic(before, bytes) };
-    }
-    return this.#previous.format;
-  }
-
-  #fit(from: LineFormat, bytes: number): LineFormat {
-    if (bytes >= from.maxLineBytes) return from;
-    if (this.#fitted?.from !== from || this.#fitted.bytes !== bytes)
-      this.#fitted = { from, bytes, format: fitToTopic(from, bytes) };
-    return this.#fitted.format;
   }
 
   /** How much longer nothing new must appear until an open multiline record is sent, ms. */
@@ -267,7 +257,10 @@ export class SegmentReader {
     if (again) {
       this.returned.consumed(again, { start: end, rangeStart, startState: lineState });
       if (end >= again.end) this.#rangeStart = rangeAfter(again, this.#rangeStart);
-    } else [this.#position, this.#rangeStart, this.#lineState] = [end, rangeStart, lineState];
+    } else {
+      [this.#position, this.#rangeStart, this.#lineState] = [end, rangeStart, lineState];
+      this.#furthest = Math.max(this.#furthest, end);
+    }
   }
 
   /**

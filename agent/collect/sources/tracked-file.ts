@@ -29,7 +29,7 @@ export type ObservationOutcome = 'notOpened' | 'unchanged' | 'learned' | 'trunca
 /** Who reads the file, as far as an observation depends on it. */
 export interface ObservedReader {
   /** Bytes before it were read. */
-  readonly readPosition: number;
+  readonly furthestRead: number;
   /** Opens the file again. false: it cannot be opened now. */
   reopen(): Promise<boolean>;
 }
@@ -175,11 +175,11 @@ export class TrackedFile {
     try {
       if (!this.isOpen && !(await reader.reopen())) return 'notOpened';
       // The file may grow and be read meanwhile: compare with the position before the observation.
-      const seen = await observeFile(this.#fd, this.fingerprint, reader.readPosition, wallMs);
+      const seen = await observeFile(this.#fd, this.fingerprint, reader.furthestRead, wallMs);
       if (!seen || this.replaced) return 'truncated';
       if (seen.compressed) return 'compressed';
       const moved = await this.#noteFolder();
-      const size = Math.max(seen.size, reader.readPosition);
+      const size = Math.max(seen.size, reader.furthestRead);
       return this.#learn({ ...seen, size }, nowMs) || moved ? 'learned' : 'unchanged';
     } finally {
       this.#observing--;

@@ -6,6 +6,7 @@ import { Slices } from '../../../runtime/slices.ts';
 import { type FoundFile, foundFile, isAtOrBelow, keyOf } from '../../model/found-file.ts';
 import { fileSystems } from '../files/file-systems.ts';
 import { type Folder, FolderWalk, type Walk, type WalkRules } from './folder-walk.ts';
+import { LinkTargets } from './link-targets.ts';
 import { MatchedPath } from './matched-path.ts';
 
 export interface ScanResult {
@@ -59,6 +60,7 @@ export class Discovery {
   readonly #clock: Pick<Clock, 'nowMs'>;
   readonly #paths = new Map<string, MatchedPath>();
   readonly #walks: FolderWalk[] = [];
+  readonly #links: LinkTargets;
   /** Paths without wildcards. */
   readonly #single: MatchedPath[] = [];
   #scans = 0;
@@ -69,6 +71,7 @@ export class Discovery {
     clock: Pick<Clock, 'nowMs'> = systemClock,
   ) {
     this.#events = events;
+    this.#links = new LinkTargets(events.watch);
     this.#clock = clock;
     this.#matches = globs.paths.map(compileGlob);
     this.#excluded = globs.exclude.map(compileGlob);
@@ -110,6 +113,17 @@ export class Discovery {
       if (folder) return folder;
     }
     return undefined;
+  }
+
+  /** The links among the entry's paths that lead to or over `path`. */
+  linksTo(path: string): Iterable<string> {
+    return this.#links.linksTo(path);
+  }
+
+  /** Whether a folder can be polled instead of watched: all of its files that matter match. */
+  mayPoll(folder: string): boolean {
+    if (this.folderAt(folder)?.local !== true) return false;
+    return this.#links.pathsIn(folder).every((path) => this.#paths.has(path));
   }
 
   /** Makes the next scan observe what is at `path`. */
@@ -179,14 +193,14 @@ export class Discovery {
     for (let at = 0; at < paths.length; at += STATS_AT_ONCE) {
       signal.throwIfAborted();
       const observed = paths.slice(at, at + STATS_AT_ONCE).map(async (one) => {
-        await one.observe().catch((error: Error) => onError(one.path, error));
-        if (!one.file) return;
-        files.push(one.file);
-        // The link's folder has no events for the file that the link leads to.
-        if (one.link && !signal.aborted) this.#events.watch(one.path, one.file.key, 'file');
+        const observe = () => one.observe().catch((error: Error) => onError(one.path, error));
+        await observe();
+        if (one.link && !(await this.#links.watch(one, signal))) await observe();
+        if (one.file) files.push(one.file);
       });
       await Promise.all(observed);
     }
+    this.#links.scanned();
     for (const one of this.#single) await this.#watchFolderOf(one.path, signal);
   }
 
@@ -195,7 +209,7 @@ export class Discovery {
     const folder = dirname(path);
     try {
       const key = keyOf(await stat(folder, { bigint: true }));
-      if (!signal.aborted) this.#events.watch(folder, key, 'folder');
+      if (!signal.aborted) this.#events.watch(folder, key);
     } catch {
       // Observing the file itself reports the error.
     }

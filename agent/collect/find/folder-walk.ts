@@ -15,10 +15,9 @@ export interface WalkRules {
   /** Whether nothing below the folder can match. */
   excludes(folder: string): boolean;
   /**
-   * Watches the file or folder at a path. `key`: its `fileKey`. Returns whether it was watched
-   * before.
+   * Watches the folder at a path. `key`: its `fileKey`. Returns whether it was watched before.
    */
-  watch(path: string, key: string, kind: 'folder' | 'file'): boolean;
+  watch(path: string, key: string): boolean;
 }
 
 /** One scan of all folders that may hold matches. */
@@ -96,7 +95,7 @@ export class FolderWalk {
       // An entry that was stopped meanwhile would never drop the watch.
       walk.signal.throwIfAborted();
       // Watch before reading the names, so that later changes have an event.
-      const watched = this.#rules.watch(path, keyOf(stats), 'folder');
+      const watched = this.#rules.watch(path, keyOf(stats));
       const folder = await this.#namesOf(path, { previous, stats, local, depth, walk });
       this.#folders.set(path, folder);
       for (const { path: at, error } of folder.unusable) walk.onError(at, error);
@@ -162,7 +161,7 @@ export class FolderWalk {
       try {
         const key = keyOf(await stat(at, BIGINT));
         signal.throwIfAborted();
-        this.#rules.watch(at, key, 'folder');
+        this.#rules.watch(at, key);
         return;
       } catch (error) {
         signal.throwIfAborted();

@@ -176,7 +176,7 @@ export class FileIdentifier {
     const { path, generation } = original;
     logger.info('file was truncated, its generation continues in a copy', { path, generation, copy: file.path });
     rotations.recordCopy(path);
-    if (file.size < original.readPosition) {
+    if (file.size < original.turns.position) {
       // All that the copy has was read from the original.
       const { size } = file;
       return open.open(fd, { ...this.#checkpointOf(file), first: size, position: size, rangeEnd: size }, size);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { WorkPool } from '../../../agent/encode/work-pool.ts';
-import { AuditLog } from '../../../agent/produce/audit-log.ts';
+import { type AuditDependencies, AuditLog } from '../../../agent/produce/audit-log.ts';
 import { DeliveryRouter } from '../../../agent/produce/delivery-router.ts';
 import { KafkaCluster } from '../../../agent/produce/kafka-cluster.ts';
 import { FactStore } from '../../../agent/state/fact-store.ts';
@@ -15,10 +15,10 @@ import { tempDir } from '../../support/temp-dir.ts';
 import { countRecords, createTopic, newTopic, readTopic } from '../../support/topics.ts';
 
 const logger = createLogger({ level: 'error', format: 'json', write: () => {} });
-const tools = { clock: systemClock, logger };
+type AuditTools = Pick<AuditDependencies, 'clock' | 'logger'>;
 
 /** A fact store and the audit log that reads it. */
-async function audited(dir: string, topic: string) {
+async function audited(dir: string, topic: string, tools: AuditTools = { clock: systemClock, logger }) {
   const state = StateDatabase.open(dir);
   const facts = new FactStore(state, tools);
   const cluster = new KafkaCluster({ clientId: 'test', brokers: await sharedKafka(), createTopics: false });
@@ -93,6 +93,21 @@ test('a missing audit topic is reported, and the waiting facts arrive once it ex
   await createTopic(kafka, 1, { name: topic });
   await eventually(async () => assert.equal(await countRecords(kafka, topic), 1), { timeoutMs: 20_000 });
   await eventually(() => assert.equal(on.log.failure, ''));
+});
+
+test('facts that the audit topic refuses are sent again with the present time', async () => {
+  await using dir = await tempDir();
+  const kafka = await sharedKafka();
+  const topic = await createTopic(kafka);
+  let aheadMs = 2 * 3_600_000;
+  const clock = { ...systemClock, nowMs: () => Date.now() + aheadMs };
+  await using on = await audited(dir.path, topic, { clock, logger });
+  on.facts.sealed({ entryUid: 'u', generation: 'g', path: '/a', first: 0, size: 1, recordsEnd: 1 });
+  on.state.flush(clock.nowMs());
+  await eventually(() => assert.match(on.log.failure, /INVALID_TIMESTAMP.*correct the host's clock/));
+  aheadMs = 0;
+  await eventually(async () => assert.equal(await countRecords(kafka, topic), 1), { timeoutMs: 20_000 });
+  await eventually(() => assert.deepEqual([on.log.failure, on.facts.unaudited(1)], ['', []]));
 });
 
 test('a topic that accepts only small batches gets small ones', async () => {

@@ -72,6 +72,7 @@ export function entryStatus(
     bytesPerSecond: ownFiles.reduce((sum, file) => sum + file.bytesPerSecond, 0),
     lagSeconds: longest(ownFiles),
     ...forecastOf(ownFiles),
+    ...collector.scanTimes,
   });
 }
 

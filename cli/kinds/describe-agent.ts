@@ -1,4 +1,4 @@
-import type { Agent, Drain, FileStatus } from '../../proto/gen/logfleet/v1/fleet.ts';
+import type { Agent, Drain, EntryStatus, FileStatus } from '../../proto/gen/logfleet/v1/fleet.ts';
 import { selectorLabels } from '../../proto/rules/agent-labels.ts';
 import { agentName, shortEntryName } from '../../proto/rules/names.ts';
 import { formatByteRate, formatByteSize, formatDuration } from '../../runtime/units.ts';
@@ -60,6 +60,7 @@ function describeEntries({ entries }: Agent): string {
     { title: 'LOST', value: lostText },
     { title: 'FILTERED', value: ({ filteredLines }) => count(filteredLines) },
     { title: 'SEALED', value: ({ sealedFiles }) => count(sealedFiles) },
+    { title: 'SCAN', value: scanText },
     { title: 'ERROR', value: ({ error }) => error || '-' },
   ]);
   return `Entries:\n${table.render(entries)}`;
@@ -113,6 +114,12 @@ const replayColumn: Column<FileStatus> = {
 
 function drainText({ state, leftBytes, waitingFor }: Drain): string {
   return `${word(state)}, ${formatByteSize(leftBytes)} left${waitingFor === '' ? '' : `, waits for ${waitingFor}`}`;
+}
+
+/** How long the last scan took; while one takes long: since when it has been running. */
+function scanText({ lastScanSeconds, runningScanSeconds }: EntryStatus): string {
+  if (runningScanSeconds > 0) return `running for ${formatDuration(runningScanSeconds)}`;
+  return lastScanSeconds > 0 ? formatDuration(lastScanSeconds) : '<1s';
 }
 
 /** 0.12 → `12 %` */

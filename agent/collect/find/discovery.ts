@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises';
+import { lstat, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { compileGlob, globBase } from '../../../proto/rules/glob.ts';
 import { type Clock, systemClock } from '../../../runtime/clock.ts';
@@ -6,12 +6,27 @@ import { Slices } from '../../../runtime/slices.ts';
 import { type FoundFile, foundFile, isAtOrBelow, keyOf } from '../../model/found-file.ts';
 import { fileSystems } from '../files/file-systems.ts';
 import { type Folder, FolderWalk, type Walk, type WalkRules } from './folder-walk.ts';
+import { GlobProgress } from './glob-progress.ts';
 import { MatchedPath } from './matched-path.ts';
+import { SCAN_LIMITS, ScanBudget, type ScanLimits } from './scan-budget.ts';
 
 export interface ScanResult {
   files: FoundFile[];
   /** Paths that could not be read: folders without permission, dangling links. */
   errors: { path: string; error: Error }[];
+  /**
+   * Why the scan ended before it had searched everything, with the remedy. Files that it did not
+   * find may still be there.
+   */
+  incomplete?: string;
+}
+
+/** Which files an entry collects. */
+export interface FileSelection {
+  paths: readonly string[];
+  exclude: readonly string[];
+  /** Whether symbolic links below the globs' bases are followed. Default: true. */
+  followLinks?: boolean | undefined;
 }
 
 /** Where the agent begins to read a file that it sees for the first time. */
@@ -54,7 +69,8 @@ export class Discovery {
   readonly bases: readonly string[];
   readonly #matches: ((path: string) => boolean)[];
   readonly #excluded: ((path: string) => boolean)[];
-  readonly #depths: ReadonlyMap<string, number>;
+  readonly #followLinks: boolean;
+  readonly #limits: ScanLimits;
   readonly #events: FileEventSource;
   readonly #clock: Pick<Clock, 'nowMs'>;
   readonly #paths = new Map<string, MatchedPath>();
@@ -64,43 +80,41 @@ export class Discovery {
   #scans = 0;
 
   constructor(
-    globs: { paths: readonly string[]; exclude: readonly string[] },
+    { paths, exclude, followLinks = true }: FileSelection,
     events = NO_EVENTS,
     clock: Pick<Clock, 'nowMs'> = systemClock,
+    limits = SCAN_LIMITS,
   ) {
     this.#events = events;
     this.#clock = clock;
-    this.#matches = globs.paths.map(compileGlob);
-    this.#excluded = globs.exclude.map(compileGlob);
-    const depths = new Map<string, number>();
-    for (const glob of globs.paths) {
-      const base = globBase(glob);
-      depths.set(base, Math.max(depths.get(base) ?? 0, depthBelow(glob, base)));
-    }
-    this.#depths = depths;
-    this.bases = [...depths.keys()];
+    this.#limits = limits;
+    this.#followLinks = followLinks;
+    this.#matches = paths.map(compileGlob);
+    this.#excluded = exclude.map(compileGlob);
+    const globs = Map.groupBy(paths, globBase);
+    this.bases = [...globs.keys()];
     const rules: WalkRules = {
-      matches: (path) => this.matches(path),
+      matches: (path) => this.#isSelected(path),
       excludes: (folder) => this.#isExcludedFolder(folder),
+      followLinks,
       watch: events.watch,
     };
-    for (const [base, depth] of depths) {
-      if (depth > 0) this.#walks.push(new FolderWalk(base, depth, rules, this.#paths));
-      else if (this.matches(base)) this.#single.push(new MatchedPath(base, false, true));
+    for (const [base, own] of globs) {
+      const wild = own.filter((glob) => glob !== base);
+      if (wild.length > 0) this.#walks.push(new FolderWalk(base, new GlobProgress(wild, exclude), rules, this.#paths));
+      else if (this.#isSelected(base)) this.#single.push(new MatchedPath(base, false, true));
     }
   }
 
+  /** Whether the entry collects what is at `path`, if that is a file. */
   matches(path: string): boolean {
-    return this.#matches.some((match) => match(path)) && !this.#excluded.some((match) => match(path));
+    return this.#isSelected(path) && !this.#walks.some((walk) => walk.ignores(path));
   }
 
   /** Whether a folder at `path` may hold matches, or leads to folders that may. */
   mayHoldMatches(path: string): boolean {
-    for (const [base, depth] of this.#depths) {
-      if (isAtOrBelow(base, path)) return true;
-      if (isAtOrBelow(path, base) && levelsBelow(path, base) < depth) return !this.#isExcludedFolder(path);
-    }
-    return false;
+    if (this.bases.some((base) => isAtOrBelow(base, path))) return true;
+    return this.#walks.some((walk) => walk.mayHoldMatches(path)) && !this.#isExcludedFolder(path);
   }
 
   /** What the last scan found in the folder at `path`. The caller must not change it. */
@@ -128,7 +142,8 @@ export class Discovery {
       await matched.observe();
       return matched.file;
     }
-    return this.matches(path) ? foundFile(path, await stat(path, { bigint: true })) : undefined;
+    if (!this.matches(path)) return undefined;
+    return foundFile(path, await (this.#followLinks ? stat : lstat)(path, { bigint: true }));
   }
 
   /**
@@ -144,6 +159,9 @@ export class Discovery {
     const slices = new Slices();
     const onFolder = async (folder: Folder, watched: boolean) => {
       const { matched } = folder;
+      // Folders without matches take time, too.
+      if (slices.isOver) await slices.startNext();
+      signal.throwIfAborted();
       let share = scan % SHARES;
       for (const one of matched) {
         share = share === 0 ? SHARES - 1 : share - 1;
@@ -159,11 +177,17 @@ export class Discovery {
         signal.throwIfAborted();
       }
     };
-    const walk: Walk = { scan, mounts: fileSystems.refresh(), nowMs, signal, onFolder, onError };
+    const budget = new ScanBudget(this.#limits);
+    const walk: Walk = { scan, mounts: fileSystems.refresh(), nowMs, signal, budget, onFolder, onError };
     for (const each of this.#walks) await each.run(walk);
+    if (budget.exceeded !== '') result.incomplete = budget.exceeded;
     for (const one of this.#single) if (this.#paths.get(one.path)?.scan !== scan) later.push(one);
     await this.#observeSlow(later, { files, onError, signal });
     return result;
+  }
+
+  #isSelected(path: string): boolean {
+    return this.#matches.some((match) => match(path)) && !this.#excluded.some((match) => match(path));
   }
 
   /** Whether the globs exclude everything below a folder, as `**\/x/**` does for x. */
@@ -178,14 +202,16 @@ export class Discovery {
   ): Promise<void> {
     for (let at = 0; at < paths.length; at += STATS_AT_ONCE) {
       signal.throwIfAborted();
-      const observed = paths.slice(at, at + STATS_AT_ONCE).map(async (one) => {
-        await one.observe().catch((error: Error) => onError(one.path, error));
-        if (!one.file) return;
+      const observed = paths.slice(at, at + STATS_AT_ONCE);
+      const observe = (one: MatchedPath) => one.observe().catch((error: Error) => onError(one.path, error));
+      await Promise.all(observed.map(observe));
+      // In the order of the walk: of two links to a new file the first gives it its path.
+      for (const one of observed) {
+        if (!one.file) continue;
         files.push(one.file);
         // The link's folder has no events for the file that the link leads to.
         if (one.link && !signal.aborted) this.#events.watch(one.path, one.file.key, 'file');
-      });
-      await Promise.all(observed);
+      }
     }
     for (const one of this.#single) await this.#watchFolderOf(one.path, signal);
   }
@@ -220,20 +246,10 @@ function observeMatched(one: MatchedPath, files: FoundFile[], onError: Walk['onE
   }
 }
 
-/** Whether the scan could not read `path` or a folder above it. Then a file may still be there. */
-export function isUnreadable(path: string, { errors }: ScanResult): boolean {
-  return errors.some((error) => isAtOrBelow(path, error.path));
-}
-
-function depthBelow(glob: string, base: string): number {
-  if (base === glob) return 0;
-  if (glob.includes('**')) return Number.POSITIVE_INFINITY;
-  // A brace or bracket may contain slashes: one level too many does no harm.
-  return levelsBelow(glob, base);
-}
-
-function levelsBelow(path: string, base: string): number {
-  if (path === base) return 0;
-  const prefix = base === '/' ? '/' : `${base}/`;
-  return path.slice(prefix.length).split('/').length;
+/**
+ * Whether the scan did not search `path`: it could not read it or a folder above it, or ended
+ * before. Then a file may still be there.
+ */
+export function isUnreadable(path: string, { errors, incomplete }: ScanResult): boolean {
+  return incomplete !== undefined || errors.some((error) => isAtOrBelow(path, error.path));
 }

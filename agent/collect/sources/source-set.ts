@@ -6,11 +6,11 @@ import { Slices } from '../../../runtime/slices.ts';
 import type { Charset } from '../../encode/charset.ts';
 import { type Checkpoint, hasEnded, isComplete } from '../../model/checkpoint.ts';
 import type { FactLog } from '../../model/fact.ts';
-import { type FoundFile, keyOf } from '../../model/found-file.ts';
+import { type FoundFile, fileKey, keyOf } from '../../model/found-file.ts';
 import type { IntentSegment } from '../../model/segment.ts';
 import type { CheckpointStore } from '../../state/checkpoint-store.ts';
 import { BudgetError, type FileBudget } from '../files/file-budget.ts';
-import type { ScanResult, ScanRules, StartRule } from '../find/discovery.ts';
+import { isUnreadable, type ScanResult, type ScanRules, type StartRule } from '../find/discovery.ts';
 import { secondsUntilBudgetLoss, secondsUntilTruncationLoss } from '../lag/loss-forecast.ts';
 import { Rotations } from '../lag/rotations.ts';
 import type { EntryTaps } from '../read/entry-taps.ts';
@@ -166,7 +166,8 @@ export class SourceSet {
     if (!scan.waiting) this.#ended.conclude(ended);
     this.#dependencies.budget.enforcePinnedLimit();
     this.#identifier.keepOnly({ found, keys: () => scan.keys });
-    for (const forgotten of takeOldestComplete(this.#registry, () => scan.keys, COMPLETE_KNOWN_MAX))
+    const mayExist = (file: Checkpoint) => scan.keys.has(fileKey(file)) || isUnreadable(file.path, found);
+    for (const forgotten of takeOldestComplete(this.#registry, mayExist, COMPLETE_KNOWN_MAX))
       this.#ended.forget(forgotten);
     return scan.errors;
   }

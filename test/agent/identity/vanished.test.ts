@@ -78,3 +78,22 @@ test("a known file whose folder can't be searched is not given up", async () => 
   on.close();
   await fs.unlink(`${dir.path}.aside`);
 });
+
+// shared/faults F6: a scan that a limit ends says nothing about the files that it did not find.
+test('files that a scan did not find because it ended at a limit are read on, and none has vanished', async () => {
+  await using dir = await tempDir();
+  const file = await stopped(dir, 'one\n');
+  const on = new SourceFixture(dir);
+  const bounded = () => on.takeIn({ files: [], errors: [], incomplete: 'too many folders' }, [dir.path]);
+  for (let scan = 0; scan < 3; scan++) await bounded();
+  assert.deepEqual([on.losses, on.store.load('e').length], [[], 1]);
+  await appendFile(file, 'two\n');
+  await on.find(file);
+  await on.deliver();
+  await appendFile(file, 'three\n');
+  for (let scan = 0; scan < 3; scan++) await bounded();
+  await on.deliver();
+  assert.deepEqual([on.allLines, on.losses, on.sealed], [['three', 'two'], [], []]);
+  assert.equal(on.at(file).file.state.activity, 'reading');
+  on.close();
+});

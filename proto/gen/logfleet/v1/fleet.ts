@@ -213,6 +213,13 @@ export interface EntryStatus {
   lossForecastFiles: number;
   /** Whether `max_bytes_per_second` of the entry or of the agent holds back files. */
   limited: boolean;
+  /** How long the last scan for the entry's files took, in whole seconds. */
+  lastScanSeconds: number;
+  /**
+   * How long the present scan has been running, in whole seconds; 0 if none runs or it has only
+   * begun. A file system that does not respond makes a scan take long.
+   */
+  runningScanSeconds: number;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -1423,6 +1430,8 @@ function createBaseEntryStatus(): EntryStatus {
     lossForecastSeconds: 0,
     lossForecastFiles: 0,
     limited: false,
+    lastScanSeconds: 0,
+    runningScanSeconds: 0,
     _unknownFields: {},
   };
 }
@@ -1491,6 +1500,12 @@ export const EntryStatus: MessageFns<EntryStatus> = {
     }
     if (message.limited !== false) {
       writer.uint32(240).bool(message.limited);
+    }
+    if (message.lastScanSeconds !== 0) {
+      writer.uint32(248).int32(message.lastScanSeconds);
+    }
+    if (message.runningScanSeconds !== 0) {
+      writer.uint32(256).int32(message.runningScanSeconds);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -1644,6 +1659,22 @@ export const EntryStatus: MessageFns<EntryStatus> = {
             message.limited = reader.bool();
             continue;
           }
+          case 31: {
+            if (tag !== 248) {
+              break;
+            }
+
+            message.lastScanSeconds = reader.int32();
+            continue;
+          }
+          case 32: {
+            if (tag !== 256) {
+              break;
+            }
+
+            message.runningScanSeconds = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1682,6 +1713,8 @@ export const EntryStatus: MessageFns<EntryStatus> = {
       lossForecastSeconds: isSet(object.loss_forecast_seconds) ? globalThis.Number(object.loss_forecast_seconds) : 0,
       lossForecastFiles: isSet(object.loss_forecast_files) ? globalThis.Number(object.loss_forecast_files) : 0,
       limited: isSet(object.limited) ? globalThis.Boolean(object.limited) : false,
+      lastScanSeconds: isSet(object.last_scan_seconds) ? globalThis.Number(object.last_scan_seconds) : 0,
+      runningScanSeconds: isSet(object.running_scan_seconds) ? globalThis.Number(object.running_scan_seconds) : 0,
     };
   },
 
@@ -1735,6 +1768,12 @@ export const EntryStatus: MessageFns<EntryStatus> = {
     if (message.limited !== false) {
       obj.limited = message.limited;
     }
+    if (message.lastScanSeconds !== 0) {
+      obj.last_scan_seconds = Math.round(message.lastScanSeconds);
+    }
+    if (message.runningScanSeconds !== 0) {
+      obj.running_scan_seconds = Math.round(message.runningScanSeconds);
+    }
     return obj;
   },
 
@@ -1763,6 +1802,8 @@ export const EntryStatus: MessageFns<EntryStatus> = {
     message.lossForecastSeconds = object.lossForecastSeconds ?? 0;
     message.lossForecastFiles = object.lossForecastFiles ?? 0;
     message.limited = object.limited ?? false;
+    message.lastScanSeconds = object.lastScanSeconds ?? 0;
+    message.runningScanSeconds = object.runningScanSeconds ?? 0;
     return message;
   },
 };

@@ -89,6 +89,8 @@ export interface FactQueue {
   unaudited(count: number): Fact[];
   /** Marks facts as acknowledged by the audit topic. */
   markAudited(ids: Iterable<string>): void;
+  /** How many were given up since the state was created, because too many waited. */
+  readonly givenUpCount: number;
   /** Calls `listener` whenever there may be more. */
   onAdded(listener: () => void): void;
 }

@@ -61,8 +61,10 @@ export class AuditLog {
   get failure(): string {
     const failures = [this.#problem.reportable, ...[...this.#producers].map(({ failure }) => failure)];
     const failure = failures.find((each) => each !== undefined);
-    const { topic } = this.#target;
-    return failure ? `losses and sealed files can't be written to ${topic}: ${failure.message}` : '';
+    if (!failure) return '';
+    const { givenUpCount } = this.#facts;
+    const givenUp = givenUpCount > 0 ? `; ${givenUpCount} of them were given up` : '';
+    return `losses and sealed files can't be written to ${this.#target.topic}: ${failure.message}${givenUp}`;
   }
 
   /** Whether there are durable facts that the topic does not have yet. */

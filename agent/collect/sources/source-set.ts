@@ -184,7 +184,8 @@ export class SourceSet {
     if (!file) return;
     const source = await this.#identifier.sourceOf(file, start);
     if (!source || source.isClosed) return;
-    this.#foundAt(source, path);
+    // A file with several paths keeps the one that it has.
+    this.#foundAt(source, source.path !== path && (await isAt(source.path, file)) ? source.path : path);
     if (source !== previous) await this.#observer.observe(source);
   }
 
@@ -258,8 +259,7 @@ export class SourceSet {
     const sources = [this.#registry.byPath(file.path), this.#registry.byFile(file)];
     const open = sources.filter((source) => source !== undefined);
     if (open.length === 0) return false;
-    const now = await stat(file.path, { bigint: true }).catch(() => undefined);
-    if (now && keyOf(now) === file.key) return false;
+    if (await isAt(file.path, file)) return false;
     for (const source of open) present.add(source, file);
     return true;
   }
@@ -286,4 +286,10 @@ export class SourceSet {
   #giveUp(source: Source): void {
     this.#ended.end(source, 'budget', source.lastLineDue && source.position >= source.size);
   }
+}
+
+/** Whether `path` leads to the file. */
+async function isAt(path: string, { key }: FoundFile): Promise<boolean> {
+  const stats = await stat(path, { bigint: true }).catch(() => undefined);
+  return stats !== undefined && keyOf(stats) === key;
 }

@@ -8,7 +8,8 @@ import { systemClock } from '../../../runtime/clock.ts';
 import { createLogger } from '../../../runtime/logger.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
-const logger = createLogger({ level: 'error', format: 'json', write: () => {} });
+const logged: string[] = [];
+const logger = createLogger({ level: 'error', format: 'json', write: (line) => logged.push(line) });
 
 const LOSS: Loss = {
   entryUid: 'u1',
@@ -164,4 +165,28 @@ test('without an audit topic no fact waits for it', async () => {
   state.flush(1);
   assert.deepEqual(facts.unaudited(9), []);
   state.close();
+});
+
+test('beyond 100,000 facts that wait for the audit topic the oldest are given up, sealed files first, and counted', async () => {
+  await using dir = await tempDir();
+  const { state, facts } = opened(dir.path);
+  for (let start = 0; start < 10; start++) facts.loss({ ...LOSS, start });
+  for (let size = 0; size < 100_000; size++) facts.sealed({ ...SEALED, size });
+  state.flush(1);
+  const waiting = facts.unaudited(200_000);
+  assert.equal(waiting.length, 90_010);
+  assert.deepEqual(
+    waiting.slice(0, 11).map((fact) => (fact.kind === 'loss' ? fact.start : fact.kind === 'sealed' && fact.size)),
+    [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10_000],
+  );
+  assert.equal(facts.givenUpCount, 10_000);
+  assert.match(logged.at(-1) ?? '', /facts are given up before the audit topic has them.*"count":10000/);
+  assert.deepEqual(facts.totals('u1'), { losses: 10, lostBytes: 255, sealedFiles: 100_000 });
+  state.close();
+  const again = opened(dir.path);
+  assert.equal(again.facts.givenUpCount, 10_000);
+  again.facts.sealed({ ...SEALED, size: 100_000 });
+  again.state.flush(1);
+  assert.equal(again.facts.givenUpCount, 10_000, 'nothing is given up below the limit');
+  again.state.close();
 });

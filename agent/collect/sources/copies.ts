@@ -60,8 +60,8 @@ export async function findOriginal(fd: number, file: FoundFile, registry: Source
 }
 
 /**
- * Whether `file`, open at `fd`, is the copy of a file that the last scan did not find. The next scan
- * shows whether that has ended, so that it continues in the copy.
+ * Whether `file`, open at `fd`, is the copy of a file that the last scan did not find. The next
+ * scan shows whether that has ended, so that it continues in the copy.
  */
 export async function isCopyOfMissing(fd: number, file: FoundFile, registry: SourceRegistry): Promise<boolean> {
   for (const checkpoint of registry.missing) if (await continues(fd, file, checkpoint)) return true;

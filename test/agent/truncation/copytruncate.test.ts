@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { appendFile, copyFile, rename, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, copyFile, open, rename, truncate, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { mayBeCopyOf } from '../../../agent/collect/sources/copies.ts';
 import { begun, SourceFixture } from '../../support/source-fixture.ts';
@@ -147,6 +147,8 @@ test('a copy whose original was replaced by another file during a stop is not re
   await copyFile(file, copy);
   await truncate(file);
   await writeFile(dir.at('new'), 'new\n');
+  // Else another file could get its inode number.
+  await using _held = await open(file);
   await rename(dir.at('new'), file);
   const on = new SourceFixture(dir);
   for (let scan = 0; scan < 4; scan++) {

@@ -4,18 +4,21 @@ import { checksumOf } from '../../encode/record-batch.ts';
 import type { RecordBuffer } from '../../encode/record-buffer.ts';
 import { CHUNK_BYTES_MAX, type Workbench } from '../../encode/work-pool.ts';
 import { gapsIn } from '../../model/contiguous-position.ts';
+import type { Fingerprint } from '../../model/fingerprint.ts';
 import { isPassedOver, type LineState, lineStates } from '../../model/line-state.ts';
 import { type AcknowledgedProgress, coveredRange } from '../../model/position.ts';
 import type { IntentSegment, ReturnedRange } from '../../model/segment.ts';
+import { hasFingerprint } from '../files/file-head.ts';
 import { isLocal, readAfter, readAt } from '../files/file-io.ts';
 import type { TappedSource } from './entry-taps.ts';
 import { lineStateAt } from './line-starts.ts';
 import { ReadFormats } from './read-formats.ts';
-import { createSegment, type Range, type ReadSegment, withLineStates } from './read-range.ts';
+import { createSegment, type Range, withLineStates } from './read-range.ts';
+import { holeSegment, nothingRead, type ReadResult } from './read-result.ts';
 import { ReadTail } from './read-tail.ts';
 import { ReturnedRanges, rangeAfter } from './returned-ranges.ts';
 import { skipLine } from './skip-line.ts';
-import { UnwrittenBytes, type UnwrittenTail } from './unwritten-bytes.ts';
+import { UnwrittenBytes } from './unwritten-bytes.ts';
 
 const READ_BYTES_MIN = 64 * 1024;
 /** The same under a rate limit. */
@@ -33,30 +36,8 @@ export interface ReadableFile extends Partial<TappedSource> {
   size: number;
   /** The file will not grow: an unterminated last line is sent, too. */
   lastLineDue: boolean;
-}
-
-/** What one read yielded. */
-export interface ReadResult {
-  /** If it has no lines, there is nothing to send, and its bytes are finished. */
-  segment: ReadSegment | undefined;
-  more: boolean;
-  full: boolean;
-  /** The file's size is at least this. */
-  seen: number;
-  /**
-   * Lines wait for more lines of their multiline record, or for bytes before them that may still be
-   * written: read again after this time.
-   */
-  againInMs: number | undefined;
-  /** The file's end, as far as it is preallocated. */
-  tail?: UnwrittenTail | undefined;
-  /** When to look whether the tail was written to. */
-  pollInMs?: number | undefined;
-}
-
-/** Nothing to send, but there is more to read, at once or in `waitMs`. */
-function nothingRead(seen: number, waitMs = 0): ReadResult {
-  return { segment: undefined, more: waitMs === 0, full: false, seen, againInMs: waitMs || undefined };
+  /** What was last seen of it. */
+  file: { readonly fingerprint: Fingerprint };
 }
 
 /**
@@ -69,9 +50,10 @@ export class SegmentReader {
   readonly returned = new ReturnedRanges();
   readonly #unwritten = new UnwrittenBytes();
   #position: number;
+  #furthest: number;
   #rangeStart: number;
   #lineState: LineState | undefined;
-  #formats = new ReadFormats();
+  readonly #formats = new ReadFormats();
   #wantBytes = READ_BYTES_MIN;
   /** What is read even if a rate limit allows less, so that a whole record fits. */
   #limitedBytes = LIMITED_BYTES_MIN;
@@ -104,6 +86,7 @@ export class SegmentReader {
    */
   constructor(position: number, rangeStart = position, lineState?: LineState) {
     this.#position = position;
+    this.#furthest = position;
     this.#rangeStart = rangeStart;
     this.#lineState = lineState;
   }
@@ -111,6 +94,28 @@ export class SegmentReader {
   /** All bytes before it are in segments. */
   get position(): number {
     return this.#position;
+  }
+
+  /** Bytes before it were read, perhaps to be read again. */
+  get furthest(): number {
+    return this.#furthest;
+  }
+
+  /** The generation continues in a file that has `size` bytes. */
+  continueInCopy(size: number): void {
+    this.#furthest = Math.max(this.#position, Math.min(this.#furthest, size));
+  }
+
+  /**
+   * Moves the position back over returned ranges before it: they are read as if they were read for
+   * the first time, by the present format. Call it between reads.
+   */
+  rewind(): void {
+    for (let last = this.returned.last; last?.end === this.#position; last = this.returned.last) {
+      this.returned.remove(last);
+      [this.#position, this.#rangeStart, this.#lineState] = [last.start, last.rangeStart, last.startState];
+      this.#tail = undefined;
+    }
   }
 
   /**
@@ -124,7 +129,7 @@ export class SegmentReader {
   /** Drops what can be derived again. */
   releaseCaches(): void {
     this.#tail = undefined;
-    this.#formats = new ReadFormats();
+    this.#formats.release();
   }
 
   /**
@@ -152,13 +157,17 @@ export class SegmentReader {
     const { chunk, records, kernel } = bench;
     const { start } = from;
     const want = Math.min(this.#bytesFor(records, allowed), from.end - start);
-    const bytesRead = again ? (await readAt(fd, chunk, 0, want, start)).bytesRead : await this.#readOn(fd, chunk, want);
+    const bytesRead = await this.#readBytes(file, fd, chunk, { start, want, isAgain: again !== undefined });
     if (bytesRead === undefined) return undefined;
     const { size, lastLineDue } = file;
     const read = { ...from, length: bytesRead, unit: format.charset.unit, isAgain: again !== undefined };
     const plan = await this.#unwritten.plan({ fd, size, lastLineDue }, chunk, read, nowMs);
     if (plan.do === 'wait') return nothingRead(start + bytesRead, plan.waitMs);
-    if (plan.do === 'pass') return this.#pass(from, again, plan.end, format);
+    if (plan.do === 'pass') {
+      this.#tail = undefined;
+      this.#advance(again, plan.end, from.rangeStart, lineStates.lineStart);
+      return { ...nothingRead(plan.end), segment: holeSegment(from, plan.end, format.document) };
+    }
     const { length, tail: unwritten, fillMs, isUnknown } = plan;
     const seen = start + length;
     const atEnd = bytesRead < want || unwritten !== undefined;
@@ -175,10 +184,11 @@ export class SegmentReader {
     );
     const checksum = checksumOf(chunk.subarray(0, encoded.consumed));
     const segment = createSegment(from, encoded, { checksum, format: format.document });
+    const isFirstRead = !again && start >= this.#furthest;
     this.#advance(again, start + encoded.consumed, encoded.rangeEnd, encoded.lineState);
     if (!again) this.#tail?.add(chunk.subarray(0, encoded.consumed));
     if (segment && !again) segment.marker = this.#tail?.marker(segment.end);
-    if (file.taps?.hasTaps && segment && !again) file.taps.notify(file as TappedSource, segment, records, before);
+    if (file.taps?.hasTaps && segment && isFirstRead) file.taps.notify(file as TappedSource, segment, records, before);
     if (encoded.recordCount > 0) this.#rawPerEncoded = encoded.consumed / (records.length - before);
     if (isUnknown && encoded.consumed === 0 && !encoded.isFull)
       return nothingRead(seen, await this.#unwritten.search(fd, chunk, seen, from.end));
@@ -191,12 +201,22 @@ export class SegmentReader {
     return { segment, more, full: encoded.isFull, seen, againInMs, tail: unwritten, pollInMs };
   }
 
-  /** Reads at the position. undefined: the file was truncated or replaced. */
-  async #readOn(fd: number, chunk: Buffer, want: number): Promise<number | undefined> {
-    if (this.#tail && isLocal(fd))
-      return (await readAfter(fd, chunk, want, this.#position, this.#tail.bytes))?.bytesRead;
-    this.#tail ??= await ReadTail.read(fd, this.#position);
-    return this.#tail && (await readAt(fd, chunk, 0, want, this.#position)).bytesRead;
+  /**
+   * Returns how many bytes were read at `start`. undefined: the file was truncated or replaced. If
+   * the bytes before `start` are known, the read compares them. Else what was seen of the file is
+   * compared after the read, because the file may have been replaced since.
+   */
+  async #readBytes(
+    file: ReadableFile,
+    fd: number,
+    chunk: Buffer,
+    { start, want, isAgain }: { start: number; want: number; isAgain: boolean },
+  ): Promise<number | undefined> {
+    if (!isAgain && this.#tail && isLocal(fd))
+      return (await readAfter(fd, chunk, want, start, this.#tail.bytes))?.bytesRead;
+    if (!isAgain) this.#tail ??= await ReadTail.read(fd, start);
+    const { bytesRead } = await readAt(fd, chunk, 0, want, start);
+    return (await hasFingerprint(fd, file.file.fingerprint)) ? bytesRead : undefined;
   }
 
   /** How much to read for a batch with `records`, of which a rate limit allows `allowed` bytes. */
@@ -216,18 +236,6 @@ export class SegmentReader {
   #quietFor(end: number, nowMs: number, timeoutMs: number): number {
     if (this.#quiet.end !== end) this.#quiet = { end, sinceMs: nowMs };
     return Math.max(0, this.#quiet.sinceMs + timeoutMs - nowMs);
-  }
-
-  /** Passes over a hole, up to `end`. The result is a segment without lines. */
-  #pass(from: Range, again: ReturnedRange | undefined, end: number, { document }: LineFormat): ReadResult {
-    this.#tail = undefined;
-    const { start, rangeStart, startState } = from;
-    const { lineStart } = lineStates;
-    this.#advance(again, end, rangeStart, lineStart);
-    const reached = { end, endState: lineStart, rangeEnd: rangeStart, lineState: lineStart };
-    const kept = { cut: undefined, holeBytes: end - start, checksum: 0, format: document };
-    const segment = { start, lines: 0, rangeStart, startState, ...reached, ...kept };
-    return { ...nothingRead(end), segment };
   }
 
   /** Skips the rest of a line. The result is a segment without lines. */
@@ -262,7 +270,10 @@ export class SegmentReader {
     if (again) {
       this.returned.consumed(again, { start: end, rangeStart, startState: lineState });
       if (end >= again.end) this.#rangeStart = rangeAfter(again, this.#rangeStart);
-    } else [this.#position, this.#rangeStart, this.#lineState] = [end, rangeStart, lineState];
+    } else {
+      [this.#position, this.#rangeStart, this.#lineState] = [end, rangeStart, lineState];
+      this.#furthest = Math.max(this.#furthest, end);
+    }
   }
 
   /**

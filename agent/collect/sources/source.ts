@@ -8,7 +8,7 @@ import { encodeSegment } from '../read/encode-segment.ts';
 import type { EntryTaps } from '../read/entry-taps.ts';
 import type { ReadableFile } from '../read/segment-reader.ts';
 import { WakeTimer } from '../read/wake-timer.ts';
-import { type Effect, type LifecycleEvent, transitions } from './lifecycle.ts';
+import { type Effect, isActive, type LifecycleEvent, transitions } from './lifecycle.ts';
 import type { FormatOf } from './line-formats.ts';
 import { ReadTurns } from './read-turns.ts';
 import { RouteAssignment } from './route-assignment.ts';
@@ -71,9 +71,8 @@ export class Source implements RouteSource, ReadableFile, ObservedReader, Sighte
     return this.#file.position;
   }
 
-  /** First-time reads continue here. */
-  get readPosition(): number {
-    return this.turns.position;
+  get furthestRead(): number {
+    return this.turns.furthest;
   }
 
   /** Whether a last line without a terminator is sent, too. */
@@ -124,7 +123,7 @@ export class Source implements RouteSource, ReadableFile, ObservedReader, Sighte
    * changed. Throws if the present state does not allow the event.
    */
   apply(event: LifecycleEvent): boolean {
-    if (!this.#file.apply(event)) return false;
+    if (!this.#file.apply(event, this.#context.clock.nowMs())) return false;
     for (const effect of transitions[event].effects) this.#perform(effect);
     return true;
   }
@@ -163,6 +162,7 @@ export class Source implements RouteSource, ReadableFile, ObservedReader, Sighte
   /** The generation continues in `copy`, a copy of its file, which is open at `fd`. */
   continueInCopy(fd: number, copy: FoundFile): void {
     this.#file.continueIn(copy);
+    this.turns.continueInCopy(copy.size);
     this.#file.attach(fd);
     this.apply('continuedInCopy');
   }
@@ -210,21 +210,21 @@ export class Source implements RouteSource, ReadableFile, ObservedReader, Sighte
   }
 
   usesRoute(route: Route): boolean {
-    return route === this.#assignment?.route && this.#file.isActive;
+    return route === this.#assignment?.route && isActive(this.#file.state);
   }
 
   /** Returns whether it gets a turn. */
   wake(): boolean {
     this.#wokenMeanwhile = true;
     const { route } = this.#assignment ?? {};
-    if (!route || !this.#file.isActive) return false;
+    if (!route || !isActive(this.#file.state)) return false;
     route.wake(this);
     return true;
   }
 
   /** Reads on without an observation. false: an observation is needed first. */
   continueReading(): boolean {
-    if (this.#file.replaced || !this.#file.isActive || !this.#assignment?.hasFormat) return false;
+    if (this.#file.replaced || !isActive(this.#file.state) || !this.#assignment?.hasFormat) return false;
     return this.turns.detectsReplacement(this.fd) && this.wake();
   }
 
@@ -271,12 +271,6 @@ export class Source implements RouteSource, ReadableFile, ObservedReader, Sighte
     if (this.turns.hasUnread(this.size) || this.#file.isTailInDoubt) this.wake();
   }
 
-  /** What was unwritten may be written now. A complete file that was closed meanwhile stays so. */
-  #lookAgain(): void {
-    if (this.#file.isOpen) this.#file.doubtTail();
-    if (!this.complete) this.wake();
-  }
-
   async #read(bench: Workbench, assignment: RouteAssignment, room: number | undefined): Promise<SourceTurn> {
     const { clock, limits, observer } = this.#context;
     const nowMs = clock.monotonicMs();
@@ -290,7 +284,11 @@ export class Source implements RouteSource, ReadableFile, ObservedReader, Sighte
     const { segment, hasMore, isFull, consumed, againInMs } = turn;
     if (consumed > 0 || room !== undefined) limits?.consumed(consumed);
     if (againInMs !== undefined) {
-      this.#timer ??= new WakeTimer(clock, () => this.#lookAgain());
+      this.#timer ??= new WakeTimer(clock, () => {
+        // What was unwritten may be written now. A complete file that was closed stays so.
+        this.#file.doubtTail();
+        if (!this.complete) this.wake();
+      });
       this.#timer.start(againInMs);
     }
     if (segment?.lines !== 0) return { segment, hasMore, isFull };

@@ -106,6 +106,22 @@ export async function inSyncReplicas(bootstrap: readonly string[], topic: string
   }
 }
 
+/** The configs that a topic has of its own, not by the brokers' defaults. */
+export async function topicConfigs(bootstrap: readonly string[], topic: string): Promise<Record<string, string>> {
+  const admin = client(bootstrap, {}).admin();
+  await admin.connect();
+  try {
+    const resource = { type: kafkajs.ConfigResourceTypes.TOPIC, name: topic };
+    const { resources } = await admin.describeConfigs({ resources: [resource], includeSynonyms: false });
+    const own =
+      resources[0]?.configEntries.filter(({ configSource }) => configSource === kafkajs.ConfigSource.TOPIC_CONFIG) ??
+      [];
+    return Object.fromEntries(own.map(({ configName, configValue }) => [configName, configValue]));
+  } finally {
+    await admin.disconnect();
+  }
+}
+
 /** Sets configs of a topic. */
 export async function alterTopic(bootstrap: readonly string[], topic: string, configs: Record<string, string>) {
   const admin = client(bootstrap, {}).admin();

@@ -43,6 +43,7 @@ export class TrackedFile {
   readonly generation: string;
   /** The position at which the agent began to read. */
   readonly first: number;
+  readonly #firstReason: Checkpoint['firstReason'];
   device: bigint;
   inode: bigint;
   /** 0: unknown. */
@@ -78,11 +79,13 @@ export class TrackedFile {
 
   /** `acknowledged`: what Kafka was found to have beyond the checkpoint. */
   constructor(checkpoint: Checkpoint, acknowledged: readonly CoveredRange[], size: number, nowMs: number) {
+    assert(checkpoint.rangeEnd >= checkpoint.first, 'a range begins before the generation is read');
     this.#progress = new ContiguousPosition({ ...checkpoint, ahead: [...checkpoint.ahead, ...acknowledged] });
     this.#state = closedIn(checkpoint.phase);
     this.entryUid = checkpoint.entryUid;
     this.generation = checkpoint.generation;
     this.first = checkpoint.first;
+    this.#firstReason = checkpoint.firstReason;
     this.device = checkpoint.device;
     this.inode = checkpoint.inode;
     this.birthMs = checkpoint.birthMs;
@@ -128,8 +131,9 @@ export class TrackedFile {
     const { entryUid, generation, first, device, inode, path, folder, birthMs, size, ctimeNs } = this;
     const { topic, partition } = this;
     const { phase } = this.#state;
+    const begun = { first, firstReason: this.#firstReason };
     const file = { device, inode, path, folder, birthMs, size, ctimeNs, ...this.fingerprint };
-    return { entryUid, generation, first, phase, topic, partition, ...file, ...this.#progress.progress };
+    return { entryUid, generation, ...begun, phase, topic, partition, ...file, ...this.#progress.progress };
   }
 
   /**

@@ -220,3 +220,24 @@ for (const [name, globs] of [
     on.close();
   });
 }
+
+test('a file with two paths keeps the one that it has, whichever path a file event names', async () => {
+  await using dir = await tempDir();
+  const on = new SourceFixture(dir);
+  const [path, link] = [dir.at('a.log'), dir.at('b.log')];
+  await writeFile(path, 'one\n');
+  await symlink('a.log', link);
+  await on.find(dir.at('*.log'));
+  for (const at of [link, path, link]) await on.fileEvent(at);
+  assert.deepEqual(
+    on.sources.map((source) => source.path),
+    [path],
+  );
+  await rename(path, dir.at('c.log'));
+  await on.fileEvent(dir.at('c.log'));
+  assert.deepEqual(
+    on.sources.map((source) => source.path),
+    [dir.at('c.log')],
+  );
+  on.close();
+});

@@ -163,11 +163,7 @@ export class SegmentReader {
     const read = { ...from, length: bytesRead, unit: format.charset.unit, isAgain: again !== undefined };
     const plan = await this.#unwritten.plan({ fd, size, lastLineDue }, chunk, read, nowMs);
     if (plan.do === 'wait') return nothingRead(start + bytesRead, plan.waitMs);
-    if (plan.do === 'pass') {
-      this.#tail = undefined;
-      this.#advance(again, plan.end, from.rangeStart, lineStates.lineStart);
-      return { ...nothingRead(plan.end), segment: holeSegment(from, plan.end, format.document) };
-    }
+    if (plan.do === 'pass') return this.#pass(from, again, plan.end, format.document);
     const { length, tail: unwritten, fillMs, isUnknown } = plan;
     const seen = start + length;
     const atEnd = bytesRead < want || unwritten !== undefined;
@@ -190,8 +186,8 @@ export class SegmentReader {
     if (segment && !again) segment.marker = this.#tail?.marker(segment.end);
     if (file.taps?.hasTaps && segment && isFirstRead) file.taps.notify(file as TappedSource, segment, records, before);
     if (encoded.recordCount > 0) this.#rawPerEncoded = encoded.consumed / (records.length - before);
-    if (isUnknown && encoded.consumed === 0 && !encoded.isFull)
-      return nothingRead(seen, await this.#unwritten.search(fd, chunk, seen, from.end));
+    const isSearched = isUnknown && encoded.consumed === 0 && !encoded.isFull;
+    if (isSearched) return nothingRead(seen, await this.#unwritten.search(fd, chunk, seen, from.end));
     const hasMore = this.#more(encoded, atEnd ? 0 : bytesRead, again);
     const isHeld = fillMs > 0 && encoded.consumed === 0;
     const againInMs = isHeld ? Math.min(fillMs, HELD_POLL_MS) : encoded.isIncomplete && waitMs ? waitMs : undefined;
@@ -236,6 +232,12 @@ export class SegmentReader {
   #quietFor(end: number, nowMs: number, timeoutMs: number): number {
     if (this.#quiet.end !== end) this.#quiet = { end, sinceMs: nowMs };
     return Math.max(0, this.#quiet.sinceMs + timeoutMs - nowMs);
+  }
+
+  #pass(from: Range, again: ReturnedRange | undefined, end: number, document: string): ReadResult {
+    this.#tail = undefined;
+    this.#advance(again, end, from.rangeStart, lineStates.lineStart);
+    return { ...nothingRead(end), segment: holeSegment(from, end, document) };
   }
 
   /** Skips the rest of a line. The result is a segment without lines. */

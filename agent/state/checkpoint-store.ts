@@ -2,6 +2,7 @@ import type { SQLOutputValue, StatementSync } from 'node:sqlite';
 import type { Checkpoint, Globs, Phase } from '../model/checkpoint.ts';
 import type { BeginReason } from '../model/fact.ts';
 import type { FileMarker } from '../model/fingerprint.ts';
+import type { RealFolder } from '../model/found-file.ts';
 import type { LineState } from '../model/line-state.ts';
 import { parseAhead } from '../model/position.ts';
 import { Milestones } from './milestones.ts';
@@ -60,9 +61,11 @@ export class CheckpointStore implements StatePart {
     const select = this.#state.db.prepare('SELECT * FROM generation WHERE entry_uid = ?');
     select.setReadBigInts(true);
     const known = new Map<string, Checkpoint>();
+    const folders = new Map<string, RealFolder>();
     // Row by row: all rows at once would take more memory than the checkpoints.
     for (const row of select.iterate(entryUid)) {
       const checkpoint = fromRow(row);
+      checkpoint.folder &&= shared(checkpoint.folder, folders);
       known.set(checkpoint.generation, checkpoint);
     }
     for (const noted of this.#dirty.values()) {
@@ -192,6 +195,14 @@ function fromRow(row: Record<string, SQLOutputValue>): Checkpoint {
 function parseMarkers(text: string): FileMarker[] {
   const markers = JSON.parse(text) as [end: number, bytes: number, hash: string][];
   return markers.map(([end, bytes, hash]) => ({ end, bytes, hash }));
+}
+
+/** Thousands of files may lie in one folder: one object for all takes less memory. */
+function shared(folder: RealFolder, folders: Map<string, RealFolder>): RealFolder {
+  const key = `${folder.inode} ${folder.path}`;
+  const known = folders.get(key) ?? folder;
+  folders.set(key, known);
+  return known;
 }
 
 function folderFrom(row: Record<string, SQLOutputValue>): Checkpoint['folder'] {

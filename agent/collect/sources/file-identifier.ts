@@ -9,7 +9,7 @@ import { compareHead, isCompressed, readMarker } from '../files/file-head.ts';
 import type { StartRule } from '../find/discovery.ts';
 import type { Rotations } from '../lag/rotations.ts';
 import { lineStartBefore } from '../read/line-starts.ts';
-import { Copies, findOriginal, originalPaths } from './copies.ts';
+import { Copies, findOriginal, isCopyOfMissing, originalPaths } from './copies.ts';
 import type { EndedFiles } from './ended-files.ts';
 import type { FileObserver } from './file-observer.ts';
 import { mayBeSameBirth, takeKnown, unchangedSealed } from './known-files.ts';
@@ -153,6 +153,7 @@ export class FileIdentifier {
     await observer.observeAll(originals);
     const original = await findOriginal(fd, file, registry);
     if (original) return this.#continueInCopy(original, fd, file);
+    if (await isCopyOfMissing(fd, file, registry)) return undefined;
     if (!once && (await this.#copies.holds(fd, file, originals, clock.monotonicMs()))) return undefined;
     const head = (await compareHead(fd, EMPTY_HEAD)) ?? EMPTY_HEAD;
     const beginning = await this.#beginningIn(fd, file, start);

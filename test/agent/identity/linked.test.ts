@@ -129,18 +129,21 @@ test('when a link to a folder was changed during a stop, the files of both folde
   on.close();
 });
 
-for (const [renamed, logs] of [
-  ['the folder of a file', []],
-  ['a folder above that of a file', ['app', 'logs']],
+for (const [event, logs, to] of [
+  ['the folder of a file was renamed', [], ['2026-11-30']],
+  ['a folder above that of a file was renamed', ['app', 'logs'], ['2026-11-30']],
+  ['the folder of a file was moved to another folder', [], ['archive', '2026-11-30']],
+  ['a folder above that of a file was moved to another folder', ['app', 'logs'], ['archive', '2026-11-30']],
 ] as const) {
-  test(`when ${renamed} was renamed during a stop and made again, both files are read to their ends`, async () => {
+  test(`when ${event} during a stop and made again, both files are read to their ends`, async () => {
     await using dir = await tempDir();
     const [file, glob] = [dir.at('current', ...logs, 'app.log'), dir.at('current', ...logs, '*.log')];
     await mkdir(dirname(file), { recursive: true });
     await writeFile(file, 'one\n');
     await deliverAndKill(dir, glob);
     await appendFile(file, 'two\n');
-    await rename(dir.at('current'), dir.at('2026-11-30'));
+    await mkdir(dirname(dir.at(...to)), { recursive: true });
+    await rename(dir.at('current'), dir.at(...to));
     await mkdir(dirname(file), { recursive: true });
     await writeFile(file, 'three\n');
     const on = new SourceFixture(dir);

@@ -11,8 +11,8 @@ import { dumpDatabase, openIntents } from './state-dump.ts';
 
 /**
  * Records the state of files that an agent of another checkout began at their end: `node
- * test/upgrade/record-start-end.ts CHECKOUT`, with LOGFLEET_TEST_KAFKA in the environment. Nothing was written to
- * `idle.log` since. The first batch of `busy.log` is an open intent.
+ * test/upgrade/record-start-end.ts CHECKOUT`, with LOGFLEET_TEST_KAFKA in the environment. Nothing
+ * was written to `idle.log` since. The first batch of `busy.log` is an open intent.
  */
 const FLUSHES_MS = 1_000;
 

@@ -94,6 +94,18 @@ export async function leaderOf(bootstrap: readonly string[], topic: string): Pro
   }
 }
 
+/** How many replicas of the topic's first partition are in sync. */
+export async function inSyncReplicas(bootstrap: readonly string[], topic: string): Promise<number> {
+  const admin = client(bootstrap, {}).admin();
+  await admin.connect();
+  try {
+    const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+    return topics[0]?.partitions[0]?.isr.length ?? 0;
+  } finally {
+    await admin.disconnect();
+  }
+}
+
 /** The configs that a topic has of its own, not by the brokers' defaults. */
 export async function topicConfigs(bootstrap: readonly string[], topic: string): Promise<Record<string, string>> {
   const admin = client(bootstrap, {}).admin();

@@ -59,6 +59,10 @@ export class SimulatedAgent implements AsyncDisposable {
     return Object.fromEntries(this.collector.entries.map(({ name, etag }) => [name, etag]));
   }
 
+  get appliedRevisions(): Record<string, string> {
+    return Object.fromEntries(this.collector.entries.map(({ name, etag }) => [name, etagRevision(etag)]));
+  }
+
   /** Throws if a change arrived twice, or an older one after a newer one. */
   assertEachChangeOnce(): void {
     assert.deepEqual(this.collector.offences, [], `agent ${this.id}`);

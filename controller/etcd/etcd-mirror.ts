@@ -17,8 +17,9 @@ export type MirrorListener = (change: KeyChange) => void;
 /**
  * Follows the keys of a range by list and watch, and passes every change to its listeners, which
  * keep the parsed values. When a watch breaks (after a compaction, or when etcd was restored from a
- * backup), the mirror lists again and reports the differences. A listener misses only values that were
- * overwritten in between. The values that listeners keep can be read while etcd is unreachable.
+ * backup), the mirror lists again and reports the differences. A listener misses only values that
+ * were overwritten in between. The values that listeners keep can be read while etcd is
+ * unreachable.
  */
 export class EtcdMirror {
   readonly #client: EtcdClient;

@@ -1,5 +1,6 @@
+import type { BeginReason } from './fact.ts';
 import { EMPTY_HEAD, type FileHead, type FileMarker } from './fingerprint.ts';
-import type { FoundFile } from './found-file.ts';
+import type { FoundFile, RealFolder } from './found-file.ts';
 import type { AcknowledgedProgress } from './position.ts';
 
 /**
@@ -21,6 +22,8 @@ export interface Checkpoint extends AcknowledgedProgress {
   device: bigint;
   inode: bigint;
   path: string;
+  /** Where the file lay when it was last observed. undefined: unknown. */
+  folder: RealFolder | undefined;
   head: FileHead;
   /** When the file was created, ms since the epoch. 0: the file system does not say. */
   birthMs: number;
@@ -30,8 +33,10 @@ export interface Checkpoint extends AcknowledgedProgress {
   ctimeNs: bigint;
   /** See Fingerprint. */
   markers: readonly FileMarker[];
-  /** The position at which the agent began to read. */
+  /** The position at which the agent began to read, and where the first record's range begins. */
   first: number;
+  /** Why `first` is not 0. undefined: it is 0, or no `begun` fact was recorded yet. */
+  firstReason: BeginReason | undefined;
   phase: Phase;
   /** Where its lines are sent. The partition is kept when the topic gets more. -1: none yet. */
   topic: string;
@@ -48,16 +53,23 @@ export function isComplete({ phase }: Pick<Checkpoint, 'phase'>): boolean {
   return phase === 'sealed' || phase === 'away';
 }
 
+/** Where the reading of a generation begins. */
+export type Beginning = Pick<Checkpoint, 'first' | 'firstReason'>;
+
+export const FIRST_BYTE: Beginning = { first: 0, firstReason: undefined };
+
 /** The checkpoint of a new generation, of which nothing has been read. */
 export function newCheckpoint(
   entryUid: string,
   generation: string,
-  file: Pick<FoundFile, 'device' | 'inode' | 'path' | 'birthMs'>,
+  file: Pick<FoundFile, 'device' | 'inode' | 'path' | 'birthMs' | 'folder'>,
+  { first, firstReason }: Beginning = FIRST_BYTE,
 ): Checkpoint {
-  const { device, inode, path, birthMs } = file;
-  const own = { entryUid, generation, device, inode, path, birthMs, size: 0, ctimeNs: 0n, head: EMPTY_HEAD };
-  const progress = { position: 0, rangeEnd: 0, lineState: undefined, ahead: [] };
-  return { ...own, ...progress, markers: [], first: 0, phase: 'live', topic: '', partition: -1 };
+  const { device, inode, path, birthMs, folder } = file;
+  const own = { entryUid, generation, device, inode, path, folder, birthMs, size: 0, ctimeNs: 0n, head: EMPTY_HEAD };
+  const progress = { position: first, rangeEnd: first, lineState: undefined, ahead: [] };
+  const target = { topic: '', partition: -1 };
+  return { ...own, ...progress, markers: [], first, firstReason, phase: 'live', ...target };
 }
 
 /** The files that an entry matches. */

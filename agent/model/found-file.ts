@@ -16,6 +16,14 @@ export interface FoundFile {
   birthMs: number;
   /** Its path has no symbolic link, and its file system is a local one. */
   local: boolean;
+  /** undefined: unknown, because the file was not opened. */
+  folder?: RealFolder | undefined;
+}
+
+/** The folder in which a file lies, without links. Its inode identifies it after it was renamed. */
+export interface RealFolder {
+  path: string;
+  inode: bigint;
 }
 
 /** Identifies a file for as long as it exists. */

@@ -2,10 +2,11 @@ import { Command } from 'commander';
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import type { EntryWrite } from '../../proto/gen/logfleet/v1/entry_service.ts';
 import type { RolloutPlan } from '../../proto/gen/logfleet/v1/rollout.ts';
-import { withEntryDefaults } from '../../proto/rules/entry-rules.ts';
+import type { EntryDocument } from '../../proto/rules/entry-document.ts';
 import { shortEntryName } from '../../proto/rules/names.ts';
 import { documentViolations, readEntries, throwIfInvalid } from '../entries/entry-files.ts';
-import { entryText } from '../entries/entry-text.ts';
+import { warnOfForeignFields } from '../entries/field-origins.ts';
+import { differingFields, mergeEntry } from '../entries/merge.ts';
 import { entriesToPrune, type PruneOptions, pruneSelector, selectorViolations } from '../entries/prune.ts';
 import { warnOfUnmatchedSelectors } from '../entries/unmatched-selectors.ts';
 import { CliError } from '../output/cli-error.ts';
@@ -25,8 +26,14 @@ interface ApplyOptions extends PruneOptions, PlanOptions {
   wait?: boolean;
 }
 
-/** The word printed for an entry. */
-type Outcome = 'created' | 'configured' | 'unchanged' | 'pruned';
+/** A document and what it makes of the stored entry. */
+interface Revision {
+  document: EntryDocument;
+  stored: Entry | undefined;
+  wanted: Entry;
+  /** The content fields that change. */
+  fields: string[];
+}
 
 const WAIT_TIMEOUT_MS = 300_000;
 
@@ -49,6 +56,7 @@ export function applyCommand(context: CommandContext): Command {
     summary: 'create or update entries from files',
     details: [
       'All entries are written at one revision, or none is. Entries that are equal to the stored ones stay unchanged.',
+      'Fields that a file does not name stay as they are: what logfleet pause or limit has set is kept, with a warning. A field without a value, such as "filter:", gets its default.',
       'With --rollout the change is applied in steps; see logfleet rollout. A selector that matches no agent is applied with a warning.',
     ],
     examples: [
@@ -82,16 +90,18 @@ async function apply(
   await warnOfUnmatchedSelectors(api, entries);
   const names = entries.map(({ name }) => name);
   const stored = await findEntries(api, names);
-  const changed = documents.filter(({ entry }) => !isSame(stored.get(entry.name), entry));
+  const revisions = documents.map((document) => revisionOf(document, stored.get(document.entry.name)));
+  await warnOfForeignFields(api, revisions);
+  const changed = revisions.filter(isChanged);
   const pruned = await entriesToPrune(api, selector, names);
-  const outcomes = new Map<string, Outcome>(names.map((name) => [name, 'unchanged']));
+  const outcomes = new Map(names.map((name) => [name, 'unchanged']));
   const etags = new Map([...stored].map(([name, { etag }]) => [name, etag]));
   if (changed.length + pruned.length > 0) {
-    const writes = [...changed.map(({ entry }) => updateOf(entry, plan)), ...pruned.map(deletionOf)];
-    const origins = [...changed.map(({ where }) => where), ...pruned.map(({ name }) => name)];
+    const writes = [...changed.map(({ document }) => updateOf(document, plan)), ...pruned.map(deletionOf)];
+    const origins = [...changed.map(({ document: { where } }) => where), ...pruned.map(({ name }) => name)];
     const { results } = await send(api, writes, origins, options);
-    for (const { change, entry } of results) {
-      outcomes.set(entry?.name ?? '', outcomeOf(change));
+    for (const [index, { change, entry }] of results.entries()) {
+      outcomes.set(entry?.name ?? '', outcomeOf(change, changed[index]?.fields));
       etags.set(entry?.name ?? '', entry?.etag ?? '');
     }
   }
@@ -102,14 +112,19 @@ async function apply(
   await waitForAll(api, targets, waitMs, write);
 }
 
-function isSame(stored: Entry | undefined, entry: Entry): boolean {
-  return stored !== undefined && entryText(stored) === entryText(withEntryDefaults(entry));
+function revisionOf(document: EntryDocument, stored: Entry | undefined): Revision {
+  const wanted = mergeEntry(stored, document);
+  return { document, stored, wanted, fields: stored ? differingFields(stored, wanted) : [] };
 }
 
-function updateOf(entry: Entry, rollout: RolloutPlan | undefined): EntryWrite {
+function isChanged({ stored, fields }: Revision): boolean {
+  return stored === undefined || fields.length > 0;
+}
+
+function updateOf({ entry, namedFields: updateMask }: EntryDocument, rollout: RolloutPlan | undefined): EntryWrite {
   // allowMissing also for entries that exist: the controller may lag behind the one that created
   // them.
-  const value = { entry, updateMask: ['*'], allowMissing: true, changeReason: '', validateOnly: false, rollout };
+  const value = { entry, updateMask, allowMissing: true, changeReason: '', validateOnly: false, rollout };
   return { write: { $case: 'update', value } };
 }
 
@@ -139,8 +154,10 @@ async function send(
   }
 }
 
-function outcomeOf(change: string): Outcome {
+/** `created`, `configured (topic, paused)`, `unchanged` or `pruned` */
+function outcomeOf(change: string, fields: readonly string[] = []): string {
   if (change === 'CHANGE_CREATED') return 'created';
   if (change === 'CHANGE_UNSPECIFIED') return 'unchanged';
-  return change === 'CHANGE_DELETED' ? 'pruned' : 'configured';
+  if (change === 'CHANGE_DELETED') return 'pruned';
+  return fields.length > 0 ? `configured (${fields.join(', ')})` : 'configured';
 }

@@ -1,11 +1,11 @@
 import { Command } from 'commander';
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import type { EntryVersion } from '../../proto/gen/logfleet/v1/entry_version.ts';
-import { withEntryDefaults } from '../../proto/rules/entry-rules.ts';
 import { etagRevision } from '../../proto/rules/etag.ts';
 import { entryName } from '../../proto/rules/names.ts';
 import { documentViolations, readEntries, throwIfInvalid } from '../entries/entry-files.ts';
 import { entryText } from '../entries/entry-text.ts';
+import { mergeEntry } from '../entries/merge.ts';
 import { entriesToPrune, type PruneOptions, pruneSelector, selectorViolations } from '../entries/prune.ts';
 import { unifiedDiff } from '../entries/unified-diff.ts';
 import { parseTarget } from '../kinds/target.ts';
@@ -97,9 +97,10 @@ async function compareFiles(
   throwIfInvalid('nothing was compared', violations);
   const names = documents.map(({ entry }) => entry.name);
   const stored = await findEntries(api, names);
-  const changes = documents.map(({ entry, where }) =>
-    unifiedDiff(storedSide(stored.get(entry.name)), { label: where, text: entryText(withEntryDefaults(entry)) }),
-  );
+  const changes = documents.map((document) => {
+    const present = stored.get(document.entry.name);
+    return unifiedDiff(storedSide(present), { label: document.where, text: entryText(mergeEntry(present, document)) });
+  });
   const pruned = await entriesToPrune(api, selector, names);
   return [...changes, ...pruned.map((entry) => unifiedDiff(storedSide(entry), MISSING))].join('');
 }

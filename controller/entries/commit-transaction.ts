@@ -14,6 +14,7 @@ export interface CommitStep {
   plan: PlannedChange;
   base: ChangeBase;
   reason: string;
+  namedFields: readonly string[];
 }
 
 interface CommitContext {
@@ -53,7 +54,11 @@ interface ChangeWrites {
   written: EntryJson | undefined;
 }
 
-function buildWrites({ plan, base, reason }: CommitStep, author: Author, context: CommitContext): ChangeWrites {
+function buildWrites(
+  { plan, base, reason, namedFields }: CommitStep,
+  author: Author,
+  context: CommitContext,
+): ChangeWrites {
   const { now, keys, versions } = context;
   const id = entryId(base.name) ?? '';
   const writes: ChangeWrites = { conditions: [], puts: [], deletes: [], trim: undefined, written: undefined };
@@ -79,6 +84,7 @@ function buildWrites({ plan, base, reason }: CommitStep, author: Author, context
     time: now,
     formerRevision: base.lastRevision,
     rolledBackTo: plan.rolledBackTo ?? 0n,
+    namedFields: plan.change === 'CHANGE_UPDATED' ? [...namedFields] : [],
   };
   writes.puts.push({ key: keys.version(id, version), value: toVersionJson(facts, json) });
   if (isDeleted) {
@@ -97,7 +103,7 @@ function buildWrites({ plan, base, reason }: CommitStep, author: Author, context
 /** Adds what becomes of the entry's last rollout, and a rollout that begins. */
 function addRollout(
   writes: ChangeWrites,
-  { plan, base }: Omit<CommitStep, 'reason'>,
+  { plan, base }: Pick<CommitStep, 'plan' | 'base'>,
   version: bigint,
   keys: Keyspace,
 ): void {

@@ -38,6 +38,8 @@ export interface PlannedChange {
 export interface EntryChange {
   name: string;
   reason: string;
+  /** The fields that the request names, for the history; absent for the whole entry. */
+  namedFields?: readonly string[];
   /**
    * Plans the change of the present entry, which is undefined when it does not exist. `rollout`:
    * the rollout of the entry's present version. Rejects with ApiError when the change is not

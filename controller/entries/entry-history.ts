@@ -63,6 +63,7 @@ export function foundVersion(stored: StoredKey, name: string, last: EntryVersion
     time: entry.updateTime,
     formerRevision: last?.revision ?? 0n,
     rolledBackTo: 0n,
+    namedFields: [],
   };
   return { version, json };
 }

@@ -88,8 +88,8 @@ export class EntryRepository {
         throw error;
       });
       if (!planned) continue;
-      const steps = changes.map(({ reason }, index) => {
-        return { plan: planned[index] as PlannedChange, base: bases[index] as ChangeBase, reason };
+      const steps = changes.map(({ reason, namedFields = [] }, index) => {
+        return { plan: planned[index] as PlannedChange, base: bases[index] as ChangeBase, reason, namedFields };
       });
       const isUnchanged = planned.every(({ change }) => change === 'CHANGE_UNSPECIFIED');
       // The view may be outdated: only etcd knows that nothing changes.

@@ -21,7 +21,7 @@ import {
 import type { EntryHistory } from '../entries/entry-history.ts';
 import { invalidArgument } from '../errors/api-error.ts';
 import { endRolloutWith, withRolloutPlan } from '../rollouts/rollout-changes.ts';
-import { applyMask } from './field-mask.ts';
+import { applyMask, namedFields } from './field-mask.ts';
 
 /** Fields of requests. All other fields in violations are fields of the entry. */
 const REQUEST_FIELDS = ['update_mask', 'entry_id'];
@@ -52,7 +52,7 @@ export function updateChange(request: UpdateEntryRequest, path = ''): EntryChang
       : undefined;
   const change = (present: Entry) => applyMask(present, entry, mask);
   const update = updateEntry({ name, etag, change, orCreate }, changeTerms('entry.name', path, changeReason));
-  return withRolloutPlan(update, rollout);
+  return { ...withRolloutPlan(update, rollout), namedFields: namedFields(entry, mask) };
 }
 
 export function deleteChange({ name, etag, changeReason }: DeleteEntryRequest, path = ''): EntryChange {

@@ -6,6 +6,7 @@ const writable = [
   'paths',
   'topic',
   'exclude',
+  'followLinks',
   'selector',
   'start',
   'compression',
@@ -24,12 +25,15 @@ const writable = [
 ] as const;
 const setByServer = ['name', 'uid', 'etag', 'createTime', 'updateTime', 'topicStatus'] as const;
 
+/** Undefined: all fields that are set. */
+type Mask = readonly string[] | undefined;
+
 /**
  * The `present` entry with the fields of `patch` that `mask` names (AIP-134). Without a mask these
  * are all fields that are set; `*` means all fields. Fields that the server sets are ignored. Paths
  * that are not fields are violations.
  */
-export function applyMask(present: Entry, patch: Entry, mask: readonly string[] | undefined): EntryDraft {
+export function applyMask(present: Entry, patch: Entry, mask: Mask): EntryDraft {
   const { _unknownFields } = patch;
   const entry: Entry = { ...present, ...(_unknownFields && { _unknownFields }) };
   for (const field of fieldsOf(patch, mask)) Object.assign(entry, { [field]: patch[field] });
@@ -41,8 +45,16 @@ export function applyMask(present: Entry, patch: Entry, mask: readonly string[] 
   return { entry, violations };
 }
 
-function fieldsOf(patch: Entry, mask: readonly string[] | undefined): readonly (typeof writable)[number][] {
-  if (mask === undefined) return writable.filter((field) => isSet(patch[field]));
+/** The fields that `mask` names, as in entry.proto; empty when it names all of them. */
+export function namedFields(patch: Entry, mask: Mask): string[] {
+  if (mask?.includes('*')) return [];
+  return fieldsOf(patch, mask).map((field) => field.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`));
+}
+
+function fieldsOf(patch: Entry, mask: Mask): readonly (typeof writable)[number][] {
+  // `followLinks` has presence (proto3 optional), so false is set, too.
+  if (mask === undefined)
+    return writable.filter((field) => isSet(patch[field]) || (field === 'followLinks' && patch[field] === false));
   return mask.includes('*') ? writable : writable.filter((field) => mask.some((path) => isField(path)(field)));
 }
 

@@ -22,6 +22,7 @@ const FIELDS: Fields = {
   paths: 'a list of strings',
   topic: 'a string',
   exclude: 'a list of strings',
+  follow_links: 'true or false, without quotes',
   selector: 'a string',
   start: 'a string',
   compression: 'a string',
@@ -49,9 +50,16 @@ const FIELDS: Fields = {
 /** The names of an entry's fields in YAML, JSON and etcd. */
 export const entryFields: readonly string[] = Object.keys(FIELDS);
 
+/** Those of the fields that are content: all but the name and what the server sets. */
+export const contentFields: readonly string[] = entryFields.filter(
+  (field) => FIELDS[field] !== 'set by the server' && field !== 'name' && field !== 'etag',
+);
+
 /** One entry of a file and the rules that it violates. */
 export interface EntryDocument {
   entry: Entry;
+  /** The content fields that the document names, also without a value (`filter:`). */
+  namedFields: string[];
   violations: FieldViolation[];
   /** Where the entry begins, as `file:line`. */
   where: string;
@@ -92,10 +100,11 @@ export function markDuplicateNames(documents: readonly EntryDocument[]): EntryDo
  * Converts a parsed document, with the field names of entry.proto, to an entry. The name may lack
  * its prefix. Checks types and rules.
  */
-export function entryFromDocument(value: unknown): { entry: Entry; violations: FieldViolation[] } {
+export function entryFromDocument(value: unknown): Omit<EntryDocument, 'where'> {
   if (!isRecord(value)) {
     return {
       entry: Entry.create(),
+      namedFields: [],
       violations: [{ field: '', description: `expected an entry, found ${describe(value)}` }],
     };
   }
@@ -104,7 +113,8 @@ export function entryFromDocument(value: unknown): { entry: Entry; violations: F
   if (entry.name !== '' && !entry.name.includes('/')) entry.name = entryName(entry.name);
   const typed = new Set(wrong.map(({ field }) => field));
   const rules = entryViolations(entry).filter(({ field }) => !typed.has(field.replace(/\[.*$/, '')));
-  return { entry, violations: [...wrong, ...rules] };
+  const namedFields = contentFields.filter((field) => Object.hasOwn(value, field));
+  return { entry, namedFields, violations: [...wrong, ...rules] };
 }
 
 /** Separates the fields that have the right type from the violations of the others. */

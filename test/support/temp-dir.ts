@@ -8,9 +8,9 @@ export interface TempDir extends AsyncDisposable {
   at(...parts: string[]): string;
 }
 
-/** A folder for one test, deleted with its scope. */
-export async function tempDir(name = 'test'): Promise<TempDir> {
-  const path = await mkdtemp(join(tmpdir(), `logfleet-${name}-`));
+/** A folder for one test, deleted with its scope. `parent`: the folder in which it is made. */
+export async function tempDir(name = 'test', parent = tmpdir()): Promise<TempDir> {
+  const path = await mkdtemp(join(parent, `logfleet-${name}-`));
   return {
     path,
     at: (...parts) => join(path, ...parts),

@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { type Clock, systemClock } from '../../../runtime/clock.ts';
-import { type FoundFile, foundFile } from '../../model/found-file.ts';
+import { type FoundFile, foundFile, type RealFolder } from '../../model/found-file.ts';
 import { closeFile, fstat, openToRead } from './file-io.ts';
+import { isSameFolder, realFolder } from './real-folder.ts';
 
 /** Descriptors left for connections, the state, folders and whatever else the process opens. */
 const RESERVE = 128;
@@ -46,6 +47,8 @@ export class FileBudget {
   readonly #waiting = new Set<() => void>();
   readonly #pinned = new Set<PinnedFile>();
   #open = 0;
+  /** The folder of the last file, which thousands of files may share as one object. */
+  #folder: RealFolder | undefined;
 
   constructor(max: number, pinnedBytesMax = Number.POSITIVE_INFINITY, clock: Pick<Clock, 'monotonicMs'> = systemClock) {
     this.#max = max;
@@ -64,13 +67,19 @@ export class FileBudget {
     try {
       fd = await openToRead(path, isLocal);
       const file = foundFile(path, await fstat(fd));
-      if (file) return { fd, file };
+      if (file) return { fd, file: { ...file, folder: await this.#folderOf(fd) } };
       throw new Error('is no longer a regular file');
     } catch (error) {
       if (fd === undefined) this.#release();
       else this.close(fd);
       throw error;
     }
+  }
+
+  async #folderOf(fd: number): Promise<RealFolder | undefined> {
+    const folder = await realFolder(fd);
+    if (!isSameFolder(folder, this.#folder)) this.#folder = folder;
+    return this.#folder;
   }
 
   /** Closes a file that was opened here. */

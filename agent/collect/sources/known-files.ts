@@ -1,13 +1,14 @@
 import { type Checkpoint, isComplete } from '../../model/checkpoint.ts';
 import type { FileHead } from '../../model/fingerprint.ts';
-import { type FoundFile, fileKey } from '../../model/found-file.ts';
+import type { FoundFile } from '../../model/found-file.ts';
 import { compareHead, hasMarker } from '../files/file-head.ts';
 import { keepsBirth } from '../files/file-systems.ts';
+import { isSameFolder } from '../files/real-folder.ts';
 import type { SourceRegistry } from './source-registry.ts';
 
 /** What an open file shows about the known generations with its inode. */
 export interface KnownMatch {
-  /** The generation that it holds, with its present head and device. */
+  /** The generation that it holds, with its present head, device and folder. */
   known: Checkpoint | undefined;
   /** The state database has `known` as it is. */
   stored: boolean;
@@ -27,9 +28,10 @@ export async function takeKnown(fd: number, file: FoundFile, registry: SourceReg
     const isHere = checkpoint.device === file.device;
     const head = known ? undefined : await headIfSame(fd, file, checkpoint);
     if (head && (isHere || checkpoint.head.bytes > 0)) {
-      const { device, birthMs } = file;
-      stored = isHere && head === checkpoint.head && birthMs === checkpoint.birthMs;
-      known = stored ? checkpoint : { ...checkpoint, device, birthMs, head };
+      const { device, birthMs, folder = checkpoint.folder } = file;
+      const isSame = birthMs === checkpoint.birthMs && isSameFolder(folder, checkpoint.folder);
+      stored = isHere && head === checkpoint.head && isSame;
+      known = stored ? checkpoint : { ...checkpoint, device, birthMs, head, folder };
       registry.deviceFound(checkpoint.device, file.device);
     } else if (isHere) overwritten.push(checkpoint);
   }
@@ -52,18 +54,17 @@ export function unchangedSealed(file: FoundFile, registry: SourceRegistry): Chec
 }
 
 /**
- * Takes out complete generations whose files a scan did not find, the oldest first, except for
- * `max`. `keys` makes the keys of the files that it found.
+ * Takes out complete generations whose files no longer exist, the oldest first, except for `max`.
+ * `mayExist`: the last scan found the file, or could not search its path.
  */
 export function takeOldestComplete(
   registry: SourceRegistry,
-  keys: () => ReadonlySet<string>,
+  mayExist: (checkpoint: Checkpoint) => boolean,
   max: number,
 ): readonly Checkpoint[] {
   const complete = registry.known.filter(isComplete);
   if (complete.length <= max) return [];
-  const found = keys();
-  const oldest = complete.filter((one) => !found.has(fileKey(one))).slice(0, -max);
+  const oldest = complete.filter((one) => !mayExist(one)).slice(0, -max);
   for (const checkpoint of oldest) registry.removeKnown(checkpoint);
   return oldest;
 }

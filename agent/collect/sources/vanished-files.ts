@@ -4,6 +4,7 @@ import { errorText, rethrowDefect } from '../../../runtime/errors.ts';
 import type { Logger } from '../../../runtime/logger.ts';
 import { type Checkpoint, isComplete } from '../../model/checkpoint.ts';
 import { fileKey, isAtOrBelow } from '../../model/found-file.ts';
+import { BudgetError } from '../files/file-budget.ts';
 import { findMovedFiles, isMounted } from '../files/missing-files.ts';
 import { isUnreadable } from '../find/discovery.ts';
 import type { EndedFiles } from './ended-files.ts';
@@ -30,11 +31,6 @@ export interface VanishedFilesDependencies {
  */
 export class VanishedFiles {
   readonly #dependencies: VanishedFilesDependencies;
-  /**
-   * Generations that the last scan did not find. One scan may miss a file that moves from a folder
-   * that it has not read yet to one that it has.
-   */
-  #missed = new Set<string>();
   /** Generations that may be on a file system that is not mounted. Each is logged once. */
   readonly #unmounted = new Set<string>();
 
@@ -42,13 +38,16 @@ export class VanishedFiles {
     this.#dependencies = dependencies;
   }
 
-  /** Call it after the scan's known files were identified. */
+  /**
+   * Call it after the scan's known files were identified. One scan may miss a file that moves from
+   * a folder that it has not read yet to one that it has: so what two scans miss has vanished.
+   */
   async search(scan: Scan): Promise<void> {
     const { registry, once } = this.#dependencies;
     const certain = this.#setAside(scan);
     const missing = registry.known.filter((one) => !isComplete(one) && isMissing(one, scan));
-    const before = this.#missed;
-    this.#missed = new Set();
+    const before = new Set(registry.missing.map(({ generation }) => generation));
+    registry.missing = [];
     if (missing.length === 0) return;
     const moved = await findMovedFiles(missing, scan.rules.folders ?? []);
     for (const checkpoint of missing) {
@@ -57,9 +56,11 @@ export class VanishedFiles {
       // A file event may have found it since the search began.
       if (!registry.isKnown(checkpoint)) continue;
       const path = moved.get(checkpoint);
-      if (path !== undefined) await this.#foundAt(checkpoint, path, scan);
-      else if (before.has(generation) || once) await this.#foundNowhere(checkpoint, scan, certain.has(generation));
-      else this.#missed.add(generation);
+      if (path !== undefined && (await this.#isFoundAt(path, checkpoint, scan))) continue;
+      // The file at the path may have shown that its content no longer exists.
+      if (!registry.isKnown(checkpoint)) continue;
+      if (before.has(generation) || once) await this.#foundNowhere(checkpoint, scan, certain.has(generation));
+      else registry.missing = [...registry.missing, checkpoint];
     }
   }
 
@@ -81,25 +82,29 @@ export class VanishedFiles {
     return certain;
   }
 
-  async #foundAt(checkpoint: Checkpoint, path: string, scan: Scan): Promise<void> {
+  /** Reads the file on if it is at `path`. true, too, if that can't be decided now. */
+  async #isFoundAt(path: string, checkpoint: Checkpoint, scan: Scan): Promise<boolean> {
     const { identifier, open } = this.#dependencies;
     try {
       const source = await identifier.resume(checkpoint, path);
       if (source && scan.rules.matches(path)) open.foundAt(source, path);
+      return source !== undefined;
     } catch (error) {
       rethrowDefect(error);
+      scan.waiting ||= error instanceof BudgetError;
       scan.errors.set(checkpoint.path, `the file was moved to ${path}: ${errorText(error)}`);
+      return true;
     }
   }
 
   async #foundNowhere(checkpoint: Checkpoint, { found }: Scan, certain: boolean): Promise<void> {
     const { registry, ended, logger } = this.#dependencies;
-    const { path, generation } = checkpoint;
+    const { path, folder, generation } = checkpoint;
     const device = registry.deviceNow(checkpoint.device);
     // In an overlay file system a folder may have another device than its files, so one file in
     // the folder shows, too, that the file system is mounted.
     const hasSibling = found.files.some((file) => file.device === device && isAtOrBelow(file.path, dirname(path)));
-    const isGone = hasSibling || (await isMounted(path, device));
+    const isGone = hasSibling || (await isMounted(folder?.path ?? dirname(path), device));
     if (!registry.isKnown(checkpoint)) return;
     if (isGone) {
       registry.removeKnown(checkpoint);

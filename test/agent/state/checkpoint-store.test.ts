@@ -9,6 +9,7 @@ import { StateDatabase } from '../../../agent/state/state-database.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
 const inode = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
+const path = fc.string({ unit: 'binary', minLength: 1 }).filter((text) => text.isWellFormed() && !text.includes('\0'));
 const lineState = fc.constantFrom(undefined, ...Object.values(lineStates));
 const checkpoint: fc.Arbitrary<Checkpoint> = fc.record(
   {
@@ -16,7 +17,8 @@ const checkpoint: fc.Arbitrary<Checkpoint> = fc.record(
     generation: fc.constantFrom('g1', 'g2', 'g3'),
     device: inode,
     inode,
-    path: fc.string({ unit: 'binary' }).filter((text) => text.isWellFormed() && !text.includes('\0')),
+    path,
+    folder: fc.option(fc.record({ path, inode }, { noNullPrototype: true }), { nil: undefined }),
     head: fc.record({ bytes: fc.nat(1024), hash: fc.constant('ab') }, { noNullPrototype: true }),
     birthMs: fc.nat(Number.MAX_SAFE_INTEGER),
     size: fc.nat(Number.MAX_SAFE_INTEGER),
@@ -26,6 +28,7 @@ const checkpoint: fc.Arbitrary<Checkpoint> = fc.record(
       { maxLength: 6 },
     ),
     first: fc.nat(),
+    firstReason: fc.constantFrom(undefined, 'start', 'copy', 'unknown'),
     phase: fc.constantFrom('live', 'rotated', 'sealed', 'away', 'ended'),
     position: fc.nat(Number.MAX_SAFE_INTEGER),
     rangeEnd: fc.nat(Number.MAX_SAFE_INTEGER),
@@ -119,8 +122,8 @@ test('a state of format 1 is migrated and keeps its positions', async () => {
   const { state, store } = opened(dir.path);
   const [found] = store.load('e');
   assert.deepEqual(
-    [found?.path, found?.position, found?.rangeEnd, found?.lineState, found?.ahead, found?.markers],
-    ['/a.log', 4, 4, undefined, [], []],
+    [found?.path, found?.position, found?.rangeEnd, found?.lineState, found?.ahead, found?.markers, found?.folder],
+    ['/a.log', 4, 4, undefined, [], [], undefined],
   );
   state.close();
 });

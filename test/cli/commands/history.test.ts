@@ -75,7 +75,7 @@ test('a change of the filter alone is applied', async () => {
   const apply = (include: string) =>
     logfleet(running, ['apply', '-f', '-'], `{name: a, paths: [/a.log], topic: t, filter: {include: ${include}}}`);
   assert.equal((await apply('one')).stdout, 'entry/a created\n');
-  assert.equal((await apply('two')).stdout, 'entry/a configured\n');
+  assert.equal((await apply('two')).stdout, 'entry/a configured (filter)\n');
   const entry = await running.api.call('EntryService', 'GetEntry', { name: 'entries/a' });
   assert.equal(entry.filter.include, 'two');
 });

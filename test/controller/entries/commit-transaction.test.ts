@@ -13,7 +13,7 @@ test('a deletion is refused when the rollout on which it was decided has been wr
     ...{ name: 'entries/app', entry, json: { rollout: 'r' }, revision: 5n, version: 1n, lastRevision: 5n },
     ...{ rollout: { rollout, revision: 7n, createRevision: 5n }, unrecorded: undefined },
   };
-  const step = { plan: { change: 'CHANGE_DELETED', entry } as const, base, reason: '' };
+  const step = { plan: { change: 'CHANGE_DELETED', entry } as const, base, reason: '', namedFields: [] };
   const by = { name: 'a', authenticated: false };
   const { transaction } = buildTransaction([step], by, { now: new Date(0), keys, versions: 9 });
   assert.deepEqual(

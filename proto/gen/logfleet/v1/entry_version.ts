@@ -56,6 +56,11 @@ export interface EntryVersion {
   formerRevision: bigint;
   /** The revision that was restored; only for ROLLED_BACK. */
   rolledBackTo: bigint;
+  /**
+   * The fields that the write named (UpdateEntryRequest.update_mask), by their names in Entry.
+   * Empty if it wrote the whole entry.
+   */
+  namedFields: string[];
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -165,6 +170,7 @@ function createBaseEntryVersion(): EntryVersion {
     time: undefined,
     formerRevision: 0n,
     rolledBackTo: 0n,
+    namedFields: [],
     _unknownFields: {},
   };
 }
@@ -215,6 +221,9 @@ export const EntryVersion: MessageFns<EntryVersion> = {
         throw new globalThis.Error("value provided for field message.rolledBackTo of type int64 too large");
       }
       writer.uint32(88).int64(message.rolledBackTo);
+    }
+    for (const v of message.namedFields) {
+      writer.uint32(98).string(v!);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -328,6 +337,14 @@ export const EntryVersion: MessageFns<EntryVersion> = {
             message.rolledBackTo = reader.int64() as bigint;
             continue;
           }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.namedFields.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -361,6 +378,9 @@ export const EntryVersion: MessageFns<EntryVersion> = {
       time: isSet(object.time) ? fromJsonTimestamp(object.time) : undefined,
       formerRevision: isSet(object.former_revision) ? BigInt(object.former_revision) : 0n,
       rolledBackTo: isSet(object.rolled_back_to) ? BigInt(object.rolled_back_to) : 0n,
+      namedFields: globalThis.Array.isArray(object?.named_fields)
+        ? object.named_fields.map((e: any) => globalThis.String(e))
+        : [],
     };
   },
 
@@ -399,6 +419,9 @@ export const EntryVersion: MessageFns<EntryVersion> = {
     if (message.rolledBackTo !== 0n) {
       obj.rolled_back_to = message.rolledBackTo.toString();
     }
+    if (message.namedFields?.length) {
+      obj.named_fields = message.namedFields;
+    }
     return obj;
   },
 
@@ -422,6 +445,7 @@ export const EntryVersion: MessageFns<EntryVersion> = {
     message.rolledBackTo = (object.rolledBackTo !== undefined && object.rolledBackTo !== null)
       ? BigInt(object.rolledBackTo)
       : 0n;
+    message.namedFields = object.namedFields?.map((e) => e) || [];
     return message;
   },
 };

@@ -103,12 +103,14 @@ export class Agent {
     this.#logOutcome(collector.report());
   }
 
-  /** Logs what `--once` did. Throws if a file could not be read. */
+  /** Logs what `--once` did. Throws if files could not be found or read. */
   #logOutcome({ entries, files, health }: AgentReport): void {
     for (const { entry, files: matched, state } of entries) {
       if (matched === 0) this.#logger.warn('no file matches', { entry });
       if (state === 'STATE_PAUSED') this.#logger.warn('the entry was not read because it is paused', { entry });
     }
+    const failed = entries.find(({ error }) => error !== '');
+    if (failed) throw new Error(`${failed.entry}: ${failed.error}`);
     const unread = files.filter(({ lastError }) => lastError !== '');
     for (const { path, lastError } of unread.slice(0, UNREAD_LOGGED_MAX))
       this.#logger.error('a file could not be read', { path, error: lastError });

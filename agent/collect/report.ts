@@ -72,6 +72,7 @@ export function entryStatus(
     bytesPerSecond: ownFiles.reduce((sum, file) => sum + file.bytesPerSecond, 0),
     lagSeconds: longest(ownFiles),
     ...forecastOf(ownFiles),
+    ...collector.scanTimes,
   });
 }
 
@@ -136,7 +137,7 @@ function fileStatus(source: Source, entry: string, nowMs: number, lossForecastSe
   const lag = Math.max(0, source.size - source.position);
   const { replay } = source.turns;
   const { file } = source;
-  return FileStatus.create({
+  const status = FileStatus.create({
     id: `${file.entryUid}/${source.generation}`,
     entry,
     path: source.path,
@@ -154,6 +155,9 @@ function fileStatus(source: Source, entry: string, nowMs: number, lossForecastSe
     lossForecastSeconds,
     ...(file.lastAcknowledgedMs > 0 && { lastProgressTime: new Date(file.lastAcknowledgedMs) }),
   });
+  // Not copied: as long as it is the same array, it has not changed.
+  status.history = file.history as FileStatus['history'];
+  return status;
 }
 
 function fileStateOf({ errors, file }: Source): FileStatus['state'] {

@@ -1,4 +1,4 @@
-import type { Agent, Drain, FileStatus } from '../../proto/gen/logfleet/v1/fleet.ts';
+import type { Agent, Drain, EntryStatus, FileStatus } from '../../proto/gen/logfleet/v1/fleet.ts';
 import { selectorLabels } from '../../proto/rules/agent-labels.ts';
 import { agentName, shortEntryName } from '../../proto/rules/names.ts';
 import { formatByteRate, formatByteSize, formatDuration } from '../../runtime/units.ts';
@@ -59,6 +59,7 @@ function describeEntries({ entries }: Agent): string {
     { title: 'LOST', value: lostText },
     { title: 'FILTERED', value: ({ filteredLines }) => count(filteredLines) },
     { title: 'SEALED', value: ({ sealedFiles }) => count(sealedFiles) },
+    { title: 'SCAN', value: scanText },
     { title: 'ERROR', value: ({ error }) => error || '-' },
   ]);
   return `Entries:\n${table.render(entries)}`;
@@ -71,6 +72,7 @@ function describeFiles({ files }: Agent): string {
     { title: '  PATH', value: ({ path }) => `  ${path}` },
     { title: 'ENTRY', value: ({ entry }) => shortEntryName(entry) },
     { title: 'STATE', value: ({ state }) => word(state) },
+    { title: 'SINCE', value: ({ history }) => age(history.at(-1)?.time) },
     { title: 'POSITION', value: ({ position }) => String(position) },
     { title: 'SIZE', value: (file) => String(file.size) },
     { title: 'LAG', value: ({ lagBytes }) => formatByteSize(lagBytes) },
@@ -84,7 +86,23 @@ function describeFiles({ files }: Agent): string {
     { title: 'LAST-LINE', value: ({ lastProgressTime }) => age(lastProgressTime) },
     { title: 'ERROR', value: ({ lastError }) => lastError || '-' },
   ]);
-  return `Files:\n${table.render(files)}`;
+  return `Files:\n${table.render(files)}${describeHistory(files)}`;
+}
+
+/** The states of the files that have had more than one since the agent opened them. */
+function describeHistory(files: readonly FileStatus[]): string {
+  const changed = files.filter(({ history }) => history.length > 1);
+  if (changed.length === 0) return '';
+  const changes = changed.flatMap(({ path, history }) =>
+    history.map((change, at) => ({ path: at === 0 ? path : '', change })),
+  );
+  const table = new Table<(typeof changes)[number]>([
+    { title: '  PATH', value: ({ path }) => `  ${path}` },
+    { title: 'SINCE', value: ({ change }) => change.time?.toISOString() ?? '-' },
+    { title: 'STATE', value: ({ change }) => change.state },
+    { title: 'REASON', value: ({ change }) => change.reason },
+  ]);
+  return `File states:\n${table.render(changes)}`;
 }
 
 /** Shown while a rewind re-sends lines. */
@@ -95,6 +113,12 @@ const replayColumn: Column<FileStatus> = {
 
 function drainText({ state, leftBytes, waitingFor }: Drain): string {
   return `${word(state)}, ${formatByteSize(leftBytes)} left${waitingFor === '' ? '' : `, waits for ${waitingFor}`}`;
+}
+
+/** How long the last scan took; while one takes long: since when it has been running. */
+function scanText({ lastScanSeconds, runningScanSeconds }: EntryStatus): string {
+  if (runningScanSeconds > 0) return `running for ${formatDuration(runningScanSeconds)}`;
+  return lastScanSeconds > 0 ? formatDuration(lastScanSeconds) : '<1s';
 }
 
 /** 0.12 → `12 %` */

@@ -47,6 +47,7 @@ function describeFields(entry: Entry): string {
     ['Revision', entry.etag],
     ['Paths', entry.paths.join('\n             ')],
     ...(entry.exclude.length > 0 ? ([['Exclude', entry.exclude.join(', ')]] as const) : []),
+    ...(entry.followLinks === false ? ([['Links', 'not followed']] as const) : []),
     ['Topic', `${entry.topic} (${topicText(entry)})`],
     ['Selector', entry.selector || '<all agents>'],
     ['Start', entry.start],

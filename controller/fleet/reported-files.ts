@@ -1,4 +1,4 @@
-import type { FileStatus } from '../../proto/gen/logfleet/v1/fleet.ts';
+import type { FileStateChange, FileStatus } from '../../proto/gen/logfleet/v1/fleet.ts';
 
 /**
  * A FileStatus in a third of the memory. Ten thousand agents have hundreds of thousands of them.
@@ -21,9 +21,16 @@ interface ReportedFile {
   replay: { replayId: string; replayUntil: bigint } | undefined;
   lagSeconds: number;
   lossForecastSeconds: number;
+  history: readonly FileStateChange[];
   /** Fields that only newer agents know. */
   unknown: FileStatus['_unknownFields'];
 }
+
+/** The most changes that are kept of a file. */
+const CHANGES_MAX = 5;
+/** Most agents report the same few states and reasons. */
+const TEXTS_MAX = 1_000;
+const texts = new Map<string, string>();
 
 /** The fields by which files are compared. */
 export type FileUrgency = Pick<ReportedFile, 'lagSeconds' | 'lossForecastSeconds'>;
@@ -78,6 +85,7 @@ function newFile({ id, path, generation, device, inode }: FileStatus, entry: str
       lastError: '',
       lastProgressMs: 0,
       replay: undefined,
+      history: [],
       unknown: undefined,
     },
   };
@@ -101,6 +109,7 @@ function update(file: ReportedFile, status: FileStatus): ReportedFile {
   file.replay = replayId === '' ? undefined : { replayId, replayUntil };
   file.lagSeconds = status.lagSeconds;
   file.lossForecastSeconds = status.lossForecastSeconds;
+  file.history = status.history.slice(-CHANGES_MAX).map(sharedChange);
   file.unknown = status._unknownFields;
   return file;
 }
@@ -112,8 +121,20 @@ function toStatus(file: ReportedFile): FileStatus {
     ...{ position: BigInt(file.position), size: BigInt(file.size), lagBytes: BigInt(file.lagBytes) },
     ...{ bytesPerSecond, lagSeconds, lossForecastSeconds, lastError, _unknownFields: file.unknown },
     ...(file.replay ?? { replayId: '', replayUntil: 0n }),
+    history: [...file.history],
     lastProgressTime: file.lastProgressMs > 0 ? new Date(file.lastProgressMs) : undefined,
   };
+}
+
+function sharedChange({ time, state, reason }: FileStateChange): FileStateChange {
+  return { time, state: shared(state), reason: shared(reason) };
+}
+
+/** One copy of each of the first texts. */
+function shared(text: string): string {
+  const known = texts.get(text);
+  if (known === undefined && texts.size < TEXTS_MAX) texts.set(text, text);
+  return known ?? text;
 }
 
 function compare(a: string, b: string): number {

@@ -1,8 +1,8 @@
 import { copyFile, type FileHandle, mkdir, open, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemClock } from '../../runtime/clock.ts';
+import { type Random, seeded, subSeed } from '../support/random.ts';
 import type { Lines } from './lines.ts';
-import { type Random, seeded, subSeed } from './random.ts';
 import type { LifeWritten } from './verdict.ts';
 
 /**

@@ -1,4 +1,4 @@
-import { seeded, subSeed } from './random.ts';
+import { seeded, subSeed } from '../support/random.ts';
 
 /** Identifies a line: writer, generation, number. */
 export interface LineId {

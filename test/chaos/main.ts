@@ -3,6 +3,7 @@ import { systemClock } from '../../runtime/clock.ts';
 import { errorText } from '../../runtime/errors.ts';
 import { tempDir } from '../support/temp-dir.ts';
 import { startCluster } from './cluster.ts';
+import { filesMain } from './files/main.ts';
 import { logfleet } from './logfleet.ts';
 import { HELP, type Options, readOptions } from './options.ts';
 import { lookForPeers } from './peers.ts';
@@ -56,8 +57,9 @@ ${verdictText(verdict)}
 
 try {
   const args = process.argv.slice(2);
-  const options = readOptions(args, systemClock.nowMs());
-  if (options.help) process.stdout.write(HELP);
+  const options = args.includes('--files') ? undefined : readOptions(args, systemClock.nowMs());
+  if (!options) process.exitCode = await filesMain(args);
+  else if (options.help) process.stdout.write(HELP);
   else {
     const results = await main(options);
     const command = `npm run chaos -- ${args.filter((arg) => arg !== '--save' && arg !== '--keep').join(' ')}`;

@@ -30,6 +30,7 @@ const KILL_SECONDS = 6;
 export const HELP = `Writes files, rotates them, breaks everything on the way to Kafka, and proves from the topic what was lost, doubled or altered.
 
 Usage: npm run chaos -- [options]
+       npm run chaos -- --files [options]: changes files at random instead; see --files --help
 
   --seed N          decides the faults, their times and all that is written (default: by the clock, and printed)
   --minutes M       how long faults come (default: 2)

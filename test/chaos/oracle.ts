@@ -1,4 +1,4 @@
-import { Coverage, type Span } from './coverage.ts';
+import { Coverage, type Span } from '../support/coverage.ts';
 import { endOf, type Fact, isDeclared, type Loss } from './facts.ts';
 import { LifeSeen } from './life-seen.ts';
 import { type LineId, type Lines, lineIdOf } from './lines.ts';

@@ -1,4 +1,4 @@
-import { type Random, seeded, subSeed } from './random.ts';
+import { type Random, seeded, subSeed } from '../support/random.ts';
 
 /** Faults of the collector, which run one after the other. */
 export const AGENT_FAULTS = ['kill-agent', 'stop-agent', 'stall-agent', 'full-disk'] as const;

@@ -64,12 +64,13 @@ export async function hasFingerprint(fd: number, { head, markers }: Fingerprint)
 
 /**
  * Whether an open file of `size` bytes is a copy of the generation, made at or after a moment that
- * its markers know.
+ * its markers know. In a copy that is shorter than the head, a marker covers all bytes before it.
  */
 export async function isCopyWith(fd: number, size: number, { head, markers }: Fingerprint): Promise<boolean> {
   const marker = markerWithin(markers, size);
   if (markers.length > 0 && !marker) return false;
-  return (await compareHead(fd, head)) !== undefined && (!marker || hasMarker(fd, marker));
+  const beginsAlike = size < head.bytes ? marker !== undefined : (await compareHead(fd, head)) !== undefined;
+  return beginsAlike && (!marker || hasMarker(fd, marker));
 }
 
 /** Whether the file begins as gzip, zstd or xz: an archive of logs that were already read. */

@@ -38,6 +38,8 @@ export interface LifecycleState {
 export type Effect = 'store' | 'report' | 'wake' | 'stopTimer' | 'releaseCaches';
 
 interface Transition {
+  /** What has happened, for people. */
+  readonly reason: string;
   /** The next activity by the present one. An activity that is missing does not allow the event. */
   readonly activity: Readonly<Partial<Record<Activity, Activity>>>;
   /** The next phase by the present one. A phase that is missing does not allow the event. */
@@ -54,80 +56,114 @@ const anyPhase = { ...present, away: 'away', ended: 'ended', vanished: 'vanished
 
 /** The events of a generation: the only ways from one state to another. */
 export const transitions = {
-  /** Its file was opened to be read. A complete one has grown, or has returned. */
+  /** A complete one has grown, or has returned. */
   opened: {
+    reason: 'its file was opened',
     activity: { closed: 'reading' },
     phase: { live: 'live', rotated: 'rotated', sealed: 'rotated', away: 'live' },
     effects: [],
   },
-  /** Its file was opened only to send lines again. */
-  openedForReplay: { activity: { closed: 'reading' }, phase: present, effects: [] },
-  /** Its entry, or the agent, was paused. */
+  openedForReplay: {
+    reason: 'its file was opened to send lines again',
+    activity: { closed: 'reading' },
+    phase: present,
+    effects: [],
+  },
   paused: {
+    reason: 'its entry or the agent was paused',
     activity: { ...open, closed: 'closed', reading: 'paused', draining: 'paused' },
     phase: anyPhase,
     effects: ['stopTimer'],
   },
-  /** Neither its entry nor the agent is paused. The next scan shows whether it has left. */
-  resumed: { activity: { ...open, closed: 'closed', paused: 'reading' }, phase: anyPhase, effects: [] },
-  /** A scan found it at no path of the entry. */
-  left: { activity: { ...open, reading: 'draining' }, phase: present, effects: ['report'] },
-  /** A scan or a file event found it at a path of the entry. */
-  found: { activity: { ...open, draining: 'reading', unmatched: 'reading' }, phase: present, effects: [] },
-  /** The entry's globs have changed and do not match its path. */
+  /** The next scan shows whether it has left. */
+  resumed: {
+    reason: 'neither its entry nor the agent is paused',
+    activity: { ...open, closed: 'closed', paused: 'reading' },
+    phase: anyPhase,
+    effects: [],
+  },
+  left: {
+    reason: 'it was found at no path of the entry: it was renamed or deleted',
+    activity: { ...open, reading: 'draining' },
+    phase: present,
+    effects: ['report'],
+  },
+  found: {
+    reason: 'it was found at a path of the entry',
+    activity: { ...open, draining: 'reading', unmatched: 'reading' },
+    phase: present,
+    effects: [],
+  },
   unmatched: {
+    reason: "the entry's paths have changed and do not match it",
     activity: { reading: 'unmatched', paused: 'unmatched', draining: 'unmatched', unmatched: 'unmatched' },
     phase: present,
     effects: ['stopTimer'],
   },
-  /** Another file took the path that it had before it was renamed. */
-  rotated: { activity: open, phase: { live: 'rotated' }, effects: ['store'] },
-  /** It has not grown for its grace period. */
+  rotated: {
+    reason: 'another file has taken the path that it had',
+    activity: open,
+    phase: { live: 'rotated' },
+    effects: ['store'],
+  },
   quiet: {
+    reason: 'it has not grown for its grace period',
     activity: { reading: 'reading', draining: 'draining' },
     phase: { live: 'live', rotated: 'rotated' },
     lastLine: 'due',
     effects: ['wake'],
   },
-  /** It has grown within its grace period. */
   growing: {
+    reason: 'it has grown within its grace period',
     activity: { reading: 'reading', draining: 'draining' },
     phase: { live: 'live', rotated: 'rotated' },
     lastLine: 'held',
     effects: [],
   },
-  /** It was complete, was opened for a replay, and has grown. */
-  unsealed: { activity: { ...open, closed: 'closed' }, phase: { sealed: 'rotated' }, effects: ['store'] },
-  /** Another file has its path, and all of it is acknowledged. */
+  unsealed: {
+    reason: 'it was complete and has grown',
+    activity: { ...open, closed: 'closed' },
+    phase: { sealed: 'rotated' },
+    effects: ['store'],
+  },
   sealed: {
+    reason: 'another file has its path, and all of it is acknowledged',
     activity: { reading: 'closed', draining: 'closed' },
     phase: { rotated: 'sealed', sealed: 'sealed' },
     effects: ['releaseCaches', 'report'],
   },
-  /** It left the entry's paths, and all of it is acknowledged. */
   retired: {
+    reason: "it left the entry's paths, and all of it is acknowledged",
     activity: { draining: 'closed' },
     phase: { live: 'away', rotated: 'away' },
     effects: ['releaseCaches', 'report'],
   },
-  /** It is unmatched, and the outcome of every segment is known. */
-  dropped: { activity: { unmatched: 'closed' }, phase: present, effects: ['releaseCaches', 'report'] },
-  /** The agent keeps its position and stops reading: the agent stops, or the file is not found. */
-  released: { activity: allClose, phase: present, effects: ['releaseCaches'] },
-  /** The generation's content no longer exists, and all that it had was seen. */
+  dropped: {
+    reason: 'no path of the entry matches it, and each batch has a response',
+    activity: { unmatched: 'closed' },
+    phase: present,
+    effects: ['releaseCaches', 'report'],
+  },
+  released: {
+    reason: 'the agent keeps its position and stops reading',
+    activity: allClose,
+    phase: present,
+    effects: ['releaseCaches'],
+  },
   ended: {
+    reason: 'its content no longer exists, and all that it had was seen',
     activity: { ...allClose, closed: 'closed' },
     phase: { live: 'ended', rotated: 'ended', sealed: 'ended', ended: 'ended' },
     effects: ['store', 'releaseCaches'],
   },
-  /** The generation's content no longer exists, and it may have had more than was seen. */
   vanished: {
+    reason: 'its content no longer exists, and it may have had more than was seen',
     activity: { ...allClose, closed: 'closed' },
     phase: { live: 'vanished', rotated: 'vanished', sealed: 'vanished', vanished: 'vanished' },
     effects: ['store', 'releaseCaches'],
   },
-  /** Its file was truncated, and the generation continues in a copy that has all its content. */
   continuedInCopy: {
+    reason: 'its file was truncated, and a copy has its content',
     activity: { closed: 'reading' },
     phase: { ended: 'live', vanished: 'live' },
     effects: ['wake'],
@@ -135,6 +171,27 @@ export const transitions = {
 } as const satisfies Record<string, Transition>;
 
 export type LifecycleEvent = keyof typeof transitions;
+
+/** A state of a generation, for people: FileStateChange of the public contract. */
+export interface StateChange {
+  readonly time: Date;
+  readonly state: string;
+  readonly reason: string;
+}
+
+/** How many changes of a file are kept. */
+const CHANGES_MAX = 5;
+
+/** The last changes of a file, with one to `state` at `timeMs` (ms since the epoch). */
+export function withChange(
+  changes: readonly StateChange[],
+  { activity, phase, lastLine }: LifecycleState,
+  event: LifecycleEvent,
+  timeMs: number,
+): readonly StateChange[] {
+  const state = [activity, phase === 'live' ? [] : phase, lastLine === 'due' ? 'last line due' : []].flat().join(', ');
+  return [...changes.slice(1 - CHANGES_MAX), { time: new Date(timeMs), state, reason: transitions[event].reason }];
+}
 
 const states = new Map<string, LifecycleState>();
 

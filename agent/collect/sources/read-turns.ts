@@ -28,6 +28,7 @@ export class ReadTurns {
   #replays: Replays | undefined;
   /** Segments that are being sent, or that the previous process may have sent. */
   #outstanding: number;
+  #isReading = false;
   /** Bytes before it were read. What they have after the last whole record is incomplete. */
   #readTo = 0;
 
@@ -36,9 +37,19 @@ export class ReadTurns {
     this.#outstanding = open.length;
   }
 
-  /** All bytes before it are in segments. */
+  /** First-time reads continue here. */
   get position(): number {
     return this.#reader.position;
+  }
+
+  /** Bytes before it were read, perhaps to be read again. */
+  get furthest(): number {
+    return this.#reader.furthest;
+  }
+
+  /** The generation continues in a file that has `size` bytes. */
+  continueInCopy(size: number): void {
+    this.#reader.continueInCopy(size);
   }
 
   /** Bytes before it are in segments, or belong to a record that is incomplete. */
@@ -91,8 +102,10 @@ export class ReadTurns {
       if (segment) this.#outstanding++;
       return { ...replayed, seen: 0, consumed: segment ? segment.end - segment.start : 0 };
     }
+    this.#reader.rewind();
+    const { furthest } = this;
     const from = this.isReturning ? undefined : this.position;
-    const reading = await this.#reader.read(bench, format, source, nowMs, allowed);
+    const reading = await this.#read(bench, format, source, nowMs, allowed);
     if (!reading) return undefined;
     const { segment: read, more: hasMore, full: isFull, seen, againInMs } = reading;
     if (againInMs === undefined && !hasMore) this.#readTo = seen;
@@ -102,7 +115,8 @@ export class ReadTurns {
     this.#outstanding++;
     const segment = { ...read, source, generation: source.generation };
     // Limits count neither what is read again nor the skipped bytes of over-long lines.
-    const consumed = from === undefined ? 0 : read.end - read.start - (read.cut?.bytes ?? 0);
+    const isFirstRead = from !== undefined && read.start >= furthest;
+    const consumed = isFirstRead ? read.end - read.start - (read.cut?.bytes ?? 0) : 0;
     return { segment, hasMore, isFull, seen, againInMs, consumed };
   }
 
@@ -120,8 +134,22 @@ export class ReadTurns {
 
   returned(segment: IntentSegment): void {
     this.#settle();
-    if (segment.replay !== undefined) this.#replays?.returned(segment);
-    else this.#reader.returned.add(segment);
+    if (segment.replay !== undefined) {
+      this.#replays?.returned(segment);
+      return;
+    }
+    this.#reader.returned.add(segment);
+    this.#readTo = Math.min(this.#readTo, segment.start);
+    if (!this.#isReading) this.#reader.rewind();
+  }
+
+  async #read(...args: Parameters<SegmentReader['read']>): ReturnType<SegmentReader['read']> {
+    this.#isReading = true;
+    try {
+      return await this.#reader.read(...args);
+    } finally {
+      this.#isReading = false;
+    }
   }
 
   /** Frees what can be made again. */

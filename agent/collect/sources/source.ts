@@ -72,9 +72,8 @@ export class Source implements RouteSource, ReadableFile, ObservedReader, Sighte
     return this.#file.position;
   }
 
-  /** First-time reads continue here. */
-  get readPosition(): number {
-    return this.turns.position;
+  get furthestRead(): number {
+    return this.turns.furthest;
   }
 
   /** Whether a last line without a terminator is sent, too. */
@@ -130,7 +129,7 @@ export class Source implements RouteSource, ReadableFile, ObservedReader, Sighte
    * changed. Throws if the present state does not allow the event.
    */
   apply(event: LifecycleEvent): boolean {
-    if (!this.#file.apply(event)) return false;
+    if (!this.#file.apply(event, this.#context.clock.nowMs())) return false;
     for (const effect of transitions[event].effects) this.#perform(effect);
     return true;
   }
@@ -168,6 +167,7 @@ export class Source implements RouteSource, ReadableFile, ObservedReader, Sighte
   /** The generation continues in `copy`, a copy of its file, which is open at `fd`. */
   continueInCopy(fd: number, copy: FoundFile): void {
     this.#file.continueIn(copy);
+    this.turns.continueInCopy(copy.size);
     this.#file.attach(fd);
     this.apply('continuedInCopy');
   }

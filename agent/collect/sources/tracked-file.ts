@@ -10,7 +10,14 @@ import { NOT_OPEN } from '../files/file-io.ts';
 import { observeFile } from '../files/observe-file.ts';
 import { isSameFolder, realFolder } from '../files/real-folder.ts';
 import { Pace, paceWithBacklog } from '../lag/pace.ts';
-import { closedIn, type LifecycleEvent, type LifecycleState, requireTransition } from './lifecycle.ts';
+import {
+  closedIn,
+  type LifecycleEvent,
+  type LifecycleState,
+  requireTransition,
+  type StateChange,
+  withChange,
+} from './lifecycle.ts';
 
 /**
  * What an observation found. notOpened: the file could not be opened now. learned: the checkpoint
@@ -22,7 +29,7 @@ export type ObservationOutcome = 'notOpened' | 'unchanged' | 'learned' | 'trunca
 /** Who reads the file, as far as an observation depends on it. */
 export interface ObservedReader {
   /** Bytes before it were read. */
-  readonly readPosition: number;
+  readonly furthestRead: number;
   /** Opens the file again. false: it cannot be opened now. */
   reopen(): Promise<boolean>;
 }
@@ -36,6 +43,7 @@ export class TrackedFile {
   readonly generation: string;
   /** The position at which the agent began to read. */
   readonly first: number;
+  readonly #firstReason: Checkpoint['firstReason'];
   device: bigint;
   inode: bigint;
   /** 0: unknown. */
@@ -66,15 +74,18 @@ export class TrackedFile {
   /** How many observations are running. */
   #observing = 0;
   #state: LifecycleState;
+  #history: readonly StateChange[] = [];
   readonly #progress: ContiguousPosition;
 
   /** `acknowledged`: what Kafka was found to have beyond the checkpoint. */
   constructor(checkpoint: Checkpoint, acknowledged: readonly CoveredRange[], size: number, nowMs: number) {
+    assert(checkpoint.rangeEnd >= checkpoint.first, 'a range begins before the generation is read');
     this.#progress = new ContiguousPosition({ ...checkpoint, ahead: [...checkpoint.ahead, ...acknowledged] });
     this.#state = closedIn(checkpoint.phase);
     this.entryUid = checkpoint.entryUid;
     this.generation = checkpoint.generation;
     this.first = checkpoint.first;
+    this.#firstReason = checkpoint.firstReason;
     this.device = checkpoint.device;
     this.inode = checkpoint.inode;
     this.birthMs = checkpoint.birthMs;
@@ -120,15 +131,26 @@ export class TrackedFile {
     const { entryUid, generation, first, device, inode, path, folder, birthMs, size, ctimeNs } = this;
     const { topic, partition } = this;
     const { phase } = this.#state;
+    const begun = { first, firstReason: this.#firstReason };
     const file = { device, inode, path, folder, birthMs, size, ctimeNs, ...this.fingerprint };
-    return { entryUid, generation, first, phase, topic, partition, ...file, ...this.#progress.progress };
+    return { entryUid, generation, ...begun, phase, topic, partition, ...file, ...this.#progress.progress };
   }
 
-  /** Changes the state. Returns whether it changed. Throws if it does not allow the event. */
-  apply(event: LifecycleEvent): boolean {
+  /**
+   * Changes the state. Returns whether it changed. Throws if it does not allow the event. `wallMs`:
+   * the time now, ms since the epoch.
+   */
+  apply(event: LifecycleEvent, wallMs: number): boolean {
     const before = this.#state;
     this.#state = requireTransition(before, event);
-    return this.#state !== before;
+    if (this.#state === before) return false;
+    this.#history = withChange(this.#history, this.#state, event, wallMs);
+    return true;
+  }
+
+  /** Its last states, the present one last. The array is replaced when the state changes. */
+  get history(): readonly StateChange[] {
+    return this.#history;
   }
 
   /** The file was opened at `fd`. */
@@ -157,11 +179,11 @@ export class TrackedFile {
     try {
       if (!this.isOpen && !(await reader.reopen())) return 'notOpened';
       // The file may grow and be read meanwhile: compare with the position before the observation.
-      const seen = await observeFile(this.#fd, this.fingerprint, reader.readPosition, wallMs);
+      const seen = await observeFile(this.#fd, this.fingerprint, reader.furthestRead, wallMs);
       if (!seen || this.replaced) return 'truncated';
       if (seen.compressed) return 'compressed';
       const moved = await this.#noteFolder();
-      const size = Math.max(seen.size, reader.readPosition);
+      const size = Math.max(seen.size, reader.furthestRead);
       return this.#learn({ ...seen, size }, nowMs) || moved ? 'learned' : 'unchanged';
     } finally {
       this.#observing--;

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { appendFile, mkdir, rename, unlink, writeFile } from 'node:fs/promises';
+import { appendFile, copyFile, mkdir, rename, truncate, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { sharedKafka } from '../../support/servers.ts';
@@ -62,6 +62,30 @@ test('a deleted or moved file with unread lines is never closed for others', asy
   assert.equal(on.allLines.length, 20);
   await on.deliver();
   assert.deepEqual([on.allLines.length, on.losses], [22, []]);
+  on.close();
+});
+
+test('a truncated file is no loss as long as its copy waits for its turn to be opened', async () => {
+  await using dir = await tempDir();
+  const on = new SourceFixture(dir, { filesMax: 3 });
+  const [file, glob] = [dir.at('a.log'), dir.at('*.log*')];
+  await writeFile(file, 'one\n');
+  await on.find(glob);
+  await on.deliver();
+  for (const name of ['b', 'c']) await writeFile(dir.at(`${name}.log`), 'unread\n');
+  await appendFile(file, 'two\n');
+  await on.find(glob);
+  await copyFile(file, dir.at('a.log.1'));
+  await truncate(file);
+  await appendFile(file, 'new\n');
+  for (let scan = 0; scan < 3; scan++) await on.find(glob);
+  assert.deepEqual([on.losses, on.sources.length], [[], 3]);
+  for (let scan = 0; scan < 3; scan++) {
+    on.nowMs += 2 * SECOND_MS;
+    await on.deliver();
+    await on.find(glob);
+  }
+  assert.deepEqual([on.allLines, on.losses], [['new', 'one', 'two', 'unread', 'unread'], []]);
   on.close();
 });
 

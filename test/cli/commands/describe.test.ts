@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { rename, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { startAgent } from '../../support/agents.ts';
 import { newPrefix, startController } from '../../support/controllers.ts';
@@ -25,7 +25,14 @@ test('describe shows an agent with its entries and files, and get lists it', asy
     assert.match(stdout, /^Name: +web-1\nStatus: +Failing\n/);
     assert.match(stdout, /Labels: +agent=web-1,env=prod,host=\S+,os=linux\n/);
     assert.match(stdout, /Entries:\n {2}NAME +STATE .*\n {2}app +(Failed|Applying) /);
-    assert.match(stdout, new RegExp(`Files:\\n  PATH .*\\n  ${dir.at('a.log')} +app +Reading +0 +8 +8 B `));
+    assert.match(stdout, new RegExp(`Files:\\n  PATH .*\\n  ${dir.at('a.log')} +app +Reading +\\d+s +0 +8 +8 B `));
+  });
+  await rename(dir.at('a.log'), dir.at('a.old'));
+  await eventually(async () => {
+    const { stdout } = await run(['describe', 'agent', 'web-1']);
+    const states = stdout.slice(stdout.indexOf('File states:'));
+    assert.match(states, /^File states:\n {2}PATH .*\n {2}\/\S+a.log +\S+Z +reading +its file was opened\n/);
+    assert.match(states, /\n +\S+Z +draining +it was found at no path of the entry: it was renamed or deleted\n/);
   });
   const { stdout } = await run(['get', 'agents', '-l', 'env=prod']);
   assert.match(stdout, /^NAME +STATUS +HOST .*\nweb-1 +Failing /);

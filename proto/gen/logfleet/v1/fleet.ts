@@ -213,6 +213,13 @@ export interface EntryStatus {
   lossForecastFiles: number;
   /** Whether `max_bytes_per_second` of the entry or of the agent holds back files. */
   limited: boolean;
+  /** How long the last scan for the entry's files took, in whole seconds. */
+  lastScanSeconds: number;
+  /**
+   * How long the present scan has been running, in whole seconds; 0 if none runs or it has only
+   * begun. A file system that does not respond makes a scan take long.
+   */
+  runningScanSeconds: number;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -355,6 +362,8 @@ export interface FileStatus {
   replayId: string;
   /** The position up to which the replay re-sends. */
   replayUntil: bigint;
+  /** The last states of the file in this process, at most five, the present one last. */
+  history: FileStateChange[];
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -439,6 +448,22 @@ export function fileStatus_StateToNumber(object: FileStatus_State): number {
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum FileStatus_State");
   }
+}
+
+/** The moment at which a file got another state. */
+export interface FileStateChange {
+  /** When, by the agent's clock. */
+  time:
+    | Date
+    | undefined;
+  /**
+   * What the agent does with the file since then, and what it has found, for example
+   * `draining, rotated`. See docs/internals/identity.md.
+   */
+  state: string;
+  /** What has happened, for a person. */
+  reason: string;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
 /** An agent of the fleet. */
@@ -1405,6 +1430,8 @@ function createBaseEntryStatus(): EntryStatus {
     lossForecastSeconds: 0,
     lossForecastFiles: 0,
     limited: false,
+    lastScanSeconds: 0,
+    runningScanSeconds: 0,
     _unknownFields: {},
   };
 }
@@ -1473,6 +1500,12 @@ export const EntryStatus: MessageFns<EntryStatus> = {
     }
     if (message.limited !== false) {
       writer.uint32(240).bool(message.limited);
+    }
+    if (message.lastScanSeconds !== 0) {
+      writer.uint32(248).int32(message.lastScanSeconds);
+    }
+    if (message.runningScanSeconds !== 0) {
+      writer.uint32(256).int32(message.runningScanSeconds);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -1626,6 +1659,22 @@ export const EntryStatus: MessageFns<EntryStatus> = {
             message.limited = reader.bool();
             continue;
           }
+          case 31: {
+            if (tag !== 248) {
+              break;
+            }
+
+            message.lastScanSeconds = reader.int32();
+            continue;
+          }
+          case 32: {
+            if (tag !== 256) {
+              break;
+            }
+
+            message.runningScanSeconds = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1664,6 +1713,8 @@ export const EntryStatus: MessageFns<EntryStatus> = {
       lossForecastSeconds: isSet(object.loss_forecast_seconds) ? globalThis.Number(object.loss_forecast_seconds) : 0,
       lossForecastFiles: isSet(object.loss_forecast_files) ? globalThis.Number(object.loss_forecast_files) : 0,
       limited: isSet(object.limited) ? globalThis.Boolean(object.limited) : false,
+      lastScanSeconds: isSet(object.last_scan_seconds) ? globalThis.Number(object.last_scan_seconds) : 0,
+      runningScanSeconds: isSet(object.running_scan_seconds) ? globalThis.Number(object.running_scan_seconds) : 0,
     };
   },
 
@@ -1717,6 +1768,12 @@ export const EntryStatus: MessageFns<EntryStatus> = {
     if (message.limited !== false) {
       obj.limited = message.limited;
     }
+    if (message.lastScanSeconds !== 0) {
+      obj.last_scan_seconds = Math.round(message.lastScanSeconds);
+    }
+    if (message.runningScanSeconds !== 0) {
+      obj.running_scan_seconds = Math.round(message.runningScanSeconds);
+    }
     return obj;
   },
 
@@ -1745,6 +1802,8 @@ export const EntryStatus: MessageFns<EntryStatus> = {
     message.lossForecastSeconds = object.lossForecastSeconds ?? 0;
     message.lossForecastFiles = object.lossForecastFiles ?? 0;
     message.limited = object.limited ?? false;
+    message.lastScanSeconds = object.lastScanSeconds ?? 0;
+    message.runningScanSeconds = object.runningScanSeconds ?? 0;
     return message;
   },
 };
@@ -1768,6 +1827,7 @@ function createBaseFileStatus(): FileStatus {
     lossForecastSeconds: 0,
     replayId: "",
     replayUntil: 0n,
+    history: [],
     _unknownFields: {},
   };
 }
@@ -1842,6 +1902,9 @@ export const FileStatus: MessageFns<FileStatus> = {
         throw new globalThis.Error("value provided for field message.replayUntil of type int64 too large");
       }
       writer.uint32(248).int64(message.replayUntil);
+    }
+    for (const v of message.history) {
+      FileStateChange.encode(v!, writer.uint32(258).fork()).join();
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -2003,6 +2066,14 @@ export const FileStatus: MessageFns<FileStatus> = {
             message.replayUntil = reader.int64() as bigint;
             continue;
           }
+          case 32: {
+            if (tag !== 258) {
+              break;
+            }
+
+            message.history.push(FileStateChange.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2042,6 +2113,9 @@ export const FileStatus: MessageFns<FileStatus> = {
       lossForecastSeconds: isSet(object.loss_forecast_seconds) ? globalThis.Number(object.loss_forecast_seconds) : 0,
       replayId: isSet(object.replay_id) ? globalThis.String(object.replay_id) : "",
       replayUntil: isSet(object.replay_until) ? BigInt(object.replay_until) : 0n,
+      history: globalThis.Array.isArray(object?.history)
+        ? object.history.map((e: any) => FileStateChange.fromJSON(e))
+        : [],
     };
   },
 
@@ -2098,6 +2172,9 @@ export const FileStatus: MessageFns<FileStatus> = {
     if (message.replayUntil !== 0n) {
       obj.replay_until = message.replayUntil.toString();
     }
+    if (message.history?.length) {
+      obj.history = message.history.map((e) => FileStateChange.toJSON(e));
+    }
     return obj;
   },
 
@@ -2125,6 +2202,124 @@ export const FileStatus: MessageFns<FileStatus> = {
     message.replayUntil = (object.replayUntil !== undefined && object.replayUntil !== null)
       ? BigInt(object.replayUntil)
       : 0n;
+    message.history = object.history?.map((e) => FileStateChange.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseFileStateChange(): FileStateChange {
+  return { time: undefined, state: "", reason: "", _unknownFields: {} };
+}
+
+export const FileStateChange: MessageFns<FileStateChange> = {
+  encode(message: FileStateChange, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.time !== undefined) {
+      Timestamp.encode(toTimestamp(message.time), writer.uint32(10).fork()).join();
+    }
+    if (message.state !== "") {
+      writer.uint32(18).string(message.state);
+    }
+    if (message.reason !== "") {
+      writer.uint32(26).string(message.reason);
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): FileStateChange {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseFileStateChange();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.time = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.state = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.reason = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): FileStateChange {
+    return {
+      time: isSet(object.time) ? fromJsonTimestamp(object.time) : undefined,
+      state: isSet(object.state) ? globalThis.String(object.state) : "",
+      reason: isSet(object.reason) ? globalThis.String(object.reason) : "",
+    };
+  },
+
+  toJSON(message: FileStateChange): unknown {
+    const obj: any = {};
+    if (message.time !== undefined) {
+      obj.time = message.time.toISOString();
+    }
+    if (message.state !== "") {
+      obj.state = message.state;
+    }
+    if (message.reason !== "") {
+      obj.reason = message.reason;
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<FileStateChange>): FileStateChange {
+    return FileStateChange.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<FileStateChange>): FileStateChange {
+    const message = createBaseFileStateChange();
+    message.time = object.time ?? undefined;
+    message.state = object.state ?? "";
+    message.reason = object.reason ?? "";
     return message;
   },
 };

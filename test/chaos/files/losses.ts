@@ -1,0 +1,99 @@
+import type { AuditFact, Evidence, Violation } from './evidence.ts';
+import { type Generation, nameOf } from './generations.ts';
+import type { Life, Line } from './life.ts';
+import type { Sightings } from './seen.ts';
+
+export interface Loss {
+  generation: string;
+  life: Life | undefined;
+  start: number;
+  end: number;
+  bytes: number;
+  openEnded: boolean;
+  reason: string;
+  path: string;
+  atMs: number;
+}
+
+export interface LossEvidence extends Evidence {
+  losses: readonly Loss[];
+  sightings: Sightings;
+  isDelivered(life: Life, line: Line): boolean;
+}
+
+/** Each `loss` once, with the life that it is about. */
+export function lossesOf({ facts, lives, toUnixMs }: Evidence, generations: readonly Generation[]): Loss[] {
+  const byId = new Map(facts.filter(({ kind }) => kind === 'loss').map((fact) => [fact.id, fact]));
+  return [...byId.values()].map((fact) => {
+    const atMs = Date.parse(fact.time) - toUnixMs;
+    const { start = 0, end = 0, bytes = 0, openEnded = false, reason = '', generation, path } = fact;
+    const life = generations.find(({ id }) => id === generation)?.life ?? lifeByPath(fact, lives, atMs, generations);
+    return { generation, life, start, end, bytes, openEnded, reason, path, atMs };
+  });
+}
+
+/**
+ * A generation without a record: the last life at its path that began before the loss and has no
+ * generation.
+ */
+function lifeByPath(
+  { path, end = 0 }: AuditFact,
+  lives: readonly Life[],
+  atMs: number,
+  generations: readonly Generation[],
+): Life | undefined {
+  const taken = new Set(generations.map(({ life }) => life));
+  const candidates = lives.filter((life) => life.paths.has(path) && life.bornAtMs < atMs && life.size >= end);
+  return (
+    candidates.findLast((life) => !taken.has(life) && life.end) ??
+    candidates.findLast((life) => !taken.has(life)) ??
+    candidates.findLast((life) => life.end) ??
+    candidates.at(-1)
+  );
+}
+
+/** A loss is of bytes that did not arrive, of content that no longer exists, and of its size. */
+export function judgeLosses(evidence: LossEvidence, report: (violation: Violation) => void): void {
+  for (const loss of evidence.losses) {
+    const { life, start, end, bytes, reason } = loss;
+    const where = `${reason} ${start}-${end}, ${bytes} bytes, generation ${loss.generation}, ${life ? nameOf(life) : loss.path}`;
+    if (!life) report({ kind: 'false-loss', text: `a loss of no content: ${where}` });
+    else if (end > life.size)
+      report({ kind: 'false-loss', text: `a loss of bytes that nobody wrote (${life.size} were): ${where}` });
+    else if (isWithoutCause(loss, life, evidence))
+      report({ kind: 'false-loss', text: `a loss of what still exists: ${where}` });
+    else checkSize(loss, life, evidence, where, report);
+  }
+}
+
+function isWithoutCause({ reason, atMs }: Loss, life: Life, { sightings }: LossEvidence): boolean {
+  if (reason === 'truncated') return life.end === undefined || life.end.atMs > atMs;
+  return reason === 'vanished' && sightings.existsAt(life, atMs);
+}
+
+/**
+ * The lines in a loss did not arrive; their bytes and those of a line that was not complete are its
+ * size.
+ */
+function checkSize(
+  { start, end, bytes }: Loss,
+  life: Life,
+  { isDelivered }: LossEvidence,
+  where: string,
+  report: (violation: Violation) => void,
+): void {
+  let lost = end - start;
+  const arrived: Line[] = [];
+  for (const line of life.lines()) {
+    if (line.start < start || line.end > end) continue;
+    if (!isDelivered(life, line)) continue;
+    lost -= line.end - line.start;
+    arrived.push(line);
+  }
+  if (bytes > lost)
+    report({
+      kind: arrived.length > 0 ? 'false-loss' : 'loss-size',
+      text: `${lost} of the bytes did not arrive: ${where}`,
+    });
+  else if (bytes < lost) report({ kind: 'loss-size', text: `${lost} bytes did not arrive: ${where}` });
+}

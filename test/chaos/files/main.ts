@@ -1,0 +1,108 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { systemClock } from '../../../runtime/clock.ts';
+import { tempDir } from '../../support/temp-dir.ts';
+import { startSharedBroker } from './broker.ts';
+import { generatePlan } from './generate.ts';
+import type { Plan } from './plan.ts';
+import { resultText, tableRow } from './report.ts';
+import { type PlanResult, runPlan } from './run-plan.ts';
+import { shrink } from './shrink.ts';
+
+const HELP = `Changes files at random beside a real agent, and proves from the topic that each line is there once or in a loss.
+
+Usage: npm run chaos -- --files [options]
+
+  --seed N          decides the operations (default: by the clock, and printed)
+  --seeds A-B       several seeds
+  --plan FILE       run this plan, which a failed run has written
+  --minutes M       how long operations come (default: 1)
+  --jobs N          how many seeds run side by side (default: 8)
+  --agent PATH      the launcher of another checkout's agent: PATH/bin/logfleet-agent
+  --keep            keep the folder with files, state and logs of a run that passed, too
+  --no-shrink       don't look for fewer operations that fail
+  --shrink-minutes  how long to look for them, per seed (default: 6)
+
+Exit code 1 when a seed failed, 2 when the run could not be made.
+`;
+
+const say = (line: string) => process.stderr.write(`[${new Date().toISOString().slice(11, 19)}] ${line}\n`);
+
+/** Returns the exit code. */
+export async function filesMain(args: readonly string[]): Promise<number> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      files: { type: 'boolean' },
+      seed: { type: 'string' },
+      seeds: { type: 'string' },
+      plan: { type: 'string' },
+      minutes: { type: 'string', default: '1' },
+      jobs: { type: 'string', default: '8' },
+      agent: { type: 'string' },
+      'no-shrink': { type: 'boolean', default: false },
+      'shrink-minutes': { type: 'string', default: '6' },
+      keep: { type: 'boolean', default: false },
+      help: { type: 'boolean', short: 'h', default: false },
+    },
+  });
+  if (values.help) {
+    process.stdout.write(HELP);
+    return 0;
+  }
+  const launcher = values.agent ?? join(import.meta.dirname, '..', '..', '..', 'bin', 'logfleet-agent');
+  const plans = await plansOf(values);
+  const jobs = Number(values.jobs);
+  const dir = await tempDir('files-broker');
+  await using broker = await startSharedBroker(dir.at('kafka'), jobs);
+  say(`the broker is up; ${plans.length} plans, ${jobs} at a time, with ${launcher}`);
+  const slots = [...broker.proxies];
+  const run = async (plan: Plan) => {
+    const proxy = slots.pop();
+    if (!proxy) throw new Error('no slot is free');
+    try {
+      return await runPlan(plan, { launcher, direct: broker.direct, proxy, keep: values.keep });
+    } finally {
+      proxy.setMode('pass');
+      slots.push(proxy);
+    }
+  };
+  const failed: PlanResult[] = [];
+  await inParallel(plans, jobs, async (plan) => {
+    const result = await run(plan);
+    say(tableRow(result));
+    if (result.judgement.violations.length > 0) failed.push(result);
+  });
+  for (const result of failed) {
+    const untilMs = systemClock.monotonicMs() + Number(values['shrink-minutes']) * 60_000;
+    const least = values['no-shrink'] ? result : await shrink(result, { run, jobs, untilMs, say });
+    const file = join(result.folder, 'shrunk.json');
+    await writeFile(file, JSON.stringify(least.plan, undefined, 1));
+    process.stdout.write(resultText(least, file));
+  }
+  say(
+    `${plans.length - failed.length} of ${plans.length} passed; failed: ${failed.map(({ plan }) => plan.seed).join(' ')}`,
+  );
+  await dir[Symbol.asyncDispose]();
+  return failed.length === 0 ? 0 : 1;
+}
+
+async function plansOf(values: { seed?: string; seeds?: string; plan?: string; minutes: string }): Promise<Plan[]> {
+  if (values.plan !== undefined) return [JSON.parse(await readFile(values.plan, 'utf8')) as Plan];
+  const [from, to] = (values.seeds ?? `${values.seed ?? systemClock.nowMs() % 1_000_000}`).split('-').map(Number) as [
+    number,
+    number?,
+  ];
+  return Array.from({ length: (to ?? from) - from + 1 }, (_, index) =>
+    generatePlan(from + index, Number(values.minutes)),
+  );
+}
+
+async function inParallel<T>(items: readonly T[], most: number, work: (item: T) => Promise<void>): Promise<void> {
+  const waiting = [...items];
+  const worker = async () => {
+    for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) await work(item);
+  };
+  await Promise.all(Array.from({ length: most }, worker));
+}

@@ -1,5 +1,6 @@
 import type { Agent, Drain, EntryStatus, FileStatus } from '../../proto/gen/logfleet/v1/fleet.ts';
 import { selectorLabels } from '../../proto/rules/agent-labels.ts';
+import { etagRevision } from '../../proto/rules/etag.ts';
 import { agentName, shortEntryName } from '../../proto/rules/names.ts';
 import { formatByteRate, formatByteSize, formatDuration } from '../../runtime/units.ts';
 import { age, count, word } from '../output/format.ts';
@@ -13,6 +14,7 @@ import {
   descriptors,
   fileCount,
   labelsText,
+  liveHealth,
   lostText,
   stateText,
 } from './agent-cells.ts';
@@ -23,6 +25,7 @@ export async function describeAgent(api: ControllerApi, id: string): Promise<str
   const agent = await api.call((options) => api.fleet.getAgent({ name: agentName(id) }, options));
   const settings = settingsText(await getSettings(api, id));
   const { identity, health } = agent;
+  const live = liveHealth(agent);
   const head = fields([
     ['Name', id],
     ['Status', agentStatus(agent)],
@@ -33,15 +36,12 @@ export async function describeAgent(api: ControllerApi, id: string): Promise<str
     ['Connected', `${agent.connectTime?.toISOString()} (${age(agent.connectTime)} ago)`],
     ['Last seen', `${age(agent.lastSeenTime)} ago`],
     ['Lag', health ? `${formatByteSize(health.lagBytes)}, ${formatDuration(health.lagSeconds)}` : '-'],
-    ['Rate', health ? `${count(health.linesPerSecond)} lines/s, ${formatByteRate(health.bytesPerSecond)}` : '-'],
+    ['Rate', live ? `${count(live.linesPerSecond)} lines/s, ${formatByteRate(live.bytesPerSecond)}` : '-'],
     ['Delivered', health ? `${count(health.deliveredLines)} lines, ${formatByteSize(health.deliveredBytes)}` : '-'],
     ['Lost', health ? formatByteSize(health.lostBytes) : '-'],
-    ['Processor', health ? `${cores(health)} cores, main thread ${percent(health.eventLoopUtilization)} busy` : '-'],
-    ['Memory', health ? formatByteSize(health.residentBytes) : '-'],
-    [
-      'Open',
-      health ? `${descriptors(health)} descriptors, ${formatByteSize(health.pinnedBytes)} of deleted files` : '-',
-    ],
+    ['Processor', live ? `${cores(live)} cores, main thread ${percent(live.eventLoopUtilization)} busy` : '-'],
+    ['Memory', live ? formatByteSize(live.residentBytes) : '-'],
+    ['Open', live ? `${descriptors(live)} descriptors, ${formatByteSize(live.pinnedBytes)} of deleted files` : '-'],
     ['Clock', health ? `${clockSkew(agent)} from its controller's` : '-'],
     ...(settings === '' ? [] : ([['Settings', settings]] as const)),
     ...(health?.drain ? ([['Drain', drainText(health.drain)]] as const) : []),
@@ -55,7 +55,7 @@ function describeEntries({ entries }: Agent): string {
   const table = new Table<(typeof entries)[number]>([
     { title: '  NAME', value: ({ entry }) => `  ${shortEntryName(entry)}` },
     { title: 'STATE', value: stateText },
-    { title: 'REVISION', value: ({ etag }) => etag },
+    { title: 'REVISION', value: ({ etag }) => etagRevision(etag) },
     { title: 'FILES', value: fileCount },
     { title: 'LOST', value: lostText },
     { title: 'FILTERED', value: ({ filteredLines }) => count(filteredLines) },

@@ -2,7 +2,13 @@ import assert from 'node:assert/strict';
 import type { Clock } from '../../../runtime/clock.ts';
 import type { Checkpoint } from '../../model/checkpoint.ts';
 import { ContiguousPosition } from '../../model/contiguous-position.ts';
-import { type FileMarker, type Fingerprint, type Observation, withMarker } from '../../model/fingerprint.ts';
+import {
+  type FileMarker,
+  type Fingerprint,
+  fingerprintWithin,
+  type Observation,
+  withMarker,
+} from '../../model/fingerprint.ts';
 import type { FoundFile, RealFolder } from '../../model/found-file.ts';
 import { type CoveredRange, coveredRange } from '../../model/position.ts';
 import type { IntentSegment } from '../../model/segment.ts';
@@ -296,5 +302,6 @@ export class TrackedFile {
     this.folder = file.folder;
     this.#size = new WrittenSize(file.size);
     [this.ctimeNs, this.unlinked, this.replaced] = [0n, false, false];
+    this.fingerprint = fingerprintWithin(this.fingerprint, file.size);
   }
 }

@@ -229,14 +229,15 @@ export class Source implements RouteSource, ReadableFile, ObservedReader, Sighte
 
   /** Reads on without an observation. false: an observation is needed first. */
   continueReading(): boolean {
-    if (this.#file.replaced || !this.#isActive || !this.#assignment?.hasFormat) return false;
+    if (this.#file.replaced || this.#file.isUnseen || !this.#isActive || !this.#assignment?.hasFormat) return false;
     return this.turns.detectsReplacement(this.fd) && this.wake();
   }
 
   async fill(bench: Workbench): Promise<SourceTurn> {
     const { limits, observer } = this.#context;
-    if (!this.#file.isOpen) observer.fileNeeded(this);
-    if (!this.#file.isOpen || this.isClosed || this.#reading || !this.#assignment) return NOTHING;
+    const isReadable = () => this.#file.isOpen && !this.#file.isUnseen;
+    if (!isReadable()) observer.fileNeeded(this);
+    if (!isReadable() || this.isClosed || this.#reading || !this.#assignment) return NOTHING;
     // Limits count bytes when they are read first, not when they are read again.
     const room = this.turns.isReturning ? undefined : limits?.room(this);
     if (room === 0) return NOTHING;

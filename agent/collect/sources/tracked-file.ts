@@ -21,10 +21,10 @@ import {
 
 /**
  * What an observation found. notOpened: the file could not be opened now. learned: the checkpoint
- * has changed. truncated: the file holds another generation. compressed: the file was empty and is
- * an archive now.
+ * has changed. truncated: the file holds another generation. archive: the file was empty and is an
+ * archive now.
  */
-export type ObservationOutcome = 'notOpened' | 'unchanged' | 'learned' | 'truncated' | 'compressed';
+export type ObservationOutcome = 'notOpened' | 'unchanged' | 'learned' | 'truncated' | 'archive';
 
 /** Who reads the file, as far as an observation depends on it. */
 export interface ObservedReader {
@@ -119,6 +119,11 @@ export class TrackedFile {
     return this.#observing > 0;
   }
 
+  /** Nothing of it was seen: it was empty, and may become an archive, which is not read. */
+  get isUnseen(): boolean {
+    return this.fingerprint.head.bytes === 0 && this.position === 0;
+  }
+
   /** Every line before it is acknowledged. */
   get position(): number {
     return this.#progress.value;
@@ -177,7 +182,7 @@ export class TrackedFile {
       // The file may grow and be read meanwhile: compare with the position before the observation.
       const seen = await observeFile(this.#fd, this.fingerprint, reader.furthestRead, wallMs);
       if (!seen || this.replaced) return 'truncated';
-      if (seen.compressed) return 'compressed';
+      if (seen.isArchive) return 'archive';
       const moved = await this.#noteFolder();
       const size = Math.max(seen.size, reader.furthestRead);
       return this.#learn({ ...seen, size }, nowMs) || moved ? 'learned' : 'unchanged';

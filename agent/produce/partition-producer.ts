@@ -193,17 +193,18 @@ export class PartitionProducer {
     if (error) this.#report(error);
     const isRefused = error?.isRefusal === true && this.#problem.reportable !== undefined;
     if (isRefused && (this.#isUncertain || !failed.some(({ mayBeAppended }) => mayBeAppended))) {
-      // The broker has not appended the first batch, so it has none of the later ones.
-      this.#returnAll(error);
-      if (error.kind === 'too-large') this.#open();
-      else {
-        this.#window.refused();
-        void this.#recover();
-      }
-    } else {
-      if (isRefused || failed.some(({ failure }) => failure?.isOutcomeUnknown)) this.#isReconciled = false;
-      void this.#recover();
-    }
+      this.#returnRefused(error);
+      if (error.kind === 'too-large') return void this.#open();
+    } else if (isRefused || failed.some(({ failure }) => failure?.isOutcomeUnknown)) this.#isReconciled = false;
+    void this.#recover();
+  }
+
+  /** The broker has not appended the first batch, so it has none of the later ones. */
+  #returnRefused(error: DeliveryError): void {
+    const tooLarge = error.kind === 'too-large' ? error : undefined;
+    // Before batches are returned: their makers must not make the next ones yet.
+    if (!tooLarge) this.#window.refused();
+    this.#returnAll(tooLarge);
   }
 
   #open(): void {
@@ -212,12 +213,11 @@ export class PartitionProducer {
     for (const maker of this.#makers) maker.resume();
   }
 
-  /** Returns all batches to their owners. `error`: of the first one. */
-  #returnAll(error?: DeliveryError): void {
+  /** Returns all batches to their owners. `tooLarge`: the error of the first one. */
+  #returnAll(tooLarge?: DeliveryError): void {
     const batches = this.#queue.splice(0);
     this.#ledger.withdraw(batches);
     this.#returnCount++;
-    const tooLarge = error?.kind === 'too-large' ? error : undefined;
     for (const [index, batch] of batches.entries()) batch.returned(index === 0 ? tooLarge : undefined);
   }
 
@@ -249,20 +249,20 @@ export class PartitionProducer {
    * sequence differs from ours, as after its restart, when it knows a producer's last batch only.
    */
   async #reconcile(): Promise<void> {
-    const open = this.#queue.filter(({ baseSequence }) => baseSequence !== undefined);
-    const outcome = await reconcile(this.#cluster, this.#ledger, open, this.#logger);
-    const { acknowledged, keepsProducerId, isCertain } = outcome;
-    this.#queue = this.#queue.filter((batch) => !acknowledged.has(batch));
-    for (const batch of acknowledged) this.#ledger.acknowledged(batch, -1n);
-    if (isCertain) for (const batch of this.#queue) batch.foundMissing();
-    if (!keepsProducerId || (!isCertain && this.#isUncertain)) this.#dropProducer();
-    this.#isUncertain = !isCertain;
+    const open = this.#queue.filter(({ isUnsent }) => !isUnsent);
+    const found = await reconcile(this.#cluster, this.#ledger, open, this.#logger);
+    this.#queue = this.#queue.filter((batch) => !found.acknowledged.has(batch));
+    for (const batch of found.acknowledged) this.#ledger.acknowledged(batch, -1n);
+    if (found.isCertain) for (const batch of this.#queue) batch.foundMissing();
+    if (!found.keepsProducerId || (!found.isCertain && this.#isUncertain)) this.#dropProducer();
+    this.#isUncertain = !found.isCertain;
     this.#isReconciled = true;
   }
 
   /** While a problem lasts, waiting batches give up their memory: the files are the buffer. */
   #report(error: DeliveryError): void {
     this.#problem.report(error);
+    if (error.isRefusal && this.#queue.every(({ isUnsent }) => isUnsent)) this.#returnRefused(error);
     if (this.#problem.reportable) for (const batch of this.#queue) batch.park();
   }
 

@@ -89,6 +89,10 @@ export class QueuedBatch {
     return this.#baseSequence;
   }
 
+  get isUnsent(): boolean {
+    return this.#baseSequence === undefined;
+  }
+
   /** The sequence of its last record. The batch must have a sequence. */
   get lastSequence(): number {
     assert(this.#baseSequence !== undefined, 'the batch has no sequence');

@@ -1,17 +1,20 @@
 import { createHash } from 'node:crypto';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import type { Fact, FactLog, FactQueue, FactTotals, Loss, Sealed } from '../model/fact.ts';
+import type { Begun, Fact, FactLog, FactQueue, FactTotals, Loss, Sealed } from '../model/fact.ts';
 import type { StateDatabase, StatePart } from './state-database.ts';
 
 /** How many of the last facts are kept for display, by kind, beside those that are not audited. */
-const KEPT = { loss: 1_000, sealed: 20 } as const;
+const KEPT = { begun: 20, loss: 1_000, sealed: 20 } as const;
+const KINDS = ['loss', 'sealed', 'begun'] as const;
 /** A fact takes some 0.3 KB. */
 const UNAUDITED_MAX = 100_000;
 /** To choose what is given up takes 0.1 s, so many facts are given up at once. */
 const GIVEN_UP_AT_ONCE = UNAUDITED_MAX / 10;
 const TOTALS_PREFIX = 'facts/';
 const GIVEN_UP_KEY = 'facts-given-up';
+
+type NewFact = ({ kind: 'begun' } & Begun) | ({ kind: 'loss' } & Loss) | ({ kind: 'sealed' } & Sealed);
 
 export interface FactStoreDependencies {
   clock: Clock;
@@ -49,9 +52,15 @@ export class FactStore implements FactLog, FactQueue, StatePart {
     this.#statements = prepare(state);
     for (const row of this.#statements.totals.all())
       this.#totals.set(String(row['key']).slice(TOTALS_PREFIX.length), JSON.parse(String(row['value'])));
-    this.#last = { loss: this.#load('loss'), sealed: this.#load('sealed') };
+    this.#last = { loss: this.#load('loss'), sealed: this.#load('sealed'), begun: this.#load('begun') };
     this.#givenUp = this.#givenUpNext = Number(this.#statements.meta.get(GIVEN_UP_KEY)?.['value'] ?? 0);
     state.add(this);
+  }
+
+  begun(begun: Begun): void {
+    const { path, generation, first, reason } = begun;
+    if (!this.#note({ kind: 'begun', ...begun }, [first])) return;
+    this.#logger.info('a file is read from a later position on', { path, generation, start: first, reason });
   }
 
   loss(loss: Loss): void {
@@ -82,7 +91,7 @@ export class FactStore implements FactLog, FactQueue, StatePart {
 
   /** The last facts of each kind, the oldest first. */
   get last(): readonly Fact[] {
-    return [...this.#last.loss, ...this.#last.sealed];
+    return KINDS.flatMap((kind) => this.#last[kind]);
   }
 
   unaudited(count: number): Fact[] {
@@ -116,7 +125,7 @@ export class FactStore implements FactLog, FactQueue, StatePart {
     for (const uid of this.#changedTotals) putMeta.run(TOTALS_PREFIX + uid, JSON.stringify(this.#totals.get(uid)));
     for (const id of this.#audited) audit.run(id);
     this.#giveUp();
-    for (const kind of ['loss', 'sealed'] as const) {
+    for (const kind of KINDS) {
       const last = this.#last[kind];
       if (last.length === KEPT[kind]) prune.run((last[0] as Fact).timeMs, kind);
     }
@@ -134,7 +143,10 @@ export class FactStore implements FactLog, FactQueue, StatePart {
     if (hasNew) for (const listener of this.#listeners) listener();
   }
 
-  /** Keeps a topic that takes no facts from filling the disk: the oldest go, sealed files first. */
+  /**
+   * Keeps a topic that takes no facts from filling the disk: the oldest go, sealed files first and
+   * losses last.
+   */
   #giveUp(): void {
     const { unauditedCount, giveUp, putMeta } = this.#statements;
     this.#givenUpNext = this.#givenUp;
@@ -144,7 +156,7 @@ export class FactStore implements FactLog, FactQueue, StatePart {
   }
 
   /** False if the fact is noted already, for example by a process that was killed. */
-  #note(fact: ({ kind: 'loss' } & Loss) | ({ kind: 'sealed' } & Sealed), what: readonly unknown[]): boolean {
+  #note(fact: NewFact, what: readonly unknown[]): boolean {
     const { kind, entryUid, generation } = fact;
     const key = JSON.stringify([kind, entryUid, generation, ...what]);
     const id = createHash('sha256').update(key).digest('hex').slice(0, 16);
@@ -160,6 +172,7 @@ export class FactStore implements FactLog, FactQueue, StatePart {
   }
 
   #count(fact: Fact): void {
+    if (fact.kind === 'begun') return;
     const totals = { ...this.totals(fact.entryUid) };
     if (fact.kind === 'sealed') totals.sealedFiles++;
     else {
@@ -197,7 +210,8 @@ function prepare({ db }: StateDatabase) {
     prune: db.prepare(`DELETE FROM fact WHERE audited = 1 AND time_ms < ? AND ${kind} = ?`),
     unauditedCount: db.prepare('SELECT count(*) AS count FROM fact WHERE audited = 0'),
     giveUp: db.prepare(
-      `DELETE FROM fact WHERE rowid IN (SELECT rowid FROM fact WHERE audited = 0 ORDER BY ${kind} = 'loss', rowid LIMIT ?)`,
+      `DELETE FROM fact WHERE rowid IN (SELECT rowid FROM fact WHERE audited = 0
+         ORDER BY CASE ${kind} WHEN 'sealed' THEN 0 WHEN 'begun' THEN 1 ELSE 2 END, rowid LIMIT ?)`,
     ),
     meta: db.prepare('SELECT value FROM meta WHERE key = ?'),
     totals: db.prepare(`SELECT * FROM meta WHERE key LIKE '${TOTALS_PREFIX}%'`),

@@ -19,7 +19,7 @@ export async function observeFile(
   const size = Number(stat.size);
   const [last] = known.markers;
   const marker = size > Math.max(read, last?.end ?? 0) ? await readLastLinesMarker(fd, size) : undefined;
-  const head = await compareHead(fd, known.head);
+  const head = await compareHead(fd, known.head, read);
   if (!head || size < read || (last && !(await hasMarker(fd, last)))) return undefined;
   return {
     head,

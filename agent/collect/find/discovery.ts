@@ -7,6 +7,7 @@ import { type FoundFile, foundFile, isAtOrBelow, keyOf } from '../../model/found
 import { fileSystems } from '../files/file-systems.ts';
 import { type Folder, FolderWalk, type Walk, type WalkRules } from './folder-walk.ts';
 import { GlobProgress } from './glob-progress.ts';
+import { LinkTargets } from './link-targets.ts';
 import { MatchedPath } from './matched-path.ts';
 import { SCAN_LIMITS, ScanBudget, type ScanLimits } from './scan-budget.ts';
 
@@ -75,6 +76,7 @@ export class Discovery {
   readonly #clock: Pick<Clock, 'nowMs'>;
   readonly #paths = new Map<string, MatchedPath>();
   readonly #walks: FolderWalk[] = [];
+  readonly #links: LinkTargets;
   /** Paths without wildcards. */
   readonly #single: MatchedPath[] = [];
   #scans = 0;
@@ -86,6 +88,7 @@ export class Discovery {
     limits = SCAN_LIMITS,
   ) {
     this.#events = events;
+    this.#links = new LinkTargets(events.watch);
     this.#clock = clock;
     this.#limits = limits;
     this.#followLinks = followLinks;
@@ -124,6 +127,17 @@ export class Discovery {
       if (folder) return folder;
     }
     return undefined;
+  }
+
+  /** The links among the entry's paths that lead to or over `path`. */
+  linksTo(path: string): Iterable<string> {
+    return this.#links.linksTo(path);
+  }
+
+  /** Whether a folder can be polled instead of watched: all of its files that matter match. */
+  mayPoll(folder: string): boolean {
+    if (this.folderAt(folder)?.local !== true) return false;
+    return this.#links.pathsIn(folder).every((path) => this.#paths.has(path));
   }
 
   /** Makes the next scan observe what is at `path`. */
@@ -203,17 +217,19 @@ export class Discovery {
     for (let at = 0; at < paths.length; at += STATS_AT_ONCE) {
       signal.throwIfAborted();
       const observed = paths.slice(at, at + STATS_AT_ONCE);
-      const observe = (one: MatchedPath) => one.observe().catch((error: Error) => onError(one.path, error));
-      await Promise.all(observed.map(observe));
+      await Promise.all(observed.map((one) => this.#observeOne(one, onError, signal)));
       // In the order of the walk: of two links to a new file the first gives it its path.
-      for (const one of observed) {
-        if (!one.file) continue;
-        files.push(one.file);
-        // The link's folder has no events for the file that the link leads to.
-        if (one.link && !signal.aborted) this.#events.watch(one.path, one.file.key, 'file');
-      }
+      for (const { file } of observed) if (file) files.push(file);
     }
+    this.#links.scanned();
     for (const one of this.#single) await this.#watchFolderOf(one.path, signal);
+  }
+
+  /** Before a folder behind a link was watched, the file may have changed without an event. */
+  async #observeOne(one: MatchedPath, onError: Walk['onError'], signal: AbortSignal): Promise<void> {
+    const observe = () => one.observe().catch((error: Error) => onError(one.path, error));
+    await observe();
+    if (one.link && !(await this.#links.watch(one, signal))) await observe();
   }
 
   /** Its folder has an event when the file is created or replaced. */
@@ -221,7 +237,7 @@ export class Discovery {
     const folder = dirname(path);
     try {
       const key = keyOf(await stat(folder, { bigint: true }));
-      if (!signal.aborted) this.#events.watch(folder, key, 'folder');
+      if (!signal.aborted) this.#events.watch(folder, key);
     } catch {
       // Observing the file itself reports the error.
     }

@@ -20,10 +20,9 @@ export interface WalkRules {
   /** Whether links below the base are followed. */
   readonly followLinks: boolean;
   /**
-   * Watches the file or folder at a path. `key`: its `fileKey`. Returns whether it was watched
-   * before.
+   * Watches the folder at a path. `key`: its `fileKey`. Returns whether it was watched before.
    */
-  watch(path: string, key: string, kind: 'folder' | 'file'): boolean;
+  watch(path: string, key: string): boolean;
 }
 
 /** One scan of all folders that may hold matches. */
@@ -160,7 +159,7 @@ export class FolderWalk {
       // An entry that was stopped meanwhile would never drop the watch.
       walk.signal.throwIfAborted();
       // Watch before reading the names, so that later changes have an event.
-      const watched = this.#rules.watch(path, key, 'folder');
+      const watched = this.#rules.watch(path, key);
       const folder = await this.#namesOf(path, { previous, stats, local, walk });
       this.#folders.set(path, folder);
       for (const { path: at, error } of folder.unusable) walk.onError(at, error);
@@ -247,7 +246,7 @@ export class FolderWalk {
       try {
         const key = keyOf(await stat(at, BIGINT));
         signal.throwIfAborted();
-        this.#rules.watch(at, key, 'folder');
+        this.#rules.watch(at, key);
         return;
       } catch (error) {
         signal.throwIfAborted();

@@ -1,6 +1,7 @@
 import { type EncodeResult, LineEncoder } from '../../encode/line-encoder.ts';
 import type { LineFormat } from '../../encode/line-format.ts';
 import { checksumOf } from '../../encode/record-batch.ts';
+import type { RecordBuffer } from '../../encode/record-buffer.ts';
 import { CHUNK_BYTES_MAX, type Workbench } from '../../encode/work-pool.ts';
 import { gapsIn } from '../../model/contiguous-position.ts';
 import type { Fingerprint } from '../../model/fingerprint.ts';
@@ -12,14 +13,18 @@ import { isLocal, readAfter, readAt } from '../files/file-io.ts';
 import type { TappedSource } from './entry-taps.ts';
 import { lineStateAt } from './line-starts.ts';
 import { ReadFormats } from './read-formats.ts';
-import { createSegment, type Range, type ReadSegment, withLineStates } from './read-range.ts';
+import { createSegment, type Range, withLineStates } from './read-range.ts';
+import { holeSegment, nothingRead, type ReadResult } from './read-result.ts';
 import { ReadTail } from './read-tail.ts';
 import { ReturnedRanges, rangeAfter } from './returned-ranges.ts';
 import { skipLine } from './skip-line.ts';
+import { UnwrittenBytes } from './unwritten-bytes.ts';
 
 const READ_BYTES_MIN = 64 * 1024;
 /** The same under a rate limit. */
 const LIMITED_BYTES_MIN = 1024;
+/** How often a reader looks for bytes that may still be written before others. */
+const HELD_POLL_MS = 250;
 
 /** It has no state between calls. */
 const encoder = new LineEncoder();
@@ -35,17 +40,6 @@ export interface ReadableFile extends Partial<TappedSource> {
   file: { readonly fingerprint: Fingerprint };
 }
 
-export interface ReadResult {
-  /** If it has no lines, there is nothing to send, and its bytes are finished. */
-  segment: ReadSegment | undefined;
-  more: boolean;
-  full: boolean;
-  /** The file's size is at least this. */
-  seen: number;
-  /** Lines wait for more lines of their multiline record: read again after this time. */
-  againInMs: number | undefined;
-}
-
 /**
  * Reads one generation and encodes its lines. A segment has all that determines its records beyond
  * its bytes (where the first record's range begins, and what its two ends lie in the middle of), so
@@ -54,6 +48,7 @@ export interface ReadResult {
  */
 export class SegmentReader {
   readonly returned = new ReturnedRanges();
+  readonly #unwritten = new UnwrittenBytes();
   #position: number;
   #furthest: number;
   #rangeStart: number;
@@ -158,23 +153,27 @@ export class SegmentReader {
     this.#lineState ??= await lineStateAt(fd, this.#position, now);
     const from = again ? await withLineStates(fd, again, format) : this.#rest(this.#lineState);
     if (isPassedOver(from.startState))
-      return this.#skip(from, again, format, bench.chunk, { fd, size: file.size, sealed: file.lastLineDue });
+      return this.#skip(from, again, format, bench.chunk, { fd, size: file.size, sealed: file.lastLineDue }, nowMs);
     const { chunk, records, kernel } = bench;
     const { start } = from;
-    const room = Math.floor(records.remaining * this.#rawPerEncoded) + 4096;
-    const limit = Math.max(allowed, this.#limitedBytes);
-    const want = Math.min(CHUNK_BYTES_MAX, Math.max(this.#wantBytes, room), from.end - start, limit);
+    const want = Math.min(this.#bytesFor(records, allowed), from.end - start);
     const bytesRead = await this.#readBytes(file, fd, chunk, { start, want, isAgain: again !== undefined });
     if (bytesRead === undefined) return undefined;
-    const seen = start + bytesRead;
-    const atEnd = bytesRead < want;
+    const { size, lastLineDue } = file;
+    const read = { ...from, length: bytesRead, unit: format.charset.unit, isAgain: again !== undefined };
+    const plan = await this.#unwritten.plan({ fd, size, lastLineDue }, chunk, read, nowMs);
+    if (plan.do === 'wait') return nothingRead(start + bytesRead, plan.waitMs);
+    if (plan.do === 'pass') return this.#pass(from, again, plan.end, format.document);
+    const { length, tail: unwritten, fillMs, isUnknown } = plan;
+    const seen = start + length;
+    const atEnd = bytesRead < want || unwritten !== undefined;
     // A short read is not always the end: on network file systems, and before a bad sector.
-    const last = again ? seen === again.end : file.lastLineDue && atEnd && seen >= file.size;
+    const last = again ? seen === again.end : lastLineDue && atEnd && (unwritten?.to ?? seen) >= size;
     const waitMs =
       again || !atEnd || !format.grouping ? undefined : this.#quietFor(seen, nowMs, format.grouping.timeoutMs);
     const before = records.length;
     const encoded = encoder.encode(
-      { ...from, bytes: chunk, length: bytesRead, position: start, isLast: last, isFlushed: waitMs === 0 },
+      { ...from, bytes: chunk, length, position: start, isLast: last, isFlushed: waitMs === 0 },
       format,
       records,
       kernel,
@@ -187,14 +186,15 @@ export class SegmentReader {
     if (segment && !again) segment.marker = this.#tail?.marker(segment.end);
     if (file.taps?.hasTaps && segment && isFirstRead) file.taps.notify(file as TappedSource, segment, records, before);
     if (encoded.recordCount > 0) this.#rawPerEncoded = encoded.consumed / (records.length - before);
-    const againInMs = encoded.isIncomplete && waitMs ? waitMs : undefined;
-    return {
-      segment,
-      more: this.#more(encoded, atEnd ? 0 : bytesRead, again),
-      full: encoded.isFull,
-      seen,
-      againInMs,
-    };
+    const isSearched = isUnknown && encoded.consumed === 0 && !encoded.isFull;
+    if (isSearched) return nothingRead(seen, await this.#unwritten.search(fd, chunk, seen, from.end));
+    const hasMore = this.#more(encoded, atEnd ? 0 : bytesRead, again);
+    const isHeld = fillMs > 0 && encoded.consumed === 0;
+    const againInMs = isHeld ? Math.min(fillMs, HELD_POLL_MS) : encoded.isIncomplete && waitMs ? waitMs : undefined;
+    if (unwritten && encoded.consumed === 0) await this.#unwritten.searchAgain(fd, chunk, unwritten.from);
+    const pollInMs = unwritten && this.#unwritten.pollMs(unwritten.from, nowMs);
+    const more = isHeld ? encoded.isFull : hasMore || isUnknown || fillMs > 0;
+    return { segment, more, full: encoded.isFull, seen, againInMs, tail: unwritten, pollInMs };
   }
 
   /**
@@ -215,6 +215,12 @@ export class SegmentReader {
     return (await hasFingerprint(fd, file.file.fingerprint)) ? bytesRead : undefined;
   }
 
+  /** How much to read for a batch with `records`, of which a rate limit allows `allowed` bytes. */
+  #bytesFor(records: RecordBuffer, allowed: number): number {
+    const room = Math.floor(records.remaining * this.#rawPerEncoded) + 4096;
+    return Math.min(CHUNK_BYTES_MAX, Math.max(this.#wantBytes, room), Math.max(allowed, this.#limitedBytes));
+  }
+
   /** Everything that was not read yet. */
   #rest(startState: LineState): Range {
     const { lineStart } = lineStates;
@@ -228,6 +234,12 @@ export class SegmentReader {
     return Math.max(0, this.#quiet.sinceMs + timeoutMs - nowMs);
   }
 
+  #pass(from: Range, again: ReturnedRange | undefined, end: number, document: string): ReadResult {
+    this.#tail = undefined;
+    this.#advance(again, end, from.rangeStart, lineStates.lineStart);
+    return { ...nothingRead(end), segment: holeSegment(from, end, document) };
+  }
+
   /** Skips the rest of a line. The result is a segment without lines. */
   async #skip(
     from: Range,
@@ -235,9 +247,10 @@ export class SegmentReader {
     { charset, document }: LineFormat,
     chunk: Buffer,
     file: Parameters<typeof skipLine>[3],
+    nowMs: number,
   ): Promise<ReadResult> {
     this.#tail = undefined;
-    const { end, lineState, atEnd, seen } = await skipLine(from, charset, chunk, file);
+    const { end, lineState, atEnd, seen, tail } = await skipLine(from, charset, chunk, file, this.#unwritten);
     const { start, rangeStart, startState } = from;
     this.#advance(again, end, rangeStart, lineState);
     const cut = startState === lineStates.filtered ? undefined : { start, end, bytes: end - start };
@@ -248,8 +261,10 @@ export class SegmentReader {
       segment: end > start ? segment : undefined,
       more: !atEnd || !isPassedOver(lineState),
       full: false,
-      seen,
+      seen: tail?.from ?? seen,
       againInMs: undefined,
+      tail,
+      pollInMs: tail && this.#unwritten.pollMs(tail.from, nowMs),
     };
   }
 

@@ -1,7 +1,7 @@
 import type { Clock } from '../../../runtime/clock.ts';
 import type { Logger } from '../../../runtime/logger.ts';
 import type { Charset } from '../../encode/charset.ts';
-import { type Checkpoint, isComplete } from '../../model/checkpoint.ts';
+import { type Beginning, type Checkpoint, FIRST_BYTE, isComplete } from '../../model/checkpoint.ts';
 import { EMPTY_HEAD, hasChanged, settledCtimeNs } from '../../model/fingerprint.ts';
 import type { FoundFile } from '../../model/found-file.ts';
 import type { CheckpointStore } from '../../state/checkpoint-store.ts';
@@ -10,7 +10,7 @@ import { compareHead, readMarker } from '../files/file-head.ts';
 import { isUnreadable, type StartRule } from '../find/discovery.ts';
 import type { Rotations } from '../lag/rotations.ts';
 import { lineStartBefore } from '../read/line-starts.ts';
-import { Copies, findOriginal, originalPaths } from './copies.ts';
+import { Copies, findOriginal, isCopyOfMissing, originalPaths } from './copies.ts';
 import type { EndedFiles } from './ended-files.ts';
 import type { FileObserver } from './file-observer.ts';
 import { mayBeSameBirth, takeKnown, unchangedSealed } from './known-files.ts';
@@ -155,7 +155,7 @@ export class FileIdentifier {
   }
 
   async #identify(fd: number, file: FoundFile, start: StartRule): Promise<Source | undefined> {
-    const { clock, once, registry, observer, open } = this.#dependencies;
+    const { clock, once, registry, factory, observer, open } = this.#dependencies;
     const { known, stored, overwritten } = await takeKnown(fd, file, registry);
     this.#endOverwritten(overwritten, file);
     if (known) return this.#openKnown(fd, known, file, stored);
@@ -165,8 +165,13 @@ export class FileIdentifier {
     await observer.observeAll(originals);
     const original = await findOriginal(fd, file, registry);
     if (original) return this.#continueInCopy(original, fd, file);
+    if (await isCopyOfMissing(fd, file, registry)) return undefined;
     if (!once && (await this.#copies.holds(fd, file, originals, clock.monotonicMs()))) return undefined;
-    return open.open(fd, await this.#newGeneration(fd, file, start), file.size);
+    const head = (await compareHead(fd, EMPTY_HEAD)) ?? EMPTY_HEAD;
+    const beginning = await this.#beginningIn(fd, file, start);
+    const marker = await readMarker(fd, beginning.first);
+    const markers = marker ? [marker] : [];
+    return open.open(fd, { ...factory.newGeneration(file, beginning), head, markers }, file.size);
   }
 
   async #isArchive(fd: number, file: FoundFile): Promise<boolean> {
@@ -199,30 +204,24 @@ export class FileIdentifier {
   }
 
   #continueInCopy(original: Source, fd: number, file: FoundFile): Source {
-    const { logger, registry, rotations, open } = this.#dependencies;
+    const { logger, registry, rotations, factory, open } = this.#dependencies;
     const { path, generation } = original;
     logger.info('file was truncated, its generation continues in a copy', { path, generation, copy: file.path });
     rotations.recordCopy(path);
     if (file.size < original.turns.position) {
       // All that the copy has was read from the original.
       const { size } = file;
-      return open.open(fd, { ...this.#checkpointOf(file), first: size, position: size, rangeEnd: size }, size);
+      return open.open(fd, factory.newGeneration(file, { first: size, firstReason: 'copy' }), size);
     }
     registry.removeEnded(original);
     open.continueInCopy(original, fd, file);
     return original;
   }
 
-  async #newGeneration(fd: number, file: FoundFile, start: StartRule): Promise<Checkpoint> {
-    const { charset } = this.#dependencies;
-    const head = (await compareHead(fd, EMPTY_HEAD)) ?? EMPTY_HEAD;
-    const position = start(file) === 'beginning' ? 0 : await lineStartBefore(fd, file.size, charset?.());
-    const marker = await readMarker(fd, position);
-    return { ...this.#checkpointOf(file), head, markers: marker ? [marker] : [], position, first: position };
-  }
-
-  #checkpointOf(file: FoundFile): Checkpoint {
-    return this.#dependencies.factory.newGeneration(file);
+  async #beginningIn(fd: number, file: FoundFile, start: StartRule): Promise<Beginning> {
+    if (start(file) === 'beginning') return FIRST_BYTE;
+    const first = await lineStartBefore(fd, file.size, this.#dependencies.charset?.());
+    return first === 0 ? FIRST_BYTE : { first, firstReason: 'start' };
   }
 
   /** `file` holds another generation than these, which it held before. */

@@ -49,7 +49,7 @@ export function unchangedSealed(file: FoundFile, registry: SourceRegistry): Chec
     .knownWithInodeOf(file)
     .find(
       ({ device, phase, size, ctimeNs }) =>
-        device === file.device && phase === 'sealed' && size === file.size && ctimeNs === file.ctimeNs,
+        device === file.device && phase === 'sealed' && size <= file.size && ctimeNs === file.ctimeNs,
     );
 }
 
@@ -79,7 +79,7 @@ async function headIfSame(fd: number, file: FoundFile, checkpoint: Checkpoint): 
   const { position, birthMs, head: known, markers } = checkpoint;
   if (file.size < position) return undefined;
   const [marker] = markers;
-  const head = await compareHead(fd, known);
+  const head = await compareHead(fd, known, position);
   if (!head || (marker && !(await hasMarker(fd, marker)))) return undefined;
   if (mayBeSameBirth(birthMs, file.birthMs)) return head;
   return known.bytes > 0 && !(await keepsBirth(file.path)) ? head : undefined;

@@ -7,6 +7,7 @@ import type { RouteSource, SourceTurn } from '../../produce/route-source.ts';
 import type { Replay, ReplayStore } from '../../state/replay-store.ts';
 import { Replays } from '../read/replays.ts';
 import { type ReadableFile, SegmentReader } from '../read/segment-reader.ts';
+import type { UnwrittenTail } from '../read/unwritten-bytes.ts';
 
 /** What one turn of a source yielded. */
 export interface Turn extends SourceTurn {
@@ -14,8 +15,15 @@ export interface Turn extends SourceTurn {
   consumed: number;
   /** The file's size is at least this. */
   seen: number;
-  /** Lines wait for more lines of their multiline record: read again after this time. */
+  /**
+   * Lines wait for more lines of their multiline record, or the file's end is preallocated: read
+   * again after this time.
+   */
   againInMs?: number | undefined;
+  /** It read on at the position, and not a range again. */
+  isForward?: boolean;
+  /** The file's end, as far as it is preallocated. */
+  tail?: UnwrittenTail | undefined;
 }
 
 /**
@@ -107,17 +115,19 @@ export class ReadTurns {
     const from = this.isReturning ? undefined : this.position;
     const reading = await this.#read(bench, format, source, nowMs, allowed);
     if (!reading) return undefined;
-    const { segment: read, more: hasMore, full: isFull, seen, againInMs } = reading;
-    if (againInMs === undefined && !hasMore) this.#readTo = seen;
-    if (!read) return { segment: undefined, hasMore, isFull, seen, againInMs, consumed: 0 };
+    const { segment: read, more: hasMore, full: isFull, seen, tail } = reading;
+    const againInMs = reading.againInMs ?? reading.pollInMs;
+    const isForward = from !== undefined;
+    if (reading.againInMs === undefined && !hasMore) this.#readTo = seen;
+    if (!read) return { segment: undefined, hasMore, isFull, seen, againInMs, tail, isForward, consumed: 0 };
     assert(from === undefined || read.start === from, 'a segment does not begin where the one before it ends');
     assert(read.end >= read.start && read.rangeStart <= read.end, 'a segment ends before it begins');
     this.#outstanding++;
     const segment = { ...read, source, generation: source.generation };
-    // Limits count neither what is read again nor the skipped bytes of over-long lines.
-    const isFirstRead = from !== undefined && read.start >= furthest;
-    const consumed = isFirstRead ? read.end - read.start - (read.cut?.bytes ?? 0) : 0;
-    return { segment, hasMore, isFull, seen, againInMs, consumed };
+    // Limits count neither what is read again nor holes and the skipped bytes of over-long lines.
+    const sent = read.end - read.start - (read.cut?.bytes ?? 0) - (read.holeBytes ?? 0);
+    const consumed = isForward && read.start >= furthest ? sent : 0;
+    return { segment, hasMore, isFull, seen, againInMs, tail, isForward, consumed };
   }
 
   /** Begins to send a range again. `inherited`: what the previous process sent of it. */

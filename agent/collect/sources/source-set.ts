@@ -84,10 +84,10 @@ export class SourceSet {
   waiting = false;
 
   constructor(entryUid: string, dependencies: SourceSetDependencies) {
-    const { clock, store, budget, recovery, listener, options } = dependencies;
+    const { clock, budget, listener, options } = dependencies;
     const { once, charset, taps, limits } = options;
     const context = { clock, once, taps, limits, observer: this.#sourceObserver() };
-    const factory = new SourceFactory(entryUid, { context, recovery, replays: store.replays });
+    const factory = new SourceFactory(entryUid, { ...dependencies, context });
     const files = new SourceFiles(budget, clock);
     const deleted = new DeletedFileBudget(budget, (source) => this.#giveUp(source));
     const onStateChange = () => listener.stateChanged();
@@ -104,7 +104,7 @@ export class SourceSet {
     this.#identifier = identifier;
     this.#retirement = new RetirementRules({ ...shared, open, ended });
     this.#vanished = new VanishedFiles({ ...shared, open, ended, identifier, once });
-    const checkpoints = store.load(entryUid).map((checkpoint) => recovery.withSegments(checkpoint));
+    const checkpoints = factory.load();
     for (const checkpoint of checkpoints) if (!hasEnded(checkpoint)) this.#registry.addKnown(checkpoint);
     ended.restore(checkpoints);
   }
@@ -189,7 +189,8 @@ export class SourceSet {
     if (!file) return;
     const source = await this.#identifier.sourceOf(file, start);
     if (!source || source.isClosed) return;
-    this.#foundAt(source, path);
+    // A file with several paths keeps the one that it has.
+    this.#foundAt(source, source.path !== path && (await isAt(source.path, file)) ? source.path : path);
     if (source !== previous) await this.#observer.observe(source);
   }
 
@@ -263,8 +264,7 @@ export class SourceSet {
     const sources = [this.#registry.byPath(file.path), this.#registry.byFile(file)];
     const open = sources.filter((source) => source !== undefined);
     if (open.length === 0) return false;
-    const now = await stat(file.path, { bigint: true }).catch(() => undefined);
-    if (now && keyOf(now) === file.key) return false;
+    if (await isAt(file.path, file)) return false;
     for (const source of open) present.add(source, file);
     return true;
   }
@@ -291,4 +291,10 @@ export class SourceSet {
   #giveUp(source: Source): void {
     this.#ended.end(source, 'budget', source.lastLineDue && source.position >= source.size);
   }
+}
+
+/** Whether `path` leads to the file. */
+async function isAt(path: string, { key }: FoundFile): Promise<boolean> {
+  const stats = await stat(path, { bigint: true }).catch(() => undefined);
+  return stats !== undefined && keyOf(stats) === key;
 }

@@ -8,7 +8,7 @@ import { encodeSegment } from '../read/encode-segment.ts';
 import type { EntryTaps } from '../read/entry-taps.ts';
 import type { ReadableFile } from '../read/segment-reader.ts';
 import { WakeTimer } from '../read/wake-timer.ts';
-import { type Effect, type LifecycleEvent, transitions } from './lifecycle.ts';
+import { type Effect, isActive, type LifecycleEvent, transitions } from './lifecycle.ts';
 import type { FormatOf } from './line-formats.ts';
 import { ReadTurns } from './read-turns.ts';
 import { RouteAssignment } from './route-assignment.ts';
@@ -40,11 +40,10 @@ export class Source implements RouteSource, ReadableFile, ObservedReader, Sighte
   order = 0;
 
   constructor(checkpoint: Checkpoint, inherited: InheritedRanges, size: number, context: SourceContext<Source>) {
-    const { clock } = context;
     this.#context = context;
-    this.#file = new TrackedFile(checkpoint, inherited.acknowledged, size, clock.monotonicMs());
+    this.#file = new TrackedFile(checkpoint, inherited.acknowledged, size, context.clock.monotonicMs());
     this.turns = new ReadTurns(this.#file.checkpoint, inherited);
-    this.#file.startTracking(Math.max(size, this.turns.position), checkpoint, clock);
+    this.#file.startTracking(Math.max(size, this.turns.position), checkpoint, context.clock);
   }
 
   get file(): Readonly<TrackedFile> {
@@ -98,11 +97,6 @@ export class Source implements RouteSource, ReadableFile, ObservedReader, Sighte
     return this.#file.state.activity === 'closed';
   }
 
-  get #isActive(): boolean {
-    const { activity } = this.#file.state;
-    return activity === 'reading' || activity === 'draining';
-  }
-
   /** All bytes are acknowledged, every segment's outcome is known, and no replay is running. */
   get complete(): boolean {
     return this.position >= this.size && this.drained;
@@ -110,7 +104,7 @@ export class Source implements RouteSource, ReadableFile, ObservedReader, Sighte
 
   /** As complete, except for an incomplete last record. */
   get drained(): boolean {
-    if (!this.settled || this.turns.isReturning || this.turns.replay) return false;
+    if (!this.settled || this.turns.isReturning || this.turns.replay || this.#file.isTailInDoubt) return false;
     return Math.max(this.position, this.turns.readTo) >= this.size;
   }
 
@@ -156,6 +150,7 @@ export class Source implements RouteSource, ReadableFile, ObservedReader, Sighte
 
   resume(): void {
     this.apply('resumed');
+    this.#file.doubtTail();
     this.#wakeToRead();
   }
 
@@ -215,29 +210,29 @@ export class Source implements RouteSource, ReadableFile, ObservedReader, Sighte
   }
 
   usesRoute(route: Route): boolean {
-    return route === this.#assignment?.route && this.#isActive;
+    return route === this.#assignment?.route && isActive(this.#file.state);
   }
 
   /** Returns whether it gets a turn. */
   wake(): boolean {
     this.#wokenMeanwhile = true;
     const { route } = this.#assignment ?? {};
-    if (!route || !this.#isActive) return false;
+    if (!route || !isActive(this.#file.state)) return false;
     route.wake(this);
     return true;
   }
 
   /** Reads on without an observation. false: an observation is needed first. */
   continueReading(): boolean {
-    if (this.#file.replaced || this.#file.isUnseen || !this.#isActive || !this.#assignment?.hasFormat) return false;
+    if (this.#file.replaced || !this.#file.isReadable || !isActive(this.#file.state)) return false;
+    if (!this.#assignment?.hasFormat) return false;
     return this.turns.detectsReplacement(this.fd) && this.wake();
   }
 
   async fill(bench: Workbench): Promise<SourceTurn> {
     const { limits, observer } = this.#context;
-    const isReadable = () => this.#file.isOpen && !this.#file.isUnseen;
-    if (!isReadable()) observer.fileNeeded(this);
-    if (!isReadable() || this.isClosed || this.#reading || !this.#assignment) return NOTHING;
+    if (!this.#file.isReadable) observer.fileNeeded(this);
+    if (!this.#file.isReadable || this.isClosed || this.#reading || !this.#assignment) return NOTHING;
     // Limits count bytes when they are read first, not when they are read again.
     const room = this.turns.isReturning ? undefined : limits?.room(this);
     if (room === 0) return NOTHING;
@@ -274,7 +269,7 @@ export class Source implements RouteSource, ReadableFile, ObservedReader, Sighte
 
   /** Wakes only if there is something to read: most of thousands of files have nothing. */
   #wakeToRead(): void {
-    if (this.turns.hasUnread(this.size)) this.wake();
+    if (this.turns.hasUnread(this.size) || this.#file.isTailInDoubt) this.wake();
   }
 
   async #read(bench: Workbench, assignment: RouteAssignment, room: number | undefined): Promise<SourceTurn> {
@@ -286,11 +281,15 @@ export class Source implements RouteSource, ReadableFile, ObservedReader, Sighte
       observer.replaced(this);
       return NOTHING;
     }
+    this.#file.noteRead(turn, nowMs);
     const { segment, hasMore, isFull, consumed, againInMs } = turn;
-    this.#file.noteRead(turn.seen, segment?.marker, nowMs);
     if (consumed > 0 || room !== undefined) limits?.consumed(consumed);
     if (againInMs !== undefined) {
-      this.#timer ??= new WakeTimer(clock, () => this.wake());
+      this.#timer ??= new WakeTimer(clock, () => {
+        // What was unwritten may be written now. A complete file that was closed stays so.
+        this.#file.doubtTail();
+        if (!this.complete) this.wake();
+      });
       this.#timer.start(againInMs);
     }
     if (segment?.lines !== 0) return { segment, hasMore, isFull };

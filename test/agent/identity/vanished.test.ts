@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { appendFile, mkdir, open, rename, unlink } from 'node:fs/promises';
+import { appendFile, mkdir, open, rename, unlink, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { begun, SourceFixture, stopped } from '../../support/source-fixture.ts';
 import { tempDir } from '../../support/temp-dir.ts';
@@ -18,6 +19,27 @@ test('a file moved to a folder below its own during a stop is found there and dr
   assert.deepEqual([on.allLines, on.losses, on.sources[0]?.path], [['two'], [], file]);
   await on.find(dir.at('*.log'));
   assert.equal(on.sources[0]?.file.state.activity, 'draining');
+  on.close();
+});
+
+test('files that left neighbouring folders during a stop are each found one level below their own', async () => {
+  await using dir = await tempDir();
+  const before = new SourceFixture(dir);
+  const files = [dir.at('a.log'), dir.at('app', 'b.log')] as const;
+  await mkdir(dir.at('app'));
+  for (const file of files) await writeFile(file, 'one\n');
+  await before.find(dir.at('**', '*.log'));
+  await before.deliver();
+  before.kill();
+  for (const file of files) {
+    await appendFile(file, `two of ${basename(file)}\n`);
+    await mkdir(join(dirname(file), 'old'));
+    await rename(file, join(dirname(file), 'old', basename(file, '.log')));
+  }
+  const on = new SourceFixture(dir);
+  await on.find(dir.at('**', '*.log'));
+  await on.deliver();
+  assert.deepEqual([on.allLines, on.losses], [['two of a.log', 'two of b.log'], []]);
   on.close();
 });
 

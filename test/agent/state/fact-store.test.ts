@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Loss, Sealed } from '../../../agent/model/fact.ts';
+import type { Begun, Loss, Sealed } from '../../../agent/model/fact.ts';
 import { FactStore } from '../../../agent/state/fact-store.ts';
 import { StateDatabase } from '../../../agent/state/state-database.ts';
 import type { Clock } from '../../../runtime/clock.ts';
@@ -21,6 +21,8 @@ const LOSS: Loss = {
   reason: 'truncated',
 };
 const SEALED: Sealed = { entryUid: 'u1', generation: 'g2', path: '/b.log', first: 0, size: 7, recordsEnd: 7 };
+
+const BEGUN: Begun = { entryUid: 'u1', generation: 'g3', path: '/c.log', first: 12, reason: 'start' };
 
 /** A clock that advances by a millisecond at each call. */
 function tickingClock(): Clock {
@@ -135,6 +137,27 @@ test('the last thousand losses are kept, and older ones until they are audited, 
   again.state.close();
 });
 
+test('a beginning goes to the audit topic before the loss after it, and counts neither as loss nor as sealed', async () => {
+  await using dir = await tempDir();
+  const { state, facts } = opened(dir.path);
+  facts.begun(BEGUN);
+  facts.loss({ ...LOSS, generation: 'g3' });
+  facts.begun(BEGUN);
+  state.flush(1);
+  const kinds = facts.unaudited(9).map(({ kind }) => kind);
+  assert.deepEqual(kinds, ['begun', 'loss']);
+  assert.deepEqual(facts.totals('u1'), { losses: 1, lostBytes: 20, sealedFiles: 0 });
+  for (let first = 1; first < 50; first++) facts.begun({ ...BEGUN, first });
+  state.flush(1);
+  facts.markAudited(facts.unaudited(99).map(({ id }) => id));
+  state.flush(1);
+  state.close();
+  const again = opened(dir.path);
+  assert.deepEqual(again.facts.last, facts.last);
+  assert.equal(again.facts.last.filter(({ kind }) => kind === 'begun').length, 20);
+  again.state.close();
+});
+
 test('without an audit topic no fact waits for it', async () => {
   await using dir = await tempDir();
   const { state, facts } = opened(dir.path, { audit: false });
@@ -153,7 +176,7 @@ test('beyond 100,000 facts that wait for the audit topic the oldest are given up
   const waiting = facts.unaudited(200_000);
   assert.equal(waiting.length, 90_010);
   assert.deepEqual(
-    waiting.slice(0, 11).map((fact) => (fact.kind === 'loss' ? fact.start : fact.size)),
+    waiting.slice(0, 11).map((fact) => (fact.kind === 'loss' ? fact.start : fact.kind === 'sealed' && fact.size)),
     [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10_000],
   );
   assert.equal(facts.givenUpCount, 10_000);

@@ -90,6 +90,11 @@ export class Agent {
   }
 
   async #once(collector: FileCollector, signal: AbortSignal): Promise<void> {
+    for (const { entry } of collector.entries) {
+      const { name, start } = entry;
+      if (start !== 'beginning')
+        this.#logger.info('--once reads new files from the beginning and ignores start', { entry: name, start });
+    }
     await waitUntilComplete(collector, { clock: this.#clock, logger: this.#logger }, signal).catch((error: unknown) => {
       throw signal.aborted
         ? new Error('stopped before all lines were acknowledged; the next start continues from here')

@@ -13,6 +13,7 @@ import {
   descriptors,
   fileCount,
   labelsText,
+  liveHealth,
   lostText,
   stateText,
 } from './agent-cells.ts';
@@ -23,6 +24,7 @@ export async function describeAgent(api: ControllerApi, id: string): Promise<str
   const agent = await api.call((options) => api.fleet.getAgent({ name: agentName(id) }, options));
   const settings = settingsText(await getSettings(api, id));
   const { identity, health } = agent;
+  const live = liveHealth(agent);
   const head = fields([
     ['Name', id],
     ['Status', agentStatus(agent)],
@@ -33,15 +35,12 @@ export async function describeAgent(api: ControllerApi, id: string): Promise<str
     ['Connected', `${agent.connectTime?.toISOString()} (${age(agent.connectTime)} ago)`],
     ['Last seen', `${age(agent.lastSeenTime)} ago`],
     ['Lag', health ? `${formatByteSize(health.lagBytes)}, ${formatDuration(health.lagSeconds)}` : '-'],
-    ['Rate', health ? `${count(health.linesPerSecond)} lines/s, ${formatByteRate(health.bytesPerSecond)}` : '-'],
+    ['Rate', live ? `${count(live.linesPerSecond)} lines/s, ${formatByteRate(live.bytesPerSecond)}` : '-'],
     ['Delivered', health ? `${count(health.deliveredLines)} lines, ${formatByteSize(health.deliveredBytes)}` : '-'],
     ['Lost', health ? formatByteSize(health.lostBytes) : '-'],
-    ['Processor', health ? `${cores(health)} cores, main thread ${percent(health.eventLoopUtilization)} busy` : '-'],
-    ['Memory', health ? formatByteSize(health.residentBytes) : '-'],
-    [
-      'Open',
-      health ? `${descriptors(health)} descriptors, ${formatByteSize(health.pinnedBytes)} of deleted files` : '-',
-    ],
+    ['Processor', live ? `${cores(live)} cores, main thread ${percent(live.eventLoopUtilization)} busy` : '-'],
+    ['Memory', live ? formatByteSize(live.residentBytes) : '-'],
+    ['Open', live ? `${descriptors(live)} descriptors, ${formatByteSize(live.pinnedBytes)} of deleted files` : '-'],
     ['Clock', health ? `${clockSkew(agent)} from its controller's` : '-'],
     ...(settings === '' ? [] : ([['Settings', settings]] as const)),
     ...(health?.drain ? ([['Drain', drainText(health.drain)]] as const) : []),

@@ -139,14 +139,6 @@ export class TrackedFile {
     return this.#observing > 0;
   }
 
-  /**
-   * It is open, and something of it was seen. A file that was empty may become an archive, which is
-   * not read, so it is observed first.
-   */
-  get isReadable(): boolean {
-    return this.isOpen && (this.fingerprint.head.bytes > 0 || this.position > 0);
-  }
-
   /** Every line before it is acknowledged. */
   get position(): number {
     return this.#progress.value;

@@ -1,5 +1,6 @@
 import type { Agent, Drain, EntryStatus, FileStatus } from '../../proto/gen/logfleet/v1/fleet.ts';
 import { selectorLabels } from '../../proto/rules/agent-labels.ts';
+import { etagRevision } from '../../proto/rules/etag.ts';
 import { agentName, shortEntryName } from '../../proto/rules/names.ts';
 import { formatByteRate, formatByteSize, formatDuration } from '../../runtime/units.ts';
 import { age, count, word } from '../output/format.ts';
@@ -54,7 +55,7 @@ function describeEntries({ entries }: Agent): string {
   const table = new Table<(typeof entries)[number]>([
     { title: '  NAME', value: ({ entry }) => `  ${shortEntryName(entry)}` },
     { title: 'STATE', value: stateText },
-    { title: 'REVISION', value: ({ etag }) => etag },
+    { title: 'REVISION', value: ({ etag }) => etagRevision(etag) },
     { title: 'FILES', value: fileCount },
     { title: 'LOST', value: lostText },
     { title: 'FILTERED', value: ({ filteredLines }) => count(filteredLines) },

@@ -38,8 +38,10 @@ export interface Entry {
    */
   uid: string;
   /**
-   * The etcd revision of the last write, in decimal. Send it back with an update or a deletion to
-   * have that call fail with ABORTED if the entry has changed in the meantime.
+   * Identifies the last write: its etcd revision and a hash, such as `4711-9f86d081`. The hash
+   * differs even when etcd, restored from a backup, reaches a revision again. Send it back with an
+   * update or a deletion to have that call fail with ABORTED if the entry has changed in the
+   * meantime.
    *
    * Output only.
    */

@@ -513,8 +513,8 @@ export interface Agent {
   /** How many files the agent tracks. */
   fileCount: number;
   /**
-   * What could not be determined about this agent, for a person: for example that its controller
-   * does not respond.
+   * What could not be determined about this agent or not be sent to it, for a person: for example
+   * that its controller does not respond, or that etcd never had the entries that it collects.
    */
   error: string;
   /**

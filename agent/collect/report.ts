@@ -9,6 +9,8 @@ import type { Usage } from './process-usage.ts';
 import type { Archive } from './sources/file-identifier.ts';
 import type { Source } from './sources/source.ts';
 
+const INT64_MAX = 2n ** 63n - 1n;
+
 /** What was acknowledged since the process started. */
 export class DeliveryTotals {
   readonly #clock: Clock;
@@ -69,7 +71,7 @@ export function entryStatus(
     lostBytes: BigInt(lostBytes),
     sealedFiles: BigInt(sealedFiles),
     filteredLines: BigInt(totals.filteredOf(entry.uid)),
-    lagBytes: ownFiles.reduce((sum, file) => sum + file.lagBytes, 0n),
+    lagBytes: sumOfLags(ownFiles),
     bytesPerSecond: ownFiles.reduce((sum, file) => sum + file.bytesPerSecond, 0),
     lagSeconds: longest(ownFiles),
     ...forecastOf(ownFiles),
@@ -98,7 +100,7 @@ export function agentHealth(
   controls: Controls,
   { error, lostBytes, pinnedBytes, usage }: { error: string; lostBytes: number; pinnedBytes: number; usage: Usage },
 ): AgentHealth {
-  const lagBytes = files.reduce((sum, file) => sum + file.lagBytes, 0n);
+  const lagBytes = sumOfLags(files);
   return AgentHealth.create({
     ...controls.status(lagBytes),
     lagBytes,
@@ -112,7 +114,7 @@ export function agentHealth(
     startTime: totals.startTime,
     lostBytes: BigInt(lostBytes),
     ...usage,
-    pinnedBytes: BigInt(pinnedBytes),
+    pinnedBytes: BigInt(Math.min(pinnedBytes, Number.MAX_SAFE_INTEGER)),
     lagSeconds: longest(files),
   });
 }
@@ -176,4 +178,10 @@ function fileStateOf({ errors, file }: Source): FileStatus['state'] {
   const { activity } = file.state;
   if (activity === 'draining') return 'STATE_DRAINING';
   return activity === 'paused' || activity === 'unmatched' ? 'STATE_PAUSED' : 'STATE_READING';
+}
+
+/** At most what an int64 can have. */
+function sumOfLags(files: readonly FileStatus[]): bigint {
+  const sum = files.reduce((bytes, { lagBytes }) => bytes + lagBytes, 0n);
+  return sum < INT64_MAX ? sum : INT64_MAX;
 }

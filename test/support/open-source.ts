@@ -1,9 +1,7 @@
-import { hash } from 'node:crypto';
-import { fstatSync, openSync, readSync } from 'node:fs';
+import { fstatSync, openSync } from 'node:fs';
 import { Source } from '../../agent/collect/sources/source.ts';
 import type { SourceContext, SourceObserver } from '../../agent/collect/sources/source-context.ts';
 import { type Checkpoint, newCheckpoint } from '../../agent/model/checkpoint.ts';
-import type { FileHead } from '../../agent/model/fingerprint.ts';
 import type { InheritedRanges } from '../../agent/model/segment.ts';
 import { systemClock } from '../../runtime/clock.ts';
 
@@ -24,21 +22,13 @@ export interface OpenSourceOptions extends Partial<Omit<SourceContext<Source>, '
   observer?: Partial<SourceObserver<Source>>;
 }
 
-/** As the agent saw the file when it opened it: of what it saw nothing of, it reads nothing. */
-function headOf(fd: number): FileHead {
-  const bytes = Buffer.alloc(1024);
-  const head = bytes.subarray(0, readSync(fd, bytes, 0, bytes.length, 0));
-  return { bytes: head.length, hash: hash('sha256', head, 'hex') };
-}
-
 /** A source that reads the file at `path`, without a registry. The caller closes its descriptor. */
 export function openSource(path: string, options: OpenSourceOptions = {}): Source {
   const { checkpoint, inherited, size, observer, clock = systemClock, ...context } = options;
   const fd = openSync(path, 'r');
   const { dev: device, ino: inode, size: present } = fstatSync(fd, { bigint: true });
-  const known = checkpoint ?? newCheckpoint('e', 'g', { device, inode, path, birthMs: 0 });
   const source = new Source(
-    known.head.bytes > 0 ? known : { ...known, head: headOf(fd) },
+    checkpoint ?? newCheckpoint('e', 'g', { device, inode, path, birthMs: 0 }),
     inherited ?? { open: [], acknowledged: [], returned: [] },
     size ?? Number(present),
     { ...context, clock, observer: { ...IGNORING, ...observer } },

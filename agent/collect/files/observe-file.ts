@@ -1,5 +1,5 @@
 import { type Fingerprint, type Observation, settledCtimeNs } from '../../model/fingerprint.ts';
-import { birthMsOf } from '../../model/found-file.ts';
+import { birthMsOf, fileSizeOf } from '../../model/found-file.ts';
 import { archiveFormatOf } from './archive-format.ts';
 import { compareHead, hasMarker, readLastLinesMarker } from './file-head.ts';
 import { fstat } from './file-io.ts';
@@ -16,7 +16,7 @@ export async function observeFile(
   wallMs: number,
 ): Promise<Observation | undefined> {
   const stat = await fstat(fd);
-  const size = Number(stat.size);
+  const size = fileSizeOf(stat);
   const [last] = known.markers;
   const marker = size > Math.max(read, last?.end ?? 0) ? await readLastLinesMarker(fd, size) : undefined;
   const head = await compareHead(fd, known.head, read);

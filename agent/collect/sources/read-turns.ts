@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import type { LineFormat } from '../../encode/line-format.ts';
 import type { Workbench } from '../../encode/work-pool.ts';
-import type { Fingerprint } from '../../model/fingerprint.ts';
 import type { AcknowledgedProgress } from '../../model/position.ts';
 import type { InheritedRanges, IntentSegment } from '../../model/segment.ts';
 import type { RouteSource, SourceTurn } from '../../produce/route-source.ts';
@@ -176,9 +175,9 @@ export class ReadTurns {
 }
 
 /**
- * Whether a file is open, and something of it was seen. One that was empty may become an archive,
- * which is not read, so it is observed first.
+ * Whether a file is open, and was not empty when it was last observed. An empty one may become an
+ * archive, which is not read, so it is observed first.
  */
-export function isReadable(file: { isOpen: boolean; position: number; fingerprint: Fingerprint }): boolean {
-  return file.isOpen && (file.fingerprint.head.bytes > 0 || file.position > 0);
+export function isReadable(file: { isOpen: boolean; size: number; position: number }): boolean {
+  return file.isOpen && (file.size > 0 || file.position > 0);
 }

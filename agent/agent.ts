@@ -90,6 +90,11 @@ export class Agent {
   }
 
   async #once(collector: FileCollector, signal: AbortSignal): Promise<void> {
+    for (const { entry } of collector.entries) {
+      const { name, start } = entry;
+      if (start !== 'beginning')
+        this.#logger.info('--once reads new files from the beginning and ignores start', { entry: name, start });
+    }
     await waitUntilComplete(collector, { clock: this.#clock, logger: this.#logger }, signal).catch((error: unknown) => {
       throw signal.aborted
         ? new Error('stopped before all lines were acknowledged; the next start continues from here')
@@ -98,7 +103,7 @@ export class Agent {
     this.#logOutcome(collector.report());
   }
 
-  /** Logs what `--once` did. Throws if a file could not be read. */
+  /** Logs what `--once` did. Throws if files could not be found or read. */
   #logOutcome({ entries, files, health }: AgentReport): void {
     for (const { entry, files: matched, state } of entries) {
       if (matched === 0) this.#logger.warn('no file matches', { entry });
@@ -107,6 +112,8 @@ export class Agent {
     const unread = files.filter(({ lastError }) => lastError !== '');
     for (const { path, lastError } of unread.slice(0, UNREAD_LOGGED_MAX))
       this.#logger.error('a file could not be read', { path, error: lastError });
+    const failed = entries.find(({ error }) => error !== '');
+    if (failed) throw new Error(`${failed.entry}: ${failed.error}`);
     if (unread.length > 0) throw new Error(`${unread.length} of ${files.length} files could not be read`);
     const { deliveredLines: lines, deliveredBytes: bytes } = health;
     this.#logger.info('all lines are acknowledged', { lines, bytes });

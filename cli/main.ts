@@ -16,6 +16,9 @@ async function main(): Promise<number> {
     // commander has printed its errors itself.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitCodes.usage;
     printError(error);
-    return error instanceof CliError ? error.exitCode : exitCodes.refused;
+    const code = error instanceof CliError ? error.exitCode : exitCodes.refused;
+    // A connection attempt without an answer would keep the process alive for 20 s.
+    if (code === exitCodes.unreachable) process.exit(code);
+    return code;
   }
 }

@@ -58,7 +58,7 @@ export function createProgram(write: (text: string) => void): Command {
     .helpOption('-h, --help', 'show this help')
     .version(version, '--version', 'print the version')
     .addOption(
-      new Option('--controller <host:port>', 'address of a controller')
+      new Option('--controller <host:port,...>', 'controllers; the first one that serves is used')
         .env('LOGFLEET_CONTROLLER')
         .default('127.0.0.1:7070'),
     )

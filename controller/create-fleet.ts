@@ -10,6 +10,7 @@ import { AgentForgetter } from './fleet/agent-forgetter.ts';
 import { AgentRegistry } from './fleet/agent-registry.ts';
 import { ConnectedAgents } from './fleet/connected-agents.ts';
 import { ControllerLease } from './fleet/controller-lease.ts';
+import { FleetMarker } from './fleet/fleet-marker.ts';
 import { LiveControllers } from './fleet/live-controllers.ts';
 import { Rebalancer } from './fleet/rebalancer.ts';
 import type { SettingsRepository } from './settings/settings-repository.ts';
@@ -46,7 +47,8 @@ export function createFleet(
   const lease = new ControllerLease(client, controllers, claims, leaseOptions, tools);
   const rebalancer = new Rebalancer(controllers, registry, tools);
   const listControllers = () => rebalancer.listControllers();
-  const connected = new ConnectedAgents(controllerId, { claims, desired, settings, listControllers }, tools);
+  const marker = new FleetMarker({ client, mirror, keys }, tools.logger);
+  const connected = new ConnectedAgents(controllerId, { claims, desired, settings, marker, listControllers }, tools);
   return {
     ...{ lease, controllers, connected, rebalancer },
     agents: new AgentDirectory(controllerId, connected, registry),

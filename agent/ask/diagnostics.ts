@@ -115,11 +115,11 @@ function runtime() {
 }
 
 function sourceState(source: Source) {
-  const { path, generation, position, readPosition, size, lastLineDue, settled, complete, busy, file } = source;
+  const { path, generation, position, turns, size, lastLineDue, settled, complete, busy, file } = source;
   const { entryUid, device, inode, unlinked, isOpen: open } = file;
   const { topic, partition, ahead, rangeEnd } = file.checkpoint;
   const state = { ...file.state, lastLineDue, unlinked, open, settled, complete, busy };
-  const at = { position, readPosition, size, rangeEnd, ahead };
+  const at = { position, readPosition: turns.position, size, rangeEnd, ahead };
   return { path, generation, entryUid, device, inode, ...state, ...at, topic, partition, error: source.errors.current };
 }
 

@@ -107,6 +107,7 @@ class PreviewRun {
     }
     await scanning;
     this.#context.signal.throwIfAborted();
+    if (this.#found.incomplete) this.#truncated.add(this.#found.incomplete);
     if (this.#found.files.length > FILES_MAX) this.#truncated.add(`more than ${FILES_MAX} files match`);
   }
 

@@ -3,6 +3,7 @@ import { entryViolations, withEntryDefaults } from '../../proto/rules/entry-rule
 import { rethrowDefect } from '../../runtime/errors.ts';
 import { charsetFor } from '../encode/charset.ts';
 import type { FoundFile } from '../model/found-file.ts';
+import type { DeliveryError } from '../produce/delivery-error.ts';
 import type { DeliveryRouter } from '../produce/delivery-router.ts';
 import type { Controls } from './controls.ts';
 import { EntryRoutes, type RoutedEntry } from './entry-routes.ts';
@@ -12,6 +13,7 @@ import type { FileWatcher, WatchListener } from './find/file-watcher.ts';
 import { EntryTaps } from './read/entry-taps.ts';
 import { formatFacts } from './read/format-facts.ts';
 import { RateLimit, RateLimits } from './read/rate-limit.ts';
+import { ScanTimer, type ScanTimes } from './scan-timer.ts';
 import { logNewErrors } from './sources/source-errors.ts';
 import { SourceSet, type SourceSetDependencies } from './sources/source-set.ts';
 import { TopicPartitions } from './topic-partitions.ts';
@@ -48,6 +50,9 @@ export class EntryCollector implements RoutedEntry {
   readonly #fileEvents: FileEventHandler | undefined;
   #invalid = '';
   #fileErrors: ReadonlyMap<string, string> = new Map();
+  /** Why the last scan did not search everything; empty: it did. */
+  #incomplete = '';
+  readonly #scanTimer: ScanTimer;
   #scanning: Promise<void> | undefined;
   #scanAgain = false;
   /** File events that are being handled. */
@@ -73,6 +78,7 @@ export class EntryCollector implements RoutedEntry {
     this.#partitions = new TopicPartitions({ ...dependencies, onStateChange }, () => this.assignRoutes());
     this.#routes = new EntryRoutes(this, { router, partitions: this.#partitions, host });
     const charset = () => charsetFor(formatFacts(this.#entry, host));
+    this.#scanTimer = new ScanTimer(dependencies);
     this.#limits = new RateLimits(new RateLimit(clock), controls?.limit);
     const options = { once, charset, taps: this.taps, limits: this.#limits };
     this.#sources = new SourceSet(entry.uid, { ...dependencies, routes: this.#routes, options });
@@ -102,12 +108,22 @@ export class EntryCollector implements RoutedEntry {
     return this.#fileErrors;
   }
 
-  /** Why the entry can't be applied or its lines can't be delivered; empty: no error. */
+  /**
+   * Why the entry can't be applied, its lines can't be delivered or not all of its files are found;
+   * empty: no error.
+   */
   get error(): string {
-    const { topic } = this.#entry;
-    return (
-      this.#invalid || this.#partitions.errorFor(topic) || (this.#dependencies.router.failure(topic)?.message ?? '')
-    );
+    const undeliverable = this.#partitions.errorFor(this.#entry.topic) || (this.#failure?.message ?? '');
+    return this.#invalid || undeliverable || this.#incomplete;
+  }
+
+  /** Why Kafka refuses its lines, until an operator acts; empty: it does not refuse them. */
+  get refusal(): string {
+    return this.#failure?.kind === 'refused' ? this.#failure.message : '';
+  }
+
+  get #failure(): DeliveryError | undefined {
+    return this.#dependencies.router.failure(this.#entry.topic);
   }
 
   /** Whether the revision is applied: its files are known, and so are its topic's partitions. */
@@ -159,8 +175,14 @@ export class EntryCollector implements RoutedEntry {
     this.#limits.entry.set(Number(this.#entry.maxBytesPerSecond));
     this.#sinceMs = this.#dependencies.clock.nowMs();
     this.#isScanned = false;
+    this.#incomplete = '';
     this.assignRoutes();
     if (!this.#hasPartitions) void this.#partitions.discover(() => ({ entry: this.#entry, signal: this.#stop.signal }));
+  }
+
+  /** How long scans take, in whole seconds. */
+  get scanTimes(): ScanTimes {
+    return this.#scanTimer.times;
   }
 
   get isScanning(): boolean {
@@ -225,16 +247,25 @@ export class EntryCollector implements RoutedEntry {
     if (!discovery || this.#invalid || signal.aborted) return;
     void this.#partitions.refresh(this.#entry.topic);
     const since = this.#sources.opened;
-    const found = await discovery.scan(signal).catch(() => undefined);
+    const found = await this.#scanTimer.time(this.#entry.name, () => discovery.scan(signal).catch(() => undefined));
     if (!found || signal.aborted || discovery !== this.#discovery) return;
     this.#fileEvents?.scanned();
     const start = (file: FoundFile) => this.#start(file);
     const rules = { start, matches: (path: string) => discovery.matches(path), folders: discovery.bases, since };
     const errors = await this.#sources.evaluate(found, rules, signal);
     if (signal.aborted) return;
-    const changed = !this.#isScanned || [...errors.keys()].join() !== [...this.#fileErrors.keys()].join();
-    logNewErrors(errors, { previous: this.#fileErrors, entry: this.#entry.name, logger: this.#dependencies.logger });
+    const { incomplete = '' } = found;
+    const changed =
+      !this.#isScanned ||
+      incomplete !== this.#incomplete ||
+      [...errors.keys()].join() !== [...this.#fileErrors.keys()].join();
+    const { name: entry } = this.#entry;
+    const { logger } = this.#dependencies;
+    logNewErrors(errors, { previous: this.#fileErrors, entry, logger });
+    if (incomplete !== '' && this.#incomplete === '')
+      logger.error('not all files are found', { entry, error: incomplete });
     this.#fileErrors = errors;
+    this.#incomplete = incomplete;
     if (this.#scanned !== discovery) this.#dependencies.store.markScanned(this.#entry.uid, this.#entry);
     this.#scanned = discovery;
     this.#isScanned = true;

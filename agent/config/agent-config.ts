@@ -28,7 +28,9 @@ const schema = z
       .describe('run without a controller: a YAML or JSON file with the entries, or a folder of such files'),
     once: flag()
       .default(false)
-      .describe('with entries: exit when all lines are acknowledged; fails if a file could not be read'),
+      .describe(
+        'with entries: exit when all lines are acknowledged; fails if a file could not be read or Kafka refuses lines',
+      ),
     kafka: z
       .strictObject({
         brokers: z

@@ -28,8 +28,8 @@ const REACHED: usize = 32;
 
 /**
  * Appends a record for each complete line in `bytes[at, length)` until a line has no room, is
- * longer than `lineBytesMax`, or has no end. Returns the number of records. record-writer.ts
- * describes a record.
+ * longer than `lineBytesMax`, begins with NUL, or has no end. Returns the number of records.
+ * record-writer.ts describes a record.
  * - `position`: of `bytes[0]` in its generation.
  * - `rangeStart`: where the first record's range begins.
  * - `end`: where the previous record ended in `bytes`.
@@ -47,6 +47,7 @@ export function writeLines(
   let startLength = setDigits(START_DIGITS, <u64>rangeStart);
   let endLength = setDigits(END_DIGITS, <u64>position + end);
   for (;;) {
+    if (load<u8>(from) == 0) break;
     const found = findLineFeed(from, stop);
     if (found == 0 || <u32>(found - from) > lineBytesMax) break;
     const valueBytes = <u32>(found - from);

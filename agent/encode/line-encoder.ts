@@ -22,6 +22,8 @@ export interface EncodeResult {
   recordCount: number;
   /** The number of records that the filter excluded. */
   filteredCount: number;
+  /** How many of the consumed bytes are holes. */
+  holeBytes: number;
   /** What the end of the last record lies in the middle of, even if the filter excluded it. */
   endState: LineState;
   /** What the position after `consumed` lies in the middle of. */
@@ -49,6 +51,7 @@ export class LineEncoder {
   #target!: RecordBuffer;
   #records = 0;
   #filtered = 0;
+  #holeBytes = 0;
   #at = 0;
   #lineState: LineState = lineStates.lineStart;
   /** Where the last record ends. */
@@ -87,6 +90,7 @@ export class LineEncoder {
       rangeEnd: this.#records > 0 ? this.#position + this.#end : chunk.rangeStart,
       recordCount: this.#records,
       filteredCount: this.#filtered,
+      holeBytes: this.#at > 0 ? this.#holeBytes : 0,
       endState: this.#at > this.#counted ? lineStates.lineStart : this.#endState,
       lineState: this.#lineState,
       isFull: this.#isFull,
@@ -108,7 +112,7 @@ export class LineEncoder {
     this.#lineState = chunk.startState;
     this.#end = 0;
     this.#endState = lineStates.lineStart;
-    this.#records = this.#filtered = 0;
+    this.#records = this.#filtered = this.#holeBytes = 0;
     this.#cut = this.#lastRecordStart = undefined;
     this.#isFull = false;
   }
@@ -133,6 +137,11 @@ export class LineEncoder {
   #encodeNext(): boolean {
     const finder = this.#finder;
     if (isPassedOver(this.#lineState)) return this.#passOver();
+    if (this.#lineState !== lineStates.line) {
+      const holeEnd = finder.holeEnd(this.#at);
+      if (holeEnd === 'wait') return false;
+      if (holeEnd > this.#at) return this.#passHole(holeEnd);
+    }
     const inGroup = this.#lineState === lineStates.group || this.#lineState === lineStates.filteredGroup;
     const found = finder.find(this.#at, inGroup ? lineStates.group : this.#lineState);
     if (found === 'wait') return false;
@@ -155,6 +164,14 @@ export class LineEncoder {
     if (leavesOutRecords(this.#format)) this.#lastRecordStart = this.#position + this.#at;
     this.#end = finder.nextStart;
     this.#advanceTo(finder.nextStart, finder.nextState);
+    return true;
+  }
+
+  /** Bytes that nobody wrote lie in the next record's range. They end a multiline record. */
+  #passHole(end: number): true {
+    this.#countCut();
+    this.#holeBytes += end - this.#at;
+    this.#advanceTo(end, lineStates.lineStart);
     return true;
   }
 

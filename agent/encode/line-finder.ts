@@ -1,6 +1,7 @@
 import { isPassedOver, type LineState, lineStates } from '../model/line-state.ts';
 import { characterEnd, completeBytes, findLineEnd } from './charset.ts';
 import type { Chunk } from './chunk.ts';
+import { HOLE_BYTES_MIN, nulBytesAt } from './hole.ts';
 import type { Grouping, LineFormat } from './line-format.ts';
 import { recordFlags } from './record-headers.ts';
 
@@ -55,6 +56,17 @@ export class LineFinder {
   nextLineStart(at: number): number {
     const end = this.#findEnd(at);
     return end === -1 ? -1 : end + this.#format.charset.terminator.length;
+  }
+
+  /**
+   * Where the hole that begins at `at`, the start of a line, ends; `at`: there is none; `wait`: it
+   * may continue after the chunk.
+   */
+  holeEnd(at: number): number | 'wait' {
+    if (this.#bytes[at] !== 0) return at;
+    const length = nulBytesAt(this.#bytes, at, this.#format.charset.unit);
+    if (at + length >= this.#completeBytes && !this.#chunk.isLast) return 'wait';
+    return length < HOLE_BYTES_MIN ? at : at + length;
   }
 
   #findEnd(at: number): number {
@@ -117,6 +129,9 @@ export class LineFinder {
         if (endState === lineStates.group) this.#endGroup();
         return 'found';
       }
+      const hole = this.holeEnd(from);
+      if (hole === 'wait' && this.#bytes.length - from < HOLE_BYTES_MIN) return this.#waitUnless(isFlushed);
+      if (hole !== from) return 'found';
       const found = this.#findEnd(from);
       const end = found === -1 ? this.#completeBytes : found;
       const known = found !== -1 || isLast || end - from >= grouping.patternBytes;

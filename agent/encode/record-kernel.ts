@@ -105,8 +105,8 @@ export class RecordKernel {
   }
 
   /**
-   * Appends records of the complete lines of `run`, until a line has no room, is too long or has no
-   * end. Returns the number of records.
+   * Appends records of the complete lines of `run`, until a line has no room, is too long, begins
+   * with NUL or has no end. Returns the number of records.
    */
   writeLines(run: LineRun, headers: HeaderTemplate | undefined, into: RecordBuffer): number {
     const { chunk, at, end, position, rangeStart, lineBytesMax } = run;

@@ -78,5 +78,5 @@ function parsePartition(reader: WireReader): Omit<ProduceResult, 'throttleMs'> {
   });
   const message = reader.compactString();
   reader.skipTags();
-  return { errorCode, baseOffset, errorMessage: message ?? recordErrors.find((text) => text !== null) ?? null };
+  return { errorCode, baseOffset, errorMessage: recordErrors.find((text) => text !== null) ?? message };
 }

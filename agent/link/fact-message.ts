@@ -1,5 +1,5 @@
-import { Fact as FactMessage, type Loss_Reason } from '../../proto/gen/logfleet/v1/fact.ts';
-import type { Fact, LossReason } from '../model/fact.ts';
+import { type Begun_Reason, Fact as FactMessage, type Loss_Reason } from '../../proto/gen/logfleet/v1/fact.ts';
+import type { BeginReason, Fact, LossReason } from '../model/fact.ts';
 
 const reasons: Readonly<Record<LossReason, Loss_Reason>> = {
   truncated: 'REASON_TRUNCATED',
@@ -8,6 +8,12 @@ const reasons: Readonly<Record<LossReason, Loss_Reason>> = {
   'too-long': 'REASON_TOO_LONG',
   'too-large': 'REASON_TOO_LARGE',
   unassigned: 'REASON_UNASSIGNED',
+};
+
+const beginReasons: Readonly<Record<BeginReason, Begun_Reason>> = {
+  unknown: 'REASON_UNSPECIFIED',
+  start: 'REASON_START',
+  copy: 'REASON_COPY',
 };
 
 /** A fact as it is reported. The controller adds the agent. */
@@ -21,6 +27,10 @@ function kindOf(fact: Fact): FactMessage['kind'] {
     // A fact stored by an older agent has no `recordsEnd`.
     const { first, size, recordsEnd = size } = fact;
     return { $case: 'sealed', value: { first: BigInt(first), size: BigInt(size), recordsEnd: BigInt(recordsEnd) } };
+  }
+  if (fact.kind === 'begun') {
+    const { first, reason } = fact;
+    return { $case: 'begun', value: { first: BigInt(first), reason: beginReasons[reason] } };
   }
   const [start, end] = [BigInt(fact.start), BigInt(fact.end)];
   const bytes = BigInt(fact.bytes ?? fact.end - fact.start);

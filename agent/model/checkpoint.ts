@@ -1,3 +1,4 @@
+import type { BeginReason } from './fact.ts';
 import { EMPTY_HEAD, type FileHead, type FileMarker } from './fingerprint.ts';
 import type { FoundFile, RealFolder } from './found-file.ts';
 import type { AcknowledgedProgress } from './position.ts';
@@ -32,8 +33,10 @@ export interface Checkpoint extends AcknowledgedProgress {
   ctimeNs: bigint;
   /** See Fingerprint. */
   markers: readonly FileMarker[];
-  /** The position at which the agent began to read. */
+  /** The position at which the agent began to read, and where the first record's range begins. */
   first: number;
+  /** Why `first` is not 0. undefined: it is 0, or no `begun` fact was recorded yet. */
+  firstReason: BeginReason | undefined;
   phase: Phase;
   /** Where its lines are sent. The partition is kept when the topic gets more. -1: none yet. */
   topic: string;
@@ -50,16 +53,23 @@ export function isComplete({ phase }: Pick<Checkpoint, 'phase'>): boolean {
   return phase === 'sealed' || phase === 'away';
 }
 
+/** Where the reading of a generation begins. */
+export type Beginning = Pick<Checkpoint, 'first' | 'firstReason'>;
+
+export const FIRST_BYTE: Beginning = { first: 0, firstReason: undefined };
+
 /** The checkpoint of a new generation, of which nothing has been read. */
 export function newCheckpoint(
   entryUid: string,
   generation: string,
   file: Pick<FoundFile, 'device' | 'inode' | 'path' | 'birthMs' | 'folder'>,
+  { first, firstReason }: Beginning = FIRST_BYTE,
 ): Checkpoint {
   const { device, inode, path, birthMs, folder } = file;
   const own = { entryUid, generation, device, inode, path, folder, birthMs, size: 0, ctimeNs: 0n, head: EMPTY_HEAD };
-  const progress = { position: 0, rangeEnd: 0, lineState: undefined, ahead: [] };
-  return { ...own, ...progress, markers: [], first: 0, phase: 'live', topic: '', partition: -1 };
+  const progress = { position: first, rangeEnd: first, lineState: undefined, ahead: [] };
+  const target = { topic: '', partition: -1 };
+  return { ...own, ...progress, markers: [], first, firstReason, phase: 'live', ...target };
 }
 
 /** The files that an entry matches. */

@@ -13,6 +13,15 @@ export type LossReason =
   /** The entry no longer matches the file. */
   | 'unassigned';
 
+/** Why the agent began to read a generation after its first byte. */
+export type BeginReason =
+  /** The file existed before the entry did, and the entry's `start` skips what it had then. */
+  | 'start'
+  /** The file is a copy of one that was truncated, and these bytes were read from the original. */
+  | 'copy'
+  /** A release that did not record reasons began it. */
+  | 'unknown';
+
 /** The generation that a fact is about. */
 export interface FactSubject {
   entryUid: string;
@@ -32,6 +41,12 @@ export interface Loss extends FactSubject {
   reason: LossReason;
 }
 
+/** The agent reads a generation from `first` on, which is not 0. Bytes before it are never read. */
+export interface Begun extends FactSubject {
+  first: number;
+  reason: BeginReason;
+}
+
 /** A generation is complete: Kafka has all of `[first, size)` except reported losses. */
 export interface Sealed extends FactSubject {
   /** The position at which the agent began to read. */
@@ -46,6 +61,7 @@ export interface Sealed extends FactSubject {
  * as the positions noted with it.
  */
 export interface FactLog {
+  begun(begun: Begun): void;
   loss(loss: Loss): void;
   sealed(sealed: Sealed): void;
 }
@@ -55,6 +71,7 @@ export interface FactLog {
  * recognised.
  */
 export type Fact = { id: string; timeMs: number; entry: string } & (
+  | ({ kind: 'begun' } & Begun)
   | ({ kind: 'loss' } & Loss)
   | ({ kind: 'sealed' } & Sealed)
 );
@@ -72,6 +89,8 @@ export interface FactQueue {
   unaudited(count: number): Fact[];
   /** Marks facts as acknowledged by the audit topic. */
   markAudited(ids: Iterable<string>): void;
+  /** How many were given up since the state was created, because too many waited. */
+  readonly givenUpCount: number;
   /** Calls `listener` whenever there may be more. */
   onAdded(listener: () => void): void;
 }

@@ -61,6 +61,8 @@ export interface IntentSegment {
   lastRecordStart?: number | undefined;
   /** The number of records that the entry's filter excluded. Not stored. */
   filteredCount?: number;
+  /** How many of its bytes were never written, so that nothing is sent of them. Not stored. */
+  holeBytes?: number;
   /** Kafka refuses a record of this size, so the segment is given up. Not stored. */
   isRefused?: true;
 }

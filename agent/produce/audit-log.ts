@@ -24,7 +24,8 @@ export interface AuditDependencies {
 
 /**
  * Writes each fact to the audit topic, at least once, for as long as it takes, and never delays
- * lines. All facts of a generation are in one partition, in their order.
+ * lines. All facts of a generation are in one partition, in their order. The key is the fact's id,
+ * so that a topic that someone compacts loses only repetitions.
  */
 export class AuditLog {
   readonly #router: DeliveryRouter;
@@ -60,8 +61,10 @@ export class AuditLog {
   get failure(): string {
     const failures = [this.#problem.reportable, ...[...this.#producers].map(({ failure }) => failure)];
     const failure = failures.find((each) => each !== undefined);
-    const { topic } = this.#target;
-    return failure ? `losses and sealed files can't be written to ${topic}: ${failure.message}` : '';
+    if (!failure) return '';
+    const { givenUpCount } = this.#facts;
+    const givenUp = givenUpCount > 0 ? `; ${givenUpCount} of them were given up` : '';
+    return `losses and sealed files can't be written to ${this.#target.topic}: ${failure.message}${givenUp}`;
   }
 
   /** Whether there are durable facts that the topic does not have yet. */
@@ -118,7 +121,7 @@ export class AuditLog {
 
   /** Never resolves if the agent stops before the batch is acknowledged or returned. */
   async #deliver(partition: number, facts: readonly Fact[]): Promise<void> {
-    const records = facts.map((fact) => ({ key: fact.generation, value: auditDocument(fact, this.#target) }));
+    const records = facts.map((fact) => ({ key: fact.id, value: auditDocument(fact, this.#target) }));
     const header = { compression: 'none', recordCount: facts.length, timestampMs: this.#clock.nowMs() } as const;
     const encoded = encodeRecordBatch(header, [encodeKeyedRecords(records)]);
     const producer = this.#router.producer(this.#target.topic, partition);

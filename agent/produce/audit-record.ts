@@ -16,6 +16,10 @@ export function auditDocument(fact: Fact, { agent, host }: AuditOrigin): string 
     const { first, size, recordsEnd } = fact;
     return JSON.stringify({ ...about, ...subject, first, size, recordsEnd });
   }
+  if (kind === 'begun') {
+    const { first, reason } = fact;
+    return JSON.stringify({ ...about, ...subject, first, reason });
+  }
   const { start, end, bytes = end - start, openEnded, reason } = fact;
   return JSON.stringify({ ...about, ...subject, start, end, bytes, openEnded, reason });
 }

@@ -15,7 +15,8 @@ export class DeliveryProblem {
   #error: DeliveryError | undefined;
   #sinceMs = 0;
   #sameErrorSinceMs = 0;
-  #isWarned = false;
+  /** The reason that was logged as a warning. */
+  #warned: string | undefined;
 
   constructor({ clock, logger, onChange }: { clock: Clock; logger: Logger; onChange: () => void }) {
     this.#clock = clock;
@@ -50,11 +51,14 @@ export class DeliveryProblem {
     if (error.kafkaCode !== this.#error?.kafkaCode) this.#sameErrorSinceMs = this.#clock.monotonicMs();
     if (isFirst) {
       this.#sinceMs = this.#clock.monotonicMs();
-      this.#isWarned = false;
+      this.#warned = undefined;
     }
     this.#error = error;
-    if (this.reportable && !this.#isWarned) {
-      this.#isWarned = true;
+    const reason = `${error.code} ${error.kafkaCode}`;
+    // Each new reason for which an operator must act is logged. Retriable ones take turns anyway.
+    const isNews = this.#warned === undefined || (reason !== this.#warned && error.kind !== 'retriable');
+    if (this.reportable && isNews) {
+      this.#warned = reason;
       this.#logger.warn('delivery is held up', { error: error.message });
     } else if (isFirst) {
       // A leader that moves deserves a line, but no warning.

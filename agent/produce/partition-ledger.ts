@@ -65,8 +65,9 @@ export class PartitionLedger implements Partition {
     this.#store.startProducer(this.#record);
   }
 
-  /** Stops using the producer id. */
+  /** Stops using the producer id, also in the next process. */
   dropProducer(): void {
+    if (this.#record) this.#store.updateProducer({ ...this.#record, usable: false });
     this.#record = undefined;
   }
 
@@ -121,18 +122,20 @@ export class PartitionLedger implements Partition {
     if (!this.#record || !isFirst) return;
     const end = offset + BigInt(batch.recordCount - 1);
     // Only a resent batch may get the offset of its first attempt.
-    const lastOffset = offset >= 0n && (end > this.lastOffset || batch.attempts === 1) ? end : this.lastOffset;
+    const lastOffset = offset >= 0n && (end > this.lastOffset || !batch.mayBeAppended) ? end : this.lastOffset;
     this.#record = { ...this.#record, nextSequence: sequenceAfter(batch.lastSequence, 1), lastOffset };
     this.#store.updateProducer(this.#record);
   }
 
   /**
-   * Takes the sequences of `batches` away: Kafka does not have them and will not get them by these
-   * sequences. The next batch gets the sequence of the first.
+   * Takes the sequences of `batches` away, because Kafka does not have them. The next batch gets
+   * the sequence of the first. If a request with one of them may still arrive, the producer id is
+   * dropped instead: Kafka would take the next batch for a repeat of that request.
    */
   withdraw(batches: readonly QueuedBatch[]): void {
     const first = batches.find(({ baseSequence }) => baseSequence !== undefined);
     if (first?.baseSequence !== undefined) this.#nextSequence = first.baseSequence;
+    if (batches.some(({ mayArriveLate }) => mayArriveLate)) this.dropProducer();
     for (const batch of batches) {
       if (batch.intent !== undefined) this.#store.withdraw(batch.intent);
       batch.withdraw();

@@ -4,6 +4,7 @@ import { errorText, rethrowDefect } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { Partition } from '../kafka/kafka-fetch.ts';
 import { acquireProducer, wasTopicRecreated } from './acquire-producer.ts';
+import type { BatchMaker } from './batch-maker.ts';
 import { DeliveryError, toDeliveryError } from './delivery-error.ts';
 import { DeliveryProblem } from './delivery-problem.ts';
 import type { KafkaCluster } from './kafka-cluster.ts';
@@ -14,7 +15,7 @@ import { compareSequences, type OutgoingBatch, QueuedBatch, type RecoveredBatch 
 import { reconcile } from './reconcile.ts';
 import { SendWindow } from './send-window.ts';
 
-/** After this time a request of a killed process has arrived or is lost. */
+/** After this time a request of a killed process has usually arrived or is lost. */
 const IN_TRANSIT_MS = 3_000;
 const RETRY = { initialMs: 100, maxMs: 5_000 };
 
@@ -42,17 +43,15 @@ export class PartitionProducer {
   #isReconciled: boolean;
   /** Kafka does not permit the agent to find out what it has. Sending again is tried once. */
   #isUncertain = false;
+  readonly #makers: BatchMaker[] = [];
   #queue: QueuedBatch[] = [];
   readonly #inFlight: QueuedBatch[] = [];
   readonly #failed: QueuedBatch[] = [];
   #returnCount = 0;
   #order: Promise<void> = Promise.resolve();
 
-  constructor(
-    cluster: KafkaCluster,
-    ledger: PartitionLedger,
-    { clock, logger, onFailureChange }: ProducerDependencies,
-  ) {
+  constructor(cluster: KafkaCluster, ledger: PartitionLedger, needs: ProducerDependencies) {
+    const { clock, logger, onFailureChange } = needs;
     this.partition = ledger;
     this.#cluster = cluster;
     this.#ledger = ledger;
@@ -63,9 +62,21 @@ export class PartitionProducer {
     this.#problem = new DeliveryProblem({ clock, logger: this.#logger, onChange: onFailureChange });
   }
 
-  /** Why delivery is held up; undefined if no batch waits, or the problem will probably pass. */
+  /** Why delivery is held up; undefined if nothing waits, or the problem will probably pass. */
   get failure(): DeliveryError | undefined {
-    return this.#queue.length + this.#inFlight.length + this.#failed.length > 0 ? this.#problem.reportable : undefined;
+    const { reportable } = this.#problem;
+    const hasBatches = this.#queue.length + this.#inFlight.length + this.#failed.length > 0;
+    return hasBatches || (reportable && this.#makers.some(({ hasWork }) => hasWork)) ? reportable : undefined;
+  }
+
+  /** `maker` is resumed when `openMax` has grown. */
+  addMaker(maker: BatchMaker): void {
+    this.#makers.push(maker);
+  }
+
+  /** How many open batches a maker may have now. */
+  get openMax(): number {
+    return this.#window.openMax(this.#state === 'OPEN');
   }
 
   /**
@@ -91,11 +102,12 @@ export class PartitionProducer {
     this.#sendQueued();
   }
 
-  /** Sends a batch after those before it. The caller has at most IN_FLIGHT_MAX open batches. */
+  /** Sends a batch after those before it. The caller has at most `openMax` open batches. */
   enqueue(batch: OutgoingBatch): void {
     const queued = QueuedBatch.fromOutgoing(batch);
+    const isBlocked = this.#problem.reportable && !this.#window.isRefused;
     // A parked batch ahead waits for memory, which batches behind it must not hold.
-    if (this.#problem.reportable || this.#queue.some(({ isParked }) => isParked)) queued.park();
+    if (isBlocked || this.#queue.some(({ isParked }) => isParked)) queued.park();
     this.#queue.push(queued);
     this.#sendQueued();
   }
@@ -147,7 +159,7 @@ export class PartitionProducer {
       const waiting = { clock: this.#clock, signal: this.#stop.signal };
       this.#acknowledged(batch, await produceBatch(this.#cluster, this.#ledger, batch, waiting));
     } catch (error) {
-      batch.failure = toDeliveryError(error);
+      batch.failed(toDeliveryError(error));
       this.#failed.push(batch);
       if (this.#state === 'OPEN') this.#enter('SETTLING');
     }
@@ -160,7 +172,7 @@ export class PartitionProducer {
     const { lastOffset: previous } = this.#ledger;
     // Only a resent batch may get the offset of its first attempt, which is before those of later
     // batches.
-    if (batch.attempts === 1 && offset >= 0n && offset <= previous) {
+    if (!batch.mayBeAppended && offset >= 0n && offset <= previous) {
       this.#logger.error('offsets went back: Kafka lost records, or the topic was recreated', { offset, previous });
       this.#isReconciled = false;
       if (this.#state === 'OPEN') this.#enter('SETTLING');
@@ -172,23 +184,33 @@ export class PartitionProducer {
     this.#ledger.acknowledged(batch, offset);
   }
 
-  /**
-   * Nothing is in flight: puts the failed batches back in order and recovers from the first error.
-   */
+  /** Nothing is in flight: puts the failed batches back in order and handles the first error. */
   #settle(): void {
     const failed = this.#failed.splice(0).sort(compareSequences);
     this.#queue = [...failed, ...this.#queue];
     this.#window.failed();
     const error = failed[0]?.failure;
     if (error) this.#report(error);
-    if (error?.kind === 'too-large' && (failed[0]?.attempts === 1 || this.#isUncertain)) {
-      // The broker refused the first batch, so it has none of the later ones.
-      this.#returnAll(error);
-      this.#enter('OPEN');
-    } else {
-      if (failed.some(({ failure }) => failure?.isOutcomeUnknown)) this.#isReconciled = false;
-      void this.#recover();
-    }
+    const isRefused = error?.isRefusal === true && this.#problem.reportable !== undefined;
+    if (isRefused && (this.#isUncertain || !failed.some(({ mayBeAppended }) => mayBeAppended))) {
+      this.#returnRefused(error);
+      if (error.kind === 'too-large') return void this.#open();
+    } else if (isRefused || failed.some(({ failure }) => failure?.isOutcomeUnknown)) this.#isReconciled = false;
+    void this.#recover();
+  }
+
+  /** The broker has not appended the first batch, so it has none of the later ones. */
+  #returnRefused(error: DeliveryError): void {
+    const tooLarge = error.kind === 'too-large' ? error : undefined;
+    // Before batches are returned: their makers must not make the next ones yet.
+    if (!tooLarge) this.#window.refused();
+    this.#returnAll(tooLarge);
+  }
+
+  #open(): void {
+    this.#enter('OPEN');
+    this.#sendQueued();
+    for (const maker of this.#makers) maker.resume();
   }
 
   /** Returns all batches to their owners. `tooLarge`: the error of the first one. */
@@ -218,9 +240,8 @@ export class PartitionProducer {
       }
     }
     if (this.#state !== 'RECOVERING') return;
-    this.#enter('OPEN');
-    if (this.#queue.length === 0) this.#problem.clear();
-    this.#sendQueued();
+    if (this.#queue.length === 0 && !this.#window.isRefused) this.#problem.clear();
+    this.#open();
   }
 
   /**
@@ -228,24 +249,20 @@ export class PartitionProducer {
    * sequence differs from ours, as after its restart, when it knows a producer's last batch only.
    */
   async #reconcile(): Promise<void> {
-    const open = this.#queue.filter(({ baseSequence }) => baseSequence !== undefined);
-    const { acknowledged, keepsProducerId, isCertain } = await reconcile(
-      this.#cluster,
-      this.#ledger,
-      open,
-      this.#logger,
-    );
-    this.#queue = this.#queue.filter((batch) => !acknowledged.has(batch));
-    for (const batch of acknowledged) this.#ledger.acknowledged(batch, -1n);
-    if (isCertain) for (const batch of this.#queue) batch.attempts = 0;
-    if (!keepsProducerId || (!isCertain && this.#isUncertain)) this.#dropProducer();
-    this.#isUncertain = !isCertain;
+    const open = this.#queue.filter(({ isUnsent }) => !isUnsent);
+    const found = await reconcile(this.#cluster, this.#ledger, open, this.#logger);
+    this.#queue = this.#queue.filter((batch) => !found.acknowledged.has(batch));
+    for (const batch of found.acknowledged) this.#ledger.acknowledged(batch, -1n);
+    if (found.isCertain) for (const batch of this.#queue) batch.foundMissing();
+    if (!found.keepsProducerId || (!found.isCertain && this.#isUncertain)) this.#dropProducer();
+    this.#isUncertain = !found.isCertain;
     this.#isReconciled = true;
   }
 
   /** While a problem lasts, waiting batches give up their memory: the files are the buffer. */
   #report(error: DeliveryError): void {
     this.#problem.report(error);
+    if (error.isRefusal && this.#queue.every(({ isUnsent }) => isUnsent)) this.#returnRefused(error);
     if (this.#problem.reportable) for (const batch of this.#queue) batch.park();
   }
 
@@ -254,13 +271,13 @@ export class PartitionProducer {
     this.#problem.restartTimer();
     this.#ledger.dropProducer();
     this.#isReconciled = true;
-    this.#enter('OPEN');
     this.#returnAll();
+    this.#open();
   }
 
   /**
    * Builds the next batch if it is not encoded. If its bytes no longer exist, it is returned with
-   * those after it, but only once no request with it can still be in transit.
+   * those after it, but only once a request with it is hardly in transit any more.
    */
   async #buildFirst(): Promise<void> {
     const [next] = this.#queue;

@@ -17,7 +17,6 @@ export async function produceBatch(
   batch: QueuedBatch,
   { clock, signal }: { clock: Clock; signal: AbortSignal },
 ): Promise<bigint> {
-  batch.attempts++;
   assert(batch.encoded, 'a batch is sent before it is built');
   const response = await cluster.produce(topic, partition, batch.encoded);
   if (response.throttleMs > 0) await clock.sleep(response.throttleMs, signal).catch(() => {});

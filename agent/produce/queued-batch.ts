@@ -46,10 +46,9 @@ type Owner = BatchEvents & Pick<OutgoingBatch, 'park' | 'build'>;
 export class QueuedBatch {
   readonly recordCount: number;
   readonly facts: BatchFacts | undefined;
-  /** How often it was sent. */
-  attempts = 0;
-  /** Why it was not acknowledged the last time. */
-  failure: DeliveryError | undefined;
+  #failure: DeliveryError | undefined;
+  #mayBeAppended = false;
+  #mayArriveLate = false;
   readonly #owner: Owner;
   #encoded: RecordBatch | undefined;
   #baseSequence: number | undefined;
@@ -72,6 +71,8 @@ export class QueuedBatch {
     const { intent } = batch;
     const queued = new QueuedBatch(batch, { recordCount: intent.recordCount, facts: intent });
     queued.#baseSequence = intent.baseSequence;
+    queued.#mayBeAppended = true;
+    queued.#mayArriveLate = true;
     queued.#intent = intent.id;
     return queued;
   }
@@ -88,10 +89,41 @@ export class QueuedBatch {
     return this.#baseSequence;
   }
 
+  get isUnsent(): boolean {
+    return this.#baseSequence === undefined;
+  }
+
   /** The sequence of its last record. The batch must have a sequence. */
   get lastSequence(): number {
     assert(this.#baseSequence !== undefined, 'the batch has no sequence');
     return sequenceAfter(this.#baseSequence, this.recordCount - 1);
+  }
+
+  /** Why it was not acknowledged the last time. */
+  get failure(): DeliveryError | undefined {
+    return this.#failure;
+  }
+
+  /** Whether an attempt before the present one may have appended it. */
+  get mayBeAppended(): boolean {
+    return this.#mayBeAppended;
+  }
+
+  /** Whether a request without a response may still be in transit. */
+  get mayArriveLate(): boolean {
+    return this.#mayArriveLate;
+  }
+
+  /** Notes that it was sent and not acknowledged. */
+  failed(error: DeliveryError): void {
+    this.#failure = error;
+    this.#mayBeAppended ||= !error.isRefusal && error.kind !== 'sequence';
+    this.#mayArriveLate ||= error.code === 'NETWORK';
+  }
+
+  /** Kafka was asked, and does not have it. */
+  foundMissing(): void {
+    this.#mayBeAppended = false;
   }
 
   /** The id of its intent in the state; undefined if there is none. */

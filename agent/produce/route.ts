@@ -7,11 +7,11 @@ import { compress } from '../encode/compress.ts';
 import { RECORD_BYTES_MAX } from '../encode/record-buffer.ts';
 import type { Workbench, WorkPool } from '../encode/work-pool.ts';
 import type { BatchFacts } from '../model/segment.ts';
+import type { BatchMaker } from './batch-maker.ts';
 import type { DeliveryError } from './delivery-error.ts';
 import type { PartitionProducer } from './partition-producer.ts';
 import { RouteBatch } from './route-batch.ts';
 import type { RouteSource, Segment } from './route-source.ts';
-import { IN_FLIGHT_MAX } from './send-window.ts';
 import { BATCH_BYTES_MIN, SizeLimits } from './size-limits.ts';
 
 /** While a batch is open, a small one waits this long for more lines. */
@@ -25,10 +25,10 @@ export interface RouteDependencies {
 
 /**
  * One partition of a topic, with one compression. Gives turns to the sources that have something to
- * read and makes batches of their lines, a chunk from as many sources as fit. At most IN_FLIGHT_MAX
- * batches are open: made and not yet acknowledged.
+ * read and makes batches of their lines, a chunk from as many sources as fit. At most as many
+ * batches as its producer takes are open: made and not yet acknowledged.
  */
-export class Route {
+export class Route implements BatchMaker {
   readonly topic: string;
   readonly partition: number;
   readonly compression: Compression;
@@ -38,6 +38,7 @@ export class Route {
   readonly #limits = new SizeLimits();
   readonly #waiters: (() => void)[] = [];
   #isPumping = false;
+  #isFilling = false;
   #isClosed = false;
   readonly #open = new Set<RouteBatch>();
   #wasLastFull = false;
@@ -47,6 +48,15 @@ export class Route {
     this.compression = compression;
     this.#producer = producer;
     this.#needs = needs;
+    producer.addMaker(this);
+  }
+
+  get hasWork(): boolean {
+    return this.#isFilling || this.#open.size > 0 || [...this.#ready].some((source) => source.usesRoute(this));
+  }
+
+  resume(): void {
+    this.#notify();
   }
 
   /** Says that `source` has something to read. Cheap; may be called again at any time. */
@@ -70,7 +80,7 @@ export class Route {
    * all parked ones are built again.
    */
   get #mayOpen(): boolean {
-    return this.#open.size < IN_FLIGHT_MAX && ![...this.#open].some(({ isParked }) => isParked);
+    return this.#open.size < this.#producer.openMax && ![...this.#open].some(({ isParked }) => isParked);
   }
 
   async #pump(): Promise<void> {
@@ -82,6 +92,7 @@ export class Route {
       const bench = await pool.acquireBench();
       bench.records.reset(this.#limits.batchBytesMax, this.#limits.lineBytesMax);
       const { returnCount } = this.#producer;
+      this.#isFilling = true;
       const segments = this.#isClosed ? [] : await this.#fill(bench);
       this.#wasLastFull = bench.records.remaining < RECORD_BYTES_MAX / 4;
       if (segments.length > 0) this.#dispatch(bench, segments, returnCount);
@@ -89,6 +100,7 @@ export class Route {
         pool.releaseBench(bench);
         pool.releaseBytes(RECORD_BYTES_MAX);
       }
+      this.#isFilling = false;
     }
     this.#isPumping = false;
   }

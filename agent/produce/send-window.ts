@@ -15,6 +15,7 @@ const IDLE_MS = 60_000;
 export class SendWindow {
   readonly #clock: Clock;
   #size = 1;
+  #isRefused = false;
   #successMs = 0;
 
   constructor(clock: Clock) {
@@ -27,12 +28,32 @@ export class SendWindow {
     return this.#size;
   }
 
+  /** Whether Kafka has refused a batch and has appended none since. */
+  get isRefused(): boolean {
+    return this.#isRefused;
+  }
+
+  /**
+   * How many batches may be made before the first of them is acknowledged. After a refusal a single
+   * one tries again, and it is made only when it can be sent: it has the time, the topic and the
+   * rules of that moment.
+   */
+  openMax(canSend: boolean): number {
+    if (!this.#isRefused) return IN_FLIGHT_MAX;
+    return canSend ? 1 : 0;
+  }
+
   succeeded(): void {
+    this.#isRefused = false;
     this.#size = IN_FLIGHT_MAX;
     this.#successMs = this.#clock.monotonicMs();
   }
 
   failed(): void {
     this.#size = 1;
+  }
+
+  refused(): void {
+    this.#isRefused = true;
   }
 }

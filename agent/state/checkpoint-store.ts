@@ -1,6 +1,8 @@
 import type { SQLOutputValue, StatementSync } from 'node:sqlite';
 import type { Checkpoint, Globs, Phase } from '../model/checkpoint.ts';
+import type { BeginReason } from '../model/fact.ts';
 import type { FileMarker } from '../model/fingerprint.ts';
+import type { RealFolder } from '../model/found-file.ts';
 import type { LineState } from '../model/line-state.ts';
 import { parseAhead } from '../model/position.ts';
 import { Milestones } from './milestones.ts';
@@ -37,9 +39,9 @@ export class CheckpointStore implements StatePart {
     const { db } = state;
     this.#state = state;
     this.#put = db.prepare(`INSERT OR REPLACE INTO generation (entry_uid, generation, device, inode, path, folder_path,
-      folder_inode, head_bytes, head_hash, born_ms, size, touched_ns, markers, first, phase, position, range_end, place,
-      ahead, topic, partition, updated_ms)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
+      folder_inode, head_bytes, head_hash, born_ms, size, touched_ns, markers, first, first_reason, phase, position,
+      range_end, place, ahead, topic, partition, updated_ms)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`);
     this.#delete = db.prepare('DELETE FROM generation WHERE entry_uid = ? AND generation = ?');
     this.#putEntry = db.prepare('INSERT OR REPLACE INTO entry VALUES (?, ?, ?)');
     this.milestones = new Milestones(db);
@@ -59,9 +61,11 @@ export class CheckpointStore implements StatePart {
     const select = this.#state.db.prepare('SELECT * FROM generation WHERE entry_uid = ?');
     select.setReadBigInts(true);
     const known = new Map<string, Checkpoint>();
+    const folders = new Map<string, RealFolder>();
     // Row by row: all rows at once would take more memory than the checkpoints.
     for (const row of select.iterate(entryUid)) {
       const checkpoint = fromRow(row);
+      checkpoint.folder &&= shared(checkpoint.folder, folders);
       known.set(checkpoint.generation, checkpoint);
     }
     for (const noted of this.#dirty.values()) {
@@ -153,6 +157,7 @@ export class CheckpointStore implements StatePart {
       ...file,
       ...seen,
       at.first,
+      at.firstReason ?? '',
       at.phase,
       ...progress,
       at.topic,
@@ -176,6 +181,7 @@ function fromRow(row: Record<string, SQLOutputValue>): Checkpoint {
     ctimeNs: row['touched_ns'] as bigint,
     markers: parseMarkers(String(row['markers'])),
     first: Number(row['first']),
+    firstReason: String(row['first_reason']) === '' ? undefined : (String(row['first_reason']) as BeginReason),
     phase: String(row['phase']) as Phase,
     position: Number(row['position']),
     rangeEnd: Number(row['range_end']),
@@ -189,6 +195,14 @@ function fromRow(row: Record<string, SQLOutputValue>): Checkpoint {
 function parseMarkers(text: string): FileMarker[] {
   const markers = JSON.parse(text) as [end: number, bytes: number, hash: string][];
   return markers.map(([end, bytes, hash]) => ({ end, bytes, hash }));
+}
+
+/** Thousands of files may lie in one folder: one object for all takes less memory. */
+function shared(folder: RealFolder, folders: Map<string, RealFolder>): RealFolder {
+  const key = `${folder.inode} ${folder.path}`;
+  const known = folders.get(key) ?? folder;
+  folders.set(key, known);
+  return known;
 }
 
 function folderFrom(row: Record<string, SQLOutputValue>): Checkpoint['folder'] {

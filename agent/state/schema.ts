@@ -1,10 +1,11 @@
 import type { DatabaseSync } from 'node:sqlite';
+import { beginRangesAtFirst } from './first-ranges.ts';
 
 /** The format that this program writes. A newer one is refused, an older one is migrated. */
-export const SCHEMA_VERSION = 8;
+export const SCHEMA_VERSION = 9;
 
 /** Step n migrates format n to format n + 1. Released steps never change. */
-const STEPS: readonly string[] = [
+const STEPS: readonly (string | ((db: DatabaseSync) => void))[] = [
   `CREATE TABLE generation (
      entry_uid TEXT NOT NULL, generation TEXT NOT NULL,
      device INTEGER NOT NULL, inode INTEGER NOT NULL, path TEXT NOT NULL,
@@ -66,10 +67,17 @@ const STEPS: readonly string[] = [
   // folder_path: the folder in which the file lies, without links; empty: unknown.
   `ALTER TABLE generation ADD COLUMN folder_path TEXT NOT NULL DEFAULT '';
    ALTER TABLE generation ADD COLUMN folder_inode INTEGER NOT NULL DEFAULT 0;`,
+  // first_reason: why `first` is not 0, empty: not recorded.
+  beginRangesAtFirst,
 ];
 
 /** Migrates a database of format `version` (0: empty) to the present format, in one transaction. */
 export function migrate(db: DatabaseSync, version: number): void {
   if (version === SCHEMA_VERSION) return;
-  db.exec(`BEGIN IMMEDIATE; ${STEPS.slice(version).join('\n')} PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT;`);
+  db.exec('BEGIN IMMEDIATE');
+  for (const step of STEPS.slice(version)) {
+    if (typeof step === 'string') db.exec(step);
+    else step(db);
+  }
+  db.exec(`PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT;`);
 }

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import { type ConnectionOptions, type ControllerApi, connect } from '../rpc/client.ts';
+import type { ConnectionOptions } from '../rpc/channel.ts';
+import { type ControllerApi, connect } from '../rpc/client.ts';
 
 /** What a command needs from the program. */
 export interface CommandContext {
@@ -30,7 +31,7 @@ export function createContext(program: Command, write: (text: string) => void): 
     timeoutMs,
     givenTimeoutMs: () => (program.getOptionValueSource('timeout') === 'default' ? undefined : timeoutMs()),
     withApi: async (body) => {
-      using api = connect(connection());
+      using api = await connect(connection());
       await body(api);
     },
   };

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import type { EntryVersion } from '../../proto/gen/logfleet/v1/entry_version.ts';
+import { etagRevision } from '../../proto/rules/etag.ts';
 import { entryName } from '../../proto/rules/names.ts';
 import { documentViolations, readEntries, throwIfInvalid } from '../entries/entry-files.ts';
 import { entryText } from '../entries/entry-text.ts';
@@ -105,7 +106,9 @@ async function compareFiles(
 }
 
 function storedSide(stored: Entry | undefined) {
-  return stored ? { label: `${stored.name} at revision ${stored.etag}`, text: entryText(stored) } : MISSING;
+  return stored
+    ? { label: `${stored.name} at revision ${etagRevision(stored.etag)}`, text: entryText(stored) }
+    : MISSING;
 }
 
 async function compareVersions(

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import type { Agent } from '../../proto/gen/logfleet/v1/fleet.ts';
+import { etagRevision } from '../../proto/rules/etag.ts';
 import { agentName } from '../../proto/rules/names.ts';
 import { systemClock } from '../../runtime/clock.ts';
 import { formatByteSize } from '../../runtime/units.ts';
@@ -110,5 +111,5 @@ function obstacleOf({ health, liveness, error, capabilities }: Agent, etag: stri
 
 /** Compares by order, because other writers may have changed the settings since. */
 function hasApplied({ health }: Pick<Agent, 'health'>, etag: string): boolean {
-  return BigInt(health?.settingsEtag || 0) >= BigInt(etag || 0);
+  return BigInt(etagRevision(health?.settingsEtag ?? '')) >= BigInt(etagRevision(etag));
 }

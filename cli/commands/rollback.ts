@@ -1,4 +1,5 @@
 import { Command, Option } from 'commander';
+import { etagRevision } from '../../proto/rules/etag.ts';
 import { entryName } from '../../proto/rules/names.ts';
 import { parseOneTarget } from '../kinds/target.ts';
 import type { ControllerApi } from '../rpc/client.ts';
@@ -44,5 +45,7 @@ async function rollback(
   const { name } = parseOneTarget(words, ['entry']);
   const request = { name: entryName(name), revision, changeReason: reason, validateOnly: dryRun };
   const { etag } = await api.call((options) => api.entries.rollbackEntry(request, options));
-  write(`entry/${name} rolled back to ${revision}${dryRun ? ' (dry run)' : `, its revision is ${etag}`}\n`);
+  write(
+    `entry/${name} rolled back to ${revision}${dryRun ? ' (dry run)' : `, its revision is ${etagRevision(etag)}`}\n`,
+  );
 }

@@ -24,7 +24,7 @@ export function verifyCommand({ write }: CommandContext): Command {
     .addOption(new Option('--kafka <host:port,...>', 'bootstrap brokers').env('LOGFLEET_KAFKA').makeOptionMandatory())
     .option('--entry <name>', 'only records of this entry')
     .option('--since <time>', 'only records since a time, 2026-01-31T08:00:00Z, or a duration ago, 2h')
-    .option('--audit-topic <topic>', 'topic with losses and sealed files; "" for none', 'logfleet.audit')
+    .option('--audit-topic <topic>', 'topic with losses, sealed files and beginnings; "" for none', 'logfleet.audit')
     .addOption(outputOption(['table', 'json'], 'table'));
   for (const [flags, description] of kafkaOptions) command.option(flags, description);
   command.action(async (options) => {
@@ -35,8 +35,8 @@ export function verifyCommand({ write }: CommandContext): Command {
   return withHelp(command, {
     summary: 'prove from the records of a topic that no line is missing or duplicated',
     details: [
-      'Verify reads the topics from Kafka and needs no controller. The records of each generation of a file must tile: each record begins where the previous one ended.',
-      'HOLE: bytes without a record that no loss explains. lost: bytes without a record that a loss explains. DOUBLE: bytes in more than one record. open: a generation that is not sealed yet, complete in the range shown.',
+      'Verify reads the topics from Kafka and needs no controller. The records of each generation of a file must tile: the first one begins at 0, or where the audit topic says that the agent began to read, and each further one where the previous one ended.',
+      'HOLE: bytes without a record that no loss explains. lost: bytes without a record that a loss explains. BEGINNING: a generation does not begin at 0, and no fact says why. begins: the same, with the reason: start (the file was there before the entry, and the entry skips what it had), copy (the original of this copy has the bytes) or unknown (an older agent stored none). DOUBLE: bytes in more than one record. open: a generation that is not sealed yet, complete in the range shown.',
     ],
     examples: [
       ['Verify a topic', 'logfleet verify --topic nginx --kafka kafka-1:9092,kafka-2:9092'],
@@ -54,8 +54,8 @@ export function verifyCommand({ write }: CommandContext): Command {
       ],
     ],
     exitCodes: [
-      [0, 'no HOLE and no DOUBLE was found'],
-      [1, 'a HOLE or a DOUBLE was found, or a topic does not exist'],
+      [0, 'no HOLE, no BEGINNING and no DOUBLE was found'],
+      [1, 'a HOLE, a BEGINNING or a DOUBLE was found, or a topic does not exist'],
       [2, 'an option is invalid'],
       [3, 'Kafka is unreachable'],
     ],

@@ -1,6 +1,7 @@
 import { shortAgentName, shortEntryName } from '../../proto/rules/names.ts';
 import { errorText } from '../../runtime/errors.ts';
-import { type ConnectionOptions, connect } from '../rpc/client.ts';
+import type { ConnectionOptions } from '../rpc/channel.ts';
+import { connect } from '../rpc/client.ts';
 import type { NameSource } from './candidates.ts';
 
 /** A user does not wait longer for Tab. */
@@ -15,7 +16,7 @@ const NAMES_MAX = 1_000;
 export function controllerNames(defaults: Omit<ConnectionOptions, 'timeoutMs'>): NameSource {
   return async (kind, given) => {
     try {
-      using api = connect({ ...withGiven(defaults, given), timeoutMs: TIMEOUT_MS });
+      using api = await connect({ ...withGiven(defaults, given), timeoutMs: TIMEOUT_MS });
       const request = { pageSize: NAMES_MAX };
       if (kind === 'entry') {
         const { entries } = await api.call((options) => api.entries.listEntries(request, options));

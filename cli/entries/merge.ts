@@ -27,5 +27,6 @@ export function differingFields(a: Entry, b: Entry): string[] {
 
 /** An entry's fields as JSON values; a field at its default of Protocol Buffers is undefined. */
 export function fieldValues(entry: Entry): Values {
-  return Entry.toJSON(withEntryDefaults(entry)) as Values;
+  // Agents of older versions refuse fields that they do not know, so this default is not stored.
+  return Entry.toJSON({ ...withEntryDefaults(entry), followLinks: entry.followLinks ?? true }) as Values;
 }

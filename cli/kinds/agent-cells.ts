@@ -5,11 +5,23 @@ import { count, word } from '../output/format.ts';
 /** A larger difference is marked, because times of events are then misleading. */
 const SKEW_MARKED_MS = 5_000;
 
-/** `Live`, or `Failing` when a file, an entry or the agent itself reports an error. */
+/**
+ * The agent in one word. A connected agent is `Failing` when a file, an entry or the agent itself
+ * reports an error, else `Draining`, `Drained`, `Paused` when it reads no entry, or `Live`. Others
+ * are `Stopped` or `Lost`.
+ */
 export function agentStatus({ liveness, health, entries }: Agent): string {
-  const failing =
-    health?.error || entries.some(({ state, failedFiles }) => state === 'STATE_FAILED' || failedFiles > 0);
-  return liveness === 'LIVENESS_LIVE' && failing ? 'Failing' : word(liveness);
+  if (liveness !== 'LIVENESS_LIVE') return word(liveness);
+  const isFailing = entries.some(({ state, failedFiles }) => state === 'STATE_FAILED' || failedFiles > 0);
+  if (health?.error || isFailing) return 'Failing';
+  if (health?.drain) return word(health.drain.state);
+  const isPaused = entries.length > 0 && entries.every(({ state }) => state === 'STATE_PAUSED');
+  return isPaused ? 'Paused' : word(liveness);
+}
+
+/** The health of a connected agent: one that is not connected has no rates. */
+export function liveHealth({ liveness, health }: Agent): AgentHealth | undefined {
+  return liveness === 'LIVENESS_LIVE' ? health : undefined;
 }
 
 /** Processor use in cores: `0.25`. */

@@ -1,10 +1,10 @@
-import { Agent } from '../../proto/gen/logfleet/v1/fleet.ts';
+import { Agent, type AgentHealth } from '../../proto/gen/logfleet/v1/fleet.ts';
 import { selectorLabels } from '../../proto/rules/agent-labels.ts';
 import { agentName, shortAgentName } from '../../proto/rules/names.ts';
 import { formatByteSize, formatDuration } from '../../runtime/units.ts';
 import { age, count } from '../output/format.ts';
 import { listAgents } from '../rpc/lists.ts';
-import { agentStatus, clockSkew, cores, descriptors, labelsText } from './agent-cells.ts';
+import { agentStatus, clockSkew, cores, descriptors, labelsText, liveHealth } from './agent-cells.ts';
 import { agentFilterFields } from './agent-filter.ts';
 import { describeAgent } from './describe-agent.ts';
 import type { Kind } from './kind.ts';
@@ -15,7 +15,7 @@ export const agents: Kind<Agent> = {
   summary: 'the hosts that collect, and how they are doing',
   filters: ['names', 'watch', 'selector', 'entry', 'sortBy', 'state', 'liveness', 'minLag'],
   id: ({ name }) => shortAgentName(name),
-  document: (agent) => Agent.toJSON(agent),
+  document: (agent) => ({ ...Object(Agent.toJSON(agent)), status: agentStatus(agent) }),
   get: (api, name) => api.call((options) => api.fleet.getAgent({ name: agentName(name) }, options)),
   list: (api, filter) => {
     const { selector: labelSelector = '', includeFiles } = filter;
@@ -39,20 +39,28 @@ export const agents: Kind<Agent> = {
     { title: 'LAG', value: ({ health }) => (health ? formatByteSize(health.lagBytes) : '-') },
     { title: 'BEHIND', value: ({ health }) => (health ? formatDuration(health.lagSeconds) : '-') },
     { title: 'LOST', value: ({ health }) => (health ? formatByteSize(health.lostBytes) : '-') },
-    { title: 'LINES/S', value: ({ health }) => (health ? count(health.linesPerSecond) : '-') },
-    { title: 'BYTES/S', value: ({ health }) => (health ? formatByteSize(health.bytesPerSecond) : '-') },
+    { title: 'LINES/S', value: liveCell(({ linesPerSecond }) => count(linesPerSecond)) },
+    { title: 'BYTES/S', value: liveCell(({ bytesPerSecond }) => formatByteSize(bytesPerSecond)) },
     { title: 'LAST-SEEN', value: ({ lastSeenTime }) => age(lastSeenTime) },
   ],
   wideColumns: [
     { title: 'CONTROLLER', value: ({ controller }) => controller },
-    { title: 'CPU', value: ({ health }) => (health ? cores(health) : '-') },
-    { title: 'MEMORY', value: ({ health }) => (health ? formatByteSize(health.residentBytes) : '-') },
-    { title: 'FDS', value: ({ health }) => (health ? descriptors(health) : '-') },
-    { title: 'PINNED', value: ({ health }) => (health ? formatByteSize(health.pinnedBytes) : '-') },
+    { title: 'CPU', value: liveCell(cores) },
+    { title: 'MEMORY', value: liveCell(({ residentBytes }) => formatByteSize(residentBytes)) },
+    { title: 'FDS', value: liveCell(descriptors) },
+    { title: 'PINNED', value: liveCell(({ pinnedBytes }) => formatByteSize(pinnedBytes)) },
     { title: 'SKEW', value: clockSkew },
-    { title: 'UP', value: ({ health }) => age(health?.startTime) },
+    { title: 'UP', value: liveCell(({ startTime }) => age(startTime)) },
     { title: 'ADDRESSES', value: ({ identity }) => identity?.addresses.join(',') || '-' },
     { title: 'LABELS', value: ({ identity }) => (identity ? labelsText(selectorLabels(identity)) : '-') },
     { title: 'ERROR', value: ({ health, error }) => health?.error || error || '-' },
   ],
 };
+
+/** The value of a running process; `-` for an agent that is not connected. */
+function liveCell(value: (health: AgentHealth) => string): (agent: Agent) => string {
+  return (agent) => {
+    const health = liveHealth(agent);
+    return health ? value(health) : '-';
+  };
+}

@@ -1,5 +1,6 @@
-import type { Agent, Drain, FileStatus } from '../../proto/gen/logfleet/v1/fleet.ts';
+import type { Agent, Drain, EntryStatus, FileStatus } from '../../proto/gen/logfleet/v1/fleet.ts';
 import { selectorLabels } from '../../proto/rules/agent-labels.ts';
+import { etagRevision } from '../../proto/rules/etag.ts';
 import { agentName, shortEntryName } from '../../proto/rules/names.ts';
 import { formatByteRate, formatByteSize, formatDuration } from '../../runtime/units.ts';
 import { age, count, word } from '../output/format.ts';
@@ -13,6 +14,7 @@ import {
   descriptors,
   fileCount,
   labelsText,
+  liveHealth,
   lostText,
   stateText,
 } from './agent-cells.ts';
@@ -23,6 +25,7 @@ export async function describeAgent(api: ControllerApi, id: string): Promise<str
   const agent = await api.call((options) => api.fleet.getAgent({ name: agentName(id) }, options));
   const settings = settingsText(await getSettings(api, id));
   const { identity, health } = agent;
+  const live = liveHealth(agent);
   const head = fields([
     ['Name', id],
     ['Status', agentStatus(agent)],
@@ -33,15 +36,12 @@ export async function describeAgent(api: ControllerApi, id: string): Promise<str
     ['Connected', `${agent.connectTime?.toISOString()} (${age(agent.connectTime)} ago)`],
     ['Last seen', `${age(agent.lastSeenTime)} ago`],
     ['Lag', health ? `${formatByteSize(health.lagBytes)}, ${formatDuration(health.lagSeconds)}` : '-'],
-    ['Rate', health ? `${count(health.linesPerSecond)} lines/s, ${formatByteRate(health.bytesPerSecond)}` : '-'],
+    ['Rate', live ? `${count(live.linesPerSecond)} lines/s, ${formatByteRate(live.bytesPerSecond)}` : '-'],
     ['Delivered', health ? `${count(health.deliveredLines)} lines, ${formatByteSize(health.deliveredBytes)}` : '-'],
     ['Lost', health ? formatByteSize(health.lostBytes) : '-'],
-    ['Processor', health ? `${cores(health)} cores, main thread ${percent(health.eventLoopUtilization)} busy` : '-'],
-    ['Memory', health ? formatByteSize(health.residentBytes) : '-'],
-    [
-      'Open',
-      health ? `${descriptors(health)} descriptors, ${formatByteSize(health.pinnedBytes)} of deleted files` : '-',
-    ],
+    ['Processor', live ? `${cores(live)} cores, main thread ${percent(live.eventLoopUtilization)} busy` : '-'],
+    ['Memory', live ? formatByteSize(live.residentBytes) : '-'],
+    ['Open', live ? `${descriptors(live)} descriptors, ${formatByteSize(live.pinnedBytes)} of deleted files` : '-'],
     ['Clock', health ? `${clockSkew(agent)} from its controller's` : '-'],
     ...(settings === '' ? [] : ([['Settings', settings]] as const)),
     ...(health?.drain ? ([['Drain', drainText(health.drain)]] as const) : []),
@@ -55,11 +55,12 @@ function describeEntries({ entries }: Agent): string {
   const table = new Table<(typeof entries)[number]>([
     { title: '  NAME', value: ({ entry }) => `  ${shortEntryName(entry)}` },
     { title: 'STATE', value: stateText },
-    { title: 'REVISION', value: ({ etag }) => etag },
+    { title: 'REVISION', value: ({ etag }) => etagRevision(etag) },
     { title: 'FILES', value: fileCount },
     { title: 'LOST', value: lostText },
     { title: 'FILTERED', value: ({ filteredLines }) => count(filteredLines) },
     { title: 'SEALED', value: ({ sealedFiles }) => count(sealedFiles) },
+    { title: 'SCAN', value: scanText },
     { title: 'ERROR', value: ({ error }) => error || '-' },
   ]);
   return `Entries:\n${table.render(entries)}`;
@@ -71,7 +72,7 @@ function describeFiles({ files }: Agent): string {
   const table = new Table<FileStatus>([
     { title: '  PATH', value: ({ path }) => `  ${path}` },
     { title: 'ENTRY', value: ({ entry }) => shortEntryName(entry) },
-    { title: 'STATE', value: ({ state }) => word(state) },
+    { title: 'STATE', value: fileState },
     { title: 'SINCE', value: ({ history }) => age(history.at(-1)?.time) },
     { title: 'POSITION', value: ({ position }) => String(position) },
     { title: 'SIZE', value: (file) => String(file.size) },
@@ -105,6 +106,11 @@ function describeHistory(files: readonly FileStatus[]): string {
   return `File states:\n${table.render(changes)}`;
 }
 
+/** `Reading`; `Skipped: gzip archive`. */
+function fileState({ state, history }: FileStatus): string {
+  return state === 'STATE_SKIPPED' ? `${word(state)}: ${history.at(-1)?.reason}` : word(state);
+}
+
 /** Shown while a rewind re-sends lines. */
 const replayColumn: Column<FileStatus> = {
   title: 'REPLAY',
@@ -113,6 +119,12 @@ const replayColumn: Column<FileStatus> = {
 
 function drainText({ state, leftBytes, waitingFor }: Drain): string {
   return `${word(state)}, ${formatByteSize(leftBytes)} left${waitingFor === '' ? '' : `, waits for ${waitingFor}`}`;
+}
+
+/** How long the last scan took; while one takes long: since when it has been running. */
+function scanText({ lastScanSeconds, runningScanSeconds }: EntryStatus): string {
+  if (runningScanSeconds > 0) return `running for ${formatDuration(runningScanSeconds)}`;
+  return lastScanSeconds > 0 ? formatDuration(lastScanSeconds) : '<1s';
 }
 
 /** 0.12 → `12 %` */

@@ -1,4 +1,5 @@
 import type { Entry, Filter, Multiline } from '../../proto/gen/logfleet/v1/entry.ts';
+import { etagRevision } from '../../proto/rules/etag.ts';
 import { entryName, shortEntryName } from '../../proto/rules/names.ts';
 import { formatByteSize, formatDuration } from '../../runtime/units.ts';
 import { age, count, word } from '../output/format.ts';
@@ -29,7 +30,7 @@ async function describeAgents(api: ControllerApi, { name, etag }: Entry): Promis
   const table = new Table<(typeof rows)[number]>([
     { title: '  AGENT', value: ({ agent }) => `  ${agent.identity?.agentId}` },
     { title: 'STATE', value: ({ status }) => stateText(status) },
-    { title: 'REVISION', value: ({ status }) => (status.etag === etag ? `${etag} (current)` : status.etag) },
+    { title: 'REVISION', value: ({ status }) => revisionText(status.etag, etag) },
     { title: 'FILES', value: ({ status }) => fileCount(status) },
     { title: 'LAG', value: ({ status }) => formatByteSize(status.lagBytes) },
     { title: 'BEHIND', value: ({ status }) => formatDuration(status.lagSeconds) },
@@ -44,9 +45,10 @@ async function describeAgents(api: ControllerApi, { name, etag }: Entry): Promis
 function describeFields(entry: Entry): string {
   return fields([
     ['Name', shortEntryName(entry.name)],
-    ['Revision', entry.etag],
+    ['Revision', etagRevision(entry.etag)],
     ['Paths', entry.paths.join('\n             ')],
     ...(entry.exclude.length > 0 ? ([['Exclude', entry.exclude.join(', ')]] as const) : []),
+    ...(entry.followLinks === false ? ([['Links', 'not followed']] as const) : []),
     ['Topic', `${entry.topic} (${topicText(entry)})`],
     ['Selector', entry.selector || '<all agents>'],
     ['Start', entry.start],
@@ -84,4 +86,8 @@ function filterText({ include, exclude, jsonField }: Filter): string {
 
 function timeText(time: Date | undefined): string {
   return `${time?.toISOString()} (${age(time)} ago)`;
+}
+
+function revisionText(etag: string, current: string): string {
+  return etag === current ? `${etagRevision(etag)} (current)` : etagRevision(etag);
 }

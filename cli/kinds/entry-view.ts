@@ -1,5 +1,6 @@
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import { entryToDocument } from '../../proto/rules/entry-document.ts';
+import { etagRevision } from '../../proto/rules/etag.ts';
 import { shortEntryName } from '../../proto/rules/names.ts';
 import { age, word } from '../output/format.ts';
 import { labelsText } from './agent-cells.ts';
@@ -25,7 +26,7 @@ export const entryView: View<Entry> = {
     { title: 'HEADERS', value: ({ headers }) => headers },
     { title: 'ENCODING', value: ({ encoding }) => encoding },
     { title: 'OWNER', value: ({ owner }) => owner || '-' },
-    { title: 'REVISION', value: ({ etag }) => etag },
+    { title: 'REVISION', value: ({ etag }) => etagRevision(etag) },
     { title: 'UPDATED', value: ({ updateTime }) => age(updateTime) },
     { title: 'LABELS', value: ({ labels }) => labelsText(labels) },
   ],

@@ -1,4 +1,5 @@
 import { RolloutCounts, RolloutStatus } from '../../proto/gen/logfleet/v1/rollout.ts';
+import { etagRevision } from '../../proto/rules/etag.ts';
 import { entryName, shortEntryName } from '../../proto/rules/names.ts';
 import { age, word } from '../output/format.ts';
 import { listRollouts } from '../rpc/lists.ts';
@@ -28,8 +29,8 @@ export const rollouts: Kind<RolloutStatus> = {
   wideColumns: [
     { title: 'STEPS', value: ({ rollout }) => rollout?.plan?.steps.map(({ canary }) => canary).join(' ') ?? '-' },
     { title: 'AWAY', value: ({ away }) => String(away) },
-    { title: 'REVISION', value: ({ etag }) => etag },
-    { title: 'FROM', value: ({ rollout }) => rollout?.from?.etag || '-' },
+    { title: 'REVISION', value: ({ etag }) => etagRevision(etag) },
+    { title: 'FROM', value: ({ rollout }) => etagRevision(rollout?.from?.etag ?? '') || '-' },
   ],
 };
 

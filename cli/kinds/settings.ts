@@ -1,4 +1,5 @@
 import { AgentSettings } from '../../proto/gen/logfleet/v1/agent_settings.ts';
+import { etagRevision } from '../../proto/rules/etag.ts';
 import { shortAgentName, shortEntryName } from '../../proto/rules/names.ts';
 import { formatByteRate } from '../../runtime/units.ts';
 import { age } from '../output/format.ts';
@@ -23,7 +24,7 @@ export const settings: Kind<AgentSettings> = {
     { title: 'AGE', value: ({ updateTime }) => age(updateTime) },
     { title: 'REASON', value: ({ reason }) => reason.replaceAll(/\s+/g, ' ') || '-' },
   ],
-  wideColumns: [{ title: 'REVISION', value: ({ etag }) => etag || '-' }],
+  wideColumns: [{ title: 'REVISION', value: ({ etag }) => etagRevision(etag) || '-' }],
 };
 
 /** One line for `describe agent`; empty when nothing is set. */

@@ -16,9 +16,16 @@ interface AuditSealed {
   recordsEnd: number;
 }
 
+/** Where the agent began to read a generation, and why. */
+export interface AuditBeginning {
+  first: number;
+  reason: string;
+}
+
 /** The facts of the audit topic by generation. */
 export class AuditFacts {
   readonly sealed = new Map<string, AuditSealed>();
+  readonly #begun = new Map<string, AuditBeginning>();
   readonly #losses = new Map<string, AuditLoss[]>();
   readonly #seen = new Set<string>();
   /** The number of records that are not facts. */
@@ -29,7 +36,17 @@ export class AuditFacts {
     const fact = parse(value);
     if (!fact) this.invalidRecords++;
     else if (fact['kind'] === 'sealed' && withSealed) this.#addSealed(fact);
+    else if (fact['kind'] === 'begun') this.#addBegun(fact);
     else if (fact['kind'] === 'loss') this.#addLoss(fact);
+  }
+
+  /**
+   * Where a generation begins. undefined: no fact says so, and it begins at 0. Older agents name
+   * the position only when they seal the generation, without a reason.
+   */
+  beginningOf(generation: string): AuditBeginning | undefined {
+    const sealed = this.sealed.get(generation);
+    return this.#begun.get(generation) ?? (sealed && { first: sealed.first, reason: 'unknown' });
   }
 
   lossesOf(generation: string): readonly AuditLoss[] {
@@ -49,6 +66,10 @@ export class AuditFacts {
       recordsEnd: Number(fact['recordsEnd'] ?? size),
     } as AuditSealed;
     if (sealed.size >= (this.sealed.get(sealed.generation)?.size ?? 0)) this.sealed.set(sealed.generation, sealed);
+  }
+
+  #addBegun(fact: Record<string, unknown>): void {
+    this.#begun.set(String(fact['generation']), { first: Number(fact['first']), reason: String(fact['reason']) });
   }
 
   #addLoss(fact: Record<string, unknown>): void {

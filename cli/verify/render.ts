@@ -4,7 +4,7 @@ import { type Column, Table } from '../output/table.ts';
 import type { AuditFacts } from './audit-facts.ts';
 import type { Range, RecordPosition } from './coverage.ts';
 import type { DuplicateRange, Ledger } from './ledger.ts';
-import type { Hole, Verdict } from './verdict.ts';
+import type { Beginning, Hole, Verdict } from './verdict.ts';
 
 /** The result of a verification. */
 export interface Verification {
@@ -18,8 +18,8 @@ export interface Verification {
   hasAudit: boolean;
 }
 
-/** The table's limit; JSON has all. */
-const OPEN_SHOWN_MAX = 20;
+/** The table's limit of rows that are no findings; JSON has all. */
+const SHOWN_MAX = 20;
 
 /** A line of the table. */
 interface Finding extends Range {
@@ -48,6 +48,7 @@ function documentOf({ topics, verdict, ledger, whole, hasAudit, facts }: Verific
     auditTopic: hasAudit,
     records: { read: records, withoutHeaders, replayed, otherEntries },
     generations: { seen: ledger.generations.size, complete: verdict.sealed, open: verdict.open.length },
+    beginnings: verdict.beginnings.map(({ reason = null, ...beginning }) => ({ ...beginning, reason })),
     holes: holes.filter(({ loss }) => loss === null),
     losses: holes.filter(({ loss }) => loss !== null),
     doubles: verdict.doubles.map(({ place, ...double }) => ({
@@ -75,14 +76,31 @@ const columns: readonly Column<Finding>[] = [
 ];
 
 function textOf(verification: Verification): string {
-  const { verdict } = verification;
-  const open = verdict.open
-    .slice(0, OPEN_SHOWN_MAX)
-    .map((each) => ({ ...each, what: 'open', where: 'not sealed yet' }));
-  const findings = [...verdict.holes.map(ofHole), ...verdict.doubles.map(ofDouble), ...open];
-  const table = findings.length > 0 ? new Table(columns).render(findings) : '';
-  const more = verdict.open.length - open.length;
-  return `${table}${more > 0 ? `… and ${count(more)} more open generations; -o json shows all\n` : ''}${summary(verification)}`;
+  const { beginnings, holes, doubles, open } = verification.verdict;
+  const { unexplained = [], known = [] } = Object.groupBy(beginnings, isUnexplained);
+  const wrong = [...holes.map(ofHole), ...unexplained.map(ofBeginning), ...doubles.map(ofDouble)];
+  const notes = [...known.slice(0, SHOWN_MAX).map(ofBeginning), ...open.slice(0, SHOWN_MAX).map(ofOpen)];
+  const rows = [...wrong, ...notes];
+  const table = rows.length > 0 ? new Table(columns).render(rows) : '';
+  return `${table}${more(known, 'beginnings')}${more(open, 'open generations')}${summary(verification)}`;
+}
+
+function isUnexplained({ reason }: Beginning): 'unexplained' | 'known' {
+  return reason === undefined ? 'unexplained' : 'known';
+}
+
+function more({ length }: readonly unknown[], what: string): string {
+  return length > SHOWN_MAX ? `… and ${count(length - SHOWN_MAX)} more ${what}; -o json shows all\n` : '';
+}
+
+/** The row has the bytes before the generation's beginning. */
+function ofBeginning({ first, reason, ...beginning }: Beginning): Finding {
+  const where = reason === undefined ? 'no fact says why' : 'never read';
+  return { ...beginning, start: 0, end: first, what: reason === undefined ? 'BEGINNING' : `begins: ${reason}`, where };
+}
+
+function ofOpen(open: Verdict['open'][number]): Finding {
+  return { ...open, what: 'open', where: 'not sealed yet' };
 }
 
 function ofHole({ loss, before, ...hole }: Hole): Finding {
@@ -104,13 +122,18 @@ function summary({ topics, verdict, ledger, whole, hasAudit }: Verification): st
   const losses = verdict.holes.filter(({ loss }) => loss !== undefined);
   const bytes = (ranges: readonly Range[]) =>
     formatByteSize(ranges.reduce((sum, { start, end }) => sum + end - start, 0));
+  const { beginnings } = verdict;
+  const unexplained = beginnings.filter(({ reason }) => reason === undefined).length;
   const lines = [
     `${count(records)} records read of ${topics.join(', ')}${whole ? '' : ', not from the beginning: each file is verified from its first record'}`,
     ...(withoutHeaders > 0 ? [`${count(withoutHeaders)} records have no logfleet headers and can't be verified`] : []),
     ...(otherEntries > 0 ? [`${count(otherEntries)} records belong to other entries`] : []),
     ...(replayed > 0 ? [`${count(replayed)} records are replays, which do not count as doubles`] : []),
     `${count(ledger.generations.size)} generations: ${count(verdict.sealed)} sealed, ${count(verdict.open.length)} open, verified up to their last record`,
-    ...(hasAudit ? [] : ['no audit topic: losses and sealed files are unknown']),
+    ...(beginnings.length > 0
+      ? [`${count(beginnings.length)} generations do not begin at 0: no fact explains ${count(unexplained)} of them`]
+      : []),
+    ...(hasAudit ? [] : ['no audit topic: losses, sealed files and beginnings are unknown']),
     `${count(holes.length)} holes (${bytes(holes)}), ${count(doubles)} doubles (${formatByteSize(doubledBytes)}), ${count(losses.length)} losses (${bytes(losses)})`,
   ];
   return `${lines.join('\n')}\n`;

@@ -12,6 +12,15 @@ export interface Hole extends Range {
   loss: string | undefined;
 }
 
+/** A generation that does not begin at 0. */
+export interface Beginning {
+  generation: string;
+  path: string;
+  first: number;
+  /** Why, from the audit topic; undefined when no fact explains the beginning. */
+  reason: string | undefined;
+}
+
 /** A generation that is not sealed: its end is unknown. */
 interface OpenGeneration extends Range {
   generation: string;
@@ -19,6 +28,7 @@ interface OpenGeneration extends Range {
 }
 
 export interface Verdict {
+  beginnings: Beginning[];
   holes: Hole[];
   doubles: readonly DuplicateRange[];
   /** The number of generations that the audit topic reports as sealed. */
@@ -36,30 +46,28 @@ export interface Evidence {
 
 /** Finds the bytes that must be in the topic and are not. */
 export function judge({ ledger, facts, whole, entry }: Evidence): Verdict {
-  const verdict: Verdict = { holes: [], doubles: ledger.doubles, sealed: 0, open: [] };
-  for (const generation of ledger.generations.values()) {
-    const { id, path } = generation;
-    const { start, end, sealed } = expected(generation, facts, whole);
-    const holes = holesOf(generation, { start, end }).flatMap((hole) => explained(hole, facts));
-    verdict.holes.push(...holes);
-    if (sealed) verdict.sealed++;
-    else verdict.open.push({ generation: id, path, start, end });
-  }
+  const verdict: Verdict = { beginnings: [], holes: [], doubles: ledger.doubles, sealed: 0, open: [] };
+  for (const generation of ledger.generations.values()) judgeGeneration(generation, facts, whole, verdict);
   if (whole) verdict.holes.push(...absent(ledger, facts, entry));
   return verdict;
 }
 
-/**
- * The range that must be in the topic. An unsealed generation is expected from its first record,
- * because an entry with `start: end` starts anywhere. A missing beginning shows once the generation
- * is sealed.
- */
-function expected({ id, coverage, replayed }: Generation, facts: AuditFacts, whole: boolean) {
-  const seal = facts.sealed.get(id);
+function judgeGeneration(generation: Generation, facts: AuditFacts, whole: boolean, verdict: Verdict): void {
+  const { id, path, coverage, replayed } = generation;
+  const [beginning, seal] = [facts.beginningOf(id), facts.sealed.get(id)];
   const first = Math.min(coverage.first ?? Infinity, replayed?.first ?? Infinity);
-  const end = Math.max(coverage.end, replayed?.end ?? 0);
-  if (!seal) return { start: first, end, sealed: false };
-  return { start: whole ? seal.first : Math.max(first, seal.first), end: Math.max(seal.size, end), sealed: true };
+  const end = Math.max(coverage.end, replayed?.end ?? 0, seal?.size ?? 0);
+  // If older records may have been removed, a generation is expected from the first one that is
+  // left.
+  const from = beginning?.first ?? 0;
+  const start = whole ? from : Math.max(first, from);
+  const holes = holesOf(generation, { start, end }).flatMap((hole) => explained(hole, facts));
+  const isBeginning = (hole: Hole) => !beginning && hole.loss === undefined && hole.end <= first;
+  verdict.holes.push(...holes.filter((hole) => !isBeginning(hole)));
+  if (from > 0) verdict.beginnings.push({ generation: id, path, first: from, reason: beginning?.reason });
+  else if (holes.some(isBeginning)) verdict.beginnings.push({ generation: id, path, first, reason: undefined });
+  if (seal) verdict.sealed++;
+  else verdict.open.push({ generation: id, path, start: beginning ? start : first, end });
 }
 
 function holesOf({ id, path, coverage, replayed }: Generation, range: Range): Hole[] {

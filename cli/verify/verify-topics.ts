@@ -8,7 +8,7 @@ import { kafkaSettings } from './kafka-settings.ts';
 import { HEADER_NAMES, type HeaderName, Ledger, type SeenRecord } from './ledger.ts';
 import { renderVerification, type Verification } from './render.ts';
 import { type Span, TopicReadError, TopicReader, type TopicRecord } from './topic-reader.ts';
-import { judge } from './verdict.ts';
+import { judge, type Verdict } from './verdict.ts';
 
 export interface VerifyOptions {
   topic: string[];
@@ -22,11 +22,12 @@ export interface VerifyOptions {
 const PROGRESS_MS = 2_000;
 const HEADERS = Object.fromEntries(HEADER_NAMES.map((name) => [name, Buffer.from(name)])) as Record<HeaderName, Buffer>;
 /**
- * A loss may reach the audit topic this much later than the lines that follow it reach their topic.
+ * A loss or a beginning may reach the audit topic this much later than the lines that follow it
+ * reach their topic.
  */
-const LOSS_WAIT_MS = 1_500;
+const FACT_WAIT_MS = 1_500;
 
-/** Verifies topics and prints the result. Throws CliError when a hole or a duplicate was found. */
+/** Verifies topics and prints the result. Throws CliError for what must not be in them. */
 export async function verifyTopics(
   options: VerifyOptions & Record<string, unknown>,
   write: (text: string) => void,
@@ -39,13 +40,13 @@ export async function verifyTopics(
     // Without records there is nothing wrong, but also no proof: the entry may be misspelt.
     if (verification.ledger.generations.size === 0 && verification.verdict.holes.length === 0)
       printWarning(`nothing was verified: ${nothingFound(options)}`);
-    const { holes, doubles } = verification.verdict;
-    const unexplained = holes.filter(({ loss }) => loss === undefined).length;
-    if (unexplained === 0 && doubles.length === 0) return;
-    const { doubles: doubled } = verification.ledger.counts;
+    const { holes, beginnings } = unexplained(verification.verdict);
+    const { doubles } = verification.ledger.counts;
+    if (holes + beginnings + doubles === 0) return;
     const found = [
-      unexplained > 0 ? `${count(unexplained)} holes that no loss explains` : '',
-      doubled > 0 ? `${count(doubled)} doubles` : '',
+      holes > 0 ? `${count(holes)} holes that no loss explains` : '',
+      beginnings > 0 ? `${count(beginnings)} beginnings that no fact explains` : '',
+      doubles > 0 ? `${count(doubles)} doubles` : '',
     ];
     throw new CliError(exitCodes.refused, `found ${found.filter(Boolean).join(' and ')}`);
   } catch (error) {
@@ -58,6 +59,13 @@ export async function verifyTopics(
   }
 }
 
+function unexplained({ holes, beginnings }: Verdict): { holes: number; beginnings: number } {
+  return {
+    holes: holes.filter(({ loss }) => loss === undefined).length,
+    beginnings: beginnings.filter(({ reason }) => reason === undefined).length,
+  };
+}
+
 function nothingFound({ topic, entry, since }: VerifyOptions): string {
   const wanted = entry === undefined ? 'record with logfleet headers' : `record of entry ${entry}`;
   return `${topic.join(', ')} has no ${wanted}${since === undefined ? '' : ` since ${since}`}`;
@@ -66,7 +74,7 @@ function nothingFound({ topic, entry, since }: VerifyOptions): string {
 /**
  * Reads the audit topic first: an agent seals a generation once all of it is in Kafka, so the
  * records of sealed generations must be present afterwards. Reads it again at the end for losses
- * reported meanwhile.
+ * and beginnings reported meanwhile.
  */
 async function examine(
   reader: TopicReader,
@@ -84,8 +92,9 @@ async function examine(
   await reader.read(spans, (record) => ledger.add(asSeen(record))).finally(progress);
   const whole = sinceMs === undefined && spans.every((span) => span.whole);
   let verdict = judge({ ledger, facts, whole, entry });
-  if (audit && verdict.holes.some(({ loss }) => loss === undefined)) {
-    await systemClock.sleep(LOSS_WAIT_MS);
+  const { holes, beginnings } = unexplained(verdict);
+  if (audit && holes + beginnings > 0) {
+    await systemClock.sleep(FACT_WAIT_MS);
     const later = await reader.spans(auditTopic, undefined);
     for (const span of later) span.at = audit.find(({ partition }) => partition === span.partition)?.end ?? 0n;
     await reader.read(later, ({ value }) => facts.add(value, { withSealed: false }));
@@ -94,13 +103,15 @@ async function examine(
   return { topics, verdict, ledger, facts, whole, hasAudit: audit !== undefined };
 }
 
-/** Without an audit topic losses and sealed generations are unknown. */
+/** Without an audit topic losses, sealed generations and beginnings are unknown. */
 async function auditSpans(reader: TopicReader, topic: string): Promise<Span[] | undefined> {
   try {
     return await reader.spans(topic, undefined);
   } catch (error) {
     if (!(error instanceof TopicReadError) || error.code !== 'NO_TOPIC') throw error;
-    printWarning(`there is no topic ${topic}: holes are reported without the losses that may explain them`);
+    printWarning(
+      `there is no topic ${topic}: holes are reported without the losses that may explain them, beginnings without their reasons`,
+    );
     return undefined;
   }
 }

@@ -4,6 +4,7 @@ import { createBackoff } from '../../runtime/backoff.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { errorText } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
+import { ApiError } from '../errors/api-error.ts';
 import type { EtcdClient } from '../etcd/etcd-client.ts';
 import type { KeyRange, StoredKey } from '../etcd/etcd-keys.ts';
 import type { Keyspace } from '../etcd/keyspace.ts';
@@ -52,7 +53,7 @@ export class ChangeFeed {
   /**
    * Follows the changes from `fromRevision` on until `signal` is aborted; 0n: only new ones. An
    * empty `name` means all entries. Rejects with StoreError until it is synced; after that it waits
-   * for etcd.
+   * for etcd. Rejects with FAILED_PRECONDITION when etcd was restored from an older backup.
    */
   async *follow(
     { name, fromRevision }: { name: string; fromRevision: bigint },
@@ -65,6 +66,7 @@ export class ChangeFeed {
     while (!signal.aborted) {
       try {
         const { revision, keys } = await this.#listKeys(range, position);
+        if (position && revision < position.revision) throw wentBack(position.revision, revision);
         if (position) yield* this.#readStored(keys, position, revision);
         position = new FeedPosition(revision);
         if (!isSynced) yield { kind: 'synced', revision };
@@ -77,7 +79,7 @@ export class ChangeFeed {
         }
       } catch (error) {
         if (signal.aborted) return;
-        if (!isSynced) throw error;
+        if (!isSynced || error instanceof ApiError) throw error;
         this.#logger.info('watch of changes lost, continuing from the history', { error: errorText(error) });
         await this.#clock.sleep(backoff.next(), signal).catch(() => {});
       }
@@ -158,4 +160,11 @@ export class ChangeFeed {
       return undefined;
     }
   }
+}
+
+/** Which of the changes that were sent are undone, and from where others follow, is not known. */
+function wentBack(from: bigint, to: bigint): ApiError {
+  const remedy = 'read the history (ListEntryVersions), then follow without from_revision';
+  const text = `etcd is at revision ${to}, before revision ${from}: it was restored from a backup; ${remedy}`;
+  return new ApiError('FAILED_PRECONDITION', text);
 }

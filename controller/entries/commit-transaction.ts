@@ -6,7 +6,7 @@ import type { Author } from './author.ts';
 import type { ChangeBase } from './change-base.ts';
 import type { PlannedChange } from './entry-changes.ts';
 import { foundVersion } from './entry-history.ts';
-import { toEntryJson, toVersionJson } from './entry-json.ts';
+import { type EntryJson, toEntryJson, toVersionJson } from './entry-json.ts';
 import { encodeRollout, isActive } from './rollout-record.ts';
 
 /** One change of a commit. */
@@ -25,14 +25,14 @@ interface CommitContext {
 }
 
 /**
- * The transaction that makes all of the changes, and `trims`: old versions to delete after it,
- * where they are not part of it.
+ * The transaction that makes all of the changes. `trims`: old versions to delete after it, where
+ * they are not part of it. `written`: for each step, the entry that it writes, if it writes one.
  */
 export function buildTransaction(
   steps: readonly CommitStep[],
   author: Author,
   context: CommitContext,
-): { transaction: Transaction; trims: Transaction['deletes'] } {
+): { transaction: Transaction; trims: Transaction['deletes']; written: (EntryJson | undefined)[] } {
   const writes = steps.map((step) => buildWrites(step, author, context));
   const trims = writes.flatMap(({ trim }) => trim ?? []);
   // etcd limits the operations of a transaction: several changes trim old versions afterwards.
@@ -42,7 +42,7 @@ export function buildTransaction(
     puts: writes.flatMap(({ puts }) => puts),
     deletes: [...writes.flatMap(({ deletes }) => deletes), ...(isSingle ? trims : [])],
   };
-  return { transaction, trims: isSingle ? [] : trims };
+  return { transaction, trims: isSingle ? [] : trims, written: writes.map(({ written }) => written) };
 }
 
 /** One change's share of the transaction. */
@@ -51,6 +51,7 @@ interface ChangeWrites {
   puts: { key: string; value: string }[];
   deletes: string[];
   trim: Transaction['deletes'][number] | undefined;
+  written: EntryJson | undefined;
 }
 
 function buildWrites(
@@ -60,7 +61,7 @@ function buildWrites(
 ): ChangeWrites {
   const { now, keys, versions } = context;
   const id = entryId(base.name) ?? '';
-  const writes: ChangeWrites = { conditions: [], puts: [], deletes: [], trim: undefined };
+  const writes: ChangeWrites = { conditions: [], puts: [], deletes: [], trim: undefined, written: undefined };
   const exists = base.entry !== undefined;
   writes.conditions.push({ key: keys.entries.key(id), revision: exists ? base.revision : 0n });
   if (plan.change === 'CHANGE_UNSPECIFIED') return writes;
@@ -91,6 +92,7 @@ function buildWrites(
     writes.puts.push({ key: keys.deletions.key(id), value: JSON.stringify({ version: String(version) }) });
   } else {
     writes.puts.push({ key: keys.entries.key(id), value: JSON.stringify(json, undefined, 2) });
+    writes.written = json;
     if (base.unrecorded || (!exists && base.revision > 0n)) writes.deletes.push(keys.deletions.key(id));
   }
   addRollout(writes, { plan, base }, version, keys);

@@ -1,6 +1,7 @@
 import { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import { EntryVersion } from '../../proto/gen/logfleet/v1/entry_version.ts';
 import { entryFields } from '../../proto/rules/entry-document.ts';
+import { makeEtag } from '../../proto/rules/etag.ts';
 import { entryName } from '../../proto/rules/names.ts';
 import { errorText } from '../../runtime/errors.ts';
 import { ApiError } from '../errors/api-error.ts';
@@ -48,7 +49,12 @@ export function parseEntryJson({ key, value }: StoredKey): EntryJson {
 
 /** The entry in a key, whose JSON is `json`. Throws FAILED_PRECONDITION when it is not an entry. */
 export function readEntry(stored: StoredKey, json: EntryJson): Entry {
-  return parseKey(stored.key, () => ({ ...Entry.fromJSON(json), etag: String(stored.revision) }));
+  return parseKey(stored.key, () => ({ ...Entry.fromJSON(json), etag: entryEtag(stored.revision, json) }));
+}
+
+/** The etag of an entry that was written at `revision`. */
+export function entryEtag(revision: bigint, json: EntryJson): string {
+  return makeEtag(revision, JSON.stringify(json));
 }
 
 /** The number of an entry's version; 0n when no controller that counts versions wrote it. */
@@ -70,7 +76,8 @@ export function readVersion(stored: StoredKey, { id, version }: { id: string; ve
   const json = parseEntryJson(stored);
   const read = parseKey(stored.key, () => EntryVersion.fromJSON(json));
   const revision = read.revision || stored.revision;
-  const entry = { ...(read.entry ?? Entry.create()), name: entryName(id), etag: String(revision) };
+  const etag = entryEtag(revision, readVersionEntryJson(stored));
+  const entry = { ...(read.entry ?? Entry.create()), name: entryName(id), etag };
   return { ...read, name: entryName(id), version, revision, entry };
 }
 

@@ -15,6 +15,7 @@ import { type ChangeBase, readChangeBases, storedBase } from './change-base.ts';
 import { buildTransaction, type CommitStep } from './commit-transaction.ts';
 import type { DeletedHistories } from './deleted-histories.ts';
 import type { EntryChange, PlannedChange } from './entry-changes.ts';
+import { entryEtag } from './entry-json.ts';
 import type { EntryView } from './entry-view.ts';
 import { currentRollout } from './rollout-record.ts';
 import type { RolloutRepository } from './rollout-repository.ts';
@@ -94,20 +95,22 @@ export class EntryRepository {
       // The view may be outdated: only etcd knows that nothing changes.
       if (isUnchanged && isFromView) continue;
       const context = { now, keys: this.#keys, versions: this.#versions };
-      const { transaction, trims } = buildTransaction(steps, author, context);
+      const { transaction, trims, written } = buildTransaction(steps, author, context);
       if (validateOnly) return await this.#validate(transaction, steps);
       if (isUnchanged) return { revision: 0n, results: planned };
       const revision = await this.#transact(transaction, names.length).catch((error: unknown) => {
         throw isUnavailable(error) ? new ApiError('UNAVAILABLE', UNKNOWN_OUTCOME, { cause: error }) : error;
       });
-      if (revision !== undefined) return await this.#finish(revision, planned, trims);
+      if (revision !== undefined) return await this.#finish(revision, { planned, written, trims });
     }
     throw new ApiError('ABORTED', `${names.join(', ')} changes too often to commit: try again`);
   }
 
   /** The base as far as the view has it, which may be outdated. Undefined: etcd must be read. */
   #findBase(name: string): ChangeBase | undefined {
-    const known = this.#entries.find(name);
+    // Without a watch the view may be of an etcd that was restored from a backup since. Its
+    // revisions, on which the transaction's conditions depend, may belong to other writes now.
+    const known = this.#entries.isFollowing ? this.#entries.find(name) : undefined;
     return known && storedBase(name, known.stored, this.#rollouts.get(known.rollout), known.entry);
   }
 
@@ -148,7 +151,14 @@ export class EntryRepository {
     return { revision: 0n, results };
   }
 
-  async #finish(revision: bigint, planned: readonly PlannedChange[], trims: Transaction['deletes']): Promise<Commit> {
+  async #finish(
+    revision: bigint,
+    {
+      planned,
+      written,
+      trims,
+    }: Pick<ReturnType<typeof buildTransaction>, 'written' | 'trims'> & { planned: readonly PlannedChange[] },
+  ): Promise<Commit> {
     await this.#entries.waitForRevision(revision);
     try {
       for (const range of trims) await this.#client.delete(range);
@@ -157,10 +167,10 @@ export class EntryRepository {
       // The commit has succeeded. The next one trims again.
       this.#logger.warn('old versions not deleted', { error: errorText(error) });
     }
-    const results = planned.map(({ change, entry }) => ({
-      change,
-      entry: isWritten(change) ? { ...entry, etag: String(revision) } : entry,
-    }));
+    const results = planned.map(({ change, entry }, index) => {
+      const json = written[index];
+      return { change, entry: json ? { ...entry, etag: entryEtag(revision, json) } : entry };
+    });
     return { revision, results };
   }
 
@@ -176,10 +186,6 @@ export class EntryRepository {
 
 function areComplete(bases: readonly (ChangeBase | undefined)[]): bases is readonly ChangeBase[] {
   return !bases.includes(undefined);
-}
-
-function isWritten(change: EntryVersion_Change): boolean {
-  return change !== 'CHANGE_DELETED' && change !== 'CHANGE_UNSPECIFIED';
 }
 
 function isUnavailable(error: unknown): boolean {

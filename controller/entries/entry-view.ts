@@ -47,6 +47,11 @@ export class EntryView {
     return this.#mirror.revision;
   }
 
+  /** See EtcdMirror.isFollowing. */
+  get isFollowing(): boolean {
+    return this.#mirror.isFollowing;
+  }
+
   /**
    * Resolves when the view has every change up to `revision`. Rejects with UNAVAILABLE after 5 s.
    */

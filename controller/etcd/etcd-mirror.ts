@@ -1,3 +1,4 @@
+import { makeEtag } from '../../proto/rules/etag.ts';
 import { createBackoff } from '../../runtime/backoff.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { errorText, isAbort } from '../../runtime/errors.ts';
@@ -15,21 +16,23 @@ export type MirrorListener = (change: KeyChange) => void;
 
 /**
  * Follows the keys of a range by list and watch, and passes every change to its listeners, which
- * keep the parsed values. When a watch breaks (after a compaction, or when etcd lost its data), the
- * mirror lists again and reports the differences. A listener misses only values that were
- * overwritten in between. The values that listeners keep can be read while etcd is unreachable.
+ * keep the parsed values. When a watch breaks (after a compaction, or when etcd was restored from a
+ * backup), the mirror lists again and reports the differences. A listener misses only values that
+ * were overwritten in between. The values that listeners keep can be read while etcd is
+ * unreachable.
  */
 export class EtcdMirror {
   readonly #client: EtcdClient;
   readonly #range: KeyRange;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  /** The revision of each key's last write. */
-  readonly #keys = new Map<string, bigint>();
+  /** The etag of each key's last write. */
+  readonly #keys = new Map<string, string>();
   readonly #listeners: MirrorListener[] = [];
   readonly #consistentListeners: (() => void)[] = [];
   readonly #waiting = new Set<{ revision: bigint; resolve: () => void }>();
   #revision = 0n;
+  #isFollowing = false;
   #lastEventMs = 0;
   #abandonWatch: (error: Error) => void = () => {};
 
@@ -43,6 +46,14 @@ export class EtcdMirror {
   /** The revision up to which listeners have every change; 0n before the first list. */
   get revision(): bigint {
     return this.#revision;
+  }
+
+  /**
+   * Whether a watch reports changes. Otherwise etcd may be unreachable, or may have been restored
+   * from a backup: its keys are unknown until the next list.
+   */
+  get isFollowing(): boolean {
+    return this.#isFollowing;
   }
 
   /** Throws UNAVAILABLE before the first list. */
@@ -70,7 +81,7 @@ export class EtcdMirror {
    * Rejects with UNAVAILABLE after `timeoutMs`.
    */
   async waitForRevision(revision: bigint, timeoutMs = 5_000): Promise<void> {
-    if (this.#revision >= revision) return;
+    if (this.#isFollowing && this.#revision >= revision) return;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const waiter = { revision, resolve };
     this.#waiting.add(waiter);
@@ -101,6 +112,7 @@ export class EtcdMirror {
         backoff.reset();
         await this.#follow(signal);
       } catch (error) {
+        this.#isFollowing = false;
         if (isAbort(error, signal)) return;
         this.#logger.warn('etcd watch lost, listing again', { error: errorText(error) });
         await this.#clock.sleep(backoff.next(), signal).catch(() => {});
@@ -110,13 +122,18 @@ export class EtcdMirror {
 
   async #list(): Promise<void> {
     const { revision, keys } = await this.#client.list(this.#range);
+    if (revision < this.#revision) {
+      const fields = { revision: String(revision), previous: String(this.#revision) };
+      this.#logger.warn('etcd was restored from a backup: later writes are undone', fields);
+    }
     const present = new Set(keys.map(({ key }) => key));
     for (const key of [...this.#keys.keys()]) {
       if (!present.has(key)) this.#handleChange({ key, value: undefined, revision, createRevision: 0n });
     }
     for (const stored of keys) {
-      if (this.#keys.get(stored.key) !== stored.revision) this.#handleChange(stored);
+      if (this.#keys.get(stored.key) !== makeEtag(stored.revision, stored.value)) this.#handleChange(stored);
     }
+    this.#isFollowing = true;
     this.#advance(revision);
   }
 
@@ -146,8 +163,9 @@ export class EtcdMirror {
   }
 
   #handleChange(change: KeyChange): void {
-    if (change.value === undefined) this.#keys.delete(change.key);
-    else this.#keys.set(change.key, change.revision);
+    const { key, value, revision } = change;
+    if (value === undefined) this.#keys.delete(key);
+    else this.#keys.set(key, makeEtag(revision, value));
     for (const listener of this.#listeners) listener(change);
   }
 

@@ -36,6 +36,11 @@ export function watchRange(client: Etcd3, range: KeyRange, fromRevision: bigint,
     end();
     handlers.onBroken(error);
   };
+  watcher.on('connected', ({ header }) => {
+    // An etcd that was restored from a backup would report nothing until it reaches `fromRevision`.
+    if (BigInt(header.revision) + 1n < fromRevision)
+      handleBroken(new Error(`etcd went back to revision ${header.revision}`));
+  });
   watcher.on('error', handleBroken);
   // After a reconnect, etcd3 resumes at the revision of the new response, not at the last event:
   // changes in between would be lost.

@@ -33,6 +33,7 @@ export class KeyFamily {
  *     controllers/CONTROLLER      a running controller; on a lease
  *     elections/TASK              the controller that is elected for a task; on a lease
  *     entries/ENTRY               a collection entry
+ *     fleet                       marks that entries have been written below this prefix
  *     rollouts/ROLLOUT            a rollout; its entry names the one it belongs to
  *     settings/AGENT              what operators have set for an agent
  *     alerts/ALERT                an alert
@@ -56,6 +57,8 @@ export class Keyspace {
   /** Everything except the history. */
   readonly current: KeyRange;
   /** A single key. */
+  readonly fleet: string;
+  /** A single key. */
   readonly trimmed: string;
   readonly #versions: KeyFamily;
 
@@ -70,6 +73,7 @@ export class Keyspace {
     this.alerts = new KeyFamily(`${prefix}alerts/`);
     this.deletions = new KeyFamily(`${prefix}~deleted/`);
     this.current = { start: prefix, end: `${prefix}~` };
+    this.fleet = `${prefix}fleet`;
     this.trimmed = `${prefix}~trimmed`;
     this.#versions = new KeyFamily(`${prefix}~versions/`);
   }

@@ -92,12 +92,17 @@ export function isUpToDate(record: AgentRecord, identity: AgentIdentity): boolea
   return JSON.stringify(AgentIdentity.toJSON(record.identity)) === JSON.stringify(AgentIdentity.toJSON(identity));
 }
 
-/** What an agent reported last. */
+/** What an agent reported last. It has no rates: the process does not read any more. */
 export function decodeLastState({
   lastState,
 }: AgentRecord): Pick<Agent, 'health' | 'entries' | 'fileCount' | 'clockSkewMs'> {
   const { health, entries, fileCount, clockSkewMs } = Agent.decode(Buffer.from(lastState, 'base64'));
-  return { health, entries, fileCount, clockSkewMs };
+  return {
+    health: health && { ...health, bytesPerSecond: 0, linesPerSecond: 0, cpuCores: 0, eventLoopUtilization: 0 },
+    entries: entries.map((status) => ({ ...status, bytesPerSecond: 0 })),
+    fileCount,
+    clockSkewMs,
+  };
 }
 
 /** The last state as base64, with fewer parts until it is within the bounds. */

@@ -2,6 +2,7 @@ import type { ConnectResponse, Controllers, Desired, Hello } from '../../proto/g
 import { AgentSettings } from '../../proto/gen/logfleet/v1/agent_settings.ts';
 import type { AgentIdentity } from '../../proto/gen/logfleet/v1/fleet.ts';
 import { selectorLabels } from '../../proto/rules/agent-labels.ts';
+import { desiredHash } from '../../proto/rules/desired-hash.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { DesiredSet } from '../desired/desired-set.ts';
 import type { DesiredSets, Subscriber } from '../desired/desired-sets.ts';
@@ -10,7 +11,12 @@ import type { SettingsRepository } from '../settings/settings-repository.ts';
 import type { Claim } from './agent-claims.ts';
 import { AgentRequests } from './agent-requests.ts';
 import { sharedCapabilities } from './capabilities.ts';
+import type { FleetMarker } from './fleet-marker.ts';
 import { ReportedState } from './reported-state.ts';
+
+const NO_ENTRIES_HASH = desiredHash([]);
+const LOST_ENTRIES =
+  'etcd has no entries and never had any, but the agent collects some, and continues: restore etcd, correct etcd.prefix, or apply the entries that are to replace them';
 
 /** What a session calls on its stream. */
 export interface SessionStream {
@@ -34,6 +40,7 @@ export class AgentSession implements Subscriber {
   readonly reported: ReportedState;
   readonly #desired: DesiredSets;
   readonly #settings: SettingsRepository;
+  readonly #marker: FleetMarker;
   readonly #clock: Clock;
   /** The hash of the desired state that the agent had when it connected. */
   readonly #appliedHash: string;
@@ -54,7 +61,7 @@ export class AgentSession implements Subscriber {
 
   constructor(
     hello: Hello & { identity: AgentIdentity },
-    { desired, settings }: { desired: DesiredSets; settings: SettingsRepository },
+    { desired, settings, marker }: { desired: DesiredSets; settings: SettingsRepository; marker: FleetMarker },
     { claim, now, clock }: { claim: Claim; now: Date; clock: Clock },
   ) {
     this.identity = hello.identity;
@@ -65,6 +72,7 @@ export class AgentSession implements Subscriber {
     this.reported = new ReportedState(hello.identity.agentId, { desired, clock, now });
     this.#desired = desired;
     this.#settings = settings;
+    this.#marker = marker;
     this.#clock = clock;
     this.#appliedHash = hello.appliedHash;
     this.#sentSettings = hello.appliedSettings;
@@ -77,6 +85,12 @@ export class AgentSession implements Subscriber {
   /** Whether the agent said goodbye: it stops, and does not just reconnect. */
   get isStopped(): boolean {
     return this.#isStopped;
+  }
+
+  /** Why the agent is not sent its desired state; empty when it is. */
+  get error(): string {
+    const hash = this.#sentSet?.hash ?? this.#appliedHash;
+    return this.#marker.isBlank && hash !== '' && hash !== NO_ENTRIES_HASH ? LOST_ENTRIES : '';
   }
 
   /** The requests to the agent. */
@@ -111,22 +125,8 @@ export class AgentSession implements Subscriber {
    * the agent has others. Then the whole desired state, then its changes, and requests in between.
    */
   next(): ConnectResponse | undefined {
-    // Settings come first: a paused agent must not read a line before it knows that it is paused.
-    const settings = this.#takeSettings();
-    if (settings) return { message: settings };
-    if (!this.#sentSet) {
-      this.#sentSet = this.#desired.forLabels(this.labels);
-      const isApplied = this.#sentSet.hash === this.#appliedHash;
-      return desiredMessage(isApplied ? this.#sentSet.unchanged() : this.#sentSet.snapshot());
-    }
-    const isChanged = this.#changedEntries.size > 0;
-    const step = isChanged ? this.#desired.step(this.#sentSet, this.#changedEntries, this.labels) : undefined;
-    this.#changedEntries.clear();
-    if (step) {
-      this.#sentSet = step.to;
-      return desiredMessage(step.message);
-    }
-    const message = this.#takeControllers() ?? this.#requests?.next();
+    const state = this.error === '' ? this.#takeState() : undefined;
+    const message = state ?? this.#takeControllers() ?? this.#requests?.next();
     return message && { message };
   }
 
@@ -140,6 +140,10 @@ export class AgentSession implements Subscriber {
     this.#stream?.wake();
   }
 
+  handleMarkerChange(): void {
+    this.#stream?.wake();
+  }
+
   handleEntryChange(name: string): void {
     this.#changedEntries.add(name);
     this.#stream?.wake();
@@ -147,6 +151,27 @@ export class AgentSession implements Subscriber {
 
   handleGoodbye(): void {
     this.#isStopped = true;
+  }
+
+  #takeState(): ConnectResponse['message'] {
+    // Settings come first: a paused agent must not read a line before it knows that it is paused.
+    const settings = this.#takeSettings();
+    if (settings) return settings;
+    const desired = this.#takeDesired();
+    return desired && { $case: 'desired', value: desired };
+  }
+
+  #takeDesired(): Desired | undefined {
+    if (!this.#sentSet) {
+      this.#sentSet = this.#desired.forLabels(this.labels);
+      const isApplied = this.#sentSet.hash === this.#appliedHash;
+      return isApplied ? this.#sentSet.unchanged() : this.#sentSet.snapshot();
+    }
+    const isChanged = this.#changedEntries.size > 0;
+    const step = isChanged ? this.#desired.step(this.#sentSet, this.#changedEntries, this.labels) : undefined;
+    this.#changedEntries.clear();
+    if (step) this.#sentSet = step.to;
+    return step?.message;
   }
 
   /** Undefined when the agent has the present settings. Mostly there are none. */
@@ -163,8 +188,4 @@ export class AgentSession implements Subscriber {
     this.#controllers = undefined;
     return value && { $case: 'controllers', value };
   }
-}
-
-function desiredMessage(value: Desired): ConnectResponse {
-  return { message: { $case: 'desired', value } };
 }

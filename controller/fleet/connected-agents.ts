@@ -9,12 +9,14 @@ import type { SettingsRepository } from '../settings/settings-repository.ts';
 import type { AgentClaims, Claim } from './agent-claims.ts';
 import { endedRecord } from './agent-record.ts';
 import { AgentSession } from './agent-session.ts';
+import type { FleetMarker } from './fleet-marker.ts';
 import { helloViolations } from './hello-violations.ts';
 
 export interface ConnectedAgentsParts {
   claims: AgentClaims;
   desired: DesiredSets;
   settings: SettingsRepository;
+  marker: FleetMarker;
   /** The list of controllers to send to a new agent. */
   listControllers(): Controllers;
 }
@@ -30,6 +32,8 @@ export class ConnectedAgents {
   readonly #logger: Logger;
   readonly #sessions = new Map<string, AgentSession>();
   readonly #listeners: ((agentId: string) => void)[] = [];
+  /** Whether it was logged that etcd lacks the entries of agents. */
+  #isLossLogged = false;
 
   constructor(controllerId: string, parts: ConnectedAgentsParts, tools: { clock: Clock; logger: Logger }) {
     this.#controllerId = controllerId;
@@ -37,6 +41,7 @@ export class ConnectedAgents {
     this.#clock = tools.clock;
     this.#logger = tools.logger;
     parts.settings.onChange((agentId) => this.#sessions.get(agentId)?.handleSettingsChange());
+    parts.marker.onChange(() => this.#handleMarkerChange());
     parts.claims.onTaken((agentId, value) => {
       const session = this.#sessions.get(agentId);
       if (session?.claim.value === value) session.close();
@@ -62,14 +67,15 @@ export class ConnectedAgents {
    * when `signal` is aborted before the claim is written.
    */
   async open(hello: Hello, signal: AbortSignal): Promise<AgentSession> {
-    const { claims, desired, settings } = this.#parts;
+    const { claims, desired, settings, marker } = this.#parts;
     const identity = hello.identity ?? AgentIdentity.create();
     const violations = helloViolations(hello);
     if (violations.length > 0) throw invalidArgument(violations);
     const now = this.#now();
     const { agentId, host } = identity;
     const claim = await this.#claim(identity, hello.instanceId, now, signal);
-    const session = new AgentSession({ ...hello, identity }, { desired, settings }, { claim, now, clock: this.#clock });
+    const parts = { desired, settings, marker };
+    const session = new AgentSession({ ...hello, identity }, parts, { claim, now, clock: this.#clock });
     try {
       // The desired state must not be older than what the previous controller sent.
       await desired.waitForRevision(claim.revision);
@@ -84,6 +90,7 @@ export class ConnectedAgents {
     this.#sessions.set(agentId, session);
     session.sendControllers(this.#parts.listControllers());
     this.#logger.info('agent connected', { agent: agentId, host });
+    this.#logLostEntries(session);
     this.#emit(agentId);
     return session;
   }
@@ -116,6 +123,21 @@ export class ConnectedAgents {
       }
       throw error;
     }
+  }
+
+  #handleMarkerChange(): void {
+    this.#isLossLogged = false;
+    for (const session of this.#sessions.values()) {
+      this.#logLostEntries(session);
+      session.handleMarkerChange();
+    }
+  }
+
+  /** One line for all agents: most often the whole fleet is concerned. */
+  #logLostEntries({ agentId: agent, error }: AgentSession): void {
+    if (error === '' || this.#isLossLogged) return;
+    this.#isLossLogged = true;
+    this.#logger.error('agents have entries that etcd never had', { agent, error });
   }
 
   #emit(agentId: string): void {

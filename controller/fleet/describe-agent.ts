@@ -19,7 +19,7 @@ export function describeSession(session: AgentSession, controller: string, inclu
     entries: reported.entries,
     files: includeFiles ? reported.files : [],
     fileCount: reported.fileCount,
-    error: '',
+    error: session.error,
     clockSkewMs: BigInt(reported.clockSkewMs),
     capabilities: includeFiles ? [...session.capabilities] : [],
   };

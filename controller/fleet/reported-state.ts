@@ -11,7 +11,7 @@ import { type FileUrgency, ReportedFiles } from './reported-files.ts';
 const FILES_MAX = 100_000;
 const ENTRIES_MAX = 10_000;
 /** The last facts of each kind: as many as an agent's full report has. */
-const FACTS_MAX = { loss: 1_000, sealed: 20 } as const;
+const FACTS_MAX = { loss: 1_000, sealed: 20, begun: 20 } as const;
 
 /** What the controller itself observes of an entry that is being rolled out. */
 export interface RolloutNote {
@@ -30,7 +30,11 @@ export class ReportedState {
   readonly #entries = new Map<string, EntryStatus>();
   readonly #notes = new Map<string, RolloutNote>();
   readonly #files = new ReportedFiles();
-  readonly #facts = { loss: new Map<string, Fact>(), sealed: new Map<string, Fact>() };
+  readonly #facts = {
+    loss: new Map<string, Fact>(),
+    sealed: new Map<string, Fact>(),
+    begun: new Map<string, Fact>(),
+  };
   readonly #skew = new ClockSkew();
   #health: AgentHealth | undefined;
   #lastSeen: Date;
@@ -82,7 +86,7 @@ export class ReportedState {
   }
 
   get facts(): Fact[] {
-    return [...this.#facts.loss.values(), ...this.#facts.sealed.values()];
+    return Object.values(this.#facts).flatMap((facts) => [...facts.values()]);
   }
 
   /** How far the agent's clock is ahead. */
@@ -96,8 +100,7 @@ export class ReportedState {
     if (report.full) {
       this.#entries.clear();
       this.#files.clear();
-      this.#facts.loss.clear();
-      this.#facts.sealed.clear();
+      for (const facts of Object.values(this.#facts)) facts.clear();
     }
     for (const status of report.entries) {
       if (!entryId(status.entry)) throw invalidEntryName(status.entry);

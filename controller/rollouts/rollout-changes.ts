@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import { Rollout, type RolloutPlan, RolloutStage } from '../../proto/gen/logfleet/v1/rollout.ts';
+import { etagRevision } from '../../proto/rules/etag.ts';
 import { planViolations, withPlanDefaults } from '../../proto/rules/rollout-rules.ts';
 import type { ChangeTerms, EntryChange, PlannedChange } from '../entries/entry-changes.ts';
 import { entryNotFound, requireEntryName } from '../entries/entry-errors.ts';
@@ -55,7 +56,7 @@ export function undoRollout(request: UndoRequest, terms: ChangeTerms): EntryChan
       return {
         change: 'CHANGE_ROLLED_BACK',
         entry: { ...from, name, uid, createTime, updateTime: now, etag: '' },
-        rolledBackTo: BigInt(from.etag),
+        rolledBackTo: BigInt(etagRevision(from.etag)),
         rollout: { changed: undone(known.rollout, now, reason) },
         conditions,
       };

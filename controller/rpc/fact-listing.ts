@@ -9,6 +9,8 @@ import { listing } from './listing.ts';
 
 const PEER_PAGE_SIZE = 1_000;
 
+const CASES = { KIND_LOSS: 'loss', KIND_SEALED: 'sealed', KIND_BEGUN: 'begun' } as const;
+
 /**
  * FleetService.ListFacts: the facts of the agents connected here and, from the other controllers,
  * of all others.
@@ -38,7 +40,7 @@ export async function listFacts(
 function isWanted(fact: Fact, { agent, entry, kind }: ListFactsRequest): boolean {
   if (agent !== '' && fact.agent !== agent) return false;
   if (entry !== '' && fact.entry !== entry) return false;
-  return kind === 'KIND_UNSPECIFIED' || fact.kind?.$case === (kind === 'KIND_LOSS' ? 'loss' : 'sealed');
+  return kind === 'KIND_UNSPECIFIED' || fact.kind?.$case === CASES[kind];
 }
 
 async function listWithPeers(request: ListFactsRequest, local: readonly Fact[], peers: Peers) {

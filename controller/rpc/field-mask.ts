@@ -6,6 +6,7 @@ const writable = [
   'paths',
   'topic',
   'exclude',
+  'followLinks',
   'selector',
   'start',
   'compression',
@@ -51,7 +52,9 @@ export function namedFields(patch: Entry, mask: Mask): string[] {
 }
 
 function fieldsOf(patch: Entry, mask: Mask): readonly (typeof writable)[number][] {
-  if (mask === undefined) return writable.filter((field) => isSet(patch[field]));
+  // `followLinks` has presence (proto3 optional), so false is set, too.
+  if (mask === undefined)
+    return writable.filter((field) => isSet(patch[field]) || (field === 'followLinks' && patch[field] === false));
   return mask.includes('*') ? writable : writable.filter((field) => mask.some((path) => isField(path)(field)));
 }
 

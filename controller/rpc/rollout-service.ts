@@ -14,6 +14,7 @@ import type {
   UndoRolloutResponse,
   WatchRolloutRequest,
 } from '../../proto/gen/logfleet/v1/rollout_service.ts';
+import { etagRevision } from '../../proto/rules/etag.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Assignment, Assignments } from '../desired/assignments.ts';
 import { reasonViolations } from '../entries/entry-changes.ts';
@@ -126,7 +127,7 @@ export class RolloutService implements RolloutServiceImplementation {
   #toStatus({ target }: Assignment, { counts, disconnected: away, unreachable }: EntryCensus): RolloutStatus {
     const { name, etag } = target.entry;
     const known = this.#lastRollout(name);
-    const current = currentRollout(known, BigInt(etag)) !== undefined;
+    const current = currentRollout(known, BigInt(etagRevision(etag))) !== undefined;
     const rollout = known && withoutEntryText(known.rollout);
     return RolloutStatus.create({ entry: name, etag, rollout, current, counts, away, unreachable });
   }

@@ -1,5 +1,6 @@
 import { AgentSettings } from '../../proto/gen/logfleet/v1/agent_settings.ts';
 import { agentSettingsViolations } from '../../proto/rules/agent-settings-rules.ts';
+import { makeEtag } from '../../proto/rules/etag.ts';
 import { agentId, isAgentId } from '../../proto/rules/names.ts';
 
 const SUFFIX = '/settings';
@@ -21,7 +22,7 @@ export function encodeSettings({ etag: _etag, ...settings }: AgentSettings): str
 
 /** Throws when the value is not the settings of an agent. */
 export function parseSettings(value: string, revision: bigint): AgentSettings {
-  const settings = { ...AgentSettings.fromJSON(JSON.parse(value)), etag: String(revision) };
+  const settings = { ...AgentSettings.fromJSON(JSON.parse(value)), etag: makeEtag(revision, value) };
   const [violation] = agentSettingsViolations(settings);
   if (violation) throw new Error(`${violation.field}: ${violation.description}`);
   if (!isAgentId(settingsAgentId(settings.name) ?? ''))

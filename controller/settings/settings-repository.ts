@@ -1,5 +1,6 @@
 import { AgentSettings } from '../../proto/gen/logfleet/v1/agent_settings.ts';
 import { areDefaults } from '../../proto/rules/agent-settings-rules.ts';
+import { makeEtag } from '../../proto/rules/etag.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import { ApiError } from '../errors/api-error.ts';
 import type { EtcdClient } from '../etcd/etcd-client.ts';
@@ -63,7 +64,8 @@ export class SettingsRepository {
       const present = this.#parse(agentId, stored);
       const next = change(present);
       if (next === present) return present;
-      const [puts, deletes] = areDefaults(next) ? [[], [key]] : [[{ key, value: encodeSettings(next) }], []];
+      const value = encodeSettings(next);
+      const [puts, deletes] = areDefaults(next) ? [[], [key]] : [[{ key, value }], []];
       const revision = await this.#client.transact({
         conditions: [{ key, revision: stored?.revision ?? 0n }],
         puts,
@@ -71,7 +73,7 @@ export class SettingsRepository {
       });
       if (revision === undefined) continue;
       await this.#mirror.waitForRevision(revision);
-      return areDefaults(next) ? this.#defaults(agentId) : { ...next, etag: String(revision) };
+      return areDefaults(next) ? this.#defaults(agentId) : { ...next, etag: makeEtag(revision, value) };
     }
     throw new ApiError('ABORTED', `${settingsName(agentId)} change too often to update: try again`);
   }

@@ -9,6 +9,10 @@ import type { Login, TlsMaterial } from '../../runtime/security.ts';
 const CHECK_INTERVAL_MS = 30_000;
 const RETRY_INTERVAL_MS = 1_000;
 const TOPIC_ALREADY_EXISTS = 36;
+const KEEP_ALL = [
+  { name: 'cleanup.policy', value: 'delete' },
+  { name: 'retention.ms', value: '-1' },
+];
 
 export interface TopicSettings {
   brokers: readonly string[];
@@ -16,7 +20,10 @@ export interface TopicSettings {
   sasl: { readonly current: Login | undefined };
   partitions: number;
   replicationFactor: number;
-  /** The topic whose records never expire. The brokers' defaults apply to all others. */
+  /**
+   * The topic whose records are neither compacted nor expire, whatever the brokers' defaults are.
+   * These apply to all others.
+   */
   unlimitedRetention: string;
 }
 
@@ -120,7 +127,7 @@ export class KafkaTopics {
   async #create(admin: Admin, topic: string): Promise<void> {
     const { partitions, replicationFactor: replicas } = this.#settings;
     try {
-      const configs = topic === this.#settings.unlimitedRetention ? [{ name: 'retention.ms', value: '-1' }] : [];
+      const configs = topic === this.#settings.unlimitedRetention ? KEEP_ALL : [];
       await admin.createTopics({ topics: [topic], partitions, replicas, configs });
       this.#logger.info('topic created', { topic, partitions, replicas });
       this.#set(topic, { state: 'STATE_READY', message: '', partitions });

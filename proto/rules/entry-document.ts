@@ -22,6 +22,7 @@ const FIELDS: Fields = {
   paths: 'a list of strings',
   topic: 'a string',
   exclude: 'a list of strings',
+  follow_links: 'true or false, without quotes',
   selector: 'a string',
   start: 'a string',
   compression: 'a string',

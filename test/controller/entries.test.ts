@@ -41,6 +41,8 @@ test('an entry is created, read, changed by mask, listed and deleted', async () 
 
   const unmasked = await api.call('EntryService', 'UpdateEntry', { entry: { name: 'entries/app', paused: true } });
   assert.deepEqual([unmasked.paused, unmasked.topic], [true, 'other']);
+  const unlinked = { name: 'entries/app', follow_links: false };
+  assert.equal((await api.call('EntryService', 'UpdateEntry', { entry: unlinked })).follow_links, false);
 
   await api.call('EntryService', 'DeleteEntry', { name: 'entries/app' });
   assert.equal((await refusal(api.call('EntryService', 'GetEntry', { name: 'entries/app' }))).code, status.NOT_FOUND);

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { appendFile, readFile, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
+import { etagRevision } from '../../proto/rules/etag.ts';
 import { assemble } from '../support/assemble.ts';
 import { eventually } from '../support/eventually.ts';
 import { agentOf, createFleet, waitUntilAcknowledged } from '../support/fleet-fixture.ts';
@@ -26,7 +27,7 @@ test('a deleted entry that is rolled back continues at its position: lines writt
     assert.deepEqual(entries, []);
   });
   await appendFile(file, 'three\n');
-  const back = await call('RollbackEntry', { name: 'entries/app', revision: created.etag });
+  const back = await call('RollbackEntry', { name: 'entries/app', revision: etagRevision(created.etag) });
   assert.equal(back.uid, created.uid);
   await waitUntilAcknowledged(on, 'a', back);
   await eventually(async () => assert.equal(await countRecords(kafka, topic), 3));

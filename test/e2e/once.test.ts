@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { mkdirSync } from 'node:fs';
 import { chmod, chown, mkdir, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { startProcess } from '../support/process.ts';
@@ -48,5 +49,24 @@ test('--once fails for a folder whose name is not UTF-8, which it names, and del
   const { path, error } = await agent.logged('a file could not be read');
   assert.deepEqual([path, error], [dir.at('logs', '\\xff'), 'the folder name is not UTF-8: rename the folder']);
   assert.doesNotMatch(agent.stderr(), /all lines are acknowledged/);
+  assert.equal(await countRecords(kafka, topic), 1);
+});
+
+// opentelemetry-collector-contrib#50258.
+test('--once fails when an entry has more folders than a scan may search, says so, and delivers what it found', async () => {
+  const kafka = await sharedKafka();
+  const topic = await createTopic(kafka);
+  await using dir = await tempDir();
+  for (let folder = 0; folder < 20_010; folder++) mkdirSync(dir.at('logs', `${100_000 + folder}`), { recursive: true });
+  await writeFile(dir.at('logs', '100000', 'a.log'), 'one\n');
+  await writeFile(dir.at('logs', '120009', 'b.log'), 'beyond\n');
+  await writeEntries(dir.at('entries.yaml'), [{ name: 'a', paths: [dir.at('logs', '**', '*.log')], topic }]);
+  const args = ['--entries', dir.at('entries.yaml'), '--kafka', kafka.join(','), '--state', dir.at('state'), '--once'];
+  await using agent = startProcess('agent/main.ts', args);
+  assert.equal((await agent.exited).code, 1);
+  assert.match(
+    String((await agent.logged('not all files are found'))['error']),
+    /limit of 20,000 folders.*narrow "paths"/,
+  );
   assert.equal(await countRecords(kafka, topic), 1);
 });

@@ -145,6 +145,42 @@ test('kill -9 at any time loses nothing and doubles nothing', async () => {
   assert.ok(file?.bytes.equals(Buffer.from(lines.join(''))));
 });
 
+test('behind a link, files that were rotated after each kill -9 are read to their ends, each line once', async () => {
+  const kafka = await sharedKafka();
+  const topic = await createTopic(kafka);
+  await using dir = await tempDir();
+  const file = dir.at('pods', 'c', '0.log');
+  for (const folder of ['pods/c', 'containers']) await mkdir(dir.at(folder), { recursive: true });
+  await symlink('../pods/c/0.log', dir.at('containers', 'c.log'));
+  await writeEntries(dir.at('entries.yaml'), [
+    { name: 'a', paths: [dir.at('containers', '*.log')], topic, start: 'beginning' },
+  ]);
+  const args = ['--entries', dir.at('entries.yaml'), '--kafka', kafka.join(','), '--state', dir.at('state')];
+  const expected: string[] = [];
+  const append = async (name: string, count: number) => {
+    const lines = Array.from({ length: count }, (_, line) => `${name} ${line}`);
+    await appendFile(file, `${lines.join('\n')}\n`);
+    expected.push(...lines);
+  };
+  for (let round = 0; round < 3; round++) {
+    await append(`${round} first`, 1_000);
+    const before = await countRecords(kafka, topic);
+    await using agent = startProcess('agent/main.ts', args);
+    await eventually(async () => assert.ok((await countRecords(kafka, topic)) > before));
+    await append(`${round} in flight`, 20_000);
+    await agent.kill('SIGKILL');
+    await append(`${round} late`, 1_000);
+    await rename(file, `${file}.${round}`);
+  }
+  await append('last', 1);
+  const { code, stderr } = await runProcess('agent/main.ts', [...args, '--once']);
+  assert.equal(code, 0, stderr);
+  const values = (await readTopic(kafka, topic)).map(({ value }) => String(value));
+  const delivered = new Set(values);
+  const missing = expected.filter((line) => !delivered.has(line));
+  assert.deepEqual([missing.slice(0, 3), missing.length, values.length], [[], 0, expected.length]);
+});
+
 test('SIGTERM during the first scan of many files stops the agent cleanly', async () => {
   const kafka = await sharedKafka();
   const topic = await createTopic(kafka);

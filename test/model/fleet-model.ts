@@ -43,13 +43,13 @@ export class FleetModel {
     return known;
   }
 
-  /** `etag`: empty for a deletion. `inSteps`: it is rolled out by a plan. */
-  acknowledge(id: string, state: EntryState, etag: string, inSteps: boolean): void {
+  /** `revision`: empty for a deletion. `inSteps`: it is rolled out by a plan. */
+  acknowledge(id: string, state: EntryState, revision: string, inSteps: boolean): void {
     const known = this.known(id);
     this.#begin(known, inSteps);
     if (!inSteps) known.before = [];
     known.possible = [state];
-    if (state) known.acknowledged.set(etag, state);
+    if (state) known.acknowledged.set(revision, state);
   }
 
   /** A write of unknown outcome. */

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { type ServiceError, status } from '@grpc/grpc-js';
 import fc from 'fast-check';
+import { etagRevision } from '../../proto/rules/etag.ts';
 import type { EntryState, FleetModel } from './fleet-model.ts';
 import type { FleetSystem } from './fleet-system.ts';
 import { SELECTORS } from './selectors.ts';
@@ -66,7 +67,7 @@ export async function makeWrite(model: FleetModel, real: FleetSystem, { via: fir
   try {
     if (only && planned.length === 1) {
       const { etag = '' } = await real.call(controller, only.method, only.request);
-      model.acknowledge(only.id, only.state, etag, only.inSteps);
+      model.acknowledge(only.id, only.state, etagRevision(etag), only.inSteps);
       return;
     }
     const parts = planned.map(({ kind, request }) => ({ [kind]: request }));

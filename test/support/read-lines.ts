@@ -5,6 +5,7 @@ import { LineEncoder } from '../../agent/encode/line-encoder.ts';
 import type { LineFormat } from '../../agent/encode/line-format.ts';
 import { RecordBuffer } from '../../agent/encode/record-buffer.ts';
 import type { Workbench } from '../../agent/encode/work-pool.ts';
+import { EMPTY_HEAD } from '../../agent/model/fingerprint.ts';
 import type { IntentSegment } from '../../agent/model/segment.ts';
 import { type DecodedRecord, decodeRecords } from './decode-records.ts';
 import { testBench } from './test-bench.ts';
@@ -53,7 +54,8 @@ export class TurnReader implements Disposable {
     for (;;) {
       const { records } = this.#bench;
       records.reset(this.#batchBytes(), this.lineBytesMax);
-      const now = { fd: this.fd, size: file.size, lastLineDue: file.sealed };
+      const unknown = { fingerprint: { head: EMPTY_HEAD, markers: [] } };
+      const now = { fd: this.fd, size: file.size, lastLineDue: file.sealed, file: unknown };
       const reading = await this.reader.read(this.#bench, this.format, now, this.nowMs, this.allowed);
       assert.ok(reading, 'the file was taken for another one');
       const { segment, more, againInMs } = reading;

@@ -4,6 +4,7 @@ import { ControllerLink } from '../../agent/link/controller-link.ts';
 import { DesiredState } from '../../agent/link/desired-state.ts';
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import { AgentHealth, AgentIdentity, EntryStatus } from '../../proto/gen/logfleet/v1/fleet.ts';
+import { etagRevision } from '../../proto/rules/etag.ts';
 import { type Clock, systemClock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
 
@@ -56,6 +57,10 @@ export class SimulatedAgent implements AsyncDisposable {
   /** What it has applied: etags by name. */
   get applied(): Record<string, string> {
     return Object.fromEntries(this.collector.entries.map(({ name, etag }) => [name, etag]));
+  }
+
+  get appliedRevisions(): Record<string, string> {
+    return Object.fromEntries(this.collector.entries.map(({ name, etag }) => [name, etagRevision(etag)]));
   }
 
   /** Throws if a change arrived twice, or an older one after a newer one. */
@@ -116,7 +121,7 @@ class RememberingCollector implements Collector {
 
   restore(entries: readonly Entry[]): void {
     this.#entries = new Map(entries.map((entry) => [entry.name, entry]));
-    for (const { name, etag } of entries) this.#highest.set(name, BigInt(etag));
+    for (const { name, etag } of entries) this.#highest.set(name, BigInt(etagRevision(etag)));
   }
 
   apply(entries: readonly Entry[]): void {
@@ -125,8 +130,8 @@ class RememberingCollector implements Collector {
     if (changed.length === 0 && !removed && this.changes > 0) this.offences.push('a change that is none');
     for (const { name, etag } of changed) {
       const highest = this.#highest.get(name) ?? 0n;
-      if (BigInt(etag) <= highest) this.offences.push(`${name}: ${etag} after ${highest}`);
-      this.#highest.set(name, BigInt(etag));
+      if (BigInt(etagRevision(etag)) <= highest) this.offences.push(`${name}: ${etag} after ${highest}`);
+      this.#highest.set(name, BigInt(etagRevision(etag)));
     }
     this.changes += changed.length;
     this.#entries = new Map(entries.map((entry) => [entry.name, entry]));

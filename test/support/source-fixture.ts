@@ -6,7 +6,7 @@ import type { Source } from '../../agent/collect/sources/source.ts';
 import { SourceSet } from '../../agent/collect/sources/source-set.ts';
 import type { FormatFacts } from '../../agent/encode/line-format.ts';
 import { WorkPool } from '../../agent/encode/work-pool.ts';
-import type { Loss, Sealed } from '../../agent/model/fact.ts';
+import type { Begun, Loss, Sealed } from '../../agent/model/fact.ts';
 import { type FoundFile, foundFile } from '../../agent/model/found-file.ts';
 import type { OpenIntent } from '../../agent/model/segment.ts';
 import type { Route } from '../../agent/produce/route.ts';
@@ -44,6 +44,7 @@ export class SourceFixture {
   readonly recovery: CrashRecovery;
   readonly losses: Loss[] = [];
   readonly sealed: Sealed[] = [];
+  readonly beginnings: Begun[] = [];
   readonly warnings: string[] = [];
   /** The lines of each generation, in the order in which they were sent. */
   readonly lines = new Map<string, string[]>();
@@ -69,7 +70,11 @@ export class SourceFixture {
       after: () => () => {},
     };
     const logger = createLogger({ level: 'warn', format: 'json', write: (line) => this.warnings.push(line) });
-    const facts = { loss: (loss: Loss) => this.losses.push(loss), sealed: (fact: Sealed) => this.sealed.push(fact) };
+    const facts = {
+      begun: (fact: Begun) => this.beginnings.push(fact),
+      loss: (loss: Loss) => this.losses.push(loss),
+      sealed: (fact: Sealed) => this.sealed.push(fact),
+    };
     this.budget = new FileBudget(filesMax, pinnedBytesMax, clock);
     const { store, budget } = this;
     this.recovery = new CrashRecovery(intents, { store, facts, pool: new WorkPool(1), budget, logger });

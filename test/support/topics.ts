@@ -94,6 +94,34 @@ export async function leaderOf(bootstrap: readonly string[], topic: string): Pro
   }
 }
 
+/** How many replicas of the topic's first partition are in sync. */
+export async function inSyncReplicas(bootstrap: readonly string[], topic: string): Promise<number> {
+  const admin = client(bootstrap, {}).admin();
+  await admin.connect();
+  try {
+    const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+    return topics[0]?.partitions[0]?.isr.length ?? 0;
+  } finally {
+    await admin.disconnect();
+  }
+}
+
+/** The configs that a topic has of its own, not by the brokers' defaults. */
+export async function topicConfigs(bootstrap: readonly string[], topic: string): Promise<Record<string, string>> {
+  const admin = client(bootstrap, {}).admin();
+  await admin.connect();
+  try {
+    const resource = { type: kafkajs.ConfigResourceTypes.TOPIC, name: topic };
+    const { resources } = await admin.describeConfigs({ resources: [resource], includeSynonyms: false });
+    const own =
+      resources[0]?.configEntries.filter(({ configSource }) => configSource === kafkajs.ConfigSource.TOPIC_CONFIG) ??
+      [];
+    return Object.fromEntries(own.map(({ configName, configValue }) => [configName, configValue]));
+  } finally {
+    await admin.disconnect();
+  }
+}
+
 /** Sets configs of a topic. */
 export async function alterTopic(bootstrap: readonly string[], topic: string, configs: Record<string, string>) {
   const admin = client(bootstrap, {}).admin();

@@ -20,6 +20,9 @@ export const REPLAY = 'replay-1';
 export const STATE = 'state';
 export const LOGS = 'logs';
 
+/** The set of fixtures in which an agent alone began to read files at their end. */
+export const START_END = 'start-end';
+
 /** The topics, with `token` in their names. */
 export function topicsOf(token: string): { topic: string; partitions: number }[] {
   const partitions = { audit: 1, app: 2, web: 1, trace: 1, canary: 1 };

@@ -3,6 +3,7 @@ import { appendFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
+import { etagRevision } from '../../proto/rules/etag.ts';
 import { startEtcd } from '../../stack/etcd.ts';
 import { freePort } from '../../stack/free-port.ts';
 import { eventually } from '../support/eventually.ts';
@@ -74,7 +75,7 @@ test('an agent and a controller with the state of the previous release agree on 
   const { etag } = recordedSettings(files);
   await agentWhere(controller.api, AGENT, ({ health, entries, liveness }) => {
     const canary = entries.find(({ entry }: { entry: string }) => entry === 'entries/canary');
-    const agrees = health?.settings_etag === etag && canary?.state === 'STATE_PAUSED';
+    const agrees = etagRevision(health?.settings_etag ?? '') === etag && canary?.state === 'STATE_PAUSED';
     return liveness === 'LIVENESS_LIVE' && agrees && entries.length === 4;
   });
   await agent.kill('SIGTERM');

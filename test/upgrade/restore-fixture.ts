@@ -40,17 +40,19 @@ const LEASE_SECONDS = 5;
 /** The agent binds its state to the machine by these files, where they are. */
 const MACHINE_IDS = ['/etc/machine-id', '/sys/class/dmi/id/product_uuid'];
 
-export function restoreFiles(): RestoredFiles {
+/** `set`: the folder of the fixtures with the files. */
+export function restoreFiles(set = ''): RestoredFiles {
   const token = `upgrade-${randomUUID().slice(0, TOKEN.length - 'upgrade-'.length)}`;
   const folder = FOLDER.replace(TOKEN, token);
   const [logs, stateDir] = [join(folder, LOGS), join(folder, STATE)];
   mkdirSync(logs, { recursive: true });
   mkdirSync(stateDir);
-  for (const file of readdirSync(join(FIXTURES, LOGS))) copyFileSync(join(FIXTURES, LOGS, file), join(logs, file));
-  for (const file of readdirSync(join(FIXTURES, STATE)))
-    writeFileSync(join(stateDir, file), fixtureText(token, STATE, file));
+  for (const file of readdirSync(join(FIXTURES, set, LOGS)))
+    copyFileSync(join(FIXTURES, set, LOGS, file), join(logs, file));
+  for (const file of readdirSync(join(FIXTURES, set, STATE)))
+    writeFileSync(join(stateDir, file), fixtureText(token, set, STATE, file));
   const db = new DatabaseSync(databaseFile(stateDir));
-  db.exec(`BEGIN; ${fixtureText(token, 'state.sql')} COMMIT;`);
+  db.exec(`BEGIN; ${fixtureText(token, set, 'state.sql')} COMMIT;`);
   bindToFiles(db, logs);
   bindToMachine(db, databaseFile(stateDir));
   db.close();

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict';
 import type { ReadRecord } from '../support/topics.ts';
 
 /**
- * Asserts that the records' ranges cover all of a file, each byte once, and that their values are
- * its bytes.
+ * Asserts that the records' ranges cover all of a file from `first` on, each byte once, and that
+ * their values are its bytes.
  */
-export function assertTiles(records: readonly ReadRecord[], file: Buffer, name: string): void {
+export function assertTiles(records: readonly ReadRecord[], file: Buffer, name: string, first = 0): void {
   const parts = records.map((record) => ({ ...rangeOf(record), record }));
-  let at = 0;
+  let at = first;
   for (const { start, end, record } of parts.sort((a, b) => a.start - b.start)) {
     assert.equal(start, at, `${name}: ${start}-${end} follows what ends at ${at}`);
     assertBytes(record, file.subarray(start, end), `${name} ${start}-${end}`);

@@ -8,14 +8,19 @@ const MARKER_BYTES_MAX = 1024;
 const LINE_FEED = 0x0a;
 const SHA256_DIGITS = 64;
 
+/** NULs in a row may be bytes that are not written yet. */
+const UNWRITTEN = Buffer.alloc(4);
+
 /**
- * The file's head as it is now; undefined if it does not begin with `known`: another generation.
+ * The file's head as it is now; undefined if it does not begin with `known`: another generation. It
+ * ends before NULs, because they may still be written, unless they are before `read`.
  */
-export async function compareHead(fd: number, known: FileHead): Promise<FileHead | undefined> {
+export async function compareHead(fd: number, known: FileHead, read = 0): Promise<FileHead | undefined> {
   const { bytesRead, buffer } = await readAt(fd, Buffer.allocUnsafe(HEAD_BYTES_MAX), 0, HEAD_BYTES_MAX, 0);
   if (bytesRead < known.bytes) return undefined;
   if (known.bytes > 0 && hashOf(buffer.subarray(0, known.bytes)) !== known.hash) return undefined;
-  return bytesRead === known.bytes ? known : { bytes: bytesRead, hash: hashOf(buffer.subarray(0, bytesRead)) };
+  const bytes = Math.min(bytesRead, Math.max(read, writtenBytes(buffer.subarray(0, bytesRead))));
+  return bytes <= known.bytes ? known : { bytes, hash: hashOf(buffer.subarray(0, bytes)) };
 }
 
 /** The marker of `before`, the bytes that end at `end`. */
@@ -64,19 +69,13 @@ export async function hasFingerprint(fd: number, { head, markers }: Fingerprint)
 
 /**
  * Whether an open file of `size` bytes is a copy of the generation, made at or after a moment that
- * its markers know.
+ * its markers know. In a copy that is shorter than the head, a marker covers all bytes before it.
  */
 export async function isCopyWith(fd: number, size: number, { head, markers }: Fingerprint): Promise<boolean> {
   const marker = markerWithin(markers, size);
   if (markers.length > 0 && !marker) return false;
-  return (await compareHead(fd, head)) !== undefined && (!marker || hasMarker(fd, marker));
-}
-
-/** Whether the file begins as gzip, zstd or xz: an archive of logs that were already read. */
-export async function isCompressed(fd: number): Promise<boolean> {
-  const { bytesRead, buffer } = await readAt(fd, Buffer.allocUnsafe(6), 0, 6, 0);
-  const begins = buffer.subarray(0, bytesRead).toString('hex');
-  return /^(1f8b|28b52ffd|fd377a585a00)/.test(begins);
+  const beginsAlike = size < head.bytes ? marker !== undefined : (await compareHead(fd, head)) !== undefined;
+  return beginsAlike && (!marker || hasMarker(fd, marker));
 }
 
 /**
@@ -89,6 +88,14 @@ export async function haveSameBytesBefore(one: number, other: number, end: numbe
     if (!first || !second?.equals(first)) return false;
   }
   return true;
+}
+
+/** How many bytes precede the first NULs in a row, or the NULs at the end. */
+function writtenBytes(bytes: Buffer): number {
+  const nuls = bytes.indexOf(UNWRITTEN);
+  let end = nuls === -1 ? bytes.length : nuls;
+  while (end > 0 && bytes[end - 1] === 0) end--;
+  return end;
 }
 
 function hashOf(bytes: Buffer): string {

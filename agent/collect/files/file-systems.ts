@@ -9,6 +9,12 @@ const LOCAL_TYPES: ReadonlySet<number> = new Set([
   0xef53, 0x58465342, 0x9123683e, 0x01021994, 0x794c7630, 0xf2f52010, 0x2fc12fc1, 0xca451a4e, 0x858458f6,
 ]);
 
+/** Types in the mount table whose files the kernel makes: none is a log, and some never end. */
+const KERNEL_TYPES: ReadonlySet<string> = new Set([
+  ...['proc', 'sysfs', 'devtmpfs', 'devpts', 'cgroup', 'cgroup2', 'debugfs', 'tracefs', 'securityfs', 'configfs'],
+  ...['pstore', 'bpf', 'mqueue', 'hugetlbfs', 'efivarfs', 'selinuxfs', 'binfmt_misc', 'fusectl', 'rpc_pipefs', 'nsfs'],
+]);
+
 const OVERLAY_TYPE = 0x794c7630;
 
 /**
@@ -27,6 +33,7 @@ export async function keepsBirth(path: string): Promise<boolean> {
  */
 export class FileSystems {
   readonly #localDevices = new Set<bigint>();
+  #kernelDevices: ReadonlySet<bigint> = new Set();
   #mounts: string | undefined = '';
   #version = 0;
 
@@ -39,6 +46,7 @@ export class FileSystems {
     if (mounts === undefined || mounts !== this.#mounts) {
       this.#version++;
       this.#localDevices.clear();
+      this.#kernelDevices = kernelDevices(mounts ?? '');
     }
     this.#mounts = mounts;
     return this.#version;
@@ -59,6 +67,11 @@ export class FileSystems {
   isLocal(device: bigint): boolean {
     return this.#localDevices.has(device);
   }
+
+  /** Whether the kernel makes the files of a device, as in /proc, /sys and /dev. */
+  isInKernel(device: bigint): boolean {
+    return this.#kernelDevices.has(device);
+  }
 }
 
 /** The file systems of this process: its mount namespace has one mount table. */
@@ -71,4 +84,17 @@ function mountTable(): string | undefined {
     // Not Linux: the mount table is unknown.
     return undefined;
   }
+}
+
+/** The devices in a mount table, as in proc_pid_mountinfo(5), that have one of KERNEL_TYPES. */
+function kernelDevices(mounts: string): ReadonlySet<bigint> {
+  const devices = new Set<bigint>();
+  for (const [, major = '', minor = '', type = ''] of mounts.matchAll(/^\d+ \d+ (\d+):(\d+) .* - (\S+) /gm))
+    if (KERNEL_TYPES.has(type)) devices.add(makeDevice(BigInt(major), BigInt(minor)));
+  return devices;
+}
+
+/** A device's number as stat(2) returns it: makedev(3). */
+function makeDevice(major: bigint, minor: bigint): bigint {
+  return (minor & 0xffn) | ((major & 0xfffn) << 8n) | ((minor & ~0xffn) << 12n) | ((major & ~0xfffn) << 32n);
 }

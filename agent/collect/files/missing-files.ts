@@ -29,7 +29,8 @@ export async function findMovedFiles(
   }
   const renamed = new Map<bigint, RealFolder>();
   for (const { folder } of search.left) if (folder) renamed.set(folder.inode, folder);
-  for (const folder of renamed.values()) await search.searchNear(await renamedFolder(folder));
+  const subfolders = new Subfolders();
+  for (const folder of renamed.values()) await search.searchNear(await renamedFolder(folder, subfolders));
   for (const folder of folders) await search.searchIn(folder);
   return search.found;
 }
@@ -39,7 +40,8 @@ class InodeSearch {
   readonly found = new Map<Checkpoint, string>();
   readonly #missing: readonly Checkpoint[];
   readonly #wanted: ReadonlyMap<bigint, Checkpoint[]>;
-  readonly #searched = new Set<string>();
+  /** The folders in each folder that was searched. */
+  readonly #searched = new Map<string, readonly string[]>();
 
   constructor(missing: readonly Checkpoint[]) {
     this.#missing = missing;
@@ -57,10 +59,10 @@ class InodeSearch {
     for (const below of await this.searchIn(folder)) await this.searchIn(below);
   }
 
-  /** Checks each file of a folder. Returns the folders in it, if it was not searched before. */
-  async searchIn(folder: string): Promise<string[]> {
-    if (this.#searched.has(folder)) return [];
-    this.#searched.add(folder);
+  /** Checks each file of a folder. Returns the folders in it. */
+  async searchIn(folder: string): Promise<readonly string[]> {
+    const searched = this.#searched.get(folder);
+    if (searched) return searched;
     const children = await readdir(folder, { withFileTypes: true }).catch(() => []);
     const files = children.filter((child) => child.isFile()).map(({ name }) => join(folder, name));
     for await (const [path, { dev, ino }] of statsOf(files)) {
@@ -68,7 +70,9 @@ class InodeSearch {
       for (const checkpoint of this.#wanted.get(ino) ?? [])
         if (!this.found.has(checkpoint) || dev === checkpoint.device) this.found.set(checkpoint, path);
     }
-    return children.filter((child) => child.isDirectory()).map(({ name }) => join(folder, name));
+    const below = children.filter((child) => child.isDirectory()).map(({ name }) => join(folder, name));
+    this.#searched.set(folder, below);
+    return below;
   }
 }
 
@@ -78,20 +82,41 @@ async function linkedFolder(path: string): Promise<string | undefined> {
 }
 
 /**
- * Where a folder is that is not at its path. A rename changes one name of a path: the folder's, or
- * that of a folder above it. So it is searched beside each of them, except in `/`, whose folders
+ * Where a folder is that is not at its path. A rename moves one folder of a path: it, or one above
+ * it. So each of them is searched beside its path and one level below, except in `/`, whose folders
  * are often other file systems. undefined: it is at its path, or was not found.
  */
-async function renamedFolder({ path, inode }: RealFolder): Promise<string | undefined> {
+async function renamedFolder({ path, inode }: RealFolder, subfolders: Subfolders): Promise<string | undefined> {
   for await (const [, { ino }] of statsOf([path])) if (ino === inode) return undefined;
   for (let at = path; dirname(at) !== dirname(dirname(at)); at = dirname(at)) {
     const rest = path.slice(at.length);
-    const siblings = await readdir(dirname(at), { withFileTypes: true }).catch(() => []);
-    const folders = siblings.filter((child) => child.isDirectory());
-    for await (const [found, { ino }] of statsOf(folders.map(({ name }) => join(dirname(at), name + rest))))
+    const candidates = await subfolders.twoLevelsBelow(dirname(at));
+    for await (const [found, { ino }] of statsOf(candidates.map((folder) => folder + rest)))
       if (ino === inode) return found;
   }
   return undefined;
+}
+
+/** Lists folders, each once: many missing folders may have been beside each other. */
+class Subfolders {
+  readonly #listed = new Map<string, readonly string[]>();
+
+  /** The folders in `folder`, and then those in these. */
+  async twoLevelsBelow(folder: string): Promise<readonly string[]> {
+    const known = this.#listed.get(folder);
+    if (known) return known;
+    const near = await foldersIn(folder);
+    const further: string[] = [];
+    for (const one of near) further.push(...(await foldersIn(one)));
+    const all = [...near, ...further].slice(0, NAMES_MAX);
+    this.#listed.set(folder, all);
+    return all;
+  }
+}
+
+async function foldersIn(folder: string): Promise<string[]> {
+  const children = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  return children.filter((child) => child.isDirectory()).map(({ name }) => join(folder, name));
 }
 
 /** The paths that exist, with their device and inode; at most NAMES_MAX. */

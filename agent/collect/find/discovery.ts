@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises';
+import { lstat, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { compileGlob, globBase } from '../../../proto/rules/glob.ts';
 import { type Clock, systemClock } from '../../../runtime/clock.ts';
@@ -6,12 +6,28 @@ import { Slices } from '../../../runtime/slices.ts';
 import { type FoundFile, foundFile, isAtOrBelow, keyOf } from '../../model/found-file.ts';
 import { fileSystems } from '../files/file-systems.ts';
 import { type Folder, FolderWalk, type Walk, type WalkRules } from './folder-walk.ts';
+import { GlobProgress } from './glob-progress.ts';
+import { LinkTargets } from './link-targets.ts';
 import { MatchedPath } from './matched-path.ts';
+import { SCAN_LIMITS, ScanBudget, type ScanLimits } from './scan-budget.ts';
 
 export interface ScanResult {
   files: FoundFile[];
   /** Paths that could not be read: folders without permission, dangling links. */
   errors: { path: string; error: Error }[];
+  /**
+   * Why the scan ended before it had searched everything, with the remedy. Files that it did not
+   * find may still be there.
+   */
+  incomplete?: string;
+}
+
+/** Which files an entry collects. */
+export interface FileSelection {
+  paths: readonly string[];
+  exclude: readonly string[];
+  /** Whether symbolic links below the globs' bases are followed. Default: true. */
+  followLinks?: boolean | undefined;
 }
 
 /** Where the agent begins to read a file that it sees for the first time. */
@@ -54,53 +70,54 @@ export class Discovery {
   readonly bases: readonly string[];
   readonly #matches: ((path: string) => boolean)[];
   readonly #excluded: ((path: string) => boolean)[];
-  readonly #depths: ReadonlyMap<string, number>;
+  readonly #followLinks: boolean;
+  readonly #limits: ScanLimits;
   readonly #events: FileEventSource;
   readonly #clock: Pick<Clock, 'nowMs'>;
   readonly #paths = new Map<string, MatchedPath>();
   readonly #walks: FolderWalk[] = [];
+  readonly #links: LinkTargets;
   /** Paths without wildcards. */
   readonly #single: MatchedPath[] = [];
   #scans = 0;
 
   constructor(
-    globs: { paths: readonly string[]; exclude: readonly string[] },
+    { paths, exclude, followLinks = true }: FileSelection,
     events = NO_EVENTS,
     clock: Pick<Clock, 'nowMs'> = systemClock,
+    limits = SCAN_LIMITS,
   ) {
     this.#events = events;
+    this.#links = new LinkTargets(events.watch);
     this.#clock = clock;
-    this.#matches = globs.paths.map(compileGlob);
-    this.#excluded = globs.exclude.map(compileGlob);
-    const depths = new Map<string, number>();
-    for (const glob of globs.paths) {
-      const base = globBase(glob);
-      depths.set(base, Math.max(depths.get(base) ?? 0, depthBelow(glob, base)));
-    }
-    this.#depths = depths;
-    this.bases = [...depths.keys()];
+    this.#limits = limits;
+    this.#followLinks = followLinks;
+    this.#matches = paths.map(compileGlob);
+    this.#excluded = exclude.map(compileGlob);
+    const globs = Map.groupBy(paths, globBase);
+    this.bases = [...globs.keys()];
     const rules: WalkRules = {
-      matches: (path) => this.matches(path),
+      matches: (path) => this.#isSelected(path),
       excludes: (folder) => this.#isExcludedFolder(folder),
+      followLinks,
       watch: events.watch,
     };
-    for (const [base, depth] of depths) {
-      if (depth > 0) this.#walks.push(new FolderWalk(base, depth, rules, this.#paths));
-      else if (this.matches(base)) this.#single.push(new MatchedPath(base, false, true));
+    for (const [base, own] of globs) {
+      const wild = own.filter((glob) => glob !== base);
+      if (wild.length > 0) this.#walks.push(new FolderWalk(base, new GlobProgress(wild, exclude), rules, this.#paths));
+      else if (this.#isSelected(base)) this.#single.push(new MatchedPath(base, false, true));
     }
   }
 
+  /** Whether the entry collects what is at `path`, if that is a file. */
   matches(path: string): boolean {
-    return this.#matches.some((match) => match(path)) && !this.#excluded.some((match) => match(path));
+    return this.#isSelected(path) && !this.#walks.some((walk) => walk.ignores(path));
   }
 
   /** Whether a folder at `path` may hold matches, or leads to folders that may. */
   mayHoldMatches(path: string): boolean {
-    for (const [base, depth] of this.#depths) {
-      if (isAtOrBelow(base, path)) return true;
-      if (isAtOrBelow(path, base) && levelsBelow(path, base) < depth) return !this.#isExcludedFolder(path);
-    }
-    return false;
+    if (this.bases.some((base) => isAtOrBelow(base, path))) return true;
+    return this.#walks.some((walk) => walk.mayHoldMatches(path)) && !this.#isExcludedFolder(path);
   }
 
   /** What the last scan found in the folder at `path`. The caller must not change it. */
@@ -110,6 +127,17 @@ export class Discovery {
       if (folder) return folder;
     }
     return undefined;
+  }
+
+  /** The links among the entry's paths that lead to or over `path`. */
+  linksTo(path: string): Iterable<string> {
+    return this.#links.linksTo(path);
+  }
+
+  /** Whether a folder can be polled instead of watched: all of its files that matter match. */
+  mayPoll(folder: string): boolean {
+    if (this.folderAt(folder)?.local !== true) return false;
+    return this.#links.pathsIn(folder).every((path) => this.#paths.has(path));
   }
 
   /** Makes the next scan observe what is at `path`. */
@@ -128,7 +156,8 @@ export class Discovery {
       await matched.observe();
       return matched.file;
     }
-    return this.matches(path) ? foundFile(path, await stat(path, { bigint: true })) : undefined;
+    if (!this.matches(path)) return undefined;
+    return foundFile(path, await (this.#followLinks ? stat : lstat)(path, { bigint: true }));
   }
 
   /**
@@ -144,6 +173,9 @@ export class Discovery {
     const slices = new Slices();
     const onFolder = async (folder: Folder, watched: boolean) => {
       const { matched } = folder;
+      // Folders without matches take time, too.
+      if (slices.isOver) await slices.startNext();
+      signal.throwIfAborted();
       let share = scan % SHARES;
       for (const one of matched) {
         share = share === 0 ? SHARES - 1 : share - 1;
@@ -159,11 +191,17 @@ export class Discovery {
         signal.throwIfAborted();
       }
     };
-    const walk: Walk = { scan, mounts: fileSystems.refresh(), nowMs, signal, onFolder, onError };
+    const budget = new ScanBudget(this.#limits);
+    const walk: Walk = { scan, mounts: fileSystems.refresh(), nowMs, signal, budget, onFolder, onError };
     for (const each of this.#walks) await each.run(walk);
+    if (budget.exceeded !== '') result.incomplete = budget.exceeded;
     for (const one of this.#single) if (this.#paths.get(one.path)?.scan !== scan) later.push(one);
     await this.#observeSlow(later, { files, onError, signal });
     return result;
+  }
+
+  #isSelected(path: string): boolean {
+    return this.#matches.some((match) => match(path)) && !this.#excluded.some((match) => match(path));
   }
 
   /** Whether the globs exclude everything below a folder, as `**\/x/**` does for x. */
@@ -178,16 +216,20 @@ export class Discovery {
   ): Promise<void> {
     for (let at = 0; at < paths.length; at += STATS_AT_ONCE) {
       signal.throwIfAborted();
-      const observed = paths.slice(at, at + STATS_AT_ONCE).map(async (one) => {
-        await one.observe().catch((error: Error) => onError(one.path, error));
-        if (!one.file) return;
-        files.push(one.file);
-        // The link's folder has no events for the file that the link leads to.
-        if (one.link && !signal.aborted) this.#events.watch(one.path, one.file.key, 'file');
-      });
-      await Promise.all(observed);
+      const observed = paths.slice(at, at + STATS_AT_ONCE);
+      await Promise.all(observed.map((one) => this.#observeOne(one, onError, signal)));
+      // In the order of the walk: of two links to a new file the first gives it its path.
+      for (const { file } of observed) if (file) files.push(file);
     }
+    this.#links.scanned();
     for (const one of this.#single) await this.#watchFolderOf(one.path, signal);
+  }
+
+  /** Before a folder behind a link was watched, the file may have changed without an event. */
+  async #observeOne(one: MatchedPath, onError: Walk['onError'], signal: AbortSignal): Promise<void> {
+    const observe = () => one.observe().catch((error: Error) => onError(one.path, error));
+    await observe();
+    if (one.link && !(await this.#links.watch(one, signal))) await observe();
   }
 
   /** Its folder has an event when the file is created or replaced. */
@@ -195,7 +237,7 @@ export class Discovery {
     const folder = dirname(path);
     try {
       const key = keyOf(await stat(folder, { bigint: true }));
-      if (!signal.aborted) this.#events.watch(folder, key, 'folder');
+      if (!signal.aborted) this.#events.watch(folder, key);
     } catch {
       // Observing the file itself reports the error.
     }
@@ -220,20 +262,10 @@ function observeMatched(one: MatchedPath, files: FoundFile[], onError: Walk['onE
   }
 }
 
-/** Whether the scan could not read `path` or a folder above it. Then a file may still be there. */
-export function isUnreadable(path: string, { errors }: ScanResult): boolean {
-  return errors.some((error) => isAtOrBelow(path, error.path));
-}
-
-function depthBelow(glob: string, base: string): number {
-  if (base === glob) return 0;
-  if (glob.includes('**')) return Number.POSITIVE_INFINITY;
-  // A brace or bracket may contain slashes: one level too many does no harm.
-  return levelsBelow(glob, base);
-}
-
-function levelsBelow(path: string, base: string): number {
-  if (path === base) return 0;
-  const prefix = base === '/' ? '/' : `${base}/`;
-  return path.slice(prefix.length).split('/').length;
+/**
+ * Whether the scan did not search `path`: it could not read it or a folder above it, or ended
+ * before. Then a file may still be there.
+ */
+export function isUnreadable(path: string, { errors, incomplete }: ScanResult): boolean {
+  return incomplete !== undefined || errors.some((error) => isAtOrBelow(path, error.path));
 }

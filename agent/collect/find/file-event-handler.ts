@@ -35,7 +35,7 @@ export class FileEventHandler {
     this.#queue = new FileEventQueue(clock, (path, renamed) => this.#follow(path, renamed));
     this.#watcher = createWatcher({
       onFileEvent: (path, renamed) => this.#queue.add(path, renamed),
-      mayBeBusy: (folder) => entry.discovery()?.folderAt(folder)?.local === true,
+      mayBeBusy: (folder) => entry.discovery()?.mayPoll(folder) === true,
       onBusy: () => this.#busy.start(),
     });
     this.#busy = new BusyFolders({
@@ -53,7 +53,7 @@ export class FileEventHandler {
   /** The events as a discovery needs them. */
   get events(): FileEventSource {
     return {
-      watch: (path, key, kind) => this.#watcher.watch(path, key, kind),
+      watch: (path, key) => this.#watcher.watch(path, key),
       mayHaveLostEvents: () => this.#watcher.mayHaveLostEvents(),
     };
   }
@@ -76,6 +76,11 @@ export class FileEventHandler {
   #follow(path: string, renamed: boolean): void {
     const discovery = this.#entry.discovery();
     if (!discovery) return;
+    this.#followPath(path, renamed, discovery);
+    for (const link of discovery.linksTo(path)) this.#followPath(link, renamed, discovery);
+  }
+
+  #followPath(path: string, renamed: boolean, discovery: Discovery): void {
     discovery.markStale(path);
     if (!this.#entry.scanned()) {
       void this.#entry.scan();

@@ -24,7 +24,7 @@ interface Watch {
   key: string;
   /** Whether it was requested since the last `sweep`. */
   wanted: boolean;
-  /** A folder's events in the current window. Those of single files are not counted. */
+  /** The folder's events in the current window. */
   events: number;
 }
 
@@ -66,10 +66,10 @@ export class FileWatcher {
   }
 
   /**
-   * Watches a folder or one file; `key` is the `fileKey` of what is there now. Returns true if it
-   * was watched before, so that its events have arrived.
+   * Watches a folder; `key` is the `fileKey` of what is there now. Returns true if it was watched
+   * before, so that its events have arrived.
    */
-  watch(path: string, key: string, kind: 'folder' | 'file'): boolean {
+  watch(path: string, key: string): boolean {
     const present = this.#watches.get(path);
     if (present?.key === key) {
       present.wanted = true;
@@ -81,7 +81,7 @@ export class FileWatcher {
     try {
       const watcher = watch(path, { persistent: false });
       this.#watches.set(path, { watcher, key, wanted: true, events: 0 });
-      watcher.on('change', (event, name) => this.#handle(path, kind, event, name));
+      watcher.on('change', (event, name) => this.#handle(path, event, name));
       watcher.on('error', (error) => {
         this.#drop(path);
         this.#onError(error);
@@ -118,14 +118,14 @@ export class FileWatcher {
     this.#busyUntilMs.clear();
   }
 
-  #handle(path: string, kind: 'folder' | 'file', event: string, name: string | Buffer | null): void {
+  #handle(path: string, event: string, name: string | Buffer | null): void {
     eventCount++;
     if (this.#busyUntilMs.has(path)) return;
-    if (kind === 'folder') this.#count(path);
+    this.#count(path);
     const renamed = event === 'rename';
     // The folder itself may have been renamed or deleted: the next scan watches what is there then.
     if (renamed && name === basename(path)) this.#drop(path);
-    this.#listener.onFileEvent(kind === 'file' || name === null ? path : join(path, String(name)), renamed);
+    this.#listener.onFileEvent(name === null ? path : join(path, String(name)), renamed);
   }
 
   #count(path: string): void {

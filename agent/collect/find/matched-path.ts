@@ -1,6 +1,6 @@
-import { type BigIntStats, statSync } from 'node:fs';
-import { stat } from 'node:fs/promises';
-import { type FoundFile, foundFile, isAbsent } from '../../model/found-file.ts';
+import { type BigIntStats, lstatSync, statSync } from 'node:fs';
+import { lstat, stat } from 'node:fs/promises';
+import { type FoundFile, fileSizeOf, foundFile, isAbsent } from '../../model/found-file.ts';
 
 const BIGINT = { bigint: true } as const;
 /** Creating an exception for each missing file would cost more than the stat. */
@@ -18,13 +18,16 @@ export class MatchedPath {
   stale = true;
   /** The scan that observed it last. */
   scan = 0;
+  /** Links to a file are followed. Otherwise no file is found at a link. */
+  readonly #followsLinks: boolean;
   /** The file has another name, through which it can be written without an event here. */
   #hasOtherNames = false;
 
-  constructor(path: string, local: boolean, link: boolean) {
+  constructor(path: string, local: boolean, link: boolean, followsLinks = true) {
     this.path = path;
     this.local = local;
     this.link = link;
+    this.#followsLinks = followsLinks;
   }
 
   /** Whether nothing changed since it was observed, unless an event was lost. */
@@ -36,7 +39,7 @@ export class MatchedPath {
   observeSync(): void {
     this.stale = false;
     try {
-      const stats = statSync(this.path, AT_ONCE);
+      const stats = this.#followsLinks ? statSync(this.path, AT_ONCE) : lstatSync(this.path, AT_ONCE);
       if (stats) this.#update(stats);
       else this.file = undefined;
     } catch (error) {
@@ -50,7 +53,7 @@ export class MatchedPath {
     if (this.local) return this.observeSync();
     this.stale = false;
     try {
-      this.#update(await stat(this.path, BIGINT));
+      this.#update(await (this.#followsLinks ? stat : lstat)(this.path, BIGINT));
     } catch (error) {
       this.file = undefined;
       if (!isAbsent(error)) throw error;
@@ -62,7 +65,7 @@ export class MatchedPath {
     this.#hasOtherNames = stats.nlink > 1n;
     // Keep the object if nothing changed: each scan compares thousands of them by identity.
     if (file?.ctimeNs === stats.ctimeNs && file.inode === stats.ino && file.device === stats.dev) {
-      if (file.size === Number(stats.size) && file.local === this.local) return;
+      if (file.size === fileSizeOf(stats) && file.local === this.local) return;
     }
     this.file = foundFile(this.path, stats, this.local);
   }

@@ -12,6 +12,7 @@ import { type LineState, lineStates } from '../../model/line-state.ts';
 import { readAt } from '../files/file-io.ts';
 
 const MARK_BYTES = 2;
+const NO_MARK = Buffer.alloc(MARK_BYTES);
 const LOOK_BACK_BYTES = 64 * 1024;
 /** A line is cut between two characters, up to this many bytes before the limit. */
 const CUT_BACK_BYTES = 3;
@@ -23,7 +24,9 @@ const CUT_BACK_BYTES = 3;
 export async function charsetOfFile(fd: number, given: Charset): Promise<{ charset: Charset; certain: boolean }> {
   if (!given.isFromMark) return { charset: given, certain: true };
   const { bytesRead, buffer } = await readAt(fd, Buffer.alloc(MARK_BYTES), 0, MARK_BYTES, 0);
-  return { charset: charsetFromMark(given, buffer), certain: bytesRead === MARK_BYTES };
+  // NULs are a hole, or a mark that is not written yet.
+  const certain = bytesRead === MARK_BYTES && !buffer.equals(NO_MARK);
+  return { charset: charsetFromMark(given, buffer), certain };
 }
 
 /**

@@ -12,7 +12,17 @@ export type Range = Omit<ReturnedRange, 'format'> & { startState: LineState; end
 
 export function createSegment(
   from: Range,
-  { consumed, recordCount, filteredCount, endState, rangeEnd, lineState, lastRecordStart, cut }: EncodeResult,
+  {
+    consumed,
+    recordCount,
+    filteredCount,
+    endState,
+    rangeEnd,
+    lineState,
+    lastRecordStart,
+    cut,
+    holeBytes,
+  }: EncodeResult,
   kept: { checksum: number; format: string },
 ): ReadSegment | undefined {
   if (consumed === 0) return undefined;
@@ -29,6 +39,7 @@ export function createSegment(
     lastRecordStart,
     cut,
     filteredCount,
+    ...(holeBytes > 0 && { holeBytes }),
     ...kept,
   };
 }

@@ -9,6 +9,15 @@ export class ReturnedRanges {
     return this.#ranges[0];
   }
 
+  /** The range that ends furthest. */
+  get last(): ReturnedRange | undefined {
+    return this.#ranges.at(-1);
+  }
+
+  remove(range: ReturnedRange): void {
+    this.#ranges = this.#ranges.filter((other) => other !== range);
+  }
+
   add({ start, end, rangeStart, startState, endState, format }: ReturnedRange): void {
     this.#ranges.push({ start, end, rangeStart, startState, endState, format });
     this.#ranges.sort((a, b) => a.start - b.start);
@@ -21,7 +30,7 @@ export class ReturnedRanges {
   consumed(range: ReturnedRange, rest: Pick<ReturnedRange, 'start' | 'rangeStart' | 'startState'>): void {
     Object.assign(range, rest);
     if (range.start < range.end) return;
-    this.#ranges = this.#ranges.filter((other) => other !== range);
+    this.remove(range);
     for (const other of this.#ranges)
       if (other.start >= range.end) other.rangeStart = rangeAfter(range, other.rangeStart);
   }

@@ -27,12 +27,13 @@ export function logRefused(logger: Logger, { path }: FactSubject, segment: Inten
   logger.warn('a record of a replay is too large for the topic now', { replay, path, generation, start, end });
 }
 
-function lossesIn({ rangeStart, start, rangeEnd, lastRecordStart, cut, isRefused }: IntentSegment): SegmentLoss[] {
+function lossesIn(segment: IntentSegment): SegmentLoss[] {
+  const { rangeStart, start, rangeEnd, lastRecordStart, cut, holeBytes = 0, isRefused } = segment;
   const losses: SegmentLoss[] = [];
   if (cut) losses.push({ ...cut, reason: 'too-long' });
   // The next record's range begins where the refused record's range ended.
   if (isRefused) {
-    const bytes = rangeEnd - (lastRecordStart ?? Math.max(start, rangeStart) + (cut?.bytes ?? 0));
+    const bytes = rangeEnd - (lastRecordStart ?? Math.max(start, rangeStart) + (cut?.bytes ?? 0) + holeBytes);
     losses.push({ start: rangeStart, end: rangeEnd, bytes, reason: 'too-large' });
   }
   return losses;

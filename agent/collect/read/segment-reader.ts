@@ -1,22 +1,30 @@
 import { type EncodeResult, LineEncoder } from '../../encode/line-encoder.ts';
-import { fitToTopic, type LineFormat } from '../../encode/line-format.ts';
+import type { LineFormat } from '../../encode/line-format.ts';
 import { checksumOf } from '../../encode/record-batch.ts';
+import type { RecordBuffer } from '../../encode/record-buffer.ts';
 import { CHUNK_BYTES_MAX, type Workbench } from '../../encode/work-pool.ts';
 import { gapsIn } from '../../model/contiguous-position.ts';
+import type { Fingerprint } from '../../model/fingerprint.ts';
 import { isPassedOver, type LineState, lineStates } from '../../model/line-state.ts';
 import { type AcknowledgedProgress, coveredRange } from '../../model/position.ts';
 import type { IntentSegment, ReturnedRange } from '../../model/segment.ts';
+import { hasFingerprint } from '../files/file-head.ts';
 import { isLocal, readAfter, readAt } from '../files/file-io.ts';
 import type { TappedSource } from './entry-taps.ts';
-import { charsetOfFile, lineStateAt } from './line-starts.ts';
-import { createSegment, previousFormat, type Range, type ReadSegment, withLineStates } from './read-range.ts';
+import { lineStateAt } from './line-starts.ts';
+import { ReadFormats } from './read-formats.ts';
+import { createSegment, type Range, withLineStates } from './read-range.ts';
+import { holeSegment, nothingRead, type ReadResult } from './read-result.ts';
 import { ReadTail } from './read-tail.ts';
 import { ReturnedRanges, rangeAfter } from './returned-ranges.ts';
 import { skipLine } from './skip-line.ts';
+import { UnwrittenBytes } from './unwritten-bytes.ts';
 
 const READ_BYTES_MIN = 64 * 1024;
 /** The same under a rate limit. */
 const LIMITED_BYTES_MIN = 1024;
+/** How often a reader looks for bytes that may still be written before others. */
+const HELD_POLL_MS = 250;
 
 /** It has no state between calls. */
 const encoder = new LineEncoder();
@@ -28,18 +36,8 @@ export interface ReadableFile extends Partial<TappedSource> {
   size: number;
   /** The file will not grow: an unterminated last line is sent, too. */
   lastLineDue: boolean;
-}
-
-/** What one read yielded. */
-export interface ReadResult {
-  /** If it has no lines, there is nothing to send, and its bytes are finished. */
-  segment: ReadSegment | undefined;
-  more: boolean;
-  full: boolean;
-  /** The file's size is at least this. */
-  seen: number;
-  /** Lines wait for more lines of their multiline record: read again after this time. */
-  againInMs: number | undefined;
+  /** What was last seen of it. */
+  file: { readonly fingerprint: Fingerprint };
 }
 
 /**
@@ -50,15 +48,12 @@ export interface ReadResult {
  */
 export class SegmentReader {
   readonly returned = new ReturnedRanges();
+  readonly #unwritten = new UnwrittenBytes();
   #position: number;
+  #furthest: number;
   #rangeStart: number;
   #lineState: LineState | undefined;
-  #given: LineFormat | undefined;
-  #format: LineFormat | undefined;
-  /** The format with the topic's shorter line limit. */
-  #fitted: { from: LineFormat; bytes: number; format: LineFormat } | undefined;
-  /** The format of the range that was read again last. */
-  #previous: { document: string; bytes: number; format: LineFormat } | undefined;
+  readonly #formats = new ReadFormats();
   #wantBytes = READ_BYTES_MIN;
   /** What is read even if a rate limit allows less, so that a whole record fits. */
   #limitedBytes = LIMITED_BYTES_MIN;
@@ -91,6 +86,7 @@ export class SegmentReader {
    */
   constructor(position: number, rangeStart = position, lineState?: LineState) {
     this.#position = position;
+    this.#furthest = position;
     this.#rangeStart = rangeStart;
     this.#lineState = lineState;
   }
@@ -98,6 +94,28 @@ export class SegmentReader {
   /** All bytes before it are in segments. */
   get position(): number {
     return this.#position;
+  }
+
+  /** Bytes before it were read, perhaps to be read again. */
+  get furthest(): number {
+    return this.#furthest;
+  }
+
+  /** The generation continues in a file that has `size` bytes. */
+  continueInCopy(size: number): void {
+    this.#furthest = Math.max(this.#position, Math.min(this.#furthest, size));
+  }
+
+  /**
+   * Moves the position back over returned ranges before it: they are read as if they were read for
+   * the first time, by the present format. Call it between reads.
+   */
+  rewind(): void {
+    for (let last = this.returned.last; last?.end === this.#position; last = this.returned.last) {
+      this.returned.remove(last);
+      [this.#position, this.#rangeStart, this.#lineState] = [last.start, last.rangeStart, last.startState];
+      this.#tail = undefined;
+    }
   }
 
   /**
@@ -111,10 +129,7 @@ export class SegmentReader {
   /** Drops what can be derived again. */
   releaseCaches(): void {
     this.#tail = undefined;
-    this.#given = undefined;
-    this.#format = undefined;
-    this.#fitted = undefined;
-    this.#previous = undefined;
+    this.#formats.release();
   }
 
   /**
@@ -133,55 +148,77 @@ export class SegmentReader {
     // begins.
     const { fd } = file;
     const { lineBytesMax } = bench.records;
-    const now = this.#fit(await this.#formatOf(fd, given), lineBytesMax);
-    const format = again?.format ? await this.#previousFormat(fd, now, again.format, lineBytesMax) : now;
+    const now = await this.#formats.present(fd, given, lineBytesMax);
+    const format = again?.format ? await this.#formats.previous(fd, now, again.format, lineBytesMax) : now;
     this.#lineState ??= await lineStateAt(fd, this.#position, now);
     const from = again ? await withLineStates(fd, again, format) : this.#rest(this.#lineState);
     if (isPassedOver(from.startState))
-      return this.#skip(from, again, format, bench.chunk, { fd, size: file.size, sealed: file.lastLineDue });
+      return this.#skip(from, again, format, bench.chunk, { fd, size: file.size, sealed: file.lastLineDue }, nowMs);
     const { chunk, records, kernel } = bench;
     const { start } = from;
-    const room = Math.floor(records.remaining * this.#rawPerEncoded) + 4096;
-    const limit = Math.max(allowed, this.#limitedBytes);
-    const want = Math.min(CHUNK_BYTES_MAX, Math.max(this.#wantBytes, room), from.end - start, limit);
-    const bytesRead = again ? (await readAt(fd, chunk, 0, want, start)).bytesRead : await this.#readOn(fd, chunk, want);
+    const want = Math.min(this.#bytesFor(records, allowed), from.end - start);
+    const bytesRead = await this.#readBytes(file, fd, chunk, { start, want, isAgain: again !== undefined });
     if (bytesRead === undefined) return undefined;
-    const seen = start + bytesRead;
-    const atEnd = bytesRead < want;
+    const { size, lastLineDue } = file;
+    const read = { ...from, length: bytesRead, unit: format.charset.unit, isAgain: again !== undefined };
+    const plan = await this.#unwritten.plan({ fd, size, lastLineDue }, chunk, read, nowMs);
+    if (plan.do === 'wait') return nothingRead(start + bytesRead, plan.waitMs);
+    if (plan.do === 'pass') return this.#pass(from, again, plan.end, format.document);
+    const { length, tail: unwritten, fillMs, isUnknown } = plan;
+    const seen = start + length;
+    const atEnd = bytesRead < want || unwritten !== undefined;
     // A short read is not always the end: on network file systems, and before a bad sector.
-    const last = again ? seen === again.end : file.lastLineDue && atEnd && seen >= file.size;
+    const last = again ? seen === again.end : lastLineDue && atEnd && (unwritten?.to ?? seen) >= size;
     const waitMs =
       again || !atEnd || !format.grouping ? undefined : this.#quietFor(seen, nowMs, format.grouping.timeoutMs);
     const before = records.length;
     const encoded = encoder.encode(
-      { ...from, bytes: chunk, length: bytesRead, position: start, isLast: last, isFlushed: waitMs === 0 },
+      { ...from, bytes: chunk, length, position: start, isLast: last, isFlushed: waitMs === 0 },
       format,
       records,
       kernel,
     );
     const checksum = checksumOf(chunk.subarray(0, encoded.consumed));
     const segment = createSegment(from, encoded, { checksum, format: format.document });
+    const isFirstRead = !again && start >= this.#furthest;
     this.#advance(again, start + encoded.consumed, encoded.rangeEnd, encoded.lineState);
     if (!again) this.#tail?.add(chunk.subarray(0, encoded.consumed));
     if (segment && !again) segment.marker = this.#tail?.marker(segment.end);
-    if (file.taps?.hasTaps && segment && !again) file.taps.notify(file as TappedSource, segment, records, before);
+    if (file.taps?.hasTaps && segment && isFirstRead) file.taps.notify(file as TappedSource, segment, records, before);
     if (encoded.recordCount > 0) this.#rawPerEncoded = encoded.consumed / (records.length - before);
-    const againInMs = encoded.isIncomplete && waitMs ? waitMs : undefined;
-    return {
-      segment,
-      more: this.#more(encoded, atEnd ? 0 : bytesRead, again),
-      full: encoded.isFull,
-      seen,
-      againInMs,
-    };
+    const isSearched = isUnknown && encoded.consumed === 0 && !encoded.isFull;
+    if (isSearched) return nothingRead(seen, await this.#unwritten.search(fd, chunk, seen, from.end));
+    const hasMore = this.#more(encoded, atEnd ? 0 : bytesRead, again);
+    const isHeld = fillMs > 0 && encoded.consumed === 0;
+    const againInMs = isHeld ? Math.min(fillMs, HELD_POLL_MS) : encoded.isIncomplete && waitMs ? waitMs : undefined;
+    if (unwritten && encoded.consumed === 0) await this.#unwritten.searchAgain(fd, chunk, unwritten.from);
+    const pollInMs = unwritten && this.#unwritten.pollMs(unwritten.from, nowMs);
+    const more = isHeld ? encoded.isFull : hasMore || isUnknown || fillMs > 0;
+    return { segment, more, full: encoded.isFull, seen, againInMs, tail: unwritten, pollInMs };
   }
 
-  /** Reads at the position. undefined: the file was truncated or replaced. */
-  async #readOn(fd: number, chunk: Buffer, want: number): Promise<number | undefined> {
-    if (this.#tail && isLocal(fd))
-      return (await readAfter(fd, chunk, want, this.#position, this.#tail.bytes))?.bytesRead;
-    this.#tail ??= await ReadTail.read(fd, this.#position);
-    return this.#tail && (await readAt(fd, chunk, 0, want, this.#position)).bytesRead;
+  /**
+   * Returns how many bytes were read at `start`. undefined: the file was truncated or replaced. If
+   * the bytes before `start` are known, the read compares them. Else what was seen of the file is
+   * compared after the read, because the file may have been replaced since.
+   */
+  async #readBytes(
+    file: ReadableFile,
+    fd: number,
+    chunk: Buffer,
+    { start, want, isAgain }: { start: number; want: number; isAgain: boolean },
+  ): Promise<number | undefined> {
+    if (!isAgain && this.#tail && isLocal(fd))
+      return (await readAfter(fd, chunk, want, start, this.#tail.bytes))?.bytesRead;
+    if (!isAgain) this.#tail ??= await ReadTail.read(fd, start);
+    const { bytesRead } = await readAt(fd, chunk, 0, want, start);
+    return (await hasFingerprint(fd, file.file.fingerprint)) ? bytesRead : undefined;
+  }
+
+  /** How much to read for a batch with `records`, of which a rate limit allows `allowed` bytes. */
+  #bytesFor(records: RecordBuffer, allowed: number): number {
+    const room = Math.floor(records.remaining * this.#rawPerEncoded) + 4096;
+    return Math.min(CHUNK_BYTES_MAX, Math.max(this.#wantBytes, room), Math.max(allowed, this.#limitedBytes));
   }
 
   /** Everything that was not read yet. */
@@ -191,37 +228,16 @@ export class SegmentReader {
     return { start: this.#position, end, rangeStart: this.#rangeStart, startState, endState: lineStart };
   }
 
-  async #formatOf(fd: number, given: LineFormat): Promise<LineFormat> {
-    if (this.#format && this.#given === given) return this.#format;
-    const { charset, certain } = await charsetOfFile(fd, given.charset);
-    const format = charset === given.charset ? given : { ...given, charset };
-    if (certain) [this.#given, this.#format] = [given, format];
-    return format;
-  }
-
-  /**
-   * The format of a range that was read before, for a topic that takes lines of at most `bytes`.
-   */
-  async #previousFormat(fd: number, now: LineFormat, document: string, bytes: number): Promise<LineFormat> {
-    if (document === now.document) return now;
-    if (this.#previous?.document !== document || this.#previous.bytes !== bytes) {
-      const before = await previousFormat(fd, document, now.target);
-      this.#previous = { document, bytes, format: fitToTopic(before, bytes) };
-    }
-    return this.#previous.format;
-  }
-
-  #fit(from: LineFormat, bytes: number): LineFormat {
-    if (bytes >= from.maxLineBytes) return from;
-    if (this.#fitted?.from !== from || this.#fitted.bytes !== bytes)
-      this.#fitted = { from, bytes, format: fitToTopic(from, bytes) };
-    return this.#fitted.format;
-  }
-
   /** How much longer nothing new must appear until an open multiline record is sent, ms. */
   #quietFor(end: number, nowMs: number, timeoutMs: number): number {
     if (this.#quiet.end !== end) this.#quiet = { end, sinceMs: nowMs };
     return Math.max(0, this.#quiet.sinceMs + timeoutMs - nowMs);
+  }
+
+  #pass(from: Range, again: ReturnedRange | undefined, end: number, document: string): ReadResult {
+    this.#tail = undefined;
+    this.#advance(again, end, from.rangeStart, lineStates.lineStart);
+    return { ...nothingRead(end), segment: holeSegment(from, end, document) };
   }
 
   /** Skips the rest of a line. The result is a segment without lines. */
@@ -231,9 +247,10 @@ export class SegmentReader {
     { charset, document }: LineFormat,
     chunk: Buffer,
     file: Parameters<typeof skipLine>[3],
+    nowMs: number,
   ): Promise<ReadResult> {
     this.#tail = undefined;
-    const { end, lineState, atEnd, seen } = await skipLine(from, charset, chunk, file);
+    const { end, lineState, atEnd, seen, tail } = await skipLine(from, charset, chunk, file, this.#unwritten);
     const { start, rangeStart, startState } = from;
     this.#advance(again, end, rangeStart, lineState);
     const cut = startState === lineStates.filtered ? undefined : { start, end, bytes: end - start };
@@ -244,8 +261,10 @@ export class SegmentReader {
       segment: end > start ? segment : undefined,
       more: !atEnd || !isPassedOver(lineState),
       full: false,
-      seen,
+      seen: tail?.from ?? seen,
       againInMs: undefined,
+      tail,
+      pollInMs: tail && this.#unwritten.pollMs(tail.from, nowMs),
     };
   }
 
@@ -253,7 +272,10 @@ export class SegmentReader {
     if (again) {
       this.returned.consumed(again, { start: end, rangeStart, startState: lineState });
       if (end >= again.end) this.#rangeStart = rangeAfter(again, this.#rangeStart);
-    } else [this.#position, this.#rangeStart, this.#lineState] = [end, rangeStart, lineState];
+    } else {
+      [this.#position, this.#rangeStart, this.#lineState] = [end, rangeStart, lineState];
+      this.#furthest = Math.max(this.#furthest, end);
+    }
   }
 
   /**

@@ -1,8 +1,10 @@
 import { type Charset, completeBytes, findLineEnd } from '../../encode/charset.ts';
+import { trailingHoleBytes } from '../../encode/hole.ts';
 import { CHUNK_BYTES_MAX } from '../../encode/work-pool.ts';
 import { isPassedOver, type LineState, lineStates } from '../../model/line-state.ts';
 import { readAt } from '../files/file-io.ts';
 import type { Range } from './read-range.ts';
+import type { UnwrittenBytes, UnwrittenTail } from './unwritten-bytes.ts';
 
 /** The most bytes skipped in one turn. */
 const SKIP_BYTES_MAX = 64 * 1024 * 1024;
@@ -16,6 +18,7 @@ export interface SkippedLine {
   atEnd: boolean;
   /** The file's size is at least this. */
   seen: number;
+  tail: UnwrittenTail | undefined;
 }
 
 /**
@@ -27,10 +30,12 @@ export async function skipLine(
   charset: Charset,
   chunk: Buffer,
   { fd, size, sealed }: { fd: number; size: number; sealed: boolean },
+  unwritten: UnwrittenBytes,
 ): Promise<SkippedLine> {
   let { start: end, startState: lineState } = from;
   let atEnd = false;
   let seen = end;
+  let tail: UnwrittenTail | undefined;
   const stop = Math.min(from.end, from.start + SKIP_BYTES_MAX);
   while (isPassedOver(lineState) && !atEnd && end < stop) {
     const want = Math.min(CHUNK_BYTES_MAX, from.end - end);
@@ -40,8 +45,15 @@ export async function skipLine(
     const bytes = chunk.subarray(0, bytesRead);
     const found = findLineEnd(charset, bytes, 0, end);
     if (found !== -1) [end, lineState] = [end + found + charset.terminator.length, lineStates.lineStart];
-    else if (seen === from.end || (sealed && atEnd && seen >= size)) end = seen;
+    else if (seen === from.end) end = seen;
+    else if (trailingHoleBytes(bytes, end, charset.unit) > 0) {
+      end = seen - trailingHoleBytes(bytes, end, charset.unit);
+      if (unwritten.knownAt(end) !== 'written') await unwritten.search(fd, chunk, end, from.end);
+      tail = unwritten.tailAt(end);
+      if (unwritten.knownAt(end) === 'written') end = Math.min(stop, unwritten.end - (unwritten.end % charset.unit));
+      else break;
+    } else if (sealed && atEnd && seen >= size) end = seen;
     else end += completeBytes(charset, bytes, end);
   }
-  return { end, lineState, atEnd, seen };
+  return { end, lineState, atEnd: atEnd || tail !== undefined, seen, tail };
 }

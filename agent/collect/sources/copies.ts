@@ -1,5 +1,5 @@
 import { basename, dirname, extname, join } from 'node:path';
-import { markerWithin } from '../../model/fingerprint.ts';
+import { type Fingerprint, markerWithin } from '../../model/fingerprint.ts';
 import type { FoundFile } from '../../model/found-file.ts';
 import { haveSameBytesBefore, isCopyWith } from '../files/file-head.ts';
 import type { Source } from './source.ts';
@@ -48,18 +48,35 @@ export class Copies {
 /**
  * Finds the ended generation of which `file`, open at `fd`, is a copy. Equal heads do not suffice,
  * because tables may share a headline: a marker must be equal, too. If that covers few bytes, the
- * file must also have the name of a copy, and the original must have been truncated.
+ * file must also have the name of a copy.
  */
 export async function findOriginal(fd: number, file: FoundFile, registry: SourceRegistry): Promise<Source | undefined> {
   for (const source of registry.ended) {
-    const { fingerprint } = source.file;
-    const { reason } = registry.endingOf(source) ?? {};
-    const markerEnd = markerWithin(fingerprint.markers, file.size)?.end ?? 0;
-    const identifies = markerEnd > HEAD_BYTES_MAX || (reason === 'truncated' && mayBeCopyOf(file.path, source.path));
-    if (!identifies || fingerprint.head.bytes === 0 || reason === 'budget') continue;
-    if ((await isCopyWith(fd, file.size, fingerprint)) && registry.endingOf(source)) return source;
+    if (registry.endingOf(source)?.reason === 'budget') continue;
+    const { path, fingerprint } = source.file;
+    if ((await continues(fd, file, { path, ...fingerprint })) && registry.endingOf(source)) return source;
   }
   return undefined;
+}
+
+/**
+ * Whether `file`, open at `fd`, is the copy of a file that the last scan did not find. The next
+ * scan shows whether that has ended, so that it continues in the copy.
+ */
+export async function isCopyOfMissing(fd: number, file: FoundFile, registry: SourceRegistry): Promise<boolean> {
+  for (const checkpoint of registry.missing) if (await continues(fd, file, checkpoint)) return true;
+  return false;
+}
+
+/** Whether a file that ended, and was last seen at `path`, continues in another file. */
+async function continues(
+  fd: number,
+  file: FoundFile,
+  { path, head, markers }: Fingerprint & { path: string },
+): Promise<boolean> {
+  const markerEnd = markerWithin(markers, file.size)?.end ?? 0;
+  const identifies = markerEnd > HEAD_BYTES_MAX || mayBeCopyOf(file.path, path);
+  return identifies && head.bytes > 0 && isCopyWith(fd, file.size, { head, markers });
 }
 
 /** Where the original of a copy at `path` would be. */

@@ -1,6 +1,6 @@
 import { type Checkpoint, isComplete } from '../../model/checkpoint.ts';
 import type { FileHead } from '../../model/fingerprint.ts';
-import { type FoundFile, fileKey } from '../../model/found-file.ts';
+import type { FoundFile } from '../../model/found-file.ts';
 import { compareHead, hasMarker } from '../files/file-head.ts';
 import { keepsBirth } from '../files/file-systems.ts';
 import { isSameFolder } from '../files/real-folder.ts';
@@ -49,23 +49,22 @@ export function unchangedSealed(file: FoundFile, registry: SourceRegistry): Chec
     .knownWithInodeOf(file)
     .find(
       ({ device, phase, size, ctimeNs }) =>
-        device === file.device && phase === 'sealed' && size === file.size && ctimeNs === file.ctimeNs,
+        device === file.device && phase === 'sealed' && size <= file.size && ctimeNs === file.ctimeNs,
     );
 }
 
 /**
- * Takes out complete generations whose files a scan did not find, the oldest first, except for
- * `max`. `keys` makes the keys of the files that it found.
+ * Takes out complete generations whose files no longer exist, the oldest first, except for `max`.
+ * `mayExist`: the last scan found the file, or could not search its path.
  */
 export function takeOldestComplete(
   registry: SourceRegistry,
-  keys: () => ReadonlySet<string>,
+  mayExist: (checkpoint: Checkpoint) => boolean,
   max: number,
 ): readonly Checkpoint[] {
   const complete = registry.known.filter(isComplete);
   if (complete.length <= max) return [];
-  const found = keys();
-  const oldest = complete.filter((one) => !found.has(fileKey(one))).slice(0, -max);
+  const oldest = complete.filter((one) => !mayExist(one)).slice(0, -max);
   for (const checkpoint of oldest) registry.removeKnown(checkpoint);
   return oldest;
 }
@@ -80,7 +79,7 @@ async function headIfSame(fd: number, file: FoundFile, checkpoint: Checkpoint): 
   const { position, birthMs, head: known, markers } = checkpoint;
   if (file.size < position) return undefined;
   const [marker] = markers;
-  const head = await compareHead(fd, known);
+  const head = await compareHead(fd, known, position);
   if (!head || (marker && !(await hasMarker(fd, marker)))) return undefined;
   if (mayBeSameBirth(birthMs, file.birthMs)) return head;
   return known.bytes > 0 && !(await keepsBirth(file.path)) ? head : undefined;

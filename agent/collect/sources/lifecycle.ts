@@ -223,3 +223,8 @@ function stateOf(activity: Activity, phase: Phase, lastLine: LastLine): Lifecycl
   states.set(name, known);
   return known;
 }
+
+/** Whether the file's lines are read. */
+export function isActive({ activity }: Pick<LifecycleState, 'activity'>): boolean {
+  return activity === 'reading' || activity === 'draining';
+}

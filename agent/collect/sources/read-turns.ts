@@ -7,6 +7,7 @@ import type { RouteSource, SourceTurn } from '../../produce/route-source.ts';
 import type { Replay, ReplayStore } from '../../state/replay-store.ts';
 import { Replays } from '../read/replays.ts';
 import { type ReadableFile, SegmentReader } from '../read/segment-reader.ts';
+import type { UnwrittenTail } from '../read/unwritten-bytes.ts';
 
 /** What one turn of a source yielded. */
 export interface Turn extends SourceTurn {
@@ -14,8 +15,15 @@ export interface Turn extends SourceTurn {
   consumed: number;
   /** The file's size is at least this. */
   seen: number;
-  /** Lines wait for more lines of their multiline record: read again after this time. */
+  /**
+   * Lines wait for more lines of their multiline record, or the file's end is preallocated: read
+   * again after this time.
+   */
   againInMs?: number | undefined;
+  /** It read on at the position, and not a range again. */
+  isForward?: boolean;
+  /** The file's end, as far as it is preallocated. */
+  tail?: UnwrittenTail | undefined;
 }
 
 /**
@@ -28,6 +36,7 @@ export class ReadTurns {
   #replays: Replays | undefined;
   /** Segments that are being sent, or that the previous process may have sent. */
   #outstanding: number;
+  #isReading = false;
   /** Bytes before it were read. What they have after the last whole record is incomplete. */
   #readTo = 0;
 
@@ -36,9 +45,19 @@ export class ReadTurns {
     this.#outstanding = open.length;
   }
 
-  /** All bytes before it are in segments. */
+  /** First-time reads continue here. */
   get position(): number {
     return this.#reader.position;
+  }
+
+  /** Bytes before it were read, perhaps to be read again. */
+  get furthest(): number {
+    return this.#reader.furthest;
+  }
+
+  /** The generation continues in a file that has `size` bytes. */
+  continueInCopy(size: number): void {
+    this.#reader.continueInCopy(size);
   }
 
   /** Bytes before it are in segments, or belong to a record that is incomplete. */
@@ -91,19 +110,24 @@ export class ReadTurns {
       if (segment) this.#outstanding++;
       return { ...replayed, seen: 0, consumed: segment ? segment.end - segment.start : 0 };
     }
+    this.#reader.rewind();
+    const { furthest } = this;
     const from = this.isReturning ? undefined : this.position;
-    const reading = await this.#reader.read(bench, format, source, nowMs, allowed);
+    const reading = await this.#read(bench, format, source, nowMs, allowed);
     if (!reading) return undefined;
-    const { segment: read, more: hasMore, full: isFull, seen, againInMs } = reading;
-    if (againInMs === undefined && !hasMore) this.#readTo = seen;
-    if (!read) return { segment: undefined, hasMore, isFull, seen, againInMs, consumed: 0 };
+    const { segment: read, more: hasMore, full: isFull, seen, tail } = reading;
+    const againInMs = reading.againInMs ?? reading.pollInMs;
+    const isForward = from !== undefined;
+    if (reading.againInMs === undefined && !hasMore) this.#readTo = seen;
+    if (!read) return { segment: undefined, hasMore, isFull, seen, againInMs, tail, isForward, consumed: 0 };
     assert(from === undefined || read.start === from, 'a segment does not begin where the one before it ends');
     assert(read.end >= read.start && read.rangeStart <= read.end, 'a segment ends before it begins');
     this.#outstanding++;
     const segment = { ...read, source, generation: source.generation };
-    // Limits count neither what is read again nor the skipped bytes of over-long lines.
-    const consumed = from === undefined ? 0 : read.end - read.start - (read.cut?.bytes ?? 0);
-    return { segment, hasMore, isFull, seen, againInMs, consumed };
+    // Limits count neither what is read again nor holes and the skipped bytes of over-long lines.
+    const sent = read.end - read.start - (read.cut?.bytes ?? 0) - (read.holeBytes ?? 0);
+    const consumed = isForward && read.start >= furthest ? sent : 0;
+    return { segment, hasMore, isFull, seen, againInMs, tail, isForward, consumed };
   }
 
   /** Begins to send a range again. `inherited`: what the previous process sent of it. */
@@ -120,8 +144,22 @@ export class ReadTurns {
 
   returned(segment: IntentSegment): void {
     this.#settle();
-    if (segment.replay !== undefined) this.#replays?.returned(segment);
-    else this.#reader.returned.add(segment);
+    if (segment.replay !== undefined) {
+      this.#replays?.returned(segment);
+      return;
+    }
+    this.#reader.returned.add(segment);
+    this.#readTo = Math.min(this.#readTo, segment.start);
+    if (!this.#isReading) this.#reader.rewind();
+  }
+
+  async #read(...args: Parameters<SegmentReader['read']>): ReturnType<SegmentReader['read']> {
+    this.#isReading = true;
+    try {
+      return await this.#reader.read(...args);
+    } finally {
+      this.#isReading = false;
+    }
   }
 
   /** Frees what can be made again. */
@@ -134,4 +172,12 @@ export class ReadTurns {
     this.#outstanding--;
     assert(this.#outstanding >= 0, 'a segment has two outcomes');
   }
+}
+
+/**
+ * Whether a file is open, and was not empty when it was last observed. An empty one may become an
+ * archive, which is not read, so it is observed first.
+ */
+export function isReadable(file: { isOpen: boolean; size: number; position: number }): boolean {
+  return file.isOpen && (file.size > 0 || file.position > 0);
 }

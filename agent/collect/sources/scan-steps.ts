@@ -37,7 +37,9 @@ export function sourcesToObserve({ present }: Scan, registry: SourceRegistry): S
   const due: Source[] = [];
   for (const source of registry) {
     const found = present.fileOf(source);
-    const isDue = found ? hasChanged(source.file, found) || source.errors.current !== '' : source.file.isOpen;
+    const isDue = found
+      ? hasChanged({ size: source.file.fileSize, ctimeNs: source.file.ctimeNs }, found) || source.errors.current !== ''
+      : source.file.isOpen;
     if (isDue) due.push(source);
   }
   return due;

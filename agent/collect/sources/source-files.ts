@@ -174,7 +174,7 @@ function isIdle(source: Source): boolean {
   if (!isLocal(source.fd)) return true;
   try {
     const { size, nlink } = fstatSync(source.fd);
-    return size <= source.readPosition && nlink > 0;
+    return size <= source.turns.position && nlink > 0;
   } catch {
     // The next observation reports the error.
     return false;

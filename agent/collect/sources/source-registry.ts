@@ -28,6 +28,8 @@ export class SourceRegistry {
   /** By inode. */
   readonly #known = new Map<bigint, Checkpoint[]>();
   readonly #ended = new Map<Source, Ending>();
+  /** Known generations that the last scan did not find, and that may have bytes to read. */
+  missing: readonly Checkpoint[] = [];
   /** Devices by their previous number: a file system may get another one at a boot or a mount. */
   readonly #devices = new Map<bigint, bigint>();
   #opened = 0;

@@ -6,11 +6,11 @@ import { Slices } from '../../../runtime/slices.ts';
 import type { Charset } from '../../encode/charset.ts';
 import { type Checkpoint, hasEnded, isComplete } from '../../model/checkpoint.ts';
 import type { FactLog } from '../../model/fact.ts';
-import { type FoundFile, keyOf } from '../../model/found-file.ts';
+import { type FoundFile, fileKey, keyOf } from '../../model/found-file.ts';
 import type { IntentSegment } from '../../model/segment.ts';
 import type { CheckpointStore } from '../../state/checkpoint-store.ts';
 import { BudgetError, type FileBudget } from '../files/file-budget.ts';
-import type { ScanResult, ScanRules, StartRule } from '../find/discovery.ts';
+import { isUnreadable, type ScanResult, type ScanRules, type StartRule } from '../find/discovery.ts';
 import { secondsUntilBudgetLoss, secondsUntilTruncationLoss } from '../lag/loss-forecast.ts';
 import { Rotations } from '../lag/rotations.ts';
 import type { EntryTaps } from '../read/entry-taps.ts';
@@ -18,7 +18,7 @@ import type { RateLimits } from '../read/rate-limit.ts';
 import type { CrashRecovery } from './crash-recovery.ts';
 import { DeletedFileBudget } from './deleted-file-budget.ts';
 import { EndedFiles } from './ended-files.ts';
-import { FileIdentifier } from './file-identifier.ts';
+import { type Archive, FileIdentifier } from './file-identifier.ts';
 import { FileObserver } from './file-observer.ts';
 import { takeOldestComplete } from './known-files.ts';
 import { OpenSources, type RouteAssigner } from './open-sources.ts';
@@ -84,10 +84,10 @@ export class SourceSet {
   waiting = false;
 
   constructor(entryUid: string, dependencies: SourceSetDependencies) {
-    const { clock, store, budget, recovery, listener, options } = dependencies;
+    const { clock, budget, listener, options } = dependencies;
     const { once, charset, taps, limits } = options;
     const context = { clock, once, taps, limits, observer: this.#sourceObserver() };
-    const factory = new SourceFactory(entryUid, { context, recovery, replays: store.replays });
+    const factory = new SourceFactory(entryUid, { ...dependencies, context });
     const files = new SourceFiles(budget, clock);
     const deleted = new DeletedFileBudget(budget, (source) => this.#giveUp(source));
     const onStateChange = () => listener.stateChanged();
@@ -104,7 +104,7 @@ export class SourceSet {
     this.#identifier = identifier;
     this.#retirement = new RetirementRules({ ...shared, open, ended });
     this.#vanished = new VanishedFiles({ ...shared, open, ended, identifier, once });
-    const checkpoints = store.load(entryUid).map((checkpoint) => recovery.withSegments(checkpoint));
+    const checkpoints = factory.load();
     for (const checkpoint of checkpoints) if (!hasEnded(checkpoint)) this.#registry.addKnown(checkpoint);
     ended.restore(checkpoints);
   }
@@ -112,6 +112,11 @@ export class SourceSet {
   /** The open sources. */
   [Symbol.iterator](): Iterator<Source> {
     return this.#registry[Symbol.iterator]();
+  }
+
+  /** Archives among the files, which are not read. */
+  get archives(): Iterable<Archive> {
+    return this.#identifier.archives;
   }
 
   /** How many sources were opened so far. */
@@ -166,7 +171,8 @@ export class SourceSet {
     if (!scan.waiting) this.#ended.conclude(ended);
     this.#dependencies.budget.enforcePinnedLimit();
     this.#identifier.keepOnly({ found, keys: () => scan.keys });
-    for (const forgotten of takeOldestComplete(this.#registry, () => scan.keys, COMPLETE_KNOWN_MAX))
+    const mayExist = (file: Checkpoint) => scan.keys.has(fileKey(file)) || isUnreadable(file.path, found);
+    for (const forgotten of takeOldestComplete(this.#registry, mayExist, COMPLETE_KNOWN_MAX))
       this.#ended.forget(forgotten);
     return scan.errors;
   }
@@ -183,7 +189,8 @@ export class SourceSet {
     if (!file) return;
     const source = await this.#identifier.sourceOf(file, start);
     if (!source || source.isClosed) return;
-    this.#foundAt(source, path);
+    // A file with several paths keeps the one that it has.
+    this.#foundAt(source, source.path !== path && (await isAt(source.path, file)) ? source.path : path);
     if (source !== previous) await this.#observer.observe(source);
   }
 
@@ -257,8 +264,7 @@ export class SourceSet {
     const sources = [this.#registry.byPath(file.path), this.#registry.byFile(file)];
     const open = sources.filter((source) => source !== undefined);
     if (open.length === 0) return false;
-    const now = await stat(file.path, { bigint: true }).catch(() => undefined);
-    if (now && keyOf(now) === file.key) return false;
+    if (await isAt(file.path, file)) return false;
     for (const source of open) present.add(source, file);
     return true;
   }
@@ -285,4 +291,10 @@ export class SourceSet {
   #giveUp(source: Source): void {
     this.#ended.end(source, 'budget', source.lastLineDue && source.position >= source.size);
   }
+}
+
+/** Whether `path` leads to the file. */
+async function isAt(path: string, { key }: FoundFile): Promise<boolean> {
+  const stats = await stat(path, { bigint: true }).catch(() => undefined);
+  return stats !== undefined && keyOf(stats) === key;
 }

@@ -8,9 +8,9 @@ import { encodeSegment } from '../read/encode-segment.ts';
 import type { EntryTaps } from '../read/entry-taps.ts';
 import type { ReadableFile } from '../read/segment-reader.ts';
 import { WakeTimer } from '../read/wake-timer.ts';
-import { type Effect, type LifecycleEvent, transitions } from './lifecycle.ts';
+import { type Effect, isActive, type LifecycleEvent, transitions } from './lifecycle.ts';
 import type { FormatOf } from './line-formats.ts';
-import { ReadTurns } from './read-turns.ts';
+import { isReadable, ReadTurns } from './read-turns.ts';
 import { RouteAssignment } from './route-assignment.ts';
 import type { Sighted } from './scan.ts';
 import type { SourceContext } from './source-context.ts';
@@ -40,11 +40,10 @@ export class Source implements RouteSource, ReadableFile, ObservedReader, Sighte
   order = 0;
 
   constructor(checkpoint: Checkpoint, inherited: InheritedRanges, size: number, context: SourceContext<Source>) {
-    const { clock } = context;
     this.#context = context;
-    this.#file = new TrackedFile(checkpoint, inherited.acknowledged, size, clock.monotonicMs());
+    this.#file = new TrackedFile(checkpoint, inherited.acknowledged, size, context.clock.monotonicMs());
     this.turns = new ReadTurns(this.#file.checkpoint, inherited);
-    this.#file.startTracking(Math.max(size, this.turns.position), checkpoint, clock);
+    this.#file.startTracking(Math.max(size, this.turns.position), checkpoint, context.clock);
   }
 
   get file(): Readonly<TrackedFile> {
@@ -72,9 +71,8 @@ export class Source implements RouteSource, ReadableFile, ObservedReader, Sighte
     return this.#file.position;
   }
 
-  /** First-time reads continue here. */
-  get readPosition(): number {
-    return this.turns.position;
+  get furthestRead(): number {
+    return this.turns.furthest;
   }
 
   /** Whether a last line without a terminator is sent, too. */
@@ -99,11 +97,6 @@ export class Source implements RouteSource, ReadableFile, ObservedReader, Sighte
     return this.#file.state.activity === 'closed';
   }
 
-  get #isActive(): boolean {
-    const { activity } = this.#file.state;
-    return activity === 'reading' || activity === 'draining';
-  }
-
   /** All bytes are acknowledged, every segment's outcome is known, and no replay is running. */
   get complete(): boolean {
     return this.position >= this.size && this.drained;
@@ -111,7 +104,7 @@ export class Source implements RouteSource, ReadableFile, ObservedReader, Sighte
 
   /** As complete, except for an incomplete last record. */
   get drained(): boolean {
-    if (!this.settled || this.turns.isReturning || this.turns.replay) return false;
+    if (!this.settled || this.turns.isReturning || this.turns.replay || this.#file.isTailInDoubt) return false;
     return Math.max(this.position, this.turns.readTo) >= this.size;
   }
 
@@ -157,6 +150,7 @@ export class Source implements RouteSource, ReadableFile, ObservedReader, Sighte
 
   resume(): void {
     this.apply('resumed');
+    this.#file.doubtTail();
     this.#wakeToRead();
   }
 
@@ -168,6 +162,7 @@ export class Source implements RouteSource, ReadableFile, ObservedReader, Sighte
   /** The generation continues in `copy`, a copy of its file, which is open at `fd`. */
   continueInCopy(fd: number, copy: FoundFile): void {
     this.#file.continueIn(copy);
+    this.turns.continueInCopy(copy.size);
     this.#file.attach(fd);
     this.apply('continuedInCopy');
   }
@@ -215,28 +210,29 @@ export class Source implements RouteSource, ReadableFile, ObservedReader, Sighte
   }
 
   usesRoute(route: Route): boolean {
-    return route === this.#assignment?.route && this.#isActive;
+    return route === this.#assignment?.route && isActive(this.#file.state);
   }
 
   /** Returns whether it gets a turn. */
   wake(): boolean {
     this.#wokenMeanwhile = true;
     const { route } = this.#assignment ?? {};
-    if (!route || !this.#isActive) return false;
+    if (!route || !isActive(this.#file.state)) return false;
     route.wake(this);
     return true;
   }
 
   /** Reads on without an observation. false: an observation is needed first. */
   continueReading(): boolean {
-    if (this.#file.replaced || !this.#isActive || !this.#assignment?.hasFormat) return false;
+    if (this.#file.replaced || !isReadable(this.#file) || !isActive(this.#file.state)) return false;
+    if (!this.#assignment?.hasFormat) return false;
     return this.turns.detectsReplacement(this.fd) && this.wake();
   }
 
   async fill(bench: Workbench): Promise<SourceTurn> {
     const { limits, observer } = this.#context;
-    if (!this.#file.isOpen) observer.fileNeeded(this);
-    if (!this.#file.isOpen || this.isClosed || this.#reading || !this.#assignment) return NOTHING;
+    if (!isReadable(this.#file)) observer.fileNeeded(this);
+    if (!isReadable(this.#file) || this.isClosed || this.#reading || !this.#assignment) return NOTHING;
     // Limits count bytes when they are read first, not when they are read again.
     const room = this.turns.isReturning ? undefined : limits?.room(this);
     if (room === 0) return NOTHING;
@@ -273,7 +269,7 @@ export class Source implements RouteSource, ReadableFile, ObservedReader, Sighte
 
   /** Wakes only if there is something to read: most of thousands of files have nothing. */
   #wakeToRead(): void {
-    if (this.turns.hasUnread(this.size)) this.wake();
+    if (this.turns.hasUnread(this.size) || this.#file.isTailInDoubt) this.wake();
   }
 
   async #read(bench: Workbench, assignment: RouteAssignment, room: number | undefined): Promise<SourceTurn> {
@@ -285,11 +281,15 @@ export class Source implements RouteSource, ReadableFile, ObservedReader, Sighte
       observer.replaced(this);
       return NOTHING;
     }
+    this.#file.noteRead(turn, nowMs);
     const { segment, hasMore, isFull, consumed, againInMs } = turn;
-    this.#file.noteRead(turn.seen, segment?.marker, nowMs);
     if (consumed > 0 || room !== undefined) limits?.consumed(consumed);
     if (againInMs !== undefined) {
-      this.#timer ??= new WakeTimer(clock, () => this.wake());
+      this.#timer ??= new WakeTimer(clock, () => {
+        // What was unwritten may be written now. A complete file that was closed stays so.
+        this.#file.doubtTail();
+        if (!this.complete) this.wake();
+      });
       this.#timer.start(againInMs);
     }
     if (segment?.lines !== 0) return { segment, hasMore, isFull };

@@ -18,18 +18,20 @@ import {
   type StateChange,
   withChange,
 } from './lifecycle.ts';
+import type { Turn } from './read-turns.ts';
+import { WrittenSize } from './written-size.ts';
 
 /**
  * What an observation found. notOpened: the file could not be opened now. learned: the checkpoint
- * has changed. truncated: the file holds another generation. compressed: the file was empty and is
- * an archive now.
+ * has changed. truncated: the file holds another generation. archive: the file was empty and is an
+ * archive now.
  */
-export type ObservationOutcome = 'notOpened' | 'unchanged' | 'learned' | 'truncated' | 'compressed';
+export type ObservationOutcome = 'notOpened' | 'unchanged' | 'learned' | 'truncated' | 'archive';
 
 /** Who reads the file, as far as an observation depends on it. */
 export interface ObservedReader {
   /** Bytes before it were read. */
-  readonly readPosition: number;
+  readonly furthestRead: number;
   /** Opens the file again. false: it cannot be opened now. */
   reopen(): Promise<boolean>;
 }
@@ -43,6 +45,7 @@ export class TrackedFile {
   readonly generation: string;
   /** The position at which the agent began to read. */
   readonly first: number;
+  readonly #firstReason: Checkpoint['firstReason'];
   device: bigint;
   inode: bigint;
   /** 0: unknown. */
@@ -58,7 +61,7 @@ export class TrackedFile {
   fingerprint: Fingerprint;
   /** The ctime of the last observation. 0: the next scan observes the file in any case. */
   ctimeNs = 0n;
-  size: number;
+  #size: WrittenSize;
   /** No path leads to the file any more. */
   unlinked = false;
   /** When the file was last seen to grow, was opened, or left its path. Monotonic. */
@@ -78,11 +81,13 @@ export class TrackedFile {
 
   /** `acknowledged`: what Kafka was found to have beyond the checkpoint. */
   constructor(checkpoint: Checkpoint, acknowledged: readonly CoveredRange[], size: number, nowMs: number) {
+    assert(checkpoint.rangeEnd >= checkpoint.first, 'a range begins before the generation is read');
     this.#progress = new ContiguousPosition({ ...checkpoint, ahead: [...checkpoint.ahead, ...acknowledged] });
     this.#state = closedIn(checkpoint.phase);
     this.entryUid = checkpoint.entryUid;
     this.generation = checkpoint.generation;
     this.first = checkpoint.first;
+    this.#firstReason = checkpoint.firstReason;
     this.device = checkpoint.device;
     this.inode = checkpoint.inode;
     this.birthMs = checkpoint.birthMs;
@@ -91,18 +96,33 @@ export class TrackedFile {
     this.topic = checkpoint.topic;
     this.partition = checkpoint.partition;
     this.fingerprint = { head: checkpoint.head, markers: checkpoint.markers };
-    this.size = size;
+    this.#size = new WrittenSize(size);
     this.lastGrowthMs = nowMs;
   }
 
   /** `size`: what the file has at least. */
   startTracking(size: number, checkpoint: Checkpoint, clock: Clock): void {
-    this.size = size;
+    this.#size = new WrittenSize(size);
     this.pace = paceWithBacklog(checkpoint, this.position, size, clock);
   }
 
   get state(): LifecycleState {
     return this.#state;
+  }
+
+  /** How many bytes were written, as far as that is known. */
+  get size(): number {
+    return this.#size.value;
+  }
+
+  /** With what is preallocated at the file's end. */
+  get fileSize(): number {
+    return this.#size.fileSize;
+  }
+
+  /** The file's unwritten end may have been written to: it must be read again. */
+  get isTailInDoubt(): boolean {
+    return this.#size.isInDoubt;
   }
 
   /** The descriptor, or NOT_OPEN. */
@@ -128,8 +148,9 @@ export class TrackedFile {
     const { entryUid, generation, first, device, inode, path, folder, birthMs, size, ctimeNs } = this;
     const { topic, partition } = this;
     const { phase } = this.#state;
+    const begun = { first, firstReason: this.#firstReason };
     const file = { device, inode, path, folder, birthMs, size, ctimeNs, ...this.fingerprint };
-    return { entryUid, generation, first, phase, topic, partition, ...file, ...this.#progress.progress };
+    return { entryUid, generation, ...begun, phase, topic, partition, ...file, ...this.#progress.progress };
   }
 
   /**
@@ -175,11 +196,11 @@ export class TrackedFile {
     try {
       if (!this.isOpen && !(await reader.reopen())) return 'notOpened';
       // The file may grow and be read meanwhile: compare with the position before the observation.
-      const seen = await observeFile(this.#fd, this.fingerprint, reader.readPosition, wallMs);
+      const seen = await observeFile(this.#fd, this.fingerprint, reader.furthestRead, wallMs);
       if (!seen || this.replaced) return 'truncated';
-      if (seen.compressed) return 'compressed';
+      if (seen.isArchive) return 'archive';
       const moved = await this.#noteFolder();
-      const size = Math.max(seen.size, reader.readPosition);
+      const size = Math.max(seen.size, reader.furthestRead);
       return this.#learn({ ...seen, size }, nowMs) || moved ? 'learned' : 'unchanged';
     } finally {
       this.#observing--;
@@ -197,19 +218,22 @@ export class TrackedFile {
   /** Notes an observation. Returns whether the checkpoint has changed. */
   #learn(seen: Observation, nowMs: number): boolean {
     const { head } = this.fingerprint;
-    const learned = seen.head !== head || seen.marker !== undefined || seen.size > this.size;
+    const learned = seen.head !== head || seen.marker !== undefined || seen.size > this.fileSize;
+    if (seen.ctimeNs === 0n || seen.ctimeNs !== this.ctimeNs) this.#size.doubt();
     this.growTo(seen.size, nowMs);
     this.birthMs ||= seen.birthMs;
     if (seen.head !== head) this.fingerprint = { ...this.fingerprint, head: seen.head };
     this.#noteMarker(seen.marker);
-    [this.size, this.unlinked, this.ctimeNs] = [seen.size, seen.unlinked, seen.ctimeNs];
+    this.#size.setFileSize(seen.size);
+    [this.unlinked, this.ctimeNs] = [seen.unlinked, seen.ctimeNs];
     return learned;
   }
 
-  /** A read showed that the file has at least `size` bytes, and those of `marker`. */
-  noteRead(size: number, marker: FileMarker | undefined, nowMs: number): void {
-    this.growTo(size, nowMs);
-    this.#noteMarker(marker);
+  /** A read showed how far the file is written, at least, and the bytes before a marker. */
+  noteRead({ seen, segment, isForward, tail }: Turn, nowMs: number): void {
+    this.growTo(seen, nowMs);
+    this.#noteMarker(segment?.marker);
+    if (isForward && this.#size.noteTail(tail)) this.lastGrowthMs = nowMs;
   }
 
   #noteMarker(marker: FileMarker | undefined): void {
@@ -224,15 +248,16 @@ export class TrackedFile {
     assert(this.position >= before, 'an acknowledgement moves the position back');
     this.lastAcknowledgedMs = wallMs;
     this.pace ??= new Pace(nowMs);
-    this.pace.acknowledged(segment.end - segment.start, nowMs, this.position >= this.size);
+    this.pace.acknowledged(segment.end - segment.start - (segment.holeBytes ?? 0), nowMs, this.position >= this.size);
   }
 
   /** The file has at least `size` bytes. */
   growTo(size: number, nowMs: number): void {
-    if (size <= this.size) return;
+    if (size <= this.fileSize) return;
     this.pace ??= new Pace(nowMs);
-    this.pace.fileGrew(size - this.size, size, nowMs);
-    [this.size, this.lastGrowthMs] = [size, nowMs];
+    this.pace.fileGrew(size - this.fileSize, size, nowMs);
+    this.#size.setFileSize(size);
+    this.lastGrowthMs = nowMs;
   }
 
   /** Lines are sent to this partition from now on. */
@@ -255,6 +280,11 @@ export class TrackedFile {
     this.replaced = true;
   }
 
+  /** The unwritten end of the file, if that is open, may have been written to. */
+  doubtTail(): void {
+    if (this.isOpen) this.#size.doubt();
+  }
+
   /** The file was found at another path. */
   rename(path: string): void {
     [this.previousPath, this.path] = [this.path, path];
@@ -264,6 +294,7 @@ export class TrackedFile {
   continueIn(file: FoundFile): void {
     [this.device, this.inode, this.path, this.birthMs] = [file.device, file.inode, file.path, file.birthMs];
     this.folder = file.folder;
-    [this.size, this.ctimeNs, this.unlinked, this.replaced] = [file.size, 0n, false, false];
+    this.#size = new WrittenSize(file.size);
+    [this.ctimeNs, this.unlinked, this.replaced] = [0n, false, false];
   }
 }

@@ -31,11 +31,6 @@ export interface VanishedFilesDependencies {
  */
 export class VanishedFiles {
   readonly #dependencies: VanishedFilesDependencies;
-  /**
-   * Generations that the last scan did not find. One scan may miss a file that moves from a folder
-   * that it has not read yet to one that it has.
-   */
-  #missed = new Set<string>();
   /** Generations that may be on a file system that is not mounted. Each is logged once. */
   readonly #unmounted = new Set<string>();
 
@@ -43,13 +38,16 @@ export class VanishedFiles {
     this.#dependencies = dependencies;
   }
 
-  /** Call it after the scan's known files were identified. */
+  /**
+   * Call it after the scan's known files were identified. One scan may miss a file that moves from
+   * a folder that it has not read yet to one that it has: so what two scans miss has vanished.
+   */
   async search(scan: Scan): Promise<void> {
     const { registry, once } = this.#dependencies;
     const certain = this.#setAside(scan);
     const missing = registry.known.filter((one) => !isComplete(one) && isMissing(one, scan));
-    const before = this.#missed;
-    this.#missed = new Set();
+    const before = new Set(registry.missing.map(({ generation }) => generation));
+    registry.missing = [];
     if (missing.length === 0) return;
     const moved = await findMovedFiles(missing, scan.rules.folders ?? []);
     for (const checkpoint of missing) {
@@ -62,7 +60,7 @@ export class VanishedFiles {
       // The file at the path may have shown that its content no longer exists.
       if (!registry.isKnown(checkpoint)) continue;
       if (before.has(generation) || once) await this.#foundNowhere(checkpoint, scan, certain.has(generation));
-      else this.#missed.add(generation);
+      else registry.missing = [...registry.missing, checkpoint];
     }
   }
 

@@ -131,6 +131,45 @@ test('with start: end an empty file is read whole, and after a restart each file
   on.close();
 });
 
+// The first record's range began at 0, so it claimed bytes that were never sent.
+test('with start: end the first range begins where reading began, and a fact recorded with the position says why', async () => {
+  await using dir = await tempDir();
+  const before = new SourceFixture(dir, { start: () => 'end' });
+  await writeFile(dir.at('a.log'), 'not read\n');
+  await writeFile(dir.at('empty.log'), '');
+  await before.find(dir.at('*.log'));
+  before.kill();
+  await appendFile(dir.at('a.log'), 'one\ntwo\n');
+  const on = new SourceFixture(dir, { start: () => 'end' });
+  await on.find(dir.at('*.log'));
+  const source = on.at(dir.at('a.log'));
+  const { generation, path } = source;
+  const segment = await on.read(source);
+  assert.deepEqual([segment?.rangeStart, segment?.start, segment?.end], [9, 9, 17]);
+  const begun = { entryUid: 'e', generation, path, first: 9, reason: 'start' };
+  assert.deepEqual([before.beginnings, on.beginnings], [[begun], []]);
+  on.close();
+});
+
+test('where an excluded line or a cut-off one is the first after start: end, the next range begins there', async () => {
+  await using dir = await tempDir();
+  const format = { filter: { exclude: 'no' }, maxLineBytes: 1024, overLong: 'drop' } as const;
+  const on = new SourceFixture(dir, { start: () => 'end', format });
+  await writeFile(dir.at('a.log'), 'not read\n');
+  await on.find(dir.at('a.log'));
+  await appendFile(dir.at('a.log'), `no\n${'x'.repeat(2_000)}\nyes\n`);
+  await on.find(dir.at('a.log'));
+  const ranges: (number | undefined)[][] = [];
+  const source = on.at(dir.at('a.log'));
+  for (let read = await on.read(source); read; read = await on.read(source)) {
+    ranges.push([read.rangeStart, read.rangeEnd]);
+    source.acknowledged(read);
+  }
+  assert.deepEqual([on.allLines, ranges.at(-1)], [['yes'], [9, 2_017]]);
+  assert.deepEqual([source.file.checkpoint.first, source.file.checkpoint.rangeEnd], [9, 2_017]);
+  on.close();
+});
+
 // Catalogue 71: beats #16076; vector #18044.
 test('only files that have changed are observed', async () => {
   await using dir = await tempDir();

@@ -9,7 +9,7 @@ const SCRIPT = `
   import { FileWatchers } from ${JSON.stringify(join(import.meta.dirname, '../../../agent/collect/find/file-watcher.ts'))};
   const logged = [];
   const watchers = new FileWatchers({ warn: (message, fields) => logged.push({ message, ...fields }) });
-  for (let entry = 0; entry < 2; entry++) watchers.create(() => {}).watch(process.argv[1], '1:1', 'folder');
+  for (let entry = 0; entry < 2; entry++) watchers.create(() => {}).watch(process.argv[1], '1:1');
   console.log(JSON.stringify(logged));
 `;
 

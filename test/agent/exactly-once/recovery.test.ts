@@ -41,7 +41,7 @@ test('what Kafka lacks of a killed process is rebuilt and sent in order, before 
   assert.deepEqual(await lines(on.brokers, on.topic), [1, 2, 3, 4, 5, 6]);
 });
 
-test("a batch that can't be rebuilt is returned with those after it, and new ones take its sequence", async () => {
+test("a batch that can't be rebuilt is returned with those after it, and another producer id is used", async () => {
   const on = await partitionFixture();
   await killedAfterThree(on);
   await killedBeforeSending(on, [4, 5, 6]);
@@ -52,6 +52,45 @@ test("a batch that can't be rebuilt is returned with those after it, and new one
   next.send(6);
   await eventually(() => assert.deepEqual(next.acknowledged, [1, 2, 3, 4, 5, 6]));
   assert.deepEqual(await lines(on.brokers, on.topic), [1, 2, 3, 4, 5, 6]);
+});
+
+test('a late request with the sequence of a returned batch takes no line away', async () => {
+  const on = await partitionFixture();
+  await killedAfterThree(on);
+  await killedBeforeSending(on, [4]);
+  await using late = new PartitionProcess(on.brokers, on.topic, on.dir.at('elsewhere'));
+  await using next = new PartitionProcess(on.brokers, on.topic, on.dir.at('state'));
+  const { producer } = next.ledger;
+  next.restore(() => false);
+  await eventually(() => assert.deepEqual(next.returned, [4]));
+  const { encoded } = late.batch(4);
+  stampProducer(encoded, producer as ProducerIdentity, 3);
+  await late.cluster.produce(on.topic, 0, encoded);
+  // Of as many records as the late one.
+  next.send(5);
+  await eventually(() => assert.deepEqual(next.acknowledged, [1, 2, 3, 5]));
+  assert.deepEqual(await lines(on.brokers, on.topic), [1, 2, 3, 4, 5]);
+});
+
+test('the process after one that returned a batch does not use its producer id either', async () => {
+  const on = await partitionFixture();
+  await killedAfterThree(on);
+  await killedBeforeSending(on, [4]);
+  const returning = new PartitionProcess(on.brokers, on.topic, on.dir.at('state'));
+  const { producer } = returning.ledger;
+  returning.restore(() => false);
+  await eventually(() => assert.deepEqual(returning.returned, [4]));
+  returning.state.flush(Date.now());
+  await returning[Symbol.asyncDispose]();
+  await using late = new PartitionProcess(on.brokers, on.topic, on.dir.at('elsewhere'));
+  await using next = new PartitionProcess(on.brokers, on.topic, on.dir.at('state'));
+  assert.equal(next.ledger.isUsable, false);
+  const { encoded } = late.batch(4);
+  stampProducer(encoded, producer as ProducerIdentity, 3);
+  await late.cluster.produce(on.topic, 0, encoded);
+  next.send(5);
+  await eventually(() => assert.deepEqual(next.acknowledged, [5]));
+  assert.deepEqual(await lines(on.brokers, on.topic), [1, 2, 3, 4, 5]);
 });
 
 // Seen in a chaos run: a proxy forwarded the killed process's last request seconds after the next

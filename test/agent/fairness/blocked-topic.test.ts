@@ -17,8 +17,8 @@ const LINES = 3_000;
 // blocked output uses up the memory of all.
 test('a blocked topic of many partitions neither fills memory nor delays another, and recovers', async () => {
   const kafka = await sharedKafka();
-  // The broker refuses lines with an earlier timestamp until this is reset: INVALID_TIMESTAMP.
-  const configEntries = [{ name: 'message.timestamp.before.max.ms', value: '0' }];
+  // The broker refuses records without a key until this is reset: INVALID_RECORD.
+  const configEntries = [{ name: 'cleanup.policy', value: 'compact' }];
   const blocked = await createTopic(kafka, PARTITIONS, { configEntries });
   const open = await createTopic(kafka, 1);
   await using dir = await tempDir();
@@ -38,7 +38,7 @@ test('a blocked topic of many partitions neither fills memory nor delays another
   await writeFile(dir.at('open.log'), 'a line\n'.repeat(1_000));
   await eventually(async () => assert.equal(await countRecords(kafka, open), 1_000), { timeoutMs: 30_000 });
   assert.equal(await countRecords(kafka, blocked), 0);
-  await alterTopic(kafka, blocked, { 'message.timestamp.before.max.ms': String(Number.MAX_SAFE_INTEGER) });
+  await alterTopic(kafka, blocked, { 'cleanup.policy': 'delete' });
   await eventually(async () => assert.equal(await countRecords(kafka, blocked), FILES * LINES, agent.stderr()), {
     timeoutMs: 40_000,
   });

@@ -129,18 +129,21 @@ test('when a link to a folder was changed during a stop, the files of both folde
   on.close();
 });
 
-for (const [renamed, logs] of [
-  ['the folder of a file', []],
-  ['a folder above that of a file', ['app', 'logs']],
+for (const [event, logs, to] of [
+  ['the folder of a file was renamed', [], ['2026-11-30']],
+  ['a folder above that of a file was renamed', ['app', 'logs'], ['2026-11-30']],
+  ['the folder of a file was moved to another folder', [], ['archive', '2026-11-30']],
+  ['a folder above that of a file was moved to another folder', ['app', 'logs'], ['archive', '2026-11-30']],
 ] as const) {
-  test(`when ${renamed} was renamed during a stop and made again, both files are read to their ends`, async () => {
+  test(`when ${event} during a stop and made again, both files are read to their ends`, async () => {
     await using dir = await tempDir();
     const [file, glob] = [dir.at('current', ...logs, 'app.log'), dir.at('current', ...logs, '*.log')];
     await mkdir(dirname(file), { recursive: true });
     await writeFile(file, 'one\n');
     await deliverAndKill(dir, glob);
     await appendFile(file, 'two\n');
-    await rename(dir.at('current'), dir.at('2026-11-30'));
+    await mkdir(dirname(dir.at(...to)), { recursive: true });
+    await rename(dir.at('current'), dir.at(...to));
     await mkdir(dirname(file), { recursive: true });
     await writeFile(file, 'three\n');
     const on = new SourceFixture(dir);
@@ -220,3 +223,24 @@ for (const [name, globs] of [
     on.close();
   });
 }
+
+test('a file with two paths keeps the one that it has, whichever path a file event names', async () => {
+  await using dir = await tempDir();
+  const on = new SourceFixture(dir);
+  const [path, link] = [dir.at('a.log'), dir.at('b.log')];
+  await writeFile(path, 'one\n');
+  await symlink('a.log', link);
+  await on.find(dir.at('*.log'));
+  for (const at of [link, path, link]) await on.fileEvent(at);
+  assert.deepEqual(
+    on.sources.map((source) => source.path),
+    [path],
+  );
+  await rename(path, dir.at('c.log'));
+  await on.fileEvent(dir.at('c.log'));
+  assert.deepEqual(
+    on.sources.map((source) => source.path),
+    [dir.at('c.log')],
+  );
+  on.close();
+});

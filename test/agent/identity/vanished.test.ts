@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { appendFile, mkdir, open, rename, unlink } from 'node:fs/promises';
+import { appendFile, mkdir, open, rename, unlink, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { begun, SourceFixture, stopped } from '../../support/source-fixture.ts';
 import { tempDir } from '../../support/temp-dir.ts';
@@ -18,6 +19,27 @@ test('a file moved to a folder below its own during a stop is found there and dr
   assert.deepEqual([on.allLines, on.losses, on.sources[0]?.path], [['two'], [], file]);
   await on.find(dir.at('*.log'));
   assert.equal(on.sources[0]?.file.state.activity, 'draining');
+  on.close();
+});
+
+test('files that left neighbouring folders during a stop are each found one level below their own', async () => {
+  await using dir = await tempDir();
+  const before = new SourceFixture(dir);
+  const files = [dir.at('a.log'), dir.at('app', 'b.log')] as const;
+  await mkdir(dir.at('app'));
+  for (const file of files) await writeFile(file, 'one\n');
+  await before.find(dir.at('**', '*.log'));
+  await before.deliver();
+  before.kill();
+  for (const file of files) {
+    await appendFile(file, `two of ${basename(file)}\n`);
+    await mkdir(join(dirname(file), 'old'));
+    await rename(file, join(dirname(file), 'old', basename(file, '.log')));
+  }
+  const on = new SourceFixture(dir);
+  await on.find(dir.at('**', '*.log'));
+  await on.deliver();
+  assert.deepEqual([on.allLines, on.losses], [['two of a.log', 'two of b.log'], []]);
   on.close();
 });
 
@@ -77,4 +99,23 @@ test("a known file whose folder can't be searched is not given up", async () => 
   assert.deepEqual([on.losses, on.store.load('e').length], [[], 1]);
   on.close();
   await fs.unlink(`${dir.path}.aside`);
+});
+
+// opentelemetry-collector-contrib#50258: a limit ends a scan before it has found all files.
+test('files that a scan did not find because it ended at a limit are read on, and none has vanished', async () => {
+  await using dir = await tempDir();
+  const file = await stopped(dir, 'one\n');
+  const on = new SourceFixture(dir);
+  const bounded = () => on.takeIn({ files: [], errors: [], incomplete: 'too many folders' }, [dir.path]);
+  for (let scan = 0; scan < 3; scan++) await bounded();
+  assert.deepEqual([on.losses, on.store.load('e').length], [[], 1]);
+  await appendFile(file, 'two\n');
+  await on.find(file);
+  await on.deliver();
+  await appendFile(file, 'three\n');
+  for (let scan = 0; scan < 3; scan++) await bounded();
+  await on.deliver();
+  assert.deepEqual([on.allLines, on.losses, on.sealed], [['three', 'two'], [], []]);
+  assert.equal(on.at(file).file.state.activity, 'reading');
+  on.close();
 });

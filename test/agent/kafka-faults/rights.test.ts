@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { appendFile, writeFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
 import kafkajs from 'kafkajs';
 import { type Kafka, startKafka } from '../../../stack/kafka.ts';
@@ -62,11 +62,15 @@ async function topicWith(...operations: kafkajs.AclOperationTypes[]): Promise<st
   return topic;
 }
 
-async function startAgent(topics: Record<string, string>, name: string): Promise<TestProcess> {
+async function writeEntries(topics: Record<string, string>, name: string): Promise<void> {
   const entries = Object.entries(topics).map(([file, topic]) => {
     return { name: file, paths: [dir.at(`${file}.log`)], topic, start: 'beginning' };
   });
   await writeFile(dir.at(`${name}.yaml`), JSON.stringify({ entries }));
+}
+
+async function startAgent(topics: Record<string, string>, name: string): Promise<TestProcess> {
+  await writeEntries(topics, name);
   await writeFile(dir.at('password'), 'agent\n');
   const login = ['--kafka.sasl.mechanism', 'plain', '--kafka.sasl.username', 'agent'];
   const args = ['--entries', dir.at(`${name}.yaml`), '--kafka', kafka.bootstrap.join(','), '--state', dir.at(name)];
@@ -103,6 +107,20 @@ test('a topic whose WRITE is revoked pauses alone, shows why, and resumes with e
     const [only] = [...assemble(await readTopic(kafka.bootstrap, topics[name], entrance)).values()];
     assert.equal(only?.bytes.toString(), writers[name].bytes.toString());
   }
+});
+
+test('lines for a topic whose rights are all revoked go to the new topic of their entry', async () => {
+  const [forbidden, topic] = [await topicWith(WRITE, READ), await topicWith(WRITE, READ)];
+  await writeFile(dir.at('moved.log'), 'one\n');
+  await using agent = await startAgent({ moved: forbidden }, 'moved');
+  await eventually(async () => assert.equal(await records(forbidden), 1, agent.stderr()), PATIENCE);
+  await admin.deleteAcls({ filters: [right(forbidden, WRITE), right(forbidden, READ)] });
+  await appendFile(dir.at('moved.log'), 'two\nthree\n');
+  assert.match(String((await agent.logged('delivery is held up', PATIENCE))['error']), /TOPIC_AUTHORIZATION_FAILED/);
+  await appendFile(dir.at('moved.log'), 'four\n');
+  await writeEntries({ moved: topic }, 'moved');
+  await eventually(async () => assert.equal(await records(topic), 3, agent.stderr()), PATIENCE);
+  assert.equal(await records(forbidden), 1);
 });
 
 test('without READ a killed agent loses nothing, and logs that lines may arrive twice', async () => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { writeFile } from 'node:fs/promises';
+import { appendFile, writeFile } from 'node:fs/promises';
 import { after, before, test } from 'node:test';
 import { type Kafka, startKafka } from '../../../stack/kafka.ts';
 import { assemble, rangeOf } from '../../support/assemble.ts';
@@ -7,7 +7,7 @@ import { eventually } from '../../support/eventually.ts';
 import { startWriter } from '../../support/line-writer.ts';
 import { startProcess, type TestProcess } from '../../support/process.ts';
 import { type TempDir, tempDir } from '../../support/temp-dir.ts';
-import { countRecords, createTopic, leaderOf, readTopic } from '../../support/topics.ts';
+import { countRecords, createTopic, inSyncReplicas, leaderOf, readTopic } from '../../support/topics.ts';
 
 const PATIENCE = { timeoutMs: 60_000 };
 
@@ -30,9 +30,12 @@ after(async () => {
   await dir[Symbol.asyncDispose]();
 });
 
+function entryOf(name: string, topic: string) {
+  return { name: 'a', paths: [dir.at(`${name}.log`)], topic, start: 'beginning' };
+}
+
 async function startAgent(name: string, topic: string): Promise<TestProcess> {
-  const entries = [{ name: 'a', paths: [dir.at(`${name}.log`)], topic, start: 'beginning' }];
-  await writeFile(dir.at(`${name}.yaml`), JSON.stringify({ entries }));
+  await writeFile(dir.at(`${name}.yaml`), JSON.stringify({ entries: [entryOf(name, topic)] }));
   const args = ['--entries', dir.at(`${name}.yaml`), '--kafka', kafka.bootstrap.join(',')];
   return startProcess('agent/main.ts', [...args, '--state', dir.at(name), '--scan-interval', '500ms']);
 }
@@ -87,4 +90,31 @@ test('with too few in-sync replicas lines wait, then arrive once and in order', 
   await flowing(lines);
   await writer.stop();
   await isWhole(topic, writer.bytes, writer.lines, agent);
+});
+
+test('lines that a topic without enough replicas refuses for long go to the new topic of their entry', async () => {
+  const [scarce, topic] = [
+    await createTopic(kafka.bootstrap, 1, {
+      replicationFactor: 3,
+      configEntries: [{ name: 'min.insync.replicas', value: '3' }],
+    }),
+    await createTopic(kafka.bootstrap, 1, { replicationFactor: 3 }),
+  ];
+  await writeFile(dir.at('scarce.log'), 'one\n');
+  await using agent = await startAgent('scarce', scarce);
+  const count = (of: string, expected: number) =>
+    eventually(async () => assert.equal(await countRecords(kafka.bootstrap, of), expected, agent.stderr()), PATIENCE);
+  await count(scarce, 1);
+  const leader = await leaderOf(kafka.bootstrap, scarce);
+  // Broker 1 is the cluster's only controller.
+  const follower = kafka.brokers.find((_broker, index) => index > 0 && index + 1 !== leader);
+  await follower?.kill('SIGKILL');
+  await eventually(async () => assert.equal(await inSyncReplicas(kafka.bootstrap, scarce), 2), PATIENCE);
+  await appendFile(dir.at('scarce.log'), 'two\nthree\n');
+  const { error } = await agent.logged('delivery is held up', PATIENCE);
+  assert.match(String(error), /NOT_ENOUGH_REPLICAS \(19\)/);
+  await writeFile(dir.at('scarce.yaml'), JSON.stringify({ entries: [entryOf('scarce', topic)] }));
+  await count(topic, 2);
+  await follower?.start();
+  await count(scarce, 1);
 });

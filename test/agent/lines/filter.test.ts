@@ -58,7 +58,7 @@ test("the loss of a line that the topic refuses has the line's bytes, without ex
   using reader = new TurnReader(dir.at('a.log'), testFormat({ filter: { include: 'ERROR' } }));
   const [read] = await reader.read();
   const losses: Loss[] = [];
-  const facts = { loss: (loss: Loss) => losses.push(loss), sealed: () => {} };
+  const facts = { loss: (loss: Loss) => losses.push(loss), sealed: () => {}, begun: () => {} };
   const segment = {
     ...(read as NonNullable<typeof read>).segment,
     generation: 'g',

@@ -17,7 +17,7 @@ for (const [overLong, records, flags] of [
   test(`a gigabyte without a newline needs no memory to ${overLong}, and the next line is whole`, async () => {
     await using dir = await tempDir();
     const file = dir.at('a.log');
-    writeFileSync(file, 'before\n');
+    writeFileSync(file, 'before\nx');
     truncateSync(file, GIB);
     appendFileSync(file, '\nafter\n');
     using reader = new TurnReader(file, testFormat({ overLong, maxLineBytes: 1024 }));

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, rmSync, statSync } from 'node:fs';
+import { appendFileSync, mkdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { Discovery } from '../../../agent/collect/find/discovery.ts';
 import { newCheckpoint } from '../../../agent/model/checkpoint.ts';
 import { begun, SourceFixture } from '../../support/source-fixture.ts';
 import { tempDir } from '../../support/temp-dir.ts';
@@ -43,6 +44,28 @@ test('a file that no longer matches and is deleted with its last batch in flight
   await on.scan([]);
   const losses = on.losses.map(({ start, end, reason }) => [start, end, reason]);
   assert.deepEqual(losses, [[8, 14, 'unassigned']]);
+  on.close();
+});
+
+test('a linked file of an entry that no longer follows links stays where it is, is no loss, and continues when it does again', async () => {
+  await using dir = await tempDir();
+  mkdirSync(dir.at('logs'));
+  writeFileSync(dir.at('real.log'), 'one\n');
+  symlinkSync(dir.at('real.log'), dir.at('logs', 'a.log'));
+  const on = new SourceFixture(dir);
+  const scanFollowing = async (followLinks: boolean) => {
+    const discovery = new Discovery({ paths: [dir.at('logs', '*.log')], exclude: [], followLinks });
+    const found = await discovery.scan(new AbortController().signal);
+    on.wanted = (path) => discovery.matches(path);
+    await on.takeIn(found, discovery.bases);
+    await on.deliver();
+  };
+  await scanFollowing(true);
+  appendFileSync(dir.at('real.log'), 'two\n');
+  for (let scan = 0; scan < 3; scan++) await scanFollowing(false);
+  assert.deepEqual([on.allLines, on.losses, on.sources], [['one'], [], []]);
+  await scanFollowing(true);
+  assert.deepEqual([on.allLines, on.losses], [['one', 'two'], []]);
   on.close();
 });
 

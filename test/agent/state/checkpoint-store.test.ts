@@ -28,6 +28,7 @@ const checkpoint: fc.Arbitrary<Checkpoint> = fc.record(
       { maxLength: 6 },
     ),
     first: fc.nat(),
+    firstReason: fc.constantFrom(undefined, 'start', 'copy', 'unknown'),
     phase: fc.constantFrom('live', 'rotated', 'sealed', 'away', 'ended'),
     position: fc.nat(Number.MAX_SAFE_INTEGER),
     rangeEnd: fc.nat(Number.MAX_SAFE_INTEGER),

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Loss, Sealed } from '../../../agent/model/fact.ts';
+import type { Begun, Loss, Sealed } from '../../../agent/model/fact.ts';
 import { FactStore } from '../../../agent/state/fact-store.ts';
 import { StateDatabase } from '../../../agent/state/state-database.ts';
 import type { Clock } from '../../../runtime/clock.ts';
@@ -8,7 +8,8 @@ import { systemClock } from '../../../runtime/clock.ts';
 import { createLogger } from '../../../runtime/logger.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
-const logger = createLogger({ level: 'error', format: 'json', write: () => {} });
+const logged: string[] = [];
+const logger = createLogger({ level: 'error', format: 'json', write: (line) => logged.push(line) });
 
 const LOSS: Loss = {
   entryUid: 'u1',
@@ -20,6 +21,8 @@ const LOSS: Loss = {
   reason: 'truncated',
 };
 const SEALED: Sealed = { entryUid: 'u1', generation: 'g2', path: '/b.log', first: 0, size: 7, recordsEnd: 7 };
+
+const BEGUN: Begun = { entryUid: 'u1', generation: 'g3', path: '/c.log', first: 12, reason: 'start' };
 
 /** A clock that advances by a millisecond at each call. */
 function tickingClock(): Clock {
@@ -134,6 +137,27 @@ test('the last thousand losses are kept, and older ones until they are audited, 
   again.state.close();
 });
 
+test('a beginning goes to the audit topic before the loss after it, and counts neither as loss nor as sealed', async () => {
+  await using dir = await tempDir();
+  const { state, facts } = opened(dir.path);
+  facts.begun(BEGUN);
+  facts.loss({ ...LOSS, generation: 'g3' });
+  facts.begun(BEGUN);
+  state.flush(1);
+  const kinds = facts.unaudited(9).map(({ kind }) => kind);
+  assert.deepEqual(kinds, ['begun', 'loss']);
+  assert.deepEqual(facts.totals('u1'), { losses: 1, lostBytes: 20, sealedFiles: 0 });
+  for (let first = 1; first < 50; first++) facts.begun({ ...BEGUN, first });
+  state.flush(1);
+  facts.markAudited(facts.unaudited(99).map(({ id }) => id));
+  state.flush(1);
+  state.close();
+  const again = opened(dir.path);
+  assert.deepEqual(again.facts.last, facts.last);
+  assert.equal(again.facts.last.filter(({ kind }) => kind === 'begun').length, 20);
+  again.state.close();
+});
+
 test('without an audit topic no fact waits for it', async () => {
   await using dir = await tempDir();
   const { state, facts } = opened(dir.path, { audit: false });
@@ -141,4 +165,28 @@ test('without an audit topic no fact waits for it', async () => {
   state.flush(1);
   assert.deepEqual(facts.unaudited(9), []);
   state.close();
+});
+
+test('beyond 100,000 facts that wait for the audit topic the oldest are given up, sealed files first, and counted', async () => {
+  await using dir = await tempDir();
+  const { state, facts } = opened(dir.path);
+  for (let start = 0; start < 10; start++) facts.loss({ ...LOSS, start });
+  for (let size = 0; size < 100_000; size++) facts.sealed({ ...SEALED, size });
+  state.flush(1);
+  const waiting = facts.unaudited(200_000);
+  assert.equal(waiting.length, 90_010);
+  assert.deepEqual(
+    waiting.slice(0, 11).map((fact) => (fact.kind === 'loss' ? fact.start : fact.kind === 'sealed' && fact.size)),
+    [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10_000],
+  );
+  assert.equal(facts.givenUpCount, 10_000);
+  assert.match(logged.at(-1) ?? '', /facts are given up before the audit topic has them.*"count":10000/);
+  assert.deepEqual(facts.totals('u1'), { losses: 10, lostBytes: 255, sealedFiles: 100_000 });
+  state.close();
+  const again = opened(dir.path);
+  assert.equal(again.facts.givenUpCount, 10_000);
+  again.facts.sealed({ ...SEALED, size: 100_000 });
+  again.state.flush(1);
+  assert.equal(again.facts.givenUpCount, 10_000, 'nothing is given up below the limit');
+  again.state.close();
 });

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
-import { DatabaseSync } from 'node:sqlite';
 import { test } from 'node:test';
 import { newCheckpoint } from '../../../agent/model/checkpoint.ts';
 import { CheckpointStore } from '../../../agent/state/checkpoint-store.ts';
 import { StateDatabase } from '../../../agent/state/state-database.ts';
 import { tempDir } from '../../support/temp-dir.ts';
+import { insertGeneration, previousState } from '../../upgrade/previous-state.ts';
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
@@ -89,17 +89,9 @@ test('milestones are kept one a minute for two hours, one an hour for seven days
 
 test('a state of format 5 is migrated without replays, and gets milestones from then on', async () => {
   await using dir = await tempDir();
-  const { state, moveTo } = opened(dir.path);
-  moveTo(7, START_MS);
-  state.close();
-  const db = new DatabaseSync(dir.at('checkpoints.db'));
-  db.exec(`DROP TABLE replay; DROP TABLE rewind; DROP TABLE milestone;
-    ALTER TABLE generation DROP COLUMN folder_path; ALTER TABLE generation DROP COLUMN folder_inode;
-    ALTER TABLE generation DROP COLUMN markers;
-    ALTER TABLE generation ADD COLUMN marker_end INTEGER NOT NULL DEFAULT 0;
-    ALTER TABLE generation ADD COLUMN marker_bytes INTEGER NOT NULL DEFAULT 0;
-    ALTER TABLE generation ADD COLUMN marker_hash TEXT NOT NULL DEFAULT '';
-    PRAGMA user_version = 5;`);
+  const db = previousState(dir.path);
+  insertGeneration(db, { generation: '00ff', position: 7, range_end: 7, updated_ms: START_MS });
+  db.exec('DROP TABLE replay; DROP TABLE rewind; DROP TABLE milestone; PRAGMA user_version = 5;');
   db.close();
   const now = opened(dir.path);
   assert.deepEqual(now.store.replays.forGeneration('00ff'), []);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { appendFile, copyFile, rename, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, copyFile, open, rename, truncate, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { mayBeCopyOf } from '../../../agent/collect/sources/copies.ts';
 import { begun, SourceFixture } from '../../support/source-fixture.ts';
@@ -37,6 +37,26 @@ test('after a copytruncate between two scans the rest is read from the copy, and
   await on.find(glob);
   await on.deliver();
   assert.deepEqual(on.lines.get(source.generation), ['one', 'two', 'to the copy']);
+  on.close();
+});
+
+test('a copy that has less than was read from its original is read from its end on, and a fact says so', async () => {
+  await using dir = await tempDir();
+  const first = `${'x'.repeat(2_000)}\n`;
+  const { on, file, source } = await begun(dir, first);
+  const copy = dir.at('a.log.1');
+  await writeFile(copy, first);
+  await appendFile(file, 'two\n');
+  await on.fileEvent(file);
+  await on.deliverOf(source);
+  await truncate(file);
+  await on.find(dir.at('a.log*'));
+  await appendFile(copy, 'to the copy\n');
+  await on.find(dir.at('a.log*'));
+  await on.deliver();
+  const { generation, file: tracked } = on.at(copy);
+  assert.deepEqual(on.beginnings, [{ entryUid: 'e', generation, path: copy, first: 2_001, reason: 'copy' }]);
+  assert.deepEqual([on.lines.get(generation), tracked.first], [['to the copy'], 2_001]);
   on.close();
 });
 
@@ -97,22 +117,49 @@ test("a new file with a copy's name and other lines is read at once", async () =
   on.close();
 });
 
-test('a copy that lacks lines read from the original meanwhile is not read again', async () => {
+for (const lines of [1, 20])
+  test(`a copy of ${lines} lines that lacks lines read from the original meanwhile is not read again`, async () => {
+    await using dir = await tempDir();
+    const { on, file } = await begun(dir, `${'x'.repeat(99)}\n`.repeat(lines));
+    const [copy, glob] = [dir.at('a.log.1'), dir.at('a.log*')];
+    await copyFile(file, copy);
+    await appendFile(file, 'three\n');
+    await on.fileEvent(file);
+    await on.deliverOf(on.at(file));
+    await truncate(file);
+    for (let scan = 0; scan < 2; scan++) await on.find(glob);
+    await on.deliver();
+    await appendFile(copy, 'to the copy\n');
+    await on.find(glob);
+    await on.deliver();
+    assert.deepEqual(
+      [on.allLines.length, on.allLines.slice(0, 2), on.losses],
+      [lines + 2, ['three', 'to the copy'], []],
+    );
+    on.close();
+  });
+
+test('a copy whose original was replaced by another file during a stop is not read again', async () => {
   await using dir = await tempDir();
-  // Longer than the head, which is all that the copy could be known by if it were shorter.
-  const { on, file } = await begun(dir, `${'x'.repeat(99)}\n`.repeat(20));
-  const [copy, glob] = [dir.at('a.log.1'), dir.at('a.log*')];
+  const { on: before, file, source } = await begun(dir, 'one\ntwo\n');
+  before.kill();
+  const copy = dir.at('a.log-20261130');
   await copyFile(file, copy);
-  await appendFile(file, 'three\n');
-  await on.fileEvent(file);
-  await on.deliverOf(on.at(file));
   await truncate(file);
-  for (let scan = 0; scan < 2; scan++) await on.find(glob);
-  await on.deliver();
+  await writeFile(dir.at('new'), 'new\n');
+  // Else another file could get its inode number.
+  await using _held = await open(file);
+  await rename(dir.at('new'), file);
+  const on = new SourceFixture(dir);
+  for (let scan = 0; scan < 4; scan++) {
+    await on.find(dir.at('a.log*'));
+    await on.deliver();
+  }
   await appendFile(copy, 'to the copy\n');
-  await on.find(glob);
+  await on.find(dir.at('a.log*'));
   await on.deliver();
-  assert.deepEqual([on.allLines.length, on.allLines.slice(0, 2), on.losses], [22, ['three', 'to the copy'], []]);
+  assert.deepEqual([on.allLines, on.losses], [['new', 'to the copy'], []]);
+  assert.equal(on.at(copy).generation, source.generation);
   on.close();
 });
 

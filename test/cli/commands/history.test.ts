@@ -3,6 +3,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { hostname, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { etagRevision } from '../../../proto/rules/etag.ts';
 import { controller, good, versionsOf } from '../../support/entry-history.ts';
 import { eventually } from '../../support/eventually.ts';
 import { startProcess } from '../../support/process.ts';
@@ -179,8 +180,8 @@ test('audit lists all stored changes, follows new ones, and continues from a rev
   await eventually(() => assert.equal(lines().length, 2));
   const { etag } = await update('3');
   await eventually(() => assert.equal(lines().at(-1).version.entry.owner, '3'));
-  const from = await run('audit', '-o', 'json', '--from-revision', etag);
-  assert.equal(JSON.parse(from.stdout).revision, etag);
+  const from = await run('audit', '-o', 'json', '--from-revision', etagRevision(etag));
+  assert.equal(JSON.parse(from.stdout).revision, etagRevision(etag));
   const trimmed = await run('audit');
   assert.match(
     trimmed.stderr,

@@ -6,64 +6,7 @@ import { runProcess } from '../../support/process.ts';
 import { sharedKafka } from '../../support/servers.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 import { createTopic, newTopic, produce } from '../../support/topics.ts';
-
-async function verify(topics: string[], ...args: string[]) {
-  const kafka = (await sharedKafka()).join(',');
-  const outcome = await runProcess('cli/main.ts', ['verify', '--topic', ...topics, '--kafka', kafka, ...args]);
-  return { ...outcome, found: args.includes('json') && outcome.stdout !== '' ? JSON.parse(outcome.stdout) : undefined };
-}
-
-interface Given {
-  start: number;
-  end: number;
-  generation?: string;
-  entry?: string;
-  flags?: string;
-  replay?: string;
-  timestamp?: number;
-  partition?: number;
-}
-
-function record({
-  start,
-  end,
-  generation = 'g1',
-  entry = 'app',
-  flags,
-  replay,
-  timestamp,
-  partition,
-}: Given): kafkajs.Message {
-  return {
-    value: 'x'.repeat(Math.max(0, end - start - 1)),
-    ...(timestamp !== undefined && { timestamp: String(timestamp) }),
-    ...(partition !== undefined && { partition }),
-    headers: {
-      'host.name': 'h',
-      'log.file.path': `/var/log/${generation}.log`,
-      'logfleet.entry': entry,
-      'logfleet.generation': generation,
-      'logfleet.range': `${start}-${end}`,
-      ...(flags !== undefined && { 'logfleet.flags': flags }),
-      ...(replay !== undefined && { 'logfleet.replay': replay }),
-    },
-  };
-}
-
-const fact = (document: object) => ({ key: 'g', value: JSON.stringify({ id: JSON.stringify(document), ...document }) });
-const sealed = (generation: string, size: number, first = 0, entry = 'app') =>
-  fact({ kind: 'sealed', generation, entry, path: `/var/log/${generation}.log`, first, size });
-const loss = (generation: string, start: number, end: number, openEnded = false) =>
-  fact({ kind: 'loss', generation, entry: 'app', start, end, openEnded, reason: 'truncated' });
-
-/** A topic with its audit topic, filled with records. */
-async function given(records: kafkajs.Message[], facts: kafkajs.Message[], partitions = 1) {
-  const kafka = await sharedKafka();
-  const [topic, audit] = [await createTopic(kafka, partitions), await createTopic(kafka)];
-  if (records.length > 0) await produce(kafka, topic, records);
-  if (facts.length > 0) await produce(kafka, audit, facts);
-  return { kafka, topic, audit: ['--audit-topic', audit] as const };
-}
+import { begun, type GivenRecord, given, loss, record, sealed, verify } from '../../support/verify-fixture.ts';
 
 const COMPRESSIONS = ['none', 'gzip', 'snappy', 'lz4', 'zstd'];
 
@@ -89,7 +32,7 @@ test('lines of an agent are complete in every compression, and the exit code is 
   assert.deepEqual(found.records, { read: 50_000, withoutHeaders: 0, replayed: 0, otherEntries: 0 });
   assert.deepEqual([found.fromTheBeginning, found.holes, found.doubles], [true, [], []]);
   assert.deepEqual(
-    found.open.map(({ start, end }: Given) => [start, end]),
+    found.open.map(({ start, end }: GivenRecord) => [start, end]),
     Array(10).fill([0, lines.length]),
   );
   const one = await verify([topic], '-o', 'json', '--audit-topic', '', '--entry', 'zstd');
@@ -105,6 +48,7 @@ test('a hole, a double, an end that is missing and a file without a record are e
     record({ start: 7, end: 9, generation: 'g4' }),
   ];
   const facts = [
+    begun('g4', 7),
     sealed('g1', 50),
     sealed('g3', 9),
     sealed('g5', 3),
@@ -124,7 +68,7 @@ test('a hole, a double, an end that is missing and a file without a record are e
   const at = { topic, partition: 0, offset: '5' };
   assert.deepEqual(found.doubles, [{ generation: 'g2', path: path('g2'), start: 10, end: 25, bytes: 15, at }]);
   assert.deepEqual(
-    found.open.map(({ generation, start, end }: { generation: string } & Given) => [generation, start, end]),
+    found.open.map(({ generation, start, end }: { generation: string } & GivenRecord) => [generation, start, end]),
     [
       ['g2', 0, 30],
       ['g4', 7, 9],
@@ -155,7 +99,7 @@ test('a hole that a loss explains is reported as lost; the unexplained part of a
   const first = await verify([good.topic], ...good.audit, '-o', 'json');
   assert.equal(first.code, 0, first.stdout);
   assert.deepEqual(
-    first.found.losses.map(({ start, end, loss: reason }: Given & { loss: string }) => [start, end, reason]),
+    first.found.losses.map(({ start, end, loss: reason }: GivenRecord & { loss: string }) => [start, end, reason]),
     [
       [10, 15, 'truncated'],
       [15, 30, 'truncated'],

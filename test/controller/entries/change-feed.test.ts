@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Etcd3 } from 'etcd3';
+import { etagRevision } from '../../../proto/rules/etag.ts';
 import { startEtcd } from '../../../stack/etcd.ts';
 import { newPrefix, type RunningController, startController } from '../../support/controllers.ts';
 import { controller, good } from '../../support/entry-history.ts';
@@ -39,7 +40,7 @@ test('changes from a revision on, of one entry or all, are sent and followed in 
   await update(running, 'a', '3');
   await running.api.call('EntryService', 'DeleteEntry', { name: 'entries/b' });
   const all = follow(running, { from_revision: '1' });
-  const some = follow(running, { from_revision: etag });
+  const some = follow(running, { from_revision: etagRevision(etag) });
   const one = follow(running, { from_revision: '1', name: 'entries/a' });
   const later = follow(running, {});
   for (const { told } of [all, some, one, later]) await eventually(() => assert.equal(told.at(-1), 'KIND_SYNCED'));

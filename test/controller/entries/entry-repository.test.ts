@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { status } from '@grpc/grpc-js';
 import { Etcd3 } from 'etcd3';
+import { etagRevision } from '../../../proto/rules/etag.ts';
 import { newPrefix, startController } from '../../support/controllers.ts';
 import { controller, good, refusal, versionsOf } from '../../support/entry-history.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -31,9 +32,15 @@ test('every write is a version with content, author and reason, also when an ent
     ],
   );
   const [last, deletion, second, first] = versions;
-  assert.deepEqual([first?.revision, second?.revision, last?.revision], [created.etag, updated.etag, again.etag]);
-  assert.deepEqual([first?.former_revision, second?.former_revision], ['0', created.etag]);
-  assert.deepEqual([deletion?.former_revision, last?.former_revision], [updated.etag, deletion?.revision]);
+  assert.deepEqual(
+    [first?.revision, second?.revision, last?.revision],
+    [created.etag, updated.etag, again.etag].map(etagRevision),
+  );
+  assert.deepEqual([first?.former_revision, second?.former_revision], ['0', etagRevision(created.etag)]);
+  assert.deepEqual(
+    [deletion?.former_revision, last?.former_revision],
+    [etagRevision(updated.etag), deletion?.revision],
+  );
   assert.deepEqual({ ...second?.entry, topic_status: null }, { ...updated, topic_status: null });
   assert.notEqual(again.uid, created.uid);
   const unknown = { name: 'entries/never' };
@@ -48,12 +55,12 @@ test('concurrent updates at two controllers leave a history without gaps that co
   await using a = await startController(etcd, prefix, '--history.versions', '1000');
   await using b = await startController(etcd, prefix, '--history.versions', '1000');
   const { etag: createdEtag } = await a.api.call('EntryService', 'CreateEntry', { entry_id: 'app', entry: good });
-  const acknowledged = new Set<string>([createdEtag]);
+  const acknowledged = new Set<string>([etagRevision(createdEtag)]);
   const writer = async (at: typeof a, name: string) => {
     for (let round = 0; round < 40; round++) {
       const entry = { name: 'entries/app', owner: `${name}-${round}` };
       try {
-        acknowledged.add((await at.api.call('EntryService', 'UpdateEntry', { entry })).etag);
+        acknowledged.add(etagRevision((await at.api.call('EntryService', 'UpdateEntry', { entry })).etag));
       } catch (error) {
         assert.equal((error as { code: number }).code, status.ABORTED);
       }
@@ -107,7 +114,8 @@ test('when a controller is killed during writes, each entry matches its history'
         numbers.map((_, index) => (numbers[0] as number) - index),
       );
       const revisions = told.map(({ revision }) => revision);
-      for (const etag of acknowledged.get(id)?.slice(-40) ?? []) assert.ok(revisions.includes(etag), `${id}: ${etag}`);
+      for (const etag of acknowledged.get(id)?.slice(-40) ?? [])
+        assert.ok(revisions.includes(etagRevision(etag)), `${id}: ${etag}`);
     }
   } finally {
     client.close();
@@ -185,23 +193,25 @@ test('a rollback restores a version, refuses a stale etag, and gives a deleted e
     entry: { name: 'entries/app', topic: 'b', filter: { include: 'x' } },
   });
   assert.equal(second.filter.include, 'x');
-  assert.equal((await refusal(roll({ revision: first.etag, etag: first.etag }))).code, status.ABORTED);
+  assert.equal((await refusal(roll({ revision: etagRevision(first.etag), etag: first.etag }))).code, status.ABORTED);
   const missing = await refusal(roll({ revision: '7' }));
   assert.equal(missing.code, status.NOT_FOUND);
   assert.match(
     missing.details,
-    new RegExp(`no version of revision 7: its last revisions are ${second.etag}, ${first.etag}`),
+    new RegExp(
+      `no version of revision 7: its last revisions are ${[second.etag, first.etag].map(etagRevision).join(', ')}`,
+    ),
   );
-  const back = await roll({ revision: first.etag, etag: second.etag, change_reason: 'b was wrong' });
+  const back = await roll({ revision: etagRevision(first.etag), etag: second.etag, change_reason: 'b was wrong' });
   assert.deepEqual([back.topic, back.owner, back.filter, back.uid], ['app', 'a', null, first.uid]);
   const [version] = await versionsOf(running, 'app');
   assert.deepEqual(
     [version?.change, version?.rolled_back_to, version?.change_reason, version?.revision],
-    ['CHANGE_ROLLED_BACK', first.etag, 'b was wrong', back.etag],
+    ['CHANGE_ROLLED_BACK', etagRevision(first.etag), 'b was wrong', etagRevision(back.etag)],
   );
   await api.call('EntryService', 'DeleteEntry', { name: 'entries/app' });
   const [deletion] = await versionsOf(running, 'app');
-  assert.equal((await refusal(roll({ revision: second.etag, etag: back.etag }))).code, status.NOT_FOUND);
+  assert.equal((await refusal(roll({ revision: etagRevision(second.etag), etag: back.etag }))).code, status.NOT_FOUND);
   const returned = await roll({ revision: deletion?.revision });
   assert.deepEqual([returned.topic, returned.uid, returned.create_time], ['app', first.uid, first.create_time]);
   assert.deepEqual((await api.call('EntryService', 'GetEntry', { name: 'entries/app' })).etag, returned.etag);
@@ -223,7 +233,7 @@ test('validate_only responds as the write would, and stores nothing', async () =
   assert.equal((await refusal(check('UpdateEntry', { entry: stale }))).code, status.ABORTED);
   assert.equal((await refusal(check('DeleteEntry', stale))).code, status.ABORTED);
   await check('DeleteEntry', { name: 'entries/app', etag: created.etag });
-  await check('RollbackEntry', { name: 'entries/app', revision: created.etag });
+  await check('RollbackEntry', { name: 'entries/app', revision: etagRevision(created.etag) });
   const bad = { name: 'entries/app', topic: 'a b' };
   assert.deepEqual((await refusal(check('UpdateEntry', { entry: bad }))).fields, ['entry.topic']);
   assert.deepEqual(await api.call('EntryService', 'GetEntry', { name: 'entries/app' }), {

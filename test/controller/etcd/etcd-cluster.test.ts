@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { status } from '@grpc/grpc-js';
 import { Etcd3 } from 'etcd3';
+import { etagRevision } from '../../../proto/rules/etag.ts';
 import type { Etcd } from '../../../stack/etcd.ts';
 import { readStream } from '../../support/ask-streams.ts';
 import { newPrefix, type RunningController, startController } from '../../support/controllers.ts';
@@ -17,7 +18,9 @@ const AGENTS = 4;
 function follow({ api }: RunningController) {
   const { messages, ended, cancel } = readStream(api.stream('EntryService', 'WatchEntries', {}));
   const etags = (id: string) =>
-    messages.filter(({ entry }) => entry?.name === `entries/${id}`).map(({ entry }) => BigInt(entry.etag));
+    messages
+      .filter(({ entry }) => entry?.name === `entries/${id}`)
+      .map(({ entry }) => BigInt(etagRevision(entry.etag)));
   const all = readStream(api.stream('EntryService', 'WatchChanges', { from_revision: '1' }));
   const changes = (id: string): string[] =>
     all.messages.filter(({ version }) => version?.name === `entries/${id}`).map(({ revision }) => revision);
@@ -74,17 +77,18 @@ async function isWhole({ cluster, prefix, controllers, agents, watches, writing 
   for (const id of WRITTEN) {
     const acknowledged = writing.acknowledged.get(id) ?? [];
     for (const { changes } of watches) {
-      const untold = () => acknowledged.filter(({ etag }) => !changes(id).includes(etag));
+      const untold = () => acknowledged.filter(({ etag }) => !changes(id).includes(etagRevision(etag)));
       await eventually(() => assert.deepEqual(untold(), []), PATIENCE);
     }
     const { etag } = await (controllers[1] as RunningController).api.call('EntryService', 'GetEntry', {
       name: `entries/${id}`,
     });
-    assert.ok(BigInt(etag) >= BigInt(writing.acknowledged.get(id)?.at(-1)?.etag ?? '0'), `${id} is not older`);
-    wanted[`entries/${id}`] = etag;
+    const last = writing.acknowledged.get(id)?.at(-1)?.etag ?? '';
+    assert.ok(BigInt(etagRevision(etag)) >= BigInt(etagRevision(last)), `${id} is not older`);
+    wanted[`entries/${id}`] = etagRevision(etag);
   }
   for (const agent of agents) {
-    await eventually(() => assert.deepEqual(agent.applied, wanted, agent.failures.join('; ')), PATIENCE);
+    await eventually(() => assert.deepEqual(agent.appliedRevisions, wanted, agent.failures.join('; ')), PATIENCE);
     agent.assertEachChangeOnce();
   }
   for (const { etags } of watches) {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Etcd3 } from 'etcd3';
+import { etagRevision } from '../../../proto/rules/etag.ts';
 import { newPrefix, type RunningController, startController } from '../../support/controllers.ts';
 import { startEtcdCluster } from '../../support/etcd-cluster.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -80,7 +81,7 @@ test('a controller cut off from etcd for longer than its lease keeps its agents 
   await eventually(() => assert.equal(homeOf(successor), other.id), PATIENCE);
   let during = await write(other.controller, 'during');
   for (let round = 0; round < 10; round++) during = await write(other.controller, `during ${round}`);
-  await client.kv.compact({ revision: during.etag, physical: true });
+  await client.kv.compact({ revision: etagRevision(during.etag), physical: true });
   await have(
     during.etag,
     all.filter((agent) => homeOf(agent) === other.id),

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { status } from '@grpc/grpc-js';
 import { EtcdClient } from '../../../controller/etcd/etcd-client.ts';
+import { etagRevision } from '../../../proto/rules/etag.ts';
 import { type RunningController, startController } from '../../support/controllers.ts';
 import { refusal } from '../../support/entry-history.ts';
 import { eventually } from '../../support/eventually.ts';
@@ -28,7 +29,7 @@ test('pause and resume, undo, rollback and deletion of a rollout; a new entry th
   await eventually(() => assert.deepEqual(on.held(), { one: 3 }));
   assert.equal(await state(on), 'STATE_UNDONE');
 
-  const { etag: former } = await on.call('GetEntry', {}, 'EntryService');
+  const former = etagRevision((await on.call('GetEntry', {}, 'EntryService')).etag);
   await on.write('four', steps(['2', HOUR_MS], ['all']));
   await eventually(() => assert.deepEqual(on.held(), { one: 1, four: 2 }));
   await on.call('RollbackEntry', { revision: former }, 'EntryService');

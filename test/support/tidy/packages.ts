@@ -18,7 +18,7 @@ export const ADAPTERS: Readonly<Record<string, readonly string[]>> = {
   'nice-grpc': ['controller/rpc/', 'controller/fleet/peers.ts', 'agent/link/', 'cli/rpc/'],
   'nice-grpc-common': ['proto/gen/'],
   'nice-grpc-error-details': ['controller/rpc/', 'cli/rpc/'],
-  'nice-grpc-server-health': ['controller/rpc/'],
+  'nice-grpc-server-health': ['cli/rpc/', 'controller/rpc/'],
   'nice-grpc-server-reflection': ['controller/rpc/'],
   '@node-rs/crc32': ['agent/encode/record-batch.ts', 'agent/collect/files/file-head.ts'],
   '@platformatic/kafka': ['controller/topics/kafka-topics.ts', 'cli/verify/topic-reader.ts'],

@@ -225,7 +225,7 @@ export interface Report {
     | undefined;
   /**
    * Facts that were not yet reported on this stream. After a full report these are the last 1,000
-   * losses and the last 20 sealed files.
+   * losses and the last 20 facts of each other kind.
    */
   facts: Fact[];
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;

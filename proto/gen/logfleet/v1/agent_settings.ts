@@ -63,7 +63,7 @@ export interface AgentSettings {
    */
   reason: string;
   /**
-   * The etcd revision of the last write, in decimal; empty if all settings have their default. Send
+   * Identifies the last write, as Entry.etag does; empty if all settings have their default. Send
    * it back with an update to have the call fail with ABORTED if the settings have changed in the
    * meantime. Send `0` to have the call fail if the agent has settings.
    *

@@ -38,16 +38,19 @@ export interface Entry {
    */
   uid: string;
   /**
-   * The etcd revision of the last write, in decimal. Send it back with an update or a deletion to
-   * have that call fail with ABORTED if the entry has changed in the meantime.
+   * Identifies the last write: its etcd revision and a hash, such as `4711-9f86d081`. The hash
+   * differs even when etcd, restored from a backup, reaches a revision again. Send it back with an
+   * update or a deletion to have that call fail with ABORTED if the entry has changed in the
+   * meantime.
    *
    * Output only.
    */
   etag: string;
   /**
    * Globs of the files to collect. A glob is an absolute path with `*`, `?`, `[a-z]`, `{a,b}`, and
-   * `**` for any number of folders. Only regular files are read; symbolic links to them are
-   * followed.
+   * `**` for any number of folders. Only regular files are read. `follow_links` says whether
+   * symbolic links are followed. An agent searches at most 20,000 folders for an entry and finds at
+   * most 50,000 files.
    *
    * Required.
    * Bounds: 1 to 100 globs of at most 4,096 bytes each.
@@ -236,6 +239,15 @@ export interface Entry {
    * Example: `max_bytes_per_second: 1048576`
    */
   maxBytesPerSecond: bigint;
+  /**
+   * Whether symbolic links to files and folders are followed. However many links lead to a folder,
+   * it is searched once: at its path without links, or else at the path with the fewest links. With
+   * `false`, links are ignored, except in the part of a glob before its first wildcard.
+   *
+   * Default: `true`.
+   * Example: `follow_links: false`
+   */
+  followLinks?: boolean | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -454,6 +466,7 @@ function createBaseEntry(): Entry {
     multiline: undefined,
     filter: undefined,
     maxBytesPerSecond: 0n,
+    followLinks: undefined,
     _unknownFields: {},
   };
 }
@@ -534,6 +547,9 @@ export const Entry: MessageFns<Entry> = {
         throw new globalThis.Error("value provided for field message.maxBytesPerSecond of type int64 too large");
       }
       writer.uint32(192).int64(message.maxBytesPerSecond);
+    }
+    if (message.followLinks !== undefined) {
+      writer.uint32(200).bool(message.followLinks);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -754,6 +770,14 @@ export const Entry: MessageFns<Entry> = {
             message.maxBytesPerSecond = reader.int64() as bigint;
             continue;
           }
+          case 25: {
+            if (tag !== 200) {
+              break;
+            }
+
+            message.followLinks = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -813,6 +837,7 @@ export const Entry: MessageFns<Entry> = {
       multiline: isSet(object.multiline) ? Multiline.fromJSON(object.multiline) : undefined,
       filter: isSet(object.filter) ? Filter.fromJSON(object.filter) : undefined,
       maxBytesPerSecond: isSet(object.max_bytes_per_second) ? BigInt(object.max_bytes_per_second) : 0n,
+      followLinks: isSet(object.follow_links) ? globalThis.Boolean(object.follow_links) : undefined,
     };
   },
 
@@ -896,6 +921,9 @@ export const Entry: MessageFns<Entry> = {
     if (message.maxBytesPerSecond !== 0n) {
       obj.max_bytes_per_second = message.maxBytesPerSecond.toString();
     }
+    if (message.followLinks !== undefined) {
+      obj.follow_links = message.followLinks;
+    }
     return obj;
   },
 
@@ -944,6 +972,7 @@ export const Entry: MessageFns<Entry> = {
     message.maxBytesPerSecond = (object.maxBytesPerSecond !== undefined && object.maxBytesPerSecond !== null)
       ? BigInt(object.maxBytesPerSecond)
       : 0n;
+    message.followLinks = object.followLinks ?? undefined;
     return message;
   },
 };

@@ -28,7 +28,7 @@ export interface EntryVersion {
    * continues after a deletion for as long as the history of the deleted entry is kept.
    */
   version: bigint;
-  /** The etcd revision of the write, which is the entry's etag from then on. */
+  /** The etcd revision of the write, with which the entry's etag begins from then on. */
   revision: bigint;
   /** What the write did. */
   change: EntryVersion_Change;

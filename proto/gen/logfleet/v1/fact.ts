@@ -13,7 +13,8 @@ export const protobufPackage = "logfleet.v1";
 export const protobufFileName = "logfleet/v1/fact.proto";
 
 /**
- * A permanent statement about one generation of one file: bytes of it are lost, or it is complete.
+ * A permanent statement about one generation of one file: the agent began to read it after its
+ * first byte, bytes of it are lost, or it is complete.
  *
  * Each fact is also a JSON record with the same id on the topic `logfleet.audit`, which keeps it
  * longer than its agent does.
@@ -41,8 +42,86 @@ export interface Fact {
     | //
     /** The generation is complete in Kafka. */
     { $case: "sealed"; value: Sealed }
+    | //
+    /** The generation is not read from its first byte on. */
+    { $case: "begun"; value: Begun }
     | undefined;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/**
+ * The agent reads a generation from `first` on. A generation without this fact is read from its
+ * first byte on.
+ */
+export interface Begun {
+  /** The position where the agent began to read. It is not 0. */
+  first: bigint;
+  /** Why reading does not begin at the first byte. */
+  reason: Begun_Reason;
+  _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
+}
+
+/** Why reading does not begin at the first byte. */
+export const Begun_Reason = {
+  /** UNSPECIFIED - A release that did not record reasons began to read the generation. */
+  UNSPECIFIED: "REASON_UNSPECIFIED",
+  /** START - The file existed before the entry did, and the entry's `start` skips what it had then. */
+  START: "REASON_START",
+  /**
+   * COPY - The file is a copy of one that was truncated. The bytes before `first` were read from the
+   * original and belong to its generation.
+   */
+  COPY: "REASON_COPY",
+} as const;
+
+export type Begun_Reason = typeof Begun_Reason[keyof typeof Begun_Reason];
+
+export namespace Begun_Reason {
+  export type UNSPECIFIED = typeof Begun_Reason.UNSPECIFIED;
+  export type START = typeof Begun_Reason.START;
+  export type COPY = typeof Begun_Reason.COPY;
+}
+
+export function begun_ReasonFromJSON(object: any): Begun_Reason {
+  switch (object) {
+    case 0:
+    case "REASON_UNSPECIFIED":
+      return Begun_Reason.UNSPECIFIED;
+    case 1:
+    case "REASON_START":
+      return Begun_Reason.START;
+    case 2:
+    case "REASON_COPY":
+      return Begun_Reason.COPY;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum Begun_Reason");
+  }
+}
+
+export function begun_ReasonToJSON(object: Begun_Reason): string {
+  switch (object) {
+    case Begun_Reason.UNSPECIFIED:
+      return "REASON_UNSPECIFIED";
+    case Begun_Reason.START:
+      return "REASON_START";
+    case Begun_Reason.COPY:
+      return "REASON_COPY";
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum Begun_Reason");
+  }
+}
+
+export function begun_ReasonToNumber(object: Begun_Reason): number {
+  switch (object) {
+    case Begun_Reason.UNSPECIFIED:
+      return 0;
+    case Begun_Reason.START:
+      return 1;
+    case Begun_Reason.COPY:
+      return 2;
+    default:
+      throw new globalThis.Error("Unrecognized enum value " + object + " for enum Begun_Reason");
+  }
 }
 
 /** Bytes of a generation that can never be delivered. */
@@ -220,6 +299,9 @@ export const Fact: MessageFns<Fact> = {
       case "sealed":
         Sealed.encode(message.kind.value, writer.uint32(66).fork()).join();
         break;
+      case "begun":
+        Begun.encode(message.kind.value, writer.uint32(74).fork()).join();
+        break;
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -309,6 +391,14 @@ export const Fact: MessageFns<Fact> = {
             message.kind = { $case: "sealed", value: Sealed.decode(reader, reader.uint32()) };
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.kind = { $case: "begun", value: Begun.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -341,6 +431,8 @@ export const Fact: MessageFns<Fact> = {
         ? { $case: "loss", value: Loss.fromJSON(object.loss) }
         : isSet(object.sealed)
         ? { $case: "sealed", value: Sealed.fromJSON(object.sealed) }
+        : isSet(object.begun)
+        ? { $case: "begun", value: Begun.fromJSON(object.begun) }
         : undefined,
     };
   },
@@ -369,6 +461,8 @@ export const Fact: MessageFns<Fact> = {
       obj.loss = Loss.toJSON(message.kind.value);
     } else if (message.kind?.$case === "sealed") {
       obj.sealed = Sealed.toJSON(message.kind.value);
+    } else if (message.kind?.$case === "begun") {
+      obj.begun = Begun.toJSON(message.kind.value);
     }
     return obj;
   },
@@ -397,7 +491,117 @@ export const Fact: MessageFns<Fact> = {
         }
         break;
       }
+      case "begun": {
+        if (object.kind?.value !== undefined && object.kind?.value !== null) {
+          message.kind = { $case: "begun", value: Begun.fromPartial(object.kind.value) };
+        }
+        break;
+      }
     }
+    return message;
+  },
+};
+
+function createBaseBegun(): Begun {
+  return { first: 0n, reason: Begun_Reason.UNSPECIFIED, _unknownFields: {} };
+}
+
+export const Begun: MessageFns<Begun> = {
+  encode(message: Begun, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.first !== 0n) {
+      if (BigInt.asIntN(64, message.first) !== message.first) {
+        throw new globalThis.Error("value provided for field message.first of type int64 too large");
+      }
+      writer.uint32(8).int64(message.first);
+    }
+    if (message.reason !== Begun_Reason.UNSPECIFIED) {
+      writer.uint32(16).int32(begun_ReasonToNumber(message.reason));
+    }
+    if (message._unknownFields !== undefined) {
+      for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
+        const tag = parseInt(key, 10);
+        for (const value of values) {
+          writer.uint32(tag).raw(value);
+        }
+      }
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Begun {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBegun();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.first = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.reason = begun_ReasonFromJSON(reader.int32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        const buf = reader.skip(tag & 7);
+
+        const list = message._unknownFields![tag];
+
+        if (list === undefined) {
+          message._unknownFields![tag] = [buf];
+        } else {
+          list.push(buf);
+        }
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  fromJSON(object: any): Begun {
+    return {
+      first: isSet(object.first) ? BigInt(object.first) : 0n,
+      reason: isSet(object.reason) ? begun_ReasonFromJSON(object.reason) : Begun_Reason.UNSPECIFIED,
+    };
+  },
+
+  toJSON(message: Begun): unknown {
+    const obj: any = {};
+    if (message.first !== 0n) {
+      obj.first = message.first.toString();
+    }
+    if (message.reason !== Begun_Reason.UNSPECIFIED) {
+      obj.reason = begun_ReasonToJSON(message.reason);
+    }
+    return obj;
+  },
+
+  create(base?: DeepPartial<Begun>): Begun {
+    return Begun.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Begun>): Begun {
+    const message = createBaseBegun();
+    message.first = (object.first !== undefined && object.first !== null) ? BigInt(object.first) : 0n;
+    message.reason = object.reason ?? Begun_Reason.UNSPECIFIED;
     return message;
   },
 };

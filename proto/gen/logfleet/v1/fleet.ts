@@ -213,6 +213,13 @@ export interface EntryStatus {
   lossForecastFiles: number;
   /** Whether `max_bytes_per_second` of the entry or of the agent holds back files. */
   limited: boolean;
+  /** How long the last scan for the entry's files took, in whole seconds. */
+  lastScanSeconds: number;
+  /**
+   * How long the present scan has been running, in whole seconds; 0 if none runs or it has only
+   * begun. A file system that does not respond makes a scan take long.
+   */
+  runningScanSeconds: number;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -306,7 +313,7 @@ export function entryStatus_StateToNumber(object: EntryStatus_State): number {
 export interface FileStatus {
   /**
    * Identifies the file in this agent's reports: `{entry uid}/{generation}`, or `{entry
-   * uid}/{path}` as long as the file could not be opened.
+   * uid}/{path}` for an archive, and as long as the file could not be opened.
    */
   id: string;
   /** `entries/{entry}`. */
@@ -375,6 +382,8 @@ export const FileStatus_State = {
   DRAINING: "STATE_DRAINING",
   /** FAILED - The file cannot be read, with the reason in `last_error`. The agent keeps trying. */
   FAILED: "STATE_FAILED",
+  /** SKIPPED - The file is an archive, such as gzip or tar, and is not read. `history` has the format. */
+  SKIPPED: "STATE_SKIPPED",
 } as const;
 
 export type FileStatus_State = typeof FileStatus_State[keyof typeof FileStatus_State];
@@ -385,6 +394,7 @@ export namespace FileStatus_State {
   export type PAUSED = typeof FileStatus_State.PAUSED;
   export type DRAINING = typeof FileStatus_State.DRAINING;
   export type FAILED = typeof FileStatus_State.FAILED;
+  export type SKIPPED = typeof FileStatus_State.SKIPPED;
 }
 
 export function fileStatus_StateFromJSON(object: any): FileStatus_State {
@@ -404,6 +414,9 @@ export function fileStatus_StateFromJSON(object: any): FileStatus_State {
     case 4:
     case "STATE_FAILED":
       return FileStatus_State.FAILED;
+    case 5:
+    case "STATE_SKIPPED":
+      return FileStatus_State.SKIPPED;
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum FileStatus_State");
   }
@@ -421,6 +434,8 @@ export function fileStatus_StateToJSON(object: FileStatus_State): string {
       return "STATE_DRAINING";
     case FileStatus_State.FAILED:
       return "STATE_FAILED";
+    case FileStatus_State.SKIPPED:
+      return "STATE_SKIPPED";
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum FileStatus_State");
   }
@@ -438,6 +453,8 @@ export function fileStatus_StateToNumber(object: FileStatus_State): number {
       return 3;
     case FileStatus_State.FAILED:
       return 4;
+    case FileStatus_State.SKIPPED:
+      return 5;
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum FileStatus_State");
   }
@@ -496,8 +513,8 @@ export interface Agent {
   /** How many files the agent tracks. */
   fileCount: number;
   /**
-   * What could not be determined about this agent, for a person: for example that its controller
-   * does not respond.
+   * What could not be determined about this agent or not be sent to it, for a person: for example
+   * that its controller does not respond, or that etcd never had the entries that it collects.
    */
   error: string;
   /**
@@ -1423,6 +1440,8 @@ function createBaseEntryStatus(): EntryStatus {
     lossForecastSeconds: 0,
     lossForecastFiles: 0,
     limited: false,
+    lastScanSeconds: 0,
+    runningScanSeconds: 0,
     _unknownFields: {},
   };
 }
@@ -1491,6 +1510,12 @@ export const EntryStatus: MessageFns<EntryStatus> = {
     }
     if (message.limited !== false) {
       writer.uint32(240).bool(message.limited);
+    }
+    if (message.lastScanSeconds !== 0) {
+      writer.uint32(248).int32(message.lastScanSeconds);
+    }
+    if (message.runningScanSeconds !== 0) {
+      writer.uint32(256).int32(message.runningScanSeconds);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -1644,6 +1669,22 @@ export const EntryStatus: MessageFns<EntryStatus> = {
             message.limited = reader.bool();
             continue;
           }
+          case 31: {
+            if (tag !== 248) {
+              break;
+            }
+
+            message.lastScanSeconds = reader.int32();
+            continue;
+          }
+          case 32: {
+            if (tag !== 256) {
+              break;
+            }
+
+            message.runningScanSeconds = reader.int32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1682,6 +1723,8 @@ export const EntryStatus: MessageFns<EntryStatus> = {
       lossForecastSeconds: isSet(object.loss_forecast_seconds) ? globalThis.Number(object.loss_forecast_seconds) : 0,
       lossForecastFiles: isSet(object.loss_forecast_files) ? globalThis.Number(object.loss_forecast_files) : 0,
       limited: isSet(object.limited) ? globalThis.Boolean(object.limited) : false,
+      lastScanSeconds: isSet(object.last_scan_seconds) ? globalThis.Number(object.last_scan_seconds) : 0,
+      runningScanSeconds: isSet(object.running_scan_seconds) ? globalThis.Number(object.running_scan_seconds) : 0,
     };
   },
 
@@ -1735,6 +1778,12 @@ export const EntryStatus: MessageFns<EntryStatus> = {
     if (message.limited !== false) {
       obj.limited = message.limited;
     }
+    if (message.lastScanSeconds !== 0) {
+      obj.last_scan_seconds = Math.round(message.lastScanSeconds);
+    }
+    if (message.runningScanSeconds !== 0) {
+      obj.running_scan_seconds = Math.round(message.runningScanSeconds);
+    }
     return obj;
   },
 
@@ -1763,6 +1812,8 @@ export const EntryStatus: MessageFns<EntryStatus> = {
     message.lossForecastSeconds = object.lossForecastSeconds ?? 0;
     message.lossForecastFiles = object.lossForecastFiles ?? 0;
     message.limited = object.limited ?? false;
+    message.lastScanSeconds = object.lastScanSeconds ?? 0;
+    message.runningScanSeconds = object.runningScanSeconds ?? 0;
     return message;
   },
 };

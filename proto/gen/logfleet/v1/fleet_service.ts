@@ -239,6 +239,8 @@ export const ListFactsRequest_Kind = {
   LOSS: "KIND_LOSS",
   /** SEALED - Sealed files. */
   SEALED: "KIND_SEALED",
+  /** BEGUN - Files that were not read from their first byte on. */
+  BEGUN: "KIND_BEGUN",
 } as const;
 
 export type ListFactsRequest_Kind = typeof ListFactsRequest_Kind[keyof typeof ListFactsRequest_Kind];
@@ -247,6 +249,7 @@ export namespace ListFactsRequest_Kind {
   export type UNSPECIFIED = typeof ListFactsRequest_Kind.UNSPECIFIED;
   export type LOSS = typeof ListFactsRequest_Kind.LOSS;
   export type SEALED = typeof ListFactsRequest_Kind.SEALED;
+  export type BEGUN = typeof ListFactsRequest_Kind.BEGUN;
 }
 
 export function listFactsRequest_KindFromJSON(object: any): ListFactsRequest_Kind {
@@ -260,6 +263,9 @@ export function listFactsRequest_KindFromJSON(object: any): ListFactsRequest_Kin
     case 2:
     case "KIND_SEALED":
       return ListFactsRequest_Kind.SEALED;
+    case 3:
+    case "KIND_BEGUN":
+      return ListFactsRequest_Kind.BEGUN;
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum ListFactsRequest_Kind");
   }
@@ -273,6 +279,8 @@ export function listFactsRequest_KindToJSON(object: ListFactsRequest_Kind): stri
       return "KIND_LOSS";
     case ListFactsRequest_Kind.SEALED:
       return "KIND_SEALED";
+    case ListFactsRequest_Kind.BEGUN:
+      return "KIND_BEGUN";
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum ListFactsRequest_Kind");
   }
@@ -286,6 +294,8 @@ export function listFactsRequest_KindToNumber(object: ListFactsRequest_Kind): nu
       return 1;
     case ListFactsRequest_Kind.SEALED:
       return 2;
+    case ListFactsRequest_Kind.BEGUN:
+      return 3;
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum ListFactsRequest_Kind");
   }
@@ -5139,9 +5149,9 @@ export const FleetServiceDefinition = {
       options: {},
     },
     /**
-     * Returns a page of losses and sealed files, ordered by agent and id. It covers only connected
-     * agents, and of each the last 1,000 losses and the last 20 sealed files. The topic
-     * `logfleet.audit` contains all facts of all agents.
+     * Returns a page of facts, ordered by agent and id. It covers only connected agents, and of each
+     * the last 1,000 losses, the last 20 sealed files and the last 20 files that were not read from
+     * their first byte on. The topic `logfleet.audit` contains all facts of all agents.
      */
     listFacts: {
       name: "ListFacts",
@@ -5344,9 +5354,9 @@ export interface FleetServiceImplementation<CallContextExt = {}> {
     context: CallContext & CallContextExt,
   ): ServerStreamingMethodResult<DeepPartial<WatchAgentsResponse>>;
   /**
-   * Returns a page of losses and sealed files, ordered by agent and id. It covers only connected
-   * agents, and of each the last 1,000 losses and the last 20 sealed files. The topic
-   * `logfleet.audit` contains all facts of all agents.
+   * Returns a page of facts, ordered by agent and id. It covers only connected agents, and of each
+   * the last 1,000 losses, the last 20 sealed files and the last 20 files that were not read from
+   * their first byte on. The topic `logfleet.audit` contains all facts of all agents.
    */
   listFacts(request: ListFactsRequest, context: CallContext & CallContextExt): Promise<DeepPartial<ListFactsResponse>>;
   /**
@@ -5478,9 +5488,9 @@ export interface FleetServiceClient<CallOptionsExt = {}> {
     options?: CallOptions & CallOptionsExt,
   ): AsyncIterable<WatchAgentsResponse>;
   /**
-   * Returns a page of losses and sealed files, ordered by agent and id. It covers only connected
-   * agents, and of each the last 1,000 losses and the last 20 sealed files. The topic
-   * `logfleet.audit` contains all facts of all agents.
+   * Returns a page of facts, ordered by agent and id. It covers only connected agents, and of each
+   * the last 1,000 losses, the last 20 sealed files and the last 20 files that were not read from
+   * their first byte on. The topic `logfleet.audit` contains all facts of all agents.
    */
   listFacts(request: DeepPartial<ListFactsRequest>, options?: CallOptions & CallOptionsExt): Promise<ListFactsResponse>;
   /**

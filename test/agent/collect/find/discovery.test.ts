@@ -52,7 +52,7 @@ test('links to files and folders are followed, a ring of links ends, and a dangl
   await symlink(dir.at('nowhere'), dir.at('c.log'));
   assert.deepEqual(await found(dir, ['*.log']), ['b.log']);
   assert.deepEqual(await found(dir, ['link/*.log']), ['link/a.log']);
-  assert.deepEqual(await found(dir, ['**/*.log']), ['b.log', 'link/a.log', 'real/a.log']);
+  assert.deepEqual(await found(dir, ['**/*.log']), ['b.log', 'real/a.log']);
 });
 
 const badName = (dir: TempDir, ...parts: string[]) => Buffer.from(dir.at(...parts), 'latin1');

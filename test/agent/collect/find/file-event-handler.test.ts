@@ -70,6 +70,50 @@ test('writes, new names and deleted names in a watched folder are reported witho
   assert.equal(follower.scans, 1);
 });
 
+for (const [name, links] of [
+  ['a link', { 'links/a.log': '../logs/app/0.log' }],
+  ['a link to a link in another folder', { 'links/a.log': '../more/b.log', 'more/b.log': '../logs/app/0.log' }],
+  ['a link into a linked folder', { 'links/a.log': '../more/app/../app/0.log', 'more/app': '../logs/app' }],
+] as const) {
+  // fluentd-kubernetes-daemonset#465; fluent-bit#649.
+  test(`behind ${name}: writes, rotations and new files are reported without a scan`, async () => {
+    await using dir = await tempDir();
+    for (const folder of ['links', 'more', 'logs/app']) mkdirSync(dir.at(folder), { recursive: true });
+    for (const [path, target] of Object.entries(links)) symlinkSync(target, dir.at(path));
+    const [file, link] = [dir.at('logs', 'app', '0.log'), dir.at('links', 'a.log')];
+    using follower = new Follower(dir.at('links', '*.log'));
+    // The link dangles at first, and in each rotation's gap.
+    await follower.scan();
+    for (let rotation = 1; rotation <= 3; rotation++) {
+      writeFileSync(file, 'one\n');
+      await eventually(() => assert.equal(follower.sizes.get(link), 4));
+      appendFileSync(file, 'two\n');
+      await eventually(() => assert.equal(follower.sizes.get(link), 8));
+      renameSync(file, `${file}.${rotation}`);
+      await eventually(() => assert.equal(follower.sizes.get(link), -1));
+      if (rotation === 2) await follower.scan();
+    }
+    assert.equal(follower.scans, 2);
+  });
+}
+
+test('a busy folder to whose other files links lead is not polled, and their writes are reported', async () => {
+  await using dir = await tempDir();
+  for (const name of ['a.log', 'b.log', 'c.txt']) writeFileSync(dir.at(name), '');
+  symlinkSync('c.txt', dir.at('c.log'));
+  using follower = new Follower(dir.at('*.log'));
+  await follower.scan();
+  for (let round = 0; round < 3; round++) {
+    manyWrites(dir);
+    appendFileSync(dir.at('c.txt'), 'x\n');
+    await eventually(() => {
+      assert.equal(follower.sizes.get(dir.at('a.log')), statSync(dir.at('a.log')).size);
+      assert.equal(follower.sizes.get(dir.at('c.log')), 2 * (round + 1));
+    });
+  }
+  assert.deepEqual([follower.between.busy.size, follower.scans], [0, 1]);
+});
+
 test('a busy folder is polled instead of watched for some seconds, and all growth is reported', async () => {
   await using dir = await tempDir();
   for (const name of ['a.log', 'b.log', 'c.txt']) writeFileSync(dir.at(name), '');

@@ -32,7 +32,7 @@ test('bytes cut off in a recovered batch that is in Kafka are a loss, even befor
   const sent = { topic: 't', partition: 0, producer: { id: 1n, epoch: 0 }, baseSequence: 0 };
   const intent: OpenIntent = { id: 1, ...batch, ...sent };
   const losses: Loss[] = [];
-  const facts = { loss: (loss: Loss) => losses.push(loss), sealed: () => {} };
+  const facts = { loss: (loss: Loss) => losses.push(loss), sealed: () => {}, begun: () => {} };
   const recovery = new CrashRecovery([intent], {
     store,
     facts,

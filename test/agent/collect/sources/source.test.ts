@@ -1,21 +1,23 @@
 import assert from 'node:assert/strict';
 import { appendFileSync, closeSync } from 'node:fs';
 import { test } from 'node:test';
+import { EntryTaps } from '../../../../agent/collect/read/entry-taps.ts';
+import type { RateLimits } from '../../../../agent/collect/read/rate-limit.ts';
 import type { Route } from '../../../../agent/produce/route.ts';
 import type { Segment } from '../../../../agent/produce/route-source.ts';
 import { testFormat } from '../../../support/formats.ts';
-import { openSource } from '../../../support/open-source.ts';
+import { type OpenSourceOptions, openSource } from '../../../support/open-source.ts';
 import { tempDir } from '../../../support/temp-dir.ts';
 import { testBench } from '../../../support/test-bench.ts';
 
+const nowhere = { topic: 't', partition: 0, wake: () => {} } as unknown as Route;
 const LINE_BYTES = 100;
 const LINES = 6;
 
 /** A source of a file of LINES lines, and what reads from it one line a turn. */
-function sourceOf(file: string) {
+function sourceOf(file: string, options: OpenSourceOptions = {}) {
   appendFileSync(file, `${'x'.repeat(LINE_BYTES - 1)}\n`.repeat(LINES));
-  const source = openSource(file);
-  const nowhere = { topic: 't', partition: 0, wake: () => {} } as unknown as Route;
+  const source = openSource(file, options);
   source.assign(nowhere, () => testFormat());
   const bench = testBench();
   const turn = async (): Promise<Segment | undefined> => {
@@ -44,5 +46,40 @@ test('ranges that are returned while another is read again are all read again, i
   assert.deepEqual(again, [0, 2]);
   assert.equal(source.position, LINES * LINE_BYTES);
   assert.ok(source.complete);
+  closeSync(source.fd);
+});
+
+test('lines that are returned with all lines after them are read by the rules that apply then', async () => {
+  await using dir = await tempDir();
+  const { source, turn } = sourceOf(dir.at('a.log'));
+  const segments: Segment[] = [];
+  for (let line = 0; line < LINES; line++) segments.push((await turn()) as Segment);
+  for (const segment of segments.slice(0, 2)) source.acknowledged(segment);
+  assert.ok(!source.drained);
+  for (const segment of segments.slice(2)) source.returned(segment);
+  assert.ok(!source.drained, 'the returned lines are not sent yet');
+  source.assign(nowhere, () => testFormat({ filter: { include: '', exclude: 'x' } }));
+  assert.equal(await turn(), undefined);
+  assert.ok(source.complete, 'the new filter excludes the rest');
+  closeSync(source.fd);
+});
+
+test('returned lines that are read again count for no rate limit, and no tap shows them again', async () => {
+  await using dir = await tempDir();
+  let consumed = 0;
+  const count = (bytes: number) => {
+    consumed += bytes;
+  };
+  const limits = { room: () => 1_000_000, consumed: count, isWaiting: () => false } as unknown as RateLimits;
+  const taps = new EntryTaps();
+  let tapped = 0;
+  taps.add((_source, { lines }) => (tapped += lines));
+  const { source, turn } = sourceOf(dir.at('a.log'), { limits, taps });
+  for (let round = 0; round < 3; round++) {
+    const segments: Segment[] = [];
+    for (let line = 0; line < LINES; line++) segments.push((await turn()) as Segment);
+    for (const segment of segments) source.returned(segment);
+  }
+  assert.deepEqual([consumed, tapped], [LINES * LINE_BYTES, LINES]);
   closeSync(source.fd);
 });

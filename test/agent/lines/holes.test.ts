@@ -1,0 +1,209 @@
+import assert from 'node:assert/strict';
+import { appendFileSync, closeSync, openSync, statSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
+import { test } from 'node:test';
+import { testFormat } from '../../support/formats.ts';
+import { rebuilt, TurnReader } from '../../support/read-lines.ts';
+import { begun, SourceFixture } from '../../support/source-fixture.ts';
+import { tempDir } from '../../support/temp-dir.ts';
+
+const MIB = 1024 * 1024;
+const nuls = (bytes: number) => '\0'.repeat(bytes);
+
+function rangesOf({ records }: Pick<TurnReader, 'records'>): [string, string][] {
+  return records.map(({ value, headers }) => [value.toString('latin1'), headers['logfleet.range'] as string]);
+}
+
+// A writer without O_APPEND continues at its old offset after a truncation (copytruncate).
+for (const [name, bytes] of [
+  ['a hundred bytes', 100],
+  ['more than a read', 3 * MIB + 7],
+] as const) {
+  test(`a hole of ${name} at a line's start is passed over, and the line after it is whole`, async () => {
+    await using dir = await tempDir();
+    const file = dir.at('a.log');
+    writeFileSync(file, `${nuls(bytes)}one\ntwo\n`);
+    using reader = new TurnReader(file, testFormat());
+    await reader.read();
+    const { segments } = reader;
+    assert.deepEqual(rangesOf(reader), [
+      ['one', `0-${bytes + 4}`],
+      ['two', `${bytes + 4}-${bytes + 8}`],
+    ]);
+    for (const { segment } of segments) assert.equal(segment.cut, undefined);
+    for (const segment of segments.filter(({ segment: { lines } }) => lines > 0))
+      assert.deepEqual(rebuilt(reader.fd, segment, testFormat()), segment.encoded);
+  });
+}
+
+test('fewer than 16 NULs at the start of a line, and NULs within it, are content', async () => {
+  await using dir = await tempDir();
+  const lines = [nuls(15), `${nuls(15)}a`, `a${nuls(40)}b`, `b${nuls(40)}`];
+  writeFileSync(dir.at('a.log'), `${lines.join('\n')}\n${nuls(16)}c\n`);
+  using reader = new TurnReader(dir.at('a.log'), testFormat());
+  await reader.read();
+  assert.deepEqual(
+    rangesOf(reader).map(([value]) => value),
+    [...lines, 'c'],
+  );
+});
+
+for (const encoding of ['utf-16le', 'utf-16be'] as const) {
+  test(`a hole in ${encoding} ends where a character begins`, async () => {
+    await using dir = await tempDir();
+    const text = Buffer.from(`one\n${nuls(40)}two\na${nuls(40)}\n`, 'utf16le');
+    writeFileSync(dir.at('a.log'), encoding === 'utf-16be' ? text.swap16() : text);
+    using reader = new TurnReader(dir.at('a.log'), testFormat({ encoding }));
+    await reader.read();
+    assert.deepEqual(rangesOf(reader), [
+      ['one', '0-8'],
+      ['two', '8-96'],
+      [`a${nuls(40)}`, '96-180'],
+    ]);
+  });
+}
+
+test('a hole ends a multiline record', async () => {
+  await using dir = await tempDir();
+  writeFileSync(dir.at('a.log'), `a\n b\n${nuls(50)} c\na\n`);
+  using reader = new TurnReader(
+    dir.at('a.log'),
+    testFormat({ multiline: { start: '^a', timeoutMs: 1_000, maxLines: 9 } }),
+  );
+  await reader.read({ size: 0, sealed: true });
+  assert.deepEqual(rangesOf(reader), [
+    ['a\n b', '0-5'],
+    [' c', '5-58'],
+    ['a', '58-60'],
+  ]);
+});
+
+test('the bytes after an over-long line are waited for, too, when they are not written yet', async () => {
+  await using dir = await tempDir();
+  const file = dir.at('a.log');
+  writeFileSync(file, `0123456789abcdef${nuls(3 * MIB)}`);
+  using reader = new TurnReader(file, testFormat({ maxLineBytes: 8, overLong: 'truncate' }));
+  await reader.read();
+  write(file, 16, 'ghi\nnext\n');
+  await reader.read();
+  assert.deepEqual(rangesOf(reader), [
+    ['01234567', '0-8'],
+    ['next', '8-25'],
+  ]);
+  assert.equal(
+    reader.segments.reduce((sum, { segment }) => sum + (segment.cut?.bytes ?? 0), 0),
+    12,
+  );
+});
+
+function write(file: string, at: number, text: string): void {
+  const fd = openSync(file, 'r+');
+  writeSync(fd, text, at);
+  closeSync(fd);
+}
+
+test('a preallocated file is read as far as it is written, in whatever pieces', async () => {
+  await using dir = await tempDir();
+  const file = dir.at('a.log');
+  writeFileSync(file, nuls(2 * MIB));
+  using reader = new TurnReader(file, testFormat());
+  const text = Array.from({ length: 40 }, (_, at) => `line ${at}\n`).join('');
+  for (let at = 0; at < text.length; at += 3) {
+    write(file, at, text.slice(at, at + 3));
+    await reader.read();
+  }
+  assert.equal(
+    rangesOf(reader)
+      .map(([value]) => `${value}\n`)
+      .join(''),
+    text,
+  );
+  truncateSync(file, text.length);
+  await reader.read({ size: text.length, sealed: true });
+  assert.equal(reader.reader.position, text.length);
+});
+
+test('lines that are written into a preallocated file out of order arrive in the order of the file', async () => {
+  await using dir = await tempDir();
+  const file = dir.at('a.log');
+  writeFileSync(file, nuls(MIB));
+  using reader = new TurnReader(file, testFormat());
+  for (const [at, line] of [
+    [14, 'third\n'],
+    [6, 'second!\n'],
+    [0, 'first\n'],
+  ] as const) {
+    write(file, at, line);
+    await reader.read();
+  }
+  assert.deepEqual(rangesOf(reader), [
+    ['first', '0-6'],
+    ['second!', '6-14'],
+    ['third', '14-20'],
+  ]);
+});
+
+test('a gap in a preallocated file that nobody fills is passed over after five seconds', async () => {
+  await using dir = await tempDir();
+  const file = dir.at('a.log');
+  writeFileSync(file, nuls(MIB));
+  write(file, 64, 'after\n');
+  using reader = new TurnReader(file, testFormat());
+  await reader.read();
+  reader.nowMs += 4_999;
+  await reader.read();
+  assert.deepEqual(rangesOf(reader), []);
+  reader.nowMs += 1;
+  await reader.read();
+  assert.deepEqual(rangesOf(reader), [['after', '0-70']]);
+});
+
+test('a preallocated file that is cut to its lines, or ends, has lost nothing, and is sealed at its last line', async () => {
+  await using dir = await tempDir();
+  const { on, file } = await begun(dir, `one\n${nuls(MIB)}`);
+  write(file, 4, 'two\n');
+  on.at(file).resume();
+  await on.deliver();
+  await on.scan([file]);
+  await on.deliver();
+  await on.deliverOf(on.at(file));
+  assert.equal(on.at(file).size, 8);
+  truncateSync(file, 8);
+  await on.scan([file]);
+  await on.deliver();
+  truncateSync(file, 0);
+  appendFileSync(file, 'three\n');
+  await on.scan([file]);
+  await on.deliver();
+  await on.scan([file]);
+  assert.deepEqual(on.allLines, ['one', 'three', 'two']);
+  assert.deepEqual(on.losses, []);
+  assert.deepEqual(
+    on.sealed.map(({ size }) => size),
+    [8],
+  );
+  on.close();
+});
+
+test('NULs that are cut off are no loss', async () => {
+  await using dir = await tempDir();
+  const { on, file } = await begun(dir, `one\n${nuls(MIB + 100)}`);
+  truncateSync(file, 0);
+  await on.scan([file]);
+  await on.deliver();
+  assert.deepEqual(on.losses, []);
+  on.close();
+});
+
+test('the lines of a sparse file of a terabyte do not wait until all of it was searched', async () => {
+  await using dir = await tempDir();
+  const on = new SourceFixture(dir);
+  const file = dir.at('a.log');
+  writeFileSync(file, 'one\n');
+  truncateSync(file, 2 ** 40);
+  await on.scan([file]);
+  const source = on.at(file);
+  const segment = await on.read(source);
+  assert.equal(segment?.end ?? source.position, 4);
+  assert.ok(statSync(file).blocks < 100);
+  on.close();
+});

@@ -90,7 +90,7 @@ class Oracle {
       this.#result.reportedAsLoss++;
       return;
     }
-    if (this.#isTakenForPrevious(life, line)) this.#exempt('same bytes');
+    if (this.#isTakenForOther(life, line)) this.#exempt('same bytes');
     else this.#violate('lost', life, line, 'is missing');
   }
 
@@ -115,11 +115,15 @@ class Oracle {
   }
 
   /** Content that was replaced by the same bytes up to the position looks unchanged. */
-  #isTakenForPrevious(life: Life, line: Line): boolean {
-    const { previous } = life;
-    if (!previous || !this.#isDelivered(previous, line)) return false;
-    const shared = life.sharedPrefix(previous);
-    return line.end <= shared && ![...(this.#deliveries.get(previous)?.keys() ?? [])].some((end) => end > shared);
+  #isTakenForOther(life: Life, line: Line): boolean {
+    const successors = this.#evidence.lives.filter(({ previous }) => previous === life);
+    const others = life.previous ? [life.previous, ...successors] : successors;
+    return others.some((other) => {
+      if (!this.#isDelivered(other, line)) return false;
+      const shared = life.sharedPrefix(other);
+      const older = other === life.previous ? other : life;
+      return line.end <= shared && ![...(this.#deliveries.get(older)?.keys() ?? [])].some((end) => end > shared);
+    });
   }
 
   #isDelivered(life: Life, line: Line): boolean {

@@ -6,7 +6,10 @@ import type { Controls } from './controls.ts';
 import type { EntryCollector } from './entry-collector.ts';
 import { RateMeter } from './lag/rate-meter.ts';
 import type { Usage } from './process-usage.ts';
+import type { Archive } from './sources/file-identifier.ts';
 import type { Source } from './sources/source.ts';
+
+const INT64_MAX = 2n ** 63n - 1n;
 
 /** What was acknowledged since the process started. */
 export class DeliveryTotals {
@@ -61,14 +64,14 @@ export function entryStatus(
     etag: entry.etag,
     state: error ? 'STATE_FAILED' : stateOf(applied, paused),
     error,
-    files: sources.length + fileErrors.size,
+    files: sources.length + fileErrors.size + [...collector.sources.archives].length,
     failedFiles: sources.filter(({ errors }) => errors.current !== '').length + fileErrors.size,
     limited: !paused && sources.some((source) => source.isLimited),
     losses: BigInt(losses),
     lostBytes: BigInt(lostBytes),
     sealedFiles: BigInt(sealedFiles),
     filteredLines: BigInt(totals.filteredOf(entry.uid)),
-    lagBytes: ownFiles.reduce((sum, file) => sum + file.lagBytes, 0n),
+    lagBytes: sumOfLags(ownFiles),
     bytesPerSecond: ownFiles.reduce((sum, file) => sum + file.bytesPerSecond, 0),
     lagSeconds: longest(ownFiles),
     ...forecastOf(ownFiles),
@@ -87,6 +90,7 @@ export function fileStatuses(collector: EntryCollector, nowMs: number): FileStat
   for (const [path, error] of collector.fileErrors) {
     files.push(FileStatus.create({ id: `${uid}/${path}`, entry, path, state: 'STATE_FAILED', lastError: error }));
   }
+  for (const archive of collector.sources.archives) files.push(archiveStatus(archive, entry, uid));
   return files;
 }
 
@@ -96,7 +100,7 @@ export function agentHealth(
   controls: Controls,
   { error, lostBytes, pinnedBytes, usage }: { error: string; lostBytes: number; pinnedBytes: number; usage: Usage },
 ): AgentHealth {
-  const lagBytes = files.reduce((sum, file) => sum + file.lagBytes, 0n);
+  const lagBytes = sumOfLags(files);
   return AgentHealth.create({
     ...controls.status(lagBytes),
     lagBytes,
@@ -104,13 +108,13 @@ export function agentHealth(
     linesPerSecond: totals.linesPerSecond,
     deliveredBytes: BigInt(totals.bytes),
     deliveredLines: BigInt(totals.lines),
-    openFiles: files.length,
+    openFiles: files.filter(({ state }) => state !== 'STATE_SKIPPED').length,
     residentBytes: BigInt(process.memoryUsage.rss()),
     error,
     startTime: totals.startTime,
     lostBytes: BigInt(lostBytes),
     ...usage,
-    pinnedBytes: BigInt(pinnedBytes),
+    pinnedBytes: BigInt(Math.min(pinnedBytes, Number.MAX_SAFE_INTEGER)),
     lagSeconds: longest(files),
   });
 }
@@ -160,9 +164,24 @@ function fileStatus(source: Source, entry: string, nowMs: number, lossForecastSe
   return status;
 }
 
+function archiveStatus({ file, history }: Archive, entry: string, uid: string): FileStatus {
+  const { path, device, inode, size } = file;
+  const id = `${uid}/${path}`;
+  const status = FileStatus.create({ id, entry, path, device, inode, state: 'STATE_SKIPPED', size: BigInt(size) });
+  // Not copied, as above.
+  status.history = history as FileStatus['history'];
+  return status;
+}
+
 function fileStateOf({ errors, file }: Source): FileStatus['state'] {
   if (errors.current) return 'STATE_FAILED';
   const { activity } = file.state;
   if (activity === 'draining') return 'STATE_DRAINING';
   return activity === 'paused' || activity === 'unmatched' ? 'STATE_PAUSED' : 'STATE_READING';
+}
+
+/** At most what an int64 can have. */
+function sumOfLags(files: readonly FileStatus[]): bigint {
+  const sum = files.reduce((bytes, { lagBytes }) => bytes + lagBytes, 0n);
+  return sum < INT64_MAX ? sum : INT64_MAX;
 }

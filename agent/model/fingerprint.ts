@@ -64,8 +64,8 @@ export interface Observation {
   /** When the file was created, ms since the epoch. 0: unknown. */
   birthMs: number;
   unlinked: boolean;
-  /** It was empty before and holds a compressed archive now. */
-  compressed: boolean;
+  /** It was empty before and is an archive now. */
+  isArchive: boolean;
 }
 
 /** FAT stamps changes in steps of two seconds, some others in steps of one. */

@@ -35,6 +35,17 @@ export function keyOf({ dev, ino }: Pick<BigIntStats, 'dev' | 'ino'>): string {
   return fileKey({ device: dev, inode: ino });
 }
 
+/** The last time that a protobuf Timestamp can have. Any program can set an mtime beyond it. */
+const TIME_MS_MAX = Date.parse('9999-12-31T23:59:59.999Z');
+
+/**
+ * The size of a file, bytes, at most the largest that a number has exactly. Sparse files may have
+ * up to 2^63 - 1 bytes.
+ */
+export function fileSizeOf({ size }: Pick<BigIntStats, 'size'>): number {
+  return Math.min(Number(size), Number.MAX_SAFE_INTEGER);
+}
+
 /** The file at `path` with these `stats`; undefined if it is not a regular file. */
 export function foundFile(path: string, stats: BigIntStats, local = false): FoundFile | undefined {
   if (!stats.isFile()) return undefined;
@@ -43,8 +54,8 @@ export function foundFile(path: string, stats: BigIntStats, local = false): Foun
     device: stats.dev,
     inode: stats.ino,
     key: keyOf(stats),
-    size: Number(stats.size),
-    changedMs: Number(stats.mtimeMs),
+    size: fileSizeOf(stats),
+    changedMs: Math.min(TIME_MS_MAX, Math.max(0, Number(stats.mtimeMs))),
     ctimeNs: stats.ctimeNs,
     birthMs: birthMsOf(stats),
     local,

@@ -23,6 +23,8 @@ export interface FactStoreDependencies {
   audit?: boolean;
 }
 
+const NO_TOTALS: FactTotals = { losses: 0, lostBytes: 0, sealedFiles: 0 };
+
 /**
  * The durable facts. Each is written by the same flush as the positions that were noted with it.
  */
@@ -81,12 +83,14 @@ export class FactStore implements FactLog, FactQueue, StatePart {
   }
 
   totals(entryUid: string): Readonly<FactTotals> {
-    return this.#totals.get(entryUid) ?? { losses: 0, lostBytes: 0, sealedFiles: 0 };
+    const { losses, lostBytes, sealedFiles } = this.#totals.get(entryUid) ?? NO_TOTALS;
+    // Older agents stored sums of any size.
+    return { losses, lostBytes: addBytes(0, lostBytes), sealedFiles };
   }
 
   /** Lost bytes of all entries that this agent ever had. */
   get lostBytes(): number {
-    return [...this.#totals.values()].reduce((sum, { lostBytes }) => sum + lostBytes, 0);
+    return [...this.#totals.values()].reduce((sum, { lostBytes }) => addBytes(sum, lostBytes), 0);
   }
 
   /** The last facts of each kind, the oldest first. */
@@ -177,7 +181,7 @@ export class FactStore implements FactLog, FactQueue, StatePart {
     if (fact.kind === 'sealed') totals.sealedFiles++;
     else {
       totals.losses++;
-      totals.lostBytes += fact.bytes ?? fact.end - fact.start;
+      totals.lostBytes = addBytes(totals.lostBytes, fact.bytes ?? fact.end - fact.start);
     }
     this.#totals.set(fact.entryUid, totals);
     this.#changedTotals.add(fact.entryUid);
@@ -221,4 +225,9 @@ function prepare({ db }: StateDatabase) {
 
 function fromRow(row: Record<string, unknown>): Fact {
   return { id: String(row['id']), timeMs: Number(row['time_ms']), ...JSON.parse(String(row['document'])) };
+}
+
+/** A sum that stays exact: sparse files may lose more than a number can count. */
+function addBytes(sum: number, bytes: number): number {
+  return Math.min(sum + bytes, Number.MAX_SAFE_INTEGER);
 }

@@ -52,7 +52,7 @@ test('--once fails for a folder whose name is not UTF-8, which it names, and del
   assert.equal(await countRecords(kafka, topic), 1);
 });
 
-// shared/faults F6.
+// opentelemetry-collector-contrib#50258.
 test('--once fails when an entry has more folders than a scan may search, says so, and delivers what it found', async () => {
   const kafka = await sharedKafka();
   const topic = await createTopic(kafka);

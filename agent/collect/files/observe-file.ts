@@ -1,6 +1,7 @@
 import { type Fingerprint, type Observation, settledCtimeNs } from '../../model/fingerprint.ts';
-import { birthMsOf } from '../../model/found-file.ts';
-import { compareHead, hasMarker, isCompressed, readLastLinesMarker } from './file-head.ts';
+import { birthMsOf, fileSizeOf } from '../../model/found-file.ts';
+import { archiveFormatOf } from './archive-format.ts';
+import { compareHead, hasMarker, readLastLinesMarker } from './file-head.ts';
 import { fstat } from './file-io.ts';
 
 /**
@@ -15,7 +16,7 @@ export async function observeFile(
   wallMs: number,
 ): Promise<Observation | undefined> {
   const stat = await fstat(fd);
-  const size = Number(stat.size);
+  const size = fileSizeOf(stat);
   const [last] = known.markers;
   const marker = size > Math.max(read, last?.end ?? 0) ? await readLastLinesMarker(fd, size) : undefined;
   const head = await compareHead(fd, known.head, read);
@@ -27,6 +28,6 @@ export async function observeFile(
     ctimeNs: settledCtimeNs(stat.ctimeNs, wallMs),
     birthMs: birthMsOf(stat),
     unlinked: stat.nlink === 0n,
-    compressed: known.head.bytes === 0 && head.bytes > 0 && (await isCompressed(fd)),
+    isArchive: known.head.bytes === 0 && head.bytes > 0 && (await archiveFormatOf(fd)) !== undefined,
   };
 }

@@ -1,6 +1,7 @@
 import type { Charset } from '../../encode/charset.ts';
 import { firstNul, HOLE_BYTES_MIN, trailingHoleBytes } from '../../encode/hole.ts';
 import { CHUNK_BYTES_MAX } from '../../encode/work-pool.ts';
+import { fileSizeOf } from '../../model/found-file.ts';
 import { lineStates } from '../../model/line-state.ts';
 import { fstat, readAt } from '../files/file-io.ts';
 import type { Range } from './read-range.ts';
@@ -196,7 +197,7 @@ export class UnwrittenBytes {
 
 /** Whether a file ends in so many NULs that it seems to be preallocated. */
 async function isPreallocated(fd: number): Promise<boolean> {
-  const size = Number((await fstat(fd)).size);
+  const size = fileSizeOf(await fstat(fd));
   const length = Math.min(size, 2 * HOLE_BYTES_MIN);
   const { buffer, bytesRead } = await readAt(fd, Buffer.alloc(length), 0, length, size - length);
   return trailingHoleBytes(buffer.subarray(0, bytesRead), size - length, 1) > 0;

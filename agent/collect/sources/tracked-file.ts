@@ -23,10 +23,10 @@ import { WrittenSize } from './written-size.ts';
 
 /**
  * What an observation found. notOpened: the file could not be opened now. learned: the checkpoint
- * has changed. truncated: the file holds another generation. compressed: the file was empty and is
- * an archive now.
+ * has changed. truncated: the file holds another generation. archive: the file was empty and is an
+ * archive now.
  */
-export type ObservationOutcome = 'notOpened' | 'unchanged' | 'learned' | 'truncated' | 'compressed';
+export type ObservationOutcome = 'notOpened' | 'unchanged' | 'learned' | 'truncated' | 'archive';
 
 /** Who reads the file, as far as an observation depends on it. */
 export interface ObservedReader {
@@ -198,7 +198,7 @@ export class TrackedFile {
       // The file may grow and be read meanwhile: compare with the position before the observation.
       const seen = await observeFile(this.#fd, this.fingerprint, reader.furthestRead, wallMs);
       if (!seen || this.replaced) return 'truncated';
-      if (seen.compressed) return 'compressed';
+      if (seen.isArchive) return 'archive';
       const moved = await this.#noteFolder();
       const size = Math.max(seen.size, reader.furthestRead);
       return this.#learn({ ...seen, size }, nowMs) || moved ? 'learned' : 'unchanged';

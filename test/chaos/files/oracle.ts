@@ -30,18 +30,19 @@ type Deliveries = Map<number, Generation[]>;
 
 class Oracle {
   readonly #evidence: Evidence;
-  readonly #sightings: Sightings;
+  #sightings: Sightings;
   readonly #result: Judgement = { violations: [], exemptions: {}, lines: 0, due: 0, delivered: 0, reportedAsLoss: 0 };
   readonly #deliveries = new Map<Life, Deliveries>();
 
   constructor(evidence: Evidence) {
     this.#evidence = evidence;
-    this.#sightings = new Sightings(evidence);
+    this.#sightings = new Sightings(evidence, []);
   }
 
   judge(): Judgement {
     const report = (violation: Violation) => this.#result.violations.push(violation);
     const generations = assignGenerations(this.#evidence, report);
+    this.#sightings = new Sightings(this.#evidence, generations);
     for (const generation of generations) this.#collect(generation);
     const losses = lossesOf(this.#evidence, generations);
     for (const generation of generations) this.#checkTiling(generation, losses);
@@ -116,10 +117,9 @@ class Oracle {
   /** Content that was replaced by the same bytes up to the position looks unchanged. */
   #isTakenForPrevious(life: Life, line: Line): boolean {
     const { previous } = life;
-    if (!previous) return false;
+    if (!previous || !this.#isDelivered(previous, line)) return false;
     const shared = life.sharedPrefix(previous);
-    if (line.end > shared || !this.#isDelivered(previous, line)) return false;
-    return ![...(this.#deliveries.get(previous)?.keys() ?? [])].some((end) => end > shared);
+    return line.end <= shared && ![...(this.#deliveries.get(previous)?.keys() ?? [])].some((end) => end > shared);
   }
 
   #isDelivered(life: Life, line: Line): boolean {

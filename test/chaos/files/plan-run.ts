@@ -27,6 +27,8 @@ const DESCRIPTORS_AT_END = 1024;
 const SCAN_INTERVAL_AT_END_MS = 1_000;
 const LOOK_INTERVAL_MS = 1_000;
 const QUIET_MS = 4_000;
+const AWAIT_MAX_MS = 20_000;
+const AWAIT_INTERVAL_MS = 50;
 /** A file that is not found is missing after two scans. */
 const SCANS_MIN = 3;
 /**
@@ -79,6 +81,9 @@ export class PlanRun {
         return 'kill -9';
       case 'broker':
         return this.#breakBroker(operation);
+      case 'await':
+        await agent.untilReady();
+        return (await this.#isDelivered()) ? 'all has arrived' : 'not all has arrived';
       default:
         return applyToFiles(world, operation.kind, operation);
     }
@@ -86,7 +91,19 @@ export class PlanRun {
 
   async #start(scanIntervalMs: number, descriptors: number | undefined): Promise<void> {
     if (this.#firstStartMs === Number.POSITIVE_INFINITY) this.#firstStartMs = systemClock.monotonicMs();
-    await this.#dependencies.agent.start(descriptors, ['--scan-interval', `${scanIntervalMs}ms`]);
+    await this.#dependencies.agent.start(scanIntervalMs, descriptors);
+  }
+
+  async #isDelivered(): Promise<boolean> {
+    const { world, direct, topic } = this.#dependencies;
+    const matched = world.lives.filter(({ matched: periods }) => periods.length > 0);
+    const lines = matched.reduce((sum, life) => sum + life.lines().length, 0);
+    const untilMs = systemClock.monotonicMs() + AWAIT_MAX_MS;
+    while (systemClock.monotonicMs() < untilMs) {
+      if ((await countRecords(direct, topic)) >= lines) return true;
+      await systemClock.sleep(AWAIT_INTERVAL_MS);
+    }
+    return false;
   }
 
   /** Breaks the way to the broker for as many ms as the operation's amount says. */

@@ -71,7 +71,8 @@ export const CONTENT_OPERATIONS: Record<
   'rewrite-same-head': (world, { target, choice, amount }) =>
     withFile(world, target, ({ path, inode }) => {
       const old = world.lifeAt(inode) as Life;
-      const bytes = Buffer.from(old.bytes.subarray(0, old.sizes[choice % Math.max(1, old.sizes.length)] ?? 0));
+      const headBytes = old.holes.length > 0 ? 0 : (old.sizes[choice % Math.max(1, old.sizes.length)] ?? 0);
+      const bytes = Buffer.from(old.bytes.subarray(0, headBytes));
       const life = world.write(path, (own) => Buffer.concat([bytes, lines(own, amount * 3)]));
       return `rewrite ${path} with the same ${bytes.length} bytes as head, ${life.size} in all (life ${life.id})`;
     }),
@@ -237,6 +238,7 @@ function createHuge(world: World, path: string, bytes: bigint): string | undefin
   const fd = openSync(raw(world.at(path)), 'w');
   try {
     world.begin(fstatSync(fd, { bigint: true }).ino, 'truncated', { kind: 'huge' });
+    world.refresh();
   } finally {
     closeSync(fd);
   }

@@ -8,7 +8,7 @@ import { runPlan } from './run-plan.ts';
 
 const launcher = join(import.meta.dirname, '..', '..', '..', 'bin', 'logfleet-agent');
 /** Agents sleep most of the time. */
-const AT_ONCE = 8;
+const AT_ONCE = 12;
 
 describe('files that change while an agent collects them', { concurrency: AT_ONCE }, () => {
   for (const [name, plan] of Object.entries(KNOWN_PLANS)) {

@@ -204,7 +204,7 @@ export class FileIdentifier {
   }
 
   #continueInCopy(original: Source, fd: number, file: FoundFile): Source {
-    const { logger, registry, rotations, factory, open } = this.#dependencies;
+    const { logger, registry, rotations, factory, open, ended } = this.#dependencies;
     const { path, generation } = original;
     logger.info('file was truncated, its generation continues in a copy', { path, generation, copy: file.path });
     rotations.recordCopy(path);
@@ -214,6 +214,7 @@ export class FileIdentifier {
       return open.open(fd, factory.newGeneration(file, { first: size, firstReason: 'copy' }), size);
     }
     registry.removeEnded(original);
+    ended.recordMissingIn(original, file.size);
     open.continueInCopy(original, fd, file);
     return original;
   }

@@ -42,10 +42,13 @@ export const CONTENT_OPERATIONS: Record<
   copytruncate: (world, { target, choice, amount }) =>
     withFile(world, target, ({ path, inode }) => {
       const original = world.lifeAt(inode) as Life;
-      const bytes = world.read(path);
+      // Of a preallocated file, what was written.
+      const bytes = world.read(path).subarray(0, original.size);
       const archive = [`${path}.1`, `${path}-20261130`, `out/${path.split('/').at(-1)}.1`, undefined][choice % 4];
       if (archive !== undefined)
-        world.write(archive, () => bytes, { copyOf: { life: original, size: Math.min(bytes.length, original.size) } });
+        world
+          .write(archive, () => bytes, { copyOf: { life: original, size: bytes.length } })
+          .holes.push(...original.holes);
       truncateTo(world, { path }, 0);
       const life = world.begin(inode, 'truncated');
       if (choice % 3 !== 0) appendAt(world, path, life, lines(life, amount));

@@ -71,8 +71,8 @@ export class CrashRecovery {
   }
 
   /**
-   * A checkpoint, with what only its generation's segments show. The file had their bytes, which may
-   * be more than its last observation noted. Later lines follow them to the same partition.
+   * A checkpoint, with what only its generation's segments show. The file had their bytes, which
+   * may be more than its last observation noted. Later lines follow them to the same partition.
    */
   withSegments(checkpoint: Checkpoint): Checkpoint {
     let { size, markers, topic, partition } = checkpoint;

@@ -14,6 +14,8 @@ export interface AgentOptions {
   launcher: string;
   args: readonly string[];
   folder: string;
+  /** The message that it logs when it is ready: when it has its entries. */
+  readyMessage: string;
 }
 
 /** When a process ran: from when it was ready. */
@@ -124,7 +126,7 @@ export class AgentUnderTest {
         throw error;
       });
       const nowMs = systemClock.monotonicMs();
-      if (this.#process === own && text.includes('"agent started"')) {
+      if (this.#process === own && text.includes(`"${this.#options.readyMessage}"`)) {
         this.uptimes.push({
           fromMs: nowMs,
           toMs: Number.POSITIVE_INFINITY,

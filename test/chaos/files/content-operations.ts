@@ -31,6 +31,7 @@ type ContentOperationKind = Extract<
 /** More than the longest line that is sent whole. */
 const PREALLOCATED_BYTES = 1024 * 1024;
 const SAME_INODE_ATTEMPTS = 40;
+const ONE_TICK_ATTEMPTS = 20;
 /** Beyond 2^53, and the largest size that a file can have on Linux. */
 const HUGE_BYTES = [5_000_000_000_000_000_000n, 2n ** 63n - 1n];
 
@@ -209,31 +210,59 @@ function lineOfLength(bytes: Buffer, length: number): Buffer {
 }
 
 /**
- * Deletes a file and creates files until one has its inode. File systems reuse the last ones first.
+ * Deletes a file, and creates one with its inode whose times of birth and of change are equal. File
+ * systems reuse the last inodes first.
  */
 function recreate(world: World, path: string, inode: bigint, choice: number, amount: number): string {
   world.release(inode);
   for (const { path: other } of world.tree.files.filter((file) => file.inode === inode))
     unlinkSync(raw(world.at(other)));
   world.refresh();
+  const spares = takeInodesBefore(world, path, inode);
+  let [life, isInOneTick] = createInOneWrite(world, path, choice, amount);
+  for (let attempt = 1; !isInOneTick && attempt < ONE_TICK_ATTEMPTS; attempt++) {
+    unlinkSync(raw(world.at(path)));
+    world.refresh();
+    [life, isInOneTick] = createInOneWrite(world, path, choice, amount);
+  }
+  for (const spare of spares) unlinkSync(raw(world.at(spare)));
+  const found = world.lifeAt(inode) === life ? 'the same' : 'another';
+  const tick = isInOneTick ? 'one tick' : 'more than one tick';
+  return `rm ${path} and create it with ${found} inode in ${tick}: ${life.size} bytes (life ${life.id})`;
+}
+
+/** Creates files outside the globs until the next file gets the inode. Returns their paths. */
+function takeInodesBefore(world: World, path: string, inode: bigint): string[] {
   const spares: string[] = [];
-  let fd = openSync(raw(world.at(path)), 'wx');
-  while (fstatSync(fd, { bigint: true }).ino !== inode && spares.length < SAME_INODE_ATTEMPTS) {
+  while (spares.length < SAME_INODE_ATTEMPTS) {
+    const fd = openSync(raw(world.at(path)), 'wx');
+    const { ino } = fstatSync(fd, { bigint: true });
     closeSync(fd);
+    if (ino === inode) {
+      unlinkSync(raw(world.at(path)));
+      break;
+    }
     const spare = `out/spare-${spares.length}`;
     renameSync(raw(world.at(path)), raw(world.at(spare)));
     spares.push(spare);
-    fd = openSync(raw(world.at(path)), 'wx');
   }
-  const { ino } = fstatSync(fd, { bigint: true });
-  const life = world.begin(ino, 'truncated');
-  const bytes = Buffer.concat([head(choice), lines(life, amount)]);
-  // At once: its time of birth equals that of its last change.
+  return spares;
+}
+
+/** Returns its life, and whether its times of birth and of change are equal. */
+function createInOneWrite(world: World, path: string, choice: number, amount: number): [Life, boolean] {
+  const writer = { id: world.lives.length, linesBegun: 0 };
+  const bytes = Buffer.concat([head(choice), lines(writer, amount)]);
+  const fd = openSync(raw(world.at(path)), 'wx');
+  // Before fstat: once a time was read, Linux 6.13 gives the next change a finer one.
   writeSync(fd, bytes);
-  life.append(bytes, systemClock.monotonicMs());
+  const { ino, birthtimeNs, ctimeNs } = fstatSync(fd, { bigint: true });
   closeSync(fd);
-  for (const spare of spares) unlinkSync(raw(world.at(spare)));
-  return `rm ${path} and create it with ${ino === inode ? 'the same' : 'another'} inode: ${life.size} bytes (life ${life.id})`;
+  const life = world.begin(ino, 'truncated');
+  life.linesBegun = writer.linesBegun;
+  life.append(bytes, systemClock.monotonicMs());
+  world.refresh();
+  return [life, birthtimeNs === ctimeNs];
 }
 
 /** Node's ftruncate takes sizes up to 2^53 only, truncate(1) all that the kernel takes. */

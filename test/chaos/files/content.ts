@@ -6,13 +6,16 @@ const FILLER = 'abcdefghijklmnopqrstuvwxyz0123456789-'.repeat(4);
 const FILLER_MAX = 120;
 export const LONG_LINE_BYTES = 300_000;
 
+/** Who numbers lines. */
+type Numbered = Pick<Life, 'id' | 'linesBegun'>;
+
 /** Each line says whose it is, so that a record without headers could be assigned, too. */
-export function lines(life: Life, count: number, terminator = '\n'): Buffer {
+export function lines(life: Numbered, count: number, terminator = '\n'): Buffer {
   const texts = Array.from({ length: count }, () => text(life) + terminator);
   return Buffer.from(texts.join(''));
 }
 
-function text(life: Life): string {
+function text(life: Numbered): string {
   const line = life.linesBegun++;
   return `L${life.id}.${line} ${FILLER.slice(0, (life.id * 7 + line * 13) % FILLER_MAX)}`;
 }

@@ -32,11 +32,14 @@ export interface AuditFact {
 export interface Evidence {
   settings: PlanSettings;
   lives: readonly Life[];
+  /** When the agent ran and its entry was not paused. */
   uptimes: readonly Uptime[];
   records: readonly TopicRecord[];
   facts: readonly AuditFact[];
   /** When the agent was started first, ms, monotonic. */
   firstStartMs: number;
+  /** When a controller changed the entry's globs, ms, monotonic. */
+  globChangesMs: readonly number[];
   endMs: number;
   /** What to add to a monotonic time to get the Unix time, ms. */
   toUnixMs: number;

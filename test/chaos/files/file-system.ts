@@ -1,10 +1,13 @@
 import { execFile } from 'node:child_process';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, writeFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
+import { systemClock } from '../../../runtime/clock.ts';
 import { errorText } from '../../../runtime/errors.ts';
 import type { FileSystem } from './plan.ts';
 
 const run = promisify(execFile);
+/** More than a tick of the clock that file systems use, which is 1 to 10 ms. */
+const TICKS_MS = 50;
 
 /** A folder on the file system, for the files of a run. The path has no links. */
 export async function mountFiles(
@@ -33,7 +36,10 @@ async function mountOverlay(folder: string, files: Readonly<Record<string, strin
   for (const each of [lower, upper, work]) await mkdir(each, { recursive: true });
   for (const [path, text] of Object.entries(files)) {
     await mkdir(`${lower}/${path}`.replace(/\/[^/]*$/, ''), { recursive: true });
-    await writeFile(`${lower}/${path}`, text);
+    await writeFile(`${lower}/${path}`, '');
+    // The times of its birth and of its change must differ, as with most files of an image.
+    await systemClock.sleep(TICKS_MS);
+    await appendFile(`${lower}/${path}`, text);
   }
   const options = `lowerdir=${lower},upperdir=${upper},workdir=${work}`;
   await run('mount', ['-t', 'overlay', '-o', options, 'overlay', folder]);

@@ -50,10 +50,13 @@ const SETUP_FILES_MAX = 6;
 const AMOUNT_MAX = 60;
 const BURST_AMOUNT = 400;
 
-/** The plan of a seed. The same seed and duration make the same plan. */
-export function generatePlan(seed: number, minutes: number): Plan {
-  const settings = settingsOf(seeded(subSeed(seed, 'settings')));
-  const draw = new Draw(seeded(subSeed(seed, 'operations')), settings.layout);
+/**
+ * The plan of a seed. The same arguments make the same plan. `isFleet`: a controller changes the
+ * entry.
+ */
+export function generatePlan(seed: number, minutes: number, isFleet = false): Plan {
+  const settings = { ...settingsOf(seeded(subSeed(seed, 'settings'))), ...(isFleet && { isFleet }) };
+  const draw = new Draw(seeded(subSeed(seed, 'operations')), settings);
   const operations = draw.setup();
   while (operations.reduce((sum, { pauseMs }) => sum + pauseMs, 0) < minutes * 60_000)
     operations.push(...draw.scenario());
@@ -70,14 +73,17 @@ function settingsOf(random: Random): PlanSettings {
 }
 
 const SCENARIOS = ['calm', 'calm', 'calm', 'down', 'down', 'down', 'kill', 'broker', 'rotations', 'burst'] as const;
+const FLEET_SCENARIOS = [...SCENARIOS, 'entry', 'entry', 'entry-down', 'pause', 'pause'] as const;
 
 /** Draws operations that belong together. */
 class Draw {
   readonly #random: Random;
   readonly #common: readonly FileOperationKind[];
+  readonly #scenarios: readonly (typeof FLEET_SCENARIOS)[number][];
 
-  constructor(random: Random, layout: LayoutName) {
+  constructor(random: Random, { layout, isFleet }: PlanSettings) {
     this.#random = random;
+    this.#scenarios = isFleet ? FLEET_SCENARIOS : SCENARIOS;
     const weights = { ...WEIGHTS, ...LAYOUT_WEIGHTS[layout] };
     this.#common = FILE_OPERATIONS.filter((kind) => !RARE.includes(kind)).flatMap((kind) =>
       Array.from({ length: weights[kind] ?? 1 }, () => kind),
@@ -91,7 +97,7 @@ class Draw {
   }
 
   scenario(): Operation[] {
-    switch (this.#random.pick(SCENARIOS)) {
+    switch (this.#random.pick(this.#scenarios)) {
       case 'calm':
         return this.#some(1, 4, 3_000);
       case 'down':
@@ -109,6 +115,23 @@ class Draw {
         return this.#rotations();
       case 'burst':
         return [{ ...this.#one('append', 0, 500), amount: BURST_AMOUNT }, ...this.#some(1, 1, 300)];
+      case 'entry':
+        return [this.#entryChange(2_000), ...this.#some(1, 3, 2_000), this.#entryChange(3_000)];
+      case 'entry-down':
+        return [
+          this.#one(this.#random.pick(['stop', 'kill'] as const), 0, 1_500),
+          ...this.#some(0, 2, 100),
+          this.#entryChange(500),
+          ...this.#some(0, 2, 100),
+          this.#one('start', 0, 1_000),
+        ];
+      case 'pause':
+        return [
+          this.#one('entry-pause', 0, 1_500),
+          ...this.#some(1, 4, 1_500),
+          this.#one('entry-resume', 0, 2_000),
+          ...this.#some(0, 1, 300),
+        ];
     }
   }
 
@@ -135,6 +158,10 @@ class Draw {
       { ...this.#one(kind, 0, 1_500), target },
     ]);
     return pairs.flat();
+  }
+
+  #entryChange(pauseMaxMs: number): Operation {
+    return this.#one(this.#random.pick(['entry-globs', 'entry-globs', 'entry-exclude'] as const), 0, pauseMaxMs);
   }
 
   /** From `least` to `most` operations on files. */

@@ -4,6 +4,7 @@ import { parseArgs } from 'node:util';
 import { systemClock } from '../../../runtime/clock.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 import { type SharedBroker, startSharedBroker } from './broker.ts';
+import { startSharedController } from './fleet-entry.ts';
 import { generatePlan } from './generate.ts';
 import { KNOWN_PLANS } from './known-plans.ts';
 import type { Plan } from './plan.ts';
@@ -17,6 +18,7 @@ Usage: npm run chaos -- --files [options]
 
   --seed N          decides the operations (default: by the clock, and printed)
   --seeds A-B       several seeds
+  --fleet           a controller, with an etcd of its own, sends the entry and changes it on the way
   --known           run short plans of what failed before, instead of a seed's; --seeds chooses some
   --plan FILE       run this plan, which a failed run has written
   --minutes M       how long operations come (default: 1)
@@ -40,6 +42,7 @@ export async function filesMain(args: readonly string[]): Promise<number> {
       files: { type: 'boolean' },
       seed: { type: 'string' },
       seeds: { type: 'string' },
+      fleet: { type: 'boolean', default: false },
       known: { type: 'boolean', default: false },
       plan: { type: 'string' },
       minutes: { type: 'string', default: '1' },
@@ -62,12 +65,15 @@ export async function filesMain(args: readonly string[]): Promise<number> {
   await using dir = await tempDir('files-broker');
   await using broker =
     values.kafka === undefined ? await startSharedBroker(dir.at('kafka'), jobs) : givenBroker(values.kafka, jobs);
+  await using controller = plans.some(({ settings }) => settings.isFleet)
+    ? await startSharedController(dir.at('etcd'))
+    : undefined;
   say(`the broker is up; ${plans.length} plans, ${jobs} at a time, with ${launcher}`);
   const slots = [...broker.proxies];
   const run = async (plan: Plan) => {
     const proxy = slots.pop();
     try {
-      return await runPlan(plan, { launcher, direct: broker.direct, proxy, keep: values.keep });
+      return await runPlan(plan, { launcher, direct: broker.direct, proxy, controller, keep: values.keep });
     } finally {
       proxy?.setMode('pass');
       slots.push(proxy);
@@ -81,15 +87,19 @@ export async function filesMain(args: readonly string[]): Promise<number> {
   });
   for (const result of failed) {
     const untilMs = systemClock.monotonicMs() + Number(values['shrink-minutes']) * 60_000;
-    const least = values['no-shrink'] ? result : await shrink(result, { run, jobs, untilMs, say });
-    const file = join(result.folder, 'shrunk.json');
-    await writeFile(file, JSON.stringify(least.plan, undefined, 1));
-    process.stdout.write(resultText(least, file));
+    await print(values['no-shrink'] ? result : await shrink(result, { run, jobs, untilMs, say }), result.folder);
   }
   say(
     `${plans.length - failed.length} of ${plans.length} passed; failed: ${failed.map(({ plan }) => plan.seed).join(' ')}`,
   );
   return failed.length === 0 ? 0 : 1;
+}
+
+/** Prints a failed run, and writes its plan into the folder. */
+async function print(result: PlanResult, folder: string): Promise<void> {
+  const file = join(folder, 'shrunk.json');
+  await writeFile(file, JSON.stringify(result.plan, undefined, 1));
+  process.stdout.write(resultText(result, file));
 }
 
 function givenBroker(address: string, jobs: number): SharedBroker {
@@ -102,6 +112,7 @@ async function plansOf(values: {
   seeds?: string;
   plan?: string;
   known: boolean;
+  fleet: boolean;
   minutes: string;
 }): Promise<Plan[]> {
   if (values.plan !== undefined) return [JSON.parse(await readFile(values.plan, 'utf8')) as Plan];
@@ -111,7 +122,9 @@ async function plansOf(values: {
     const known = Object.values(KNOWN_PLANS).map((plan, index) => ({ ...plan, seed: index + 1 }));
     return given === undefined ? known : known.slice(from - 1, to);
   }
-  return Array.from({ length: to - from + 1 }, (_, index) => generatePlan(from + index, Number(values.minutes)));
+  return Array.from({ length: to - from + 1 }, (_, index) =>
+    generatePlan(from + index, Number(values.minutes), values.fleet),
+  );
 }
 
 async function inParallel<T>(items: readonly T[], most: number, work: (item: T) => Promise<void>): Promise<void> {

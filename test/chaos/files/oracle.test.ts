@@ -43,6 +43,7 @@ function evidence(lives: readonly Life[], records: readonly TopicRecord[], facts
     facts,
     uptimes: [{ fromMs: 5_000, toMs: OPEN, startupMs: 500, scanIntervalMs: 1_000 }],
     firstStartMs: 4_500,
+    globChangesMs: [],
     endMs: END_MS,
     toUnixMs: 0,
   };

@@ -5,6 +5,7 @@ import { countRecords, readTopic } from '../../support/topics.ts';
 import type { AgentUnderTest, LogLine } from './agent.ts';
 import type { AuditFact, Evidence, Violation } from './evidence.ts';
 import { applyToFiles } from './file-operations.ts';
+import type { FleetEntry } from './fleet-entry.ts';
 import { type Judgement, judge } from './oracle.ts';
 import { BROKER_MODES, type Operation, type Plan } from './plan.ts';
 import type { World } from './world.ts';
@@ -13,6 +14,8 @@ export interface PlanRunDependencies {
   plan: Plan;
   world: World;
   agent: AgentUnderTest;
+  /** Undefined if the agent has no controller. */
+  entry: FleetEntry | undefined;
   proxy: TcpProxy | undefined;
   direct: readonly string[];
   topic: string;
@@ -67,7 +70,7 @@ export class PlanRun {
   }
 
   async #apply(operation: Operation): Promise<string | undefined> {
-    const { plan, agent, world } = this.#dependencies;
+    const { plan, agent, world, entry } = this.#dependencies;
     switch (operation.kind) {
       case 'start':
         if (agent.isRunning) return undefined;
@@ -86,6 +89,11 @@ export class PlanRun {
       case 'await':
         await agent.untilReady();
         return (await this.#isDelivered()) ? 'all has arrived' : 'not all has arrived';
+      case 'entry-globs':
+      case 'entry-exclude':
+      case 'entry-pause':
+      case 'entry-resume':
+        return await entry?.apply(operation.kind, operation);
       default:
         return applyToFiles(world, operation.kind, operation);
     }
@@ -121,9 +129,10 @@ export class PlanRun {
 
   /** Ends all faults, so that what is due can arrive. */
   async #heal(): Promise<void> {
-    const { plan, agent, proxy } = this.#dependencies;
+    const { plan, agent, proxy, entry } = this.#dependencies;
     this.#isBrokerBack?.();
     proxy?.setMode('pass');
+    await entry?.apply('entry-resume', { choice: 0 });
     const isFit = agent.isRunning && plan.settings.descriptors === undefined && plan.settings.scanIntervalMs <= 5_000;
     if (isFit && !plan.settings.restartsAtEnd) return;
     await agent.stop();
@@ -151,14 +160,23 @@ export class PlanRun {
   }
 
   async #evidence(): Promise<Evidence> {
-    const { plan, world, agent, direct, topic, audit } = this.#dependencies;
+    const { plan, world, agent, entry, direct, topic, audit } = this.#dependencies;
     const endMs = systemClock.monotonicMs();
     const toUnixMs = systemClock.nowMs() - endMs;
     const facts = (await readTopic(direct, audit)).map(({ value }) => JSON.parse(value.toString()) as AuditFact);
     const records = await readTopic(direct, topic);
     const { settings } = plan;
-    const firstStartMs = this.#firstStartMs;
-    return { settings, lives: world.lives, uptimes: agent.uptimes, records, facts, firstStartMs, endMs, toUnixMs };
+    return {
+      settings,
+      lives: world.lives,
+      uptimes: entry?.withoutPauses(agent.uptimes) ?? agent.uptimes,
+      records,
+      facts,
+      firstStartMs: this.#firstStartMs,
+      globChangesMs: entry?.globChangesMs ?? [],
+      endMs,
+      toUnixMs,
+    };
   }
 
   /** Whether `logfleet verify` sees the holes and doubles that the oracle sees by the headers. */

@@ -19,6 +19,8 @@ export interface PlanSettings {
   layout: LayoutName;
   /** Whether the agent is restarted before the files are compared with the topic. */
   restartsAtEnd: boolean;
+  /** Whether a controller sends the entry, and changes it. */
+  isFleet?: boolean;
 }
 
 export type FileSystem = 'disk' | 'tmpfs' | 'overlay';
@@ -76,8 +78,12 @@ export const FILE_OPERATIONS = [
 /** `await`: until all that the globs match has arrived, for a while at most. */
 const SYSTEM_OPERATIONS = ['start', 'stop', 'kill', 'broker', 'await'] as const;
 
+/** What a controller changes. Without one they do nothing. */
+const ENTRY_OPERATIONS = ['entry-globs', 'entry-exclude', 'entry-pause', 'entry-resume'] as const;
+
 export type FileOperationKind = (typeof FILE_OPERATIONS)[number];
-export type OperationKind = FileOperationKind | (typeof SYSTEM_OPERATIONS)[number];
+export type EntryOperationKind = (typeof ENTRY_OPERATIONS)[number];
+export type OperationKind = FileOperationKind | EntryOperationKind | (typeof SYSTEM_OPERATIONS)[number];
 
 /** What happens on the way to the broker, by an operation's `choice`. */
 export const BROKER_MODES: readonly ProxyMode[] = ['pass', 'cut', 'hole', 'drop-replies'];
@@ -108,6 +114,26 @@ export const LAYOUTS = {
   },
   mixed: { globs: ['in/*.log*', 'links/*.log'], folders: ['in', 'pods/a'], links: [], linksFiles: true },
 } as const satisfies Record<string, Layout>;
+
+/** Which files an entry collects. `globs` are relative to the root. */
+export interface Selection {
+  globs: readonly string[];
+  exclude: readonly string[];
+}
+
+const EXCLUDES: readonly (readonly string[])[] = [[], ['**/*app*'], ['**/*.log.[12]']];
+
+/** What an entry operation changes. `choice`: the layout's own globs, fewer, others or more. */
+export function selectionOf(
+  { globs }: Layout,
+  kind: 'entry-globs' | 'entry-exclude',
+  choice: number,
+): Partial<Selection> {
+  if (kind === 'entry-exclude') return { exclude: EXCLUDES[choice % EXCLUDES.length] as readonly string[] };
+  // Of the names app, db, web and x, these match app and web; db, web and x.
+  const named = (part: string) => globs.map((glob) => glob.replace(/\/\*\.log/, `/${part}.log`));
+  return { globs: [globs, named('*[ae]*'), named('*[bx]*'), [...globs, 'out/*.log*']][choice % 4] as string[] };
+}
 
 export type LayoutName = keyof typeof LAYOUTS;
 

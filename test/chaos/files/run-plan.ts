@@ -1,10 +1,12 @@
 import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { RunningController } from '../../support/controllers.ts';
 import type { TcpProxy } from '../../support/tcp-proxy.ts';
 import { createTopic, deleteTopic, newTopic } from '../../support/topics.ts';
 import { AgentUnderTest, commandOf } from './agent.ts';
 import { mountFiles } from './file-system.ts';
+import { FleetEntry } from './fleet-entry.ts';
 import type { Judgement } from './oracle.ts';
 import { LAYOUTS, type Plan } from './plan.ts';
 import { PlanRun } from './plan-run.ts';
@@ -17,6 +19,8 @@ export interface Surroundings {
   direct: readonly string[];
   /** The agent's way to the broker. Without one the broker is never away. */
   proxy: TcpProxy | undefined;
+  /** For plans in a fleet. */
+  controller?: RunningController | undefined;
   /** Whether to keep the folder of a run without violations, too. */
   keep: boolean;
 }
@@ -31,7 +35,8 @@ export interface PlanResult {
 }
 
 /** Runs a plan's operations beside a real agent, and judges what arrived. */
-export async function runPlan(plan: Plan, { launcher, direct, proxy, keep }: Surroundings): Promise<PlanResult> {
+export async function runPlan(plan: Plan, surroundings: Surroundings): Promise<PlanResult> {
+  const { launcher, direct, proxy, controller, keep } = surroundings;
   const folder = await realpath(await mkdtemp(join(tmpdir(), `logfleet-files-${plan.seed}-`)));
   const steps: string[] = [];
   const judgement = await judged();
@@ -52,13 +57,25 @@ export async function runPlan(plan: Plan, { launcher, direct, proxy, keep }: Sur
     const audit = await createTopic(direct, 1, { name: `${newTopic()}-audit` });
     ended.defer(async () => void (await Promise.all([deleteTopic(direct, topic), deleteTopic(direct, audit)])));
     await mkdir(join(folder, 'state'));
-    const entry = { name: 'files', paths: world.globs, topic, start: settings.start };
-    await writeFile(join(folder, 'entries.yaml'), JSON.stringify({ entries: [entry] }));
     const kafka = proxy ? `127.0.0.1:${proxy.port}` : direct.join(',');
-    const args = ['--entries', join(folder, 'entries.yaml'), '--kafka', kafka, '--audit-topic', audit];
-    const agent = new AgentUnderTest({ launcher, folder, args: [...args, '--state', join(folder, 'state')] });
+    const args = ['--kafka', kafka, '--audit-topic', audit, '--state', join(folder, 'state')];
+    let entry: FleetEntry | undefined;
+    if (settings.isFleet) {
+      if (!controller) throw new Error('the plan needs a controller');
+      entry = new FleetEntry({ api: controller.api, world, id: topic, topic, start: settings.start });
+      await entry.create();
+      ended.defer(() => entry?.delete());
+      args.push('--controller', controller.address, '--id', topic);
+    } else {
+      const entries = [{ name: 'files', paths: world.globs, topic, start: settings.start }];
+      await writeFile(join(folder, 'entries.yaml'), JSON.stringify({ entries }));
+      args.push('--entries', join(folder, 'entries.yaml'));
+    }
+    const readyMessage = entry ? 'connected to the controller' : 'agent started';
+    const agent = new AgentUnderTest({ launcher, folder, args, readyMessage });
     ended.defer(() => agent.kill());
-    const run = new PlanRun({ plan, world, agent, proxy, direct, topic, audit, command: commandOf(launcher), steps });
+    const command = commandOf(launcher);
+    const run = new PlanRun({ plan, world, agent, entry, proxy, direct, topic, audit, command, steps });
     return await run.judge();
   }
 }

@@ -94,17 +94,30 @@ export class Sightings {
     });
   }
 
-  /** With `start: end`, up to where the first scan may have begun to read. */
+  /**
+   * With `start: end`, up to where a scan that had new globs may have begun to read: these are the
+   * first ones, and those that a controller sent later.
+   */
   #skippedMax(life: Life): number {
-    if (this.#evidence.settings.start !== 'end') return 0;
-    const byMs = this.#firstScanMs();
-    return life.matched.some(({ fromMs }) => fromMs < byMs) ? life.sizeAt(byMs) : 0;
+    const { settings, firstStartMs, globChangesMs } = this.#evidence;
+    if (settings.start !== 'end') return 0;
+    const skipped = [firstStartMs, ...globChangesMs].map((atMs) => {
+      const byMs = this.#scannedBy(atMs);
+      const isNew = life.matched.some(({ fromMs }) => fromMs < byMs) && !this.#isKnownAt(life, atMs);
+      return isNew ? life.sizeAt(byMs) : 0;
+    });
+    return Math.max(...skipped);
   }
 
-  /** When the first scan that was completed must have ended. */
-  #firstScanMs(): number {
+  #isKnownAt(life: Life, atMs: number): boolean {
+    if ((this.#knownMs.get(life) ?? Number.POSITIVE_INFINITY) < atMs) return true;
+    return life.matched.some(({ fromMs, toMs }) => this.#isSeenIn({ fromMs, toMs: Math.min(toMs, atMs) }));
+  }
+
+  /** When the first scan that began after a time, and was completed, must have ended. */
+  #scannedBy(atMs: number): number {
     for (const { fromMs, toMs, startupMs } of this.#evidence.uptimes) {
-      const byMs = fromMs + REACTION_MS + startupMs;
+      const byMs = Math.max(fromMs, atMs) + REACTION_MS + startupMs;
       if (byMs < Math.min(toMs, this.#evidence.endMs)) return byMs;
     }
     return Number.POSITIVE_INFINITY;

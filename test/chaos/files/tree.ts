@@ -1,5 +1,6 @@
 import { type BigIntStats, type Dirent, lstatSync, readdirSync, statSync } from 'node:fs';
 import { errorCode } from '../../../runtime/errors.ts';
+import type { Selection } from './plan.ts';
 
 /** How often the walk reads a folder by links, which may lead back. */
 const VISITS_MAX = 3;
@@ -25,16 +26,16 @@ export interface Tree {
   folders: string[];
   /** Symbolic links, sorted. */
   links: string[];
-  /** Which inodes the globs match, by which paths. */
+  /** Which inodes the entry's globs match, by which paths. */
   matched: Map<bigint, string[]>;
   /** Paths that the globs match and that are not UTF-8. */
   notUtf8: string[];
 }
 
 /** What the folder has now, through links and without them. Paths are relative to `root`. */
-export function readTree(root: string, globs: readonly string[]): Tree {
+export function readTree(root: string, { globs, exclude }: Selection): Tree {
   const tree: Tree = { files: [], folders: [], links: [], matched: new Map(), notUtf8: [] };
-  const patterns = globs.map(patternOf);
+  const [patterns, excluded] = [globs.map(patternOf), exclude.map(patternOf)];
   const visits = new Map<bigint, number>();
   walk('', true);
   return tree;
@@ -62,6 +63,7 @@ export function readTree(root: string, globs: readonly string[]): Tree {
 
   function match(path: string, inode: bigint): void {
     if (!patterns.some((pattern) => pattern.test(path))) return;
+    if (excluded.some((pattern) => pattern.test(path))) return;
     if (isUtf8(path)) tree.matched.set(inode, [...(tree.matched.get(inode) ?? []), path]);
     else tree.notUtf8.push(path);
   }

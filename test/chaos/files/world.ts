@@ -2,7 +2,7 @@ import { closeSync, fstatSync, mkdirSync, openSync, readFileSync, symlinkSync, w
 import { dirname } from 'node:path';
 import { systemClock } from '../../../runtime/clock.ts';
 import { extend, Life } from './life.ts';
-import { LAYOUTS, type Layout, type LayoutName } from './plan.ts';
+import { LAYOUTS, type Layout, type LayoutName, type Selection } from './plan.ts';
 import { isUtf8, type RealFile, raw, readTree, type Tree } from './tree.ts';
 
 /** Folders that no glob matches, and that each layout has. */
@@ -23,6 +23,7 @@ export class World {
   /** Descriptors that writers keep open, without O_APPEND, and where each writes next. */
   readonly held = new Map<bigint, { fd: number; position: number }>();
   readonly #byInode = new Map<bigint, Life>();
+  #selection: Selection;
   #tree: Tree;
 
   constructor(root: string, layout: LayoutName) {
@@ -31,7 +32,8 @@ export class World {
     for (const folder of [...this.layout.folders, ...OTHER_FOLDERS])
       mkdirSync(`${root}/${folder}`, { recursive: true });
     for (const [path, target] of this.layout.links) symlinkSync(`${root}/${target}`, `${root}/${path}`);
-    this.#tree = readTree(root, this.layout.globs);
+    this.#selection = { globs: this.layout.globs, exclude: [] };
+    this.#tree = readTree(root, this.#selection);
     for (const { path, inode } of this.#tree.files)
       this.begin(inode, 'truncated').append(this.read(path), systemClock.monotonicMs());
     this.refresh();
@@ -41,9 +43,21 @@ export class World {
     return this.#tree;
   }
 
+  get selection(): Selection {
+    return this.#selection;
+  }
+
   /** The globs as absolute paths. */
   get globs(): string[] {
-    return this.layout.globs.map((glob) => `${this.root}/${glob}`);
+    return this.#selection.globs.map((glob) => `${this.root}/${glob}`);
+  }
+
+  /** Changes which files the entry collects. */
+  select(selection: Selection): void {
+    this.#selection = selection;
+    // A file that the new globs don't match is not followed, unlike one that was moved.
+    for (const life of this.#byInode.values()) life.folders.clear();
+    this.refresh();
   }
 
   at(path: string): string {
@@ -69,7 +83,7 @@ export class World {
 
   /** Reads the tree, and records where each life lies now. */
   refresh(): void {
-    const tree = readTree(this.root, this.layout.globs);
+    const tree = readTree(this.root, this.#selection);
     this.#tree = tree;
     const nowMs = systemClock.monotonicMs();
     const folders = new Map(Map.groupBy(tree.files, ({ inode }) => inode));

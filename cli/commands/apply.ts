@@ -11,6 +11,7 @@ import { entriesToPrune, type PruneOptions, pruneSelector, selectorViolations } 
 import { warnOfUnmatchedSelectors } from '../entries/unmatched-selectors.ts';
 import { CliError } from '../output/cli-error.ts';
 import { type PlanOptions, planOf } from '../rollouts/plan.ts';
+import { warnOfUnmatchedSteps } from '../rollouts/unmatched-steps.ts';
 import { waitForAll } from '../rollouts/wait.ts';
 import type { ControllerApi } from '../rpc/client.ts';
 import { findEntries } from '../rpc/lists.ts';
@@ -57,7 +58,7 @@ export function applyCommand(context: CommandContext): Command {
     details: [
       'All entries are written at one revision, or none is. Entries that are equal to the stored ones stay unchanged.',
       'Fields that a file does not name stay as they are: what logfleet pause or limit has set is kept, with a warning. A field without a value, such as "filter:", gets its default.',
-      'With --rollout the change is applied in steps; see logfleet rollout. A selector that matches no agent is applied with a warning.',
+      'With --rollout the change is applied in steps; see logfleet rollout. A selector or step that matches no agent is applied with a warning.',
     ],
     examples: [
       ['Apply the entries of a file', 'logfleet apply -f entry.yaml'],
@@ -93,6 +94,7 @@ async function apply(
   const revisions = documents.map((document) => revisionOf(document, stored.get(document.entry.name)));
   await warnOfForeignFields(api, revisions);
   const changed = revisions.filter(isChanged);
+  if (plan) await warnOfUnmatchedSteps(api, plan, changed);
   const pruned = await entriesToPrune(api, selector, names);
   const outcomes = new Map(names.map((name) => [name, 'unchanged']));
   const etags = new Map([...stored].map(([name, { etag }]) => [name, etag]));

@@ -48,6 +48,11 @@ export function withMarker(markers: readonly FileMarker[], marker: FileMarker): 
   return all.toSpliced(Math.min(tooClose, MARKERS_MAX), 1);
 }
 
+/** What a copy of `size` bytes has of a fingerprint. A head that it lacks is determined again. */
+export function fingerprintWithin({ head, markers }: Fingerprint, size: number): Fingerprint {
+  return { head: head.bytes <= size ? head : EMPTY_HEAD, markers: markers.filter(({ end }) => end <= size) };
+}
+
 /** The furthest marker that a file of `size` bytes reaches. */
 export function markerWithin(markers: readonly FileMarker[], size: number): FileMarker | undefined {
   return markers.find(({ end }) => end <= size);

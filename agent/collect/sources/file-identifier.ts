@@ -9,7 +9,7 @@ import { archiveFormatOf } from '../files/archive-format.ts';
 import { compareHead, readMarker } from '../files/file-head.ts';
 import { isUnreadable, type StartRule } from '../find/discovery.ts';
 import type { Rotations } from '../lag/rotations.ts';
-import { lineStartBefore } from '../read/line-starts.ts';
+import { lineStartBefore, writtenEndBefore } from '../read/line-starts.ts';
 import { Copies, findOriginal, isCopyOfMissing, originalPaths } from './copies.ts';
 import type { EndedFiles } from './ended-files.ts';
 import type { FileObserver } from './file-observer.ts';
@@ -204,7 +204,7 @@ export class FileIdentifier {
   }
 
   #continueInCopy(original: Source, fd: number, file: FoundFile): Source {
-    const { logger, registry, rotations, factory, open } = this.#dependencies;
+    const { logger, registry, rotations, factory, open, ended } = this.#dependencies;
     const { path, generation } = original;
     logger.info('file was truncated, its generation continues in a copy', { path, generation, copy: file.path });
     rotations.recordCopy(path);
@@ -214,13 +214,15 @@ export class FileIdentifier {
       return open.open(fd, factory.newGeneration(file, { first: size, firstReason: 'copy' }), size);
     }
     registry.removeEnded(original);
+    ended.recordMissingIn(original, file.size);
     open.continueInCopy(original, fd, file);
     return original;
   }
 
   async #beginningIn(fd: number, file: FoundFile, start: StartRule): Promise<Beginning> {
     if (start(file) === 'beginning') return FIRST_BYTE;
-    const first = await lineStartBefore(fd, file.size, this.#dependencies.charset?.());
+    const end = await writtenEndBefore(fd, file.size);
+    const first = await lineStartBefore(fd, end, this.#dependencies.charset?.());
     return first === 0 ? FIRST_BYTE : { first, firstReason: 'start' };
   }
 

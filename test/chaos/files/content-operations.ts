@@ -42,10 +42,13 @@ export const CONTENT_OPERATIONS: Record<
   copytruncate: (world, { target, choice, amount }) =>
     withFile(world, target, ({ path, inode }) => {
       const original = world.lifeAt(inode) as Life;
-      const bytes = world.read(path);
+      // Of a preallocated file, what was written.
+      const bytes = world.read(path).subarray(0, original.size);
       const archive = [`${path}.1`, `${path}-20261130`, `out/${path.split('/').at(-1)}.1`, undefined][choice % 4];
       if (archive !== undefined)
-        world.write(archive, () => bytes, { copyOf: { life: original, size: Math.min(bytes.length, original.size) } });
+        world
+          .write(archive, () => bytes, { copyOf: { life: original, size: bytes.length } })
+          .holes.push(...original.holes);
       truncateTo(world, { path }, 0);
       const life = world.begin(inode, 'truncated');
       if (choice % 3 !== 0) appendAt(world, path, life, lines(life, amount));
@@ -71,7 +74,8 @@ export const CONTENT_OPERATIONS: Record<
   'rewrite-same-head': (world, { target, choice, amount }) =>
     withFile(world, target, ({ path, inode }) => {
       const old = world.lifeAt(inode) as Life;
-      const bytes = Buffer.from(old.bytes.subarray(0, old.sizes[choice % Math.max(1, old.sizes.length)] ?? 0));
+      const headBytes = old.holes.length > 0 ? 0 : (old.sizes[choice % Math.max(1, old.sizes.length)] ?? 0);
+      const bytes = Buffer.from(old.bytes.subarray(0, headBytes));
       const life = world.write(path, (own) => Buffer.concat([bytes, lines(own, amount * 3)]));
       return `rewrite ${path} with the same ${bytes.length} bytes as head, ${life.size} in all (life ${life.id})`;
     }),
@@ -237,6 +241,7 @@ function createHuge(world: World, path: string, bytes: bigint): string | undefin
   const fd = openSync(raw(world.at(path)), 'w');
   try {
     world.begin(fstatSync(fd, { bigint: true }).ino, 'truncated', { kind: 'huge' });
+    world.refresh();
   } finally {
     closeSync(fd);
   }

@@ -21,9 +21,9 @@ function plan(settings: Partial<PlanSettings>, ...operations: readonly Operation
 /** The agent starts, and has delivered what is there. */
 const STARTED = [step('start'), step('await')];
 
-const ROTATIONS = Array.from({ length: 6 }, () => [
+const ROTATIONS = Array.from({ length: 3 }, () => [
   step('append', 0, { target: FIRST, amount: 400 }),
-  step('rotate', 800, { target: FIRST, choice: 2 }),
+  step('rotate', 6_000, { target: FIRST, choice: 2 }),
   step('create', 50, { amount: 1 }),
 ]).flat();
 
@@ -61,7 +61,7 @@ export const KNOWN_PLANS: Readonly<Record<string, Plan>> = {
     {},
     step('create', 0, { choice: 2, amount: 0 }),
     ...STARTED,
-    step('stop', 2_500),
+    step('stop', 8_000),
     step('recreate-same-inode', 0, { target: FIRST, choice: 2, amount: 20 }),
     step('start'),
   ),
@@ -118,7 +118,7 @@ export const KNOWN_PLANS: Readonly<Record<string, Plan>> = {
     step('start'),
   ),
   'the target of a link rotated in quick succession': plan(
-    { layout: 'links' },
+    { layout: 'links', scanIntervalMs: 30_000 },
     step('create'),
     ...STARTED,
     ...ROTATIONS,
@@ -126,9 +126,9 @@ export const KNOWN_PLANS: Readonly<Record<string, Plan>> = {
   'a file that an overlay copies up': plan(
     { fileSystem: 'overlay', restartsAtEnd: true },
     ...STARTED,
-    step('append', 0, { target: FIRST }),
+    step('append', 0, { target: FIRST, amount: 2 }),
     step('await'),
-    step('append', 1_000, { target: FIRST }),
+    step('append', 1_000, { target: FIRST, amount: 2 }),
     step('await'),
     step('stop'),
     step('start'),

@@ -27,7 +27,11 @@ export function lossesOf({ facts, lives, toUnixMs }: Evidence, generations: read
   return [...byId.values()].map((fact) => {
     const atMs = Date.parse(fact.time) - toUnixMs;
     const { start = 0, end = 0, bytes = 0, openEnded = false, reason = '', generation, path } = fact;
-    const life = generations.find(({ id }) => id === generation)?.life ?? lifeByPath(fact, lives, atMs, generations);
+    const own = generations.find(({ id }) => id === generation)?.life ?? lifeByPath(fact, lives, atMs, generations);
+    // A copy continues its original's generation.
+    const copy =
+      own && end > own.size ? lives.find(({ copyOf, size }) => copyOf?.life === own && size >= end) : undefined;
+    const life = copy ?? own;
     return { generation, life, start, end, bytes, openEnded, reason, path, atMs };
   });
 }

@@ -17,7 +17,7 @@ Usage: npm run chaos -- --files [options]
 
   --seed N          decides the operations (default: by the clock, and printed)
   --seeds A-B       several seeds
-  --known           run short plans of what failed before, instead of a seed's
+  --known           run short plans of what failed before, instead of a seed's; --seeds chooses some
   --plan FILE       run this plan, which a failed run has written
   --minutes M       how long operations come (default: 1)
   --jobs N          how many seeds run side by side (default: 8)
@@ -104,15 +104,14 @@ async function plansOf(values: {
   known: boolean;
   minutes: string;
 }): Promise<Plan[]> {
-  if (values.known) return Object.values(KNOWN_PLANS).map((plan, index) => ({ ...plan, seed: index + 1 }));
   if (values.plan !== undefined) return [JSON.parse(await readFile(values.plan, 'utf8')) as Plan];
-  const [from, to] = (values.seeds ?? `${values.seed ?? systemClock.nowMs() % 1_000_000}`).split('-').map(Number) as [
-    number,
-    number?,
-  ];
-  return Array.from({ length: (to ?? from) - from + 1 }, (_, index) =>
-    generatePlan(from + index, Number(values.minutes)),
-  );
+  const given = values.seeds ?? values.seed;
+  const [from, to = from] = (given ?? `${systemClock.nowMs() % 1_000_000}`).split('-').map(Number) as [number, number?];
+  if (values.known) {
+    const known = Object.values(KNOWN_PLANS).map((plan, index) => ({ ...plan, seed: index + 1 }));
+    return given === undefined ? known : known.slice(from - 1, to);
+  }
+  return Array.from({ length: to - from + 1 }, (_, index) => generatePlan(from + index, Number(values.minutes)));
 }
 
 async function inParallel<T>(items: readonly T[], most: number, work: (item: T) => Promise<void>): Promise<void> {

@@ -109,11 +109,11 @@ export class Agent {
       if (matched === 0) this.#logger.warn('no file matches', { entry });
       if (state === 'STATE_PAUSED') this.#logger.warn('the entry was not read because it is paused', { entry });
     }
-    const failed = entries.find(({ error }) => error !== '');
-    if (failed) throw new Error(`${failed.entry}: ${failed.error}`);
     const unread = files.filter(({ lastError }) => lastError !== '');
     for (const { path, lastError } of unread.slice(0, UNREAD_LOGGED_MAX))
       this.#logger.error('a file could not be read', { path, error: lastError });
+    const failed = entries.find(({ error }) => error !== '');
+    if (failed) throw new Error(`${failed.entry}: ${failed.error}`);
     if (unread.length > 0) throw new Error(`${unread.length} of ${files.length} files could not be read`);
     const { deliveredLines: lines, deliveredBytes: bytes } = health;
     this.#logger.info('all lines are acknowledged', { lines, bytes });

@@ -1,5 +1,5 @@
 import { PreviewFile } from '../../proto/gen/logfleet/v1/ask.ts';
-import { isCompressed } from '../collect/files/file-head.ts';
+import { archiveFormatOf } from '../collect/files/archive-format.ts';
 import { closeFile, fstat, openToRead, readAt } from '../collect/files/file-io.ts';
 import { charsetOfFile, lineStartBefore } from '../collect/read/line-starts.ts';
 import { LineEncoder } from '../encode/line-encoder.ts';
@@ -64,7 +64,7 @@ export class FilePreviews {
       fd = await openToRead(path, found.local);
       const file = foundFile(path, await fstat(fd));
       if (!file) throw new Error('is no longer a regular file');
-      if (position === undefined && (await isCompressed(fd))) return 'archive';
+      if (position === undefined && (await archiveFormatOf(fd)) !== undefined) return 'archive';
       const { charset } = await charsetOfFile(fd, this.#shared.charset);
       const end = () => lineStartBefore(fd as number, file.size, charset);
       const start = position ?? (this.#startState(file) === 'beginning' ? 0 : await end());

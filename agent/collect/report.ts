@@ -6,6 +6,7 @@ import type { Controls } from './controls.ts';
 import type { EntryCollector } from './entry-collector.ts';
 import { RateMeter } from './lag/rate-meter.ts';
 import type { Usage } from './process-usage.ts';
+import type { Archive } from './sources/file-identifier.ts';
 import type { Source } from './sources/source.ts';
 
 const INT64_MAX = 2n ** 63n - 1n;
@@ -63,7 +64,7 @@ export function entryStatus(
     etag: entry.etag,
     state: error ? 'STATE_FAILED' : stateOf(applied, paused),
     error,
-    files: sources.length + fileErrors.size,
+    files: sources.length + fileErrors.size + [...collector.sources.archives].length,
     failedFiles: sources.filter(({ errors }) => errors.current !== '').length + fileErrors.size,
     limited: !paused && sources.some((source) => source.isLimited),
     losses: BigInt(losses),
@@ -89,6 +90,7 @@ export function fileStatuses(collector: EntryCollector, nowMs: number): FileStat
   for (const [path, error] of collector.fileErrors) {
     files.push(FileStatus.create({ id: `${uid}/${path}`, entry, path, state: 'STATE_FAILED', lastError: error }));
   }
+  for (const archive of collector.sources.archives) files.push(archiveStatus(archive, entry, uid));
   return files;
 }
 
@@ -106,7 +108,7 @@ export function agentHealth(
     linesPerSecond: totals.linesPerSecond,
     deliveredBytes: BigInt(totals.bytes),
     deliveredLines: BigInt(totals.lines),
-    openFiles: files.length,
+    openFiles: files.filter(({ state }) => state !== 'STATE_SKIPPED').length,
     residentBytes: BigInt(process.memoryUsage.rss()),
     error,
     startTime: totals.startTime,
@@ -159,6 +161,15 @@ function fileStatus(source: Source, entry: string, nowMs: number, lossForecastSe
   });
   // Not copied: as long as it is the same array, it has not changed.
   status.history = file.history as FileStatus['history'];
+  return status;
+}
+
+function archiveStatus({ file, history }: Archive, entry: string, uid: string): FileStatus {
+  const { path, device, inode, size } = file;
+  const id = `${uid}/${path}`;
+  const status = FileStatus.create({ id, entry, path, device, inode, state: 'STATE_SKIPPED', size: BigInt(size) });
+  // Not copied, as above.
+  status.history = history as FileStatus['history'];
   return status;
 }
 

@@ -48,6 +48,11 @@ export function withMarker(markers: readonly FileMarker[], marker: FileMarker): 
   return all.toSpliced(Math.min(tooClose, MARKERS_MAX), 1);
 }
 
+/** What a copy of `size` bytes has of a fingerprint. A head that it lacks is determined again. */
+export function fingerprintWithin({ head, markers }: Fingerprint, size: number): Fingerprint {
+  return { head: head.bytes <= size ? head : EMPTY_HEAD, markers: markers.filter(({ end }) => end <= size) };
+}
+
 /** The furthest marker that a file of `size` bytes reaches. */
 export function markerWithin(markers: readonly FileMarker[], size: number): FileMarker | undefined {
   return markers.find(({ end }) => end <= size);
@@ -64,8 +69,8 @@ export interface Observation {
   /** When the file was created, ms since the epoch. 0: unknown. */
   birthMs: number;
   unlinked: boolean;
-  /** It was empty before and holds a compressed archive now. */
-  compressed: boolean;
+  /** It was empty before and is an archive now. */
+  isArchive: boolean;
 }
 
 /** FAT stamps changes in steps of two seconds, some others in steps of one. */

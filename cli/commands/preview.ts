@@ -123,7 +123,7 @@ function notesOf(result: Preview): string[] {
     }),
     ...result.troubles.map(({ path, error }) => `ERROR ${path}: ${error}`),
     ...(hidden > 0 ? [`ERROR ${hidden} more paths are unreadable`] : []),
-    ...(result.archives > 0 ? [`${count(result.archives)} compressed archives are not read`] : []),
+    ...(result.archives > 0 ? [`${count(result.archives)} archives are not read`] : []),
     ...(result.truncated === '' ? [] : [`incomplete: ${result.truncated}`]),
   ];
 }

@@ -72,7 +72,7 @@ function describeFiles({ files }: Agent): string {
   const table = new Table<FileStatus>([
     { title: '  PATH', value: ({ path }) => `  ${path}` },
     { title: 'ENTRY', value: ({ entry }) => shortEntryName(entry) },
-    { title: 'STATE', value: ({ state }) => word(state) },
+    { title: 'STATE', value: fileState },
     { title: 'SINCE', value: ({ history }) => age(history.at(-1)?.time) },
     { title: 'POSITION', value: ({ position }) => String(position) },
     { title: 'SIZE', value: (file) => String(file.size) },
@@ -104,6 +104,11 @@ function describeHistory(files: readonly FileStatus[]): string {
     { title: 'REASON', value: ({ change }) => change.reason },
   ]);
   return `File states:\n${table.render(changes)}`;
+}
+
+/** `Reading`; `Skipped: gzip archive`. */
+function fileState({ state, history }: FileStatus): string {
+  return state === 'STATE_SKIPPED' ? `${word(state)}: ${history.at(-1)?.reason}` : word(state);
 }
 
 /** Shown while a rewind re-sends lines. */

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { appendFile, chmod, chown, mkdir, readdir, readFile, rename, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { deflateSync, gzipSync } from 'node:zlib';
 import { assemble } from '../support/assemble.ts';
 import { eventually } from '../support/eventually.ts';
 import {
@@ -15,6 +16,11 @@ import { LOGHUB, needsLoghub } from '../support/loghub.ts';
 import { countRecords, createTopic, readTopic } from '../support/topics.ts';
 
 const NOBODY = 65_534;
+
+interface FileOfApi {
+  path: string;
+  history: { reason: string }[];
+}
 
 test(
   'all thirteen loghub files are collected at once by globs, byte for byte, unterminated last lines too when the files go',
@@ -91,4 +97,34 @@ test('the fleet shows an unreadable file and a vanished one, and other files are
   await chown(dir.at('secret.log'), NOBODY, NOBODY);
   await waitUntilDelivered(on, topic, 2);
   await eventually(async () => assert.equal((await fileNamed('secret.log'))?.last_error, ''));
+});
+
+// shared/faults F9.
+test('archives beside a log are not read, are logged once, and are shown as skipped with their format', async () => {
+  await using on = await createFleet();
+  const { controller, dir, kafka } = on;
+  const topic = await createTopic(kafka);
+  await writeFile(dir.at('app.log'), 'one\n');
+  await writeFile(dir.at('app.log.1.gz'), gzipSync('old\n'));
+  await writeFile(dir.at('app.log.2.z'), deflateSync('older\n'));
+  await using agent = agentOf(on, 'a');
+  const entry = await controller.api.call('EntryService', 'CreateEntry', {
+    entry_id: 'app',
+    entry: { paths: [dir.at('app.log*')], topic, start: 'beginning' },
+  });
+  await waitUntilAcknowledged(on, 'a', entry);
+  await waitUntilDelivered(on, topic, 1);
+  await eventually(async () => {
+    const { entries, files } = await agentStatus(on, 'a');
+    const skipped = files.filter(({ state }: { state: string }) => state === 'STATE_SKIPPED');
+    const reasons = skipped.map(({ path, history }: FileOfApi) => [path, history.at(-1)?.reason]);
+    assert.deepEqual(reasons, [
+      [dir.at('app.log.1.gz'), 'gzip archive'],
+      [dir.at('app.log.2.z'), 'zlib archive'],
+    ]);
+    assert.deepEqual([entries[0].files, entries[0].failed_files], [3, 0]);
+  });
+  const logged = agent.stderr().match(/archive is not read/g) ?? [];
+  assert.equal(logged.length, 2);
+  assert.equal(await countRecords(kafka, topic), 1);
 });

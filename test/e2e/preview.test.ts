@@ -79,8 +79,9 @@ test('a preview shows the files, positions and records that are then collected, 
   await waitUntilDelivered(on, topic, 1_002);
   const collected = await eventually(async () => {
     const now = await agentStatus(on, 'web-1');
-    assert.deepEqual(now.files.map(({ path }: Asking) => path).sort(), seen);
-    return now.files;
+    const read = now.files.filter(({ state }: Asking) => state !== 'STATE_SKIPPED');
+    assert.deepEqual(read.map(({ path }: Asking) => path).sort(), seen);
+    return read;
   });
   assert.match(collected.find(({ path }: Asking) => path.endsWith('secret.log')).last_error, /EACCES/);
   const records = (await readTopic(kafka, topic)).map(({ headers, value }) => [

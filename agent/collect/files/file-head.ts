@@ -78,13 +78,6 @@ export async function isCopyWith(fd: number, size: number, { head, markers }: Fi
   return beginsAlike && (!marker || hasMarker(fd, marker));
 }
 
-/** Whether the file begins as gzip, zstd or xz: an archive of logs that were already read. */
-export async function isCompressed(fd: number): Promise<boolean> {
-  const { bytesRead, buffer } = await readAt(fd, Buffer.allocUnsafe(6), 0, 6, 0);
-  const begins = buffer.subarray(0, bytesRead).toString('hex');
-  return /^(1f8b|28b52ffd|fd377a585a00)/.test(begins);
-}
-
 /**
  * Whether two files have the same bytes before `end`, judged by 1 KiB at the beginning and at the
  * end.

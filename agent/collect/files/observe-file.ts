@@ -1,6 +1,7 @@
 import { type Fingerprint, type Observation, settledCtimeNs } from '../../model/fingerprint.ts';
 import { birthMsOf, fileSizeOf } from '../../model/found-file.ts';
-import { compareHead, hasMarker, isCompressed, readLastLinesMarker } from './file-head.ts';
+import { archiveFormatOf } from './archive-format.ts';
+import { compareHead, hasMarker, readLastLinesMarker } from './file-head.ts';
 import { fstat } from './file-io.ts';
 
 /**
@@ -27,6 +28,6 @@ export async function observeFile(
     ctimeNs: settledCtimeNs(stat.ctimeNs, wallMs),
     birthMs: birthMsOf(stat),
     unlinked: stat.nlink === 0n,
-    compressed: known.head.bytes === 0 && head.bytes > 0 && (await isCompressed(fd)),
+    isArchive: known.head.bytes === 0 && head.bytes > 0 && (await archiveFormatOf(fd)) !== undefined,
   };
 }

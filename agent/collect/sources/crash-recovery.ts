@@ -23,6 +23,7 @@ import type { Source } from './source.ts';
 /** A segment of an open intent. */
 interface RecoveredSegment {
   readonly segment: IntentSegment;
+  readonly intent: OpenIntent;
   /**
    * - open: it may be in Kafka.
    * - acknowledged: it was found in Kafka.
@@ -70,16 +71,17 @@ export class CrashRecovery {
   }
 
   /**
-   * A checkpoint, with what the generation's file had when its segments were read: that may be more
-   * than its last observation noted.
+   * A checkpoint, with what only its generation's segments show. The file had their bytes, which
+   * may be more than its last observation noted. Later lines follow them to the same partition.
    */
   withSegments(checkpoint: Checkpoint): Checkpoint {
-    let { size, markers } = checkpoint;
-    for (const { segment } of this.#segments.get(checkpoint.generation) ?? []) {
+    let { size, markers, topic, partition } = checkpoint;
+    for (const { segment, intent } of this.#segments.get(checkpoint.generation) ?? []) {
       size = Math.max(size, segment.end);
       if (segment.marker) markers = withMarker(markers, segment.marker);
+      ({ topic, partition } = intent);
     }
-    return { ...checkpoint, size, markers };
+    return { ...checkpoint, size, markers, topic, partition };
   }
 
   /**
@@ -101,7 +103,7 @@ export class CrashRecovery {
   }
 
   #recover(intent: OpenIntent): RecoveredBatch {
-    const own = intent.segments.map((segment): RecoveredSegment => ({ segment, state: 'open' }));
+    const own = intent.segments.map((segment): RecoveredSegment => ({ segment, intent, state: 'open' }));
     for (const one of own) {
       const { generation } = one.segment;
       const list = this.#segments.get(generation);

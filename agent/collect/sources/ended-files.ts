@@ -82,6 +82,13 @@ export class EndedFiles {
     store.remove(entryUid, generation);
   }
 
+  /** A copy of `size` bytes continues `source`, and lacks what was seen behind that. */
+  recordMissingIn({ file, size: seen }: Source, size: number): void {
+    const { entryUid, generation, path } = file;
+    const lost = { start: size, end: seen, openEnded: true, reason: 'truncated' } as const;
+    if (seen > size) this.#dependencies.facts.loss({ entryUid, generation, path, ...lost });
+  }
+
   /** Records that all of `source` is acknowledged. */
   recordSealed(source: Source): void {
     const { entryUid, generation, path, first, position, rangeEnd } = source.file.checkpoint;

@@ -2,17 +2,19 @@ import type { Clock } from '../../../runtime/clock.ts';
 import type { Logger } from '../../../runtime/logger.ts';
 import type { Charset } from '../../encode/charset.ts';
 import { type Beginning, type Checkpoint, FIRST_BYTE, isComplete } from '../../model/checkpoint.ts';
-import { EMPTY_HEAD, settledCtimeNs } from '../../model/fingerprint.ts';
+import { EMPTY_HEAD, hasChanged, settledCtimeNs } from '../../model/fingerprint.ts';
 import type { FoundFile } from '../../model/found-file.ts';
 import type { CheckpointStore } from '../../state/checkpoint-store.ts';
-import { compareHead, isCompressed, readMarker } from '../files/file-head.ts';
-import type { StartRule } from '../find/discovery.ts';
+import { archiveFormatOf } from '../files/archive-format.ts';
+import { compareHead, readMarker } from '../files/file-head.ts';
+import { isUnreadable, type StartRule } from '../find/discovery.ts';
 import type { Rotations } from '../lag/rotations.ts';
-import { lineStartBefore } from '../read/line-starts.ts';
+import { lineStartBefore, writtenEndBefore } from '../read/line-starts.ts';
 import { Copies, findOriginal, isCopyOfMissing, originalPaths } from './copies.ts';
 import type { EndedFiles } from './ended-files.ts';
 import type { FileObserver } from './file-observer.ts';
 import { mayBeSameBirth, takeKnown, unchangedSealed } from './known-files.ts';
+import type { StateChange } from './lifecycle.ts';
 import type { OpenSources } from './open-sources.ts';
 import type { Scan } from './scan.ts';
 import type { Source } from './source.ts';
@@ -37,6 +39,14 @@ export interface FileIdentifierDependencies {
   charset: (() => Charset) | undefined;
 }
 
+/** A file that is not read, because it is an archive. */
+export interface Archive {
+  file: FoundFile;
+  format: string;
+  /** Its only state. */
+  history: readonly StateChange[];
+}
+
 /**
  * Decides which generation a found file holds: an open one, a known one, one that continues in a
  * copy, or a new one.
@@ -44,13 +54,18 @@ export interface FileIdentifierDependencies {
 export class FileIdentifier {
   readonly #dependencies: FileIdentifierDependencies;
   readonly #copies = new Copies();
-  /** Compressed archives, which are not read. */
-  readonly #archives = new Set<string>();
+  /** Archives, which are not read, by their `fileKey`. */
+  readonly #archives = new Map<string, Archive>();
   /** One file is opened at a time, because a file event and a scan may find the same one. */
   #opening: Promise<unknown> = Promise.resolve();
 
   constructor(dependencies: FileIdentifierDependencies) {
     this.#dependencies = dependencies;
+  }
+
+  /** The archives that were found. */
+  get archives(): Iterable<Archive> {
+    return this.#archives.values();
   }
 
   /**
@@ -63,7 +78,8 @@ export class FileIdentifier {
     if (open) return open;
     const sealed = unchangedSealed(found, registry);
     if (sealed?.path === found.path && !this.#isReplayed(sealed)) return undefined;
-    if (this.#archives.has(archiveKey(found))) return undefined;
+    const archive = this.#archives.get(found.key);
+    if (archive && !hasChanged(archive.file, found)) return undefined;
     return this.#inTurn(() => this.#open(found, start));
   }
 
@@ -92,8 +108,8 @@ export class FileIdentifier {
   keepOnly({ found, keys }: { found: Scan['found']; keys: () => ReadonlySet<string> }): void {
     this.#copies.keepOnly(keys);
     if (this.#archives.size === 0) return;
-    const archives = new Set(found.files.map(archiveKey));
-    for (const key of this.#archives) if (!archives.has(key)) this.#archives.delete(key);
+    for (const [key, { file }] of this.#archives)
+      if (!keys().has(key) && !isUnreadable(file.path, found)) this.#archives.delete(key);
   }
 
   #inTurn(work: () => Promise<Source | undefined>): Promise<Source | undefined> {
@@ -139,15 +155,11 @@ export class FileIdentifier {
   }
 
   async #identify(fd: number, file: FoundFile, start: StartRule): Promise<Source | undefined> {
-    const { clock, logger, once, registry, factory, observer, open } = this.#dependencies;
+    const { clock, once, registry, factory, observer, open } = this.#dependencies;
     const { known, stored, overwritten } = await takeKnown(fd, file, registry);
     this.#endOverwritten(overwritten, file);
     if (known) return this.#openKnown(fd, known, file, stored);
-    if (await isCompressed(fd)) {
-      this.#archives.add(archiveKey(file));
-      logger.info('compressed archive is not read', { path: file.path });
-      return undefined;
-    }
+    if (await this.#isArchive(fd, file)) return undefined;
     const originals = originalPaths(file.path).flatMap((path) => registry.byPath(path) ?? []);
     // They may have been truncated just now.
     await observer.observeAll(originals);
@@ -160,6 +172,21 @@ export class FileIdentifier {
     const marker = await readMarker(fd, beginning.first);
     const markers = marker ? [marker] : [];
     return open.open(fd, { ...factory.newGeneration(file, beginning), head, markers }, file.size);
+  }
+
+  async #isArchive(fd: number, file: FoundFile): Promise<boolean> {
+    const { clock, logger } = this.#dependencies;
+    const known = this.#archives.get(file.key);
+    const format = await archiveFormatOf(fd);
+    if (format === undefined) {
+      this.#archives.delete(file.key);
+      return false;
+    }
+    // While it is written, it changes often.
+    if (known?.format !== format) logger.info('archive is not read', { path: file.path, format });
+    const found = { time: new Date(clock.nowMs()), state: 'skipped', reason: `${format} archive` };
+    this.#archives.set(file.key, { file, format, history: known?.format === format ? known.history : [found] });
+    return true;
   }
 
   #openKnown(fd: number, known: Checkpoint, file: FoundFile, stored: boolean): Source | undefined {
@@ -177,7 +204,7 @@ export class FileIdentifier {
   }
 
   #continueInCopy(original: Source, fd: number, file: FoundFile): Source {
-    const { logger, registry, rotations, factory, open } = this.#dependencies;
+    const { logger, registry, rotations, factory, open, ended } = this.#dependencies;
     const { path, generation } = original;
     logger.info('file was truncated, its generation continues in a copy', { path, generation, copy: file.path });
     rotations.recordCopy(path);
@@ -187,13 +214,15 @@ export class FileIdentifier {
       return open.open(fd, factory.newGeneration(file, { first: size, firstReason: 'copy' }), size);
     }
     registry.removeEnded(original);
+    ended.recordMissingIn(original, file.size);
     open.continueInCopy(original, fd, file);
     return original;
   }
 
   async #beginningIn(fd: number, file: FoundFile, start: StartRule): Promise<Beginning> {
     if (start(file) === 'beginning') return FIRST_BYTE;
-    const first = await lineStartBefore(fd, file.size, this.#dependencies.charset?.());
+    const end = await writtenEndBefore(fd, file.size);
+    const first = await lineStartBefore(fd, end, this.#dependencies.charset?.());
     return first === 0 ? FIRST_BYTE : { first, firstReason: 'start' };
   }
 
@@ -205,8 +234,4 @@ export class FileIdentifier {
       this.#dependencies.ended.endKnown(checkpoint, { reason, certain: false });
     }
   }
-}
-
-function archiveKey(file: FoundFile): string {
-  return `${file.key}:${file.size}:${file.ctimeNs}`;
 }

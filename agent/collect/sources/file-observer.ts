@@ -41,7 +41,7 @@ export class FileObserver {
       const outcome = await source.observe(clock.monotonicMs(), clock.nowMs());
       const next = outcome === 'truncated' ? this.#truncated(source) : undefined;
       if (next) await this.observe(next);
-      else if (outcome === 'compressed') this.#compressed(source);
+      else if (outcome === 'archive') this.#leaveArchive(source);
       else if (outcome === 'learned' && !isClosed(source)) {
         store.put(source.file.checkpoint);
         files.markUsed(source);
@@ -73,8 +73,8 @@ export class FileObserver {
     return next;
   }
 
-  /** The file was empty before, so none of its lines was read. */
-  #compressed(source: Source): void {
+  /** The file was empty before, so nothing of it was read. */
+  #leaveArchive(source: Source): void {
     const { open, store, onStateChange } = this.#dependencies;
     open.close(source);
     store.remove(source.file.entryUid, source.generation);

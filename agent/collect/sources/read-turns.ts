@@ -173,3 +173,11 @@ export class ReadTurns {
     assert(this.#outstanding >= 0, 'a segment has two outcomes');
   }
 }
+
+/**
+ * Whether a file is open, and was not empty when it was last observed. An empty one may become an
+ * archive, which is not read, so it is observed first.
+ */
+export function isReadable(file: { isOpen: boolean; size: number; position: number }): boolean {
+  return file.isOpen && (file.size > 0 || file.position > 0);
+}

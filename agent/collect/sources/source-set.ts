@@ -18,7 +18,7 @@ import type { RateLimits } from '../read/rate-limit.ts';
 import type { CrashRecovery } from './crash-recovery.ts';
 import { DeletedFileBudget } from './deleted-file-budget.ts';
 import { EndedFiles } from './ended-files.ts';
-import { FileIdentifier } from './file-identifier.ts';
+import { type Archive, FileIdentifier } from './file-identifier.ts';
 import { FileObserver } from './file-observer.ts';
 import { takeOldestComplete } from './known-files.ts';
 import { OpenSources, type RouteAssigner } from './open-sources.ts';
@@ -112,6 +112,11 @@ export class SourceSet {
   /** The open sources. */
   [Symbol.iterator](): Iterator<Source> {
     return this.#registry[Symbol.iterator]();
+  }
+
+  /** Archives among the files, which are not read. */
+  get archives(): Iterable<Archive> {
+    return this.#identifier.archives;
   }
 
   /** How many sources were opened so far. */

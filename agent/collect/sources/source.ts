@@ -10,7 +10,7 @@ import type { ReadableFile } from '../read/segment-reader.ts';
 import { WakeTimer } from '../read/wake-timer.ts';
 import { type Effect, isActive, type LifecycleEvent, transitions } from './lifecycle.ts';
 import type { FormatOf } from './line-formats.ts';
-import { ReadTurns } from './read-turns.ts';
+import { isReadable, ReadTurns } from './read-turns.ts';
 import { RouteAssignment } from './route-assignment.ts';
 import type { Sighted } from './scan.ts';
 import type { SourceContext } from './source-context.ts';
@@ -224,14 +224,15 @@ export class Source implements RouteSource, ReadableFile, ObservedReader, Sighte
 
   /** Reads on without an observation. false: an observation is needed first. */
   continueReading(): boolean {
-    if (this.#file.replaced || !isActive(this.#file.state) || !this.#assignment?.hasFormat) return false;
+    if (this.#file.replaced || !isReadable(this.#file) || !isActive(this.#file.state)) return false;
+    if (!this.#assignment?.hasFormat) return false;
     return this.turns.detectsReplacement(this.fd) && this.wake();
   }
 
   async fill(bench: Workbench): Promise<SourceTurn> {
     const { limits, observer } = this.#context;
-    if (!this.#file.isOpen) observer.fileNeeded(this);
-    if (!this.#file.isOpen || this.isClosed || this.#reading || !this.#assignment) return NOTHING;
+    if (!isReadable(this.#file)) observer.fileNeeded(this);
+    if (!isReadable(this.#file) || this.isClosed || this.#reading || !this.#assignment) return NOTHING;
     // Limits count bytes when they are read first, not when they are read again.
     const room = this.turns.isReturning ? undefined : limits?.room(this);
     if (room === 0) return NOTHING;

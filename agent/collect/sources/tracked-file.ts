@@ -2,7 +2,13 @@ import assert from 'node:assert/strict';
 import type { Clock } from '../../../runtime/clock.ts';
 import type { Checkpoint } from '../../model/checkpoint.ts';
 import { ContiguousPosition } from '../../model/contiguous-position.ts';
-import { type FileMarker, type Fingerprint, type Observation, withMarker } from '../../model/fingerprint.ts';
+import {
+  type FileMarker,
+  type Fingerprint,
+  fingerprintWithin,
+  type Observation,
+  withMarker,
+} from '../../model/fingerprint.ts';
 import type { FoundFile, RealFolder } from '../../model/found-file.ts';
 import { type CoveredRange, coveredRange } from '../../model/position.ts';
 import type { IntentSegment } from '../../model/segment.ts';
@@ -10,23 +16,17 @@ import { NOT_OPEN } from '../files/file-io.ts';
 import { observeFile } from '../files/observe-file.ts';
 import { isSameFolder, realFolder } from '../files/real-folder.ts';
 import { Pace, paceWithBacklog } from '../lag/pace.ts';
-import {
-  closedIn,
-  type LifecycleEvent,
-  type LifecycleState,
-  requireTransition,
-  type StateChange,
-  withChange,
-} from './lifecycle.ts';
+import { GenerationState } from './generation-state.ts';
+import type { LifecycleEvent, LifecycleState, StateChange } from './lifecycle.ts';
 import type { Turn } from './read-turns.ts';
 import { WrittenSize } from './written-size.ts';
 
 /**
  * What an observation found. notOpened: the file could not be opened now. learned: the checkpoint
- * has changed. truncated: the file holds another generation. compressed: the file was empty and is
- * an archive now.
+ * has changed. truncated: the file holds another generation. archive: the file was empty and is an
+ * archive now.
  */
-export type ObservationOutcome = 'notOpened' | 'unchanged' | 'learned' | 'truncated' | 'compressed';
+export type ObservationOutcome = 'notOpened' | 'unchanged' | 'learned' | 'truncated' | 'archive';
 
 /** Who reads the file, as far as an observation depends on it. */
 export interface ObservedReader {
@@ -75,15 +75,14 @@ export class TrackedFile {
   #fd = NOT_OPEN;
   /** How many observations are running. */
   #observing = 0;
-  #state: LifecycleState;
-  #history: readonly StateChange[] = [];
+  readonly #state: GenerationState;
   readonly #progress: ContiguousPosition;
 
   /** `acknowledged`: what Kafka was found to have beyond the checkpoint. */
   constructor(checkpoint: Checkpoint, acknowledged: readonly CoveredRange[], size: number, nowMs: number) {
     assert(checkpoint.rangeEnd >= checkpoint.first, 'a range begins before the generation is read');
     this.#progress = new ContiguousPosition({ ...checkpoint, ahead: [...checkpoint.ahead, ...acknowledged] });
-    this.#state = closedIn(checkpoint.phase);
+    this.#state = new GenerationState(checkpoint.phase);
     this.entryUid = checkpoint.entryUid;
     this.generation = checkpoint.generation;
     this.first = checkpoint.first;
@@ -107,7 +106,7 @@ export class TrackedFile {
   }
 
   get state(): LifecycleState {
-    return this.#state;
+    return this.#state.state;
   }
 
   /** How many bytes were written, as far as that is known. */
@@ -147,27 +146,19 @@ export class TrackedFile {
   get checkpoint(): Checkpoint {
     const { entryUid, generation, first, device, inode, path, folder, birthMs, size, ctimeNs } = this;
     const { topic, partition } = this;
-    const { phase } = this.#state;
+    const { phase } = this.#state.state;
     const begun = { first, firstReason: this.#firstReason };
     const file = { device, inode, path, folder, birthMs, size, ctimeNs, ...this.fingerprint };
     return { entryUid, generation, ...begun, phase, topic, partition, ...file, ...this.#progress.progress };
   }
 
-  /**
-   * Changes the state. Returns whether it changed. Throws if it does not allow the event. `wallMs`:
-   * the time now, ms since the epoch.
-   */
+  /** An event of its lifecycle. See GenerationState.apply. */
   apply(event: LifecycleEvent, wallMs: number): boolean {
-    const before = this.#state;
-    this.#state = requireTransition(before, event);
-    if (this.#state === before) return false;
-    this.#history = withChange(this.#history, this.#state, event, wallMs);
-    return true;
+    return this.#state.apply(event, wallMs);
   }
 
-  /** Its last states, the present one last. The array is replaced when the state changes. */
   get history(): readonly StateChange[] {
-    return this.#history;
+    return this.#state.history;
   }
 
   /** The file was opened at `fd`. */
@@ -198,7 +189,7 @@ export class TrackedFile {
       // The file may grow and be read meanwhile: compare with the position before the observation.
       const seen = await observeFile(this.#fd, this.fingerprint, reader.furthestRead, wallMs);
       if (!seen || this.replaced) return 'truncated';
-      if (seen.compressed) return 'compressed';
+      if (seen.isArchive) return 'archive';
       const moved = await this.#noteFolder();
       const size = Math.max(seen.size, reader.furthestRead);
       return this.#learn({ ...seen, size }, nowMs) || moved ? 'learned' : 'unchanged';
@@ -296,5 +287,6 @@ export class TrackedFile {
     this.folder = file.folder;
     this.#size = new WrittenSize(file.size);
     [this.ctimeNs, this.unlinked, this.replaced] = [0n, false, false];
+    this.fingerprint = fingerprintWithin(this.fingerprint, file.size);
   }
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { appendFile, writeFile } from 'node:fs/promises';
+import { appendFile, rename, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import type { Source } from '../../../agent/collect/sources/source.ts';
 import type { OpenIntent } from '../../../agent/model/segment.ts';
@@ -77,6 +77,23 @@ test('lines that were seen and not read identify a file: another one with the sa
   assert.deepEqual(
     on.losses.map(({ generation, start, end }) => [generation, start, end]),
     [[source?.generation, 0, SAME_HEAD.length + linesOf('former', 300).length]],
+  );
+  on.close();
+});
+
+test('later lines follow those of an open batch of a killed process to its partition, whatever the path is now', async () => {
+  await using dir = await tempDir();
+  const { on: before, file, source } = await begun(dir, 'one\n');
+  before.store.put({ ...source.file.checkpoint, topic: '', partition: -1 });
+  before.state.flush(1);
+  await appendFile(file, 'two\n');
+  const intent = { ...openIntent(await continued(before, source)), partition: 3 };
+  before.close();
+  await rename(file, dir.at('a.log.1'));
+  const on = new SourceFixture(dir, { intents: [intent] });
+  assert.deepEqual(
+    on.store.load('e').map((checkpoint) => on.recovery.withSegments(checkpoint).partition),
+    [3],
   );
   on.close();
 });

@@ -153,11 +153,20 @@ test('an archive that was found while it was empty is not read either', async ()
   await writeFile(archive, '');
   await on.find(archive);
   const { gzipSync } = await import('node:zlib');
-  await writeFile(archive, gzipSync('one\n'));
-  await on.find(archive);
+  // Lines that are written into a file that was empty are read only when it was observed again.
   await on.deliver();
-  await on.find(archive);
+  await writeFile(archive, gzipSync('one\n'));
+  assert.equal(on.set.continueReading(archive), false);
+  await on.deliver();
+  for (let scan = 0; scan < 2; scan++) await on.find(archive);
   assert.deepEqual([on.allLines, on.sources, on.losses], [[], [], []]);
+  assert.deepEqual(
+    [...on.set.archives].map(({ file, format }) => [file.path, format]),
+    [[archive, 'gzip']],
+  );
+  await unlink(archive);
+  await on.find(archive);
+  assert.deepEqual([...on.set.archives], []);
   on.close();
 });
 

@@ -139,6 +139,22 @@ for (const lines of [1, 20])
     on.close();
   });
 
+test('what was seen of a file and is in no copy is lost', async () => {
+  await using dir = await tempDir();
+  const { on, file, source, copy, glob } = await behind(dir);
+  await copyFile(file, copy);
+  await appendFile(file, 'three\n');
+  await on.fileEvent(file);
+  await truncate(file);
+  for (let scan = 0; scan < 3; scan++) {
+    await on.find(glob);
+    await on.deliver();
+  }
+  const lost = on.losses.map(({ generation, start, end }) => [generation, start, end]);
+  assert.deepEqual([on.allLines, lost], [['one', 'two'], [[source.generation, 8, 14]]]);
+  on.close();
+});
+
 test('a copy whose original was replaced by another file during a stop is not read again', async () => {
   await using dir = await tempDir();
   const { on: before, file, source } = await begun(dir, 'one\ntwo\n');

@@ -20,6 +20,7 @@ export interface AgentOptions {
 export interface Uptime extends Period {
   /** From its start to when it was ready, ms: a measure of the machine's load. */
   startupMs: number;
+  scanIntervalMs: number;
 }
 
 export interface LogLine {
@@ -49,7 +50,7 @@ export class AgentUnderTest {
   /**
    * Starts a process and does not wait until it is ready. `descriptors`: its limit of open files.
    */
-  async start(descriptors: number | undefined, more: readonly string[] = []): Promise<void> {
+  async start(scanIntervalMs: number, descriptors: number | undefined): Promise<void> {
     if (this.#process) return;
     const { launcher, args } = this.#options;
     const logFile = this.#logFile(++this.#starts);
@@ -57,7 +58,7 @@ export class AgentUnderTest {
     const startedMs = systemClock.monotonicMs();
     const own = await startLocalProcess({
       command: 'sh',
-      args: ['-c', `${limit}exec "$@"`, 'sh', launcher, ...args, ...more],
+      args: ['-c', `${limit}exec "$@"`, 'sh', launcher, ...args, '--scan-interval', `${scanIntervalMs}ms`],
       logFile,
       env: { NODE_TEST_CONTEXT: undefined },
       onDied: (lastLines) => {
@@ -66,7 +67,7 @@ export class AgentUnderTest {
       },
     });
     this.#process = own;
-    this.#ready = this.#whenReady(own, logFile, startedMs);
+    this.#ready = this.#whenReady(own, logFile, { startedMs, scanIntervalMs });
   }
 
   async kill(): Promise<void> {
@@ -112,7 +113,11 @@ export class AgentUnderTest {
     this.#process = undefined;
   }
 
-  async #whenReady(own: LocalProcess, logFile: string, startedMs: number): Promise<void> {
+  async #whenReady(
+    own: LocalProcess,
+    logFile: string,
+    { startedMs, scanIntervalMs }: { startedMs: number; scanIntervalMs: number },
+  ): Promise<void> {
     while (this.#process === own) {
       const text = await readFile(logFile, 'utf8').catch((error: unknown) => {
         if (errorCode(error) === 'ENOENT') return '';
@@ -120,7 +125,12 @@ export class AgentUnderTest {
       });
       const nowMs = systemClock.monotonicMs();
       if (this.#process === own && text.includes('"agent started"')) {
-        this.uptimes.push({ fromMs: nowMs, toMs: Number.POSITIVE_INFINITY, startupMs: nowMs - startedMs });
+        this.uptimes.push({
+          fromMs: nowMs,
+          toMs: Number.POSITIVE_INFINITY,
+          startupMs: nowMs - startedMs,
+          scanIntervalMs,
+        });
         return;
       }
       if (nowMs - startedMs > STARTUP_TIMEOUT_MS) {

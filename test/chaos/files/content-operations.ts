@@ -28,7 +28,8 @@ type ContentOperationKind = Extract<
   | 'release'
 >;
 
-const PREALLOCATED_BYTES = 256 * 1024;
+/** More than the longest line that is sent whole. */
+const PREALLOCATED_BYTES = 1024 * 1024;
 const SAME_INODE_ATTEMPTS = 40;
 /** Beyond 2^53, and the largest size that a file can have on Linux. */
 const HUGE_BYTES = [5_000_000_000_000_000_000n, 2n ** 63n - 1n];
@@ -41,10 +42,13 @@ export const CONTENT_OPERATIONS: Record<
   copytruncate: (world, { target, choice, amount }) =>
     withFile(world, target, ({ path, inode }) => {
       const original = world.lifeAt(inode) as Life;
-      const bytes = world.read(path);
+      // Of a preallocated file, what was written.
+      const bytes = world.read(path).subarray(0, original.size);
       const archive = [`${path}.1`, `${path}-20261130`, `out/${path.split('/').at(-1)}.1`, undefined][choice % 4];
       if (archive !== undefined)
-        world.write(archive, () => bytes, { copyOf: { life: original, size: Math.min(bytes.length, original.size) } });
+        world
+          .write(archive, () => bytes, { copyOf: { life: original, size: bytes.length } })
+          .holes.push(...original.holes);
       truncateTo(world, { path }, 0);
       const life = world.begin(inode, 'truncated');
       if (choice % 3 !== 0) appendAt(world, path, life, lines(life, amount));
@@ -70,8 +74,8 @@ export const CONTENT_OPERATIONS: Record<
   'rewrite-same-head': (world, { target, choice, amount }) =>
     withFile(world, target, ({ path, inode }) => {
       const old = world.lifeAt(inode) as Life;
-      const heads = old.lines().slice(0, [1, 40, 20][choice % 3]);
-      const bytes = Buffer.from(old.bytes.subarray(0, heads.at(-1)?.end ?? 0));
+      const headBytes = old.holes.length > 0 ? 0 : (old.sizes[choice % Math.max(1, old.sizes.length)] ?? 0);
+      const bytes = Buffer.from(old.bytes.subarray(0, headBytes));
       const life = world.write(path, (own) => Buffer.concat([bytes, lines(own, amount * 3)]));
       return `rewrite ${path} with the same ${bytes.length} bytes as head, ${life.size} in all (life ${life.id})`;
     }),
@@ -213,19 +217,23 @@ function recreate(world: World, path: string, inode: bigint, choice: number, amo
     unlinkSync(raw(world.at(other)));
   world.refresh();
   const spares: string[] = [];
-  for (let attempt = 0; attempt < SAME_INODE_ATTEMPTS; attempt++) {
-    const spare = `out/spare-${attempt}`;
-    const fd = openSync(raw(world.at(spare)), 'w');
-    const isSame = fstatSync(fd, { bigint: true }).ino === inode;
+  let fd = openSync(raw(world.at(path)), 'wx');
+  while (fstatSync(fd, { bigint: true }).ino !== inode && spares.length < SAME_INODE_ATTEMPTS) {
     closeSync(fd);
+    const spare = `out/spare-${spares.length}`;
+    renameSync(raw(world.at(path)), raw(world.at(spare)));
     spares.push(spare);
-    if (isSame) break;
+    fd = openSync(raw(world.at(path)), 'wx');
   }
-  const last = spares.pop() as string;
-  renameSync(raw(world.at(last)), raw(world.at(path)));
+  const { ino } = fstatSync(fd, { bigint: true });
+  const life = world.begin(ino, 'truncated');
+  const bytes = Buffer.concat([head(choice), lines(life, amount)]);
+  // At once: its time of birth equals that of its last change.
+  writeSync(fd, bytes);
+  life.append(bytes, systemClock.monotonicMs());
+  closeSync(fd);
   for (const spare of spares) unlinkSync(raw(world.at(spare)));
-  const life = world.write(path, (own) => Buffer.concat([head(choice), lines(own, amount)]));
-  return `rm ${path} and create it with the same inode: ${life.size} bytes (life ${life.id})`;
+  return `rm ${path} and create it with ${ino === inode ? 'the same' : 'another'} inode: ${life.size} bytes (life ${life.id})`;
 }
 
 /** Node's ftruncate takes sizes up to 2^53 only, truncate(1) all that the kernel takes. */
@@ -233,6 +241,7 @@ function createHuge(world: World, path: string, bytes: bigint): string | undefin
   const fd = openSync(raw(world.at(path)), 'w');
   try {
     world.begin(fstatSync(fd, { bigint: true }).ino, 'truncated', { kind: 'huge' });
+    world.refresh();
   } finally {
     closeSync(fd);
   }

@@ -6,6 +6,8 @@ import type { PlanSettings } from './plan.ts';
 export interface TopicRecord {
   partition: number;
   offset: bigint;
+  /** When the agent read it, Unix time. */
+  timestampMs: number;
   value: Buffer;
   headers: Readonly<Record<string, string>>;
 }

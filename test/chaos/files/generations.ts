@@ -95,9 +95,11 @@ function checkOrder({ id, life, records }: Generation, report: (violation: Viola
 
 function agreement({ start, end, record }: RangedRecord, life: Life): Agreement {
   if (end > life.size || life.kind !== 'text') return 'none';
-  const isWhole = record.headers['logfleet.flags']?.includes('unterminated') ?? false;
+  const flags = record.headers['logfleet.flags'] ?? '';
   const bytes = life.bytes.subarray(start, end);
-  const text = isWhole ? bytes : withoutTerminator(bytes);
+  // The parts of a long line, except for its last one, end without a terminator as well.
+  const isPart = flags.includes('split') && bytes.at(-1) !== NEWLINE;
+  const text = flags.includes('unterminated') || isPart ? bytes : withoutTerminator(bytes);
   if (text === undefined || !text.subarray(text.length - record.value.length).equals(record.value)) return 'none';
   const more = text.length - record.value.length;
   const hole = life.holes.find((one) => one.start < end && start < one.end);
@@ -107,10 +109,11 @@ function agreement({ start, end, record }: RangedRecord, life: Life): Agreement 
   return hole && hole.end === start + more ? 'after-hole' : 'range';
 }
 
+const NEWLINE = 0x0a;
 const TERMINATOR_LENGTH = 1;
 
 function withoutTerminator(bytes: Buffer): Buffer | undefined {
-  return bytes.at(-1) === 0x0a ? bytes.subarray(0, -1) : undefined;
+  return bytes.at(-1) === NEWLINE ? bytes.subarray(0, -1) : undefined;
 }
 
 function rangeOf({ headers }: TopicRecord): Span {

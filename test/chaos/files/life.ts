@@ -67,6 +67,11 @@ export class Life {
     return this.size === 0 || this.#bytes[this.size - 1] === NEWLINE;
   }
 
+  /** Its sizes so far, after each time that its writer wrote. */
+  get sizes(): number[] {
+    return this.#arrivals.map(({ end }) => end);
+  }
+
   append(bytes: Buffer, atMs: number): void {
     this.#bytes = Buffer.concat([this.#bytes, bytes]);
     this.#arrivals.push({ end: this.size, atMs });

@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { systemClock } from '../../../runtime/clock.ts';
 import { tempDir } from '../../support/temp-dir.ts';
-import { startSharedBroker } from './broker.ts';
+import { type SharedBroker, startSharedBroker } from './broker.ts';
 import { generatePlan } from './generate.ts';
+import { KNOWN_PLANS } from './known-plans.ts';
 import type { Plan } from './plan.ts';
 import { resultText, tableRow } from './report.ts';
 import { type PlanResult, runPlan } from './run-plan.ts';
@@ -16,9 +17,11 @@ Usage: npm run chaos -- --files [options]
 
   --seed N          decides the operations (default: by the clock, and printed)
   --seeds A-B       several seeds
+  --known           run short plans of what failed before, instead of a seed's; --seeds chooses some
   --plan FILE       run this plan, which a failed run has written
   --minutes M       how long operations come (default: 1)
   --jobs N          how many seeds run side by side (default: 8)
+  --kafka HOST:PORT use a broker that runs already, which is never away then
   --agent PATH      the launcher of another checkout's agent: PATH/bin/logfleet-agent
   --keep            keep the folder with files, state and logs of a run that passed, too
   --no-shrink       don't look for fewer operations that fail
@@ -37,9 +40,11 @@ export async function filesMain(args: readonly string[]): Promise<number> {
       files: { type: 'boolean' },
       seed: { type: 'string' },
       seeds: { type: 'string' },
+      known: { type: 'boolean', default: false },
       plan: { type: 'string' },
       minutes: { type: 'string', default: '1' },
       jobs: { type: 'string', default: '8' },
+      kafka: { type: 'string' },
       agent: { type: 'string' },
       'no-shrink': { type: 'boolean', default: false },
       'shrink-minutes': { type: 'string', default: '6' },
@@ -54,17 +59,17 @@ export async function filesMain(args: readonly string[]): Promise<number> {
   const launcher = values.agent ?? join(import.meta.dirname, '..', '..', '..', 'bin', 'logfleet-agent');
   const plans = await plansOf(values);
   const jobs = Number(values.jobs);
-  const dir = await tempDir('files-broker');
-  await using broker = await startSharedBroker(dir.at('kafka'), jobs);
+  await using dir = await tempDir('files-broker');
+  await using broker =
+    values.kafka === undefined ? await startSharedBroker(dir.at('kafka'), jobs) : givenBroker(values.kafka, jobs);
   say(`the broker is up; ${plans.length} plans, ${jobs} at a time, with ${launcher}`);
   const slots = [...broker.proxies];
   const run = async (plan: Plan) => {
     const proxy = slots.pop();
-    if (!proxy) throw new Error('no slot is free');
     try {
       return await runPlan(plan, { launcher, direct: broker.direct, proxy, keep: values.keep });
     } finally {
-      proxy.setMode('pass');
+      proxy?.setMode('pass');
       slots.push(proxy);
     }
   };
@@ -84,19 +89,29 @@ export async function filesMain(args: readonly string[]): Promise<number> {
   say(
     `${plans.length - failed.length} of ${plans.length} passed; failed: ${failed.map(({ plan }) => plan.seed).join(' ')}`,
   );
-  await dir[Symbol.asyncDispose]();
   return failed.length === 0 ? 0 : 1;
 }
 
-async function plansOf(values: { seed?: string; seeds?: string; plan?: string; minutes: string }): Promise<Plan[]> {
+function givenBroker(address: string, jobs: number): SharedBroker {
+  const proxies = Array.from({ length: jobs }, () => undefined);
+  return { direct: [address], proxies, [Symbol.asyncDispose]: async () => {} };
+}
+
+async function plansOf(values: {
+  seed?: string;
+  seeds?: string;
+  plan?: string;
+  known: boolean;
+  minutes: string;
+}): Promise<Plan[]> {
   if (values.plan !== undefined) return [JSON.parse(await readFile(values.plan, 'utf8')) as Plan];
-  const [from, to] = (values.seeds ?? `${values.seed ?? systemClock.nowMs() % 1_000_000}`).split('-').map(Number) as [
-    number,
-    number?,
-  ];
-  return Array.from({ length: (to ?? from) - from + 1 }, (_, index) =>
-    generatePlan(from + index, Number(values.minutes)),
-  );
+  const given = values.seeds ?? values.seed;
+  const [from, to = from] = (given ?? `${systemClock.nowMs() % 1_000_000}`).split('-').map(Number) as [number, number?];
+  if (values.known) {
+    const known = Object.values(KNOWN_PLANS).map((plan, index) => ({ ...plan, seed: index + 1 }));
+    return given === undefined ? known : known.slice(from - 1, to);
+  }
+  return Array.from({ length: to - from + 1 }, (_, index) => generatePlan(from + index, Number(values.minutes)));
 }
 
 async function inParallel<T>(items: readonly T[], most: number, work: (item: T) => Promise<void>): Promise<void> {

@@ -30,18 +30,19 @@ type Deliveries = Map<number, Generation[]>;
 
 class Oracle {
   readonly #evidence: Evidence;
-  readonly #sightings: Sightings;
+  #sightings: Sightings;
   readonly #result: Judgement = { violations: [], exemptions: {}, lines: 0, due: 0, delivered: 0, reportedAsLoss: 0 };
   readonly #deliveries = new Map<Life, Deliveries>();
 
   constructor(evidence: Evidence) {
     this.#evidence = evidence;
-    this.#sightings = new Sightings(evidence);
+    this.#sightings = new Sightings(evidence, []);
   }
 
   judge(): Judgement {
     const report = (violation: Violation) => this.#result.violations.push(violation);
     const generations = assignGenerations(this.#evidence, report);
+    this.#sightings = new Sightings(this.#evidence, generations);
     for (const generation of generations) this.#collect(generation);
     const losses = lossesOf(this.#evidence, generations);
     for (const generation of generations) this.#checkTiling(generation, losses);
@@ -70,7 +71,8 @@ class Oracle {
       this.#result.lines++;
       const times = this.#deliveries.get(life)?.get(line.end)?.length ?? 0;
       if (times > 0) this.#result.delivered++;
-      if (times > 1) this.#violate('doubled', life, line, `arrived ${times} times`);
+      if (times > 1 && !this.#hasUnrecognisableCopy(life, line))
+        this.#violate('doubled', life, line, `arrived ${times} times (${this.#generationsOf(life, line)})`);
       if (times > 0 && this.#sightings.isSkipped(life, line))
         this.#violate('early', life, line, 'was there before the entry, with start: end');
       if (times > 0) this.#checkCopies(life, line);
@@ -89,7 +91,7 @@ class Oracle {
       this.#result.reportedAsLoss++;
       return;
     }
-    if (this.#isTakenForPrevious(life, line)) this.#exempt('same bytes');
+    if (this.#isTakenForOther(life, line)) this.#exempt('same bytes');
     else this.#violate('lost', life, line, 'is missing');
   }
 
@@ -103,6 +105,13 @@ class Oracle {
     else this.#exempt('copy not recognisable');
   }
 
+  #hasUnrecognisableCopy(life: Life, line: Line): boolean {
+    const copies = this.#evidence.lives.filter(({ copyOf }) => copyOf?.life === life && line.end <= copyOf.size);
+    if (!copies.some((copy) => !isRecognisable(copy, life))) return false;
+    this.#exempt('copy not recognisable');
+    return true;
+  }
+
   /** The lives that have the line because it was copied. */
   #copiesOf(life: Life, line: Line): Life[] {
     const copies = this.#evidence.lives.filter(({ copyOf }) => copyOf?.life === life && line.end <= copyOf.size);
@@ -114,12 +123,19 @@ class Oracle {
   }
 
   /** Content that was replaced by the same bytes up to the position looks unchanged. */
-  #isTakenForPrevious(life: Life, line: Line): boolean {
-    const { previous } = life;
-    if (!previous) return false;
-    const shared = life.sharedPrefix(previous);
-    if (line.end > shared || !this.#isDelivered(previous, line)) return false;
-    return ![...(this.#deliveries.get(previous)?.keys() ?? [])].some((end) => end > shared);
+  #isTakenForOther(life: Life, line: Line): boolean {
+    const successors = this.#evidence.lives.filter(({ previous }) => previous === life);
+    const others = life.previous ? [life.previous, ...successors] : successors;
+    return others.some((other) => {
+      if (!this.#isDelivered(other, line)) return false;
+      const shared = life.sharedPrefix(other);
+      const older = other === life.previous ? other : life;
+      return line.end <= shared && ![...(this.#deliveries.get(older)?.keys() ?? [])].some((end) => end > shared);
+    });
+  }
+
+  #generationsOf(life: Life, line: Line): string {
+    return (this.#deliveries.get(life)?.get(line.end) ?? []).map(({ id }) => id).join(', ');
   }
 
   #isDelivered(life: Life, line: Line): boolean {
@@ -164,9 +180,9 @@ class Oracle {
   }
 }
 
-/** By its name in the same folder, as logrotate names copies, and by enough bytes. */
+/** A new file with enough bytes and the name that logrotate gives to a copy, in the same folder. */
 function isRecognisable(copy: Life, original: Life): boolean {
-  if ((copy.copyOf?.size ?? 0) < COPY_BYTES_MIN) return false;
+  if ((copy.copyOf?.size ?? 0) < COPY_BYTES_MIN || copy.previous) return false;
   return [...original.paths].some((path) =>
     [...copy.paths].some((other) => [`${path}.1`, `${path}-20261130`].includes(other)),
   );

@@ -27,6 +27,8 @@ const DESCRIPTORS_AT_END = 1024;
 const SCAN_INTERVAL_AT_END_MS = 1_000;
 const LOOK_INTERVAL_MS = 1_000;
 const QUIET_MS = 4_000;
+const AWAIT_MAX_MS = 20_000;
+const AWAIT_INTERVAL_MS = 50;
 /** A file that is not found is missing after two scans. */
 const SCANS_MIN = 3;
 /**
@@ -34,6 +36,8 @@ const SCANS_MIN = 3;
  * top.
  */
 const PATIENCE_MS = 30_000;
+/** However much arrives. */
+const SETTLE_MAX_MS = 120_000;
 /** The agent says these at ERROR when a file or an operator caused it. */
 const EXPECTED_ERRORS = [/^bytes of a file are lost/];
 
@@ -55,9 +59,9 @@ export class PlanRun {
       this.#note(operation, await this.#apply(operation));
     }
     await this.#heal();
-    let judgement = await this.#settled();
+    await this.#settled();
     await agent.stop();
-    judgement = judge(await this.#evidence());
+    const judgement = judge(await this.#evidence());
     judgement.violations.push(...(await this.#verified(judgement)), ...(await this.#processFailures()));
     return judgement;
   }
@@ -79,6 +83,9 @@ export class PlanRun {
         return 'kill -9';
       case 'broker':
         return this.#breakBroker(operation);
+      case 'await':
+        await agent.untilReady();
+        return (await this.#isDelivered()) ? 'all has arrived' : 'not all has arrived';
       default:
         return applyToFiles(world, operation.kind, operation);
     }
@@ -86,7 +93,19 @@ export class PlanRun {
 
   async #start(scanIntervalMs: number, descriptors: number | undefined): Promise<void> {
     if (this.#firstStartMs === Number.POSITIVE_INFINITY) this.#firstStartMs = systemClock.monotonicMs();
-    await this.#dependencies.agent.start(descriptors, ['--scan-interval', `${scanIntervalMs}ms`]);
+    await this.#dependencies.agent.start(scanIntervalMs, descriptors);
+  }
+
+  async #isDelivered(): Promise<boolean> {
+    const { world, direct, topic } = this.#dependencies;
+    const matched = world.lives.filter(({ matched: periods }) => periods.length > 0);
+    const lines = matched.reduce((sum, life) => sum + life.lines().length, 0);
+    const untilMs = systemClock.monotonicMs() + AWAIT_MAX_MS;
+    while (systemClock.monotonicMs() < untilMs) {
+      if ((await countRecords(direct, topic)) >= lines) return true;
+      await systemClock.sleep(AWAIT_INTERVAL_MS);
+    }
+    return false;
   }
 
   /** Breaks the way to the broker for as many ms as the operation's amount says. */
@@ -113,7 +132,7 @@ export class PlanRun {
   }
 
   /** Waits until all that is due has arrived, or nothing more arrives. */
-  async #settled(): Promise<Judgement> {
+  async #settled(): Promise<void> {
     const { plan, direct, topic, audit } = this.#dependencies;
     const startMs = systemClock.monotonicMs();
     const leastMs = Math.max(QUIET_MS, SCANS_MIN * Math.min(plan.settings.scanIntervalMs, 5_000));
@@ -123,10 +142,11 @@ export class PlanRun {
       const nowMs = systemClock.monotonicMs();
       const now = (await countRecords(direct, topic)) + (await countRecords(direct, audit));
       if (now !== count) [count, lastMs] = [now, nowMs];
+      if (nowMs - startMs > SETTLE_MAX_MS) return;
       if (nowMs - lastMs < QUIET_MS || nowMs - startMs < leastMs) continue;
       if (judged?.at !== count) judged = { at: count, judgement: judge(await this.#evidence()) };
       const isComplete = !judged.judgement.violations.some(({ kind }) => kind === 'lost');
-      if (isComplete || nowMs - lastMs > PATIENCE_MS) return judged.judgement;
+      if (isComplete || nowMs - lastMs > PATIENCE_MS) return;
     }
   }
 
@@ -176,9 +196,11 @@ export class PlanRun {
   }
 }
 
-/** Whether a log line names a path that is not UTF-8, or a folder above it. */
+/** Whether a log line names a path that is not UTF-8, or a folder above it, in some spelling. */
 function reports({ level, path }: LogLine, bad: string): boolean {
   if ((level !== 'warn' && level !== 'error') || typeof path !== 'string') return false;
-  const decoded = Buffer.from(bad, 'latin1').toString('utf8');
-  return path.includes('\ufffd') && (path.endsWith(decoded) || decoded.includes(path.split('/').at(-1) as string));
+  const name = path.split('/').at(-1) as string;
+  const escaped = bad.replace(/[\x80-\xff]/g, (byte) => `\\x${byte.charCodeAt(0).toString(16)}`);
+  const spellings = [Buffer.from(bad, 'latin1').toString('utf8'), escaped];
+  return spellings.some((spelling) => /\ufffd|\\x/.test(name) && spelling.split('/').includes(name));
 }

@@ -73,7 +73,8 @@ export const FILE_OPERATIONS = [
   'release',
 ] as const;
 
-export const SYSTEM_OPERATIONS = ['start', 'stop', 'kill', 'broker'] as const;
+/** `await`: until all that the globs match has arrived, for a while at most. */
+const SYSTEM_OPERATIONS = ['start', 'stop', 'kill', 'broker', 'await'] as const;
 
 export type FileOperationKind = (typeof FILE_OPERATIONS)[number];
 export type OperationKind = FileOperationKind | (typeof SYSTEM_OPERATIONS)[number];

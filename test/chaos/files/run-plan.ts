@@ -65,7 +65,7 @@ export async function runPlan(plan: Plan, { launcher, direct, proxy, keep }: Sur
 
 /** What an overlay's lower folder has: files that the first append copies up. */
 function lowerFiles({ settings: { layout } }: Plan): Record<string, string> {
-  const text = Array.from({ length: 60 }, (_, line) => `lower ${line} ${'z'.repeat(line)}\n`);
-  const files = LAYOUTS[layout].folders.map((folder, index) => [`${folder}/app.log`, text.slice(index * 7).join('')]);
+  const text = Array.from({ length: 20 }, (_, line) => `lower ${line} ${'z'.repeat(line)}\n`);
+  const files = LAYOUTS[layout].folders.map((folder, index) => [`${folder}/app.log`, text.slice(index * 4).join('')]);
   return Object.fromEntries(files);
 }

@@ -1,4 +1,5 @@
 import type { Evidence } from './evidence.ts';
+import type { Generation } from './generations.ts';
 import type { Life, Line, Period } from './life.ts';
 
 /** How long a settled machine may take between a change and the agent's observation of it, ms. */
@@ -16,18 +17,25 @@ const DESCRIPTORS_AMPLE = 256;
  */
 export class Sightings {
   readonly #evidence: Evidence;
-  readonly #slackMs: number;
+  /** How many scans may pass before a change is observed. */
+  readonly #scans: number;
 
-  constructor(evidence: Evidence) {
+  /**
+   * When the agent read a line of each life first, ms, monotonic. It knows the life from then on.
+   */
+  readonly #knownMs = new Map<Life, number>();
+
+  constructor(evidence: Evidence, generations: readonly Generation[]) {
     this.#evidence = evidence;
-    const { scanIntervalMs, fileSystem, descriptors } = evidence.settings;
-    const scans =
-      fileSystem === 'overlay'
-        ? SCANS_WITHOUT_EVENT
-        : (descriptors ?? Infinity) < DESCRIPTORS_AMPLE
-          ? SCANS_OF_TURNS
-          : 1;
-    this.#slackMs = scans * scanIntervalMs + REACTION_MS;
+    for (const { life, records } of generations) {
+      if (!life) continue;
+      const readMs = Math.min(...records.map(({ record }) => record.timestampMs - evidence.toUnixMs));
+      this.#knownMs.set(life, Math.min(this.#knownMs.get(life) ?? Number.POSITIVE_INFINITY, readMs));
+    }
+    const { fileSystem, descriptors = Number.POSITIVE_INFINITY } = evidence.settings;
+    // Each change on another file system has a file event.
+    const scans = descriptors < DESCRIPTORS_AMPLE ? SCANS_OF_TURNS : 0;
+    this.#scans = fileSystem === 'overlay' ? SCANS_WITHOUT_EVENT : scans;
   }
 
   /** Whether the line must be in the topic, or in a loss. */
@@ -46,20 +54,27 @@ export class Sightings {
    */
   isSkipped(life: Life, line: Line): boolean {
     const { settings, firstStartMs } = this.#evidence;
-    if (settings.start !== 'end' || life.bornAtMs >= firstStartMs || !this.#wasThereAtFirst(life)) return false;
+    if (settings.start !== 'end' || !life.matched.some(({ fromMs }) => fromMs < firstStartMs)) return false;
     return line.end <= life.sizeAt(firstStartMs);
   }
 
-  /** Whether the agent could read the life at a time, for long enough to have noticed it. */
+  /**
+   * Whether the life lay where the agent searches when it decided, at a time, that it has vanished.
+   */
   existsAt(life: Life, atMs: number): boolean {
-    return this.#periods(life).some(({ fromMs, toMs }) => fromMs + this.#slackMs < atMs && atMs + REACTION_MS < toMs);
+    const sinceMs = this.#evidence.uptimes.findLast(({ fromMs }) => fromMs < atMs)?.fromMs ?? atMs;
+    return this.#periods(life).some((period) => {
+      const before = { fromMs: period.fromMs, toMs: Math.min(atMs, period.toMs) };
+      return atMs + REACTION_MS < period.toMs && (period.fromMs < sinceMs || this.#isSeenIn(before));
+    });
   }
 
   /** When it was matched; once it was seen, also when it lay where it had been matched. */
   #periods(life: Life): Period[] {
-    const known = life.matched.find((period) => this.#isSeenIn(period));
-    if (!known) return life.matched;
-    const all = [...life.matched, ...life.near.filter(({ fromMs }) => fromMs >= known.fromMs)].sort(
+    const seen = life.matched.find((period) => this.#isSeenIn(period))?.fromMs ?? Number.POSITIVE_INFINITY;
+    const knownMs = Math.min(seen, this.#knownMs.get(life) ?? Number.POSITIVE_INFINITY);
+    if (knownMs === Number.POSITIVE_INFINITY) return life.matched;
+    const all = [...life.matched, ...life.near.filter(({ toMs }) => toMs >= knownMs)].sort(
       (a, b) => a.fromMs - b.fromMs,
     );
     const joined: Period[] = [];
@@ -73,28 +88,25 @@ export class Sightings {
 
   #isSeenIn({ fromMs, toMs }: Period): boolean {
     return this.#evidence.uptimes.some((up) => {
-      const overlapMs = Math.min(toMs, up.toMs, this.#evidence.endMs) - Math.max(fromMs, up.fromMs);
-      return overlapMs > this.#slackMs + up.startupMs;
+      // A process scans at its start.
+      const slackMs = REACTION_MS + up.startupMs + (fromMs <= up.fromMs ? 0 : this.#scans * up.scanIntervalMs);
+      return Math.min(toMs, up.toMs, this.#evidence.endMs) - Math.max(fromMs, up.fromMs) > slackMs;
     });
   }
 
   /** With `start: end`, up to where the first scan may have begun to read. */
   #skippedMax(life: Life): number {
-    const { settings, uptimes, endMs } = this.#evidence;
-    if (settings.start !== 'end' || !this.#wasThereAtFirst(life)) return 0;
-    const first = uptimes.find(
-      ({ fromMs, toMs, startupMs }) => Math.min(toMs, endMs) - fromMs > this.#slackMs + startupMs,
-    );
-    return first ? life.sizeAt(first.fromMs + this.#slackMs + first.startupMs) : life.size;
+    if (this.#evidence.settings.start !== 'end') return 0;
+    const byMs = this.#firstScanMs();
+    return life.matched.some(({ fromMs }) => fromMs < byMs) ? life.sizeAt(byMs) : 0;
   }
 
-  /** Whether it may have existed within the globs at the first scan that was completed. */
-  #wasThereAtFirst(life: Life): boolean {
-    const { uptimes, endMs } = this.#evidence;
-    const first = uptimes.find(
-      ({ fromMs, toMs, startupMs }) => Math.min(toMs, endMs) - fromMs > this.#slackMs + startupMs,
-    );
-    const byMs = first ? first.fromMs + this.#slackMs + first.startupMs : Number.POSITIVE_INFINITY;
-    return life.matched.some(({ fromMs }) => fromMs < byMs);
+  /** When the first scan that was completed must have ended. */
+  #firstScanMs(): number {
+    for (const { fromMs, toMs, startupMs } of this.#evidence.uptimes) {
+      const byMs = fromMs + REACTION_MS + startupMs;
+      if (byMs < Math.min(toMs, this.#evidence.endMs)) return byMs;
+    }
+    return Number.POSITIVE_INFINITY;
   }
 }

@@ -43,7 +43,7 @@ export function readTree(root: string, globs: readonly string[]): Tree {
     const inode = statSync(raw(`${root}/${folder}`), { bigint: true }).ino;
     const before = visits.get(inode) ?? 0;
     if (!isReal) visits.set(inode, before + 1);
-    if (before === VISITS_MAX) return;
+    if (!isReal && before >= VISITS_MAX) return;
     for (const entry of entriesOf(`${root}/${folder}`)) {
       const name = (entry.name as unknown as Buffer).toString('latin1');
       const path = folder === '' ? name : `${folder}/${name}`;

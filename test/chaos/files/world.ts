@@ -136,6 +136,8 @@ export class World {
     const fd = held?.fd ?? openSync(raw(this.at(file.path)), this.allocated.has(file.inode) ? 'r+' : 'a');
     try {
       if (held) {
+        // The middle of a file is not changed: nothing is promised for that.
+        held.position = Math.max(held.position, life.size);
         life.appendHole(held.position - life.size, systemClock.monotonicMs());
         writeSync(fd, bytes, 0, bytes.length, held.position);
         held.position += bytes.length;

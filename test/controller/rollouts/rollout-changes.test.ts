@@ -112,7 +112,7 @@ test('a batch with plans is one revision, violations of a plan are named, and a 
   const { revision } = await on.call('BatchApply', { writes: [write('app', plan), write('b', plan)] }, 'EntryService');
   const { rollouts } = await on.call('ListRollouts');
   assert.deepEqual(
-    rollouts.map(({ entry, etag }: { entry: string; etag: string }) => [entry, etag]),
+    rollouts.map(({ entry, etag }: { entry: string; etag: string }) => [entry, etagRevision(etag)]),
     [
       ['entries/app', revision],
       ['entries/b', revision],

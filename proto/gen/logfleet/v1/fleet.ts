@@ -313,7 +313,7 @@ export function entryStatus_StateToNumber(object: EntryStatus_State): number {
 export interface FileStatus {
   /**
    * Identifies the file in this agent's reports: `{entry uid}/{generation}`, or `{entry
-   * uid}/{path}` as long as the file could not be opened.
+   * uid}/{path}` for an archive, and as long as the file could not be opened.
    */
   id: string;
   /** `entries/{entry}`. */
@@ -382,6 +382,8 @@ export const FileStatus_State = {
   DRAINING: "STATE_DRAINING",
   /** FAILED - The file cannot be read, with the reason in `last_error`. The agent keeps trying. */
   FAILED: "STATE_FAILED",
+  /** SKIPPED - The file is an archive, such as gzip or tar, and is not read. `history` has the format. */
+  SKIPPED: "STATE_SKIPPED",
 } as const;
 
 export type FileStatus_State = typeof FileStatus_State[keyof typeof FileStatus_State];
@@ -392,6 +394,7 @@ export namespace FileStatus_State {
   export type PAUSED = typeof FileStatus_State.PAUSED;
   export type DRAINING = typeof FileStatus_State.DRAINING;
   export type FAILED = typeof FileStatus_State.FAILED;
+  export type SKIPPED = typeof FileStatus_State.SKIPPED;
 }
 
 export function fileStatus_StateFromJSON(object: any): FileStatus_State {
@@ -411,6 +414,9 @@ export function fileStatus_StateFromJSON(object: any): FileStatus_State {
     case 4:
     case "STATE_FAILED":
       return FileStatus_State.FAILED;
+    case 5:
+    case "STATE_SKIPPED":
+      return FileStatus_State.SKIPPED;
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum FileStatus_State");
   }
@@ -428,6 +434,8 @@ export function fileStatus_StateToJSON(object: FileStatus_State): string {
       return "STATE_DRAINING";
     case FileStatus_State.FAILED:
       return "STATE_FAILED";
+    case FileStatus_State.SKIPPED:
+      return "STATE_SKIPPED";
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum FileStatus_State");
   }
@@ -445,6 +453,8 @@ export function fileStatus_StateToNumber(object: FileStatus_State): number {
       return 3;
     case FileStatus_State.FAILED:
       return 4;
+    case FileStatus_State.SKIPPED:
+      return 5;
     default:
       throw new globalThis.Error("Unrecognized enum value " + object + " for enum FileStatus_State");
   }

@@ -1,0 +1,170 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { lines } from './content.ts';
+import type { AuditFact, Evidence, TopicRecord, ViolationKind } from './evidence.ts';
+import { Life } from './life.ts';
+import { judge } from './oracle.ts';
+
+const ROOT = '/logs';
+const LINES = 20;
+const END_MS = 100_000;
+const OPEN = Number.POSITIVE_INFINITY;
+
+/** A content at a path that the globs match from 10 s until `toMs`. */
+function lifeAt(id: number, name: string, toMs = OPEN): Life {
+  const life = new Life(id, 10_000);
+  life.append(lines(life, LINES), 10_000);
+  life.paths.add(`${ROOT}/${name}`);
+  life.matched.push({ fromMs: 10_000, toMs });
+  if (toMs < OPEN) life.end = { atMs: toMs, how: 'deleted' };
+  return life;
+}
+
+/** The records as a perfect agent delivers them. */
+function recordsOf(life: Life, generation = `g${life.id}`): TopicRecord[] {
+  return life.lines().map(({ start, end }, offset) => ({
+    partition: 0,
+    offset: BigInt(offset),
+    timestampMs: 12_000,
+    value: life.bytes.subarray(start, end - 1),
+    headers: {
+      'logfleet.generation': generation,
+      'logfleet.range': `${start}-${end}`,
+      'log.file.path': [...life.paths][0] as string,
+    },
+  }));
+}
+
+function evidence(lives: readonly Life[], records: readonly TopicRecord[], facts: readonly AuditFact[] = []): Evidence {
+  return {
+    settings: { scanIntervalMs: 1_000, start: 'beginning', fileSystem: 'disk', layout: 'direct', restartsAtEnd: false },
+    lives,
+    records,
+    facts,
+    uptimes: [{ fromMs: 5_000, toMs: OPEN, startupMs: 500, scanIntervalMs: 1_000 }],
+    firstStartMs: 4_500,
+    endMs: END_MS,
+    toUnixMs: 0,
+  };
+}
+
+function kindsOf(given: Evidence): ViolationKind[] {
+  return [...new Set(judge(given).violations.map(({ kind }) => kind))].sort();
+}
+
+function loss(more: Partial<AuditFact>): AuditFact {
+  const time = new Date(90_000).toISOString();
+  return { id: 'f', kind: 'loss', generation: 'g0', path: `${ROOT}/a.log`, time, reason: 'vanished', ...more };
+}
+
+const a = lifeAt(0, 'a.log');
+const b = lifeAt(1, 'b.log');
+const all = [...recordsOf(a), ...recordsOf(b)];
+const lineOf = (life: Life, index: number) => life.lines()[index] as { start: number; end: number };
+
+test('what a perfect agent delivers has no violation', () => {
+  const { violations, due, delivered } = judge(evidence([a, b], all));
+  assert.deepEqual([violations, due, delivered], [[], 2 * LINES, 2 * LINES]);
+});
+
+test('a missing record is a lost line and a hole; a missing end and a missing file are lost lines', () => {
+  assert.deepEqual(kindsOf(evidence([a, b], all.toSpliced(4, 1))), ['hole', 'lost']);
+  assert.deepEqual(kindsOf(evidence([a, b], all.toSpliced(LINES - 2, 2))), ['lost']);
+  assert.deepEqual(kindsOf(evidence([a, b], recordsOf(a))), ['lost']);
+});
+
+test('a record that arrived twice, and a file that arrived as two generations, are doubled', () => {
+  assert.deepEqual(kindsOf(evidence([a, b], [...all.toSpliced(1, 0, all[0] as TopicRecord)])), ['doubled', 'overlap']);
+  assert.deepEqual(kindsOf(evidence([a, b], [...all, ...recordsOf(a, 'other')])), ['doubled']);
+});
+
+test('a record that begins within a line is torn, and a line of another file is mixed', () => {
+  const [first] = all as [TopicRecord];
+  const torn = { ...first, value: first.value.subarray(3), headers: { ...first.headers, 'logfleet.range': '3-26' } };
+  assert.ok(kindsOf(evidence([a, b], all.with(0, torn))).includes('torn'));
+  const mixed = { ...(all[3] as TopicRecord), value: (all[LINES + 3] as TopicRecord).value };
+  mixed.headers = {
+    ...mixed.headers,
+    'logfleet.range': (all[LINES + 3] as TopicRecord).headers['logfleet.range'] as string,
+  };
+  assert.ok(kindsOf(evidence([a, b], all.with(3, mixed))).includes('mixed'));
+});
+
+test('a range that covers bytes before its line is no true range', () => {
+  const { start, end } = lineOf(a, 5);
+  assert.ok(start > 0);
+  const record = recordsOf(a)[5] as TopicRecord;
+  const wide = { ...record, headers: { ...record.headers, 'logfleet.range': `0-${end}` } };
+  assert.ok(kindsOf(evidence([a, b], [wide, ...recordsOf(a).slice(6), ...recordsOf(b)])).includes('range'));
+});
+
+test('records of a generation that are not in the order of their ranges, or in two partitions, are out of order', () => {
+  const swapped = all.with(3, all[4] as TopicRecord).with(4, all[3] as TopicRecord);
+  assert.deepEqual(kindsOf(evidence([a, b], swapped)), ['order']);
+  assert.deepEqual(kindsOf(evidence([a, b], all.with(3, { ...(all[3] as TopicRecord), partition: 1 }))), ['order']);
+});
+
+test('NULs that nobody wrote must not arrive, and a range may cover them', () => {
+  const life = new Life(2, 10_000);
+  life.appendHole(4_096, 10_000);
+  life.append(lines(life, 2), 10_000);
+  life.paths.add(`${ROOT}/c.log`);
+  life.matched.push({ fromMs: 10_000, toMs: OPEN });
+  const [first, second] = recordsOf(life) as [TopicRecord, TopicRecord];
+  const { end } = lineOf(life, 0);
+  const covering = { ...first, headers: { ...first.headers, 'logfleet.range': `0-${end}` } };
+  assert.deepEqual(kindsOf(evidence([life], [covering, second])), []);
+  const torn = { ...covering, value: life.bytes.subarray(0, end - 1) };
+  assert.deepEqual(kindsOf(evidence([life], [torn, second])), ['nul']);
+});
+
+test('a line that a loss covers is not lost, and the loss has its size', () => {
+  const gone = lifeAt(0, 'a.log', 80_000);
+  const { start } = lineOf(gone, 15);
+  const some = recordsOf(gone).slice(0, 15);
+  assert.deepEqual(kindsOf(evidence([gone], some)), ['lost']);
+  const whole = loss({ start, end: gone.size, bytes: gone.size - start });
+  assert.deepEqual(kindsOf(evidence([gone], some, [whole])), []);
+  assert.deepEqual(kindsOf(evidence([gone], some, [loss({ start, end: start, bytes: 0, openEnded: true })])), []);
+  assert.deepEqual(kindsOf(evidence([gone], some, [{ ...whole, bytes: 1 }])), ['loss-size']);
+});
+
+test('a loss of what arrived, of what still exists, or of bytes that nobody wrote is false', () => {
+  const gone = lifeAt(0, 'a.log', 80_000);
+  const { start } = lineOf(gone, 15);
+  const delivered = loss({ start, end: gone.size, bytes: gone.size - start });
+  assert.deepEqual(kindsOf(evidence([gone], recordsOf(gone), [delivered])), ['false-loss']);
+  const beyond = loss({ start: gone.size, end: gone.size + 9, bytes: 9 });
+  assert.deepEqual(kindsOf(evidence([gone], recordsOf(gone), [beyond])), ['false-loss']);
+  const existing = loss({ start: a.size, end: a.size, bytes: 0, openEnded: true });
+  assert.deepEqual(kindsOf(evidence([a, b], all, [existing])), ['false-loss']);
+});
+
+test('a sealed generation whose end did not arrive is not complete', () => {
+  const sealed = loss({ kind: 'sealed', first: 0, size: a.size });
+  assert.deepEqual(kindsOf(evidence([a, b], all, [sealed])), []);
+  assert.deepEqual(kindsOf(evidence([a, b], all.toSpliced(LINES - 1, 1), [sealed])), ['lost', 'sealed']);
+});
+
+test('a line that was there for a moment, or while the agent was down, is not demanded', () => {
+  const short = lifeAt(2, 'c.log', 11_000);
+  assert.deepEqual(kindsOf(evidence([a, b, short], all)), []);
+  const long = lifeAt(2, 'c.log', 30_000);
+  assert.deepEqual(kindsOf(evidence([a, b, long], all)), ['lost']);
+  const uptimes = [{ fromMs: 40_000, toMs: OPEN, startupMs: 500, scanIntervalMs: 1_000 }];
+  assert.deepEqual(kindsOf({ ...evidence([a, b, long], all), uptimes }), []);
+});
+
+test('a copy of a file that was truncated arrives once, if it is recognisable', () => {
+  const original = new Life(3, 10_000);
+  original.append(lines(original, 100), 10_000);
+  original.paths.add(`${ROOT}/d.log`);
+  original.matched.push({ fromMs: 10_000, toMs: 60_000 });
+  original.end = { atMs: 60_000, how: 'truncated' };
+  const copy = new Life(4, 59_000, { copyOf: { life: original, size: original.size } });
+  copy.append(Buffer.from(original.bytes), 59_000);
+  copy.paths.add(`${ROOT}/d.log.1`);
+  copy.matched.push({ fromMs: 59_000, toMs: OPEN });
+  assert.deepEqual(kindsOf(evidence([original, copy], recordsOf(original))), []);
+  assert.deepEqual(kindsOf(evidence([original, copy], [...recordsOf(original), ...recordsOf(copy)])), ['doubled']);
+});

@@ -11,12 +11,16 @@ const entries = ['env=prod', 'env=test', ''].map((selector, index) => ({
   ...{ name: `e${index}`, paths: ['/x/*.log'], topic: 't', selector },
 }));
 
+/** Runs `apply` without the warning of paths: simulated agents can't check them. */
+async function runApply(address: string, args: readonly string[], input: object) {
+  const applied = await runCommand(address, ['apply', '-f', '-', ...args], { input: JSON.stringify(input) });
+  return { ...applied, stderr: applied.stderr.replaceAll(/^warning: no agent could check the paths of .*\n/gm, '') };
+}
+
 test('apply warns of a rollout step that no agent of the entry matches or that needs more agents than there are', async () => {
   await using controller = await startController(await sharedEtcd(), newPrefix());
   const apply = (steps: string, ...more: string[]) =>
-    runCommand(controller.address, ['apply', '-f', '-', '--rollout', steps, ...more], {
-      input: JSON.stringify({ entries }),
-    });
+    runApply(controller.address, ['--rollout', steps, ...more], { entries });
   const steps = 'env=prdo,1,env=prod,100%,3,all';
   assert.equal((await apply(steps, '--dry-run')).stderr, '', 'a fleet without agents gets no warning');
   await using stack = new AsyncDisposableStack();
@@ -61,9 +65,7 @@ test('apply warns of a rollout step that no agent of the entry matches or that n
 test('a rollout step may match agents that only the previous version selects', async () => {
   await using controller = await startController(await sharedEtcd(), newPrefix());
   const apply = (selector: string, ...more: string[]) =>
-    runCommand(controller.address, ['apply', '-f', '-', ...more], {
-      input: JSON.stringify({ ...entries[0], selector }),
-    });
+    runApply(controller.address, more, { ...entries[0], selector });
   await using web = new SimulatedAgent('web-1', [controller.address], { labels: { env: 'prod' } });
   await using db = new SimulatedAgent('db-1', [controller.address], { labels: { env: 'test' } });
   await eventually(() => assert.deepEqual([web.connections.length, db.connections.length], [1, 1]));

@@ -6,11 +6,13 @@ import type { EntryDocument } from '../../proto/rules/entry-document.ts';
 import { shortEntryName } from '../../proto/rules/names.ts';
 import { documentViolations, readEntries, throwIfInvalid } from '../entries/entry-files.ts';
 import { warnOfForeignFields } from '../entries/field-origins.ts';
+import { warnOfFiles } from '../entries/file-warnings.ts';
 import { differingFields, mergeEntry } from '../entries/merge.ts';
 import { entriesToPrune, type PruneOptions, pruneSelector, selectorViolations } from '../entries/prune.ts';
 import { warnOfUnmatchedSelectors } from '../entries/unmatched-selectors.ts';
 import { CliError } from '../output/cli-error.ts';
 import { type PlanOptions, planOf } from '../rollouts/plan.ts';
+import { warnOfUnmatchedSteps } from '../rollouts/unmatched-steps.ts';
 import { waitForAll } from '../rollouts/wait.ts';
 import type { ControllerApi } from '../rpc/client.ts';
 import { findEntries } from '../rpc/lists.ts';
@@ -57,7 +59,8 @@ export function applyCommand(context: CommandContext): Command {
     details: [
       'All entries are written at one revision, or none is. Entries that are equal to the stored ones stay unchanged.',
       'Fields that a file does not name stay as they are: what logfleet pause or limit has set is kept, with a warning. A field without a value, such as "filter:", gets its default.',
-      'With --rollout the change is applied in steps; see logfleet rollout. A selector that matches no agent is applied with a warning.',
+      'With --rollout the change is applied in steps; see logfleet rollout.',
+      'A selector or step that matches no agent is applied with a warning. Then the connected agents look for the files of the first 20 entries that are new or have other paths, selectors or topics, for 5 seconds at most. Paths that match no file on any agent that responded, and entries that send the same files to the same topic, get a warning. The exit code stays the same.',
     ],
     examples: [
       ['Apply the entries of a file', 'logfleet apply -f entry.yaml'],
@@ -93,6 +96,7 @@ async function apply(
   const revisions = documents.map((document) => revisionOf(document, stored.get(document.entry.name)));
   await warnOfForeignFields(api, revisions);
   const changed = revisions.filter(isChanged);
+  if (plan) await warnOfUnmatchedSteps(api, plan, changed);
   const pruned = await entriesToPrune(api, selector, names);
   const outcomes = new Map(names.map((name) => [name, 'unchanged']));
   const etags = new Map([...stored].map(([name, { etag }]) => [name, etag]));
@@ -107,6 +111,7 @@ async function apply(
   }
   const dry = options.dryRun ? ' (dry run)' : '';
   for (const [name, outcome] of outcomes) write(`entry/${shortEntryName(name)} ${outcome}${dry}\n`);
+  await warnOfFiles(api, changed, pruned);
   if (waitMs === undefined || options.dryRun) return;
   const targets = names.map((name) => ({ name, etag: etags.get(name) ?? '' }));
   await waitForAll(api, targets, waitMs, write);

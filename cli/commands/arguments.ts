@@ -49,6 +49,13 @@ export function reasonOption(): Option {
   return new Option('--reason <text>', 'why, for the history');
 }
 
+export function allowMissingOption(): Option {
+  return new Option(
+    '--allow-missing',
+    'also accept an agent that has never connected; it applies the change once it connects',
+  );
+}
+
 export function dryRunOption(): Option {
   return new Option('--dry-run', 'let the controller validate the change without making it');
 }

@@ -9,14 +9,13 @@ import { parseTarget } from '../kinds/target.ts';
 import { CliError, exitCodes } from '../output/cli-error.ts';
 import { word } from '../output/format.ts';
 import type { ControllerApi } from '../rpc/client.ts';
-import { changeSettings } from '../rpc/settings.ts';
-import { KindArgument, namesArgument, reasonOption } from './arguments.ts';
+import { changeSettings, type SettingsOptions } from '../rpc/settings.ts';
+import { allowMissingOption, KindArgument, namesArgument, reasonOption } from './arguments.ts';
 import type { CommandContext } from './command-context.ts';
 import { withHelp } from './command-help.ts';
 
-interface DrainOptions {
+interface DrainOptions extends SettingsOptions {
   wait?: boolean;
-  reason?: string;
 }
 
 type Write = (text: string) => void;
@@ -32,6 +31,7 @@ export function drainCommand({ withApi, write, givenTimeoutMs }: CommandContext)
     .addArgument(namesArgument())
     .option('--wait', 'wait until the agents are drained, for --timeout (default: 10m)')
     .addOption(reasonOption())
+    .addOption(allowMissingOption().conflicts('wait'))
     .action((kind: string, names: string[], options: DrainOptions) => {
       const timeoutMs = givenTimeoutMs() ?? WAIT_TIMEOUT_MS;
       return withApi((api) => drain(api, [kind, ...names], { ...options, timeoutMs }, write));
@@ -55,14 +55,14 @@ export function drainCommand({ withApi, write, givenTimeoutMs }: CommandContext)
 async function drain(
   api: ControllerApi,
   words: readonly string[],
-  { wait, timeoutMs, reason = '' }: DrainOptions & { timeoutMs: number },
+  { wait, timeoutMs, ...options }: DrainOptions & { timeoutMs: number },
   write: Write,
 ): Promise<void> {
   const { names } = parseTarget(words, ['agent']);
   if (names.length === 0) throw new CliError(exitCodes.usage, 'name the agents to drain');
   const etags = new Map<string, string>();
   await forEachName(names, async (name) => {
-    const { etag } = await changeSettings(api, name, () => ({ draining: true }), reason);
+    const { etag } = await changeSettings(api, name, () => ({ draining: true }), options);
     etags.set(name, etag);
     if (!wait) write(`agent/${name} draining\n`);
   });

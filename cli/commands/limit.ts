@@ -2,9 +2,10 @@ import { Argument, Command } from 'commander';
 import { entryName } from '../../proto/rules/names.ts';
 import { formatByteRate } from '../../runtime/units.ts';
 import { parseOneTarget } from '../kinds/target.ts';
+import { CliError, exitCodes } from '../output/cli-error.ts';
 import type { ControllerApi } from '../rpc/client.ts';
-import { changeSettings } from '../rpc/settings.ts';
-import { KindArgument, nameArgument, parseRateArgument, reasonOption } from './arguments.ts';
+import { changeSettings, type SettingsOptions } from '../rpc/settings.ts';
+import { allowMissingOption, KindArgument, nameArgument, parseRateArgument, reasonOption } from './arguments.ts';
 import type { CommandContext } from './command-context.ts';
 import { withHelp } from './command-help.ts';
 
@@ -17,7 +18,8 @@ export function limitCommand({ withApi, write }: CommandContext): Command {
       new Argument('<rate>', 'bytes per second, such as 5MiB; none for no limit').argParser(parseRateArgument),
     )
     .addOption(reasonOption())
-    .action((kind: string, name: string, rate: bigint, options: { reason?: string }) =>
+    .addOption(allowMissingOption())
+    .action((kind: string, name: string, rate: bigint, options: SettingsOptions) =>
       withApi((api) => limit(api, [kind, name], rate, options, write)),
     );
   return withHelp(command, {
@@ -37,15 +39,18 @@ async function limit(
   api: ControllerApi,
   words: readonly string[],
   maxBytesPerSecond: bigint,
-  { reason = '' }: { reason?: string },
+  options: SettingsOptions,
   write: (text: string) => void,
 ): Promise<void> {
   const { kind, name } = parseOneTarget(words, ['entry', 'agent']);
-  if (kind === 'agent') await changeSettings(api, name, () => ({ maxBytesPerSecond }), reason);
+  if (kind === 'agent') await changeSettings(api, name, () => ({ maxBytesPerSecond }), options);
   else {
+    const { reason = '', allowMissing } = options;
+    if (allowMissing)
+      throw new CliError(exitCodes.usage, '--allow-missing is for agents: limit an agent, or leave it out');
     const entry = { name: entryName(name), maxBytesPerSecond };
     const request = { entry, updateMask: ['max_bytes_per_second'], changeReason: reason };
-    await api.call((options) => api.entries.updateEntry(request, options));
+    await api.call((callOptions) => api.entries.updateEntry(request, callOptions));
   }
   const where = kind === 'entry' ? ' on each agent' : '';
   const outcome = maxBytesPerSecond === 0n ? 'not limited' : `limited to ${formatByteRate(maxBytesPerSecond)}${where}`;

@@ -4,22 +4,20 @@ import { forEachName } from '../kinds/for-each-name.ts';
 import { parseTarget } from '../kinds/target.ts';
 import { CliError, exitCodes } from '../output/cli-error.ts';
 import type { ControllerApi } from '../rpc/client.ts';
-import { changeSettings } from '../rpc/settings.ts';
-import { KindArgument, namesArgument, reasonOption } from './arguments.ts';
+import { changeSettings, type SettingsOptions } from '../rpc/settings.ts';
+import { allowMissingOption, KindArgument, namesArgument, reasonOption } from './arguments.ts';
 import type { CommandContext } from './command-context.ts';
 import { type CommandHelp, withHelp } from './command-help.ts';
 
 const KINDS = ['entry', 'agent'] as const;
 
-interface PauseOptions {
+interface PauseOptions extends SettingsOptions {
   agent?: string;
-  reason?: string;
 }
 
 /** The state to set, and why. */
-interface Change {
+interface Change extends SettingsOptions {
   paused: boolean;
-  reason: string;
 }
 
 type Write = (text: string) => void;
@@ -57,8 +55,9 @@ function switchCommand({ withApi, write }: CommandContext, name: 'pause' | 'resu
     .addArgument(namesArgument())
     .option('--agent <id>', 'entries: only on this agent')
     .addOption(reasonOption())
-    .action((kind: string, names: string[], { agent, reason = '' }: PauseOptions) =>
-      withApi((api) => setPaused(api, [kind, ...names], agent, { paused: name === 'pause', reason }, write)),
+    .addOption(allowMissingOption())
+    .action((kind: string, names: string[], { agent, ...options }: PauseOptions) =>
+      withApi((api) => setPaused(api, [kind, ...names], agent, { paused: name === 'pause', ...options }, write)),
     );
   return withHelp(command, help);
 }
@@ -73,6 +72,8 @@ async function setPaused(
   const { kind, names } = parseTarget(words, KINDS);
   if (names.length === 0 || (kind === 'agent' && agent !== undefined))
     throw new CliError(exitCodes.usage, 'name agents, or name entries and optionally --agent');
+  if (kind === 'entry' && agent === undefined && change.allowMissing)
+    throw new CliError(exitCodes.usage, '--allow-missing is for agents: give --agent, or leave it out');
   if (kind === 'agent') await forEachName(names, (name) => setAgentPaused(api, name, change, write));
   else if (agent === undefined) await forEachName(names, (name) => setEntryPaused(api, name, change, write));
   else {
@@ -82,7 +83,7 @@ async function setPaused(
 }
 
 async function setEntryPaused(api: ControllerApi, name: string, change: Change, write: Write): Promise<void> {
-  const { paused, reason: changeReason } = change;
+  const { paused, reason: changeReason = '' } = change;
   const request = { entry: { name: entryName(name), paused }, updateMask: ['paused'], changeReason };
   await api.call((options) => api.entries.updateEntry(request, options));
   write(`entry/${name} ${outcomeOf(change)}\n`);
@@ -92,19 +93,19 @@ async function setEntriesPausedOn(
   api: ControllerApi,
   agent: string,
   names: readonly string[],
-  { paused, reason }: Change,
+  { paused, ...options }: Change,
 ): Promise<void> {
   const change = ({ pausedEntries }: { pausedEntries: string[] }) => ({
     pausedEntries: paused ? [...pausedEntries, ...names] : pausedEntries.filter((name) => !names.includes(name)),
   });
-  await changeSettings(api, agent, change, reason);
+  await changeSettings(api, agent, change, options);
 }
 
 /** Resuming an agent also ends its drain. */
 async function setAgentPaused(api: ControllerApi, agent: string, change: Change, write: Write): Promise<void> {
-  const { paused, reason } = change;
+  const { paused, ...options } = change;
   const fields = paused ? { paused } : { paused, draining: false };
-  const { pausedEntries } = await changeSettings(api, agent, () => fields, reason);
+  const { pausedEntries } = await changeSettings(api, agent, () => fields, options);
   write(`agent/${agent} ${outcomeOf(change)}\n`);
   if (paused || pausedEntries.length === 0) return;
   const names = pausedEntries.map(shortEntryName).join(' ');

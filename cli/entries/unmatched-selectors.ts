@@ -1,5 +1,6 @@
 import type { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import { shortEntryName } from '../../proto/rules/names.ts';
+import { shortList } from '../output/format.ts';
 import { printWarning } from '../output/messages.ts';
 import type { ControllerApi } from '../rpc/client.ts';
 import { listAgents } from '../rpc/lists.ts';
@@ -27,8 +28,7 @@ export async function warnOfUnmatchedSelectors(api: ControllerApi, entries: read
   if (known === 0) return;
   for (const selector of unmatched) {
     const names = bySelector.get(selector)?.map(({ name }) => shortEntryName(name)) ?? [];
-    const shown = names.length > 3 ? `${names.slice(0, 3).join(', ')} and ${names.length - 3} more` : names.join(', ');
-    printWarning(`selector ${selector} matches no agent (${known} known): ${shown}`);
+    printWarning(`selector ${selector} matches no agent (${known} known): ${shortList(names)}`);
   }
 }
 

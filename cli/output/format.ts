@@ -1,5 +1,7 @@
 import { formatDuration } from '../../runtime/units.ts';
 
+const NAMED_MAX = 3;
+
 /** `1,234` */
 export function count(value: number | bigint): string {
   return Math.round(Number(value)).toLocaleString('en-US');
@@ -8,6 +10,12 @@ export function count(value: number | bigint): string {
 /** How long ago, as kubectl writes it: `5s`, `3m`, `2h`, `4d`; `-` when the time is unknown. */
 export function age(time: Date | undefined, nowMs = Date.now()): string {
   return time ? formatDuration((nowMs - time.getTime()) / 1000) : '-';
+}
+
+/** The first names, and how many more there are. */
+export function shortList(names: readonly string[]): string {
+  const more = names.length - NAMED_MAX;
+  return more > 0 ? `${names.slice(0, NAMED_MAX).join(', ')} and ${more} more` : names.join(', ');
 }
 
 /** `STATE_APPLIED` → `Applied`, `REASON_TOO_LONG` → `Too-long` */

@@ -9,6 +9,12 @@ import { listAll, PAGE_SIZE } from './pages.ts';
 /** Another writer may change the same settings concurrently; each attempt reads them again. */
 const ATTEMPTS_MAX = 5;
 
+/** Why the settings change, and whether the agent may be one that has never connected. */
+export interface SettingsOptions {
+  reason?: string;
+  allowMissing?: boolean;
+}
+
 type ChangedFields = Partial<Pick<AgentSettings, 'paused' | 'pausedEntries' | 'maxBytesPerSecond' | 'draining'>>;
 
 /** `web-17` → `agents/web-17/settings` */
@@ -37,13 +43,13 @@ export async function changeSettings(
   api: ControllerApi,
   agent: string,
   change: (previous: AgentSettings) => ChangedFields,
-  changeReason: string,
+  { reason: changeReason = '', allowMissing = false }: SettingsOptions,
 ): Promise<AgentSettings> {
   for (let attempt = 1; ; attempt++) {
     const previous = await getSettings(api, agent);
     const fields = change(previous);
     const settings = AgentSettings.create({ ...fields, name: previous.name, etag: previous.etag || '0' });
-    const request = { settings, updateMask: Object.keys(fields), changeReason };
+    const request = { settings, updateMask: Object.keys(fields), changeReason, allowMissing };
     try {
       const { settings: updated, warnings } = await api.call((options) =>
         api.fleet.updateAgentSettings(request, options),

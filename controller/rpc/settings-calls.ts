@@ -64,7 +64,7 @@ export class SettingsCalls {
     context: CallContext,
     find: (name: string) => Promise<Agent | undefined>,
   ): Promise<UpdateAgentSettingsResponse> {
-    const { settings: requested, updateMask, changeReason, validateOnly } = request;
+    const { settings: requested, updateMask, changeReason, validateOnly, allowMissing } = request;
     if (!requested) throw invalidArgument([{ field: 'settings', description: 'is required' }]);
     const id = requireAgent(requested.name, 'settings.name');
     const fields = maskedFields(requested, updateMask?.length ? updateMask : undefined);
@@ -74,15 +74,17 @@ export class SettingsCalls {
       ...{ reason: changeReason, author: authenticated || author === '' ? author : `${author}?` },
       updateTime: new Date(this.#clock.nowMs()),
     };
+    const agent = await find(agentName(id));
     let planned: AgentSettings | undefined;
     const settings = await this.#settings.update(id, (present) => {
       const next = applyFields(present, requested, fields, violations);
+      if (!agent && present.etag === '' && !allowMissing) throw agentNotFound(id);
       if (areEqual(present, next)) return present;
       planned = { ...next, ...facts };
       return validateOnly ? present : planned;
     });
     const result = validateOnly ? (planned ?? settings) : settings;
-    return { settings: result, warnings: this.#warnings(result, id, await find(agentName(id))) };
+    return { settings: result, warnings: this.#warnings(result, id, agent) };
   }
 
   #warnings({ pausedEntries }: AgentSettings, id: string, agent: Agent | undefined): string[] {
@@ -124,6 +126,11 @@ function applyFields(
   const all = [...violations, ...unknown, ...known];
   if (all.length > 0) throw invalidArgument(all);
   return next;
+}
+
+function agentNotFound(id: string): ApiError {
+  const remedy = 'check the id, or set allow_missing (--allow-missing) if the agent will connect later';
+  return new ApiError('NOT_FOUND', `there is no ${agentName(id)}: ${remedy}`);
 }
 
 function areEqual(a: AgentSettings, b: AgentSettings): boolean {

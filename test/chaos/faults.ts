@@ -24,6 +24,8 @@ export const SABOTAGES = ['old-state', 'no-state'] as const;
 export type Sabotage = (typeof SABOTAGES)[number];
 
 const STOP_TIMEOUT_MS = 30_000;
+const SABOTAGED_BYTES_MIN = 100_000;
+const LOOK_INTERVAL_MS = 200;
 const START_ATTEMPTS = 3;
 /**
  * A broker starts slowly on a busy machine. Faults due meanwhile are left out, except the
@@ -42,6 +44,8 @@ export class Faults {
   #agent: Promise<void> = Promise.resolve();
   #cluster: Promise<void> = Promise.resolve();
   #kills = 0;
+  /** By generation, at the last sabotaged kill. */
+  #positions: ReadonlyMap<string, number> = new Map();
 
   constructor(targets: FaultTargets, say: (line: string) => void) {
     this.#targets = targets;
@@ -115,11 +119,22 @@ export class Faults {
   }
 
   async #killAgent(forMs: number): Promise<void> {
+    if (this.#targets.sabotage) await this.#delivery();
     await this.#targets.collector.kill('SIGKILL');
     this.#kills++;
     if (this.#targets.sabotage) await this.#spoilState(this.#targets.sabotage);
     await systemClock.sleep(forMs);
     await this.#targets.collector.start();
+  }
+
+  /** Waits until the collector has delivered so much since its start that it can be doubled. */
+  async #delivery(): Promise<void> {
+    const before = this.#positions;
+    for (let bytes = 0; bytes < SABOTAGED_BYTES_MIN; await systemClock.sleep(LOOK_INTERVAL_MS)) {
+      const files = (await this.#targets.collector.files()) ?? [];
+      this.#positions = new Map(files.map(({ generation, position }) => [generation, position]));
+      bytes = files.reduce((sum, { generation, position }) => sum + position - (before.get(generation) ?? 0), 0);
+    }
   }
 
   async #stopAgent(forMs: number): Promise<void> {

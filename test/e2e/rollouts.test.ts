@@ -46,7 +46,7 @@ test('a rollout halts at the first agent whose topic Kafka refuses, and other ag
   const file = await entryFile(on, refused);
   const canary = await logfleet(on, 'apply', '-f', file, '--rollout', '1,50%', '--step-wait', '1s', '--wait');
   assert.equal(canary.code, 1, canary.stdout);
-  assert.match(canary.stdout, /^entry\/app configured \(exclude\)\nWaiting for entry\/app: step \d of 3/);
+  assert.match(canary.stdout, /^entry\/app configured \(topic\)\nWaiting for entry\/app: step \d of 3/);
   assert.match(
     canary.stderr,
     /error: entry\/app: (web-\d): .+\nerror: the rollout of entry\/app has halted: 1 agent failed: \1: /,
@@ -100,9 +100,9 @@ test('apply --wait reports which agents failed and why; a rollout is paused, res
   const nobody = await logfleet(on, 'apply', '-f', await entryFile(on, topic, ', selector: zone=b'), '--wait');
   assert.deepEqual(
     [nobody.code, nobody.stdout],
-    [0, 'entry/app configured (exclude)\nentry/app successfully rolled out to 0 agents\n'],
+    [0, 'entry/app configured (topic, selector)\nentry/app successfully rolled out to 0 agents\n'],
   );
-  const all = await logfleet(on, 'apply', '-f', await entryFile(on, topic), '--wait');
+  const all = await logfleet(on, 'apply', '-f', await entryFile(on, topic, ', selector: ""'), '--wait');
   assert.equal(all.code, 0, all.stderr);
   await waitUntilDelivered(on, topic, 4);
 
@@ -147,7 +147,7 @@ test('apply --wait reports which agents failed and why; a rollout is paused, res
     '--rollout',
     'all',
   );
-  assert.equal(fast.stdout, 'entry/app configured (exclude)\n');
+  assert.equal(fast.stdout, 'entry/app configured (owner)\n');
   assert.equal((await follower.exited).code, 1);
   assert.match(follower.stderr(), /error: entry\/app: the entry was changed again\n$/);
   const done = await logfleet(on, 'rollout', 'status', 'app', '--timeout', '60s');

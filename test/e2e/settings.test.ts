@@ -132,7 +132,7 @@ test("an agent's limit slows all its entries, except for skipped rests of lines,
   const { kafka, dir } = on;
   const topic = await createTopic(kafka);
   await using _agent = agentOf(on, 'a');
-  await setFor(on, 'a', { max_bytes_per_second: 20_000 });
+  await setFor(on, 'a', { max_bytes_per_second: 20_000 }, { allow_missing: true });
   const content = `${numbered(100)}${'y'.repeat(3_000_000)}\n${numbered(30_000)}`;
   await writeFile(dir.at('a.log'), content);
   await create(on, 'app', { paths: [dir.at('*.log')], topic, max_line_bytes: 1_024, over_long: 'truncate' });
@@ -155,7 +155,7 @@ test('a drained agent has delivered everything, reads nothing and reports what i
   const content = numbered(100_000);
   for (const name of ['a', 'b']) await writeFile(dir.at(`${name}.log`), `${content}half`);
   await create(on, 'app', { paths: [dir.at('*.log')], topic });
-  await setFor(on, 'a', { draining: true });
+  await setFor(on, 'a', { draining: true }, { allow_missing: true });
   const drained = async (left: number) => {
     const { health } = await agentStatus(on, 'a');
     const { state, left_bytes, waiting_for } = health?.drain ?? {};

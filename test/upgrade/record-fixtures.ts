@@ -132,7 +132,8 @@ async function writeEntries(api: ApiClient): Promise<void> {
     paused_entries: ['entries/canary'],
     max_bytes_per_second: 10_000_000,
   };
-  await api.call('FleetService', 'UpdateAgentSettings', { settings, change_reason: 'busy host' });
+  const update = { settings, change_reason: 'busy host', allow_missing: true };
+  await api.call('FleetService', 'UpdateAgentSettings', update);
 }
 
 /**

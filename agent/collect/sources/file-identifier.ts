@@ -9,7 +9,7 @@ import { archiveFormatOf } from '../files/archive-format.ts';
 import { compareHead, readMarker } from '../files/file-head.ts';
 import { isUnreadable, type StartRule } from '../find/discovery.ts';
 import type { Rotations } from '../lag/rotations.ts';
-import { lineStartBefore } from '../read/line-starts.ts';
+import { lineStartBefore, writtenEndBefore } from '../read/line-starts.ts';
 import { Copies, findOriginal, isCopyOfMissing, originalPaths } from './copies.ts';
 import type { EndedFiles } from './ended-files.ts';
 import type { FileObserver } from './file-observer.ts';
@@ -221,7 +221,8 @@ export class FileIdentifier {
 
   async #beginningIn(fd: number, file: FoundFile, start: StartRule): Promise<Beginning> {
     if (start(file) === 'beginning') return FIRST_BYTE;
-    const first = await lineStartBefore(fd, file.size, this.#dependencies.charset?.());
+    const end = await writtenEndBefore(fd, file.size);
+    const first = await lineStartBefore(fd, end, this.#dependencies.charset?.());
     return first === 0 ? FIRST_BYTE : { first, firstReason: 'start' };
   }
 

@@ -207,3 +207,18 @@ test('the lines of a sparse file of a terabyte do not wait until all of it was s
   assert.ok(statSync(file).blocks < 100);
   on.close();
 });
+
+test('with `start: end` a preallocated file is read from where its written part ends', async () => {
+  await using dir = await tempDir();
+  const file = dir.at('a.log');
+  writeFileSync(file, `one\ntwo\n${nuls(MIB)}`);
+  const on = new SourceFixture(dir, { start: () => 'end' });
+  await on.find(file);
+  const fd = openSync(file, 'r+');
+  writeSync(fd, 'three\n', 8);
+  closeSync(fd);
+  await on.find(file);
+  await on.deliver();
+  assert.deepEqual([on.allLines, on.at(file).file.first], [['three'], 8]);
+  on.close();
+});

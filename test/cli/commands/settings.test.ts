@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { appendFile, mkdir, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
+import { newPrefix, startController } from '../../support/controllers.ts';
 import { eventually } from '../../support/eventually.ts';
 import {
   agentOf,
@@ -11,6 +12,8 @@ import {
   waitUntilDelivered,
 } from '../../support/fleet-fixture.ts';
 import { runProcess } from '../../support/process.ts';
+import { runCommand } from '../../support/run-command.ts';
+import { sharedEtcd } from '../../support/servers.ts';
 import { newTopic } from '../../support/topics.ts';
 
 const cliOf =
@@ -90,6 +93,41 @@ test('a drain that times out reports what it waits for, and invalid input is ref
     [['get', 'settings', '-w'], /--watch can be given for entries or agents, not for settings/],
   ] as const)
     assert.match((await cli(...args)).stderr, error, args.join(' '));
+});
+
+test('drain, pause and limit refuse an agent that does not exist, unless --allow-missing is given', async () => {
+  await using controller = await startController(await sharedEtcd(), newPrefix());
+  const cli = (...args: string[]) => runCommand(controller.address, args);
+  for (const args of [
+    ['drain', 'agent', 'web-71'],
+    ['drain', 'agent', 'web-71', '--wait'],
+    ['pause', 'agent', 'web-71'],
+    ['resume', 'agent', 'web-71'],
+    ['pause', 'entry', 'app', '--agent', 'web-71'],
+    ['limit', 'agent', 'web-71', '5MiB'],
+    ['loglevel', 'agent', 'web-71', 'debug'],
+  ]) {
+    const { code, stdout, stderr } = await cli(...args);
+    assert.deepEqual([code, stdout], [1, ''], args.join(' '));
+    assert.match(stderr, /^error: there is no agents\/web-71/);
+    if (args[0] !== 'loglevel') assert.match(stderr, /: check the id, or .*--allow-missing/);
+  }
+  assert.equal((await cli('get', 'settings', '-o', 'name')).stdout, '');
+  const warning = 'warning: agent web-71 has never connected: the settings apply once it does\n';
+  const drained = await cli('drain', 'agent', 'web-71', '--allow-missing');
+  assert.deepEqual(drained, { code: 0, stdout: 'agent/web-71 draining\n', stderr: warning });
+  const limited = await cli('limit', 'agent', 'web-71', '5MiB');
+  assert.deepEqual(limited, { code: 0, stdout: 'agent/web-71 limited to 5.0 MiB/s\n', stderr: warning });
+  assert.equal((await cli('resume', 'agent', 'web-71')).code, 0, 'an agent with settings exists');
+  for (const [args, error] of [
+    [['pause', 'entry', 'app'], /--allow-missing is for agents: give --agent, or leave it out/],
+    [['limit', 'entry', 'app', '5MiB'], /--allow-missing is for agents: limit an agent, or leave it out/],
+    [['drain', 'agent', 'web-72', '--wait'], /'--allow-missing' cannot be used with option '--wait'/],
+  ] as const) {
+    const { code, stderr } = await cli(...args, '--allow-missing');
+    assert.equal(code, 2, args.join(' '));
+    assert.match(stderr, error);
+  }
 });
 
 test('delete --dry-run deletes nothing, and diff --prune shows what apply --prune deletes', async () => {

@@ -24,8 +24,9 @@ after(async () => {
   await controller[Symbol.asyncDispose]();
 });
 
+/** Sets them, also for an agent that has never connected. */
 const set = (id: string, fields: Record<string, unknown>, more: object = {}) =>
-  setFor({ controller }, id, fields, more);
+  setFor({ controller }, id, fields, { allow_missing: true, ...more });
 const get = (id: string, from = controller) =>
   from.api.call('FleetService', 'GetAgentSettings', { name: `agents/${id}/settings` });
 
@@ -73,6 +74,25 @@ test('settings are kept for an agent that has never connected, field by field, w
   assert.deepEqual(await stored(), ['settings/new-1']);
   const { settings: gone } = await set('new-1', { paused_entries: [], max_bytes_per_second: 0 });
   assert.equal(gone.etag, '');
+  assert.deepEqual(await stored(), []);
+});
+
+test('settings for an agent that does not exist are refused with NOT_FOUND, unless allow_missing is set or it has settings', async () => {
+  const setWithout = (fields: object, more: object = {}) =>
+    set('web-71', { ...fields }, { allow_missing: false, ...more });
+  const isRefused = ({ code, details }: ServiceError) => {
+    assert.equal(code, status.NOT_FOUND);
+    assert.match(details, /^there is no agents\/web-71: check the id, or set allow_missing \(--allow-missing\)/);
+    return true;
+  };
+  for (const fields of [{ paused: true }, { draining: true }, { max_bytes_per_second: 4_096 }, { paused: false }])
+    await assert.rejects(setWithout(fields), isRefused);
+  await assert.rejects(setWithout({ paused: true }, { validate_only: true }), isRefused);
+  assert.deepEqual(await refused(setWithout({ max_bytes_per_second: 1 })), ['settings.max_bytes_per_second']);
+  assert.deepEqual(await stored(), []);
+  await set('web-71', { draining: true });
+  assert.equal((await setWithout({ max_bytes_per_second: 4_096 })).settings.draining, true);
+  await setWithout({ draining: false, max_bytes_per_second: 0 });
   assert.deepEqual(await stored(), []);
 });
 

@@ -607,6 +607,8 @@ export interface UpdateAgentSettingsRequest {
   changeReason: string;
   /** Makes all checks and stores nothing. */
   validateOnly: boolean;
+  /** Also accepts an agent that has never connected. The settings apply once it connects. */
+  allowMissing: boolean;
   _unknownFields?: { [key: number]: Uint8Array[] } | undefined;
 }
 
@@ -4155,7 +4157,14 @@ export const GetAgentSettingsRequest: MessageFns<GetAgentSettingsRequest> = {
 };
 
 function createBaseUpdateAgentSettingsRequest(): UpdateAgentSettingsRequest {
-  return { settings: undefined, updateMask: undefined, changeReason: "", validateOnly: false, _unknownFields: {} };
+  return {
+    settings: undefined,
+    updateMask: undefined,
+    changeReason: "",
+    validateOnly: false,
+    allowMissing: false,
+    _unknownFields: {},
+  };
 }
 
 export const UpdateAgentSettingsRequest: MessageFns<UpdateAgentSettingsRequest> = {
@@ -4171,6 +4180,9 @@ export const UpdateAgentSettingsRequest: MessageFns<UpdateAgentSettingsRequest> 
     }
     if (message.validateOnly !== false) {
       writer.uint32(32).bool(message.validateOnly);
+    }
+    if (message.allowMissing !== false) {
+      writer.uint32(40).bool(message.allowMissing);
     }
     if (message._unknownFields !== undefined) {
       for (const [key, values] of globalThis.Object.entries(message._unknownFields)) {
@@ -4228,6 +4240,14 @@ export const UpdateAgentSettingsRequest: MessageFns<UpdateAgentSettingsRequest> 
             message.validateOnly = reader.bool();
             continue;
           }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.allowMissing = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -4254,6 +4274,7 @@ export const UpdateAgentSettingsRequest: MessageFns<UpdateAgentSettingsRequest> 
       updateMask: isSet(object.update_mask) ? FieldMask.unwrap(FieldMask.fromJSON(object.update_mask)) : undefined,
       changeReason: isSet(object.change_reason) ? globalThis.String(object.change_reason) : "",
       validateOnly: isSet(object.validate_only) ? globalThis.Boolean(object.validate_only) : false,
+      allowMissing: isSet(object.allow_missing) ? globalThis.Boolean(object.allow_missing) : false,
     };
   },
 
@@ -4271,6 +4292,9 @@ export const UpdateAgentSettingsRequest: MessageFns<UpdateAgentSettingsRequest> 
     if (message.validateOnly !== false) {
       obj.validate_only = message.validateOnly;
     }
+    if (message.allowMissing !== false) {
+      obj.allow_missing = message.allowMissing;
+    }
     return obj;
   },
 
@@ -4285,6 +4309,7 @@ export const UpdateAgentSettingsRequest: MessageFns<UpdateAgentSettingsRequest> 
     message.updateMask = object.updateMask ?? undefined;
     message.changeReason = object.changeReason ?? "";
     message.validateOnly = object.validateOnly ?? false;
+    message.allowMissing = object.allowMissing ?? false;
     return message;
   },
 };
@@ -5279,8 +5304,9 @@ export const FleetServiceDefinition = {
     },
     /**
      * Changes an agent's settings. INVALID_ARGUMENT with every invalid field; ABORTED if
-     * `settings.etag` is stale. A setting that may have no effect, such as one for an entry that does
-     * not exist, leads to a warning.
+     * `settings.etag` is stale; NOT_FOUND if the fleet does not know the agent and the agent has no
+     * settings, unless `allow_missing` is set. A setting that may have no effect, such as one for an
+     * entry that does not exist, leads to a warning.
      */
     updateAgentSettings: {
       name: "UpdateAgentSettings",
@@ -5437,8 +5463,9 @@ export interface FleetServiceImplementation<CallContextExt = {}> {
   ): Promise<DeepPartial<AgentSettings>>;
   /**
    * Changes an agent's settings. INVALID_ARGUMENT with every invalid field; ABORTED if
-   * `settings.etag` is stale. A setting that may have no effect, such as one for an entry that does
-   * not exist, leads to a warning.
+   * `settings.etag` is stale; NOT_FOUND if the fleet does not know the agent and the agent has no
+   * settings, unless `allow_missing` is set. A setting that may have no effect, such as one for an
+   * entry that does not exist, leads to a warning.
    */
   updateAgentSettings(
     request: UpdateAgentSettingsRequest,
@@ -5571,8 +5598,9 @@ export interface FleetServiceClient<CallOptionsExt = {}> {
   ): Promise<AgentSettings>;
   /**
    * Changes an agent's settings. INVALID_ARGUMENT with every invalid field; ABORTED if
-   * `settings.etag` is stale. A setting that may have no effect, such as one for an entry that does
-   * not exist, leads to a warning.
+   * `settings.etag` is stale; NOT_FOUND if the fleet does not know the agent and the agent has no
+   * settings, unless `allow_missing` is set. A setting that may have no effect, such as one for an
+   * entry that does not exist, leads to a warning.
    */
   updateAgentSettings(
     request: DeepPartial<UpdateAgentSettingsRequest>,

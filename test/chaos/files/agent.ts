@@ -25,6 +25,18 @@ export interface Uptime extends Period {
   scanIntervalMs: number;
 }
 
+/** The uptimes without these periods. */
+export function withoutPeriods(uptimes: readonly Uptime[], periods: readonly Period[]): Uptime[] {
+  return periods.reduce(
+    (all, { fromMs, toMs }) =>
+      all.flatMap((up) => [
+        ...(up.fromMs < fromMs ? [{ ...up, toMs: Math.min(up.toMs, fromMs) }] : []),
+        ...(up.toMs > toMs ? [{ ...up, fromMs: Math.max(up.fromMs, toMs) }] : []),
+      ]),
+    [...uptimes],
+  );
+}
+
 export interface LogLine {
   level: string;
   message: string;

@@ -2,7 +2,6 @@ import { systemClock } from '../../../runtime/clock.ts';
 import { startEtcd } from '../../../stack/etcd.ts';
 import { newPrefix, type RunningController, startController } from '../../support/controllers.ts';
 import type { ApiClient } from '../../support/grpc-client.ts';
-import type { Uptime } from './agent.ts';
 import { extend, type Period } from './life.ts';
 import { type EntryOperationKind, type Operation, selectionOf } from './plan.ts';
 import type { World } from './world.ts';
@@ -31,7 +30,8 @@ export class FleetEntry {
   /** When the globs were changed, ms, monotonic. */
   readonly globChangesMs: number[] = [];
   readonly #options: FleetEntryOptions;
-  readonly #pauses: Period[] = [];
+  /** When the entry was paused: the agent then reads nothing. */
+  readonly pauses: Period[] = [];
 
   constructor(options: FleetEntryOptions) {
     this.#options = options;
@@ -67,23 +67,11 @@ export class FleetEntry {
     }
   }
 
-  /** Without the times at which the entry was paused: the agent then reads nothing. */
-  withoutPauses(uptimes: readonly Uptime[]): Uptime[] {
-    return this.#pauses.reduce(
-      (all, pause) =>
-        all.flatMap((up) => [
-          ...(up.fromMs < pause.fromMs ? [{ ...up, toMs: Math.min(up.toMs, pause.fromMs) }] : []),
-          ...(up.toMs > pause.toMs ? [{ ...up, fromMs: Math.max(up.fromMs, pause.toMs) }] : []),
-        ]),
-      [...uptimes],
-    );
-  }
-
   async #pause(paused: boolean): Promise<string> {
     // From before the pause until after the resumption.
-    if (paused) extend(this.#pauses, true, systemClock.monotonicMs());
+    if (paused) extend(this.pauses, true, systemClock.monotonicMs());
     await this.#update({ paused });
-    if (!paused) extend(this.#pauses, false, systemClock.monotonicMs());
+    if (!paused) extend(this.pauses, false, systemClock.monotonicMs());
     return paused ? 'pause the entry' : 'resume the entry';
   }
 

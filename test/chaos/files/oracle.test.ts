@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { withoutPeriods } from './agent.ts';
 import { lines } from './content.ts';
 import type { AuditFact, Evidence, TopicRecord, ViolationKind } from './evidence.ts';
 import { Life } from './life.ts';
@@ -154,6 +155,31 @@ test('a line that was there for a moment, or while the agent was down, is not de
   assert.deepEqual(kindsOf(evidence([a, b, long], all)), ['lost']);
   const uptimes = [{ fromMs: 40_000, toMs: OPEN, startupMs: 500, scanIntervalMs: 1_000 }];
   assert.deepEqual(kindsOf({ ...evidence([a, b, long], all), uptimes }), []);
+});
+
+test('a line that was there only while the entry was paused is not demanded, one that is still there is', () => {
+  const paused = { fromMs: 9_500, toMs: 40_000 };
+  const { uptimes, ...given } = evidence([a, b, lifeAt(2, 'c.log', 30_000)], all);
+  assert.deepEqual(kindsOf({ ...given, uptimes: withoutPeriods(uptimes, [paused]) }), []);
+  const there = evidence([a, b, lifeAt(2, 'c.log')], all);
+  assert.deepEqual(kindsOf({ ...there, uptimes: withoutPeriods(uptimes, [paused]) }), ['lost']);
+});
+
+test('with start: end, lines that were there when the globs changed are not demanded, and later ones are', () => {
+  const life = new Life(2, 10_000);
+  life.append(lines(life, LINES), 10_000);
+  life.append(lines(life, LINES), 70_000);
+  life.paths.add(`${ROOT}/c.log`);
+  life.matched.push({ fromMs: 50_000, toMs: OPEN });
+  const later = recordsOf(life)
+    .slice(LINES)
+    .map((record) => ({ ...record, timestampMs: 71_000 }));
+  const { settings, ...given } = evidence([life], later);
+  const atEnd = { ...given, settings: { ...settings, start: 'end' as const } };
+  assert.deepEqual(kindsOf({ ...atEnd, globChangesMs: [50_000] }), []);
+  assert.deepEqual(kindsOf({ ...atEnd, globChangesMs: [50_000], records: later.slice(0, -1) }), ['lost']);
+  // A file that is moved into globs that stay is a new one.
+  assert.deepEqual(kindsOf(atEnd), ['lost']);
 });
 
 test('a copy of a file that was truncated arrives once, if it is recognisable', () => {

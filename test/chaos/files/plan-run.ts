@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { systemClock } from '../../../runtime/clock.ts';
 import type { TcpProxy } from '../../support/tcp-proxy.ts';
 import { countRecords, readTopic } from '../../support/topics.ts';
-import type { AgentUnderTest, LogLine } from './agent.ts';
+import { type AgentUnderTest, type LogLine, withoutPeriods } from './agent.ts';
 import type { AuditFact, Evidence, Violation } from './evidence.ts';
 import { applyToFiles } from './file-operations.ts';
 import type { FleetEntry } from './fleet-entry.ts';
@@ -169,7 +169,7 @@ export class PlanRun {
     return {
       settings,
       lives: world.lives,
-      uptimes: entry?.withoutPauses(agent.uptimes) ?? agent.uptimes,
+      uptimes: withoutPeriods(agent.uptimes, entry?.pauses ?? []),
       records,
       facts,
       firstStartMs: this.#firstStartMs,

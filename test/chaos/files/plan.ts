@@ -79,7 +79,7 @@ export const FILE_OPERATIONS = [
 const SYSTEM_OPERATIONS = ['start', 'stop', 'kill', 'broker', 'await'] as const;
 
 /** What a controller changes. Without one they do nothing. */
-const ENTRY_OPERATIONS = ['entry-globs', 'entry-exclude', 'entry-pause', 'entry-resume'] as const;
+export const ENTRY_OPERATIONS = ['entry-globs', 'entry-exclude', 'entry-pause', 'entry-resume'] as const;
 
 export type FileOperationKind = (typeof FILE_OPERATIONS)[number];
 export type EntryOperationKind = (typeof ENTRY_OPERATIONS)[number];

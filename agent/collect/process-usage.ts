@@ -1,5 +1,6 @@
 import { readdirSync, statSync } from 'node:fs';
 import type { Clock } from '../../runtime/clock.ts';
+import { errorCode } from '../../runtime/errors.ts';
 import { descriptorLimit } from './files/file-budget.ts';
 
 /**
@@ -14,6 +15,7 @@ export interface Usage {
   eventLoopUtilization: number;
   openDescriptors: number;
   descriptorsMax: number;
+  residentBytes: bigint;
 }
 
 /** Measures the process's resources between one sample and the next. */
@@ -42,9 +44,20 @@ export class ProcessUsage {
       eventLoopUtilization: performance.eventLoopUtilization(this.#loop).utilization,
       openDescriptors: openDescriptors(),
       descriptorsMax: this.#descriptorsMax,
+      residentBytes: residentBytes() ?? this.#last?.residentBytes ?? 0n,
     };
     [this.#atMs, this.#cpu, this.#loop] = [nowMs, process.cpuUsage(), performance.eventLoopUtilization()];
     return this.#last;
+  }
+}
+
+/** undefined: no descriptor is free to read it with. */
+function residentBytes(): bigint | undefined {
+  try {
+    return BigInt(process.memoryUsage.rss());
+  } catch (error) {
+    if (errorCode(error) === 'EMFILE' || errorCode(error) === 'ENFILE') return undefined;
+    throw error;
   }
 }
 

@@ -109,7 +109,6 @@ export function agentHealth(
     deliveredBytes: BigInt(totals.bytes),
     deliveredLines: BigInt(totals.lines),
     openFiles: files.filter(({ state }) => state !== 'STATE_SKIPPED').length,
-    residentBytes: BigInt(process.memoryUsage.rss()),
     error,
     startTime: totals.startTime,
     lostBytes: BigInt(lostBytes),

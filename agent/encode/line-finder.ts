@@ -1,7 +1,8 @@
+import { HOLE_BYTES_MIN } from '../model/hole.ts';
 import { isPassedOver, type LineState, lineStates } from '../model/line-state.ts';
 import { characterEnd, completeBytes, findLineEnd } from './charset.ts';
 import type { Chunk } from './chunk.ts';
-import { HOLE_BYTES_MIN, nulBytesAt } from './hole.ts';
+import { nulBytesAt } from './hole.ts';
 import type { Grouping, LineFormat } from './line-format.ts';
 import { recordFlags } from './record-headers.ts';
 

@@ -6,6 +6,9 @@ import { isSameFolder, realFolder } from './real-folder.ts';
 
 /** Descriptors left for connections, the state, folders and whatever else the process opens. */
 const RESERVE = 128;
+/** What an idle agent has open: Node's own descriptors, the state, connections. */
+const RESERVE_MIN = 36;
+const OPEN_FILES_MIN = 2;
 /** How long a file with unread bytes stays open while others wait. */
 const TURN_MS = 1_000;
 
@@ -199,7 +202,8 @@ export class FileBudget {
  */
 export function openFilesMax(): number {
   const limit = descriptorLimit();
-  return limit > 4 * RESERVE ? limit - RESERVE : Math.floor(limit / 2);
+  if (limit > 4 * RESERVE) return limit - RESERVE;
+  return Math.max(OPEN_FILES_MIN, Math.min(Math.floor(limit / 2), limit - RESERVE_MIN));
 }
 
 /** RLIMIT_NOFILE; infinite if the system does not report it. */

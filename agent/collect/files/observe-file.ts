@@ -3,6 +3,7 @@ import { birthMsOf, fileSizeOf } from '../../model/found-file.ts';
 import { archiveFormatOf } from './archive-format.ts';
 import { compareHead, hasMarker, readLastLinesMarker } from './file-head.ts';
 import { fstat } from './file-io.ts';
+import { writtenEndBefore } from './written-end.ts';
 
 /**
  * Observes an open file of which `read` bytes were read. Returns undefined if it holds another
@@ -16,7 +17,8 @@ export async function observeFile(
   wallMs: number,
 ): Promise<Observation | undefined> {
   const stat = await fstat(fd);
-  const size = fileSizeOf(stat);
+  const fileSize = fileSizeOf(stat);
+  const size = fileSize > read ? Math.max(read, await writtenEndBefore(fd, fileSize)) : fileSize;
   const [last] = known.markers;
   const marker = size > Math.max(read, last?.end ?? 0) ? await readLastLinesMarker(fd, size) : undefined;
   const head = await compareHead(fd, known.head, read);

@@ -6,7 +6,6 @@ import {
   findLineEnd,
   markBytes,
 } from '../../encode/charset.ts';
-import { HOLE_BYTES_MIN } from '../../encode/hole.ts';
 import type { LineFilter } from '../../encode/line-filter.ts';
 import type { LineFormat, SharedFormat } from '../../encode/line-format.ts';
 import { type LineState, lineStates } from '../../model/line-state.ts';
@@ -15,9 +14,6 @@ import { readAt } from '../files/file-io.ts';
 const MARK_BYTES = 2;
 const NO_MARK = Buffer.alloc(MARK_BYTES);
 const LOOK_BACK_BYTES = 64 * 1024;
-/** How far the end of the written part is searched. */
-const UNWRITTEN_BYTES_MAX = 256 * 1024 * 1024;
-const nuls = Buffer.alloc(LOOK_BACK_BYTES);
 /** A line is cut between two characters, up to this many bytes before the limit. */
 const CUT_BACK_BYTES = 3;
 
@@ -84,22 +80,6 @@ export async function lineStartBefore(fd: number, position: number, given = char
   const { charset } = await charsetOfFile(fd, given);
   const start = await lineStartWithin(fd, position, LOOK_BACK_BYTES, charset);
   return start ?? position - (position % charset.unit);
-}
-
-/**
- * Where the written part of a file of `size` bytes ends: before the NULs of a preallocated file. Of
- * a file with more NULs at its end than UNWRITTEN_BYTES_MAX it is `size`.
- */
-export async function writtenEndBefore(fd: number, size: number): Promise<number> {
-  for (let end = size; end > 0 && size - end < UNWRITTEN_BYTES_MAX; end -= LOOK_BACK_BYTES) {
-    const from = Math.max(0, end - LOOK_BACK_BYTES);
-    const { bytesRead, buffer } = await readAt(fd, Buffer.alloc(end - from), 0, end - from, from);
-    const bytes = buffer.subarray(0, bytesRead);
-    if (bytes.equals(nuls.subarray(0, bytesRead))) continue;
-    const written = from + bytes.findLastIndex((byte) => byte !== 0) + 1;
-    return size - written < HOLE_BYTES_MIN ? size : written;
-  }
-  return size;
 }
 
 /**

@@ -1,7 +1,8 @@
 import type { Charset } from '../../encode/charset.ts';
-import { firstNul, HOLE_BYTES_MIN, trailingHoleBytes } from '../../encode/hole.ts';
+import { firstNul, trailingHoleBytes } from '../../encode/hole.ts';
 import { CHUNK_BYTES_MAX } from '../../encode/work-pool.ts';
 import { fileSizeOf } from '../../model/found-file.ts';
+import { HOLE_BYTES_MIN } from '../../model/hole.ts';
 import { lineStates } from '../../model/line-state.ts';
 import { fstat, readAt } from '../files/file-io.ts';
 import type { Range } from './read-range.ts';

@@ -7,9 +7,10 @@ import type { FoundFile } from '../../model/found-file.ts';
 import type { CheckpointStore } from '../../state/checkpoint-store.ts';
 import { archiveFormatOf } from '../files/archive-format.ts';
 import { compareHead, readMarker } from '../files/file-head.ts';
+import { writtenEndBefore } from '../files/written-end.ts';
 import { isUnreadable, type StartRule } from '../find/discovery.ts';
 import type { Rotations } from '../lag/rotations.ts';
-import { lineStartBefore, writtenEndBefore } from '../read/line-starts.ts';
+import { lineStartBefore } from '../read/line-starts.ts';
 import { Copies, findOriginal, isCopyOfMissing, originalPaths } from './copies.ts';
 import type { EndedFiles } from './ended-files.ts';
 import type { FileObserver } from './file-observer.ts';
@@ -171,7 +172,8 @@ export class FileIdentifier {
     const beginning = await this.#beginningIn(fd, file, start);
     const marker = await readMarker(fd, beginning.first);
     const markers = marker ? [marker] : [];
-    return open.open(fd, { ...factory.newGeneration(file, beginning), head, markers }, file.size);
+    const size = await writtenEndBefore(fd, file.size);
+    return open.open(fd, { ...factory.newGeneration(file, beginning), head, markers }, size);
   }
 
   async #isArchive(fd: number, file: FoundFile): Promise<boolean> {

@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict';
-import { appendFileSync, closeSync, openSync, statSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  appendFileSync,
+  closeSync,
+  openSync,
+  statSync,
+  truncateSync,
+  unlinkSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { test } from 'node:test';
 import { testFormat } from '../../support/formats.ts';
 import { rebuilt, TurnReader } from '../../support/read-lines.ts';
@@ -220,5 +229,24 @@ test('with `start: end` a preallocated file is read from where its written part 
   await on.find(file);
   await on.deliver();
   assert.deepEqual([on.allLines, on.at(file).file.first], [['three'], 8]);
+  on.close();
+});
+
+test('of a preallocated file that vanished before it was read, only what was written is lost', async () => {
+  await using dir = await tempDir();
+  const file = dir.at('a.log');
+  writeFileSync(file, `one\ntwo\n${nuls(MIB)}`);
+  const before = new SourceFixture(dir);
+  before.paused = true;
+  await before.find(file);
+  await before.find(file);
+  before.kill();
+  unlinkSync(file);
+  const on = new SourceFixture(dir);
+  for (let scan = 0; scan < 3; scan++) await on.find(dir.at('*.log'));
+  assert.deepEqual(
+    on.losses.map(({ start, end }) => [start, end]),
+    [[0, 8]],
+  );
   on.close();
 });

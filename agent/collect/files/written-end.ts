@@ -1,0 +1,29 @@
+import { HOLE_BYTES_MIN } from '../../model/hole.ts';
+import { readAt } from './file-io.ts';
+
+/** How far the end of the written part is searched. */
+const UNWRITTEN_BYTES_MAX = 256 * 1024 * 1024;
+const STEP_BYTES = 64 * 1024;
+const nuls = Buffer.alloc(STEP_BYTES);
+
+/**
+ * Where the written part of a file of `size` bytes ends: before the NULs of a preallocated file. Of
+ * a file with more NULs at its end than UNWRITTEN_BYTES_MAX it is `size`.
+ */
+export async function writtenEndBefore(fd: number, size: number): Promise<number> {
+  // Most files end in a line, so a few bytes decide.
+  if (size < HOLE_BYTES_MIN || (await lastWritten(fd, size - HOLE_BYTES_MIN, size)) !== undefined) return size;
+  for (let end = size; end > 0 && size - end < UNWRITTEN_BYTES_MAX; end -= STEP_BYTES) {
+    const written = await lastWritten(fd, Math.max(0, end - STEP_BYTES), end);
+    if (written !== undefined) return written;
+  }
+  return size;
+}
+
+/** The end of the last byte between `from` and `end` that is no NUL; undefined: all are NULs. */
+async function lastWritten(fd: number, from: number, end: number): Promise<number | undefined> {
+  const { bytesRead, buffer } = await readAt(fd, Buffer.alloc(end - from), 0, end - from, from);
+  const bytes = buffer.subarray(0, bytesRead);
+  if (bytes.equals(nuls.subarray(0, bytesRead))) return undefined;
+  return from + bytes.findLastIndex((byte) => byte !== 0) + 1;
+}

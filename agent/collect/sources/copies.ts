@@ -1,6 +1,6 @@
 import { basename, dirname, extname, join } from 'node:path';
-import { type Fingerprint, markerWithin } from '../../model/fingerprint.ts';
-import type { FoundFile } from '../../model/found-file.ts';
+import type { Fingerprint } from '../../model/fingerprint.ts';
+import { type FoundFile, fileKey } from '../../model/found-file.ts';
 import { haveSameBytesBefore, isCopyWith } from '../files/file-head.ts';
 import type { Source } from './source.ts';
 import type { SourceRegistry } from './source-registry.ts';
@@ -47,13 +47,15 @@ export class Copies {
 
 /**
  * Finds the ended generation of which `file`, open at `fd`, is a copy. Equal heads do not suffice,
- * because tables may share a headline: a marker must be equal, too. If that covers few bytes, the
- * file must also have the name of a copy.
+ * because tables may share a headline: a marker must be equal, too. If that covers few bytes, or not
+ * all that was seen, the file must also have the name of a copy.
  */
 export async function findOriginal(fd: number, file: FoundFile, registry: SourceRegistry): Promise<Source | undefined> {
   for (const source of registry.ended) {
     if (registry.endingOf(source)?.reason === 'budget') continue;
     const { path, fingerprint } = source.file;
+    // What a file held before a truncation is not its original, even if both begin alike.
+    if (fileKey(source.file) === file.key) continue;
     if ((await continues(fd, file, { path, ...fingerprint })) && registry.endingOf(source)) return source;
   }
   return undefined;
@@ -74,8 +76,10 @@ async function continues(
   file: FoundFile,
   { path, head, markers }: Fingerprint & { path: string },
 ): Promise<boolean> {
-  const markerEnd = markerWithin(markers, file.size)?.end ?? 0;
-  const identifies = markerEnd > HEAD_BYTES_MAX || mayBeCopyOf(file.path, path);
+  if (file.path === path) return false;
+  const [furthest] = markers;
+  const hasAll = furthest !== undefined && furthest.end > HEAD_BYTES_MAX && furthest.end <= file.size;
+  const identifies = hasAll || mayBeCopyOf(file.path, path);
   return identifies && head.bytes > 0 && isCopyWith(fd, file.size, { head, markers });
 }
 

@@ -81,6 +81,34 @@ test('lines that were seen and not read identify a file: another one with the sa
   on.close();
 });
 
+for (const [how, write] of [
+  ['written again', (file: string, content: string) => writeFile(file, content)],
+  [
+    'replaced by another file',
+    async (file: string, content: string) => {
+      await writeFile(`${file}.new`, content);
+      await rename(`${file}.new`, file);
+    },
+  ],
+] as const)
+  test(`a file that is ${how} during a stop, and has what an earlier read had, is not taken for a copy`, async () => {
+    await using dir = await tempDir();
+    const { on: before, file, source } = await begun(dir, SAME_HEAD + linesOf('same', 100));
+    await appendFile(file, linesOf('former', 600));
+    await before.fileEvent(file);
+    await before.deliverOf(source);
+    before.kill();
+    const content = SAME_HEAD + linesOf('same', 100) + linesOf('latter', 60);
+    await write(file, content);
+    const on = new SourceFixture(dir);
+    for (let scan = 0; scan < 3; scan++) {
+      await on.find(dir.at('a.log*'));
+      await on.deliver();
+    }
+    assert.deepEqual(on.lines.get(on.at(file).generation), content.trimEnd().split('\n'));
+    on.close();
+  });
+
 test('later lines follow those of an open batch of a killed process to its partition, whatever the path is now', async () => {
   await using dir = await tempDir();
   const { on: before, file, source } = await begun(dir, 'one\n');

@@ -38,6 +38,15 @@ export const KNOWN_PLANS: Readonly<Record<string, Plan>> = {
     step('rewrite-same-head', 0, { target: FIRST, amount: 300 }),
     step('start'),
   ),
+  'a file rewritten during a stop, up to what an earlier read had': plan(
+    {},
+    ...[step('create', 0, { amount: 300 }), ...STARTED],
+    step('append', 0, { target: FIRST, amount: 300 }),
+    step('await'),
+    step('stop', 1_000),
+    step('rewrite-same-head', 0, { target: FIRST, amount: 20 }),
+    step('start'),
+  ),
   'a file truncated and written just after its first lines and a kill': plan(
     {},
     step('start'),

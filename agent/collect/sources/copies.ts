@@ -47,8 +47,8 @@ export class Copies {
 
 /**
  * Finds the ended generation of which `file`, open at `fd`, is a copy. Equal heads do not suffice,
- * because tables may share a headline: a marker must be equal, too. If that covers few bytes, or not
- * all that was seen, the file must also have the name of a copy.
+ * because tables may share a headline: a marker must be equal, too. If that covers few bytes, or
+ * not all that was seen, the file must also have the name of a copy.
  */
 export async function findOriginal(fd: number, file: FoundFile, registry: SourceRegistry): Promise<Source | undefined> {
   for (const source of registry.ended) {

@@ -99,7 +99,7 @@ test('the fleet shows an unreadable file and a vanished one, and other files are
   await eventually(async () => assert.equal((await fileNamed('secret.log'))?.last_error, ''));
 });
 
-// shared/faults F9.
+// stanza-plugins#96.
 test('archives beside a log are not read, are logged once, and are shown as skipped with their format', async () => {
   await using on = await createFleet();
   const { controller, dir, kafka } = on;

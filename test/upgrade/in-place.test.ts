@@ -115,11 +115,14 @@ function startAgent(files: RestoredFiles, brokers: readonly string[], controller
 
 /**
  * A response without what a controller observes by itself: whether topics exist, and who is
- * connected.
+ * connected. An agent that is not connected has no rates now. Of an etag it has the revision, which
+ * was all of it in the previous release.
  */
 function lasting(response: unknown): unknown {
-  const observed = new Set(['topic_status', 'counts', 'away', 'unreachable']);
-  return JSON.parse(JSON.stringify(response, (key, value) => (observed.has(key) ? undefined : value)));
+  const rates = ['bytes_per_second', 'lines_per_second', 'cpu_cores', 'event_loop_utilization'];
+  const observed = new Set(['topic_status', 'counts', 'away', 'unreachable', ...rates]);
+  const kept = (key: string, value: unknown) => (key.endsWith('etag') ? etagRevision(String(value)) : value);
+  return JSON.parse(JSON.stringify(response, (key, value) => (observed.has(key) ? undefined : kept(key, value))));
 }
 
 /**
@@ -135,7 +138,7 @@ function withoutUnset(now: unknown, then: unknown): unknown {
 }
 
 function isDefault(value: unknown): boolean {
-  return ['', '0', 0, false, null].some((unset) => value === unset);
+  return (Array.isArray(value) && value.length === 0) || ['', '0', 0, false, null].some((unset) => value === unset);
 }
 
 interface RecordedGeneration {

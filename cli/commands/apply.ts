@@ -5,7 +5,7 @@ import type { RolloutPlan } from '../../proto/gen/logfleet/v1/rollout.ts';
 import type { EntryDocument } from '../../proto/rules/entry-document.ts';
 import { shortEntryName } from '../../proto/rules/names.ts';
 import { documentViolations, readEntries, throwIfInvalid } from '../entries/entry-files.ts';
-import { warnOfForeignFields } from '../entries/field-origins.ts';
+import { type Revision, warnOfForeignFields } from '../entries/field-origins.ts';
 import { warnOfFiles } from '../entries/file-warnings.ts';
 import { differingFields, mergeEntry } from '../entries/merge.ts';
 import { entriesToPrune, type PruneOptions, pruneSelector, selectorViolations } from '../entries/prune.ts';
@@ -28,12 +28,8 @@ interface ApplyOptions extends PruneOptions, PlanOptions {
   wait?: boolean;
 }
 
-/** A document and what it makes of the stored entry. */
-interface Revision {
-  document: EntryDocument;
-  stored: Entry | undefined;
-  wanted: Entry;
-  /** The content fields that change. */
+/** A document with the content fields that it changes in the stored entry. */
+interface Change extends Revision {
   fields: string[];
 }
 
@@ -117,12 +113,12 @@ async function apply(
   await waitForAll(api, targets, waitMs, write);
 }
 
-function revisionOf(document: EntryDocument, stored: Entry | undefined): Revision {
+function revisionOf(document: EntryDocument, stored: Entry | undefined): Change {
   const wanted = mergeEntry(stored, document);
   return { document, stored, wanted, fields: stored ? differingFields(stored, wanted) : [] };
 }
 
-function isChanged({ stored, fields }: Revision): boolean {
+function isChanged({ stored, fields }: Change): boolean {
   return stored === undefined || fields.length > 0;
 }
 

@@ -12,12 +12,17 @@ const nuls = Buffer.alloc(STEP_BYTES);
  */
 export async function writtenEndBefore(fd: number, size: number): Promise<number> {
   // Most files end in a line, so a few bytes decide.
-  if (size < HOLE_BYTES_MIN || (await lastWritten(fd, size - HOLE_BYTES_MIN, size)) !== undefined) return size;
+  if (!(await endsUnwritten(fd, size))) return size;
   for (let end = size; end > 0 && size - end < UNWRITTEN_BYTES_MAX; end -= STEP_BYTES) {
     const written = await lastWritten(fd, Math.max(0, end - STEP_BYTES), end);
     if (written !== undefined) return written;
   }
   return size;
+}
+
+/** Whether a file of `size` bytes ends in HOLE_BYTES_MIN NULs, as a preallocated file does. */
+export async function endsUnwritten(fd: number, size: number): Promise<boolean> {
+  return size >= HOLE_BYTES_MIN && (await lastWritten(fd, size - HOLE_BYTES_MIN, size)) === undefined;
 }
 
 /** The end of the last byte between `from` and `end` that is no NUL; undefined: all are NULs. */

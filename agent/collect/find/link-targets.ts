@@ -3,7 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import { keyOf } from '../../model/found-file.ts';
 import type { MatchedPath } from './matched-path.ts';
 
-/** The system follows at most so many links in a path (path_resolution(7)). */
+/** The most links that the system follows in one path (path_resolution(7)). */
 const LINKS_MAX = 40;
 
 /** Where a link leads. */

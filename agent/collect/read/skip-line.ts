@@ -44,10 +44,11 @@ export async function skipLine(
     atEnd = bytesRead < want;
     const bytes = chunk.subarray(0, bytesRead);
     const found = findLineEnd(charset, bytes, 0, end);
+    const nuls = found === -1 ? trailingHoleBytes(bytes, end, charset.unit) : 0;
     if (found !== -1) [end, lineState] = [end + found + charset.terminator.length, lineStates.lineStart];
     else if (seen === from.end) end = seen;
-    else if (trailingHoleBytes(bytes, end, charset.unit) > 0) {
-      end = seen - trailingHoleBytes(bytes, end, charset.unit);
+    else if (nuls > 0) {
+      end = seen - nuls;
       if (unwritten.knownAt(end) !== 'written') await unwritten.search(fd, chunk, end, from.end);
       tail = unwritten.tailAt(end);
       if (unwritten.knownAt(end) === 'written') end = Math.min(stop, unwritten.end - (unwritten.end % charset.unit));

@@ -2,9 +2,9 @@ import type { Charset } from '../../encode/charset.ts';
 import { firstNul, trailingHoleBytes } from '../../encode/hole.ts';
 import { CHUNK_BYTES_MAX } from '../../encode/work-pool.ts';
 import { fileSizeOf } from '../../model/found-file.ts';
-import { HOLE_BYTES_MIN } from '../../model/hole.ts';
 import { lineStates } from '../../model/line-state.ts';
 import { fstat, readAt } from '../files/file-io.ts';
+import { endsUnwritten } from '../files/written-end.ts';
 import type { Range } from './read-range.ts';
 
 /** The most bytes that are searched in one turn. */
@@ -107,7 +107,7 @@ export class UnwrittenBytes {
 
   async #pass(file: NulFile, { start, unit, isAgain }: Read, nowMs: number): Promise<Plan> {
     const end = this.#to - (this.#to % unit);
-    const fills = !isAgain && !file.lastLineDue && (await isPreallocated(file.fd));
+    const fills = !isAgain && !file.lastLineDue && (await endsUnwritten(file.fd, fileSizeOf(await fstat(file.fd))));
     const fillMs = fills ? this.#fillMs(start, end, nowMs) : 0;
     if (fillMs === 0) return { do: 'pass', end };
     // Some of them may be written until the next turn.
@@ -194,14 +194,6 @@ export class UnwrittenBytes {
     if (this.#moved.from !== from) this.#moved = { from, sinceMs: nowMs };
     return Math.min(POLL_MAX_MS, Math.max(POLL_MIN_MS, nowMs - this.#moved.sinceMs));
   }
-}
-
-/** Whether a file ends in so many NULs that it seems to be preallocated. */
-async function isPreallocated(fd: number): Promise<boolean> {
-  const size = fileSizeOf(await fstat(fd));
-  const length = Math.min(size, 2 * HOLE_BYTES_MIN);
-  const { buffer, bytesRead } = await readAt(fd, Buffer.alloc(length), 0, length, size - length);
-  return trailingHoleBytes(buffer.subarray(0, bytesRead), size - length, 1) > 0;
 }
 
 function leadingNuls(bytes: Buffer): number {

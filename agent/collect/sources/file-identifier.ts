@@ -169,10 +169,10 @@ export class FileIdentifier {
     if (await isCopyOfMissing(fd, file, registry)) return undefined;
     if (!once && (await this.#copies.holds(fd, file, originals, clock.monotonicMs()))) return undefined;
     const head = (await compareHead(fd, EMPTY_HEAD)) ?? EMPTY_HEAD;
-    const beginning = await this.#beginningIn(fd, file, start);
+    const size = await writtenEndBefore(fd, file.size);
+    const beginning = await this.#beginningIn(fd, file, size, start);
     const marker = await readMarker(fd, beginning.first);
     const markers = marker ? [marker] : [];
-    const size = await writtenEndBefore(fd, file.size);
     return open.open(fd, { ...factory.newGeneration(file, beginning), head, markers }, size);
   }
 
@@ -221,10 +221,10 @@ export class FileIdentifier {
     return original;
   }
 
-  async #beginningIn(fd: number, file: FoundFile, start: StartRule): Promise<Beginning> {
+  /** `size`: how much of the file is written. */
+  async #beginningIn(fd: number, file: FoundFile, size: number, start: StartRule): Promise<Beginning> {
     if (start(file) === 'beginning') return FIRST_BYTE;
-    const end = await writtenEndBefore(fd, file.size);
-    const first = await lineStartBefore(fd, end, this.#dependencies.charset?.());
+    const first = await lineStartBefore(fd, size, this.#dependencies.charset?.());
     return first === 0 ? FIRST_BYTE : { first, firstReason: 'start' };
   }
 

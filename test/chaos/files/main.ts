@@ -17,7 +17,7 @@ const HELP = `Changes files at random beside a real agent, and proves from the t
 Usage: npm run chaos -- --files [options]
 
   --seed N          decides the operations (default: by the clock, and printed)
-  --seeds A-B       several seeds
+  --seeds A-B,C     several seeds
   --fleet           a controller, with an etcd of its own, sends the entry and changes it on the way
   --known           run short plans of what failed before, instead of a seed's; --seeds chooses some
   --plan FILE       run this plan, which a failed run has written
@@ -117,14 +117,24 @@ async function plansOf(values: {
 }): Promise<Plan[]> {
   if (values.plan !== undefined) return [JSON.parse(await readFile(values.plan, 'utf8')) as Plan];
   const given = values.seeds ?? values.seed;
-  const [from, to = from] = (given ?? `${systemClock.nowMs() % 1_000_000}`).split('-').map(Number) as [number, number?];
   if (values.known) {
     const known = Object.values(KNOWN_PLANS).map((plan, index) => ({ ...plan, seed: index + 1 }));
-    return given === undefined ? known : known.slice(from - 1, to);
+    const chosen = given === undefined ? undefined : seedsOf(given);
+    return known.filter(({ seed }) => chosen?.includes(seed) ?? true);
   }
-  return Array.from({ length: to - from + 1 }, (_, index) =>
-    generatePlan(from + index, Number(values.minutes), values.fleet),
+  return seedsOf(given ?? `${systemClock.nowMs() % 1_000_000}`).map((seed) =>
+    generatePlan(seed, Number(values.minutes), values.fleet),
   );
+}
+
+/** `1-3,7` is 1, 2, 3 and 7. */
+function seedsOf(list: string): number[] {
+  return list.split(',').flatMap((range) => {
+    const [from, to = from] = range.split('-').map(Number) as [number, number?];
+    if (!(Number.isSafeInteger(from) && Number.isSafeInteger(to) && from <= to))
+      throw new Error(`--seeds ${list}: ${range} is no seed and no range; write 7, 1-3 or 1-3,7`);
+    return Array.from({ length: to - from + 1 }, (_, index) => from + index);
+  });
 }
 
 async function inParallel<T>(items: readonly T[], most: number, work: (item: T) => Promise<void>): Promise<void> {

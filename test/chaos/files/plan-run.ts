@@ -1,8 +1,11 @@
 import { execFile } from 'node:child_process';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { systemClock } from '../../../runtime/clock.ts';
 import type { TcpProxy } from '../../support/tcp-proxy.ts';
 import { countRecords, readTopic } from '../../support/topics.ts';
 import { type AgentUnderTest, type LogLine, withoutPeriods } from './agent.ts';
+import { arrivedText } from './arrived-text.ts';
 import type { AuditFact, Evidence, Violation } from './evidence.ts';
 import { applyToFiles } from './file-operations.ts';
 import type { FleetEntry } from './fleet-entry.ts';
@@ -22,6 +25,8 @@ export interface PlanRunDependencies {
   audit: string;
   /** The path of `bin/logfleet`. */
   command: string;
+  /** Where to write what arrived. */
+  folder: string;
   steps: string[];
 }
 
@@ -64,7 +69,9 @@ export class PlanRun {
     await this.#heal();
     await this.#settled();
     await agent.stop();
-    const judgement = judge(await this.#evidence());
+    const evidence = await this.#evidence();
+    await writeFile(join(this.#dependencies.folder, 'arrived.txt'), arrivedText(evidence));
+    const judgement = judge(evidence);
     judgement.violations.push(...(await this.#verified(judgement)), ...(await this.#processFailures()));
     return judgement;
   }

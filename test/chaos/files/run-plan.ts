@@ -75,7 +75,7 @@ export async function runPlan(plan: Plan, surroundings: Surroundings): Promise<P
     const agent = new AgentUnderTest({ launcher, folder, args, readyMessage });
     ended.defer(() => agent.kill());
     const command = commandOf(launcher);
-    const run = new PlanRun({ plan, world, agent, entry, proxy, direct, topic, audit, command, steps });
+    const run = new PlanRun({ plan, world, agent, entry, proxy, direct, topic, audit, command, steps, folder });
     return await run.judge();
   }
 }

@@ -41,8 +41,9 @@ export class FileObserver {
       const outcome = await source.observe(clock.monotonicMs(), clock.nowMs());
       const next = outcome === 'truncated' ? this.#truncated(source) : undefined;
       if (next) await this.observe(next);
+      else if (isClosed(source)) return;
       else if (outcome === 'archive') this.#leaveArchive(source);
-      else if (outcome === 'learned' && !isClosed(source)) {
+      else if (outcome === 'learned') {
         store.put(source.file.checkpoint);
         files.markUsed(source);
       }

@@ -37,8 +37,8 @@ export function lossesOf({ facts, lives, toUnixMs }: Evidence, generations: read
 }
 
 /**
- * A generation without a record: the last life at its path that began before the loss and has no
- * generation.
+ * A generation without a record: the last life at its path that began before the loss, had ended by
+ * then, and has no generation.
  */
 function lifeByPath(
   { path, end = 0 }: AuditFact,
@@ -48,10 +48,11 @@ function lifeByPath(
 ): Life | undefined {
   const taken = new Set(generations.map(({ life }) => life));
   const candidates = lives.filter((life) => life.paths.has(path) && life.bornAtMs < atMs && life.size >= end);
+  const hasEnded = ({ end }: Life) => end !== undefined && end.atMs < atMs;
   return (
-    candidates.findLast((life) => !taken.has(life) && life.end) ??
+    candidates.findLast((life) => !taken.has(life) && hasEnded(life)) ??
     candidates.findLast((life) => !taken.has(life)) ??
-    candidates.findLast((life) => life.end) ??
+    candidates.findLast(hasEnded) ??
     candidates.at(-1)
   );
 }

@@ -84,15 +84,34 @@ class Oracle {
   }
 
   #checkMissing(life: Life, line: Line, losses: readonly Loss[]): void {
-    if (this.#copiesOf(life, line).some((copy) => this.#isDelivered(copy, line))) return;
+    const related = this.#withSameLine(life, line);
+    if (related.some(({ life: other, isCopy }) => isCopy && this.#isDelivered(other, line))) return;
     if (
       losses.some((loss) => loss.life === life && loss.start <= line.start && (loss.openEnded || line.end <= loss.end))
     ) {
       this.#result.reportedAsLoss++;
       return;
     }
-    if (this.#isTakenForOther(life, line)) this.#exempt('same bytes');
+    const isTakenForOther = related.some(
+      ({ life: other }) => this.#isDelivered(other, line) || this.#sightings.mayBeSkipped(other, line),
+    );
+    if (isTakenForOther) this.#exempt('same bytes');
     else this.#violate('lost', life, line, 'is missing');
+  }
+
+  /**
+   * The lives that have the line at the same position, because it was copied, or because content
+   * was replaced by the same bytes up to the position, which looks unchanged. `isCopy`: by copies
+   * alone.
+   */
+  #withSameLine(life: Life, line: Line): { life: Life; isCopy: boolean }[] {
+    const found = new Map([[life, true]]);
+    for (const [one, isCopy] of found) {
+      for (const other of this.#copiesOf(one, line)) if (!found.has(other)) found.set(other, isCopy);
+      for (const other of this.#takenForOne(one, line)) if (!found.has(other)) found.set(other, false);
+    }
+    found.delete(life);
+    return [...found].map(([other, isCopy]) => ({ life: other, isCopy }));
   }
 
   /** A line of a copy arrives once, with the original's generation, if the copy is recognisable. */
@@ -122,12 +141,11 @@ class Oracle {
     return [...copies.filter(() => life.end?.how === 'truncated'), ...original];
   }
 
-  /** Content that was replaced by the same bytes up to the position looks unchanged. */
-  #isTakenForOther(life: Life, line: Line): boolean {
+  /** What was in the same inode before or after, and may have been taken for the same content. */
+  #takenForOne(life: Life, line: Line): Life[] {
     const successors = this.#evidence.lives.filter(({ previous }) => previous === life);
     const others = life.previous ? [life.previous, ...successors] : successors;
-    return others.some((other) => {
-      if (!this.#isDelivered(other, line)) return false;
+    return others.filter((other) => {
       const shared = life.sharedPrefix(other);
       const older = other === life.previous ? other : life;
       return line.end <= shared && ![...(this.#deliveries.get(older)?.keys() ?? [])].some((end) => end > shared);

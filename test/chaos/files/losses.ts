@@ -28,12 +28,23 @@ export function lossesOf({ facts, lives, toUnixMs }: Evidence, generations: read
     const atMs = Date.parse(fact.time) - toUnixMs;
     const { start = 0, end = 0, bytes = 0, openEnded = false, reason = '', generation, path } = fact;
     const own = generations.find(({ id }) => id === generation)?.life ?? lifeByPath(fact, lives, atMs, generations);
-    // A copy continues its original's generation.
-    const copy =
-      own && end > own.size ? lives.find(({ copyOf, size }) => copyOf?.life === own && size >= end) : undefined;
-    const life = copy ?? own;
+    const life = own && continuationOf(own, { start, end }, lives);
     return { generation, life, start, end, bytes, openEnded, reason, path, atMs };
   });
+}
+
+/**
+ * The life of a generation that began with `own` and reached `end`: a copy continues it, and so
+ * does a content that begins with the bytes that were read.
+ */
+function continuationOf(own: Life, { start, end }: Pick<Loss, 'start' | 'end'>, lives: readonly Life[]): Life {
+  const found = new Set([own]);
+  for (const life of found) {
+    if (life.size >= end) return life;
+    for (const next of lives)
+      if (next.copyOf?.life === life || (next.previous === life && next.sharedPrefix(life) >= start)) found.add(next);
+  }
+  return own;
 }
 
 /**

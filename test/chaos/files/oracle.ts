@@ -19,6 +19,8 @@ export interface Judgement {
 
 /** Shorter copies are not distinguished from files that begin alike. */
 const COPY_BYTES_MIN = 1024;
+/** Within it, a file that was created is matched. */
+const CREATION_MS = 500;
 
 /** Compares what arrived with what the writer knows. */
 export function judge(evidence: Evidence): Judgement {
@@ -198,9 +200,13 @@ class Oracle {
   }
 }
 
-/** A new file with enough bytes and the name that logrotate gives to a copy, in the same folder. */
+/**
+ * A new file with enough bytes and the name that logrotate gives to a copy, in the same folder from
+ * the beginning.
+ */
 function isRecognisable(copy: Life, original: Life): boolean {
   if ((copy.copyOf?.size ?? 0) < COPY_BYTES_MIN || copy.previous) return false;
+  if ((copy.matched[0]?.fromMs ?? Number.POSITIVE_INFINITY) - copy.bornAtMs > CREATION_MS) return false;
   return [...original.paths].some((path) =>
     [...copy.paths].some((other) => [`${path}.1`, `${path}-20261130`].includes(other)),
   );

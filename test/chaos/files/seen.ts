@@ -61,7 +61,10 @@ export class Sightings {
    */
   isSkipped(life: Life, line: Line): boolean {
     const { settings, firstStartMs } = this.#evidence;
-    if (settings.start !== 'end' || !life.matched.some(({ fromMs }) => fromMs < firstStartMs)) return false;
+    // The process that was started first may not have scanned.
+    const byMs = this.#scannedBy(firstStartMs);
+    const wasThere = life.matched.some(({ fromMs, toMs }) => fromMs < firstStartMs && byMs < toMs);
+    if (settings.start !== 'end' || !wasThere) return false;
     return line.end <= life.sizeAt(firstStartMs);
   }
 

@@ -52,7 +52,10 @@ export function readEntry(stored: StoredKey, json: EntryJson): Entry {
   return parseKey(stored.key, () => ({ ...Entry.fromJSON(json), etag: entryEtag(stored.revision, json) }));
 }
 
-/** The etag of an entry that was written at `revision`. */
+/**
+ * The etag of an entry that was written at `revision`. The stored text can't be hashed instead: the
+ * entry's key has it indented and the version's key does not, and both must have the same etag.
+ */
 export function entryEtag(revision: bigint, json: EntryJson): string {
   return makeEtag(revision, JSON.stringify(json));
 }

@@ -35,9 +35,6 @@ export interface Commit {
 
 /** How often a commit that lost a race is retried. */
 const RETRIES_MAX = 5;
-const UNKNOWN_OUTCOME = 'etcd does not respond, and may have made the write: check before you write again';
-/** A condition on this revision never holds: no write has it. */
-const NEVER = -1n;
 
 /**
  * Changes entries. A commit makes one or several changes at one revision, each with a new version
@@ -98,9 +95,7 @@ export class EntryRepository {
       const { transaction, trims, written } = buildTransaction(steps, author, context);
       if (validateOnly) return await this.#validate(transaction, steps);
       if (isUnchanged) return { revision: 0n, results: planned };
-      const revision = await this.#transact(transaction, names.length).catch((error: unknown) => {
-        throw isUnavailable(error) ? new ApiError('UNAVAILABLE', UNKNOWN_OUTCOME, { cause: error }) : error;
-      });
+      const revision = await this.#send(transaction, names.length, () => this.#client.transact(transaction));
       if (revision !== undefined) return await this.#finish(revision, { planned, written, trims });
     }
     throw new ApiError('ABORTED', `${names.join(', ')} changes too often to commit: try again`);
@@ -139,11 +134,8 @@ export class EntryRepository {
     return planned;
   }
 
-  /** Sends the transaction with a condition that cannot hold: etcd still checks its limits. */
   async #validate(transaction: Transaction, steps: readonly CommitStep[]): Promise<Commit> {
-    const [first, ...rest] = transaction.conditions;
-    const conditions = first ? [{ ...first, revision: NEVER }, ...rest] : [];
-    await this.#transact({ ...transaction, conditions }, steps.length);
+    await this.#send(transaction, steps.length, () => this.#client.validate(transaction));
     const results = steps.map(({ plan: { change, entry }, base }) => ({
       change,
       entry: { ...entry, etag: base.entry?.etag ?? '' },
@@ -174,9 +166,10 @@ export class EntryRepository {
     return { revision, results };
   }
 
-  async #transact(transaction: Transaction, changes: number): Promise<bigint | undefined> {
+  /** Names the limit of etcd that the transaction exceeds. */
+  async #send<T>(transaction: Transaction, changes: number, send: () => Promise<T>): Promise<T> {
     try {
-      return await this.#client.transact(transaction);
+      return await send();
     } catch (error) {
       if (error instanceof StoreError) throw limitError(error, transaction, changes) ?? error;
       throw error;
@@ -186,10 +179,6 @@ export class EntryRepository {
 
 function areComplete(bases: readonly (ChangeBase | undefined)[]): bases is readonly ChangeBase[] {
   return !bases.includes(undefined);
-}
-
-function isUnavailable(error: unknown): boolean {
-  return error instanceof StoreError && error.code === 'UNAVAILABLE';
 }
 
 /**

@@ -1,7 +1,7 @@
 import { Etcd3, type IKeyValue, type IRangeRequest, type Lease } from 'etcd3';
 import { systemClock } from '../../runtime/clock.ts';
 import { replaceCredentials } from './etcd-credentials.ts';
-import { callEtcd } from './etcd-errors.ts';
+import { callEtcd, writeEtcd } from './etcd-errors.ts';
 import type { KeyRange, ReadKey, StoredKey, Transaction } from './etcd-keys.ts';
 import { EtcdMembers } from './etcd-members.ts';
 import { type EtcdSettings, etcdOptions, probe } from './etcd-options.ts';
@@ -15,6 +15,8 @@ const CALL_TIMEOUT_MS = 5_000;
 const READS_PER_TRANSACTION = 64;
 /** Keys in one page of `listKeys`. */
 const PAGE_KEYS = 5_000;
+/** A condition on this revision never holds: no write has it. */
+const NEVER = -1n;
 
 /** A lease. Keys written under it are deleted when it expires. */
 export interface EtcdLease {
@@ -111,7 +113,7 @@ export class EtcdClient {
       .if(key, 'Create', '==', 0)
       .then(this.#put(key, value, leaseId), ...this.#companionPuts(companion))
       .else(this.#client.get(key));
-    const { succeeded, header, responses } = await callEtcd(() => transaction.commit());
+    const { succeeded, header, responses } = await writeEtcd(() => transaction.commit());
     if (succeeded) return { revision: BigInt(header.revision) };
     const kv = responses[0]?.response_range?.kvs[0];
     if (!kv) throw new StoreError('REFUSED', `etcd returned no value for ${key}, which exists`);
@@ -132,35 +134,36 @@ export class EtcdClient {
     const transaction = this.#client
       .if(key, 'Mod', '==', Number(expected))
       .then(this.#put(key, value, leaseId), ...this.#companionPuts(companion));
-    const { succeeded, header } = await callEtcd(() => transaction.commit());
+    const { succeeded, header } = await writeEtcd(() => transaction.commit());
     return succeeded ? BigInt(header.revision) : undefined;
   }
 
   /** Writes `key` unconditionally. */
   async put(key: string, value: string, leaseId?: string): Promise<void> {
-    await callEtcd(() => this.#put(key, value, leaseId).exec());
+    await writeEtcd(() => this.#put(key, value, leaseId).exec());
   }
 
   /**
    * Returns the revision of a transaction; undefined when a condition failed and nothing was
    * written.
    */
-  async transact({ conditions, puts, deletes }: Transaction): Promise<bigint | undefined> {
-    const [first, ...rest] = conditions;
-    if (!first) throw new StoreError('REFUSED', 'the transaction has no condition');
-    const comparison = this.#client.if(first.key, 'Mod', '==', Number(first.revision));
-    for (const { key, revision } of rest) comparison.and(key, 'Mod', '==', Number(revision));
-    const operations = [
-      ...puts.map(({ key, value }) => this.#put(key, value, undefined)),
-      ...deletes.map((target) => this.#delete(target)),
-    ];
-    const { succeeded, header } = await callEtcd(() => comparison.then(...operations).commit());
+  async transact(transaction: Transaction): Promise<bigint | undefined> {
+    const { succeeded, header } = await writeEtcd(() => this.#commit(transaction));
     return succeeded ? BigInt(header.revision) : undefined;
+  }
+
+  /**
+   * Lets etcd check a transaction against its limits. A condition that can't hold prevents the
+   * write.
+   */
+  async validate({ conditions: [first, ...rest], ...writes }: Transaction): Promise<void> {
+    const conditions = first ? [{ ...first, revision: NEVER }, ...rest] : [];
+    await callEtcd(() => this.#commit({ ...writes, conditions }));
   }
 
   /** Deletes a key or a range, whether it exists or not. */
   async delete(target: string | KeyRange): Promise<void> {
-    await callEtcd(() => this.#delete(target).exec());
+    await writeEtcd(() => this.#delete(target).exec());
   }
 
   /**
@@ -176,7 +179,7 @@ export class EtcdClient {
       .if(key, 'Value', '==', value)
       .then(this.#delete(key), ...this.#companionPuts(replacement))
       .else(this.#client.get(key));
-    const { succeeded, responses } = await callEtcd(() => transaction.commit());
+    const { succeeded, responses } = await writeEtcd(() => transaction.commit());
     if (succeeded) return 'deleted';
     return responses[0]?.response_range?.kvs.length ? 'other' : 'absent';
   }
@@ -190,7 +193,7 @@ export class EtcdClient {
       .if(key, 'Mod', '==', Number(expected))
       .and(unless, 'Create', '==', 0)
       .then(this.#client.delete().key(key));
-    const { succeeded, header } = await callEtcd(() => transaction.commit());
+    const { succeeded, header } = await writeEtcd(() => transaction.commit());
     return succeeded ? BigInt(header.revision) : undefined;
   }
 
@@ -231,6 +234,17 @@ export class EtcdClient {
       }
     }
     return results;
+  }
+
+  #commit({ conditions: [first, ...rest], puts, deletes }: Transaction) {
+    if (!first) throw new StoreError('REFUSED', 'the transaction has no condition');
+    const comparison = this.#client.if(first.key, 'Mod', '==', Number(first.revision));
+    for (const { key, revision } of rest) comparison.and(key, 'Mod', '==', Number(revision));
+    const operations = [
+      ...puts.map(({ key, value }) => this.#put(key, value, undefined)),
+      ...deletes.map((target) => this.#delete(target)),
+    ];
+    return comparison.then(...operations).commit();
   }
 
   #companionPuts(write: { key: string; value: string } | undefined) {

@@ -2,15 +2,17 @@ import { InterceptingCall, type Interceptor } from '@grpc/grpc-js';
 import { type IPolicy, noop } from 'cockatiel';
 import { GRPCDeadlineExceededError, GRPCUnavailableError } from 'etcd3';
 import type { Clock } from '../../runtime/clock.ts';
-import { errorText } from '../../runtime/errors.ts';
+import { wasNeverSent } from './etcd-errors.ts';
 
 const PROBE_INTERVAL_MS = 500;
+/** A call that has waited longer for a connection is not made again: its caller waits, too. */
+const RETRY_WITHIN_MS = 2_500;
 
 /**
  * Chooses the members of an etcd cluster that get requests. etcd3 sends to each in turn, dead ones
  * included. Here a member that does not respond gets no requests until it responds to a probe. When
- * no member responds, all of them get requests: etcd is always tried. A request that was never sent
- * is retried at another member. A request that may have been carried out is not.
+ * no member responds, all of them get requests: etcd is always tried. A request that soon turns out
+ * to be unsent is retried at another member. A request that may have been carried out is not.
  */
 export class EtcdMembers {
   readonly #unresponsive = new Set<string>();
@@ -51,11 +53,13 @@ export class EtcdMembers {
   }
 
   async #callAnyMember<T>(call: () => T | PromiseLike<T>): Promise<T> {
+    const startMs = this.#clock.monotonicMs();
     for (let retries = this.#endpoints.length - 1; ; retries--) {
       try {
         return await call();
       } catch (error) {
-        if (retries === 0 || !wasNeverSent(error)) throw error;
+        const isLate = this.#clock.monotonicMs() - startMs > RETRY_WITHIN_MS;
+        if (retries === 0 || isLate || !wasNeverSent(error)) throw error;
       }
     }
   }
@@ -82,11 +86,6 @@ export class EtcdMembers {
 
 function isUnresponsive(error: unknown): boolean {
   return error instanceof GRPCUnavailableError || error instanceof GRPCDeadlineExceededError;
-}
-
-/** The texts of grpc-js for a call that found no connection. */
-function wasNeverSent(error: unknown): boolean {
-  return /No connection established|Waiting for LB pick|Name resolution failed/.test(errorText(error));
 }
 
 function policy(execute: <T>(call: () => T | PromiseLike<T>) => Promise<T>): IPolicy {

@@ -91,7 +91,7 @@ export class EtcdMirror {
         this.#abandonWatch(new Error('the watch does not report a write'));
     });
     const cancel = this.#clock.after(timeoutMs, () => {
-      const text = 'the write was made, but the watch has not reported it yet';
+      const text = `revision ${revision} was written, but etcd has not reported it to this controller yet: read it later, and do not write it again`;
       reject(new StoreError('UNAVAILABLE', text, { retryable: true }));
     });
     try {

@@ -3,7 +3,7 @@ import { CodedError } from '../../runtime/errors.ts';
 /**
  * A failure of etcd.
  *
- * - UNAVAILABLE: etcd did not respond. It may have carried out the request. Retryable.
+ * - UNAVAILABLE: etcd did not respond. The message says whether it may have written. Retryable.
  * - DENIED: etcd rejected the user or its permissions.
  * - TOO_LARGE: the request has more bytes than etcd accepts.
  * - TOO_MANY: the transaction has more operations than etcd accepts.

@@ -51,6 +51,10 @@ export class Census {
   /** RolloutService.CountRollouts: the agents connected to this controller. */
   async countLocal({ entries, revision }: CountRolloutsRequest): Promise<CountRolloutsResponse> {
     await this.#assignments.waitForRevision(revision);
+    return this.#countOwn(entries);
+  }
+
+  #countOwn(entries: CountRolloutsRequest['entries']): CountRolloutsResponse {
     const nowMs = this.#clock.monotonicMs();
     const known = entries.flatMap(({ name, etag, numbers }) => {
       const assignment = this.#assignments.find(name);
@@ -79,7 +83,7 @@ export class Census {
       }
     });
     const responses = [
-      { id: this.#agents.controllerId, response: await this.countLocal(request) },
+      { id: this.#agents.controllerId, response: this.#countOwn(entries) },
       ...(await Promise.all(others)),
     ];
     const disconnectedLabels = [...this.#agents.all()].flatMap(({ controller, labels }) =>

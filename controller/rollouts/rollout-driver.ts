@@ -114,6 +114,7 @@ export class RolloutDriver {
     if (moving.length === 0) return;
     const counted = await census.count(moving);
     for (const [index, { assignment }] of moving.entries()) {
+      term.signal.throwIfAborted();
       try {
         await this.#move(term, assignment, counted[index] as EntryCensus);
       } catch (error) {

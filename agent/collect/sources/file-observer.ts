@@ -39,10 +39,12 @@ export class FileObserver {
     try {
       const { clock, store, files } = this.#dependencies;
       const outcome = await source.observe(clock.monotonicMs(), clock.nowMs());
-      const next = outcome === 'truncated' ? this.#truncated(source) : undefined;
+      const hasOther = outcome === 'truncated' || outcome === 'replaced';
+      const next = hasOther ? this.#beginNext(source, outcome) : undefined;
       if (next) await this.observe(next);
+      else if (isClosed(source)) return;
       else if (outcome === 'archive') this.#leaveArchive(source);
-      else if (outcome === 'learned' && !isClosed(source)) {
+      else if (outcome === 'learned') {
         store.put(source.file.checkpoint);
         files.markUsed(source);
       }
@@ -58,16 +60,19 @@ export class FileObserver {
       await Promise.all(sources.slice(at, at + OBSERVED_AT_ONCE).map((source) => this.observe(source)));
   }
 
-  /** The same file, another generation: it begins at 0, through the same descriptor. */
-  #truncated(source: Source): Source | undefined {
+  /** Another generation begins at 0, through the same descriptor. */
+  #beginNext(source: Source, outcome: 'truncated' | 'replaced'): Source | undefined {
     const { clock, logger, registry, factory, open, ended, files, rotations, onStateChange } = this.#dependencies;
     if (source.isClosed || !registry.isOpen(source)) return undefined;
-    const { path, generation, size, position } = source;
-    logger.info('file was truncated', { path, generation, bytes: Math.max(0, size - position) });
+    const { path, generation, size, position, file } = source;
+    const { successor = file } = file;
+    const isTruncated = outcome === 'truncated';
+    const bytes = Math.max(0, size - position);
+    logger.info(isTruncated ? 'file was truncated' : 'file was replaced', { path, generation, bytes });
     const fd = files.detach(source);
-    ended.end(source, 'truncated', true);
-    rotations.recordTruncation(path, clock.monotonicMs());
-    const next = open.open(fd, factory.newGeneration(source.file), 0);
+    ended.end(source, isTruncated ? 'truncated' : 'vanished', isTruncated);
+    if (isTruncated) rotations.recordTruncation(path, clock.monotonicMs());
+    const next = open.open(fd, factory.newGeneration(successor), 0);
     if (source.file.unlinked) next.leave(clock.monotonicMs());
     onStateChange();
     return next;

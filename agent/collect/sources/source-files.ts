@@ -4,6 +4,8 @@ import { errorCode } from '../../../runtime/errors.ts';
 import { fileKey } from '../../model/found-file.ts';
 import { BudgetError, type FileBudget, type FileHolder } from '../files/file-budget.ts';
 import { isLocal, NOT_OPEN } from '../files/file-io.ts';
+import { keepsBirth } from '../files/file-systems.ts';
+import { mayBeSameBirth } from './known-files.ts';
 import type { Source } from './source.ts';
 
 /** How long a scan waits, once, for another file to be closed. */
@@ -110,8 +112,9 @@ export class SourceFiles {
     if (source.file.isOpen) return true;
     try {
       const { fd, file } = await this.#budget.open(source.path);
+      const isSame = mayBeSameBirth(source.file.birthMs, file.birthMs) || !(await keepsBirth(source.path));
       if (file.key === fileKey(source.file) && !source.isClosed && !source.file.isOpen) {
-        source.file.attach(fd);
+        source.file.attach(fd, isSame ? undefined : file);
         this.markUsed(source);
         return true;
       }

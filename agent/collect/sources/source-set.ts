@@ -172,8 +172,7 @@ export class SourceSet {
     this.#dependencies.budget.enforcePinnedLimit();
     this.#identifier.keepOnly({ found, keys: () => scan.keys });
     const mayExist = (file: Checkpoint) => scan.keys.has(fileKey(file)) || isUnreadable(file.path, found);
-    for (const forgotten of takeOldestComplete(this.#registry, mayExist, COMPLETE_KNOWN_MAX))
-      this.#ended.forget(forgotten);
+    for (const old of takeOldestComplete(this.#registry, mayExist, COMPLETE_KNOWN_MAX)) this.#ended.forget(old);
     return scan.errors;
   }
 
@@ -188,9 +187,10 @@ export class SourceSet {
       await this.#observer.observe(previous);
     if (!file) return;
     const source = await this.#identifier.sourceOf(file, start);
-    if (!source || source.isClosed) return;
     // A file with several paths keeps the one that it has.
-    this.#foundAt(source, source.path !== path && (await isAt(source.path, file)) ? source.path : path);
+    const keepsPath = source && source.path !== path && (await isAt(source.path, file));
+    if (!source || source.isClosed) return;
+    this.#foundAt(source, keepsPath ? source.path : path);
     if (source !== previous) await this.#observer.observe(source);
   }
 

@@ -23,10 +23,10 @@ import { WrittenSize } from './written-size.ts';
 
 /**
  * What an observation found. notOpened: the file could not be opened now. learned: the checkpoint
- * has changed. truncated: the file holds another generation. archive: the file was empty and is an
- * archive now.
+ * has changed. truncated: the file holds another generation. replaced: it was closed, and another
+ * file has its inode number. archive: the file was empty and is an archive now.
  */
-export type ObservationOutcome = 'notOpened' | 'unchanged' | 'learned' | 'truncated' | 'archive';
+export type ObservationOutcome = 'notOpened' | 'unchanged' | 'learned' | 'truncated' | 'replaced' | 'archive';
 
 /** Who reads the file, as far as an observation depends on it. */
 export interface ObservedReader {
@@ -72,6 +72,8 @@ export class TrackedFile {
   lastAcknowledgedMs = 0;
   /** A read found that the file was truncated or replaced. */
   replaced = false;
+  /** The file at its descriptor is another one, with the same inode number. */
+  successor: FoundFile | undefined;
   #fd = NOT_OPEN;
   /** How many observations are running. */
   #observing = 0;
@@ -161,10 +163,11 @@ export class TrackedFile {
     return this.#state.history;
   }
 
-  /** The file was opened at `fd`. */
-  attach(fd: number): void {
+  /** The file was opened at `fd`, or another one that has its inode number. */
+  attach(fd: number, successor?: FoundFile): void {
     assert(!this.isOpen, 'a source has two descriptors');
     this.#fd = fd;
+    this.successor = successor;
   }
 
   /** Hands the descriptor over to the caller. */
@@ -186,6 +189,7 @@ export class TrackedFile {
     this.#observing++;
     try {
       if (!this.isOpen && !(await reader.reopen())) return 'notOpened';
+      if (this.successor) return 'replaced';
       // The file may grow and be read meanwhile: compare with the position before the observation.
       const seen = await observeFile(this.#fd, this.fingerprint, reader.furthestRead, wallMs);
       if (!seen || this.replaced) return 'truncated';

@@ -87,7 +87,7 @@ export class VanishedFiles {
     const { identifier, open } = this.#dependencies;
     try {
       const source = await identifier.resume(checkpoint, path);
-      if (source && scan.rules.matches(path)) open.foundAt(source, path);
+      if (source && !source.isClosed && scan.rules.matches(path)) open.foundAt(source, path);
       return source !== undefined;
     } catch (error) {
       rethrowDefect(error);

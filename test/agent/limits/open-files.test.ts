@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { appendFile, copyFile, mkdir, rename, truncate, unlink, writeFile } from 'node:fs/promises';
+import { appendFile, copyFile, mkdir, rename, stat, truncate, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { setImmediate as immediate } from 'node:timers/promises';
 import { sharedKafka } from '../../support/servers.ts';
 import { SourceFixture } from '../../support/source-fixture.ts';
 import { tempDir } from '../../support/temp-dir.ts';
@@ -42,6 +43,49 @@ test('ten times as many files as may be open are all read, later lines too, in t
   assert.deepEqual([on.losses, on.sources.length], [[], FILES]);
   on.close();
 });
+
+test('a file that replaces a closed one, with its inode number, is known by its own birth', async (t) => {
+  await using dir = await tempDir();
+  const on = new SourceFixture(dir, { filesMax: 1 });
+  const [first, second] = [dir.at('a.log'), dir.at('b.log')];
+  await writeFile(first, 'one\n');
+  await on.find(first);
+  await on.deliver();
+  await writeFile(second, 'other\n');
+  await on.find(dir.at('*.log'));
+  await on.deliver();
+  const { birthMs, ino } = await stat(first).then(({ birthtimeMs, ino }) => ({ birthMs: birthtimeMs, ino }));
+  await unlink(first);
+  while (Date.now() <= birthMs + 20) await immediate();
+  if (!(await createWithInode(first, ino, 'one\ntwo\n'))) return t.skip('the file system does not reuse inode numbers');
+  await on.find(dir.at('*.log'));
+  await on.deliver();
+  await on.find(dir.at('*.log'));
+  assert.deepEqual(on.allLines.toSorted(), ['one', 'one', 'other', 'two']);
+  assert.deepEqual(
+    on.losses.map(({ start, end, openEnded, reason }) => [start, end, openEnded, reason]),
+    [[4, 4, true, 'vanished']],
+  );
+  on.kill();
+  const after = new SourceFixture(dir);
+  await after.find(dir.at('*.log'));
+  await after.deliver();
+  await after.find(dir.at('*.log'));
+  assert.deepEqual([after.allLines, after.losses], [[], []]);
+  after.close();
+});
+
+/** Creates files until one gets the inode number, and moves that to `path`. */
+async function createWithInode(path: string, inode: number, content: string): Promise<boolean> {
+  for (let attempt = 0; attempt < 200; attempt++) {
+    const candidate = `${path}.${attempt}.tmp`;
+    await writeFile(candidate, content);
+    if ((await stat(candidate)).ino !== inode) continue;
+    await rename(candidate, path);
+    return true;
+  }
+  return false;
+}
 
 // Catalogue 11: beats #39732, PR #12651; 105.
 test('a deleted or moved file with unread lines is never closed for others', async () => {

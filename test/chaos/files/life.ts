@@ -84,6 +84,11 @@ export class Life {
     this.append(Buffer.alloc(length), atMs);
   }
 
+  /** When it was written to, ms, monotonic. */
+  growthsIn(fromMs: number, toMs: number): number[] {
+    return this.#arrivals.map(({ atMs }) => atMs).filter((atMs) => fromMs < atMs && atMs < toMs);
+  }
+
   /** How many bytes it had at a time. */
   sizeAt(atMs: number): number {
     return this.#arrivals.findLast((arrival) => arrival.atMs <= atMs)?.end ?? 0;

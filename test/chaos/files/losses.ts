@@ -28,17 +28,28 @@ export function lossesOf({ facts, lives, toUnixMs }: Evidence, generations: read
     const atMs = Date.parse(fact.time) - toUnixMs;
     const { start = 0, end = 0, bytes = 0, openEnded = false, reason = '', generation, path } = fact;
     const own = generations.find(({ id }) => id === generation)?.life ?? lifeByPath(fact, lives, atMs, generations);
-    // A copy continues its original's generation.
-    const copy =
-      own && end > own.size ? lives.find(({ copyOf, size }) => copyOf?.life === own && size >= end) : undefined;
-    const life = copy ?? own;
+    const life = own && continuationOf(own, { start, end }, lives);
     return { generation, life, start, end, bytes, openEnded, reason, path, atMs };
   });
 }
 
 /**
- * A generation without a record: the last life at its path that began before the loss and has no
- * generation.
+ * The life of a generation that began with `own` and reached `end`: a copy continues it, and so
+ * does a content that begins with the bytes that were read.
+ */
+function continuationOf(own: Life, { start, end }: Pick<Loss, 'start' | 'end'>, lives: readonly Life[]): Life {
+  const found = new Set([own]);
+  for (const life of found) {
+    if (life.size >= end) return life;
+    for (const next of lives)
+      if (next.copyOf?.life === life || (next.previous === life && next.sharedPrefix(life) >= start)) found.add(next);
+  }
+  return own;
+}
+
+/**
+ * A generation without a record: the last life at its path that began before the loss, had ended by
+ * then, and has no generation.
  */
 function lifeByPath(
   { path, end = 0 }: AuditFact,
@@ -48,10 +59,11 @@ function lifeByPath(
 ): Life | undefined {
   const taken = new Set(generations.map(({ life }) => life));
   const candidates = lives.filter((life) => life.paths.has(path) && life.bornAtMs < atMs && life.size >= end);
+  const hasEnded = ({ end }: Life) => end !== undefined && end.atMs < atMs;
   return (
-    candidates.findLast((life) => !taken.has(life) && life.end) ??
+    candidates.findLast((life) => !taken.has(life) && hasEnded(life)) ??
     candidates.findLast((life) => !taken.has(life)) ??
-    candidates.findLast((life) => life.end) ??
+    candidates.findLast(hasEnded) ??
     candidates.at(-1)
   );
 }

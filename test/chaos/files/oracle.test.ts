@@ -207,3 +207,47 @@ test('a copy of a file that was truncated arrives once, if it is recognisable', 
   assert.deepEqual(kindsOf(evidence([original, copy], recordsOf(original))), []);
   assert.deepEqual(kindsOf(evidence([original, copy], [...recordsOf(original), ...recordsOf(copy)])), ['doubled']);
 });
+
+test('lines of a copy that was rewritten with the same bytes arrive once, with the last content', () => {
+  const original = lifeAt(3, 'd.log', 60_000);
+  original.end = { atMs: 60_000, how: 'truncated' };
+  const copyOf = { life: original, size: original.size };
+  const copy = lifeAt(4, 'd.log.1', 70_000);
+  const copied = new Life(5, 59_000, { copyOf });
+  copied.append(Buffer.from(original.bytes), 59_000);
+  copied.paths.add(`${ROOT}/d.log.1`);
+  copied.matched.push({ fromMs: 59_000, toMs: 70_000 });
+  copied.end = { atMs: 70_000, how: 'truncated' };
+  const rewritten = new Life(6, 70_000, { previous: copied });
+  rewritten.append(Buffer.concat([original.bytes, copy.bytes]), 70_000);
+  rewritten.paths.add(`${ROOT}/d.log.1`);
+  rewritten.matched.push({ fromMs: 70_000, toMs: OPEN });
+  const lives = [original, copied, rewritten];
+  assert.deepEqual(kindsOf(evidence(lives, recordsOf(rewritten))), []);
+  assert.deepEqual(kindsOf(evidence(lives, recordsOf(rewritten).slice(0, LINES - 1))), ['lost']);
+});
+
+test('a loss without a record is of the last content that had ended by then', () => {
+  const first = lifeAt(2, 'a.log', 30_000);
+  first.end = { atMs: 30_000, how: 'truncated' };
+  const second = new Life(3, 30_000, { previous: first });
+  second.append(Buffer.from(first.bytes), 30_000);
+  second.paths.add(`${ROOT}/a.log`);
+  second.matched.push({ fromMs: 30_000, toMs: 31_500 });
+  second.end = { atMs: 31_500, how: 'truncated' };
+  const time = new Date(31_000).toISOString();
+  const whole = loss({ time, generation: 'unread', reason: 'truncated', start: 0, end: first.size, bytes: first.size });
+  assert.deepEqual(kindsOf(evidence([first, second], [], [whole])), []);
+});
+
+test('with few descriptors, lines that come to a file outside the paths after its grace are not demanded', () => {
+  const life = new Life(2, 10_000);
+  life.append(lines(life, LINES), 10_000);
+  life.append(lines(life, LINES), 70_000);
+  life.paths.add(`${ROOT}/c.log`);
+  life.matched.push({ fromMs: 10_000, toMs: 30_000 });
+  life.near.push({ fromMs: 30_000, toMs: OPEN });
+  const { settings, ...given } = evidence([life], recordsOf(life).slice(0, LINES));
+  assert.deepEqual(kindsOf({ ...given, settings }), ['lost']);
+  assert.deepEqual(kindsOf({ ...given, settings: { ...settings, descriptors: 40 } }), []);
+});

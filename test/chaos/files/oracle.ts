@@ -19,6 +19,8 @@ export interface Judgement {
 
 /** Shorter copies are not distinguished from files that begin alike. */
 const COPY_BYTES_MIN = 1024;
+/** Within it, a file that was created is matched. */
+const CREATION_MS = 500;
 
 /** Compares what arrived with what the writer knows. */
 export function judge(evidence: Evidence): Judgement {
@@ -84,15 +86,34 @@ class Oracle {
   }
 
   #checkMissing(life: Life, line: Line, losses: readonly Loss[]): void {
-    if (this.#copiesOf(life, line).some((copy) => this.#isDelivered(copy, line))) return;
+    const related = this.#withSameLine(life, line);
+    if (related.some(({ life: other, isCopy }) => isCopy && this.#isDelivered(other, line))) return;
     if (
       losses.some((loss) => loss.life === life && loss.start <= line.start && (loss.openEnded || line.end <= loss.end))
     ) {
       this.#result.reportedAsLoss++;
       return;
     }
-    if (this.#isTakenForOther(life, line)) this.#exempt('same bytes');
+    const isTakenForOther = related.some(
+      ({ life: other }) => this.#isDelivered(other, line) || this.#sightings.mayBeSkipped(other, line),
+    );
+    if (isTakenForOther) this.#exempt('same bytes');
     else this.#violate('lost', life, line, 'is missing');
+  }
+
+  /**
+   * The lives that have the line at the same position, because it was copied, or because content
+   * was replaced by the same bytes up to the position, which looks unchanged. `isCopy`: by copies
+   * alone.
+   */
+  #withSameLine(life: Life, line: Line): { life: Life; isCopy: boolean }[] {
+    const found = new Map([[life, true]]);
+    for (const [one, isCopy] of found) {
+      for (const other of this.#copiesOf(one, line)) if (!found.has(other)) found.set(other, isCopy);
+      for (const other of this.#takenForOne(one, line)) if (!found.has(other)) found.set(other, false);
+    }
+    found.delete(life);
+    return [...found].map(([other, isCopy]) => ({ life: other, isCopy }));
   }
 
   /** A line of a copy arrives once, with the original's generation, if the copy is recognisable. */
@@ -122,12 +143,11 @@ class Oracle {
     return [...copies.filter(() => life.end?.how === 'truncated'), ...original];
   }
 
-  /** Content that was replaced by the same bytes up to the position looks unchanged. */
-  #isTakenForOther(life: Life, line: Line): boolean {
+  /** What was in the same inode before or after, and may have been taken for the same content. */
+  #takenForOne(life: Life, line: Line): Life[] {
     const successors = this.#evidence.lives.filter(({ previous }) => previous === life);
     const others = life.previous ? [life.previous, ...successors] : successors;
-    return others.some((other) => {
-      if (!this.#isDelivered(other, line)) return false;
+    return others.filter((other) => {
       const shared = life.sharedPrefix(other);
       const older = other === life.previous ? other : life;
       return line.end <= shared && ![...(this.#deliveries.get(older)?.keys() ?? [])].some((end) => end > shared);
@@ -180,9 +200,13 @@ class Oracle {
   }
 }
 
-/** A new file with enough bytes and the name that logrotate gives to a copy, in the same folder. */
+/**
+ * A new file with enough bytes and the name that logrotate gives to a copy, in the same folder from
+ * the beginning.
+ */
 function isRecognisable(copy: Life, original: Life): boolean {
   if ((copy.copyOf?.size ?? 0) < COPY_BYTES_MIN || copy.previous) return false;
+  if ((copy.matched[0]?.fromMs ?? Number.POSITIVE_INFINITY) - copy.bornAtMs > CREATION_MS) return false;
   return [...original.paths].some((path) =>
     [...copy.paths].some((other) => [`${path}.1`, `${path}-20261130`].includes(other)),
   );

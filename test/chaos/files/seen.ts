@@ -10,6 +10,10 @@ const SCANS_WITHOUT_EVENT = 6;
 const SCANS_OF_TURNS = 3;
 /** Below this limit of open files, some files are closed. */
 const DESCRIPTORS_AMPLE = 256;
+/** Below this one, so many that a file that has left the paths is soon closed. */
+const DESCRIPTORS_SCARCE = 64;
+/** It is closed when it was complete and quiet for 5 s, by the agent's clock. */
+const RETIRED_AFTER_MS = 4_000;
 
 /**
  * Answers what the agent must have seen, from the times at which it ran and at which files lay
@@ -40,13 +44,16 @@ export class Sightings {
 
   /** Whether the line must be in the topic, or in a loss. */
   isDue(life: Life, line: Line): boolean {
-    if (line.start < this.#skippedMax(life)) return false;
-    // A copy continues its original, which may have begun at its end.
-    if (life.copyOf && line.start < Math.min(life.copyOf.size, this.#skippedMax(life.copyOf.life))) return false;
+    if (this.mayBeSkipped(life, line)) return false;
     const { endMs } = this.#evidence;
     const periods = this.#periods(life);
     if (periods.some(({ toMs }) => toMs > endMs) && line.atMs < endMs) return true;
     return periods.some((period) => this.#isSeenIn({ ...period, fromMs: Math.max(period.fromMs, line.atMs) }));
+  }
+
+  /** Whether the line may not be in the topic, because of `start: end`. */
+  mayBeSkipped(life: Life, line: Line): boolean {
+    return line.start < this.#skippedMax(life);
   }
 
   /**
@@ -54,7 +61,10 @@ export class Sightings {
    */
   isSkipped(life: Life, line: Line): boolean {
     const { settings, firstStartMs } = this.#evidence;
-    if (settings.start !== 'end' || !life.matched.some(({ fromMs }) => fromMs < firstStartMs)) return false;
+    // The process that was started first may not have scanned.
+    const byMs = this.#scannedBy(firstStartMs);
+    const wasThere = life.matched.some(({ fromMs, toMs }) => fromMs < firstStartMs && byMs < toMs);
+    if (settings.start !== 'end' || !wasThere) return false;
     return line.end <= life.sizeAt(firstStartMs);
   }
 
@@ -74,9 +84,8 @@ export class Sightings {
     const seen = life.matched.find((period) => this.#isSeenIn(period))?.fromMs ?? Number.POSITIVE_INFINITY;
     const knownMs = Math.min(seen, this.#knownMs.get(life) ?? Number.POSITIVE_INFINITY);
     if (knownMs === Number.POSITIVE_INFINITY) return life.matched;
-    const all = [...life.matched, ...life.near.filter(({ toMs }) => toMs >= knownMs)].sort(
-      (a, b) => a.fromMs - b.fromMs,
-    );
+    const near = life.near.map((period) => this.#untilRetired(life, period));
+    const all = [...life.matched, ...near.filter(({ toMs }) => toMs >= knownMs)].sort((a, b) => a.fromMs - b.fromMs);
     const joined: Period[] = [];
     for (const period of all) {
       const last = joined.at(-1);
@@ -84,6 +93,17 @@ export class Sightings {
       else joined.push({ ...period });
     }
     return joined;
+  }
+
+  /** Until it was closed because it had not grown and others waited for its descriptor. */
+  #untilRetired(life: Life, { fromMs, toMs }: Period): Period {
+    if ((this.#evidence.settings.descriptors ?? Number.POSITIVE_INFINITY) > DESCRIPTORS_SCARCE) return { fromMs, toMs };
+    let lastMs = fromMs;
+    for (const grewMs of [...life.growthsIn(fromMs, toMs), toMs]) {
+      if (grewMs - lastMs > RETIRED_AFTER_MS) return { fromMs, toMs: Math.min(toMs, lastMs + RETIRED_AFTER_MS) };
+      lastMs = grewMs;
+    }
+    return { fromMs, toMs };
   }
 
   #isSeenIn({ fromMs, toMs }: Period): boolean {

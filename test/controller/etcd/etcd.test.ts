@@ -4,9 +4,27 @@ import { Etcd3 } from 'etcd3';
 import { startEtcd } from '../../../stack/etcd.ts';
 import { newPrefix, type RunningController, startController } from '../../support/controllers.ts';
 import { eventually } from '../../support/eventually.ts';
+import { SimulatedAgent } from '../../support/simulated-agent.ts';
+import { startTcpProxy } from '../../support/tcp-proxy.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
 const good = { paths: ['/var/log/app/*.log'], topic: 'app' };
+const update = (owner: string) => ({ entry: { name: 'entries/app', owner } });
+const settings = { name: 'agents/web-1/settings', paused: true };
+/** A write of each kind. */
+const writes = [
+  ['EntryService', 'CreateEntry', { entry_id: 'new', entry: good }],
+  ['EntryService', 'UpdateEntry', update('me')],
+  ['EntryService', 'BatchApply', { writes: [{ update: update('me') }] }],
+  ['EntryService', 'DeleteEntry', { name: 'entries/app' }],
+  ['FleetService', 'UpdateAgentSettings', { settings, update_mask: { paths: ['paused'] }, allow_missing: true }],
+  ['FleetService', 'ForgetAgent', { name: 'agents/web-1' }],
+] as const;
+const UNAVAILABLE =
+  /UNAVAILABLE: etcd does not respond \(.+\)(, and .+)?: check it with `etcdctl endpoint health`, then/;
+const NOT_WRITTEN =
+  /UNAVAILABLE: etcd does not respond \(.*ECONNREFUSED.*\)(, and nothing was written)?: check it with .*, then try again$/;
+const MAY_BE_WRITTEN = /UNAVAILABLE: etcd does not respond \(.+\), and may have made the write: .*read what you wrote/;
 
 async function namesSeenBy({ api }: RunningController): Promise<string[]> {
   const { entries } = await api.call('EntryService', 'ListEntries', {});
@@ -117,17 +135,76 @@ test('without etcd, writes are refused as UNAVAILABLE and reads continue; when e
   }
 });
 
-test('a write while etcd is away is refused as UNAVAILABLE, with the reason', async () => {
+test('when etcd refuses connections, writes are refused with the reason, and none is said to have been made perhaps', async () => {
   await using dir = await tempDir('unanswered');
   const etcd = await startEtcd({ dataDir: dir.at('etcd') });
   try {
     await using controller = await startController(etcd.endpoint, newPrefix());
+    await controller.api.call('EntryService', 'CreateEntry', { entry_id: 'app', entry: good });
+    await etcd.stop();
+    // A request that is on its way when etcd ends may have been made. Later ones are not sent.
+    await assert.rejects(controller.api.call('EntryService', 'UpdateEntry', update('first')), UNAVAILABLE);
+    for (const [service, method, request] of writes)
+      await assert.rejects(controller.api.call(service, method, request), NOT_WRITTEN, method);
+  } finally {
+    await etcd.stop();
+  }
+});
+
+test('when the response to a write is lost, the error says that the write may have been made; it was', async () => {
+  await using dir = await tempDir('lost-response');
+  const etcd = await startEtcd({ dataDir: dir.at('etcd') });
+  const proxy = Object.assign(await startTcpProxy(), { targetPort: etcd.port });
+  const client = new Etcd3({ hosts: etcd.endpoint });
+  try {
+    const prefix = newPrefix();
+    // A lease of a minute, so that the controller stays healthy.
+    const through = `http://127.0.0.1:${proxy.port}`;
+    await using controller = await startController(through, prefix, '--lease-ttl', '60s');
     const { api } = controller;
     await api.call('EntryService', 'CreateEntry', { entry_id: 'app', entry: good });
-    await etcd.stop();
-    const update = api.call('EntryService', 'UpdateEntry', { entry: { name: 'entries/app', owner: 'me' } });
-    await assert.rejects(update, /UNAVAILABLE: etcd does not respond/);
+    proxy.setMode('drop-replies');
+    await assert.rejects(api.call('EntryService', 'UpdateEntry', update('me')), MAY_BE_WRITTEN);
+    assert.match((await client.get(`${prefix}entries/app`).string()) ?? '', /"owner": "me"/);
+    proxy.setMode('pass');
+    await eventually(async () => {
+      assert.equal((await api.call('EntryService', 'GetEntry', { name: 'entries/app' })).owner, 'me');
+    });
   } finally {
+    client.close();
+    await proxy.stop();
+    await etcd.stop();
+  }
+});
+
+test('while the only etcd hangs, reads continue, writes get UNAVAILABLE with a remedy, and SIGTERM ends the controller', async () => {
+  await using dir = await tempDir('hanging');
+  const etcd = await startEtcd({ dataDir: dir.at('etcd') });
+  try {
+    await using controller = await startController(etcd.endpoint, newPrefix());
+    await using agent = new SimulatedAgent('web-1', [controller.address]);
+    const { api } = controller;
+    await api.call('EntryService', 'CreateEntry', { entry_id: 'app', entry: good });
+    const plan = { steps: [{ canary: '1', wait_ms: 3_600_000 }, { canary: 'all' }] };
+    const staged = { ...good, name: 'entries/staged' };
+    await api.call('EntryService', 'UpdateEntry', { entry: staged, allow_missing: true, rollout: plan });
+    await eventually(() => assert.ok('entries/staged' in agent.applied));
+    process.kill(etcd.pid, 'SIGSTOP');
+    // A request on an open connection may be carried out as soon as etcd runs again.
+    await assert.rejects(api.call('EntryService', 'UpdateEntry', update('first')), MAY_BE_WRITTEN);
+    await controller.process.logged('etcd watch lost, listing again', { timeoutMs: 60_000 });
+    for (const [service, method, request] of writes)
+      await assert.rejects(api.call(service, method, request), UNAVAILABLE, method);
+    assert.deepEqual(await namesSeenBy(controller), ['app', 'staged']);
+    const { rollouts } = await api.call('RolloutService', 'ListRollouts', {});
+    assert.deepEqual(
+      rollouts.map(({ entry, counts }: { entry: string; counts: { connected: number } }) => [entry, counts.connected]),
+      [['entries/staged', 1]],
+    );
+    await controller.process.kill('SIGTERM');
+    assert.deepEqual(await controller.process.exited, { code: 0, signal: null });
+  } finally {
+    process.kill(etcd.pid, 'SIGCONT');
     await etcd.stop();
   }
 });

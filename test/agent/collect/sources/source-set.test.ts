@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
-import { existsSync, renameSync } from 'node:fs';
-import { appendFile, mkdir, rename, stat, truncate, unlink, writeFile } from 'node:fs/promises';
+import { existsSync, renameSync, truncateSync } from 'node:fs';
+import { appendFile, link, mkdir, rename, stat, truncate, unlink, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { test } from 'node:test';
+import { setImmediate as immediate } from 'node:timers/promises';
 import { Discovery } from '../../../../agent/collect/find/discovery.ts';
 import type { Source } from '../../../../agent/collect/sources/source.ts';
 import { type FoundFile, foundFile } from '../../../../agent/model/found-file.ts';
@@ -152,6 +153,29 @@ test('a file that a scan and file events find at the same time is opened once', 
   const found = foundFile(file, await stat(file, { bigint: true })) as FoundFile;
   await Promise.all([on.scan([file]), ...[1, 2, 3].map(() => on.set.handleEvent(file, found, () => 'beginning'))]);
   assert.equal(on.sources.length, 1);
+  on.close();
+});
+
+test('a file event at the second name of a file that is truncated meanwhile finds the next generation', async () => {
+  await using dir = await tempDir();
+  const { on, file } = await begun(dir, 'one\n');
+  const second = dir.at('b.log');
+  await link(file, second);
+  // The observation of the first name and the look for the second one take turns in any order.
+  for (let ticks = 0; ticks < 20; ticks++) {
+    await on.deliver();
+    const found = foundFile(second, await stat(second, { bigint: true })) as FoundFile;
+    truncateSync(file);
+    const observed = on.set.handleEvent(file, found, () => 'beginning');
+    for (let tick = 0; tick < ticks; tick++) await immediate();
+    await Promise.all([observed, on.set.handleEvent(second, found, () => 'beginning')]);
+    assert.deepEqual(
+      on.sources.map(({ path, position }) => [path, position]),
+      [[file, 0]],
+    );
+    await writeFile(file, 'one\n');
+    await on.scan([file]);
+  }
   on.close();
 });
 

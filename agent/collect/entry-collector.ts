@@ -158,6 +158,11 @@ export class EntryCollector implements RoutedEntry {
     return this.#stop.signal.aborted;
   }
 
+  /** Whether each file is read from its beginning. */
+  get #readsAll(): boolean {
+    return this.#dependencies.once || this.#positionsLost || this.#entry.start === 'beginning';
+  }
+
   get #hasPartitions(): boolean {
     return this.#partitions.countFor(this.#entry.topic) !== undefined;
   }
@@ -269,7 +274,7 @@ export class EntryCollector implements RoutedEntry {
     this.#fileErrors = errors;
     this.#incomplete = incomplete;
     // One scan may miss a file that moves while it walks. `start` applies to that file, too.
-    if (this.#scanned !== discovery && this.#scannedOnce !== discovery && this.#entry.start !== 'beginning') {
+    if (this.#scanned !== discovery && this.#scannedOnce !== discovery && !this.#readsAll) {
       this.#scannedOnce = discovery;
       this.#scanAgain = true;
       return;
@@ -287,8 +292,7 @@ export class EntryCollector implements RoutedEntry {
    */
   #start(file: FoundFile): 'beginning' | 'end' {
     const { start } = this.#entry;
-    if (this.#dependencies.once || this.#positionsLost || start === 'beginning' || this.#scanned?.matches(file.path))
-      return 'beginning';
+    if (this.#readsAll || this.#scanned?.matches(file.path)) return 'beginning';
     if (file.birthMs > this.#sinceMs - CLOCK_GRAIN_MS) return 'beginning';
     if (start === 'end') return 'end';
     return file.changedMs >= Date.parse(start) ? 'beginning' : 'end';

@@ -1,6 +1,7 @@
 import { stat, writeFile } from 'node:fs/promises';
 import { FileBudget } from '../../agent/collect/files/file-budget.ts';
 import { Discovery, type ScanResult, type StartRule } from '../../agent/collect/find/discovery.ts';
+import { recordLosses } from '../../agent/collect/read/segment-losses.ts';
 import { CrashRecovery } from '../../agent/collect/sources/crash-recovery.ts';
 import type { Source } from '../../agent/collect/sources/source.ts';
 import { SourceSet } from '../../agent/collect/sources/source-set.ts';
@@ -86,7 +87,12 @@ export class SourceFixture {
     this.set = new SourceSet('e', {
       ...{ clock, logger, store, facts, recovery: this.recovery, budget },
       routes: { assign },
-      listener: { acknowledged: () => {}, stateChanged: () => {} },
+      listener: {
+        acknowledged: ({ file }, segment) => {
+          if (segment.replay === undefined) recordLosses(facts, file, segment);
+        },
+        stateChanged: () => {},
+      },
       options: { once },
     });
   }

@@ -11,7 +11,7 @@ import type { IntentSegment, ReturnedRange } from '../../model/segment.ts';
 import { hasFingerprint } from '../files/file-head.ts';
 import { isLocal, readAfter, readAt } from '../files/file-io.ts';
 import type { TappedSource } from './entry-taps.ts';
-import { lineStateAt } from './line-starts.ts';
+import { lineStateFrom } from './line-starts.ts';
 import { ReadFormats } from './read-formats.ts';
 import { createSegment, type Range, withLineStates } from './read-range.ts';
 import { holeSegment, nothingRead, type ReadResult } from './read-result.ts';
@@ -150,7 +150,7 @@ export class SegmentReader {
     const { lineBytesMax } = bench.records;
     const now = await this.#formats.present(fd, given, lineBytesMax);
     const format = again?.format ? await this.#formats.previous(fd, now, again.format, lineBytesMax) : now;
-    this.#lineState ??= await lineStateAt(fd, this.#position, now);
+    this.#lineState = await lineStateFrom(this.#lineState, fd, this.#position, now);
     const from = again ? await withLineStates(fd, again, format) : this.#rest(this.#lineState);
     if (isPassedOver(from.startState))
       return this.#skip(from, again, format, bench.chunk, { fd, size: file.size, sealed: file.lastLineDue }, nowMs);
@@ -252,10 +252,12 @@ export class SegmentReader {
     this.#tail = undefined;
     const { end, lineState, atEnd, seen, tail } = await skipLine(from, charset, chunk, file, this.#unwritten);
     const { start, rangeStart, startState } = from;
-    this.#advance(again, end, rangeStart, lineState);
+    // No record has the beginning of a lost line, so its rest is in no record's range either.
+    const rangeEnd = startState === lineStates.lost ? end : rangeStart;
+    this.#advance(again, end, rangeEnd, lineState);
     const cut = startState === lineStates.filtered ? undefined : { start, end, bytes: end - start };
     const kept = { checksum: 0, format: document };
-    const reached = { end, endState: lineState, rangeEnd: rangeStart, lineState };
+    const reached = { end, endState: lineState, rangeEnd, lineState };
     const segment = { start, lines: 0, rangeStart, startState, ...reached, cut, ...kept };
     return {
       segment: end > start ? segment : undefined,

@@ -14,7 +14,7 @@ import { lineStartBefore } from '../read/line-starts.ts';
 import { Copies, findOriginal, isCopyOfMissing, originalPaths } from './copies.ts';
 import type { EndedFiles } from './ended-files.ts';
 import type { FileObserver } from './file-observer.ts';
-import { mayBeSameBirth, takeKnown, unchangedSealed } from './known-files.ts';
+import { findReturned, mayBeSameBirth, takeKnown, unchangedSealed } from './known-files.ts';
 import type { StateChange } from './lifecycle.ts';
 import type { OpenSources } from './open-sources.ts';
 import type { Scan } from './scan.ts';
@@ -161,6 +161,11 @@ export class FileIdentifier {
     const { known, stored, overwritten } = await takeKnown(fd, file, registry);
     this.#endOverwritten(overwritten, file);
     if (known) return this.#openKnown(fd, known, file, stored);
+    const returned = await findReturned(fd, file, registry);
+    if (returned) {
+      open.reopen(returned, fd);
+      return returned;
+    }
     if (!start) return undefined;
     if (await this.#isArchive(fd, file)) return undefined;
     const originals = originalPaths(file.path).flatMap((path) => registry.byPath(path) ?? []);

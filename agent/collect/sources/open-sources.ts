@@ -50,6 +50,16 @@ export class OpenSources {
     return source;
   }
 
+  /** Reads `source` on through `fd`: it had not been found, and that is not recorded yet. */
+  reopen(source: Source, fd: number): void {
+    const { registry, logger } = this.#dependencies;
+    const { path, generation, position } = source;
+    logger.debug('reading a file again that was not found before', { path, generation, start: position });
+    registry.removeEnded(source);
+    source.begin(fd, false);
+    this.#add(source, false);
+  }
+
   /** The generation of `original`, whose file was truncated, continues in `copy`, open at `fd`. */
   continueInCopy(original: Source, fd: number, copy: FoundFile): void {
     original.continueInCopy(fd, copy);

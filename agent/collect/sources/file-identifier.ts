@@ -70,9 +70,10 @@ export class FileIdentifier {
 
   /**
    * The source of a found file. undefined: it is not read, because it is complete, an archive, or
-   * perhaps a copy. Rejects with BudgetError or the system's error.
+   * perhaps a copy, or it is a new file and there is no `start`. Rejects with BudgetError or the
+   * system's error.
    */
-  async sourceOf(found: FoundFile, start: StartRule): Promise<Source | undefined> {
+  async sourceOf(found: FoundFile, start: StartRule | undefined): Promise<Source | undefined> {
     const { registry } = this.#dependencies;
     const open = registry.byFile(found);
     if (open) return open;
@@ -140,7 +141,7 @@ export class FileIdentifier {
   }
 
   /** The path may have another file now than when it was found: only the descriptor is certain. */
-  async #open(found: FoundFile, start: StartRule): Promise<Source | undefined> {
+  async #open(found: FoundFile, start: StartRule | undefined): Promise<Source | undefined> {
     const { clock, registry, files } = this.#dependencies;
     const { fd, file } = await files.open(found.path, found.local);
     try {
@@ -154,7 +155,7 @@ export class FileIdentifier {
     }
   }
 
-  async #identify(fd: number, file: OpenFile, start: StartRule): Promise<Source | undefined> {
+  async #identify(fd: number, file: OpenFile, start: StartRule | undefined): Promise<Source | undefined> {
     const { clock, once, registry, factory, observer, open } = this.#dependencies;
     const { known, stored, overwritten } = await takeKnown(fd, file, registry);
     this.#endOverwritten(overwritten, file);
@@ -164,6 +165,7 @@ export class FileIdentifier {
       open.reopen(returned, fd);
       return returned;
     }
+    if (!start) return undefined;
     if (await this.#isArchive(fd, file)) return undefined;
     const originals = originalPaths(file.path).flatMap((path) => registry.byPath(path) ?? []);
     // They may have been truncated just now.

@@ -1,6 +1,5 @@
 import { spawnSync } from 'node:child_process';
 import { closeSync, fstatSync, ftruncateSync, openSync, renameSync, unlinkSync, writeSync } from 'node:fs';
-import { dirname } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { systemClock } from '../../../runtime/clock.ts';
 import { head, lines } from './content.ts';
@@ -232,24 +231,23 @@ function recreate(world: World, path: string, inode: bigint, choice: number, amo
   return `rm ${path} and create it with ${found} inode in ${tick}: ${life.size} bytes (life ${life.id})`;
 }
 
-/**
- * Creates files until the next one gets the inode. Returns their paths. No glob matches their names,
- * so that the agent finds none of them before it is moved.
- */
+/** Creates files outside the globs until the next file gets the inode. Returns their paths. */
 function takeInodesBefore(world: World, path: string, inode: bigint): string[] {
   const spares: string[] = [];
-  // File systems choose an inode by the folder in which a file is created.
-  const at = `${dirname(path)}/spare`;
   while (spares.length < SAME_INODE_ATTEMPTS) {
-    const fd = openSync(raw(world.at(at)), 'wx');
+    const fd = openSync(raw(world.at(path)), 'wx');
     const { ino } = fstatSync(fd, { bigint: true });
     closeSync(fd);
+    // The agent may see it, too.
+    world.begin(ino, 'truncated');
+    world.refresh();
     if (ino === inode) {
-      unlinkSync(raw(world.at(at)));
+      unlinkSync(raw(world.at(path)));
+      world.refresh();
       break;
     }
     const spare = `out/spare-${spares.length}`;
-    renameSync(raw(world.at(at)), raw(world.at(spare)));
+    renameSync(raw(world.at(path)), raw(world.at(spare)));
     spares.push(spare);
   }
   return spares;

@@ -80,7 +80,7 @@ export class SourceFixture {
     const { store, budget } = this;
     this.recovery = new CrashRecovery(intents, { store, facts, pool: new WorkPool(1), budget, logger });
     const assign = (source: Source) => {
-      if (this.paused) source.pause();
+      if (this.paused) source.apply('paused');
       else source.resume();
       source.assign(nowhere, () => testFormat(format));
     };

@@ -74,7 +74,7 @@ async function drain(
   );
 }
 
-/** An agent that has never connected may have settings, but nothing to wait for. Throws CliError. */
+/** An agent that never connected may have settings, but nothing to wait for. Throws CliError. */
 async function requireAgent(api: ControllerApi, name: string): Promise<void> {
   try {
     await api.call((options) => api.fleet.getAgent({ name: agentName(name) }, options));

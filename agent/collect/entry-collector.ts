@@ -167,7 +167,7 @@ export class EntryCollector implements RoutedEntry {
     const violations = entryViolations(this.#entry);
     this.#invalid = violations.map(({ field, description }) => `${field}: ${description}`).join('; ');
     if (this.#invalid) {
-      for (const source of this.#sources) source.pause();
+      for (const source of this.#sources) source.apply('paused');
       return;
     }
     this.#discovery = new Discovery(this.#entry, this.#fileEvents?.events);
@@ -206,7 +206,7 @@ export class EntryCollector implements RoutedEntry {
     this.#stop.abort();
     this.#limits.entry.dropWaiting();
     this.#fileEvents?.stop();
-    for (const source of this.#sources) source.pause();
+    for (const source of this.#sources) source.apply('paused');
   }
 
   /** Closes all files. Positions stay. */

@@ -45,7 +45,7 @@ export class EntryRoutes implements RouteAssigner {
     const { entry, reads, isStopped } = this.#routed;
     if (isStopped) return;
     if (reads) source.resume();
-    else source.pause();
+    else source.apply('paused');
     const { router, partitions, host } = this.#dependencies;
     const { topic } = entry;
     const count = partitions.countFor(topic);

@@ -8,7 +8,8 @@ import type { AcknowledgedProgress } from './position.ts';
  * - live: the file is at a path of the entry and may grow.
  * - rotated: another file took its path, so it is sealed once it has not grown for a while.
  * - sealed: it is complete in Kafka and was reported so.
- * - away: it left the entry's paths when it was complete; it is kept in case it returns.
+ * - away: it left the entry's paths, and each of its lines is acknowledged or in a loss; it is kept
+ *   in case that it returns.
  * - ended: its file was truncated or deleted; its end is reported once its last batches are
  *   acknowledged or returned.
  * - vanished: as ended, but nobody saw how far the file had grown.
@@ -48,7 +49,7 @@ export function hasEnded({ phase }: Pick<Checkpoint, 'phase'>): boolean {
   return phase === 'ended' || phase === 'vanished';
 }
 
-/** Whether all of the generation was acknowledged when it was last read. */
+/** Whether each line of the generation was acknowledged, or in a loss, when it was last read. */
 export function isComplete({ phase }: Pick<Checkpoint, 'phase'>): boolean {
   return phase === 'sealed' || phase === 'away';
 }

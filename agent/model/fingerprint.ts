@@ -64,6 +64,8 @@ export interface Observation {
   /** Before the end of the last line that was seen. undefined: nothing new was seen. */
   marker: FileMarker | undefined;
   size: number;
+  /** How many of its bytes are written. undefined: there are too many NULs at its end to search. */
+  written: number | undefined;
   /** The file's ctime, ns. 0: the file may change again without a new ctime. */
   ctimeNs: bigint;
   /** When the file was created, ms since the epoch. 0: unknown. */

@@ -20,6 +20,12 @@ export interface FoundFile {
   folder?: RealFolder | undefined;
 }
 
+/** A found file that is open. */
+export interface OpenFile extends FoundFile {
+  /** How much of it is written: less than its size if it is preallocated. */
+  written: number;
+}
+
 /** The folder in which a file lies, without links. Its inode identifies it after it was renamed. */
 export interface RealFolder {
   path: string;

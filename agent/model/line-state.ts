@@ -8,6 +8,8 @@
  * - filtered, filteredGroup: as skipped and group, but the filter excluded what came before, so
  *   nothing is lost.
  * - skippedGroup: as skipped, but the line would have continued the multiline record before it.
+ * - lost: perhaps a line whose beginning is in a loss, because its file was not found. Its rest is
+ *   lost, too. If the file shows that a line begins here, the state becomes lineStart.
  */
 export const lineStates = {
   lineStart: 0,
@@ -17,12 +19,20 @@ export const lineStates = {
   filtered: 4,
   filteredGroup: 5,
   skippedGroup: 6,
+  lost: 7,
 } as const;
 export type LineState = (typeof lineStates)[keyof typeof lineStates];
 
+const PASSED_OVER: readonly LineState[] = [
+  lineStates.skipped,
+  lineStates.filtered,
+  lineStates.skippedGroup,
+  lineStates.lost,
+];
+
 /** Whether the rest of the line is dropped: reading resumes at the next line. */
 export function isPassedOver(state: LineState): boolean {
-  return state === lineStates.skipped || state === lineStates.filtered || state === lineStates.skippedGroup;
+  return PASSED_OVER.includes(state);
 }
 
 /**

@@ -85,6 +85,7 @@ export class Route implements BatchMaker {
 
   async #pump(): Promise<void> {
     const { clock, pool } = this.#needs;
+    const slices = new Slices();
     while (this.#ready.size > 0 && !this.#isClosed) {
       if (this.#open.size > 0 && !this.#wasLastFull) await clock.sleep(LINGER_MS);
       while (!this.#mayOpen && !this.#isClosed) await new Promise<void>((wake) => this.#waiters.push(wake));
@@ -99,6 +100,8 @@ export class Route implements BatchMaker {
       else {
         pool.releaseBench(bench);
         pool.releaseBytes(RECORD_BYTES_MAX);
+        // Nothing else may end a turn of the event loop: reads of local files are synchronous.
+        if (slices.isOver) await slices.startNext();
       }
       this.#isFilling = false;
     }

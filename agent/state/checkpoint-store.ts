@@ -56,22 +56,27 @@ export class CheckpointStore implements StatePart {
     return select.all().map(fromRow);
   }
 
-  /** All checkpoints of one entry, also those that are not written yet. */
+  /**
+   * All checkpoints of one entry, also those that are not written yet. Those that were written last
+   * are last.
+   */
   load(entryUid: string): Checkpoint[] {
     const select = this.#state.db.prepare('SELECT * FROM generation WHERE entry_uid = ?');
     select.setReadBigInts(true);
-    const known = new Map<string, Checkpoint>();
+    const written: { checkpoint: Checkpoint; updatedMs: number }[] = [];
     const folders = new Map<string, RealFolder>();
     // Row by row: all rows at once would take more memory than the checkpoints.
     for (const row of select.iterate(entryUid)) {
       const checkpoint = fromRow(row);
       checkpoint.folder &&= shared(checkpoint.folder, folders);
-      known.set(checkpoint.generation, checkpoint);
+      written.push({ checkpoint, updatedMs: Number(row['updated_ms']) });
     }
+    written.sort((a, b) => a.updatedMs - b.updatedMs);
+    const known = new Map(written.map(({ checkpoint }) => [checkpoint.generation, checkpoint]));
     for (const noted of this.#dirty.values()) {
       if (noted.entryUid !== entryUid) continue;
+      known.delete(noted.generation);
       if (noted.checkpoint) known.set(noted.generation, noted.checkpoint);
-      else known.delete(noted.generation);
     }
     return [...known.values()];
   }

@@ -4,6 +4,8 @@ import type { Range } from './coverage.ts';
 export interface AuditLoss extends Range {
   generation: string;
   reason: string;
+  /** What was known to be lost ends here; before `end` if the loss has an open end. */
+  knownEnd: number;
 }
 
 interface AuditSealed {
@@ -78,8 +80,9 @@ export class AuditFacts {
     this.#seen.add(id);
     const generation = String(fact['generation']);
     // The end is unknown.
-    const end = fact['openEnded'] === true ? Number.POSITIVE_INFINITY : Number(fact['end']);
-    const loss = { generation, start: Number(fact['start']), end, reason: String(fact['reason']) };
+    const knownEnd = Number(fact['end']);
+    const end = fact['openEnded'] === true ? Number.POSITIVE_INFINITY : knownEnd;
+    const loss = { generation, start: Number(fact['start']), end, knownEnd, reason: String(fact['reason']) };
     const own = this.#losses.get(generation);
     if (own) own.push(loss);
     else this.#losses.set(generation, [loss]);

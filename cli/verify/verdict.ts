@@ -94,6 +94,8 @@ function partsOf(hole: Hole, losses: readonly AuditLoss[]): Hole[] {
   const parts: Hole[] = [];
   let at = hole.start;
   for (const loss of [...losses].sort((a, b) => a.start - b.start)) {
+    // If there are records behind a loss with an open end, its file has returned.
+    if (loss.knownEnd < hole.start) continue;
     const [start, end] = [Math.max(at, loss.start), Math.min(hole.end, loss.end)];
     if (end <= start) continue;
     if (start > at) parts.push({ ...hole, start: at, end: start });

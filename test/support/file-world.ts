@@ -21,10 +21,13 @@ export type Operation =
   | { kind: 'acknowledge'; count: number }
   | { kind: 'flush' }
   | { kind: 'wait'; seconds: number }
-  | { kind: 'restart'; isFlushed: boolean; kept: number };
+  | { kind: 'restart'; isFlushed: boolean; kept: number }
+  /** It is moved out while the agent is down, and appended to. After the scans it is moved back. */
+  | { kind: 'absence'; file: number; to: number; lines: number; scans: number; kept: number };
 
-/** The last two are outside the entry's globs. */
-const FILES = ['a.log', 'a.log.1', 'a.log.2', 'b.log', 'b.log.1', 'old/a.log', 'away/a.log'] as const;
+const FAR = 'far/off/a.log';
+/** The last three are outside the globs, and the last one is where no file is searched. */
+const FILES = ['a.log', 'a.log.1', 'a.log.2', 'b.log', 'b.log.1', 'old/a.log', 'away/a.log', FAR] as const;
 const MATCHED = 5;
 export const FILE_COUNT = FILES.length;
 const SETTLE_SCANS = 12;
@@ -64,7 +67,7 @@ export class FileWorld {
 
   /** `filesMax`: how many files the agent may open at once. */
   static async create(dir: TempDir, filesMax: number): Promise<FileWorld> {
-    for (const folder of ['old', 'away']) await mkdir(dir.at(folder));
+    for (const folder of ['old', 'away', 'far/off']) await mkdir(dir.at(folder), { recursive: true });
     return new FileWorld(dir, filesMax);
   }
 
@@ -105,6 +108,8 @@ export class FileWorld {
         return;
       case 'restart':
         return this.#restart(operation.isFlushed, operation.kept);
+      case 'absence':
+        return this.#absence(name, FILES[operation.to % FILE_COUNT] as string, operation);
     }
   }
 
@@ -170,6 +175,19 @@ export class FileWorld {
     this.#at.delete(name);
     this.#at.set(to, life);
     await rename(this.#dir.at(name), this.#dir.at(to));
+  }
+
+  async #absence(
+    name: string,
+    to: string,
+    { lines, scans, kept }: { lines: number; scans: number; kept: number },
+  ): Promise<void> {
+    if (!this.#at.has(name)) return;
+    await this.#restart(true, kept);
+    await this.#rename(name, FAR);
+    for (let scan = 0; scan < scans; scan++) await this.#scan();
+    if (lines > 0) await this.#append(FAR, lines);
+    await this.#rename(FAR, to);
   }
 
   async #delete(name: string): Promise<void> {
@@ -271,7 +289,8 @@ function textOf(lines: readonly string[]): string {
   return lines.map((line) => `${line}\n`).join('');
 }
 
-function intentOf(segment: Segment, id: number): OpenIntent {
+/** The intent of a batch with one segment. */
+export function intentOf(segment: Segment, id: number): OpenIntent {
   const { source: _, ...stored } = segment;
   const to = { topic: 't', partition: 0, compression: 'none', timestampMs: 0 } as const;
   const producer = { id: 1n, epoch: 0 };

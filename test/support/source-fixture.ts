@@ -1,6 +1,7 @@
 import { stat, writeFile } from 'node:fs/promises';
 import { FileBudget } from '../../agent/collect/files/file-budget.ts';
 import { Discovery, type ScanResult, type StartRule } from '../../agent/collect/find/discovery.ts';
+import { recordLosses } from '../../agent/collect/read/segment-losses.ts';
 import { CrashRecovery } from '../../agent/collect/sources/crash-recovery.ts';
 import type { Source } from '../../agent/collect/sources/source.ts';
 import { SourceSet } from '../../agent/collect/sources/source-set.ts';
@@ -79,14 +80,19 @@ export class SourceFixture {
     const { store, budget } = this;
     this.recovery = new CrashRecovery(intents, { store, facts, pool: new WorkPool(1), budget, logger });
     const assign = (source: Source) => {
-      if (this.paused) source.pause();
+      if (this.paused) source.apply('paused');
       else source.resume();
       source.assign(nowhere, () => testFormat(format));
     };
     this.set = new SourceSet('e', {
       ...{ clock, logger, store, facts, recovery: this.recovery, budget },
       routes: { assign },
-      listener: { acknowledged: () => {}, stateChanged: () => {} },
+      listener: {
+        acknowledged: ({ file }, segment) => {
+          if (segment.replay === undefined) recordLosses(facts, file, segment);
+        },
+        stateChanged: () => {},
+      },
       options: { once },
     });
   }

@@ -17,16 +17,18 @@ export async function observeFile(
   wallMs: number,
 ): Promise<Observation | undefined> {
   const stat = await fstat(fd);
-  const fileSize = fileSizeOf(stat);
-  const size = fileSize > read ? Math.max(read, await writtenEndBefore(fd, fileSize)) : fileSize;
+  const size = fileSizeOf(stat);
+  const written = size > read ? await writtenEndBefore(fd, size) : size;
   const [last] = known.markers;
-  const marker = size > Math.max(read, last?.end ?? 0) ? await readLastLinesMarker(fd, size) : undefined;
+  const hasMore = written !== undefined && written > Math.max(read, last?.end ?? 0);
+  const marker = hasMore ? await readLastLinesMarker(fd, written) : undefined;
   const head = await compareHead(fd, known.head, read);
   if (!head || size < read || (last && !(await hasMarker(fd, last)))) return undefined;
   return {
     head,
     marker,
     size,
+    written: written && Math.max(read, written),
     ctimeNs: settledCtimeNs(ctimeNsOf(stat), wallMs),
     birthMs: birthMsOf(stat),
     unlinked: stat.nlink === 0n,

@@ -7,17 +7,17 @@ const STEP_BYTES = 64 * 1024;
 const nuls = Buffer.alloc(STEP_BYTES);
 
 /**
- * Where the written part of a file of `size` bytes ends: before the NULs of a preallocated file. Of
- * a file with more NULs at its end than UNWRITTEN_BYTES_MAX it is `size`.
+ * Where the written part of a file of `size` bytes ends: before the NULs of a preallocated file.
+ * undefined: there are more NULs at its end than are searched.
  */
-export async function writtenEndBefore(fd: number, size: number): Promise<number> {
+export async function writtenEndBefore(fd: number, size: number): Promise<number | undefined> {
   // Most files end in a line, so a few bytes decide.
   if (!(await endsUnwritten(fd, size))) return size;
   for (let end = size; end > 0 && size - end < UNWRITTEN_BYTES_MAX; end -= STEP_BYTES) {
     const written = await lastWritten(fd, Math.max(0, end - STEP_BYTES), end);
     if (written !== undefined) return written;
   }
-  return size;
+  return size <= UNWRITTEN_BYTES_MAX ? 0 : undefined;
 }
 
 /** Whether a file of `size` bytes ends in HOLE_BYTES_MIN NULs, as a preallocated file does. */

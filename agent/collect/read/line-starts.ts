@@ -30,11 +30,26 @@ export async function charsetOfFile(fd: number, given: Charset): Promise<{ chars
 }
 
 /**
+ * What `position` lies in the middle of. `stored`: what is known of it; undefined or `lost`: the
+ * file shows it.
+ */
+export async function lineStateFrom(
+  stored: LineState | undefined,
+  fd: number,
+  position: number,
+  format: LineFormat,
+): Promise<LineState> {
+  if (stored === undefined) return lineStateAt(fd, position, format);
+  if (stored !== lineStates.lost) return stored;
+  return (await isLineStart(fd, position, format.charset)) ? lineStates.lineStart : stored;
+}
+
+/**
  * Derives from the file what `position` lies in the middle of, when it is not stored. If the line
  * begins farther back than a line may be long, the rest of an over-long line is skipped there. Else
  * the file once ended at `position`, and the line's beginning was sent, or excluded by the filter.
  */
-export async function lineStateAt(fd: number, position: number, format: LineFormat): Promise<LineState> {
+async function lineStateAt(fd: number, position: number, format: LineFormat): Promise<LineState> {
   if (await isLineStart(fd, position, format.charset)) return lineStates.lineStart;
   const lineState = await stateInLine(fd, position, format);
   // A line that `drop` dropped is a loss. The filter never judged it.

@@ -2,7 +2,7 @@ import type { EncodeResult } from '../../encode/line-encoder.ts';
 import { type FormatTarget, type LineFormat, lineFormat, sharedFormat } from '../../encode/line-format.ts';
 import type { LineState } from '../../model/line-state.ts';
 import type { IntentSegment, ReturnedRange } from '../../model/segment.ts';
-import { charsetOfFile, lineStateAt } from './line-starts.ts';
+import { charsetOfFile, lineStateFrom } from './line-starts.ts';
 
 /** A segment as its reader creates it. */
 export type ReadSegment = Omit<IntentSegment, 'generation'>;
@@ -45,8 +45,8 @@ export function createSegment(
 }
 
 export async function withLineStates(fd: number, range: ReturnedRange, format: LineFormat): Promise<Range> {
-  const startState = range.startState ?? (await lineStateAt(fd, range.start, format));
-  const endState = range.endState ?? (await lineStateAt(fd, range.end, format));
+  const startState = await lineStateFrom(range.startState, fd, range.start, format);
+  const endState = await lineStateFrom(range.endState, fd, range.end, format);
   return { ...range, startState, endState };
 }
 

@@ -8,7 +8,7 @@ export interface ReadResult {
   segment: ReadSegment | undefined;
   more: boolean;
   full: boolean;
-  /** The file's size is at least this. */
+  /** The file is written at least so far. */
   seen: number;
   /**
    * Lines wait for more lines of their multiline record, or for bytes before them that may still be
@@ -17,8 +17,6 @@ export interface ReadResult {
   againInMs: number | undefined;
   /** The file's end, as far as it is preallocated. */
   tail?: UnwrittenTail | undefined;
-  /** When to look whether the tail was written to. */
-  pollInMs?: number | undefined;
 }
 
 /** Nothing to send, but there is more to read, at once or in `waitMs`. */

@@ -1,5 +1,6 @@
 import type { Logger } from '../../../runtime/logger.ts';
 import type { FactLog, FactSubject, LossReason } from '../../model/fact.ts';
+import { lineStates } from '../../model/line-state.ts';
 import type { IntentSegment } from '../../model/segment.ts';
 
 interface SegmentLoss {
@@ -28,9 +29,9 @@ export function logRefused(logger: Logger, { path }: FactSubject, segment: Inten
 }
 
 function lossesIn(segment: IntentSegment): SegmentLoss[] {
-  const { rangeStart, start, rangeEnd, lastRecordStart, cut, holeBytes = 0, isRefused } = segment;
+  const { rangeStart, start, startState, rangeEnd, lastRecordStart, cut, holeBytes = 0, isRefused } = segment;
   const losses: SegmentLoss[] = [];
-  if (cut) losses.push({ ...cut, reason: 'too-long' });
+  if (cut) losses.push({ ...cut, reason: startState === lineStates.lost ? 'vanished' : 'too-long' });
   // The next record's range begins where the refused record's range ended.
   if (isRefused) {
     const bytes = rangeEnd - (lastRecordStart ?? Math.max(start, rangeStart) + (cut?.bytes ?? 0) + holeBytes);

@@ -11,7 +11,7 @@ import type { IntentSegment, ReturnedRange } from '../../model/segment.ts';
 import { hasFingerprint } from '../files/file-head.ts';
 import { isLocal, readAfter, readAt } from '../files/file-io.ts';
 import type { TappedSource } from './entry-taps.ts';
-import { lineStateAt } from './line-starts.ts';
+import { lineStateFrom } from './line-starts.ts';
 import { ReadFormats } from './read-formats.ts';
 import { createSegment, type Range, withLineStates } from './read-range.ts';
 import { holeSegment, nothingRead, type ReadResult } from './read-result.ts';
@@ -150,10 +150,10 @@ export class SegmentReader {
     const { lineBytesMax } = bench.records;
     const now = await this.#formats.present(fd, given, lineBytesMax);
     const format = again?.format ? await this.#formats.previous(fd, now, again.format, lineBytesMax) : now;
-    this.#lineState ??= await lineStateAt(fd, this.#position, now);
+    this.#lineState = await lineStateFrom(this.#lineState, fd, this.#position, now);
     const from = again ? await withLineStates(fd, again, format) : this.#rest(this.#lineState);
     if (isPassedOver(from.startState))
-      return this.#skip(from, again, format, bench.chunk, { fd, size: file.size, sealed: file.lastLineDue }, nowMs);
+      return this.#skip(from, again, format, bench.chunk, { fd, size: file.size, sealed: file.lastLineDue });
     const { chunk, records, kernel } = bench;
     const { start } = from;
     const want = Math.min(this.#bytesFor(records, allowed), from.end - start);
@@ -162,7 +162,7 @@ export class SegmentReader {
     const { size, lastLineDue } = file;
     const read = { ...from, length: bytesRead, unit: format.charset.unit, isAgain: again !== undefined };
     const plan = await this.#unwritten.plan({ fd, size, lastLineDue }, chunk, read, nowMs);
-    if (plan.do === 'wait') return nothingRead(start + bytesRead, plan.waitMs);
+    if (plan.do === 'wait') return nothingRead(plan.from, plan.waitMs);
     if (plan.do === 'pass') return this.#pass(from, again, plan.end, format.document);
     const { length, tail: unwritten, fillMs, isUnknown } = plan;
     const seen = start + length;
@@ -187,14 +187,13 @@ export class SegmentReader {
     if (file.taps?.hasTaps && segment && isFirstRead) file.taps.notify(file as TappedSource, segment, records, before);
     if (encoded.recordCount > 0) this.#rawPerEncoded = encoded.consumed / (records.length - before);
     const isSearched = isUnknown && encoded.consumed === 0 && !encoded.isFull;
-    if (isSearched) return nothingRead(seen, await this.#unwritten.search(fd, chunk, seen, from.end));
+    if (isSearched) return nothingRead(seen, await this.#unwritten.search({ fd, size }, chunk, seen, from.end));
     const hasMore = this.#more(encoded, atEnd ? 0 : bytesRead, again);
     const isHeld = fillMs > 0 && encoded.consumed === 0;
     const againInMs = isHeld ? Math.min(fillMs, HELD_POLL_MS) : encoded.isIncomplete && waitMs ? waitMs : undefined;
     if (unwritten && encoded.consumed === 0) await this.#unwritten.searchAgain(fd, chunk, unwritten.from);
-    const pollInMs = unwritten && this.#unwritten.pollMs(unwritten.from, nowMs);
     const more = isHeld ? encoded.isFull : hasMore || isUnknown || fillMs > 0;
-    return { segment, more, full: encoded.isFull, seen, againInMs, tail: unwritten, pollInMs };
+    return { segment, more, full: encoded.isFull, seen, againInMs, tail: unwritten };
   }
 
   /**
@@ -247,24 +246,25 @@ export class SegmentReader {
     { charset, document }: LineFormat,
     chunk: Buffer,
     file: Parameters<typeof skipLine>[3],
-    nowMs: number,
   ): Promise<ReadResult> {
     this.#tail = undefined;
     const { end, lineState, atEnd, seen, tail } = await skipLine(from, charset, chunk, file, this.#unwritten);
+    if (tail && end === from.start) await this.#unwritten.searchAgain(file.fd, chunk, tail.from);
     const { start, rangeStart, startState } = from;
-    this.#advance(again, end, rangeStart, lineState);
+    // No record has the beginning of a lost line, so its rest is in no record's range either.
+    const rangeEnd = startState === lineStates.lost ? end : rangeStart;
+    this.#advance(again, end, rangeEnd, lineState);
     const cut = startState === lineStates.filtered ? undefined : { start, end, bytes: end - start };
     const kept = { checksum: 0, format: document };
-    const reached = { end, endState: lineState, rangeEnd: rangeStart, lineState };
+    const reached = { end, endState: lineState, rangeEnd, lineState };
     const segment = { start, lines: 0, rangeStart, startState, ...reached, cut, ...kept };
     return {
       segment: end > start ? segment : undefined,
       more: !atEnd || !isPassedOver(lineState),
       full: false,
-      seen: tail?.from ?? seen,
+      seen,
       againInMs: undefined,
       tail,
-      pollInMs: tail && this.#unwritten.pollMs(tail.from, nowMs),
     };
   }
 

@@ -16,7 +16,7 @@ export interface SkippedLine {
   lineState: LineState;
   /** The end of the file was reached. */
   atEnd: boolean;
-  /** The file's size is at least this. */
+  /** The file is written at least so far. */
   seen: number;
   tail: UnwrittenTail | undefined;
 }
@@ -49,10 +49,12 @@ export async function skipLine(
     else if (seen === from.end) end = seen;
     else if (nuls > 0) {
       end = seen - nuls;
-      if (unwritten.knownAt(end) !== 'written') await unwritten.search(fd, chunk, end, from.end);
+      if (!unwritten.isCurrent(end, size)) await unwritten.search({ fd, size }, chunk, end, from.end);
+      const isWritten = unwritten.knownAt(end) === 'written';
       tail = unwritten.tailAt(end);
-      if (unwritten.knownAt(end) === 'written') end = Math.min(stop, unwritten.end - (unwritten.end % charset.unit));
-      else break;
+      if (isWritten) end = Math.min(stop, unwritten.end - (unwritten.end % charset.unit));
+      seen = end;
+      if (!isWritten) break;
     } else if (sealed && atEnd && seen >= size) end = seen;
     else end += completeBytes(charset, bytes, end);
   }

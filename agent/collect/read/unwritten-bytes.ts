@@ -14,8 +14,6 @@ const SEARCH_EAGER_BYTES = 1024 * SEARCH_BYTES_MAX;
 const SEARCH_PAUSE_MS = 100;
 /** How long NULs before written bytes must last until they count as a hole that stays. */
 const FILL_MS = 5_000;
-const POLL_MIN_MS = 100;
-const POLL_MAX_MS = 2_000;
 
 const zeros = Buffer.alloc(CHUNK_BYTES_MAX);
 
@@ -33,7 +31,7 @@ type Found = 'more' | 'tail' | 'written';
 
 interface NulFile {
   fd: number;
-  /** Not beyond its unwritten end, as far as that is known. */
+  /** How far it is written, as far as that is known. */
   size: number;
   /** The file will not grow. */
   lastLineDue: boolean;
@@ -51,12 +49,12 @@ interface Read extends Pick<Range, 'start' | 'end' | 'startState'> {
  * - encode: the first `length` bytes that were read. The rest is the unwritten `tail`, or may still
  *   be written for `fillMs`, or is NULs of which it `isUnknown` what follows them.
  * - pass: the bytes up to `end` are a hole.
- * - wait: the search must continue in another turn.
+ * - wait: the search for what follows the NULs from `from` on must continue in another turn.
  */
 export type Plan =
   | { do: 'encode'; length: number; tail: UnwrittenTail | undefined; fillMs: number; isUnknown: boolean }
   | { do: 'pass'; end: number }
-  | { do: 'wait'; waitMs: number };
+  | { do: 'wait'; from: number; waitMs: number };
 
 /**
  * Finds out what follows the NULs at which a reader has arrived. NULs up to the end of the file are
@@ -68,12 +66,13 @@ export class UnwrittenBytes {
   /** All bytes from `#from` to here were NULs. */
   #to = 0;
   #found: Found = 'more';
+  /** How far the file was said to be written at the last search. */
+  #sizeThen = 0;
   /** A tail is searched again, a chunk at each poll: lines may be written into its middle. */
   #again = 0;
   /** NULs before it stay. */
   #settledTo = 0;
   #held = { at: -1, end: -1, sinceMs: 0 };
-  #moved = { from: -1, sinceMs: 0 };
 
   /** What to do with what was read. Rejects with the system's error. */
   async plan(file: NulFile, chunk: Buffer, read: Read, nowMs: number): Promise<Plan> {
@@ -83,13 +82,13 @@ export class UnwrittenBytes {
     const from = start + length - nuls;
     const whole = { do: 'encode', tail: undefined, fillMs: 0, isUnknown: false } as const;
     if (isAgain && !(isBlank && start + length < end)) return { ...whole, length };
-    if (nuls > 0 && !this.#isCurrent(from, file.size)) {
+    if (nuls > 0 && !this.isCurrent(from, file.size)) {
       // The lines before the NULs need not wait for the search.
       const areWritten = !isBlank && this.#firstUnsettled(chunk.subarray(0, length - nuls), start, unit) === -1;
       if (areWritten) return { ...whole, length: length - nuls, isUnknown: true };
-      const waitMs = await this.search(file.fd, chunk, from, end);
+      const waitMs = await this.search(file, chunk, from, end);
       // The search has used the chunk.
-      if (this.knownAt(from) === 'more' || !isBlank) return { do: 'wait', waitMs };
+      if (this.knownAt(from) === 'more' || !isBlank) return { do: 'wait', from, waitMs };
     }
     if (isBlank && this.knownAt(from) === 'written') return this.#pass(file, read, nowMs);
     const tail = nuls > 0 ? this.tailAt(from) : undefined;
@@ -125,18 +124,23 @@ export class UnwrittenBytes {
     return this.knownAt(from) === 'tail' ? { from, to: this.#to } : undefined;
   }
 
-  /** Whether it is known what follows NULs at `from`. `size`: the file's size is at least this. */
-  #isCurrent(from: number, size: number): boolean {
+  /**
+   * Whether it is known what follows NULs at `from`. `size`: how far the file is written, as far as
+   * that is known. What was found at the same size stays found: the size may be an old one, of
+   * before the file was cut, and must not lead to search after search.
+   */
+  isCurrent(from: number, size: number): boolean {
     const found = this.knownAt(from);
-    return found === 'written' || (found === 'tail' && size <= this.#to);
+    return found === 'written' || (found === 'tail' && (size <= from || size === this.#sizeThen));
   }
 
   /**
-   * Searches on, at most to `end`. Returns how long to wait before the next turn, ms. Rejects with
-   * the system's error.
+   * Searches on, at most to `end`. A known tail is searched again. Returns how long to wait before
+   * the next turn, ms. Rejects with the system's error.
    */
-  async search(fd: number, chunk: Buffer, from: number, end: number): Promise<number> {
-    if (from < this.#from || from > this.#to) [this.#from, this.#to] = [from, from];
+  async search({ fd, size }: Omit<NulFile, 'lastLineDue'>, chunk: Buffer, from: number, end: number): Promise<number> {
+    if (this.#found === 'tail' || from < this.#from || from > this.#to) [this.#from, this.#to] = [from, from];
+    this.#sizeThen = size;
     this.#found = 'more';
     const stop = Math.min(end, this.#to + SEARCH_BYTES_MAX);
     while (this.#to < stop) {
@@ -187,12 +191,6 @@ export class UnwrittenBytes {
   #firstUnsettled(bytes: Buffer, position: number, unit: 1 | 2): number {
     const at = Math.max(0, this.#settledTo - position);
     return at < bytes.length ? firstNul(bytes, position, at, unit) : -1;
-  }
-
-  /** In how many ms to look again for bytes from `from` on. The interval grows while none come. */
-  pollMs(from: number, nowMs: number): number {
-    if (this.#moved.from !== from) this.#moved = { from, sinceMs: nowMs };
-    return Math.min(POLL_MAX_MS, Math.max(POLL_MIN_MS, nowMs - this.#moved.sinceMs));
   }
 }
 

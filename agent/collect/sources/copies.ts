@@ -1,6 +1,6 @@
 import { basename, dirname, extname, join } from 'node:path';
 import type { Fingerprint } from '../../model/fingerprint.ts';
-import { type FoundFile, fileKey } from '../../model/found-file.ts';
+import { fileKey, type OpenFile } from '../../model/found-file.ts';
 import { haveSameBytesBefore, isCopyWith } from '../files/file-head.ts';
 import type { Source } from './source.ts';
 import type { SourceRegistry } from './source-registry.ts';
@@ -23,15 +23,15 @@ export class Copies {
   readonly #held = new Map<string, { size: number; grewMs: number }>();
 
   /** Whether the file waits. `originals`: the files that it may be a copy of, by its name. */
-  async holds(fd: number, file: FoundFile, originals: Iterable<Source>, nowMs: number): Promise<boolean> {
+  async holds(fd: number, file: OpenFile, originals: Iterable<Source>, nowMs: number): Promise<boolean> {
     const { key } = file;
     if (!(await isCopyOfOne(fd, file, originals))) {
       this.#held.delete(key);
       return false;
     }
     const held = this.#held.get(key);
-    const grewMs = held && held.size === file.size ? held.grewMs : nowMs;
-    this.#held.set(key, { size: file.size, grewMs });
+    const grewMs = held && held.size === file.written ? held.grewMs : nowMs;
+    this.#held.set(key, { size: file.written, grewMs });
     if (nowMs - grewMs < COPY_GRACE_MS) return true;
     this.#held.delete(key);
     return false;
@@ -50,7 +50,7 @@ export class Copies {
  * because tables may share a headline: a marker must be equal, too. If that covers few bytes, or
  * not all that was seen, the file must also have the name of a copy.
  */
-export async function findOriginal(fd: number, file: FoundFile, registry: SourceRegistry): Promise<Source | undefined> {
+export async function findOriginal(fd: number, file: OpenFile, registry: SourceRegistry): Promise<Source | undefined> {
   for (const source of registry.ended) {
     if (registry.endingOf(source)?.reason === 'budget') continue;
     const { path, fingerprint } = source.file;
@@ -65,7 +65,7 @@ export async function findOriginal(fd: number, file: FoundFile, registry: Source
  * Whether `file`, open at `fd`, is the copy of a file that the last scan did not find. The next
  * scan shows whether that has ended, so that it continues in the copy.
  */
-export async function isCopyOfMissing(fd: number, file: FoundFile, registry: SourceRegistry): Promise<boolean> {
+export async function isCopyOfMissing(fd: number, file: OpenFile, registry: SourceRegistry): Promise<boolean> {
   for (const checkpoint of registry.missing) if (await continues(fd, file, checkpoint)) return true;
   return false;
 }
@@ -73,14 +73,14 @@ export async function isCopyOfMissing(fd: number, file: FoundFile, registry: Sou
 /** Whether a file that ended, and was last seen at `path`, continues in another file. */
 async function continues(
   fd: number,
-  file: FoundFile,
+  file: OpenFile,
   { path, head, markers }: Fingerprint & { path: string },
 ): Promise<boolean> {
   if (file.path === path) return false;
   const [furthest] = markers;
-  const hasAll = furthest !== undefined && furthest.end > HEAD_BYTES_MAX && furthest.end <= file.size;
+  const hasAll = furthest !== undefined && furthest.end > HEAD_BYTES_MAX && furthest.end <= file.written;
   const identifies = hasAll || mayBeCopyOf(file.path, path);
-  return identifies && head.bytes > 0 && isCopyWith(fd, file.size, { head, markers });
+  return identifies && head.bytes > 0 && isCopyWith(fd, file.written, { head, markers });
 }
 
 /** Where the original of a copy at `path` would be. */
@@ -102,12 +102,12 @@ export function mayBeCopyOf(path: string, original: string): boolean {
   return dirname(path) === dirname(original) && originalPaths(path).includes(original);
 }
 
-async function isCopyOfOne(fd: number, file: FoundFile, originals: Iterable<Source>): Promise<boolean> {
+async function isCopyOfOne(fd: number, file: OpenFile, originals: Iterable<Source>): Promise<boolean> {
   for (const original of originals) if (await isCopyOf(fd, file, original).catch(() => false)) return true;
   return false;
 }
 
-async function isCopyOf(fd: number, { size }: FoundFile, original: Source): Promise<boolean> {
+async function isCopyOf(fd: number, { written: size }: OpenFile, original: Source): Promise<boolean> {
   const { fingerprint, isOpen } = original.file;
   if (fingerprint.head.bytes === 0) return false;
   // The copy may still be written.

@@ -2,6 +2,8 @@ import type { Logger } from '../../../runtime/logger.ts';
 import { type Checkpoint, hasEnded } from '../../model/checkpoint.ts';
 import { gapsIn } from '../../model/contiguous-position.ts';
 import type { FactLog, LossReason } from '../../model/fact.ts';
+import { lineStates } from '../../model/line-state.ts';
+import type { AcknowledgedPosition } from '../../model/position.ts';
 import type { CheckpointStore } from '../../state/checkpoint-store.ts';
 import type { OpenSources } from './open-sources.ts';
 import type { Source } from './source.ts';
@@ -26,6 +28,9 @@ export interface EndedFilesDependencies {
  * knows what was written in the moment before, and else every copytruncate would be a loss. If a
  * file was gone when the agent started, nobody knows how far it had grown: that is a loss with an
  * open end, even if no known byte is lost.
+ *
+ * A file that was not found may return. So its generation is kept, with the position behind that
+ * loss.
  */
 export class EndedFiles {
   readonly #dependencies: EndedFilesDependencies;
@@ -46,7 +51,7 @@ export class EndedFiles {
   /** A source's content no longer exists, or the agent gives it up. */
   end(source: Source, reason: LossReason, certain: boolean): void {
     const { registry, open } = this.#dependencies;
-    source.apply(certain ? 'ended' : 'vanished');
+    source.apply(certain && reason !== 'vanished' ? 'ended' : 'vanished');
     open.close(source);
     registry.end(source, { reason, certain });
   }
@@ -67,19 +72,40 @@ export class EndedFiles {
       const ending = registry.endingOf(source);
       if (!ending || !source.settled) continue;
       registry.removeEnded(source);
-      this.#record(source.file.checkpoint, ending);
-      this.forget(source.file);
+      const end = this.#record(source.file.checkpoint, ending);
+      if (this.#mayReturn(source, ending)) this.#keep(source, end);
+      else this.forget(source.file);
     }
   }
 
-  /** Removes all that is stored of a generation. Its replays can not continue. */
-  forget({ entryUid, path, generation }: Pick<Checkpoint, 'entryUid' | 'path' | 'generation'>): void {
+  /** Removes all that is stored of a generation. */
+  forget(checkpoint: Pick<Checkpoint, 'entryUid' | 'path' | 'generation'>): void {
+    this.#endReplays(checkpoint);
+    this.#dependencies.store.remove(checkpoint.entryUid, checkpoint.generation);
+  }
+
+  /** Its file was not found, is not known to hold another generation, and can be recognised. */
+  #mayReturn({ file }: Source, { reason }: Ending): boolean {
+    return reason === 'vanished' && file.fingerprint.head.bytes > 0 && !this.#dependencies.registry.byFile(file);
+  }
+
+  /** Nothing before `end` is read if the file of `source` is found again. */
+  #keep(source: Source, end: AcknowledgedPosition): void {
+    const { registry, store } = this.#dependencies;
+    this.#endReplays(source.file);
+    source.apply('concluded');
+    const checkpoint = { ...source.file.checkpoint, ...end, ahead: [] };
+    registry.addKnown(checkpoint);
+    store.put(checkpoint);
+  }
+
+  #endReplays({ path, generation }: Pick<Checkpoint, 'path' | 'generation'>): void {
     const { store, logger } = this.#dependencies;
     for (const { id: replay, acknowledged, end } of store.replays.forGeneration(generation)) {
       const rest = { replay, path, generation, start: acknowledged.value, end };
       logger.warn('replay ends early because its file no longer exists', rest);
     }
-    store.remove(entryUid, generation);
+    store.replays.forget(generation);
   }
 
   /** A copy of `size` bytes continues `source`, and lacks what was seen behind that. */
@@ -100,12 +126,13 @@ export class EndedFiles {
     this.end(this.#dependencies.factory.create(checkpoint, size), reason, certain);
   }
 
-  #record(checkpoint: Checkpoint, { reason, certain }: Ending): void {
+  /** Returns where the generation ends, as far as that is known. */
+  #record(checkpoint: Checkpoint, { reason, certain }: Ending): AcknowledgedPosition {
     const { facts } = this.#dependencies;
-    const { entryUid, generation, path, first, size, position, rangeEnd, ahead } = checkpoint;
+    const { entryUid, generation, path, first, size, position, rangeEnd, lineState, ahead } = checkpoint;
     const subject = { entryUid, generation, path };
-    const from = { position, rangeEnd, lineState: undefined };
-    const { gaps, last: reached } = gapsIn([...ahead, [size, size, size]], from);
+    const from = { position, rangeEnd, lineState };
+    const { gaps, last: reached } = gapsIn([...ahead, [size, size, size, lineStates.lost]], from);
     const { position: end } = reached;
     const last = gaps.at(-1);
     for (const gap of gaps) {
@@ -114,8 +141,9 @@ export class EndedFiles {
       const bytes = { start: gap.start, end: gap.end, ...between };
       facts.loss({ ...subject, ...bytes, openEnded: gap === last, reason });
     }
-    if (last) return;
+    if (last) return reached;
     if (certain) facts.sealed({ ...subject, first, size: end, recordsEnd: reached.rangeEnd });
     else facts.loss({ ...subject, start: end, end, openEnded: true, reason });
+    return reached;
   }
 }

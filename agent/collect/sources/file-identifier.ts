@@ -3,18 +3,17 @@ import type { Logger } from '../../../runtime/logger.ts';
 import type { Charset } from '../../encode/charset.ts';
 import { type Beginning, type Checkpoint, FIRST_BYTE, isComplete } from '../../model/checkpoint.ts';
 import { EMPTY_HEAD, hasChanged, settledCtimeNs } from '../../model/fingerprint.ts';
-import type { FoundFile } from '../../model/found-file.ts';
+import type { FoundFile, OpenFile } from '../../model/found-file.ts';
 import type { CheckpointStore } from '../../state/checkpoint-store.ts';
 import { archiveFormatOf } from '../files/archive-format.ts';
 import { compareHead, readMarker } from '../files/file-head.ts';
-import { writtenEndBefore } from '../files/written-end.ts';
 import { isUnreadable, type StartRule } from '../find/discovery.ts';
 import type { Rotations } from '../lag/rotations.ts';
 import { lineStartBefore } from '../read/line-starts.ts';
 import { Copies, findOriginal, isCopyOfMissing, originalPaths } from './copies.ts';
 import type { EndedFiles } from './ended-files.ts';
 import type { FileObserver } from './file-observer.ts';
-import { mayBeSameBirth, takeKnown, unchangedSealed } from './known-files.ts';
+import { findReturned, mayBeSameBirth, takeKnown, unchangedSealed } from './known-files.ts';
 import type { StateChange } from './lifecycle.ts';
 import type { OpenSources } from './open-sources.ts';
 import type { Scan } from './scan.ts';
@@ -71,9 +70,10 @@ export class FileIdentifier {
 
   /**
    * The source of a found file. undefined: it is not read, because it is complete, an archive, or
-   * perhaps a copy. Rejects with BudgetError or the system's error.
+   * perhaps a copy, or it is a new file and there is no `start`. Rejects with BudgetError or the
+   * system's error.
    */
-  async sourceOf(found: FoundFile, start: StartRule): Promise<Source | undefined> {
+  async sourceOf(found: FoundFile, start: StartRule | undefined): Promise<Source | undefined> {
     const { registry } = this.#dependencies;
     const open = registry.byFile(found);
     if (open) return open;
@@ -126,7 +126,7 @@ export class FileIdentifier {
       const { known, overwritten } = await takeKnown(fd, file, registry);
       this.#endOverwritten(overwritten, file);
       if (known?.generation === checkpoint.generation)
-        return open.open(fd, known, file.size, { forReplay: known.phase === 'sealed' });
+        return open.open(fd, known, file.written, { forReplay: known.phase === 'sealed' });
       if (known) registry.addKnown(known);
       files.closeUnread(fd);
     } catch (error) {
@@ -141,7 +141,7 @@ export class FileIdentifier {
   }
 
   /** The path may have another file now than when it was found: only the descriptor is certain. */
-  async #open(found: FoundFile, start: StartRule): Promise<Source | undefined> {
+  async #open(found: FoundFile, start: StartRule | undefined): Promise<Source | undefined> {
     const { clock, registry, files } = this.#dependencies;
     const { fd, file } = await files.open(found.path, found.local);
     try {
@@ -155,11 +155,17 @@ export class FileIdentifier {
     }
   }
 
-  async #identify(fd: number, file: FoundFile, start: StartRule): Promise<Source | undefined> {
+  async #identify(fd: number, file: OpenFile, start: StartRule | undefined): Promise<Source | undefined> {
     const { clock, once, registry, factory, observer, open } = this.#dependencies;
     const { known, stored, overwritten } = await takeKnown(fd, file, registry);
     this.#endOverwritten(overwritten, file);
     if (known) return this.#openKnown(fd, known, file, stored);
+    const returned = await findReturned(fd, file, registry);
+    if (returned) {
+      open.reopen(returned, fd);
+      return returned;
+    }
+    if (!start) return undefined;
     if (await this.#isArchive(fd, file)) return undefined;
     const originals = originalPaths(file.path).flatMap((path) => registry.byPath(path) ?? []);
     // They may have been truncated just now.
@@ -169,11 +175,10 @@ export class FileIdentifier {
     if (await isCopyOfMissing(fd, file, registry)) return undefined;
     if (!once && (await this.#copies.holds(fd, file, originals, clock.monotonicMs()))) return undefined;
     const head = (await compareHead(fd, EMPTY_HEAD)) ?? EMPTY_HEAD;
-    const size = await writtenEndBefore(fd, file.size);
-    const beginning = await this.#beginningIn(fd, file, size, start);
+    const beginning = await this.#beginningIn(fd, file, start);
     const marker = await readMarker(fd, beginning.first);
     const markers = marker ? [marker] : [];
-    return open.open(fd, { ...factory.newGeneration(file, beginning), head, markers }, size);
+    return open.open(fd, { ...factory.newGeneration(file, beginning), head, markers }, file.written);
   }
 
   async #isArchive(fd: number, file: FoundFile): Promise<boolean> {
@@ -191,40 +196,39 @@ export class FileIdentifier {
     return true;
   }
 
-  #openKnown(fd: number, known: Checkpoint, file: FoundFile, stored: boolean): Source | undefined {
+  #openKnown(fd: number, known: Checkpoint, file: OpenFile, stored: boolean): Source | undefined {
     const { once, registry, store, open } = this.#dependencies;
-    const isUnchanged = known.phase === 'sealed' && file.size <= known.position;
-    if (isUnchanged && this.#isReplayed(known)) return open.open(fd, known, file.size, { forReplay: true });
+    const isUnchanged = known.phase === 'sealed' && file.written <= known.position;
+    if (isUnchanged && this.#isReplayed(known)) return open.open(fd, known, file.written, { forReplay: true });
     if (isUnchanged && !once) {
-      const { path, size, ctimeNs } = file;
+      const { path, written: size, ctimeNs } = file;
       const seen = { ...known, path, size, ctimeNs };
       registry.addKnown(seen);
       store.put(seen);
       return undefined;
     }
-    return open.open(fd, known, file.size, { stored: stored && !isComplete(known) });
+    return open.open(fd, known, file.written, { stored: stored && !isComplete(known) });
   }
 
-  #continueInCopy(original: Source, fd: number, file: FoundFile): Source {
+  #continueInCopy(original: Source, fd: number, file: OpenFile): Source {
     const { logger, registry, rotations, factory, open, ended } = this.#dependencies;
     const { path, generation } = original;
     logger.info('file was truncated, its generation continues in a copy', { path, generation, copy: file.path });
     rotations.recordCopy(path);
-    if (file.size < original.turns.position) {
+    const { written } = file;
+    if (written < original.turns.position) {
       // All that the copy has was read from the original.
-      const { size } = file;
-      return open.open(fd, factory.newGeneration(file, { first: size, firstReason: 'copy' }), size);
+      return open.open(fd, factory.newGeneration(file, { first: written, firstReason: 'copy' }), written);
     }
     registry.removeEnded(original);
-    ended.recordMissingIn(original, file.size);
+    ended.recordMissingIn(original, written);
     open.continueInCopy(original, fd, file);
     return original;
   }
 
-  /** `size`: how much of the file is written. */
-  async #beginningIn(fd: number, file: FoundFile, size: number, start: StartRule): Promise<Beginning> {
+  async #beginningIn(fd: number, file: OpenFile, start: StartRule): Promise<Beginning> {
     if (start(file) === 'beginning') return FIRST_BYTE;
-    const first = await lineStartBefore(fd, size, this.#dependencies.charset?.());
+    const first = await lineStartBefore(fd, file.written, this.#dependencies.charset?.());
     return first === 0 ? FIRST_BYTE : { first, firstReason: 'start' };
   }
 

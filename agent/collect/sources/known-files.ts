@@ -1,9 +1,10 @@
 import { type Checkpoint, isComplete } from '../../model/checkpoint.ts';
 import type { FileHead } from '../../model/fingerprint.ts';
-import type { FoundFile } from '../../model/found-file.ts';
+import { type FoundFile, fileKey } from '../../model/found-file.ts';
 import { compareHead, hasMarker } from '../files/file-head.ts';
 import { keepsBirth } from '../files/file-systems.ts';
 import { isSameFolder } from '../files/real-folder.ts';
+import type { Source } from './source.ts';
 import type { SourceRegistry } from './source-registry.ts';
 
 /** What an open file shows about the known generations with its inode. */
@@ -43,6 +44,19 @@ export async function takeKnown(fd: number, file: FoundFile, registry: SourceReg
   return { known, stored, overwritten };
 }
 
+/**
+ * The generation that an open file holds, if the file was not found before and that is not recorded
+ * yet. Rejects if the file can't be read.
+ */
+export async function findReturned(fd: number, file: FoundFile, registry: SourceRegistry): Promise<Source | undefined> {
+  const isEnded = (source: Source) => registry.endingOf(source)?.reason === 'vanished';
+  for (const source of registry.ended) {
+    if (!isEnded(source) || fileKey(source.file) !== file.key) continue;
+    if ((await headIfSame(fd, file, source.file.checkpoint)) && isEnded(source)) return source;
+  }
+  return undefined;
+}
+
 /** The complete generation that a file holds, if it is unchanged: then it need not be opened. */
 export function unchangedSealed(file: FoundFile, registry: SourceRegistry): Checkpoint | undefined {
   return registry
@@ -54,7 +68,8 @@ export function unchangedSealed(file: FoundFile, registry: SourceRegistry): Chec
 }
 
 /**
- * Takes out complete generations whose files no longer exist, the oldest first, except for `max`.
+ * Takes out complete generations whose files were not found, except for the last `max`: those that
+ * became known last.
  * `mayExist`: the last scan found the file, or could not search its path.
  */
 export function takeOldestComplete(

@@ -56,11 +56,11 @@ const anyPhase = { ...present, away: 'away', ended: 'ended', vanished: 'vanished
 
 /** The events of a generation: the only ways from one state to another. */
 export const transitions = {
-  /** A complete one has grown, or has returned. */
+  /** A complete one has grown, or one that was not found has returned. */
   opened: {
     reason: 'its file was opened',
     activity: { closed: 'reading' },
-    phase: { live: 'live', rotated: 'rotated', sealed: 'rotated', away: 'live' },
+    phase: { live: 'live', rotated: 'rotated', sealed: 'rotated', away: 'live', vanished: 'live' },
     effects: [],
   },
   openedForReplay: {
@@ -161,6 +161,12 @@ export const transitions = {
     activity: { ...allClose, closed: 'closed' },
     phase: { live: 'vanished', rotated: 'vanished', sealed: 'vanished', vanished: 'vanished' },
     effects: ['store', 'releaseCaches'],
+  },
+  concluded: {
+    reason: 'its file was not found, its end is recorded, and it may return',
+    activity: { closed: 'closed' },
+    phase: { vanished: 'away' },
+    effects: [],
   },
   continuedInCopy: {
     reason: 'its file was truncated, and a copy has its content',

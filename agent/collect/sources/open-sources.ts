@@ -1,6 +1,6 @@
 import type { Logger } from '../../../runtime/logger.ts';
 import type { Checkpoint } from '../../model/checkpoint.ts';
-import type { FoundFile } from '../../model/found-file.ts';
+import type { OpenFile } from '../../model/found-file.ts';
 import type { CheckpointStore } from '../../state/checkpoint-store.ts';
 import type { DeletedFileBudget } from './deleted-file-budget.ts';
 import type { Source } from './source.ts';
@@ -39,7 +39,7 @@ export class OpenSources {
     this.#dependencies = dependencies;
   }
 
-  /** Begins to read the generation of `checkpoint` through `fd`, an open file of `size` bytes. */
+  /** Begins to read the generation of `checkpoint` through `fd`. `size`: how much is written. */
   open(fd: number, checkpoint: Checkpoint, size: number, options: OpenOptions = {}): Source {
     const { factory, logger } = this.#dependencies;
     const source = factory.create(checkpoint, size);
@@ -50,8 +50,18 @@ export class OpenSources {
     return source;
   }
 
+  /** Reads `source` on through `fd`: it had not been found, and that is not recorded yet. */
+  reopen(source: Source, fd: number): void {
+    const { registry, logger } = this.#dependencies;
+    const { path, generation, position } = source;
+    logger.debug('reading a file again that was not found before', { path, generation, start: position });
+    registry.removeEnded(source);
+    source.begin(fd, false);
+    this.#add(source, false);
+  }
+
   /** The generation of `original`, whose file was truncated, continues in `copy`, open at `fd`. */
-  continueInCopy(original: Source, fd: number, copy: FoundFile): void {
+  continueInCopy(original: Source, fd: number, copy: OpenFile): void {
     original.continueInCopy(fd, copy);
     this.#add(original, false);
   }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { LineFormat } from '../../encode/line-format.ts';
 import type { Workbench } from '../../encode/work-pool.ts';
+import type { Fingerprint } from '../../model/fingerprint.ts';
 import type { AcknowledgedProgress } from '../../model/position.ts';
 import type { InheritedRanges, IntentSegment } from '../../model/segment.ts';
 import type { RouteSource, SourceTurn } from '../../produce/route-source.ts';
@@ -13,12 +14,9 @@ import type { UnwrittenTail } from '../read/unwritten-bytes.ts';
 export interface Turn extends SourceTurn {
   /** Bytes that count for rate limits. */
   consumed: number;
-  /** The file's size is at least this. */
+  /** The file is written at least so far. */
   seen: number;
-  /**
-   * Lines wait for more lines of their multiline record, or the file's end is preallocated: read
-   * again after this time.
-   */
+  /** Lines wait for other lines: read again after this time. */
   againInMs?: number | undefined;
   /** It read on at the position, and not a range again. */
   isForward?: boolean;
@@ -116,9 +114,9 @@ export class ReadTurns {
     const reading = await this.#read(bench, format, source, nowMs, allowed);
     if (!reading) return undefined;
     const { segment: read, more: hasMore, full: isFull, seen, tail } = reading;
-    const againInMs = reading.againInMs ?? reading.pollInMs;
+    const { againInMs } = reading;
     const isForward = from !== undefined;
-    if (reading.againInMs === undefined && !hasMore) this.#readTo = seen;
+    if (againInMs === undefined && !hasMore) this.#readTo = seen;
     if (!read) return { segment: undefined, hasMore, isFull, seen, againInMs, tail, isForward, consumed: 0 };
     assert(from === undefined || read.start === from, 'a segment does not begin where the one before it ends');
     assert(read.end >= read.start && read.rangeStart <= read.end, 'a segment ends before it begins');
@@ -175,9 +173,17 @@ export class ReadTurns {
 }
 
 /**
- * Whether a file is open, and was not empty when it was last observed. An empty one may become an
- * archive, which is not read, so it is observed first.
+ * Whether a file is open, and something was written to it when it was last observed. Else it may
+ * become an archive, which is not read, so it is observed first.
  */
-export function isReadable(file: { isOpen: boolean; size: number; position: number }): boolean {
-  return file.isOpen && (file.size > 0 || file.position > 0);
+export function isReadable(file: ObservedFile): boolean {
+  return file.isOpen && (file.size > 0 || file.position > 0 || file.fingerprint.head.bytes > 0);
+}
+
+interface ObservedFile {
+  readonly isOpen: boolean;
+  /** How much of it is written, as far as that is known. */
+  readonly size: number;
+  readonly position: number;
+  readonly fingerprint: Fingerprint;
 }

@@ -20,8 +20,9 @@ export function noteUnmoved({ found, present }: Scan, registry: SourceRegistry):
 }
 
 /**
- * Files whose generation may be open or known, and all others. The first are identified first: a
- * new file may be the copy of one that was truncated, or of one that vanished.
+ * Files whose generation may be open or known, and all others. It is found out first which of them
+ * hold one: a new file may be the copy of one that was truncated, or of one that vanished, and it
+ * may have the inode number of another.
  */
 export function splitByKnown(
   files: readonly FoundFile[],

@@ -1,10 +1,11 @@
 import { fstatSync } from 'node:fs';
 import type { Clock } from '../../../runtime/clock.ts';
 import { errorCode } from '../../../runtime/errors.ts';
-import { fileKey } from '../../model/found-file.ts';
+import { type FoundFile, fileKey, type OpenFile } from '../../model/found-file.ts';
 import { BudgetError, type FileBudget, type FileHolder } from '../files/file-budget.ts';
 import { isLocal, NOT_OPEN } from '../files/file-io.ts';
 import { keepsBirth } from '../files/file-systems.ts';
+import { writtenEndBefore } from '../files/written-end.ts';
 import { mayBeSameBirth } from './known-files.ts';
 import type { Source } from './source.ts';
 
@@ -39,10 +40,11 @@ export class SourceFiles {
    * Opens a file that no source has. At the limit it waits, but only once in a scan if that was in
    * vain. Rejects as FileBudget.open does.
    */
-  async open(path: string, isLocal = false): ReturnType<FileBudget['open']> {
+  async open(path: string, isLocal = false): Promise<{ fd: number; file: OpenFile }> {
     for (;;) {
       try {
-        return await this.#budget.open(path, isLocal);
+        const { fd, file } = await this.#budget.open(path, isLocal);
+        return { fd, file: await this.#withWritten(fd, file) };
       } catch (error) {
         if (!(error instanceof BudgetError) || this.#waitedInVain) throw error;
         this.#waitedInVain = !(await this.#turn());
@@ -97,6 +99,15 @@ export class SourceFiles {
     if (holder) this.#budget.forget(holder);
     this.#holders.delete(source);
     return source.file.detach();
+  }
+
+  async #withWritten(fd: number, file: FoundFile): Promise<OpenFile> {
+    try {
+      return { ...file, written: (await writtenEndBefore(fd, file.size)) ?? file.size };
+    } catch (error) {
+      this.closeUnread(fd);
+      throw error;
+    }
   }
 
   /** Waits until a file may be opened. false: none could for long. */

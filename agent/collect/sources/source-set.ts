@@ -155,11 +155,11 @@ export class SourceSet {
     const scan = beginScan(found, rules, signal);
     this.#files.scanBegins();
     const { known, fresh } = splitByKnown(noteUnmoved(scan, this.#registry), this.#registry);
-    await this.#identifyAll(known, scan);
+    await this.#identifyAll(known, scan, undefined);
     if (!signal.aborted) await this.#vanished.search(scan);
     // What ends during the next steps may have a copy that only the next scan finds.
     const { ended } = this.#registry;
-    await this.#identifyAll(fresh, scan);
+    await this.#identifyAll([...known, ...fresh], scan, rules.start);
     for (const { path, error } of found.errors) scan.errors.set(path, errorText(error));
     await this.#observer.observeAll(sourcesToObserve(scan, this.#registry), signal);
     for (const source of this.#registry)
@@ -237,7 +237,8 @@ export class SourceSet {
     listener.acknowledged(source, segment);
   }
 
-  async #identifyAll(files: readonly FoundFile[], scan: Scan): Promise<void> {
+  /** `start`: where new generations begin. undefined: none does. */
+  async #identifyAll(files: readonly FoundFile[], scan: Scan, start: StartRule | undefined): Promise<void> {
     const keyAt = new Map(files.map((file) => [file.path, file.key]));
     const slices = new Slices();
     for (const file of files) {
@@ -245,7 +246,7 @@ export class SourceSet {
       if (scan.signal.aborted) return;
       try {
         if (await this.#wasReplaced(file, scan)) continue;
-        const source = await this.#identifier.sourceOf(file, scan.rules.start);
+        const source = await this.#identifier.sourceOf(file, start);
         if (!source || source.isClosed || scan.present.has(source)) continue;
         // A file with several paths keeps the one that it has.
         const keepsPath = keyAt.get(source.path) === file.key;
@@ -263,8 +264,7 @@ export class SourceSet {
   async #wasReplaced(file: FoundFile, { present }: Scan): Promise<boolean> {
     const sources = [this.#registry.byPath(file.path), this.#registry.byFile(file)];
     const open = sources.filter((source) => source !== undefined);
-    if (open.length === 0) return false;
-    if (await isAt(file.path, file)) return false;
+    if (open.length === 0 || (await isAt(file.path, file))) return false;
     for (const source of open) present.add(source, file);
     return true;
   }

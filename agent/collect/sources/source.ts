@@ -1,6 +1,6 @@
 import type { Workbench } from '../../encode/work-pool.ts';
 import type { Checkpoint } from '../../model/checkpoint.ts';
-import type { FoundFile } from '../../model/found-file.ts';
+import type { OpenFile } from '../../model/found-file.ts';
 import type { InheritedRanges, IntentSegment } from '../../model/segment.ts';
 import type { Route } from '../../produce/route.ts';
 import type { RouteSource, SourceTurn } from '../../produce/route-source.ts';
@@ -143,11 +143,6 @@ export class Source implements RouteSource, ReadableFile, ObservedReader, Sighte
     this.#file.attach(fd);
   }
 
-  /** Stops reading. Segments that were sent may still be acknowledged. */
-  pause(): void {
-    this.apply('paused');
-  }
-
   resume(): void {
     this.apply('resumed');
     this.#file.doubtTail();
@@ -160,9 +155,9 @@ export class Source implements RouteSource, ReadableFile, ObservedReader, Sighte
   }
 
   /** The generation continues in `copy`, a copy of its file, which is open at `fd`. */
-  continueInCopy(fd: number, copy: FoundFile): void {
+  continueInCopy(fd: number, copy: OpenFile): void {
     this.#file.continueIn(copy);
-    this.turns.continueInCopy(copy.size);
+    this.turns.continueInCopy(copy.written);
     this.#file.attach(fd);
     this.apply('continuedInCopy');
   }
@@ -181,7 +176,9 @@ export class Source implements RouteSource, ReadableFile, ObservedReader, Sighte
     const outcome = await this.#file.observe(this, nowMs, wallMs);
     if (outcome === 'learned' || outcome === 'unchanged') {
       this.noteOutcome('observation');
-      this.#wakeToRead();
+      this.#wakeIn(this.#file.pollMs(nowMs));
+      // One that can't be read must not be woken: its turn would only observe it again.
+      if (isReadable(this.#file)) this.#wakeToRead();
     }
     return outcome;
   }
@@ -272,6 +269,16 @@ export class Source implements RouteSource, ReadableFile, ObservedReader, Sighte
     if (this.turns.hasUnread(this.size) || this.#file.isTailInDoubt) this.wake();
   }
 
+  #wakeIn(ms: number | undefined): void {
+    if (ms === undefined || !isActive(this.#file.state)) return;
+    this.#timer ??= new WakeTimer(this.#context.clock, () => {
+      // What was unwritten may be written now. A complete file that was closed stays so.
+      this.#file.doubtTail();
+      if (!this.complete) this.wake();
+    });
+    this.#timer.start(ms);
+  }
+
   async #read(bench: Workbench, assignment: RouteAssignment, room: number | undefined): Promise<SourceTurn> {
     const { clock, limits, observer } = this.#context;
     const nowMs = clock.monotonicMs();
@@ -284,14 +291,7 @@ export class Source implements RouteSource, ReadableFile, ObservedReader, Sighte
     this.#file.noteRead(turn, nowMs);
     const { segment, hasMore, isFull, consumed, againInMs } = turn;
     if (consumed > 0 || room !== undefined) limits?.consumed(consumed);
-    if (againInMs !== undefined) {
-      this.#timer ??= new WakeTimer(clock, () => {
-        // What was unwritten may be written now. A complete file that was closed stays so.
-        this.#file.doubtTail();
-        if (!this.complete) this.wake();
-      });
-      this.#timer.start(againInMs);
-    }
+    this.#wakeIn(againInMs ?? this.#file.pollMs(nowMs));
     if (segment?.lines !== 0) return { segment, hasMore, isFull };
     // A segment without lines is never sent: it counts as acknowledged at once.
     this.acknowledged(segment);

@@ -9,7 +9,7 @@ import {
   type Observation,
   withMarker,
 } from '../../model/fingerprint.ts';
-import type { FoundFile, RealFolder } from '../../model/found-file.ts';
+import type { FoundFile, OpenFile, RealFolder } from '../../model/found-file.ts';
 import { type CoveredRange, coveredRange } from '../../model/position.ts';
 import type { IntentSegment } from '../../model/segment.ts';
 import { NOT_OPEN } from '../files/file-io.ts';
@@ -19,7 +19,7 @@ import { Pace, paceWithBacklog } from '../lag/pace.ts';
 import { GenerationState } from './generation-state.ts';
 import type { LifecycleEvent, LifecycleState, StateChange } from './lifecycle.ts';
 import type { Turn } from './read-turns.ts';
-import { WrittenSize } from './written-size.ts';
+import { pollMs, WrittenSize } from './written-size.ts';
 
 /**
  * What an observation found. notOpened: the file could not be opened now. learned: the checkpoint
@@ -121,6 +121,11 @@ export class TrackedFile {
     return this.#size.fileSize;
   }
 
+  /** When to look again at the file's unwritten end, ms. undefined: it has none. */
+  pollMs(nowMs: number): number | undefined {
+    return this.#size.hasUnwrittenEnd ? pollMs(nowMs - this.lastGrowthMs) : undefined;
+  }
+
   /** The file's unwritten end may have been written to: it must be read again. */
   get isTailInDoubt(): boolean {
     return this.#size.isInDoubt;
@@ -195,8 +200,10 @@ export class TrackedFile {
       if (!seen || this.replaced) return 'truncated';
       if (seen.isArchive) return 'archive';
       const moved = await this.#noteFolder();
-      const size = Math.max(seen.size, reader.furthestRead);
-      return this.#learn({ ...seen, size }, nowMs) || moved ? 'learned' : 'unchanged';
+      const read = reader.furthestRead;
+      const written = seen.written && Math.max(seen.written, read);
+      const size = Math.max(seen.size, read);
+      return this.#learn({ ...seen, size, written }, nowMs) || moved ? 'learned' : 'unchanged';
     } finally {
       this.#observing--;
     }
@@ -213,22 +220,21 @@ export class TrackedFile {
   /** Notes an observation. Returns whether the checkpoint has changed. */
   #learn(seen: Observation, nowMs: number): boolean {
     const { head } = this.fingerprint;
-    const learned = seen.head !== head || seen.marker !== undefined || seen.size > this.fileSize;
-    if (seen.ctimeNs === 0n || seen.ctimeNs !== this.ctimeNs) this.#size.doubt();
-    this.growTo(seen.size, nowMs);
+    const grown = this.#size.noteObserved(seen.written, seen.size);
+    this.#noteGrowth(grown, nowMs);
+    const learned = seen.head !== head || seen.marker !== undefined || grown > 0;
     this.birthMs ||= seen.birthMs;
     if (seen.head !== head) this.fingerprint = { ...this.fingerprint, head: seen.head };
     this.#noteMarker(seen.marker);
-    this.#size.setFileSize(seen.size);
     [this.unlinked, this.ctimeNs] = [seen.unlinked, seen.ctimeNs];
     return learned;
   }
 
   /** A read showed how far the file is written, at least, and the bytes before a marker. */
   noteRead({ seen, segment, isForward, tail }: Turn, nowMs: number): void {
-    this.growTo(seen, nowMs);
+    this.#noteGrowth(this.#size.growTo(seen), nowMs);
     this.#noteMarker(segment?.marker);
-    if (isForward && this.#size.noteTail(tail)) this.lastGrowthMs = nowMs;
+    if (isForward) this.#size.noteTail(tail);
   }
 
   #noteMarker(marker: FileMarker | undefined): void {
@@ -246,12 +252,10 @@ export class TrackedFile {
     this.pace.acknowledged(segment.end - segment.start - (segment.holeBytes ?? 0), nowMs, this.position >= this.size);
   }
 
-  /** The file has at least `size` bytes. */
-  growTo(size: number, nowMs: number): void {
-    if (size <= this.fileSize) return;
+  #noteGrowth(bytes: number, nowMs: number): void {
+    if (bytes <= 0) return;
     this.pace ??= new Pace(nowMs);
-    this.pace.fileGrew(size - this.fileSize, size, nowMs);
-    this.#size.setFileSize(size);
+    this.pace.fileGrew(bytes, this.size, nowMs);
     this.lastGrowthMs = nowMs;
   }
 
@@ -286,11 +290,11 @@ export class TrackedFile {
   }
 
   /** The generation continues in `file`, a copy of its file. */
-  continueIn(file: FoundFile): void {
+  continueIn(file: OpenFile): void {
     [this.device, this.inode, this.path, this.birthMs] = [file.device, file.inode, file.path, file.birthMs];
     this.folder = file.folder;
-    this.#size = new WrittenSize(file.size);
+    this.#size = new WrittenSize(file.written);
     [this.ctimeNs, this.unlinked, this.replaced] = [0n, false, false];
-    this.fingerprint = fingerprintWithin(this.fingerprint, file.size);
+    this.fingerprint = fingerprintWithin(this.fingerprint, file.written);
   }
 }

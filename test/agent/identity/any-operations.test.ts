@@ -31,6 +31,13 @@ const operation: fc.Arbitrary<Operation> = fc.oneof(
     weight: 2,
     arbitrary: fc.record({ kind: fc.constant('restart' as const), isFlushed: fc.boolean(), kept: fc.nat(3) }),
   },
+  {
+    weight: 2,
+    arbitrary: fc.record({
+      kind: fc.constant('absence' as const),
+      ...{ file, to: file, lines: fc.nat(3), scans: fc.nat(4), kept: fc.nat(3) },
+    }),
+  },
 );
 
 test('under any file operations and kills, each line that was seen is delivered once, or recorded as lost', async () => {

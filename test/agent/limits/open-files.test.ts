@@ -4,6 +4,7 @@ import { appendFile, copyFile, mkdir, rename, stat, truncate, unlink, writeFile 
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { setImmediate as immediate } from 'node:timers/promises';
+import { createWithInode } from '../../support/inodes.ts';
 import { sharedKafka } from '../../support/servers.ts';
 import { SourceFixture } from '../../support/source-fixture.ts';
 import { tempDir } from '../../support/temp-dir.ts';
@@ -74,18 +75,6 @@ test('a file that replaces a closed one, with its inode number, is known by its 
   assert.deepEqual([after.allLines, after.losses], [[], []]);
   after.close();
 });
-
-/** Creates files until one gets the inode number, and moves that to `path`. */
-async function createWithInode(path: string, inode: number, content: string): Promise<boolean> {
-  for (let attempt = 0; attempt < 200; attempt++) {
-    const candidate = `${path}.${attempt}.tmp`;
-    await writeFile(candidate, content);
-    if ((await stat(candidate)).ino !== inode) continue;
-    await rename(candidate, path);
-    return true;
-  }
-  return false;
-}
 
 // Catalogue 11: beats #39732, PR #12651; 105.
 test('a deleted or moved file with unread lines is never closed for others', async () => {

@@ -57,7 +57,7 @@ test('a record open when its entry was paused arrives whole and once after the r
   await on.scan([file]);
   await on.deliver();
   const source = on.at(file);
-  source.pause();
+  source.apply('paused');
   appendFileSync(file, '  at b\n');
   on.nowMs += HOUR_MS;
   await on.scan([file]);

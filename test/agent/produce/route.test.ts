@@ -57,8 +57,8 @@ test('lines keep their order when their compression changes while batches are be
   }
 });
 
-test('any number of sources without records let other work run between them', async () => {
-  const SOURCES = 60;
+/** How often other work ran while `sources` sources had `times` turns. */
+async function turnsBetweenFills(sources: number, times: number): Promise<number> {
   const logger = createLogger({ level: 'error', format: 'json' });
   await using dir = await tempDir();
   const state = StateDatabase.open(dir.at('state'));
@@ -71,18 +71,26 @@ test('any number of sources without records let other work run between them', as
   const fill = async () => {
     for (const sinceMs = performance.now(); performance.now() - sinceMs < 1; );
     filled++;
-    return { segment: undefined, hasMore: false, isFull: false };
+    return { segment: undefined, hasMore: filled + sources <= times, isFull: false };
   };
   const never = async () => {};
-  for (let source = 0; source < SOURCES; source++)
+  for (let source = 0; source < sources; source++)
     route.wake({ usesRoute: () => true, fill, encodeAgain: never, acknowledged: never, returned: never });
   const turn = () => {
     turns++;
-    if (filled < SOURCES) setImmediate(turn);
+    if (filled < times) setImmediate(turn);
   };
   setImmediate(turn);
-  await eventually(() => assert.equal(filled, SOURCES));
-  assert.ok(turns > 2);
+  await eventually(() => assert.equal(filled, times));
   await router.close();
   state.close();
+  return turns;
+}
+
+test('any number of sources without records let other work run between them', async () => {
+  assert.ok((await turnsBetweenFills(60, 60)) > 2);
+});
+
+test('a source that always has more, and never a record, lets other work run between its turns', async () => {
+  assert.ok((await turnsBetweenFills(1, 60)) > 2);
 });

@@ -100,6 +100,23 @@ test('a checkpoint that is not written yet is loaded as noted', async () => {
   state.close();
 });
 
+test('checkpoints are loaded in the order in which they were written last', async () => {
+  await using dir = await tempDir();
+  const { state, store } = opened(dir.path);
+  const [one] = fc.sample(checkpoint, 1) as [Checkpoint];
+  const named = (generation: string) => ({ ...one, generation });
+  for (const [nowMs, generation] of ['g1', 'g3', 'g2', 'g1'].entries()) {
+    store.put(named(generation));
+    state.flush(nowMs);
+  }
+  store.put(named('g3'));
+  assert.deepEqual(
+    store.load(one.entryUid).map(({ generation }) => generation),
+    ['g2', 'g1', 'g3'],
+  );
+  state.close();
+});
+
 test('a state of a newer format is refused with a remedy and left unchanged', async () => {
   await using newer = await tempDir();
   const db = new DatabaseSync(newer.at('checkpoints.db'));

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
-import { appendFile, copyFile, open, rename, truncate, writeFile } from 'node:fs/promises';
+import { appendFile, copyFile, open, rename, stat, truncate, unlink, writeFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { mayBeCopyOf } from '../../../agent/collect/sources/copies.ts';
+import { createWithInode } from '../../support/inodes.ts';
 import { begun, SourceFixture } from '../../support/source-fixture.ts';
 import { type TempDir, tempDir } from '../../support/temp-dir.ts';
 
@@ -180,6 +181,32 @@ test('a copy whose original was replaced by another file during a stop is not re
 });
 
 // Catalogue 42: beats #45300.
+test('a copy with the inode number of a file that was deleted during the same stop is not read again', async (t) => {
+  await using dir = await tempDir();
+  const [file, rotated, copy] = [dir.at('a.log'), dir.at('a.log.1'), dir.at('a.log-20261130')];
+  const text = Array.from({ length: 100 }, (_, line) => `line ${line} of many\n`).join('');
+  const before = new SourceFixture(dir);
+  await writeFile(file, text);
+  await writeFile(rotated, 'older\n');
+  await before.find(dir.at('a.log*'));
+  await before.deliver();
+  before.kill();
+  const { ino } = await stat(rotated);
+  await unlink(rotated);
+  if (!(await createWithInode(copy, ino, text))) return t.skip('the file system does not reuse inode numbers');
+  await truncate(file, 0);
+  await rename(file, dir.at('elsewhere'));
+  await writeFile(file, 'new\n');
+  const on = new SourceFixture(dir);
+  for (let scan = 0; scan < 3; scan++) {
+    await on.find(dir.at('a.log*'));
+    await on.deliver();
+    on.nowMs += 20_000;
+  }
+  assert.deepEqual(on.allLines, ['new']);
+  on.close();
+});
+
 test('after three copytruncates, the last one during a stop, each line is delivered once', async () => {
   await using dir = await tempDir();
   const glob = dir.at('a.log*');

@@ -238,8 +238,12 @@ function takeInodesBefore(world: World, path: string, inode: bigint): string[] {
     const fd = openSync(raw(world.at(path)), 'wx');
     const { ino } = fstatSync(fd, { bigint: true });
     closeSync(fd);
+    // The agent may see it, too.
+    world.begin(ino, 'truncated');
+    world.refresh();
     if (ino === inode) {
       unlinkSync(raw(world.at(path)));
+      world.refresh();
       break;
     }
     const spare = `out/spare-${spares.length}`;

@@ -34,7 +34,7 @@ export class Life {
   readonly near: Period[] = [];
   /** Each path that led to it within the globs, absolute. */
   readonly paths = new Set<string>();
-  /** The inodes of the folders in which the globs matched it. */
+  /** The inode of the folder in which the globs matched it last; none if it had several names. */
   readonly folders = new Set<bigint>();
   end: { atMs: number; how: 'truncated' | 'deleted' | 'overwritten' } | undefined;
   /** How many lines its writer began, to number them. */

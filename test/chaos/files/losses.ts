@@ -84,9 +84,16 @@ export function judgeLosses(evidence: LossEvidence, report: (violation: Violatio
   }
 }
 
-function isWithoutCause({ reason, atMs }: Loss, life: Life, { sightings }: LossEvidence): boolean {
+function isWithoutCause(loss: Loss, life: Life, { losses, sightings }: LossEvidence): boolean {
+  const { reason, atMs } = loss;
   if (reason === 'truncated') return life.end === undefined || life.end.atMs > atMs;
-  return reason === 'vanished' && sightings.existsAt(life, atMs);
+  return reason === 'vanished' && !isRestOfLostLine(loss, losses) && sightings.existsAt(life, atMs);
+}
+
+/** A file has returned, and what was recorded as lost had ended in the middle of a line. */
+function isRestOfLostLine({ generation, start, openEnded }: Loss, losses: readonly Loss[]): boolean {
+  const isBefore = (other: Loss) => other.generation === generation && other.end === start && other.end > other.start;
+  return !openEnded && losses.some((other) => other.reason === 'vanished' && isBefore(other));
 }
 
 /**

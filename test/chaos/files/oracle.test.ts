@@ -142,6 +142,18 @@ test('a loss of what arrived, of what still exists, or of bytes that nobody wrot
   assert.deepEqual(kindsOf(evidence([a, b], all, [existing])), ['false-loss']);
 });
 
+test('of a file that returned, the rest of a line whose beginning is lost is lost, too', () => {
+  const life = lifeAt(0, 'a.log');
+  life.matched.splice(0, 1, { fromMs: 10_000, toMs: 60_000 }, { fromMs: 85_000, toMs: OPEN });
+  const { start, end } = lineOf(life, 15);
+  const others = recordsOf(life).toSpliced(15, 1);
+  const at = (ms: number) => new Date(ms).toISOString();
+  const gone = loss({ id: 'g', start, end: start + 5, bytes: 5, openEnded: true, time: at(80_000) });
+  const rest = loss({ id: 'r', start: start + 5, end, bytes: end - start - 5, time: at(95_000) });
+  assert.deepEqual(kindsOf(evidence([life], others, [gone, rest])), []);
+  assert.ok(kindsOf(evidence([life], others, [rest])).includes('false-loss'));
+});
+
 test('a sealed generation whose end did not arrive is not complete', () => {
   const sealed = loss({ kind: 'sealed', first: 0, size: a.size });
   assert.deepEqual(kindsOf(evidence([a, b], all, [sealed])), []);

@@ -202,11 +202,12 @@ class Oracle {
 
 /**
  * A new file with enough bytes and the name that logrotate gives to a copy, in the same folder from
- * the beginning.
+ * the beginning, of a file that the globs matched.
  */
 function isRecognisable(copy: Life, original: Life): boolean {
   if ((copy.copyOf?.size ?? 0) < COPY_BYTES_MIN || copy.previous) return false;
   if ((copy.matched[0]?.fromMs ?? Number.POSITIVE_INFINITY) - copy.bornAtMs > CREATION_MS) return false;
+  if (!original.matched.some(({ fromMs, toMs }) => fromMs < copy.bornAtMs && copy.bornAtMs <= toMs)) return false;
   return [...original.paths].some((path) =>
     [...copy.paths].some((other) => [`${path}.1`, `${path}-20261130`].includes(other)),
   );

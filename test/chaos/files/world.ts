@@ -93,13 +93,12 @@ export class World {
       const paths = tree.matched.get(inode) ?? [];
       const places = folders.get(inode) ?? [];
       for (const path of paths) life.paths.add(this.at(path));
-      if (paths.length > 0) for (const { folder } of places) life.folders.add(folder);
+      const isNear = places.some(({ folder, path }) => life.folders.has(folder) && isUtf8(path));
+      // An agent that was down knows only the last folder of a file, and one path of it.
+      if (paths.length > 0 || !isNear) life.folders.clear();
+      if (paths.length > 0 && places.length === 1) for (const { folder } of places) life.folders.add(folder);
       extend(life.matched, paths.length > 0, nowMs);
-      extend(
-        life.near,
-        paths.length === 0 && places.some(({ folder, path }) => life.folders.has(folder) && isUtf8(path)),
-        nowMs,
-      );
+      extend(life.near, paths.length === 0 && isNear, nowMs);
       if (places.length === 0 && !this.held.has(inode)) this.#end(inode, 'deleted', nowMs);
     }
   }

@@ -33,13 +33,14 @@ dropped          -          -          -          closed     -
 released         closed     closed     closed     closed     -
 ended            closed     closed     closed     closed     =
 vanished         closed     closed     closed     closed     =
+concluded        -          -          -          -          =
 continuedInCopy  -          -          -          -          reading
 `;
 
 /** The same for the phase. */
 const PHASES = `
 event            live       rotated    sealed     away       ended      vanished
-opened           =          =          rotated    live       -          -
+opened           =          =          rotated    live       -          live
 openedForReplay  =          =          =          -          -          -
 paused           =          =          =          =          =          =
 resumed          =          =          =          =          =          =
@@ -56,6 +57,7 @@ dropped          =          =          =          -          -          -
 released         =          =          =          -          -          -
 ended            ended      ended      ended      -          =          -
 vanished         vanished   vanished   vanished   -          -          =
+concluded        -          -          -          -          -          away
 continuedInCopy  -          -          -          -          live       live
 `;
 
@@ -131,12 +133,13 @@ test('only these states are reachable: no ended generation is open, and no close
   assert.deepEqual(sorted(reachable()), sorted(expected));
 });
 
-test('a generation that has ended is read again only in a copy', () => {
-  for (const state of reachable()) {
-    if (state.phase !== 'ended' && state.phase !== 'vanished') continue;
-    const leaving = EVENTS.filter((event) => (transition(state, event) ?? state).phase !== state.phase);
-    assert.deepEqual(leaving, ['continuedInCopy']);
-  }
+test('a generation that has ended is read again only in a copy, or if its file was only not found', () => {
+  const leaving = (phase: Phase) =>
+    EVENTS.filter((event) => (transition(closedIn(phase), event) ?? closedIn(phase)).phase !== phase);
+  assert.deepEqual(leaving('ended'), ['continuedInCopy']);
+  assert.deepEqual(leaving('vanished'), ['opened', 'concluded', 'continuedInCopy']);
+  for (const { phase, activity } of reachable())
+    assert.ok(activity === 'closed' || !['ended', 'vanished'].includes(phase));
 });
 
 test('each change of the phase of an open generation is stored', () => {
@@ -146,7 +149,7 @@ test('each change of the phase of an open generation is stored', () => {
       if (!next || next.phase === state.phase) continue;
       const { effects } = transitions[event];
       // What opens a source mints its checkpoint. What finishes it stores or removes it.
-      const storedByCaller = ['opened', 'continuedInCopy', 'sealed', 'retired'].includes(event);
+      const storedByCaller = ['opened', 'concluded', 'continuedInCopy', 'sealed', 'retired'].includes(event);
       assert.equal(effects.some((effect) => effect === 'store') !== storedByCaller, true, event);
     }
   }

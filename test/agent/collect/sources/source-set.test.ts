@@ -102,7 +102,7 @@ test('a file that returns after it was paused while its last line was due is not
   }
   await on.scan([]);
   assert.equal(source.lastLineDue, true);
-  source.pause();
+  source.apply('paused');
   source.resume();
   await rename(elsewhere, file);
   await on.scan([file]);
@@ -201,7 +201,7 @@ test('a paused file that is truncated stays paused', async () => {
   await using dir = await tempDir();
   const { on, file, source } = await begun(dir, 'one\ntwo\n');
   on.paused = true;
-  source.pause();
+  source.apply('paused');
   await writeFile(file, 'new\n');
   for (let scan = 0; scan < 2; scan++) await on.scan([file]);
   assert.deepEqual([on.at(file) === source, on.at(file).file.state.activity], [false, 'paused']);

@@ -3,8 +3,10 @@ import { appendFileSync, closeSync } from 'node:fs';
 import { test } from 'node:test';
 import { EntryTaps } from '../../../../agent/collect/read/entry-taps.ts';
 import type { RateLimits } from '../../../../agent/collect/read/rate-limit.ts';
+import type { Source } from '../../../../agent/collect/sources/source.ts';
 import type { Route } from '../../../../agent/produce/route.ts';
 import type { Segment } from '../../../../agent/produce/route-source.ts';
+import { systemClock } from '../../../../runtime/clock.ts';
 import { testFormat } from '../../../support/formats.ts';
 import { type OpenSourceOptions, openSource } from '../../../support/open-source.ts';
 import { tempDir } from '../../../support/temp-dir.ts';
@@ -81,5 +83,27 @@ test('returned lines that are read again count for no rate limit, and no tap sho
     for (const segment of segments) source.returned(segment);
   }
   assert.deepEqual([consumed, tapped], [LINES * LINE_BYTES, LINES]);
+  closeSync(source.fd);
+});
+
+test('a preallocated file in which nothing is written yet is looked at once in each interval', async () => {
+  await using dir = await tempDir();
+  const file = dir.at('a.log');
+  appendFileSync(file, Buffer.alloc(1024 * 1024));
+  const waitsMs: number[] = [];
+  const clock = { ...systemClock, sleep: (ms: number) => new Promise<void>(() => waitsMs.push(ms)) };
+  const work: Promise<unknown>[] = [];
+  const begin = (start: () => Promise<unknown>) => work.length < 100 && work.push(start());
+  const bench = testBench();
+  const route = { topic: 't', partition: 0, wake: (one: Source) => begin(() => one.fill(bench)) } as unknown as Route;
+  const source = openSource(file, { size: 0, clock, observer: { fileNeeded: (one) => begin(() => one.observe(0)) } });
+  source.assign(route, () => testFormat());
+  source.wake();
+  for (const each of work) await each;
+  const { length } = work;
+  // As after the interval: what was unwritten may be written now.
+  source.resume();
+  for (const each of work) await each;
+  assert.deepEqual([work.length - length, waitsMs.length, source.size], [2, 1, 0]);
   closeSync(source.fd);
 });

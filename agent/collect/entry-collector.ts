@@ -58,11 +58,13 @@ export class EntryCollector implements RoutedEntry {
   /** File events that are being handled. */
   #pendingEvents = 0;
   /**
-   * The globs of the last finished scan, perhaps of a previous process. Files that they match and
-   * that are new were created since.
+   * The globs whose first scans have finished, perhaps in a previous process. Files that they match
+   * and that are new were created since.
    */
   #scanned: Discovery | undefined;
-  /** Whether a scan with the globs in effect has finished. */
+  /** What was scanned once, and is scanned a second time now: see #scan. */
+  #scannedOnce: Discovery | undefined;
+  /** Whether the first scans with the globs in effect have finished. */
   #isScanned = false;
   readonly #positionsLost: boolean;
   /** When the globs in effect were applied, ms since the epoch. */
@@ -154,6 +156,11 @@ export class EntryCollector implements RoutedEntry {
 
   get isStopped(): boolean {
     return this.#stop.signal.aborted;
+  }
+
+  /** Whether each file is read from its beginning. */
+  get #readsAll(): boolean {
+    return this.#dependencies.once || this.#positionsLost || this.#entry.start === 'beginning';
   }
 
   get #hasPartitions(): boolean {
@@ -266,6 +273,12 @@ export class EntryCollector implements RoutedEntry {
       logger.error('not all files are found', { entry, error: incomplete });
     this.#fileErrors = errors;
     this.#incomplete = incomplete;
+    // One scan may miss a file that moves while it walks. `start` applies to that file, too.
+    if (this.#scanned !== discovery && this.#scannedOnce !== discovery && !this.#readsAll) {
+      this.#scannedOnce = discovery;
+      this.#scanAgain = true;
+      return;
+    }
     if (this.#scanned !== discovery) this.#dependencies.store.markScanned(this.#entry.uid, this.#entry);
     this.#scanned = discovery;
     this.#isScanned = true;
@@ -274,12 +287,12 @@ export class EntryCollector implements RoutedEntry {
 
   /**
    * Where reading begins. The entry's `start` applies to files that existed when its globs were
-   * applied. Later files are read from their beginning; with `once`, all files are.
+   * applied, and that two scans have found. Others are read from their beginning; with `once`, all
+   * files are.
    */
   #start(file: FoundFile): 'beginning' | 'end' {
     const { start } = this.#entry;
-    if (this.#dependencies.once || this.#positionsLost || start === 'beginning' || this.#scanned?.matches(file.path))
-      return 'beginning';
+    if (this.#readsAll || this.#scanned?.matches(file.path)) return 'beginning';
     if (file.birthMs > this.#sinceMs - CLOCK_GRAIN_MS) return 'beginning';
     if (start === 'end') return 'end';
     return file.changedMs >= Date.parse(start) ? 'beginning' : 'end';

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
-import { utimes, writeFile } from 'node:fs/promises';
+import { renameSync } from 'node:fs';
+import { mkdir, rename, utimes, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import { EntryCollector } from '../../../agent/collect/entry-collector.ts';
 import { FileBudget } from '../../../agent/collect/files/file-budget.ts';
+import type { FileWatcher } from '../../../agent/collect/find/file-watcher.ts';
 import { CrashRecovery } from '../../../agent/collect/sources/crash-recovery.ts';
 import { WorkPool } from '../../../agent/encode/work-pool.ts';
 import type { DeliveryRouter } from '../../../agent/produce/delivery-router.ts';
@@ -69,6 +72,53 @@ test('where reading begins depends on the rule and on whether the file existed w
   const [earlier, later] = [3, 1].map((hours) => new Date(Date.now() - hours * HOUR_MS).toISOString());
   assert.deepEqual(await positionWith(earlier as string, after), [0], 'changed since that time');
   assert.deepEqual(await positionWith(later as string, after), [8], 'not changed since that time');
+  state.close();
+});
+
+test('with start: end, a file that moves while the first scan walks is read from its end', async () => {
+  await using dir = await tempDir();
+  for (const folder of ['a', 'b']) await mkdir(dir.at('logs', folder), { recursive: true });
+  for (const folder of ['a', 'b']) await writeFile(dir.at('logs', folder, 'app.log'), `in ${folder}\n`);
+  const state = StateDatabase.open(dir.at('state'));
+  const logger = createLogger({ level: 'error', format: 'json', write: () => {} });
+  const [store, budget] = [new CheckpointStore(state), new FileBudget(10)];
+  const facts = new FactStore(state, { clock: systemClock, logger });
+  const recovery = new CrashRecovery([], { store, facts, pool: new WorkPool(1), budget, logger });
+  const folders: string[] = [];
+  // When the walk comes to the second of the two folders, a file moves from there to the first one.
+  const watch = (path: string) => {
+    if (basename(path).length === 1 && folders.push(path) === 2)
+      renameSync(join(path, 'app.log'), join(folders[0] as string, 'app.log.1'));
+    return false;
+  };
+  const watcher = { watch, sweep: () => {}, close: () => {}, mayHaveLostEvents: () => true, busy: new Map() };
+  const clock = { ...systemClock, nowMs: () => Date.now() + HOUR_MS };
+  const entry = Entry.create({
+    name: 'entries/a',
+    uid: 'a',
+    topic: 't',
+    paths: [dir.at('logs', '*', '*')],
+    start: 'end',
+  });
+  const collector = new EntryCollector(entry, {
+    ...{ recovery, clock, logger, store, facts, budget, once: false, router: NOT_ROUTED, host: 'h' },
+    listener: NO_LISTENER,
+    watcher: () => watcher as unknown as FileWatcher,
+  });
+  collector.apply(entry);
+  await collector.scan();
+  await collector.scan();
+  assert.deepEqual([...collector.sources].map(({ path, position }) => [basename(path), position]).sort(), [
+    ['app.log', 5],
+    ['app.log.1', 5],
+  ]);
+  // A file that is moved in after that is read from its beginning.
+  await writeFile(dir.at('other.log'), 'one\n');
+  await rename(dir.at('other.log'), dir.at('logs', 'a', 'other.log'));
+  await collector.scan();
+  assert.equal([...collector.sources].find(({ path }) => path.endsWith('other.log'))?.position, 0);
+  collector.halt();
+  collector.close();
   state.close();
 });
 

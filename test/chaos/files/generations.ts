@@ -103,14 +103,13 @@ function agreement({ start, end, record }: RangedRecord, life: Life): Agreement 
   if (text === undefined || !text.subarray(text.length - record.value.length).equals(record.value)) return 'none';
   const more = text.length - record.value.length;
   const hole = life.holes.find((one) => one.start < end && start < one.end);
-  if (hole && end - TERMINATOR_LENGTH - record.value.length < hole.end) return 'nul';
+  if (hole && start + more < hole.end) return 'nul';
   if (more === 0) return 'exact';
   // Bytes that nobody wrote are passed over, and the next range covers them.
   return hole && hole.end === start + more ? 'after-hole' : 'range';
 }
 
 const NEWLINE = 0x0a;
-const TERMINATOR_LENGTH = 1;
 
 function withoutTerminator(bytes: Buffer): Buffer | undefined {
   return bytes.at(-1) === NEWLINE ? bytes.subarray(0, -1) : undefined;

@@ -120,6 +120,23 @@ test('NULs that nobody wrote must not arrive, and a range may cover them', () =>
   assert.deepEqual(kindsOf(evidence([life], [torn, second])), ['nul']);
 });
 
+test('the first part of a long line begins where the hole before it ends', () => {
+  const life = new Life(2, 10_000);
+  life.appendHole(50, 10_000);
+  life.append(Buffer.from(`L2.0 ${'y'.repeat(200)}\n`), 10_000);
+  life.paths.add(`${ROOT}/h.log`);
+  life.matched.push({ fromMs: 10_000, toMs: OPEN });
+  const [whole] = recordsOf(life) as [TopicRecord];
+  const part = (from: number, range: string, flags: string, to?: number): TopicRecord => ({
+    ...whole,
+    value: life.bytes.subarray(from, to ?? life.size - 1),
+    headers: { ...whole.headers, 'logfleet.range': range, 'logfleet.flags': flags },
+  });
+  const last = part(150, `150-${life.size}`, 'split');
+  assert.deepEqual(kindsOf(evidence([life], [part(50, '0-150', 'split', 150), last])), []);
+  assert.deepEqual(kindsOf(evidence([life], [part(49, '0-150', 'split', 150), last])), ['nul']);
+});
+
 test('a line that a loss covers is not lost, and the loss has its size', () => {
   const gone = lifeAt(0, 'a.log', 80_000);
   const { start } = lineOf(gone, 15);

@@ -130,11 +130,13 @@ export class World {
   begin(inode: bigint, how: 'truncated' | 'overwritten', options: Partial<Pick<Life, 'kind' | 'copyOf'>> = {}): Life {
     const nowMs = systemClock.monotonicMs();
     const previous = this.#byInode.get(inode);
+    const allocated = how === 'overwritten' ? this.allocated.get(inode) : undefined;
     if (previous) this.#end(inode, how, nowMs);
     const life = new Life(this.lives.length, nowMs, { ...options, previous });
     this.lives.push(life);
     this.#byInode.set(inode, life);
     this.allocated.delete(inode);
+    if (allocated !== undefined) this.allocated.set(inode, allocated);
     return life;
   }
 

@@ -31,6 +31,14 @@ export interface Fingerprint {
   markers: readonly FileMarker[];
 }
 
+/**
+ * Whether it has bytes of the file to compare. A file that begins with NULs has markers only, until
+ * it was observed again after it was read.
+ */
+export function hasBytes({ head, markers }: Fingerprint): boolean {
+  return head.bytes > 0 || markers.length > 0;
+}
+
 /** How many markers of a file are kept. */
 const MARKERS_MAX = 6;
 

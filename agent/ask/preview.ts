@@ -11,6 +11,7 @@ import { formatFacts } from '../collect/read/format-facts.ts';
 import type { Source } from '../collect/sources/source.ts';
 import { sharedFormat } from '../encode/line-format.ts';
 import { type FoundFile, fileKey } from '../model/found-file.ts';
+import { int64 } from '../model/int64.ts';
 import { FilePreviews, type MatchedFile } from './preview-file.ts';
 import { type RequestContext, RequestError, type RequestHandler } from './request-handler.ts';
 
@@ -178,6 +179,8 @@ class PreviewRun {
     if (previews.isFull) this.#truncated.add('the lines of some files are left out');
     return {
       ...sum,
+      bytes: int64(sum.bytes),
+      backlogBytes: int64(sum.backlogBytes),
       files,
       sampledRecords: BigInt(previews.sampledRecords),
       keptRecords: BigInt(previews.keptRecords),

@@ -4,6 +4,7 @@ import { errorText } from '../../runtime/errors.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { EntryCollector } from '../collect/entry-collector.ts';
 import { Rewind, type RewindStart, type RewoundRange } from '../collect/rewind.ts';
+import { int64 } from '../model/int64.ts';
 import type { CheckpointStore } from '../state/checkpoint-store.ts';
 import { StateError } from '../state/state-database.ts';
 import { RequestError, type RequestHandler, type ResponsePart } from './request-handler.ts';
@@ -80,7 +81,7 @@ function partOf(ranges: readonly RewoundRange[]): Extract<ResponsePart, { $case:
   const files = [...failed, ...sent].slice(0, FILES_MAX).map((range) => {
     return RewoundFile.create({ ...range, start: BigInt(range.start), end: BigInt(range.end) });
   });
-  const bytes = BigInt(sent.reduce((sum, { start, end }) => sum + end - start, 0));
+  const bytes = int64(sent.reduce((sum, { start, end }) => sum + end - start, 0));
   return {
     $case: 'rewind',
     value: Rewound.create({ generations: sent.length, bytes, failed: failed.length, files }),

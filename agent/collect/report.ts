@@ -1,6 +1,7 @@
 import { AgentHealth, EntryStatus, FileStatus } from '../../proto/gen/logfleet/v1/fleet.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { FactTotals } from '../model/fact.ts';
+import { int64 } from '../model/int64.ts';
 import type { IntentSegment } from '../model/segment.ts';
 import type { Controls } from './controls.ts';
 import type { EntryCollector } from './entry-collector.ts';
@@ -8,8 +9,6 @@ import { RateMeter } from './lag/rate-meter.ts';
 import type { Usage } from './process-usage.ts';
 import type { Archive } from './sources/file-identifier.ts';
 import type { Source } from './sources/source.ts';
-
-const INT64_MAX = 2n ** 63n - 1n;
 
 /** What was acknowledged since the process started. */
 export class DeliveryTotals {
@@ -106,14 +105,14 @@ export function agentHealth(
     lagBytes,
     bytesPerSecond: totals.bytesPerSecond,
     linesPerSecond: totals.linesPerSecond,
-    deliveredBytes: BigInt(totals.bytes),
+    deliveredBytes: int64(totals.bytes),
     deliveredLines: BigInt(totals.lines),
     openFiles: files.filter(({ state }) => state !== 'STATE_SKIPPED').length,
     error,
     startTime: totals.startTime,
     lostBytes: BigInt(lostBytes),
     ...usage,
-    pinnedBytes: BigInt(Math.min(pinnedBytes, Number.MAX_SAFE_INTEGER)),
+    pinnedBytes: int64(pinnedBytes),
     lagSeconds: longest(files),
   });
 }
@@ -179,8 +178,6 @@ function fileStateOf({ errors, file }: Source): FileStatus['state'] {
   return activity === 'paused' || activity === 'unmatched' ? 'STATE_PAUSED' : 'STATE_READING';
 }
 
-/** At most what an int64 can have. */
 function sumOfLags(files: readonly FileStatus[]): bigint {
-  const sum = files.reduce((bytes, { lagBytes }) => bytes + lagBytes, 0n);
-  return sum < INT64_MAX ? sum : INT64_MAX;
+  return int64(files.reduce((bytes, { lagBytes }) => bytes + lagBytes, 0n));
 }

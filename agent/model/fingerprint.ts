@@ -31,6 +31,14 @@ export interface Fingerprint {
   markers: readonly FileMarker[];
 }
 
+/**
+ * Whether it has bytes of the file to compare. A file that begins with NULs has markers only, until
+ * it was observed again after it was read.
+ */
+export function hasBytes({ head, markers }: Fingerprint): boolean {
+  return head.bytes > 0 || markers.length > 0;
+}
+
 /** How many markers of a file are kept. */
 const MARKERS_MAX = 6;
 
@@ -51,6 +59,11 @@ export function withMarker(markers: readonly FileMarker[], marker: FileMarker): 
 /** What a copy of `size` bytes has of a fingerprint. A head that it lacks is determined again. */
 export function fingerprintWithin({ head, markers }: Fingerprint, size: number): Fingerprint {
   return { head: head.bytes <= size ? head : EMPTY_HEAD, markers: markers.filter(({ end }) => end <= size) };
+}
+
+/** Whether it shows nothing of the bytes from `position` on. */
+export function isWithin({ head, markers: [furthest] }: Fingerprint, position: number): boolean {
+  return head.bytes <= position && (furthest?.end ?? 0) <= position;
 }
 
 /** The furthest marker that a file of `size` bytes reaches. */

@@ -37,12 +37,22 @@ export function fileKey({ device, inode }: { device: bigint; inode: bigint }): s
   return `${device}:${inode}`;
 }
 
-export function keyOf({ dev, ino }: Pick<BigIntStats, 'dev' | 'ino'>): string {
-  return fileKey({ device: dev, inode: ino });
+export function keyOf(stats: Pick<BigIntStats, 'dev' | 'ino'>): string {
+  return fileKey({ device: stats.dev, inode: inodeOf(stats) });
 }
 
-/** The last time that a protobuf Timestamp can have. Any program can set an mtime beyond it. */
+/** Node returns the unsigned inode number of stat(2) as a signed one (its BigInt64Array). */
+export function inodeOf({ ino }: Pick<BigIntStats, 'ino'>): bigint {
+  return BigInt.asUintN(64, ino);
+}
+
+/**
+ * The last time that a protobuf Timestamp can have. Any program can set an mtime beyond it, and a
+ * network file system may report anything.
+ */
 const TIME_MS_MAX = Date.parse('9999-12-31T23:59:59.999Z');
+/** The last time in nanoseconds that SQLite can store; in the year 2262. */
+const TIME_NS_MAX = 2n ** 63n - 1n;
 
 /**
  * The size of a file, bytes, at most the largest that a number has exactly. Sparse files may have
@@ -58,11 +68,11 @@ export function foundFile(path: string, stats: BigIntStats, local = false): Foun
   return {
     path,
     device: stats.dev,
-    inode: stats.ino,
+    inode: inodeOf(stats),
     key: keyOf(stats),
     size: fileSizeOf(stats),
-    changedMs: Math.min(TIME_MS_MAX, Math.max(0, Number(stats.mtimeMs))),
-    ctimeNs: stats.ctimeNs,
+    changedMs: clampTimeMs(stats.mtimeMs),
+    ctimeNs: ctimeNsOf(stats),
     birthMs: birthMsOf(stats),
     local,
   };
@@ -80,7 +90,19 @@ let reportsBirths = ['/', process.execPath].some((path) => {
 /** When a file was created, ms since the epoch. 0: unknown. */
 export function birthMsOf(stats: Pick<BigIntStats, 'birthtimeNs' | 'ctimeNs'>): number {
   reportsBirths ||= isBirth(stats);
-  return reportsBirths ? Number(stats.birthtimeNs / 1_000_000n) : 0;
+  return reportsBirths ? clampTimeMs(stats.birthtimeNs / 1_000_000n) : 0;
+}
+
+/**
+ * When a file last changed, ns since the epoch. A time that no clock is set to becomes the latest
+ * one: a ctime in the future is never taken as a proof that nothing changed.
+ */
+export function ctimeNsOf({ ctimeNs }: Pick<BigIntStats, 'ctimeNs'>): bigint {
+  return ctimeNs > 0n && ctimeNs < TIME_NS_MAX ? ctimeNs : TIME_NS_MAX;
+}
+
+function clampTimeMs(timeMs: bigint): number {
+  return Math.min(TIME_MS_MAX, Math.max(0, Number(timeMs)));
 }
 
 function isBirth({ birthtimeNs, ctimeNs }: Pick<BigIntStats, 'birthtimeNs' | 'ctimeNs'>): boolean {

@@ -8,7 +8,7 @@ import { forEachName } from '../kinds/for-each-name.ts';
 import { parseTarget } from '../kinds/target.ts';
 import { CliError, exitCodes } from '../output/cli-error.ts';
 import { word } from '../output/format.ts';
-import type { ControllerApi } from '../rpc/client.ts';
+import { type ControllerApi, isNotFound } from '../rpc/client.ts';
 import { changeSettings, type SettingsOptions } from '../rpc/settings.ts';
 import { allowMissingOption, KindArgument, namesArgument, reasonOption } from './arguments.ts';
 import type { CommandContext } from './command-context.ts';
@@ -62,6 +62,7 @@ async function drain(
   if (names.length === 0) throw new CliError(exitCodes.usage, 'name the agents to drain');
   const etags = new Map<string, string>();
   await forEachName(names, async (name) => {
+    if (wait) await requireAgent(api, name);
     const { etag } = await changeSettings(api, name, () => ({ draining: true }), options);
     etags.set(name, etag);
     if (!wait) write(`agent/${name} draining\n`);
@@ -71,6 +72,17 @@ async function drain(
   await forEachName(names, (name) =>
     waitUntilDrained(api, name, { etag: etags.get(name) ?? '', deadlineMs, timeoutMs }, write),
   );
+}
+
+/** An agent that never connected may have settings, but nothing to wait for. Throws CliError. */
+async function requireAgent(api: ControllerApi, name: string): Promise<void> {
+  try {
+    await api.call((options) => api.fleet.getAgent({ name: agentName(name) }, options));
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+    const remedy = 'check the id, or give --allow-missing instead of --wait';
+    throw new CliError(exitCodes.refused, `there is no ${agentName(name)}: ${remedy}`, { cause: error });
+  }
 }
 
 async function waitUntilDrained(

@@ -2,9 +2,8 @@ import { Argument, Command } from 'commander';
 import { entryName } from '../../proto/rules/names.ts';
 import { formatByteRate } from '../../runtime/units.ts';
 import { parseOneTarget } from '../kinds/target.ts';
-import { CliError, exitCodes } from '../output/cli-error.ts';
 import type { ControllerApi } from '../rpc/client.ts';
-import { changeSettings, type SettingsOptions } from '../rpc/settings.ts';
+import { changeSettings, refuseAllowMissing, type SettingsOptions } from '../rpc/settings.ts';
 import { allowMissingOption, KindArgument, nameArgument, parseRateArgument, reasonOption } from './arguments.ts';
 import type { CommandContext } from './command-context.ts';
 import { withHelp } from './command-help.ts';
@@ -45,9 +44,8 @@ async function limit(
   const { kind, name } = parseOneTarget(words, ['entry', 'agent']);
   if (kind === 'agent') await changeSettings(api, name, () => ({ maxBytesPerSecond }), options);
   else {
-    const { reason = '', allowMissing } = options;
-    if (allowMissing)
-      throw new CliError(exitCodes.usage, '--allow-missing is for agents: limit an agent, or leave it out');
+    refuseAllowMissing(options);
+    const { reason = '' } = options;
     const entry = { name: entryName(name), maxBytesPerSecond };
     const request = { entry, updateMask: ['max_bytes_per_second'], changeReason: reason };
     await api.call((callOptions) => api.entries.updateEntry(request, callOptions));

@@ -4,7 +4,7 @@ import { forEachName } from '../kinds/for-each-name.ts';
 import { parseTarget } from '../kinds/target.ts';
 import { CliError, exitCodes } from '../output/cli-error.ts';
 import type { ControllerApi } from '../rpc/client.ts';
-import { changeSettings, type SettingsOptions } from '../rpc/settings.ts';
+import { changeSettings, refuseAllowMissing, type SettingsOptions } from '../rpc/settings.ts';
 import { allowMissingOption, KindArgument, namesArgument, reasonOption } from './arguments.ts';
 import type { CommandContext } from './command-context.ts';
 import { type CommandHelp, withHelp } from './command-help.ts';
@@ -72,8 +72,7 @@ async function setPaused(
   const { kind, names } = parseTarget(words, KINDS);
   if (names.length === 0 || (kind === 'agent' && agent !== undefined))
     throw new CliError(exitCodes.usage, 'name agents, or name entries and optionally --agent');
-  if (kind === 'entry' && agent === undefined && change.allowMissing)
-    throw new CliError(exitCodes.usage, '--allow-missing is for agents: give --agent, or leave it out');
+  if (kind === 'entry' && agent === undefined) refuseAllowMissing(change);
   if (kind === 'agent') await forEachName(names, (name) => setAgentPaused(api, name, change, write));
   else if (agent === undefined) await forEachName(names, (name) => setEntryPaused(api, name, change, write));
   else {

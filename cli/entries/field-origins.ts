@@ -1,11 +1,11 @@
 import { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
-import { EntryVersion } from '../../proto/gen/logfleet/v1/entry_version.ts';
+import type { EntryVersion } from '../../proto/gen/logfleet/v1/entry_version.ts';
 import type { EntryDocument } from '../../proto/rules/entry-document.ts';
+import { differingFields, fieldValues, isByOperator, originOf } from '../../proto/rules/entry-fields.ts';
 import { shortEntryName } from '../../proto/rules/names.ts';
 import { printWarning } from '../output/messages.ts';
 import type { ControllerApi } from '../rpc/client.ts';
 import { listVersions } from '../rpc/lists.ts';
-import { differingFields, fieldValues } from './merge.ts';
 
 const CONCURRENT_REQUESTS_MAX = 16;
 /** Longer values are cut. */
@@ -38,6 +38,36 @@ async function foreignFieldWarnings(api: ControllerApi, revision: Revision): Pro
   const kept = differingFields(stored, Entry.create()).filter((field) => !document.namedFields.includes(field));
   if (replaced.length + kept.length === 0) return [];
   const versions = await listVersions(api, stored.name);
+  return warningsOf({ stored, wanted, replaced, kept, because: 'the file does not name it' }, versions);
+}
+
+/**
+ * The same for a rollback that makes `wanted` of the stored entry. `versions`: the newest first,
+ * without the rollback.
+ */
+export function rollbackWarnings(wanted: Entry, revision: bigint, versions: readonly EntryVersion[]): string[] {
+  const [last] = versions;
+  const restored = versions.find((version) => version.revision === revision)?.entry;
+  if (!last?.entry || last.change === 'CHANGE_DELETED' || !restored) return [];
+  const replaced = differingFields(last.entry, wanted);
+  const kept = differingFields(restored, wanted);
+  const because = `revision ${revision} does not have it`;
+  return warningsOf({ stored: last.entry, wanted, replaced, kept, because }, versions);
+}
+
+interface ForeignFields {
+  stored: Entry;
+  wanted: Entry;
+  /** The fields that change. */
+  replaced: readonly string[];
+  /** The fields that stay. */
+  kept: readonly string[];
+  /** Why they stay. */
+  because: string;
+}
+
+function warningsOf(fields: ForeignFields, versions: readonly EntryVersion[]): string[] {
+  const { stored, wanted, replaced, kept, because } = fields;
   const [before, after] = [fieldValues(stored), fieldValues(wanted)];
   const describe = (field: string, what: string) => {
     const origin = originOf(field, versions);
@@ -47,23 +77,8 @@ async function foreignFieldWarnings(api: ControllerApi, revision: Revision): Pro
     ...replaced
       .filter((field) => isByOperator(originOf(field, versions)))
       .map((field) => describe(field, `changes${changeText(before[field], after[field])}`)),
-    ...kept.map((field) => describe(field, `stays${keptText(before[field])}, because the file does not name it`)),
+    ...kept.map((field) => describe(field, `stays${keptText(before[field])}, because ${because}`)),
   ];
-}
-
-/** The version that gave the field its present value; undefined when it is not kept any more. */
-function originOf(field: string, versions: readonly EntryVersion[]): EntryVersion | undefined {
-  const index = versions.findIndex(({ entry, change }, at) => {
-    const previous = versions[at + 1];
-    if (change === 'CHANGE_CREATED' || previous?.change === 'CHANGE_DELETED') return true;
-    return previous?.entry && entry && differingFields(previous.entry, entry).includes(field);
-  });
-  return versions[index];
-}
-
-/** Whether a command set single fields of the entry: a file always names `paths`. */
-function isByOperator({ namedFields }: EntryVersion = EntryVersion.create()): boolean {
-  return namedFields.length > 0 && !namedFields.includes('paths');
 }
 
 /** `ann@ops set it at 2026-11-30T18:00:00.000Z (disk is slow)` */

@@ -1,9 +1,7 @@
-import { isDeepStrictEqual } from 'node:util';
 import { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
-import { contentFields, type EntryDocument } from '../../proto/rules/entry-document.ts';
+import type { EntryDocument } from '../../proto/rules/entry-document.ts';
+import type { FieldValues } from '../../proto/rules/entry-fields.ts';
 import { withEntryDefaults } from '../../proto/rules/entry-rules.ts';
-
-type Values = Readonly<Record<string, unknown>>;
 
 /**
  * The entry that `apply` makes of a document: the fields that the document names replace the stored
@@ -14,19 +12,7 @@ export function mergeEntry(
   { entry, namedFields }: Pick<EntryDocument, 'entry' | 'namedFields'>,
 ): Entry {
   if (!stored) return withEntryDefaults(entry);
-  const given = Entry.toJSON(entry) as Values;
+  const given = Entry.toJSON(entry) as FieldValues;
   const named = Object.fromEntries(namedFields.map((field) => [field, given[field]]));
-  return withEntryDefaults(Entry.fromJSON({ ...(Entry.toJSON(stored) as Values), ...named }));
-}
-
-/** The content fields in which two entries differ, by their names in entry.proto. */
-export function differingFields(a: Entry, b: Entry): string[] {
-  const [ofA, ofB] = [fieldValues(a), fieldValues(b)];
-  return contentFields.filter((field) => !isDeepStrictEqual(ofA[field], ofB[field]));
-}
-
-/** An entry's fields as JSON values; a field at its default of Protocol Buffers is undefined. */
-export function fieldValues(entry: Entry): Values {
-  // Agents of older versions refuse fields that they do not know, so this default is not stored.
-  return Entry.toJSON({ ...withEntryDefaults(entry), followLinks: entry.followLinks ?? true }) as Values;
+  return withEntryDefaults(Entry.fromJSON({ ...(Entry.toJSON(stored) as FieldValues), ...named }));
 }

@@ -1,7 +1,7 @@
 import { ClientError, Status } from 'nice-grpc';
 import { AgentSettings } from '../../proto/gen/logfleet/v1/agent_settings.ts';
 import { agentName } from '../../proto/rules/names.ts';
-import { CliError } from '../output/cli-error.ts';
+import { CliError, exitCodes } from '../output/cli-error.ts';
 import { printWarning } from '../output/messages.ts';
 import type { ControllerApi } from './client.ts';
 import { listAll, PAGE_SIZE } from './pages.ts';
@@ -13,6 +13,12 @@ const ATTEMPTS_MAX = 5;
 export interface SettingsOptions {
   reason?: string;
   allowMissing?: boolean;
+}
+
+/** `--allow-missing` has no meaning for an entry on all agents. Throws CliError if it is given. */
+export function refuseAllowMissing({ allowMissing }: SettingsOptions): void {
+  if (allowMissing)
+    throw new CliError(exitCodes.usage, '--allow-missing is for agents: name an agent, or leave it out');
 }
 
 type ChangedFields = Partial<Pick<AgentSettings, 'paused' | 'pausedEntries' | 'maxBytesPerSecond' | 'draining'>>;

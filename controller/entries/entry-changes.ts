@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { Entry } from '../../proto/gen/logfleet/v1/entry.ts';
 import type { EntryVersion, EntryVersion_Change } from '../../proto/gen/logfleet/v1/entry_version.ts';
 import type { Rollout } from '../../proto/gen/logfleet/v1/rollout.ts';
+import { restoreVersion } from '../../proto/rules/entry-fields.ts';
 import { ENTRY_BYTES_MAX, entryBytes, entryViolations, withEntryDefaults } from '../../proto/rules/entry-rules.ts';
 import type { FieldViolation } from '../../proto/rules/field-violation.ts';
 import { entryId } from '../../proto/rules/names.ts';
@@ -122,7 +123,10 @@ export function deleteEntry({ name, etag }: { name: string; etag: string }, term
   };
 }
 
-/** Restores an entry's version of `revision`. A deleted entry gets its last uid back. */
+/**
+ * Restores an entry's version of `revision`. A deleted entry gets its last uid back. An entry that
+ * exists keeps a pause and a limit that an operator has set and the version does not have.
+ */
 export function rollBackEntry(
   request: { name: string; etag: string; revision: bigint },
   history: EntryHistory,
@@ -144,7 +148,10 @@ export function rollBackEntry(
         );
       const last = present ?? (versions.at(-1)?.version.entry as Entry);
       const { uid, createTime } = last;
-      const wanted = { ...(to.version.entry as Entry), name, uid, createTime, updateTime: now };
+      const restored = to.version.entry as Entry;
+      const newestFirst = versions.map(({ version }) => version).reverse();
+      const content = present ? restoreVersion(restored, present, newestFirst) : restored;
+      const wanted = { ...content, name, uid, createTime, updateTime: now };
       return {
         change: 'CHANGE_ROLLED_BACK',
         entry: validate({ ...wanted, etag: '' }, []),

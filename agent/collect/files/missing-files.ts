@@ -2,7 +2,7 @@ import { readdir, realpath, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { errorCode } from '../../../runtime/errors.ts';
 import type { Checkpoint } from '../../model/checkpoint.ts';
-import type { RealFolder } from '../../model/found-file.ts';
+import { inodeOf, type RealFolder } from '../../model/found-file.ts';
 
 /** The most files or folders of a folder that are checked. */
 const NAMES_MAX = 20_000;
@@ -65,10 +65,10 @@ class InodeSearch {
     if (searched) return searched;
     const children = await readdir(folder, { withFileTypes: true }).catch(() => []);
     const files = children.filter((child) => child.isFile()).map(({ name }) => join(folder, name));
-    for await (const [path, { dev, ino }] of statsOf(files)) {
+    for await (const [path, { device, inode }] of identitiesOf(files)) {
       // Another file system may have a file with the same inode.
-      for (const checkpoint of this.#wanted.get(ino) ?? [])
-        if (!this.found.has(checkpoint) || dev === checkpoint.device) this.found.set(checkpoint, path);
+      for (const checkpoint of this.#wanted.get(inode) ?? [])
+        if (!this.found.has(checkpoint) || device === checkpoint.device) this.found.set(checkpoint, path);
     }
     const below = children.filter((child) => child.isDirectory()).map(({ name }) => join(folder, name));
     this.#searched.set(folder, below);
@@ -87,12 +87,12 @@ async function linkedFolder(path: string): Promise<string | undefined> {
  * are often other file systems. undefined: it is at its path, or was not found.
  */
 async function renamedFolder({ path, inode }: RealFolder, subfolders: Subfolders): Promise<string | undefined> {
-  for await (const [, { ino }] of statsOf([path])) if (ino === inode) return undefined;
+  for await (const [, found] of identitiesOf([path])) if (found.inode === inode) return undefined;
   for (let at = path; dirname(at) !== dirname(dirname(at)); at = dirname(at)) {
     const rest = path.slice(at.length);
     const candidates = await subfolders.twoLevelsBelow(dirname(at));
-    for await (const [found, { ino }] of statsOf(candidates.map((folder) => folder + rest)))
-      if (ino === inode) return found;
+    for await (const [candidate, found] of identitiesOf(candidates.map((folder) => folder + rest)))
+      if (found.inode === inode) return candidate;
   }
   return undefined;
 }
@@ -120,14 +120,16 @@ async function foldersIn(folder: string): Promise<string[]> {
 }
 
 /** The paths that exist, with their device and inode; at most NAMES_MAX. */
-async function* statsOf(paths: readonly string[]): AsyncGenerator<[path: string, { dev: bigint; ino: bigint }]> {
+async function* identitiesOf(
+  paths: readonly string[],
+): AsyncGenerator<[path: string, { device: bigint; inode: bigint }]> {
   const all = paths.slice(0, NAMES_MAX);
   for (let at = 0; at < all.length; at += STATS_AT_ONCE) {
     const some = all.slice(at, at + STATS_AT_ONCE);
     const stats = await Promise.all(some.map((path) => stat(path, { bigint: true }).catch(() => undefined)));
     for (const [index, path] of some.entries()) {
       const found = stats[index];
-      if (found) yield [path, found];
+      if (found) yield [path, { device: found.dev, inode: inodeOf(found) }];
     }
   }
 }

@@ -1,5 +1,5 @@
 import { type Fingerprint, type Observation, settledCtimeNs } from '../../model/fingerprint.ts';
-import { birthMsOf, fileSizeOf } from '../../model/found-file.ts';
+import { birthMsOf, ctimeNsOf, fileSizeOf } from '../../model/found-file.ts';
 import { archiveFormatOf } from './archive-format.ts';
 import { compareHead, hasMarker, readLastLinesMarker } from './file-head.ts';
 import { fstat } from './file-io.ts';
@@ -29,7 +29,7 @@ export async function observeFile(
     marker,
     size,
     written: written && Math.max(read, written),
-    ctimeNs: settledCtimeNs(stat.ctimeNs, wallMs),
+    ctimeNs: settledCtimeNs(ctimeNsOf(stat), wallMs),
     birthMs: birthMsOf(stat),
     unlinked: stat.nlink === 0n,
     isArchive: known.head.bytes === 0 && head.bytes > 0 && (await archiveFormatOf(fd)) !== undefined,

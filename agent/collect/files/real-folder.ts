@@ -1,7 +1,7 @@
 import { readlinkSync, statSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
-import type { RealFolder } from '../../model/found-file.ts';
+import { inodeOf, type RealFolder } from '../../model/found-file.ts';
 import { isLocal } from './file-io.ts';
 
 /**
@@ -13,8 +13,8 @@ export async function realFolder(fd: number): Promise<RealFolder | undefined> {
   try {
     // " (deleted)" after a deleted name (proc_pid_fd(5)) does not change the folder.
     const path = dirname(readlinkSync(`/proc/self/fd/${fd}`));
-    const { ino } = isLocal(fd) ? statSync(path, { bigint: true }) : await stat(path, { bigint: true });
-    return { path, inode: ino };
+    const stats = isLocal(fd) ? statSync(path, { bigint: true }) : await stat(path, { bigint: true });
+    return { path, inode: inodeOf(stats) };
   } catch {
     // A file whose folder is unknown is searched near its path.
     return undefined;

@@ -1,6 +1,6 @@
 import { type BigIntStats, lstatSync, statSync } from 'node:fs';
 import { lstat, stat } from 'node:fs/promises';
-import { type FoundFile, fileSizeOf, foundFile, isAbsent } from '../../model/found-file.ts';
+import { type FoundFile, fileSizeOf, foundFile, inodeOf, isAbsent } from '../../model/found-file.ts';
 
 const BIGINT = { bigint: true } as const;
 /** Creating an exception for each missing file would cost more than the stat. */
@@ -64,7 +64,7 @@ export class MatchedPath {
     const { file } = this;
     this.#hasOtherNames = stats.nlink > 1n;
     // Keep the object if nothing changed: each scan compares thousands of them by identity.
-    if (file?.ctimeNs === stats.ctimeNs && file.inode === stats.ino && file.device === stats.dev) {
+    if (file?.ctimeNs === stats.ctimeNs && file.inode === inodeOf(stats) && file.device === stats.dev) {
       if (file.size === fileSizeOf(stats) && file.local === this.local) return;
     }
     this.file = foundFile(this.path, stats, this.local);

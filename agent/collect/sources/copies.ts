@@ -1,5 +1,5 @@
 import { basename, dirname, extname, join } from 'node:path';
-import type { Fingerprint } from '../../model/fingerprint.ts';
+import { type Fingerprint, hasBytes } from '../../model/fingerprint.ts';
 import { fileKey, type OpenFile } from '../../model/found-file.ts';
 import { haveSameBytesBefore, isCopyWith } from '../files/file-head.ts';
 import type { Source } from './source.ts';
@@ -80,7 +80,7 @@ async function continues(
   const [furthest] = markers;
   const hasAll = furthest !== undefined && furthest.end > HEAD_BYTES_MAX && furthest.end <= file.written;
   const identifies = hasAll || mayBeCopyOf(file.path, path);
-  return identifies && head.bytes > 0 && isCopyWith(fd, file.written, { head, markers });
+  return identifies && hasBytes({ head, markers }) && isCopyWith(fd, file.written, { head, markers });
 }
 
 /** Where the original of a copy at `path` would be. */
@@ -109,7 +109,7 @@ async function isCopyOfOne(fd: number, file: OpenFile, originals: Iterable<Sourc
 
 async function isCopyOf(fd: number, { written: size }: OpenFile, original: Source): Promise<boolean> {
   const { fingerprint, isOpen } = original.file;
-  if (fingerprint.head.bytes === 0) return false;
+  if (!hasBytes(fingerprint)) return false;
   // The copy may still be written.
   if (isOpen && size <= original.size) return haveSameBytesBefore(fd, original.fd, size);
   return isCopyWith(fd, size, fingerprint);

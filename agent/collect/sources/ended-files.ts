@@ -2,6 +2,7 @@ import type { Logger } from '../../../runtime/logger.ts';
 import { type Checkpoint, hasEnded } from '../../model/checkpoint.ts';
 import { gapsIn } from '../../model/contiguous-position.ts';
 import type { FactLog, LossReason } from '../../model/fact.ts';
+import { hasBytes } from '../../model/fingerprint.ts';
 import { lineStates } from '../../model/line-state.ts';
 import type { AcknowledgedPosition } from '../../model/position.ts';
 import type { CheckpointStore } from '../../state/checkpoint-store.ts';
@@ -86,7 +87,7 @@ export class EndedFiles {
 
   /** Its file was not found, is not known to hold another generation, and can be recognised. */
   #mayReturn({ file }: Source, { reason }: Ending): boolean {
-    return reason === 'vanished' && file.fingerprint.head.bytes > 0 && !this.#dependencies.registry.byFile(file);
+    return reason === 'vanished' && hasBytes(file.fingerprint) && !this.#dependencies.registry.byFile(file);
   }
 
   /** Nothing before `end` is read if the file of `source` is found again. */

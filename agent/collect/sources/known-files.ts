@@ -1,5 +1,5 @@
 import { type Checkpoint, isComplete } from '../../model/checkpoint.ts';
-import type { FileHead } from '../../model/fingerprint.ts';
+import { type FileHead, hasBytes } from '../../model/fingerprint.ts';
 import { type FoundFile, fileKey } from '../../model/found-file.ts';
 import { compareHead, hasMarker } from '../files/file-head.ts';
 import { keepsBirth } from '../files/file-systems.ts';
@@ -28,7 +28,7 @@ export async function takeKnown(fd: number, file: FoundFile, registry: SourceReg
   for (const checkpoint of registry.knownWithInodeOf(file)) {
     const isHere = checkpoint.device === file.device;
     const head = known ? undefined : await headIfSame(fd, file, checkpoint);
-    if (head && (isHere || checkpoint.head.bytes > 0)) {
+    if (head && (isHere || hasBytes(checkpoint))) {
       const { device, birthMs, folder = checkpoint.folder } = file;
       const isSame = birthMs === checkpoint.birthMs && isSameFolder(folder, checkpoint.folder);
       stored = isHere && head === checkpoint.head && isSame;
@@ -97,5 +97,5 @@ async function headIfSame(fd: number, file: FoundFile, checkpoint: Checkpoint): 
   const head = await compareHead(fd, known, position);
   if (!head || (marker && !(await hasMarker(fd, marker)))) return undefined;
   if (mayBeSameBirth(birthMs, file.birthMs)) return head;
-  return known.bytes > 0 && !(await keepsBirth(file.path)) ? head : undefined;
+  return hasBytes(checkpoint) && !(await keepsBirth(file.path)) ? head : undefined;
 }

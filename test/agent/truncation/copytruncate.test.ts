@@ -181,6 +181,18 @@ test('a copy whose original was replaced by another file during a stop is not re
 });
 
 // Catalogue 42: beats #45300.
+test('a copy of a file that begins with a hole is not read again', async () => {
+  await using dir = await tempDir();
+  const { on, file } = await begun(dir, `${'\0'.repeat(5_000)}one\ntwo\n`);
+  await on.deliver();
+  await copyFile(file, dir.at('a.log.1'));
+  await truncate(file, 0);
+  for (const path of [dir.at('a.log.1'), file]) await on.fileEvent(path);
+  await on.deliver();
+  assert.deepEqual([on.allLines, on.losses], [['one', 'two'], []]);
+  on.close();
+});
+
 test('a copy with the inode number of a file that was deleted during the same stop is not read again', async (t) => {
   await using dir = await tempDir();
   const [file, rotated, copy] = [dir.at('a.log'), dir.at('a.log.1'), dir.at('a.log-20261130')];

@@ -154,6 +154,38 @@ test('history lists who changed what, diff compares versions, and rollback resto
     assert.match((await run(command, '--help')).stdout, /Examples:\n {2}# .*\n {2}logfleet /);
 });
 
+test('a rollback keeps what an operator has set, and warns of it and of what it replaces', async () => {
+  await using running = await controller();
+  await using dir = await tempDir();
+  const run = (...args: string[]) => logfleet(running, ['--author', 'ann', ...args]);
+  const revisions = async () => {
+    const { versions } = JSON.parse((await run('history', 'entry', 'a', '-o', 'json')).stdout);
+    return versions.map(({ revision }: { revision: string }) => revision);
+  };
+  await writeFile(dir.at('a.yaml'), yaml('a', 'one'));
+  await run('apply', '-f', dir.at('a.yaml'));
+  await run('limit', 'entry', 'a', '2KiB');
+  const [limited, first] = await revisions();
+  await run('pause', 'entry', 'a', '--reason', 'disk is slow');
+  await run('limit', 'entry', 'a', '4KiB');
+
+  const dry = await run('rollback', 'entry', 'a', '--to-revision', first, '--dry-run');
+  assert.match(dry.stdout, /rolled back to \d+ \(dry run\)\n$/);
+  const back = await run('rollback', 'entry', 'a', '--to-revision', first);
+  assert.equal(back.stderr, dry.stderr);
+  const setBy = 'ann set it at \\S+Z';
+  const pause = `warning: entry/a: paused stays true, because revision ${first} does not have it; ${setBy} \\(disk is slow\\)\n`;
+  const limit = `warning: entry/a: max_bytes_per_second stays 4096, because revision ${first} does not have it; ${setBy}\n`;
+  assert.match(back.stderr, new RegExp(`^${limit}${pause}$`));
+  const entry = () => running.api.call('EntryService', 'GetEntry', { name: 'entries/a' });
+  assert.deepEqual([(await entry()).paused, (await entry()).max_bytes_per_second], [true, '4096']);
+
+  const replaced = await run('rollback', 'entry', 'a', '--to-revision', limited);
+  const changes = `warning: entry/a: max_bytes_per_second changes from 4096 to 2048; ${setBy}\n`;
+  assert.match(replaced.stderr, new RegExp(changes));
+  assert.equal((await entry()).max_bytes_per_second, '2048');
+});
+
 test('audit lists all stored changes, follows new ones, and continues from a revision', async () => {
   await using running = await controller('--history.versions', '2');
   const run = (...args: string[]) => logfleet(running, args);

@@ -119,9 +119,16 @@ test('drain, pause and limit refuse an agent that does not exist, unless --allow
   const limited = await cli('limit', 'agent', 'web-71', '5MiB');
   assert.deepEqual(limited, { code: 0, stdout: 'agent/web-71 limited to 5.0 MiB/s\n', stderr: warning });
   assert.equal((await cli('resume', 'agent', 'web-71')).code, 0, 'an agent with settings exists');
+  const waiting = await cli('drain', 'agent', 'web-71', '--wait');
+  const refusal = 'error: there is no agents/web-71: check the id, or give --allow-missing instead of --wait\n';
+  assert.deepEqual(waiting, { code: 1, stdout: '', stderr: refusal });
+  const { draining } = await controller.api.call('FleetService', 'GetAgentSettings', {
+    name: 'agents/web-71/settings',
+  });
+  assert.equal(draining, false, 'a drain that nobody can wait for is not begun');
   for (const [args, error] of [
-    [['pause', 'entry', 'app'], /--allow-missing is for agents: give --agent, or leave it out/],
-    [['limit', 'entry', 'app', '5MiB'], /--allow-missing is for agents: limit an agent, or leave it out/],
+    [['pause', 'entry', 'app'], /--allow-missing is for agents: name an agent, or leave it out/],
+    [['limit', 'entry', 'app', '5MiB'], /--allow-missing is for agents: name an agent, or leave it out/],
     [['drain', 'agent', 'web-72', '--wait'], /'--allow-missing' cannot be used with option '--wait'/],
   ] as const) {
     const { code, stderr } = await cli(...args, '--allow-missing');

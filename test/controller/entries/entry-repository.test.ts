@@ -183,40 +183,6 @@ test("an entry written behind the controllers' back is recorded as a version bef
   }
 });
 
-test('a rollback restores a version, refuses a stale etag, and gives a deleted entry its uid back', async () => {
-  await using running = await controller();
-  const { api } = running;
-  const roll = (request: Record<string, unknown>) =>
-    api.call('EntryService', 'RollbackEntry', { name: 'entries/app', ...request });
-  const first = await api.call('EntryService', 'CreateEntry', { entry_id: 'app', entry: { ...good, owner: 'a' } });
-  const second = await api.call('EntryService', 'UpdateEntry', {
-    entry: { name: 'entries/app', topic: 'b', filter: { include: 'x' } },
-  });
-  assert.equal(second.filter.include, 'x');
-  assert.equal((await refusal(roll({ revision: etagRevision(first.etag), etag: first.etag }))).code, status.ABORTED);
-  const missing = await refusal(roll({ revision: '7' }));
-  assert.equal(missing.code, status.NOT_FOUND);
-  assert.match(
-    missing.details,
-    new RegExp(
-      `no version of revision 7: its last revisions are ${[second.etag, first.etag].map(etagRevision).join(', ')}`,
-    ),
-  );
-  const back = await roll({ revision: etagRevision(first.etag), etag: second.etag, change_reason: 'b was wrong' });
-  assert.deepEqual([back.topic, back.owner, back.filter, back.uid], ['app', 'a', null, first.uid]);
-  const [version] = await versionsOf(running, 'app');
-  assert.deepEqual(
-    [version?.change, version?.rolled_back_to, version?.change_reason, version?.revision],
-    ['CHANGE_ROLLED_BACK', etagRevision(first.etag), 'b was wrong', etagRevision(back.etag)],
-  );
-  await api.call('EntryService', 'DeleteEntry', { name: 'entries/app' });
-  const [deletion] = await versionsOf(running, 'app');
-  assert.equal((await refusal(roll({ revision: etagRevision(second.etag), etag: back.etag }))).code, status.NOT_FOUND);
-  const returned = await roll({ revision: deletion?.revision });
-  assert.deepEqual([returned.topic, returned.uid, returned.create_time], ['app', first.uid, first.create_time]);
-  assert.deepEqual((await api.call('EntryService', 'GetEntry', { name: 'entries/app' })).etag, returned.etag);
-});
-
 test('validate_only responds as the write would, and stores nothing', async () => {
   await using running = await controller();
   const { api } = running;

@@ -2599,8 +2599,10 @@ export const EntryServiceDefinition = {
     },
     /**
      * Restores an entry to its content at a revision of its history, and returns it as written. The
-     * fields that clients set come from that version; name, uid and create_time stay as they are. The
-     * content is checked again, because the rules may have changed since.
+     * fields that clients set come from that version; name, uid and create_time stay as they are. If
+     * an update of single fields has set `paused` or `max_bytes_per_second` since, and the version
+     * does not have that field, the entry keeps it. The content is checked again, because the rules
+     * may have changed since.
      *
      * A deleted entry is restored with its last uid. Agents keep positions by uid, so each file
      * continues where it stopped, and lines written in the meantime are delivered once. CreateEntry
@@ -2695,8 +2697,10 @@ export interface EntryServiceImplementation<CallContextExt = {}> {
   ): Promise<DeepPartial<ListEntryVersionsResponse>>;
   /**
    * Restores an entry to its content at a revision of its history, and returns it as written. The
-   * fields that clients set come from that version; name, uid and create_time stay as they are. The
-   * content is checked again, because the rules may have changed since.
+   * fields that clients set come from that version; name, uid and create_time stay as they are. If
+   * an update of single fields has set `paused` or `max_bytes_per_second` since, and the version
+   * does not have that field, the entry keeps it. The content is checked again, because the rules
+   * may have changed since.
    *
    * A deleted entry is restored with its last uid. Agents keep positions by uid, so each file
    * continues where it stopped, and lines written in the meantime are delivered once. CreateEntry
@@ -2775,8 +2779,10 @@ export interface EntryServiceClient<CallOptionsExt = {}> {
   ): Promise<ListEntryVersionsResponse>;
   /**
    * Restores an entry to its content at a revision of its history, and returns it as written. The
-   * fields that clients set come from that version; name, uid and create_time stay as they are. The
-   * content is checked again, because the rules may have changed since.
+   * fields that clients set come from that version; name, uid and create_time stay as they are. If
+   * an update of single fields has set `paused` or `max_bytes_per_second` since, and the version
+   * does not have that field, the entry keeps it. The content is checked again, because the rules
+   * may have changed since.
    *
    * A deleted entry is restored with its last uid. Agents keep positions by uid, so each file
    * continues where it stopped, and lines written in the meantime are delivered once. CreateEntry

@@ -61,6 +61,11 @@ export function fingerprintWithin({ head, markers }: Fingerprint, size: number):
   return { head: head.bytes <= size ? head : EMPTY_HEAD, markers: markers.filter(({ end }) => end <= size) };
 }
 
+/** Whether it shows nothing of the bytes from `position` on. */
+export function isWithin({ head, markers: [furthest] }: Fingerprint, position: number): boolean {
+  return head.bytes <= position && (furthest?.end ?? 0) <= position;
+}
+
 /** The furthest marker that a file of `size` bytes reaches. */
 export function markerWithin(markers: readonly FileMarker[], size: number): FileMarker | undefined {
   return markers.find(({ end }) => end <= size);

@@ -1,29 +1,13 @@
 import assert from 'node:assert/strict';
-import { appendFile, copyFile, mkdir, rename, truncate, unlink, writeFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import { copyFile, mkdir, open, rename, truncate, unlink, writeFile } from 'node:fs/promises';
 import type { Source } from '../../agent/collect/sources/source.ts';
 import type { Loss } from '../../agent/model/fact.ts';
 import type { OpenIntent } from '../../agent/model/segment.ts';
 import type { Segment } from '../../agent/produce/route-source.ts';
+import type { FileOperation } from './file-operation.ts';
 import { SourceFixture } from './source-fixture.ts';
 import type { TempDir } from './temp-dir.ts';
-
-/** What happens to the files, to the agent and to its process. `file`: an index of FILES. */
-export type Operation =
-  | { kind: 'append'; file: number; lines: number }
-  | { kind: 'rename'; file: number; to: number }
-  | { kind: 'delete'; file: number }
-  | { kind: 'copytruncate'; file: number; isMatched: boolean }
-  | { kind: 'rewrite'; file: number; lines: number; sameHead: boolean }
-  | { kind: 'scan' }
-  | { kind: 'event'; file: number }
-  | { kind: 'read'; file: number }
-  | { kind: 'deliver'; file: number }
-  | { kind: 'acknowledge'; count: number }
-  | { kind: 'flush' }
-  | { kind: 'wait'; seconds: number }
-  | { kind: 'restart'; isFlushed: boolean; kept: number }
-  /** It is moved out while the agent is down, and appended to. After the scans it is moved back. */
-  | { kind: 'absence'; file: number; to: number; lines: number; scans: number; kept: number };
 
 const FAR = 'far/off/a.log';
 /** The last three are outside the globs, and the last one is where no file is searched. */
@@ -77,11 +61,13 @@ export class FileWorld {
     this.#on = new SourceFixture(dir, { filesMax });
   }
 
-  async run(operation: Operation): Promise<void> {
+  async run(operation: FileOperation): Promise<void> {
     const name = FILES[('file' in operation ? operation.file : 0) % FILE_COUNT] as string;
     switch (operation.kind) {
       case 'append':
         return this.#append(name, operation.lines);
+      case 'preallocate':
+        return this.#preallocate(name, operation.bytes);
       case 'rename':
         return this.#rename(name, FILES[operation.to % FILE_COUNT] as string);
       case 'delete':
@@ -166,7 +152,14 @@ export class FileWorld {
     const life = this.#at.get(name) ?? this.#newLife();
     life.lines.push(...lines);
     this.#at.set(name, life);
-    await appendFile(this.#dir.at(name), textOf(lines));
+    const file = await open(this.#dir.at(name), constants.O_RDWR | constants.O_CREAT);
+    const at = textOf(life.lines).length - textOf(lines).length;
+    await file.write(textOf(lines), at).finally(() => file.close());
+  }
+
+  async #preallocate(name: string, bytes: number): Promise<void> {
+    const life = this.#at.get(name);
+    if (life) await truncate(this.#dir.at(name), textOf(life.lines).length + bytes);
   }
 
   async #rename(name: string, to: string): Promise<void> {

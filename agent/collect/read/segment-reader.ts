@@ -4,7 +4,7 @@ import { checksumOf } from '../../encode/record-batch.ts';
 import type { RecordBuffer } from '../../encode/record-buffer.ts';
 import { CHUNK_BYTES_MAX, type Workbench } from '../../encode/work-pool.ts';
 import { gapsIn } from '../../model/contiguous-position.ts';
-import type { Fingerprint } from '../../model/fingerprint.ts';
+import { type Fingerprint, isWithin } from '../../model/fingerprint.ts';
 import { isPassedOver, type LineState, lineStates } from '../../model/line-state.ts';
 import { type AcknowledgedProgress, coveredRange } from '../../model/position.ts';
 import type { IntentSegment, ReturnedRange } from '../../model/segment.ts';
@@ -198,8 +198,8 @@ export class SegmentReader {
 
   /**
    * Returns how many bytes were read at `start`. undefined: the file was truncated or replaced. If
-   * the bytes before `start` are known, the read compares them. Else what was seen of the file is
-   * compared after the read, because the file may have been replaced since.
+   * the bytes before `start` are known, the read compares them. What was seen of the file elsewhere
+   * is compared after the read, because the file may have been replaced since.
    */
   async #readBytes(
     file: ReadableFile,
@@ -207,11 +207,11 @@ export class SegmentReader {
     chunk: Buffer,
     { start, want, isAgain }: { start: number; want: number; isAgain: boolean },
   ): Promise<number | undefined> {
-    if (!isAgain && this.#tail && isLocal(fd))
-      return (await readAfter(fd, chunk, want, start, this.#tail.bytes))?.bytesRead;
+    const tail = !isAgain && isLocal(fd) ? this.#tail : undefined;
     if (!isAgain) this.#tail ??= await ReadTail.read(fd, start);
-    const { bytesRead } = await readAt(fd, chunk, 0, want, start);
-    return (await hasFingerprint(fd, file.file.fingerprint)) ? bytesRead : undefined;
+    const read = tail ? await readAfter(fd, chunk, want, start, tail.bytes) : await readAt(fd, chunk, 0, want, start);
+    if (!read || (tail && isWithin(file.file.fingerprint, start))) return read?.bytesRead;
+    return (await hasFingerprint(fd, file.file.fingerprint)) ? read.bytesRead : undefined;
   }
 
   /** How much to read for a batch with `records`, of which a rate limit allows `allowed` bytes. */

@@ -1,6 +1,7 @@
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { FILE_COUNT, FileWorld, type Operation } from '../../support/file-world.ts';
+import type { FileOperation } from '../../support/file-operation.ts';
+import { FILE_COUNT, FileWorld } from '../../support/file-world.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
 const RUNS = Number(process.env['LOGFLEET_TEST_RUNS'] ?? 60);
@@ -8,8 +9,16 @@ const RUNS = Number(process.env['LOGFLEET_TEST_RUNS'] ?? 60);
 const filesMax = fc.constantFrom(2, 4, 100);
 const file = fc.nat(FILE_COUNT - 1);
 const lines = fc.oneof(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 60 }));
-const operation: fc.Arbitrary<Operation> = fc.oneof(
+const operation: fc.Arbitrary<FileOperation> = fc.oneof(
   { weight: 6, arbitrary: fc.record({ kind: fc.constant('append' as const), file, lines }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant('preallocate' as const),
+      file,
+      bytes: fc.constantFrom(0, 16, 100, 70_000),
+    }),
+  },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('rename' as const), file, to: file }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('delete' as const), file }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('copytruncate' as const), file, isMatched: fc.boolean() }) },

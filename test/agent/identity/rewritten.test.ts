@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import type { Source } from '../../../agent/collect/sources/source.ts';
 import type { OpenIntent } from '../../../agent/model/segment.ts';
 import type { Segment } from '../../../agent/produce/route-source.ts';
-import { begun, SourceFixture } from '../../support/source-fixture.ts';
+import { begun, begunLocally, SourceFixture } from '../../support/source-fixture.ts';
 import { tempDir } from '../../support/temp-dir.ts';
 
 /** 40 lines of 45 bytes: more than the head. */
@@ -139,3 +139,17 @@ function openIntent(segment: Segment): OpenIntent {
   const to = { topic: 't', partition: 0, compression: 'none', timestampMs: 0 } as const;
   return { id: 1, ...to, producer, baseSequence: 0, recordCount: segment.lines, segments: [segment] };
 }
+
+// A read compared only the bytes before its position, and there were none.
+test('a file with half a line that is rewritten is another generation, also if it is read before it is observed', async () => {
+  await using dir = await tempDir();
+  const { on, file, source } = await begunLocally(dir, 'half a li');
+  await writeFile(file, 'another content\n');
+  await on.read(source);
+  for (let scan = 0; scan < 2; scan++) {
+    await on.find(dir.at('*.log'));
+    await on.deliver();
+  }
+  assert.deepEqual(on.allLines, ['another content']);
+  on.close();
+});

@@ -6,19 +6,20 @@ import { fstat } from './file-io.ts';
 import { writtenEndBefore } from './written-end.ts';
 
 /**
- * Observes an open file of which `read` bytes were read. Returns undefined if it holds another
- * generation than `known`. What is new is read before what is known is compared, so a file that is
- * rewritten meanwhile is not taken for the known one. `wallMs`: the time now, ms since the epoch.
+ * Observes an open file of which `read` bytes were read, and `written` bytes were written when it
+ * was last observed. Returns undefined if it holds another generation than `known`. What is new is
+ * read before what is known is compared, so a file that is rewritten meanwhile is not taken for the
+ * known one. `wallMs`: the time now, ms since the epoch.
  */
 export async function observeFile(
   fd: number,
   known: Fingerprint,
-  read: number,
+  { read, written: before }: { read: number; written: number },
   wallMs: number,
 ): Promise<Observation | undefined> {
   const stat = await fstat(fd);
   const size = fileSizeOf(stat);
-  const written = size > read ? await writtenEndBefore(fd, size) : size;
+  const written = size > read ? await writtenEndBefore(fd, size, before) : size;
   const [last] = known.markers;
   const hasMore = written !== undefined && written > Math.max(read, last?.end ?? 0);
   const marker = hasMore ? await readLastLinesMarker(fd, written) : undefined;

@@ -123,7 +123,9 @@ export class SourceFiles {
     if (source.file.isOpen) return true;
     try {
       const { fd, file } = await this.#budget.open(source.path);
-      const isSame = mayBeSameBirth(source.file.birthMs, file.birthMs) || !(await keepsBirth(source.path));
+      // If its path is gone meanwhile, the next scan finds that.
+      const keeps = () => keepsBirth(source.path).catch(() => true);
+      const isSame = mayBeSameBirth(source.file.birthMs, file.birthMs) || !(await keeps());
       if (file.key === fileKey(source.file) && !source.isClosed && !source.file.isOpen) {
         source.file.attach(fd, isSame ? undefined : file);
         this.markUsed(source);

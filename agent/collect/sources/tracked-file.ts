@@ -196,14 +196,14 @@ export class TrackedFile {
       if (!this.isOpen && !(await reader.reopen())) return 'notOpened';
       if (this.successor) return 'replaced';
       // The file may grow and be read meanwhile: compare with the position before the observation.
-      const seen = await observeFile(this.#fd, this.fingerprint, reader.furthestRead, wallMs);
+      const { furthestRead: read } = reader;
+      const seen = await observeFile(this.#fd, this.fingerprint, { read, written: this.size }, wallMs);
       if (!seen || this.replaced) return 'truncated';
       if (seen.isArchive) return 'archive';
       const moved = await this.#noteFolder();
-      const read = reader.furthestRead;
-      const written = seen.written && Math.max(seen.written, read);
-      const size = Math.max(seen.size, read);
-      return this.#learn({ ...seen, size, written }, nowMs) || moved ? 'learned' : 'unchanged';
+      const now = reader.furthestRead;
+      const sizes = { size: Math.max(seen.size, now), written: seen.written && Math.max(seen.written, now) };
+      return this.#learn({ ...seen, ...sizes }, nowMs) || moved ? 'learned' : 'unchanged';
     } finally {
       this.#observing--;
     }

@@ -53,10 +53,10 @@ export class Copies {
 export async function findOriginal(fd: number, file: OpenFile, registry: SourceRegistry): Promise<Source | undefined> {
   for (const source of registry.ended) {
     if (registry.endingOf(source)?.reason === 'budget') continue;
-    const { path, fingerprint } = source.file;
+    const { path, previousPath, fingerprint } = source.file;
     // What a file held before a truncation is not its original, even if both begin alike.
     if (fileKey(source.file) === file.key) continue;
-    if ((await continues(fd, file, { path, ...fingerprint })) && registry.endingOf(source)) return source;
+    if ((await continues(fd, file, { path, previousPath, ...fingerprint })) && registry.endingOf(source)) return source;
   }
   return undefined;
 }
@@ -70,16 +70,19 @@ export async function isCopyOfMissing(fd: number, file: OpenFile, registry: Sour
   return false;
 }
 
-/** Whether a file that ended, and was last seen at `path`, continues in another file. */
+/**
+ * Whether a file that ended, and was last seen at `path`, and before that at `previousPath`,
+ * continues in another file.
+ */
 async function continues(
   fd: number,
   file: OpenFile,
-  { path, head, markers }: Fingerprint & { path: string },
+  { path, previousPath = path, head, markers }: Fingerprint & { path: string; previousPath?: string },
 ): Promise<boolean> {
   if (file.path === path) return false;
   const [furthest] = markers;
   const hasAll = furthest !== undefined && furthest.end > HEAD_BYTES_MAX && furthest.end <= file.written;
-  const identifies = hasAll || mayBeCopyOf(file.path, path);
+  const identifies = hasAll || [path, previousPath].some((original) => mayBeCopyOf(file.path, original));
   return identifies && hasBytes({ head, markers }) && isCopyWith(fd, file.written, { head, markers });
 }
 

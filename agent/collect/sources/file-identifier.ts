@@ -167,7 +167,7 @@ export class FileIdentifier {
     }
     if (!start) return undefined;
     if (await this.#isArchive(fd, file)) return undefined;
-    const originals = originalPaths(file.path).flatMap((path) => registry.byPath(path) ?? []);
+    const originals = originalPaths(file.path).flatMap((path) => registry.nowOrBeforeAt(path));
     // They may have been truncated just now.
     await observer.observeAll(originals);
     const original = await findOriginal(fd, file, registry);

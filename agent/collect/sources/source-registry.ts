@@ -25,6 +25,8 @@ export class SourceRegistry {
   readonly #byFile = new Map<string, Source>();
   /** The open source that was last seen at each path. */
   readonly #byPath = new Map<string, Source>();
+  /** The open source that was last renamed away from each path. */
+  readonly #byPreviousPath = new Map<string, Source>();
   /** By inode. */
   readonly #known = new Map<bigint, Checkpoint[]>();
   readonly #ended = new Map<Source, Ending>();
@@ -52,6 +54,11 @@ export class SourceRegistry {
     return this.#byPath.get(path);
   }
 
+  /** The open sources that are at a path, or were there before they were renamed. */
+  nowOrBeforeAt(path: string): Source[] {
+    return [this.#byPath.get(path), this.#byPreviousPath.get(path)].filter((source) => source !== undefined);
+  }
+
   isOpen(source: Source): boolean {
     return this.#open.get(source.generation) === source;
   }
@@ -74,6 +81,7 @@ export class SourceRegistry {
     this.#byPath.set(path, source);
     if (previous === path) return false;
     if (this.#byPath.get(previous) === source) this.#byPath.delete(previous);
+    this.#byPreviousPath.set(previous, source);
     return true;
   }
 
@@ -84,6 +92,8 @@ export class SourceRegistry {
     this.#open.delete(source.generation);
     if (this.byFile(source.file) === source) this.#byFile.delete(fileKey(source.file));
     if (this.byPath(source.path) === source) this.#byPath.delete(source.path);
+    const { previousPath } = source.file;
+    if (this.#byPreviousPath.get(previousPath) === source) this.#byPreviousPath.delete(previousPath);
   }
 
   /** The generations whose files are not read. */

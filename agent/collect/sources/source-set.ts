@@ -159,9 +159,9 @@ export class SourceSet {
     if (!signal.aborted) await this.#vanished.search(scan);
     // What ends during the next steps may have a copy that only the next scan finds.
     const { ended } = this.#registry;
+    await this.#observer.observeAll(sourcesToObserve(scan, this.#registry), signal);
     await this.#identifyAll([...known, ...fresh], scan, rules.start);
     for (const { path, error } of found.errors) scan.errors.set(path, errorText(error));
-    await this.#observer.observeAll(sourcesToObserve(scan, this.#registry), signal);
     for (const source of this.#registry)
       if (scan.present.has(source) && !source.file.isOpen && !source.complete) source.wake();
     if (signal.aborted) return scan.errors;

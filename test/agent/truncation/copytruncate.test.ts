@@ -193,6 +193,29 @@ test('a copy of a file that begins with a hole is not read again', async () => {
   on.close();
 });
 
+for (const filesMax of [100, 2]) {
+  test(`a copy whose original was truncated and renamed between two scans is not read again, with ${filesMax} open files`, async () => {
+    await using dir = await tempDir();
+    const on = new SourceFixture(dir, { filesMax });
+    const [file, glob] = [dir.at('b.log'), dir.at('*.log*')];
+    await writeFile(file, 'one\ntwo\n');
+    await on.find(glob);
+    await on.deliver();
+    for (const name of ['x', 'y']) await writeFile(dir.at(`${name}.log`), `${name}\n`);
+    await on.find(glob);
+    await copyFile(file, dir.at('b.log.1'));
+    await truncate(file, 0);
+    await rename(file, dir.at('a.log'));
+    for (let scan = 0; scan < 4; scan++) {
+      await on.find(glob);
+      await on.deliver();
+      on.nowMs += 3_000;
+    }
+    assert.deepEqual([on.allLines.toSorted(), on.losses], [['one', 'two', 'x', 'y'], []]);
+    on.close();
+  });
+}
+
 test('a copy with the inode number of a file that was deleted during the same stop is not read again', async (t) => {
   await using dir = await tempDir();
   const [file, rotated, copy] = [dir.at('a.log'), dir.at('a.log.1'), dir.at('a.log-20261130')];

@@ -1,3 +1,4 @@
+import { HOLE_BYTES_MIN } from '../../../agent/model/hole.ts';
 import type { Span } from '../../support/coverage.ts';
 
 const NEWLINE = 0x0a;
@@ -77,10 +78,10 @@ export class Life {
     this.#arrivals.push({ end: this.size, atMs });
   }
 
-  /** Bytes that nobody wrote, before what comes next. */
+  /** Bytes that nobody wrote, before what comes next. Few of them, or amid a line, are content. */
   appendHole(length: number, atMs: number): void {
     if (length <= 0) return;
-    this.holes.push({ start: this.size, end: this.size + length });
+    if (length >= HOLE_BYTES_MIN && this.isTerminated) this.holes.push({ start: this.size, end: this.size + length });
     this.append(Buffer.alloc(length), atMs);
   }
 

@@ -137,6 +137,17 @@ test('the first part of a long line begins where the hole before it ends', () =>
   assert.deepEqual(kindsOf(evidence([life], [part(49, '0-150', 'split', 150), last])), ['nul']);
 });
 
+test('a few NULs, and NULs amid a line, are content', () => {
+  const life = new Life(2, 10_000);
+  life.appendHole(10, 10_000);
+  life.append(Buffer.from('half a line'), 10_000);
+  life.appendHole(4_096, 10_000);
+  life.append(lines(life, 2), 10_000);
+  life.paths.add(`${ROOT}/c.log`);
+  life.matched.push({ fromMs: 10_000, toMs: OPEN });
+  assert.deepEqual(kindsOf(evidence([life], recordsOf(life))), []);
+});
+
 test('a line that a loss covers is not lost, and the loss has its size', () => {
   const gone = lifeAt(0, 'a.log', 80_000);
   const { start } = lineOf(gone, 15);

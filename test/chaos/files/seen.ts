@@ -39,7 +39,9 @@ export class Sightings {
     const { fileSystem, descriptors = Number.POSITIVE_INFINITY } = evidence.settings;
     // Each change on another file system has a file event.
     const scans = descriptors < DESCRIPTORS_AMPLE ? SCANS_OF_TURNS : 0;
-    this.#scans = fileSystem === 'overlay' ? SCANS_WITHOUT_EVENT : scans;
+    // The folder of the link that `latest` begins with is not watched.
+    const least = evidence.settings.layout === 'latest' ? 1 : 0;
+    this.#scans = fileSystem === 'overlay' ? SCANS_WITHOUT_EVENT : Math.max(scans, least);
   }
 
   /** Whether the line must be in the topic, or in a loss. */

@@ -22,7 +22,10 @@ type Agreement = 'exact' | 'after-hole' | 'nul' | 'range' | 'none';
  * Assigns each generation to the life whose bytes its records are. Reports records that are no
  * life's.
  */
-export function assignGenerations({ records, lives }: Evidence, report: (violation: Violation) => void): Generation[] {
+export function assignGenerations(
+  { records, lives, toUnixMs }: Evidence,
+  report: (violation: Violation) => void,
+): Generation[] {
   const byId = Map.groupBy(
     records.filter(({ headers }) => headers['logfleet.replay'] === undefined),
     ({ headers }) => headers['logfleet.generation'] ?? '',
@@ -31,7 +34,8 @@ export function assignGenerations({ records, lives }: Evidence, report: (violati
   const generations: Generation[] = [];
   for (const [id, own] of byId) {
     const ranged = own.map((record) => ({ record, ...rangeOf(record) }));
-    const life = bestLife(ranged, lives, taken);
+    const readMs = Math.min(...own.map(({ timestampMs }) => timestampMs - toUnixMs));
+    const life = bestLife(ranged, lives, { taken, readMs });
     generations.push({ id, life, records: ranged });
     if (life) taken.set(life, Math.max(taken.get(life) ?? 0, ...ranged.map(({ end }) => end)));
     checkRecords({ id, life, records: ranged }, lives, report);
@@ -45,12 +49,13 @@ export function nameOf(life: Life): string {
 }
 
 /**
- * The life that agrees with the most records; of equal ones the one whose paths the records name.
+ * The life that agrees with the most records; of equal ones the one whose paths the records name,
+ * that nothing was assigned to, and that existed when they were read.
  */
 function bestLife(
   records: readonly RangedRecord[],
   lives: readonly Life[],
-  taken: ReadonlyMap<Life, number>,
+  { taken, readMs }: { taken: ReadonlyMap<Life, number>; readMs: number },
 ): Life | undefined {
   let best: { life: Life; score: number } | undefined;
   for (const life of lives) {
@@ -58,7 +63,9 @@ function bestLife(
     if (agreeing.length === 0) continue;
     const atPath = agreeing.filter(({ record }) => life.paths.has(record.headers['log.file.path'] ?? '')).length;
     // Copies agree as well as their originals. A content that nothing was assigned to comes first.
-    const score = agreeing.length + atPath / (records.length + 1) / 2 + (taken.has(life) ? 0 : 0.25);
+    const existed = life.bornAtMs <= readMs && (life.end?.atMs ?? readMs) >= readMs;
+    const score =
+      agreeing.length + atPath / (records.length + 1) / 2 + (taken.has(life) ? 0 : 0.25) + (existed ? 0.1 : 0);
     if (!best || score > best.score) best = { life, score };
   }
   return best?.life;

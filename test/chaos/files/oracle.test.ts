@@ -279,3 +279,16 @@ test('with few descriptors, lines that come to a file outside the paths after it
   assert.deepEqual(kindsOf({ ...given, settings }), ['lost']);
   assert.deepEqual(kindsOf({ ...given, settings: { ...settings, descriptors: 40 } }), []);
 });
+
+test('of contents with the same bytes, that one arrived that existed when it was read', () => {
+  const attempt = new Life(2, 10_000);
+  attempt.append(Buffer.from('# banner\n'), 10_000);
+  attempt.paths.add(`${ROOT}/c.log`);
+  attempt.matched.push({ fromMs: 10_000, toMs: 10_001 });
+  attempt.end = { atMs: 10_001, how: 'deleted' };
+  const life = new Life(3, 10_002);
+  life.append(Buffer.from('# banner\n'), 10_002);
+  life.paths.add(`${ROOT}/c.log`);
+  life.matched.push({ fromMs: 10_002, toMs: OPEN });
+  assert.deepEqual(kindsOf(evidence([attempt, life], recordsOf(life))), []);
+});

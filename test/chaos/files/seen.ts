@@ -39,8 +39,9 @@ export class Sightings {
     const { fileSystem, descriptors = Number.POSITIVE_INFINITY } = evidence.settings;
     // Each change on another file system has a file event.
     const scans = descriptors < DESCRIPTORS_AMPLE ? SCANS_OF_TURNS : 0;
-    // The folder of the link that `latest` begins with is not watched.
-    const least = evidence.settings.layout === 'latest' ? 1 : 0;
+    // Where a link leads is watched from the scan on that found the link.
+    const hasLinks = ['latest', 'links', 'mixed'].includes(evidence.settings.layout);
+    const least = hasLinks ? 1 : 0;
     this.#scans = fileSystem === 'overlay' ? SCANS_WITHOUT_EVENT : Math.max(scans, least);
   }
 

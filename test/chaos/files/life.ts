@@ -9,6 +9,11 @@ export interface Period {
   toMs: number;
 }
 
+export interface NearPeriod extends Period {
+  /** Since when it was in the folder, and matched. */
+  sinceMs: number;
+}
+
 export interface Line extends Span {
   /** When its last byte was in the file, ms, monotonic. */
   atMs: number;
@@ -32,11 +37,14 @@ export class Life {
   /** When the entry's globs matched it. */
   readonly matched: Period[] = [];
   /** When it lay in a folder in which the globs matched it before, although they don't now. */
-  readonly near: Period[] = [];
+  readonly near: NearPeriod[] = [];
   /** Each path that led to it within the globs, absolute. */
   readonly paths = new Set<string>();
-  /** The inode of the folder in which the globs matched it last; none if it had several names. */
-  readonly folders = new Set<bigint>();
+  /**
+   * The folder in which the globs matched it last, and since when. undefined: it had several names,
+   * or lay elsewhere since.
+   */
+  folder: { inode: bigint; sinceMs: number } | undefined;
   end: { atMs: number; how: 'truncated' | 'deleted' | 'overwritten' } | undefined;
   /** How many lines its writer began, to number them. */
   linesBegun = 0;
@@ -120,10 +128,15 @@ export class Life {
   }
 }
 
-/** Extends the last period, or begins one. `isOn`: whether it holds from now on. */
-export function extend(periods: Period[], isOn: boolean, nowMs: number): void {
+/** Extends the last period, or begins one with `more`. `isOn`: whether it holds from now on. */
+export function extend<T extends Period>(
+  periods: T[],
+  isOn: boolean,
+  nowMs: number,
+  more?: Omit<T, keyof Period>,
+): void {
   const last = periods.at(-1);
   const isOpen = last?.toMs === Number.POSITIVE_INFINITY;
-  if (isOn && !isOpen) periods.push({ fromMs: nowMs, toMs: Number.POSITIVE_INFINITY });
+  if (isOn && !isOpen) periods.push({ fromMs: nowMs, toMs: Number.POSITIVE_INFINITY, ...more } as T);
   if (!isOn && isOpen) (last as Period).toMs = nowMs;
 }

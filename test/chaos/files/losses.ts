@@ -52,14 +52,15 @@ function continuationOf(own: Life, { start, end }: Pick<Loss, 'start' | 'end'>, 
  * then, and has no generation.
  */
 function lifeByPath(
-  { path, end = 0 }: AuditFact,
+  { path, end = 0, reason }: AuditFact,
   lives: readonly Life[],
   atMs: number,
   generations: readonly Generation[],
 ): Life | undefined {
   const taken = new Set(generations.map(({ life }) => life));
   const candidates = lives.filter((life) => life.paths.has(path) && life.bornAtMs < atMs && life.size >= end);
-  const hasEnded = ({ end }: Life) => end !== undefined && end.atMs < atMs;
+  // A file that vanished may exist elsewhere.
+  const hasEnded = ({ end }: Life) => reason === 'vanished' || (end !== undefined && end.atMs < atMs);
   return (
     candidates.findLast((life) => !taken.has(life) && hasEnded(life)) ??
     candidates.findLast((life) => !taken.has(life)) ??

@@ -274,7 +274,7 @@ test('with few descriptors, lines that come to a file outside the paths after it
   life.append(lines(life, LINES), 70_000);
   life.paths.add(`${ROOT}/c.log`);
   life.matched.push({ fromMs: 10_000, toMs: 30_000 });
-  life.near.push({ fromMs: 30_000, toMs: OPEN });
+  life.near.push({ fromMs: 30_000, toMs: OPEN, sinceMs: 10_000 });
   const { settings, ...given } = evidence([life], recordsOf(life).slice(0, LINES));
   assert.deepEqual(kindsOf({ ...given, settings }), ['lost']);
   assert.deepEqual(kindsOf({ ...given, settings: { ...settings, descriptors: 40 } }), []);

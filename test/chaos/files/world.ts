@@ -56,7 +56,7 @@ export class World {
   select(selection: Selection): void {
     this.#selection = selection;
     // A file that the new globs don't match is not followed, unlike one that was moved.
-    for (const life of this.#byInode.values()) life.folders.clear();
+    for (const life of this.#byInode.values()) life.folder = undefined;
     this.refresh();
   }
 
@@ -93,12 +93,14 @@ export class World {
       const paths = tree.matched.get(inode) ?? [];
       const places = folders.get(inode) ?? [];
       for (const path of paths) life.paths.add(this.at(path));
-      const isNear = places.some(({ folder, path }) => life.folders.has(folder) && isUtf8(path));
+      const isMatched = paths.length > 0;
+      const inFolder = places.find(({ folder, path }) => life.folder?.inode === folder && isUtf8(path));
+      const [place] = places;
       // An agent that was down knows only the last folder of a file, and one path of it.
-      if (paths.length > 0 || !isNear) life.folders.clear();
-      if (paths.length > 0 && places.length === 1) for (const { folder } of places) life.folders.add(folder);
-      extend(life.matched, paths.length > 0, nowMs);
-      extend(life.near, paths.length === 0 && isNear, nowMs);
+      if (places.length !== 1 || !place) life.folder = isMatched || !inFolder ? undefined : life.folder;
+      else if (!inFolder) life.folder = isMatched ? { inode: place.folder, sinceMs: nowMs } : undefined;
+      extend(life.matched, isMatched, nowMs);
+      extend(life.near, !isMatched && inFolder !== undefined, nowMs, { sinceMs: life.folder?.sinceMs ?? nowMs });
       if (places.length === 0 && !this.held.has(inode)) this.#end(inode, 'deleted', nowMs);
     }
   }
@@ -189,7 +191,7 @@ export class World {
     if (!life) return;
     life.end = { atMs: nowMs, how };
     extend(life.matched, false, nowMs);
-    extend(life.near, false, nowMs);
+    extend(life.near, false, nowMs, { sinceMs: nowMs });
     this.#byInode.delete(inode);
     this.allocated.delete(inode);
   }

@@ -1,7 +1,9 @@
 import { basename, dirname, extname, join } from 'node:path';
+import { isComplete } from '../../model/checkpoint.ts';
 import { type Fingerprint, hasBytes } from '../../model/fingerprint.ts';
 import { fileKey, type OpenFile } from '../../model/found-file.ts';
 import { haveSameBytesBefore, isCopyWith } from '../files/file-head.ts';
+import { NOT_OPEN } from '../files/file-io.ts';
 import type { Source } from './source.ts';
 import type { SourceRegistry } from './source-registry.ts';
 
@@ -11,6 +13,11 @@ const SEPARATORS = '.-_';
 const COPY_GRACE_MS = 10_000;
 /** A marker that ends beyond it identifies a file better than its head does. */
 const HEAD_BYTES_MAX = 1024;
+
+/** A file that may have a copy. */
+interface Original extends Pick<Source, 'fd' | 'size'> {
+  readonly file: Pick<Source['file'], 'fingerprint' | 'isOpen'>;
+}
 
 /**
  * logrotate's `copytruncate` copies a log and then truncates it. A new file with the bytes of an
@@ -23,7 +30,7 @@ export class Copies {
   readonly #held = new Map<string, { size: number; grewMs: number }>();
 
   /** Whether the file waits. `originals`: the files that it may be a copy of, by its name. */
-  async holds(fd: number, file: OpenFile, originals: Iterable<Source>, nowMs: number): Promise<boolean> {
+  async holds(fd: number, file: OpenFile, originals: Iterable<Original>, nowMs: number): Promise<boolean> {
     const { key } = file;
     if (!(await isCopyOfOne(fd, file, originals))) {
       this.#held.delete(key);
@@ -105,12 +112,21 @@ export function mayBeCopyOf(path: string, original: string): boolean {
   return dirname(path) === dirname(original) && originalPaths(path).includes(original);
 }
 
-async function isCopyOfOne(fd: number, file: OpenFile, originals: Iterable<Source>): Promise<boolean> {
+/**
+ * Known files that may be at one of these paths, and that nothing was read from yet: they may wait
+ * for a descriptor.
+ */
+export function waitingAt(paths: readonly string[], registry: SourceRegistry): Original[] {
+  const waiting = registry.known.filter((known) => paths.includes(known.path) && !isComplete(known));
+  return waiting.map((fingerprint) => ({ file: { fingerprint, isOpen: false }, fd: NOT_OPEN, size: 0 }));
+}
+
+async function isCopyOfOne(fd: number, file: OpenFile, originals: Iterable<Original>): Promise<boolean> {
   for (const original of originals) if (await isCopyOf(fd, file, original).catch(() => false)) return true;
   return false;
 }
 
-async function isCopyOf(fd: number, { written: size }: OpenFile, original: Source): Promise<boolean> {
+async function isCopyOf(fd: number, { written: size }: OpenFile, original: Original): Promise<boolean> {
   const { fingerprint, isOpen } = original.file;
   if (!hasBytes(fingerprint)) return false;
   // The copy may still be written.

@@ -10,7 +10,7 @@ import { compareHead, readMarker } from '../files/file-head.ts';
 import { isUnreadable, type StartRule } from '../find/discovery.ts';
 import type { Rotations } from '../lag/rotations.ts';
 import { lineStartBefore } from '../read/line-starts.ts';
-import { Copies, findOriginal, isCopyOfMissing, originalPaths } from './copies.ts';
+import { Copies, findOriginal, isCopyOfMissing, originalPaths, waitingAt } from './copies.ts';
 import type { EndedFiles } from './ended-files.ts';
 import type { FileObserver } from './file-observer.ts';
 import { findReturned, mayBeSameBirth, takeKnown, unchangedSealed } from './known-files.ts';
@@ -167,13 +167,15 @@ export class FileIdentifier {
     }
     if (!start) return undefined;
     if (await this.#isArchive(fd, file)) return undefined;
-    const originals = originalPaths(file.path).flatMap((path) => registry.nowOrBeforeAt(path));
+    const paths = originalPaths(file.path);
+    const originals = paths.flatMap((path) => registry.nowOrBeforeAt(path));
     // They may have been truncated just now.
     await observer.observeAll(originals);
     const original = await findOriginal(fd, file, registry);
     if (original) return this.#continueInCopy(original, fd, file);
     if (await isCopyOfMissing(fd, file, registry)) return undefined;
-    if (!once && (await this.#copies.holds(fd, file, originals, clock.monotonicMs()))) return undefined;
+    const all = [...originals, ...waitingAt(paths, registry)];
+    if (!once && (await this.#copies.holds(fd, file, all, clock.monotonicMs()))) return undefined;
     const head = (await compareHead(fd, EMPTY_HEAD)) ?? EMPTY_HEAD;
     const beginning = await this.#beginningIn(fd, file, start);
     const marker = await readMarker(fd, beginning.first);

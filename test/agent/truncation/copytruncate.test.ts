@@ -216,6 +216,34 @@ for (const filesMax of [100, 2]) {
   });
 }
 
+test('a copy whose original still waits for a descriptor is not read again', async () => {
+  await using dir = await tempDir();
+  const [file, glob] = [dir.at('b.log'), dir.at('*.log*')];
+  const before = new SourceFixture(dir);
+  await writeFile(file, 'one\ntwo\n');
+  await writeFile(dir.at('a.log'), '');
+  await before.find(glob);
+  await before.deliver();
+  before.kill();
+  await appendFile(dir.at('a.log'), 'first\n');
+  const on = new SourceFixture(dir, { filesMax: 2 });
+  for (const name of ['0', '1']) await writeFile(dir.at(`${name}.log`), `${name}\n`);
+  await on.find(dir.at('[01].log'));
+  await copyFile(file, dir.at('b.log.1'));
+  await on.find(glob);
+  await on.deliverOf(on.at(dir.at('0.log')));
+  await on.fileEvent(dir.at('b.log.1'));
+  await truncate(file, 0);
+  for (let scan = 0; scan < 4; scan++) {
+    await on.deliver();
+    on.nowMs += 3_000;
+    await on.find(glob);
+  }
+  await on.deliver();
+  assert.deepEqual([on.allLines.toSorted(), on.losses], [['0', '1', 'first'], []]);
+  on.close();
+});
+
 test('a copy with the inode number of a file that was deleted during the same stop is not read again', async (t) => {
   await using dir = await tempDir();
   const [file, rotated, copy] = [dir.at('a.log'), dir.at('a.log.1'), dir.at('a.log-20261130')];

@@ -6,6 +6,8 @@ import type { Sightings } from './seen.ts';
 export interface Loss {
   generation: string;
   life: Life | undefined;
+  /** Without a record of its generation, it may be of these as well. */
+  others: readonly Life[];
   start: number;
   end: number;
   bytes: number;
@@ -27,9 +29,11 @@ export function lossesOf({ facts, lives, toUnixMs }: Evidence, generations: read
   return [...byId.values()].map((fact) => {
     const atMs = Date.parse(fact.time) - toUnixMs;
     const { start = 0, end = 0, bytes = 0, openEnded = false, reason = '', generation, path } = fact;
-    const own = generations.find(({ id }) => id === generation)?.life ?? lifeByPath(fact, lives, atMs, generations);
+    const known = generations.find(({ id }) => id === generation)?.life;
+    const others = known ? [] : livesAt(fact, lives, atMs, generations);
+    const own = known ?? others.findLast((one) => one.end !== undefined && one.end.atMs < atMs) ?? others.at(-1);
     const life = own && continuationOf(own, { start, end }, lives);
-    return { generation, life, start, end, bytes, openEnded, reason, path, atMs };
+    return { generation, life, others, start, end, bytes, openEnded, reason, path, atMs };
   });
 }
 
@@ -48,25 +52,19 @@ function continuationOf(own: Life, { start, end }: Pick<Loss, 'start' | 'end'>, 
 }
 
 /**
- * A generation without a record: the last life at its path that began before the loss, had ended by
- * then, and has no generation.
+ * What a generation without a record may be: the lives at its path that began before the loss, and
+ * of these the ones that no other generation is, if there are such.
  */
-function lifeByPath(
-  { path, end = 0, reason }: AuditFact,
+function livesAt(
+  { path, end = 0 }: AuditFact,
   lives: readonly Life[],
   atMs: number,
   generations: readonly Generation[],
-): Life | undefined {
+): readonly Life[] {
   const taken = new Set(generations.map(({ life }) => life));
   const candidates = lives.filter((life) => life.paths.has(path) && life.bornAtMs < atMs && life.size >= end);
-  // A file that vanished may exist elsewhere.
-  const hasEnded = ({ end }: Life) => reason === 'vanished' || (end !== undefined && end.atMs < atMs);
-  return (
-    candidates.findLast((life) => !taken.has(life) && hasEnded(life)) ??
-    candidates.findLast((life) => !taken.has(life)) ??
-    candidates.findLast(hasEnded) ??
-    candidates.at(-1)
-  );
+  const free = candidates.filter((life) => !taken.has(life));
+  return free.length > 0 ? free : candidates;
 }
 
 /** A loss is of bytes that did not arrive, of content that no longer exists, and of its size. */

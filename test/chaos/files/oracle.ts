@@ -89,7 +89,12 @@ class Oracle {
     const related = this.#withSameLine(life, line);
     if (related.some(({ life: other, isCopy }) => isCopy && this.#isDelivered(other, line))) return;
     if (
-      losses.some((loss) => loss.life === life && loss.start <= line.start && (loss.openEnded || line.end <= loss.end))
+      losses.some(
+        (loss) =>
+          (loss.life === life || loss.others.includes(life)) &&
+          loss.start <= line.start &&
+          (loss.openEnded || line.end <= loss.end),
+      )
     ) {
       this.#result.reportedAsLoss++;
       return;

@@ -76,7 +76,7 @@ async function movedOut(dir: TempDir, file: string): Promise<{ back(to?: string)
 }
 
 for (const isRestarted of [false, true])
-  test(`a file that vanished and returns${isRestarted ? ' after a restart' : ''} continues behind its loss`, async () => {
+  test(`a file that vanished and returns ${isRestarted ? 'after a restart' : 'to a running agent'} continues behind its loss`, async () => {
     await using dir = await tempDir();
     const { on: before, file, source } = await begun(dir, 'one\n');
     await appendFile(file, 'two\n');

@@ -29,7 +29,7 @@ export async function observeFile(
     head,
     marker,
     size,
-    written: written && Math.max(read, written),
+    written,
     ctimeNs: settledCtimeNs(ctimeNsOf(stat), wallMs),
     birthMs: birthMsOf(stat),
     unlinked: stat.nlink === 0n,

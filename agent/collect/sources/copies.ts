@@ -117,7 +117,7 @@ export function mayBeCopyOf(path: string, original: string): boolean {
  * for a descriptor.
  */
 export function waitingAt(paths: readonly string[], registry: SourceRegistry): Original[] {
-  const waiting = registry.known.filter((known) => paths.includes(known.path) && !isComplete(known));
+  const waiting = registry.known.filter((known) => !isComplete(known) && paths.includes(known.path));
   return waiting.map((fingerprint) => ({ file: { fingerprint, isOpen: false }, fd: NOT_OPEN, size: 0 }));
 }
 

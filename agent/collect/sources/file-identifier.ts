@@ -174,8 +174,9 @@ export class FileIdentifier {
     const original = await findOriginal(fd, file, registry);
     if (original) return this.#continueInCopy(original, fd, file);
     if (await isCopyOfMissing(fd, file, registry)) return undefined;
-    const all = [...originals, ...waitingAt(paths, registry)];
-    if (!once && (await this.#copies.holds(fd, file, all, clock.monotonicMs()))) return undefined;
+    const waiting = once ? [] : waitingAt(paths, registry);
+    if (!once && (await this.#copies.holds(fd, file, [...originals, ...waiting], clock.monotonicMs())))
+      return undefined;
     const head = (await compareHead(fd, EMPTY_HEAD)) ?? EMPTY_HEAD;
     const beginning = await this.#beginningIn(fd, file, start);
     const marker = await readMarker(fd, beginning.first);

@@ -68,9 +68,8 @@ export function unchangedSealed(file: FoundFile, registry: SourceRegistry): Chec
 }
 
 /**
- * Takes out complete generations whose files were not found, except for the last `max`: those that
- * became known last.
- * `mayExist`: the last scan found the file, or could not search its path.
+ * Takes out complete generations whose files were not found, except for the `max` that became known
+ * last. `mayExist`: the last scan found the file, or could not search its path.
  */
 export function takeOldestComplete(
   registry: SourceRegistry,
@@ -82,6 +81,11 @@ export function takeOldestComplete(
   const oldest = complete.filter((one) => !mayExist(one)).slice(0, -max);
   for (const checkpoint of oldest) registry.removeKnown(checkpoint);
   return oldest;
+}
+
+/** Whether a file may be the one that was created at `known`. Rejects with the system's error. */
+export async function hasBirth({ path, birthMs }: FoundFile, known: number): Promise<boolean> {
+  return mayBeSameBirth(known, birthMs) || !(await keepsBirth(path));
 }
 
 /** Whether two times of birth, of which 0 means unknown, may be the same. */
@@ -96,6 +100,6 @@ async function headIfSame(fd: number, file: FoundFile, checkpoint: Checkpoint): 
   const [marker] = markers;
   const head = await compareHead(fd, known, position);
   if (!head || (marker && !(await hasMarker(fd, marker)))) return undefined;
-  if (mayBeSameBirth(birthMs, file.birthMs)) return head;
-  return hasBytes(checkpoint) && !(await keepsBirth(file.path)) ? head : undefined;
+  const isSame = hasBytes(checkpoint) ? await hasBirth(file, birthMs) : mayBeSameBirth(birthMs, file.birthMs);
+  return isSame ? head : undefined;
 }

@@ -4,9 +4,8 @@ import { errorCode } from '../../../runtime/errors.ts';
 import { type FoundFile, fileKey, type OpenFile } from '../../model/found-file.ts';
 import { BudgetError, type FileBudget, type FileHolder } from '../files/file-budget.ts';
 import { isLocal, NOT_OPEN } from '../files/file-io.ts';
-import { keepsBirth } from '../files/file-systems.ts';
 import { writtenEndBefore } from '../files/written-end.ts';
-import { mayBeSameBirth } from './known-files.ts';
+import { hasBirth } from './known-files.ts';
 import type { Source } from './source.ts';
 
 /** How long a scan waits, once, for another file to be closed. */
@@ -124,8 +123,7 @@ export class SourceFiles {
     try {
       const { fd, file } = await this.#budget.open(source.path);
       // If its path is gone meanwhile, the next scan finds that.
-      const keeps = () => keepsBirth(source.path).catch(() => true);
-      const isSame = mayBeSameBirth(source.file.birthMs, file.birthMs) || !(await keeps());
+      const isSame = await hasBirth(file, source.file.birthMs).catch(() => false);
       if (file.key === fileKey(source.file) && !source.isClosed && !source.file.isOpen) {
         source.file.attach(fd, isSame ? undefined : file);
         this.markUsed(source);

@@ -80,7 +80,8 @@ export class SourceRegistry {
     const { path: previous } = source;
     this.#byPath.set(path, source);
     if (previous === path) return false;
-    if (this.#byPath.get(previous) === source) this.#byPath.delete(previous);
+    deleteIf(this.#byPath, previous, source);
+    deleteIf(this.#byPreviousPath, source.file.previousPath, source);
     this.#byPreviousPath.set(previous, source);
     return true;
   }
@@ -90,10 +91,9 @@ export class SourceRegistry {
     assert(source.isClosed, 'a source is removed before it is closed');
     if (!this.isOpen(source)) return;
     this.#open.delete(source.generation);
-    if (this.byFile(source.file) === source) this.#byFile.delete(fileKey(source.file));
-    if (this.byPath(source.path) === source) this.#byPath.delete(source.path);
-    const { previousPath } = source.file;
-    if (this.#byPreviousPath.get(previousPath) === source) this.#byPreviousPath.delete(previousPath);
+    deleteIf(this.#byFile, fileKey(source.file), source);
+    deleteIf(this.#byPath, source.path, source);
+    deleteIf(this.#byPreviousPath, source.file.previousPath, source);
   }
 
   /** The generations whose files are not read. */
@@ -150,4 +150,9 @@ export class SourceRegistry {
   removeEnded(source: Source): void {
     this.#ended.delete(source);
   }
+}
+
+/** Another source may have taken the key since. */
+function deleteIf(map: Map<string, Source>, key: string, source: Source): void {
+  if (map.get(key) === source) map.delete(key);
 }

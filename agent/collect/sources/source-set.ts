@@ -160,7 +160,7 @@ export class SourceSet {
     // What ends during the next steps may have a copy that only the next scan finds.
     const { ended } = this.#registry;
     await this.#observer.observeAll(sourcesToObserve(scan, this.#registry), signal);
-    await this.#identifyAll([...known, ...fresh], scan, rules.start);
+    await this.#identifyAll([...known.filter((one) => !this.#registry.byFile(one)), ...fresh], scan, rules.start);
     for (const { path, error } of found.errors) scan.errors.set(path, errorText(error));
     for (const source of this.#registry)
       if (scan.present.has(source) && !source.file.isOpen && !source.complete) source.wake();

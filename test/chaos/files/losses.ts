@@ -6,7 +6,7 @@ import type { Sightings } from './seen.ts';
 export interface Loss {
   generation: string;
   life: Life | undefined;
-  /** Without a record of its generation, it may be of these as well. */
+  /** The loss may be of these as well, because its generation has no record. */
   others: readonly Life[];
   start: number;
   end: number;

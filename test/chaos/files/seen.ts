@@ -10,7 +10,7 @@ const SCANS_WITHOUT_EVENT = 6;
 const SCANS_OF_TURNS = 3;
 /** Below this limit of open files, some files are closed. */
 const DESCRIPTORS_AMPLE = 256;
-/** Below this one, so many that a file that has left the paths is soon closed. */
+/** Below this limit, a file that has left the paths is closed within seconds. */
 const DESCRIPTORS_SCARCE = 64;
 /** It is closed when it was complete and quiet for 5 s, by the agent's clock. */
 const RETIRED_AFTER_MS = 4_000;

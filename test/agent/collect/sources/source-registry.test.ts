@@ -39,3 +39,22 @@ test('an open source is found by its file and by the path where it was last seen
   assert.deepEqual([registry.byFile(source.file), registry.byPath('/b.log')], [undefined, undefined]);
   closeSync(source.file.detach());
 });
+
+test('a renamed source is found by its last two paths, and by none once it is closed', async () => {
+  await using dir = await tempDir();
+  writeFileSync(dir.at('a.log'), 'one\n');
+  const source = openSource(dir.at('a.log'));
+  const registry = new SourceRegistry();
+  registry.open(source);
+  const paths = [source.path, '/b.log', '/c.log'];
+  for (const path of paths.slice(1)) {
+    registry.foundAt(source, path);
+    source.file.rename(path);
+  }
+  const found = () => paths.map((path) => registry.nowOrBeforeAt(path));
+  assert.deepEqual(found(), [[], [source], [source]]);
+  source.apply('released');
+  registry.close(source);
+  assert.deepEqual(found(), [[], [], []]);
+  closeSync(source.file.detach());
+});

@@ -8,6 +8,7 @@ import {
   openSync,
   read as readCallback,
   readSync,
+  readv as readvCallback,
   readvSync,
 } from 'node:fs';
 import { promisify } from 'node:util';
@@ -24,21 +25,40 @@ const AT_ONCE_BYTES_MAX = 64 * 1024;
 /** The most bytes that `readAfter` compares. */
 export const READ_BEFORE_BYTES_MAX = 1024;
 
+/** The buffer for the bytes to compare in a synchronous read. */
+const before = Buffer.allocUnsafe(READ_BEFORE_BYTES_MAX);
+
+const BIGINT = { bigint: true } as const;
 const NOTHING = { bytesRead: 0 };
 
 const openLater = promisify(openCallback);
 const readLater = promisify(readCallback);
+const readvLater = promisify(readvCallback);
 const fstatLater = promisify(fstatCallback) as (fd: number, options: { bigint: true }) => Promise<BigIntStats>;
 
 /** Descriptors of open files on local file systems. */
 const local = new Set<number>();
 
-/** Opens a file for reading. `isLocal`: its path is on a local file system and has no links. */
+/**
+ * Opens a file for reading. `isLocal`: its path is on a local file system and has no links. Else
+ * opening may wait for a network. What is read afterwards may be local nevertheless.
+ */
 export async function openToRead(path: string, isLocal: boolean): Promise<number> {
   const fd = isLocal ? openSync(path, TO_READ) : await openLater(path, TO_READ);
-  if (isLocal) local.add(fd);
+  if (isLocal || (await isOnLocal(fd))) local.add(fd);
   else local.delete(fd);
   return fd;
+}
+
+/** Whether the file system of an open file is local. False if that is unknown. */
+async function isOnLocal(fd: number): Promise<boolean> {
+  try {
+    const { dev } = await fstatLater(fd, BIGINT);
+    // statfs(2) follows the link to the open file, whatever is at its path now.
+    return await fileSystems.learn(`/proc/self/fd/${fd}`, dev);
+  } catch {
+    return false;
+  }
 }
 
 export function closeFile(fd: number): void {
@@ -74,18 +94,15 @@ async function readRest(
   return (await rest.catch(() => NOTHING)).bytesRead;
 }
 
-/** The buffer for the bytes to compare. They are compared before the next read. */
-const before = Buffer.allocUnsafe(READ_BEFORE_BYTES_MAX);
-
-/** Whether an open file is on a local file system, so that `readAfter` can read it. */
+/** Whether an open file is on a local file system, so that a read never waits for a network. */
 export function isLocal(fd: number): boolean {
   return local.has(fd);
 }
 
 /**
- * Reads a local file at `position`, as `readAt`. The same system call reads the bytes before
- * `position` and compares them with `expected` (at most READ_BEFORE_BYTES_MAX bytes). Returns
- * undefined if they differ or the file is shorter: it was truncated or replaced.
+ * Reads at `position`, as `readAt`. The same system call reads the bytes before `position` and
+ * compares them with `expected` (at most READ_BEFORE_BYTES_MAX bytes). Returns undefined if they
+ * differ or the file is shorter: it was truncated or replaced.
  */
 export async function readAfter(
   fd: number,
@@ -94,20 +111,22 @@ export async function readAfter(
   position: number,
   expected: Buffer,
 ): Promise<{ bytesRead: number } | undefined> {
-  const atOnce = Math.min(length, AT_ONCE_BYTES_MAX);
-  const found = before.subarray(0, expected.length);
-  const bytesRead = readvSync(fd, [found, buffer.subarray(0, atOnce)], position - found.length) - found.length;
-  if (bytesRead < 0 && fstatSync(fd).size >= position)
+  const isAtOnce = local.has(fd);
+  const first = isAtOnce ? Math.min(length, AT_ONCE_BYTES_MAX) : length;
+  const found = isAtOnce ? before.subarray(0, expected.length) : Buffer.allocUnsafe(expected.length);
+  const buffers = [found, buffer.subarray(0, first)];
+  const from = position - found.length;
+  const all = isAtOnce ? readvSync(fd, buffers, from) : (await readvLater(fd, buffers, from)).bytesRead;
+  const bytesRead = all - found.length;
+  if (bytesRead < 0 && (await fstat(fd)).size >= position)
     throw new Error(`cannot read the bytes before position ${position}`);
   if (bytesRead < 0 || !found.equals(expected)) return undefined;
+  if (!isAtOnce) return { bytesRead };
   return { bytesRead: bytesRead + (await readRest(fd, buffer, bytesRead, { offset: 0, length, position })) };
 }
 
 export async function fstat(fd: number): Promise<BigIntStats> {
-  if (local.has(fd)) return fstatSync(fd, { bigint: true });
-  const stats = await fstatLater(fd, { bigint: true });
-  if (fileSystems.isLocal(stats.dev)) local.add(fd);
-  return stats;
+  return local.has(fd) ? fstatSync(fd, BIGINT) : fstatLater(fd, BIGINT);
 }
 
 /** The value of a descriptor variable while the file is not open. */

@@ -207,7 +207,7 @@ export class SegmentReader {
     chunk: Buffer,
     { start, want, isAgain }: { start: number; want: number; isAgain: boolean },
   ): Promise<number | undefined> {
-    const tail = !isAgain && isLocal(fd) ? this.#tail : undefined;
+    const tail = isAgain ? undefined : this.#tail;
     if (!isAgain) this.#tail ??= await ReadTail.read(fd, start);
     const read = tail ? await readAfter(fd, chunk, want, start, tail.bytes) : await readAt(fd, chunk, 0, want, start);
     if (!read || (tail && isWithin(file.file.fingerprint, start))) return read?.bytesRead;

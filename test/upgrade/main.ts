@@ -53,10 +53,8 @@ async function main({ from, stageMs, seed }: Options): Promise<Verdict> {
     const stopping = new AbortController();
     await fleet.startController(previous.path);
     await fleet.createEntries();
-    const writing = fleet.write(stopping.signal);
-    await upgrade(fleet, previous.path, stageMs);
-    stopping.abort();
-    await writing;
+    const upgrading = upgrade(fleet, previous.path, stageMs).finally(() => stopping.abort());
+    await Promise.all([upgrading, fleet.write(stopping.signal)]);
     return await settle(fleet, servers);
   } finally {
     await stack.stop();

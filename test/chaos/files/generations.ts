@@ -61,7 +61,7 @@ function bestLife(
   for (const life of lives) {
     const agreeing = records.filter((one) => agreement(one, life) !== 'none');
     if (agreeing.length === 0) continue;
-    const atPath = agreeing.filter(({ record }) => life.paths.has(record.headers['log.file.path'] ?? '')).length;
+    const atPath = agreeing.filter(({ record }) => isKnownAt(life, record.headers['log.file.path'] ?? '')).length;
     // Copies agree as well as their originals. A content that nothing was assigned to comes first.
     const existed = life.bornAtMs <= readMs && (life.end?.atMs ?? readMs) >= readMs;
     const score =
@@ -69,6 +69,11 @@ function bestLife(
     if (!best || score > best.score) best = { life, score };
   }
   return best?.life;
+}
+
+/** Content of a file that left the globs is reported at the path at which the file was found. */
+function isKnownAt({ paths, previous }: Life, path: string): boolean {
+  return paths.has(path) || (previous !== undefined && isKnownAt(previous, path));
 }
 
 function checkRecords(

@@ -255,6 +255,17 @@ test('lines of a copy that was rewritten with the same bytes arrive once, with t
   assert.deepEqual(kindsOf(evidence(lives, recordsOf(rewritten).slice(0, LINES - 1))), ['lost']);
 });
 
+test('a file outside the globs that is rewritten with its first lines arrives again, at its earlier path', () => {
+  const before = lifeAt(2, 'd.log', 20_000);
+  before.end = { atMs: 30_000, how: 'truncated' };
+  const rewritten = new Life(3, 30_000, { previous: before });
+  rewritten.append(before.bytes.subarray(0, lineOf(before, 9).end), 30_000);
+  const again = recordsOf(before, 'other').map((record) => ({ ...record, timestampMs: 31_000 }));
+  const arrived = (count: number) => [...recordsOf(before), ...again.slice(0, count)];
+  assert.deepEqual(kindsOf(evidence([before, rewritten], arrived(10))), []);
+  assert.ok(kindsOf(evidence([before, rewritten], arrived(11))).includes('doubled'));
+});
+
 test('a loss without a record is of the last content that had ended by then', () => {
   const first = lifeAt(2, 'a.log', 30_000);
   first.end = { atMs: 30_000, how: 'truncated' };

@@ -130,6 +130,7 @@ async function isCopyOf(fd: number, { written: size }: OpenFile, original: Origi
   const { fingerprint, isOpen } = original.file;
   if (!hasBytes(fingerprint)) return false;
   // The copy may still be written.
-  if (isOpen && size <= original.size) return haveSameBytesBefore(fd, original.fd, size);
+  if (isOpen && size <= original.size && (await haveSameBytesBefore(fd, original.fd, size))) return true;
+  // The original may have been truncated since it was observed.
   return isCopyWith(fd, size, fingerprint);
 }

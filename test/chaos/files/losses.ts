@@ -3,6 +3,9 @@ import { type Generation, nameOf } from './generations.ts';
 import type { Life, Line } from './life.ts';
 import type { Sightings } from './seen.ts';
 
+/** The writer notes the end of a content after it, and the agent may see it before that. */
+const NOTED_MS = 250;
+
 export interface Loss {
   generation: string;
   life: Life | undefined;
@@ -31,7 +34,8 @@ export function lossesOf({ facts, lives, toUnixMs }: Evidence, generations: read
     const { start = 0, end = 0, bytes = 0, openEnded = false, reason = '', generation, path } = fact;
     const known = generations.find(({ id }) => id === generation)?.life;
     const others = known ? [] : livesAt(fact, lives, atMs, generations);
-    const own = known ?? others.findLast((one) => one.end !== undefined && one.end.atMs < atMs) ?? others.at(-1);
+    const own =
+      known ?? others.findLast((one) => one.end !== undefined && one.end.atMs < atMs + NOTED_MS) ?? others.at(-1);
     const life = own && continuationOf(own, { start, end }, lives);
     return { generation, life, others, start, end, bytes, openEnded, reason, path, atMs };
   });
@@ -85,7 +89,7 @@ export function judgeLosses(evidence: LossEvidence, report: (violation: Violatio
 
 function isWithoutCause(loss: Loss, life: Life, { losses, sightings }: LossEvidence): boolean {
   const { reason, atMs } = loss;
-  if (reason === 'truncated') return life.end === undefined || life.end.atMs > atMs;
+  if (reason === 'truncated') return life.end === undefined || life.end.atMs > atMs + NOTED_MS;
   return reason === 'vanished' && !isRestOfLostLine(loss, losses) && sightings.existsAt(life, atMs);
 }
 

@@ -266,6 +266,18 @@ test('a file outside the globs that is rewritten with its first lines arrives ag
   assert.ok(kindsOf(evidence([before, rewritten], arrived(11))).includes('doubled'));
 });
 
+test('a truncation may be reported just before its writer has noted it', () => {
+  const life = lifeAt(0, 'a.log', 90_001);
+  life.end = { atMs: 90_001, how: 'truncated' };
+  const { start, end } = lineOf(life, LINES - 1);
+  const lost = loss({ start, end, bytes: end - start, reason: 'truncated' });
+  const records = recordsOf(life).slice(0, -1);
+  assert.deepEqual(kindsOf(evidence([life], records, [lost])), []);
+  assert.deepEqual(kindsOf(evidence([life], records, [{ ...lost, time: new Date(80_000).toISOString() }])), [
+    'false-loss',
+  ]);
+});
+
 test('a loss without a record is of the last content that had ended by then', () => {
   const first = lifeAt(2, 'a.log', 30_000);
   first.end = { atMs: 30_000, how: 'truncated' };

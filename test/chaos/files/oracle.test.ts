@@ -2,67 +2,14 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { withoutPeriods } from './agent.ts';
 import { lines } from './content.ts';
-import type { AuditFact, Evidence, TopicRecord, ViolationKind } from './evidence.ts';
+import type { TopicRecord } from './evidence.ts';
 import { Life } from './life.ts';
 import { judge } from './oracle.ts';
-
-const ROOT = '/logs';
-const LINES = 20;
-const END_MS = 100_000;
-const OPEN = Number.POSITIVE_INFINITY;
-
-/** A content at a path that the globs match from 10 s until `toMs`. */
-function lifeAt(id: number, name: string, toMs = OPEN): Life {
-  const life = new Life(id, 10_000);
-  life.append(lines(life, LINES), 10_000);
-  life.paths.add(`${ROOT}/${name}`);
-  life.matched.push({ fromMs: 10_000, toMs });
-  if (toMs < OPEN) life.end = { atMs: toMs, how: 'deleted' };
-  return life;
-}
-
-/** The records as a perfect agent delivers them. */
-function recordsOf(life: Life, generation = `g${life.id}`): TopicRecord[] {
-  return life.lines().map(({ start, end }, offset) => ({
-    partition: 0,
-    offset: BigInt(offset),
-    timestampMs: 12_000,
-    value: life.bytes.subarray(start, end - 1),
-    headers: {
-      'logfleet.generation': generation,
-      'logfleet.range': `${start}-${end}`,
-      'log.file.path': [...life.paths][0] as string,
-    },
-  }));
-}
-
-function evidence(lives: readonly Life[], records: readonly TopicRecord[], facts: readonly AuditFact[] = []): Evidence {
-  return {
-    settings: { scanIntervalMs: 1_000, start: 'beginning', fileSystem: 'disk', layout: 'direct', restartsAtEnd: false },
-    lives,
-    records,
-    facts,
-    uptimes: [{ fromMs: 5_000, toMs: OPEN, startupMs: 500, scanIntervalMs: 1_000 }],
-    firstStartMs: 4_500,
-    globChangesMs: [],
-    endMs: END_MS,
-    toUnixMs: 0,
-  };
-}
-
-function kindsOf(given: Evidence): ViolationKind[] {
-  return [...new Set(judge(given).violations.map(({ kind }) => kind))].sort();
-}
-
-function loss(more: Partial<AuditFact>): AuditFact {
-  const time = new Date(90_000).toISOString();
-  return { id: 'f', kind: 'loss', generation: 'g0', path: `${ROOT}/a.log`, time, reason: 'vanished', ...more };
-}
+import { evidence, kindsOf, LINES, lifeAt, lineOf, loss, OPEN, ROOT, recordsOf } from './oracle-fixture.ts';
 
 const a = lifeAt(0, 'a.log');
 const b = lifeAt(1, 'b.log');
 const all = [...recordsOf(a), ...recordsOf(b)];
-const lineOf = (life: Life, index: number) => life.lines()[index] as { start: number; end: number };
 
 test('what a perfect agent delivers has no violation', () => {
   const { violations, due, delivered } = judge(evidence([a, b], all));
@@ -148,40 +95,6 @@ test('a few NULs, and NULs amid a line, are content', () => {
   assert.deepEqual(kindsOf(evidence([life], recordsOf(life))), []);
 });
 
-test('a line that a loss covers is not lost, and the loss has its size', () => {
-  const gone = lifeAt(0, 'a.log', 80_000);
-  const { start } = lineOf(gone, 15);
-  const some = recordsOf(gone).slice(0, 15);
-  assert.deepEqual(kindsOf(evidence([gone], some)), ['lost']);
-  const whole = loss({ start, end: gone.size, bytes: gone.size - start });
-  assert.deepEqual(kindsOf(evidence([gone], some, [whole])), []);
-  assert.deepEqual(kindsOf(evidence([gone], some, [loss({ start, end: start, bytes: 0, openEnded: true })])), []);
-  assert.deepEqual(kindsOf(evidence([gone], some, [{ ...whole, bytes: 1 }])), ['loss-size']);
-});
-
-test('a loss of what arrived, of what still exists, or of bytes that nobody wrote is false', () => {
-  const gone = lifeAt(0, 'a.log', 80_000);
-  const { start } = lineOf(gone, 15);
-  const delivered = loss({ start, end: gone.size, bytes: gone.size - start });
-  assert.deepEqual(kindsOf(evidence([gone], recordsOf(gone), [delivered])), ['false-loss']);
-  const beyond = loss({ start: gone.size, end: gone.size + 9, bytes: 9 });
-  assert.deepEqual(kindsOf(evidence([gone], recordsOf(gone), [beyond])), ['false-loss']);
-  const existing = loss({ start: a.size, end: a.size, bytes: 0, openEnded: true });
-  assert.deepEqual(kindsOf(evidence([a, b], all, [existing])), ['false-loss']);
-});
-
-test('of a file that returned, the rest of a line whose beginning is lost is lost, too', () => {
-  const life = lifeAt(0, 'a.log');
-  life.matched.splice(0, 1, { fromMs: 10_000, toMs: 60_000 }, { fromMs: 85_000, toMs: OPEN });
-  const { start, end } = lineOf(life, 15);
-  const others = recordsOf(life).toSpliced(15, 1);
-  const at = (ms: number) => new Date(ms).toISOString();
-  const gone = loss({ id: 'g', start, end: start + 5, bytes: 5, openEnded: true, time: at(80_000) });
-  const rest = loss({ id: 'r', start: start + 5, end, bytes: end - start - 5, time: at(95_000) });
-  assert.deepEqual(kindsOf(evidence([life], others, [gone, rest])), []);
-  assert.ok(kindsOf(evidence([life], others, [rest])).includes('false-loss'));
-});
-
 test('a sealed generation whose end did not arrive is not complete', () => {
   const sealed = loss({ kind: 'sealed', first: 0, size: a.size });
   assert.deepEqual(kindsOf(evidence([a, b], all, [sealed])), []);
@@ -264,31 +177,6 @@ test('a file outside the globs that is rewritten with its first lines arrives ag
   const arrived = (count: number) => [...recordsOf(before), ...again.slice(0, count)];
   assert.deepEqual(kindsOf(evidence([before, rewritten], arrived(10))), []);
   assert.ok(kindsOf(evidence([before, rewritten], arrived(11))).includes('doubled'));
-});
-
-test('a truncation may be reported just before its writer has noted it', () => {
-  const life = lifeAt(0, 'a.log', 90_001);
-  life.end = { atMs: 90_001, how: 'truncated' };
-  const { start, end } = lineOf(life, LINES - 1);
-  const lost = loss({ start, end, bytes: end - start, reason: 'truncated' });
-  const records = recordsOf(life).slice(0, -1);
-  assert.deepEqual(kindsOf(evidence([life], records, [lost])), []);
-  assert.deepEqual(kindsOf(evidence([life], records, [{ ...lost, time: new Date(80_000).toISOString() }])), [
-    'false-loss',
-  ]);
-});
-
-test('a loss without a record is of the last content that had ended by then', () => {
-  const first = lifeAt(2, 'a.log', 30_000);
-  first.end = { atMs: 30_000, how: 'truncated' };
-  const second = new Life(3, 30_000, { previous: first });
-  second.append(Buffer.from(first.bytes), 30_000);
-  second.paths.add(`${ROOT}/a.log`);
-  second.matched.push({ fromMs: 30_000, toMs: 31_500 });
-  second.end = { atMs: 31_500, how: 'truncated' };
-  const time = new Date(31_000).toISOString();
-  const whole = loss({ time, generation: 'unread', reason: 'truncated', start: 0, end: first.size, bytes: first.size });
-  assert.deepEqual(kindsOf(evidence([first, second], [], [whole])), []);
 });
 
 test('with few descriptors, lines that come to a file outside the paths after its grace are not demanded', () => {

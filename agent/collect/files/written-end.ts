@@ -1,4 +1,5 @@
 import { Slices } from '../../../runtime/slices.ts';
+import { type FoundFile, fileSizeOf, type OpenFile } from '../../model/found-file.ts';
 import { HOLE_BYTES_MIN } from '../../model/hole.ts';
 import { fstat, readAt } from './file-io.ts';
 
@@ -32,6 +33,16 @@ export async function writtenEndBefore(fd: number, size: number, known = 0): Pro
     if (written !== undefined) return written;
   }
   return size <= UNWRITTEN_BYTES_MAX ? 0 : undefined;
+}
+
+/** `file`, open at `fd`, with how much of it is written. Rejects with the system's error. */
+export async function withWritten(fd: number, file: FoundFile): Promise<OpenFile> {
+  return { ...file, written: (await writtenEndBefore(fd, file.size)) ?? file.size };
+}
+
+/** As `withWritten`, with the present size. */
+export async function withPresentSize(fd: number, file: FoundFile): Promise<OpenFile> {
+  return withWritten(fd, { ...file, size: fileSizeOf(await fstat(fd)) });
 }
 
 /** Whether a file of `size` bytes ends in HOLE_BYTES_MIN NULs, as a preallocated file does. */

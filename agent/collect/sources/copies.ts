@@ -3,7 +3,7 @@ import { isComplete } from '../../model/checkpoint.ts';
 import { type Fingerprint, hasBytes } from '../../model/fingerprint.ts';
 import { fileKey, type OpenFile } from '../../model/found-file.ts';
 import { haveSameBytesBefore, isCopyWith } from '../files/file-head.ts';
-import { NOT_OPEN } from '../files/file-io.ts';
+import { fstat, NOT_OPEN } from '../files/file-io.ts';
 import type { Source } from './source.ts';
 import type { SourceRegistry } from './source-registry.ts';
 
@@ -129,8 +129,11 @@ async function isCopyOfOne(fd: number, file: OpenFile, originals: Iterable<Origi
 async function isCopyOf(fd: number, { written: size }: OpenFile, original: Original): Promise<boolean> {
   const { fingerprint, isOpen } = original.file;
   if (!hasBytes(fingerprint)) return false;
+  if (!isOpen) return isCopyWith(fd, size, fingerprint);
+  // The original was observed after the copy.
+  if (size > original.size) return false;
   // The copy may still be written.
-  if (isOpen && size <= original.size && (await haveSameBytesBefore(fd, original.fd, size))) return true;
-  // The original may have been truncated since it was observed.
-  return isCopyWith(fd, size, fingerprint);
+  if (await haveSameBytesBefore(fd, original.fd, size)) return true;
+  // If the original was truncated since it was observed, the next scan finds all that was copied.
+  return (await fstat(original.fd)).size < original.size;
 }

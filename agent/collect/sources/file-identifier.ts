@@ -7,6 +7,7 @@ import type { FoundFile, OpenFile } from '../../model/found-file.ts';
 import type { CheckpointStore } from '../../state/checkpoint-store.ts';
 import { archiveFormatOf } from '../files/archive-format.ts';
 import { compareHead, readMarker } from '../files/file-head.ts';
+import { withPresentSize } from '../files/written-end.ts';
 import { isUnreadable, type StartRule } from '../find/discovery.ts';
 import type { Rotations } from '../lag/rotations.ts';
 import { lineStartBefore } from '../read/line-starts.ts';
@@ -171,9 +172,11 @@ export class FileIdentifier {
     const originals = paths.flatMap((path) => registry.nowOrBeforeAt(path));
     // They may have been truncated just now.
     await observer.observeAll(originals);
-    const original = await findOriginal(fd, file, registry);
-    if (original) return this.#continueInCopy(original, fd, file);
-    if (await isCopyOfMissing(fd, file, registry)) return undefined;
+    // A copy of one that was truncated is complete, now at the latest.
+    const now = originals.length > 0 ? await withPresentSize(fd, file) : file;
+    const original = await findOriginal(fd, now, registry);
+    if (original) return this.#continueInCopy(original, fd, now);
+    if (await isCopyOfMissing(fd, now, registry)) return undefined;
     const waiting = once ? [] : waitingAt(paths, registry);
     if (!once && (await this.#copies.holds(fd, file, [...originals, ...waiting], clock.monotonicMs())))
       return undefined;

@@ -1,10 +1,10 @@
 import { fstatSync } from 'node:fs';
 import type { Clock } from '../../../runtime/clock.ts';
 import { errorCode } from '../../../runtime/errors.ts';
-import { type FoundFile, fileKey, type OpenFile } from '../../model/found-file.ts';
+import { fileKey, type OpenFile } from '../../model/found-file.ts';
 import { BudgetError, type FileBudget, type FileHolder } from '../files/file-budget.ts';
 import { isLocal, NOT_OPEN } from '../files/file-io.ts';
-import { writtenEndBefore } from '../files/written-end.ts';
+import { withWritten } from '../files/written-end.ts';
 import { hasBirth } from './known-files.ts';
 import type { Source } from './source.ts';
 
@@ -43,7 +43,12 @@ export class SourceFiles {
     for (;;) {
       try {
         const { fd, file } = await this.#budget.open(path, isLocal);
-        return { fd, file: await this.#withWritten(fd, file) };
+        try {
+          return { fd, file: await withWritten(fd, file) };
+        } catch (error) {
+          this.closeUnread(fd);
+          throw error;
+        }
       } catch (error) {
         if (!(error instanceof BudgetError) || this.#waitedInVain) throw error;
         this.#waitedInVain = !(await this.#turn());
@@ -98,15 +103,6 @@ export class SourceFiles {
     if (holder) this.#budget.forget(holder);
     this.#holders.delete(source);
     return source.file.detach();
-  }
-
-  async #withWritten(fd: number, file: FoundFile): Promise<OpenFile> {
-    try {
-      return { ...file, written: (await writtenEndBefore(fd, file.size)) ?? file.size };
-    } catch (error) {
-      this.closeUnread(fd);
-      throw error;
-    }
   }
 
   /** Waits until a file may be opened. false: none could for long. */

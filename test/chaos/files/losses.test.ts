@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { lines } from './content.ts';
 import { Life } from './life.ts';
 import { evidence, kindsOf, LINES, lifeAt, lineOf, loss, OPEN, ROOT, recordsOf } from './oracle-fixture.ts';
 
@@ -64,4 +65,19 @@ test('a loss without a record is of the last content that had ended by then', ()
   const time = new Date(31_000).toISOString();
   const whole = loss({ time, generation: 'unread', reason: 'truncated', start: 0, end: first.size, bytes: first.size });
   assert.deepEqual(kindsOf(evidence([first, second], [], [whole])), []);
+});
+
+test('a loss without a record has the size of one of the contents that were at its path', () => {
+  const first = new Life(2, 10_000);
+  first.appendHole(9_000, 10_000);
+  first.append(lines(first, 2), 10_000);
+  first.end = { atMs: 30_000, how: 'overwritten' };
+  const second = new Life(3, 30_000, { previous: first });
+  second.append(lines(second, 300), 30_000);
+  second.end = { atMs: 31_000, how: 'truncated' };
+  for (const life of [first, second]) life.paths.add(`${ROOT}/a.log`);
+  const bytes = first.size - 9_000;
+  const lost = loss({ generation: 'unread', reason: 'truncated', start: 0, end: first.size, bytes });
+  assert.deepEqual(kindsOf(evidence([first, second], [], [lost])), []);
+  assert.deepEqual(kindsOf(evidence([first, second], [], [{ ...lost, bytes: bytes - 1 }])), ['loss-size']);
 });

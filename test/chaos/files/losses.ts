@@ -71,20 +71,29 @@ function livesAt(
   return free.length > 0 ? free : candidates;
 }
 
-/** A loss is of bytes that did not arrive, of content that no longer exists, and of its size. */
+/**
+ * A loss is of bytes that did not arrive, of content that no longer exists, and of its size. If its
+ * content is not certain, one of those that it may be of suffices.
+ */
 export function judgeLosses(evidence: LossEvidence, report: (violation: Violation) => void): void {
   for (const loss of evidence.losses) {
-    const { life, start, end, bytes, reason } = loss;
-    const where = `${reason} ${start}-${end}, ${bytes} bytes, generation ${loss.generation}, ${life ? nameOf(life) : loss.path}`;
+    const { life, others } = loss;
     // Nobody knows how much of an archive or of a huge file could be read.
     if (evidence.lives.some(({ kind, paths }) => kind !== 'text' && paths.has(loss.path))) continue;
-    if (!life) report({ kind: 'false-loss', text: `a loss of no content: ${where}` });
-    else if (end > life.size)
-      report({ kind: 'false-loss', text: `a loss of bytes that nobody wrote (${life.size} were): ${where}` });
-    else if (isWithoutCause(loss, life, evidence))
-      report({ kind: 'false-loss', text: `a loss of what still exists: ${where}` });
-    else checkSize(loss, life, evidence, where, report);
+    const violation = violationOf(loss, life, evidence);
+    if (violation && !others.some((other) => !violationOf(loss, other, evidence))) report(violation);
   }
+}
+
+function violationOf(loss: Loss, life: Life | undefined, evidence: LossEvidence): Violation | undefined {
+  const { start, end, bytes, reason } = loss;
+  const where = `${reason} ${start}-${end}, ${bytes} bytes, generation ${loss.generation}, ${life ? nameOf(life) : loss.path}`;
+  if (!life) return { kind: 'false-loss', text: `a loss of no content: ${where}` };
+  if (end > life.size)
+    return { kind: 'false-loss', text: `a loss of bytes that nobody wrote (${life.size} were): ${where}` };
+  if (isWithoutCause(loss, life, evidence))
+    return { kind: 'false-loss', text: `a loss of what still exists: ${where}` };
+  return sizeViolationOf(loss, life, evidence, where);
 }
 
 function isWithoutCause(loss: Loss, life: Life, { losses, sightings }: LossEvidence): boolean {
@@ -103,13 +112,12 @@ function isRestOfLostLine({ generation, start, openEnded }: Loss, losses: readon
  * The lines in a loss did not arrive; their bytes and those of a line that was not complete are its
  * size.
  */
-function checkSize(
+function sizeViolationOf(
   { start, end, bytes }: Loss,
   life: Life,
   { isDelivered }: LossEvidence,
   where: string,
-  report: (violation: Violation) => void,
-): void {
+): Violation | undefined {
   let lost = end - start;
   const arrived: Line[] = [];
   for (const line of life.lines()) {
@@ -118,13 +126,11 @@ function checkSize(
     lost -= line.end - line.start;
     arrived.push(line);
   }
-  if (bytes > lost)
-    report({
-      kind: arrived.length > 0 ? 'false-loss' : 'loss-size',
-      text: `${lost} of the bytes did not arrive: ${where}`,
-    });
-  else if (bytes < lost - holeBytes(life, start, end))
-    report({ kind: 'loss-size', text: `${lost} bytes did not arrive: ${where}` });
+  const kind = arrived.length > 0 ? 'false-loss' : 'loss-size';
+  if (bytes > lost) return { kind, text: `${lost} of the bytes did not arrive: ${where}` };
+  if (bytes < lost - holeBytes(life, start, end))
+    return { kind: 'loss-size', text: `${lost} bytes did not arrive: ${where}` };
+  return undefined;
 }
 
 /** A hole is no content, but only one that was read is known. */

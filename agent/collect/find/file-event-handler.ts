@@ -87,6 +87,8 @@ export class FileEventHandler {
       return;
     }
     if (!renamed && this.#entry.continueReading(path)) return;
+    // Nothing else reports a folder above which none is watched.
+    if (renamed && discovery.bases.includes(path)) void this.#entry.scan();
     if (renamed && discovery.mayHoldMatches(path)) this.#scanBelow(path);
     if (discovery.matches(path)) void this.#entry.handleEvent(path, () => discovery.observe(path));
   }

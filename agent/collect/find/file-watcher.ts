@@ -124,7 +124,10 @@ export class FileWatcher {
     this.#count(path);
     const renamed = event === 'rename';
     // The folder itself may have been renamed or deleted: the next scan watches what is there then.
-    if (renamed && name === basename(path)) this.#drop(path);
+    if (renamed && name === basename(path)) {
+      this.#drop(path);
+      this.#listener.onFileEvent(path, renamed);
+    }
     this.#listener.onFileEvent(name === null ? path : join(path, String(name)), renamed);
   }
 

@@ -31,7 +31,7 @@ class Follower implements Disposable {
         const file = await Promise.resolve(look()).catch(() => undefined);
         this.sizes.set(path, file?.size ?? -1);
       },
-      scan: () => this.scan(),
+      scan: () => this.scan().catch((error) => assert.ok(this.#stop.signal.aborted, error)),
     };
     this.between = new FileEventHandler(hinted, systemClock, (events) => watchers.create(events));
     this.discovery = new Discovery({ paths: [glob], exclude: [] }, this.between.events);
@@ -161,6 +161,21 @@ test('a folder that is created later, or recreated, is watched from then on', as
     await eventually(() => assert.equal(follower.sizes.get(dir.at('logs', 'a.log')), 8));
     rmSync(dir.at('logs'), { recursive: true });
     await follower.scan();
+  }
+});
+
+test('a folder that was renamed and made again is watched without waiting for a scan', async () => {
+  await using dir = await tempDir();
+  mkdirSync(dir.at('logs'));
+  using follower = new Follower(dir.at('logs', '*.log'));
+  await follower.scan();
+  for (let rename = 1; rename <= 3; rename++) {
+    renameSync(dir.at('logs'), dir.at(`logs-${rename}`));
+    mkdirSync(dir.at('logs'));
+    writeFileSync(dir.at('logs', `${rename}.log`), 'one\n');
+    await eventually(() => assert.equal(follower.sizes.get(dir.at('logs', `${rename}.log`)), 4));
+    appendFileSync(dir.at('logs', `${rename}.log`), 'two\n');
+    await eventually(() => assert.equal(follower.sizes.get(dir.at('logs', `${rename}.log`)), 8));
   }
 });
 

@@ -61,6 +61,11 @@ export async function archiveFormatOf(fd: number): Promise<string | undefined> {
   return archiveFormat(buffer.subarray(0, bytesRead), bytesRead < HEAD_BYTES);
 }
 
+/** Whether `bytes`, read at the beginning of a file, are those of an archive. */
+export function beginsAsArchive(bytes: Buffer): boolean {
+  return archiveFormat(bytes.subarray(0, HEAD_BYTES), bytes.length < HEAD_BYTES) !== undefined;
+}
+
 /** The format of an archive that begins with `head`. `isWhole`: that is all of it. */
 export function archiveFormat(head: Buffer, isWhole: boolean): string | undefined {
   return FORMATS.find(({ matches }) => matches(head, isWhole))?.name;

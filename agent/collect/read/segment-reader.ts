@@ -8,6 +8,7 @@ import { type Fingerprint, isWithin } from '../../model/fingerprint.ts';
 import { isPassedOver, type LineState, lineStates } from '../../model/line-state.ts';
 import { type AcknowledgedProgress, coveredRange } from '../../model/position.ts';
 import type { IntentSegment, ReturnedRange } from '../../model/segment.ts';
+import { beginsAsArchive } from '../files/archive-format.ts';
 import { hasFingerprint } from '../files/file-head.ts';
 import { isLocal, readAfter, readAt } from '../files/file-io.ts';
 import type { TappedSource } from './entry-taps.ts';
@@ -133,8 +134,8 @@ export class SegmentReader {
   }
 
   /**
-   * Reads a chunk of at most `allowed` bytes, or one record if that is longer. undefined: the file
-   * was truncated or replaced. One call at a time. Rejects with the system's error.
+   * Reads a chunk of at most `allowed` bytes, or a longer record. undefined: the file was truncated
+   * or replaced, or is an archive. One call at a time. Rejects with the system's error.
    */
   async read(
     bench: Workbench,
@@ -159,6 +160,7 @@ export class SegmentReader {
     const want = Math.min(this.#bytesFor(records, allowed), from.end - start);
     const bytesRead = await this.#readBytes(file, fd, chunk, { start, want, isAgain: again !== undefined });
     if (bytesRead === undefined) return undefined;
+    if (start === 0 && !again && beginsAsArchive(chunk.subarray(0, bytesRead))) return undefined;
     const { size, lastLineDue } = file;
     const read = { ...from, length: bytesRead, unit: format.charset.unit, isAgain: again !== undefined };
     const plan = await this.#unwritten.plan({ fd, size, lastLineDue }, chunk, read, nowMs);

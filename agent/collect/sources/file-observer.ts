@@ -2,6 +2,7 @@ import type { Clock } from '../../../runtime/clock.ts';
 import { rethrowDefect } from '../../../runtime/errors.ts';
 import type { Logger } from '../../../runtime/logger.ts';
 import type { CheckpointStore } from '../../state/checkpoint-store.ts';
+import { archiveFormatOf } from '../files/archive-format.ts';
 import type { Rotations } from '../lag/rotations.ts';
 import type { EndedFiles } from './ended-files.ts';
 import type { OpenSources } from './open-sources.ts';
@@ -40,10 +41,12 @@ export class FileObserver {
       const { clock, store, files } = this.#dependencies;
       const outcome = await source.observe(clock.monotonicMs(), clock.nowMs());
       const hasOther = outcome === 'truncated' || outcome === 'replaced';
-      const next = hasOther ? this.#beginNext(source, outcome) : undefined;
+      const isArchive = hasOther && (await archiveFormatOf(source.fd)) !== undefined;
+      const hasLines = !isArchive || source.turns.furthest > 0;
+      const next = hasOther && hasLines ? this.#beginNext(source, outcome, isArchive) : undefined;
       if (next) await this.observe(next);
       else if (isClosed(source)) return;
-      else if (outcome === 'archive') this.#leaveArchive(source);
+      else if (outcome === 'archive' || !hasLines) this.#leaveArchive(source);
       else if (outcome === 'learned') {
         store.put(source.file.checkpoint);
         files.markUsed(source);
@@ -60,8 +63,11 @@ export class FileObserver {
       await Promise.all(sources.slice(at, at + OBSERVED_AT_ONCE).map((source) => this.observe(source)));
   }
 
-  /** Another generation begins at 0, through the same descriptor. */
-  #beginNext(source: Source, outcome: 'truncated' | 'replaced'): Source | undefined {
+  /**
+   * Another generation begins at 0, through the same descriptor. undefined: the file is an archive
+   * now.
+   */
+  #beginNext(source: Source, outcome: 'truncated' | 'replaced', isArchive: boolean): Source | undefined {
     const { clock, logger, registry, factory, open, ended, files, rotations, onStateChange } = this.#dependencies;
     if (source.isClosed || !registry.isOpen(source)) return undefined;
     const { path, generation, size, position, file } = source;
@@ -72,9 +78,13 @@ export class FileObserver {
     const fd = files.detach(source);
     ended.end(source, isTruncated ? 'truncated' : 'vanished', isTruncated);
     if (isTruncated) rotations.recordTruncation(path, clock.monotonicMs());
+    onStateChange();
+    if (isArchive) {
+      files.closeUnread(fd);
+      return undefined;
+    }
     const next = open.open(fd, factory.newGeneration(successor), 0);
     if (source.file.unlinked) next.leave(clock.monotonicMs());
-    onStateChange();
     return next;
   }
 

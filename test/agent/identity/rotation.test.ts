@@ -170,6 +170,27 @@ test('an archive that was found while it was empty is not read either', async ()
   on.close();
 });
 
+test('a file that becomes an archive in its place during a stop is not read, also if it was empty', async () => {
+  const { gzipSync } = await import('node:zlib');
+  for (const before of ['one\n', '']) {
+    await using dir = await tempDir();
+    const { on, file } = await begun(dir, before);
+    on.kill();
+    await writeFile(file, gzipSync('one\n'.repeat(1_000)));
+    const again = new SourceFixture(dir);
+    for (let scan = 0; scan < 3; scan++) {
+      await again.find(dir.at('a.log*'));
+      await again.deliver();
+    }
+    assert.deepEqual([again.allLines, again.sources, again.losses.length], [[], [], before ? 1 : 0]);
+    assert.deepEqual(
+      [...again.set.archives].map(({ format }) => format),
+      ['gzip'],
+    );
+    again.close();
+  }
+});
+
 // Catalogue 7: otel's rule for ephemeral files, #17846; fb #9580.
 test('rotations that delete files faster than they are read lose nothing of opened files', async () => {
   await using dir = await tempDir();

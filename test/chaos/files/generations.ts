@@ -50,7 +50,7 @@ export function nameOf(life: Life): string {
 
 /**
  * The life that agrees with the most records; of equal ones the one whose paths the records name,
- * that nothing was assigned to, and that existed when they were read.
+ * that nothing was assigned to, and that existed, and was matched, when they were read.
  */
 function bestLife(
   records: readonly RangedRecord[],
@@ -64,8 +64,9 @@ function bestLife(
     const atPath = agreeing.filter(({ record }) => isKnownAt(life, record.headers['log.file.path'] ?? '')).length;
     // Copies agree as well as their originals. A content that nothing was assigned to comes first.
     const existed = life.bornAtMs <= readMs && (life.end?.atMs ?? readMs) >= readMs;
-    const score =
-      agreeing.length + atPath / (records.length + 1) / 2 + (taken.has(life) ? 0 : 0.25) + (existed ? 0.1 : 0);
+    const matched = life.matched.some(({ fromMs, toMs }) => fromMs <= readMs && readMs <= toMs);
+    const weight = (taken.has(life) ? 0 : 0.25) + (existed ? 0.1 : 0) + (matched ? 0.05 : 0);
+    const score = agreeing.length + atPath / (records.length + 1) / 2 + weight;
     if (!best || score > best.score) best = { life, score };
   }
   return best?.life;

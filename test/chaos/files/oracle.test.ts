@@ -191,15 +191,20 @@ test('with few descriptors, lines that come to a file outside the paths after it
   assert.deepEqual(kindsOf({ ...given, settings: { ...settings, descriptors: 40 } }), []);
 });
 
-test('of contents with the same bytes, that one arrived that existed when it was read', () => {
-  const attempt = new Life(2, 10_000);
-  attempt.append(Buffer.from('# banner\n'), 10_000);
-  attempt.paths.add(`${ROOT}/c.log`);
-  attempt.matched.push({ fromMs: 10_000, toMs: 10_001 });
-  attempt.end = { atMs: 10_001, how: 'deleted' };
-  const life = new Life(3, 10_002);
-  life.append(Buffer.from('# banner\n'), 10_002);
-  life.paths.add(`${ROOT}/c.log`);
-  life.matched.push({ fromMs: 10_002, toMs: OPEN });
-  assert.deepEqual(kindsOf(evidence([attempt, life], recordsOf(life))), []);
+test('of contents with the same bytes, that one arrived that existed, and was matched, when it was read', () => {
+  const content = (id: number, fromMs: number, toMs: number) => {
+    const life = new Life(id, fromMs);
+    life.append(Buffer.from('# banner\n'), fromMs);
+    life.paths.add(`${ROOT}/c.log`);
+    life.matched.push({ fromMs, toMs });
+    return life;
+  };
+  const deleted = content(2, 10_000, 10_001);
+  deleted.end = { atMs: 10_001, how: 'deleted' };
+  const moved = content(3, 1_000, 11_000);
+  const present = content(4, 11_500, OPEN);
+  const given = evidence([deleted, moved, present], recordsOf(present));
+  // Then what was there at the first start must not arrive.
+  const settings = { ...given.settings, start: 'end' as const };
+  assert.deepEqual(kindsOf({ ...given, settings }), []);
 });

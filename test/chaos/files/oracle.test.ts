@@ -191,6 +191,21 @@ test('with few descriptors, lines that come to a file outside the paths after it
   assert.deepEqual(kindsOf({ ...given, settings: { ...settings, descriptors: 40 } }), []);
 });
 
+test('lines that come to a file outside the globs are demanded if it had any when it left them', () => {
+  for (const [bytes, kinds] of [
+    [1, ['lost']],
+    [0, []],
+  ] as const) {
+    const life = new Life(5, 10_000);
+    life.append(Buffer.from('\n').subarray(0, bytes), 10_000);
+    life.append(lines(life, 5), 60_000);
+    life.paths.add(`${ROOT}/d.log.1`);
+    life.matched.push({ fromMs: 10_000, toMs: 40_000 });
+    life.near.push({ fromMs: 40_000, toMs: OPEN, sinceMs: 10_000 });
+    assert.deepEqual(kindsOf(evidence([life], [])), kinds);
+  }
+});
+
 test('of contents with the same bytes, that one arrived that existed, and was matched, when it was read', () => {
   const content = (id: number, fromMs: number, toMs: number) => {
     const life = new Life(id, fromMs);

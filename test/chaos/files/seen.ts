@@ -87,8 +87,11 @@ export class Sightings {
     const seen = life.matched.find((period) => this.#isSeenIn(period))?.fromMs ?? Number.POSITIVE_INFINITY;
     const knownMs = Math.min(seen, this.#knownMs.get(life) ?? Number.POSITIVE_INFINITY);
     if (knownMs === Number.POSITIVE_INFINITY) return life.matched;
-    // It is searched in the folder in which the agent saw it.
-    const known = life.near.filter(({ sinceMs, fromMs }) => this.#isSeenIn({ fromMs: sinceMs, toMs: fromMs }));
+    // It is searched in the folder in which the agent saw it. An empty file with the name of a copy
+    // waits, and is not known.
+    const known = life.near.filter(
+      ({ sinceMs, fromMs }) => life.sizeAt(fromMs) > 0 && this.#isSeenIn({ fromMs: sinceMs, toMs: fromMs }),
+    );
     const near = known.map((period) => this.#untilRetired(life, period));
     const all = [...life.matched, ...near.filter(({ toMs }) => toMs >= knownMs)].sort((a, b) => a.fromMs - b.fromMs);
     const joined: Period[] = [];

@@ -1,4 +1,5 @@
 import { cp, mkdir, rm } from 'node:fs/promises';
+import { etagRevision } from '../../proto/rules/etag.ts';
 import { freePort } from '../../stack/free-port.ts';
 import { acknowledgements } from '../chaos/acknowledged.ts';
 import type { FileReport } from '../chaos/collector.ts';
@@ -140,10 +141,10 @@ export class FleetUnderLoad {
     return (await this.files()).reduce((sum, { size, position }) => sum + size - position, 0);
   }
 
-  /** The controller's entries as the API shows them. */
+  /** The entries as the API shows them. Of an etag it has the revision, which no release changes. */
   async entries(): Promise<unknown> {
     const { entries } = await this.#api.call('EntryService', 'ListEntries', {});
-    return entries;
+    return entries.map((entry: { etag: string }) => ({ ...entry, etag: etagRevision(entry.etag) }));
   }
 
   async write(signal: AbortSignal): Promise<void> {

@@ -141,7 +141,7 @@ export class FleetUnderLoad {
     return (await this.files()).reduce((sum, { size, position }) => sum + size - position, 0);
   }
 
-  /** The entries as the API shows them. Of an etag it has the revision, which no release changes. */
+  /** The entries as the API shows them, with the revisions of their etags. */
   async entries(): Promise<unknown> {
     const { entries } = await this.#api.call('EntryService', 'ListEntries', {});
     return entries.map((entry: { etag: string }) => ({ ...entry, etag: etagRevision(entry.etag) }));

@@ -78,13 +78,10 @@ export class FileObserver {
     const fd = files.detach(source);
     ended.end(source, isTruncated ? 'truncated' : 'vanished', isTruncated);
     if (isTruncated) rotations.recordTruncation(path, clock.monotonicMs());
+    const next = isArchive ? undefined : open.open(fd, factory.newGeneration(successor), 0);
+    if (!next) files.closeUnread(fd);
+    else if (source.file.unlinked) next.leave(clock.monotonicMs());
     onStateChange();
-    if (isArchive) {
-      files.closeUnread(fd);
-      return undefined;
-    }
-    const next = open.open(fd, factory.newGeneration(successor), 0);
-    if (source.file.unlinked) next.leave(clock.monotonicMs());
     return next;
   }
 
